@@ -1,0 +1,136 @@
+//! What is wrong with a site file, said so that it can be put right.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One mistake in a site file.
+///
+/// No part of it repeats a secret: the line that is shown hides every value that may be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file, as it was named to the reader.
+    pub file: PathBuf,
+    /// The line, from 1; 0 where the error is about the file as a whole (it can't be read).
+    pub line: usize,
+    /// The column in characters, from 1; 0 where the error is about the file as a whole.
+    pub column: usize,
+    /// Which key: `gate[0].analyse_fps`. Empty for a mistake in the TOML syntax or in the file as a whole.
+    pub path: String,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// How to put it right.
+    pub help: Option<String>,
+    pub(crate) shown: Option<ShownLine>,
+}
+
+/// The line an error is in, as far as it may be shown, and what to underline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShownLine {
+    pub(crate) text: String,
+    /// Characters before the mark.
+    pub(crate) before: usize,
+    /// Characters under the mark, at least 1.
+    pub(crate) marked: usize,
+}
+
+impl fmt::Display for ConfigError {
+    /// `FILE:LINE:COLUMN: MESSAGE`, then the line with the place marked, then the help.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if self.line > 0 {
+            write!(f, "{}:{}:", self.line, self.column)?;
+        }
+        write!(f, " {}", self.message)?;
+        let number = self.line.to_string();
+        let margin = number.len().max(4);
+        if let Some(shown) = &self.shown {
+            write!(f, "\n{number:>margin$} | {}", shown.text)?;
+            let before: String = shown.text.chars().take(shown.before).map(as_wide).collect();
+            let mark: String = shown
+                .text
+                .chars()
+                .skip(shown.before)
+                .take(shown.marked)
+                .map(|c| if is_wide(c) { "^^" } else { "^" })
+                .collect();
+            write!(f, "\n{:>margin$} | {before}{}", "", if mark.is_empty() { "^" } else { &mark })?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n{:>margin$} = {help}", "")?;
+        }
+        Ok(())
+    }
+}
+
+/// A blank that takes as much of a terminal's line as the character does, so that the mark stands under its place.
+fn as_wide(c: char) -> char {
+    match c {
+        '\t' => '\t',
+        c if is_wide(c) => '\u{3000}',
+        _ => ' ',
+    }
+}
+
+/// Whether a terminal gives the character two cells: the scripts of East Asia, roughly Unicode's annex 11.
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}')
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Everything that is wrong with a site file: at least one error, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    pub(crate) fn new(mut errors: Vec<ConfigError>) -> ConfigErrors {
+        errors.sort_by_key(|error| (error.line, error.column));
+        ConfigErrors(errors)
+    }
+
+    /// The errors, in the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> ConfigErrors {
+        ConfigErrors(vec![error])
+    }
+}
+
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a ConfigErrors {
+    type Item = &'a ConfigError;
+    type IntoIter = std::slice::Iter<'a, ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    /// One block for each error, with an empty line between two.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

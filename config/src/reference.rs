@@ -1,0 +1,70 @@
+//! The reference page of the site file, as Markdown.
+
+use std::fmt::Write;
+
+use crate::keys;
+use crate::spec::{Key, Presence, Table};
+
+const BEFORE: &str = "\
+<!-- Made from config/src/keys.rs. To change it, change the keys there and run
+     UPDATE_DOCS=1 cargo test -p gatehouse-config --test reference -->
+
+# The site file
+
+One TOML file says what a `gatehouse` node watches, where it listens and what it keeps. `gatehouse check SITE.toml` reads
+it and reports everything that is wrong with it, each with file, line and column; `gatehouse run SITE.toml` does the same
+before it starts. A key that isn't in this page is refused.
+
+Two example files stand in `config/examples/`: `minimal.toml` has only what must be there, `site.toml` has every key.
+
+**Paths.** A relative path starts at the folder of the site file, not at the folder the command was given in.
+
+**Secrets.** The file holds no secrets, only where to find them:
+
+- `file:PATH`: a text file. Only its owner may read it (`chmod 600 PATH`); anything wider is refused. One line end after
+  the secret is not part of it.
+- `env:NAME`: an environment variable.
+
+A camera's login is a secret of the form `user:password`. No message of `gatehouse` repeats a secret, and the line that
+is printed under an error leaves out what may be one.
+
+**Two kinds of camera.** A `[[gate]]` camera recognises people who have enrolled. A `[[crowd]]` camera counts people and
+has no key for faces, thresholds or identities; such a key there is an error. At least one camera must be given.
+
+";
+
+/// The reference page of the site file, as Markdown: every key with its type, range, default and meaning.
+pub fn reference() -> String {
+    let mut page = BEFORE.to_owned();
+    for table in keys::ROOT.with_all_below() {
+        section(&mut page, table);
+    }
+    page
+}
+
+fn section(page: &mut String, table: &Table) {
+    let heading =
+        if table.heading.starts_with('[') { format!("`{}`", table.heading) } else { capitalised(table.heading) };
+    let meaning = if table.meaning.is_empty() { String::new() } else { format!("{}\n\n", table.meaning) };
+    // Writing to a `String` can't fail.
+    let _ =
+        write!(page, "## {heading}\n\n{meaning}| key | what it must be | if left out | meaning |\n|---|---|---|---|\n");
+    for key in table.keys {
+        let Key { name, kind, presence, meaning, .. } = key;
+        let left_out = match presence {
+            Presence::Required => "**must be given**".to_owned(),
+            Presence::Default("{}") => "the defaults below".to_owned(),
+            Presence::Default("[]") => "none".to_owned(),
+            Presence::Default(text) => format!("`{text}`"),
+            Presence::Optional(what) => (*what).to_owned(),
+        };
+        let example = if key.kind.table().is_some() { String::new() } else { format!(" Example: `{}`.", key.example) };
+        let _ = writeln!(page, "| `{name}` | {kind} | {left_out} | {meaning}{example} |");
+    }
+    page.push('\n');
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,73 @@
+//! The JSON Schema of a site file, for editors that check and complete TOML.
+
+use serde_json::{Map, Value, json};
+
+use crate::keys;
+use crate::polygon::{MAX_CORNERS, MIN_CORNERS};
+use crate::spec::{Key, Kind, Presence, Table};
+
+/// The JSON Schema (draft 2020-12) of a site file.
+///
+/// What it refuses, [`Site::parse`](crate::Site::parse) refuses too; the reader also checks what a schema can't say, such
+/// as crossing sides of a polygon or two cameras of one name.
+pub fn schema() -> Value {
+    let mut schema = table(&keys::ROOT);
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!("gatehouse site file"));
+    schema.insert("anyOf".to_owned(), json!([{ "required": ["gate"] }, { "required": ["crowd"] }]));
+    Value::Object(schema)
+}
+
+fn table(table: &Table) -> Map<String, Value> {
+    let properties: Map<String, Value> = table.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required = table.keys.iter().filter(|key| matches!(key.presence, Presence::Required)).map(|key| key.name);
+    let required: Vec<&str> = required.collect();
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("object"));
+    if !table.meaning.is_empty() {
+        schema.insert("description".to_owned(), json!(table.meaning));
+    }
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema.insert("required".to_owned(), json!(required));
+    schema.insert("additionalProperties".to_owned(), json!(false));
+    schema
+}
+
+fn property(key: &Key) -> Value {
+    let mut schema = match &key.kind {
+        Kind::Integer { min, max } => object(json!({ "type": "integer", "minimum": min, "maximum": max })),
+        Kind::Number { min, max } => object(json!({ "type": "number", "minimum": min, "maximum": max })),
+        Kind::Boolean => object(json!({ "type": "boolean" })),
+        Kind::OneOf(choices) => object(json!({ "enum": choices })),
+        Kind::Text(format) => object(json!({ "type": "string", "pattern": format.pattern() })),
+        Kind::Texts(format) => {
+            object(json!({ "type": "array", "items": { "type": "string", "pattern": format.pattern() } }))
+        }
+        Kind::Polygon => {
+            let part = json!({ "type": "number", "minimum": 0, "maximum": 1 });
+            let corner = json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 });
+            object(json!({ "type": "array", "items": corner, "minItems": MIN_CORNERS, "maxItems": MAX_CORNERS }))
+        }
+        Kind::Table(below) => table(below),
+        Kind::Tables(below) => object(json!({ "type": "array", "items": table(below) })),
+    };
+    schema.insert("description".to_owned(), json!(key.meaning));
+    if let Presence::Default(text) = key.presence {
+        schema.extend(to_json(text).map(|value| ("default".to_owned(), value)));
+    }
+    schema.extend(to_json(key.example).map(|value| ("examples".to_owned(), json!([value]))));
+    Value::Object(schema)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        other => Map::from_iter([("const".to_owned(), other)]),
+    }
+}
+
+/// A TOML value as JSON.
+fn to_json(text: &str) -> Option<Value> {
+    let mut table: Map<String, Value> = toml::from_str(&format!("value = {text}")).ok()?;
+    table.remove("value")
+}

@@ -1,0 +1,247 @@
+//! References to secrets, and the secrets once read. The site file never holds a secret itself.
+
+use std::env;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// The most bytes a secret file may have: far more than any key or login.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Where a secret is kept: `file:PATH` or `env:NAME` in the site file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SecretRef {
+    /// A file that only its owner may read; a relative path has been joined to the site file's folder.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::File(path) => write!(f, "file:{}", path.display()),
+            SecretRef::Env(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// A secret in memory. It is overwritten when dropped, and `Debug` doesn't show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The secret itself. Not for logs, messages or anything that is kept.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A camera's login, out of a secret that holds `user:password`. `Debug` shows neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// What stands before the first `:`.
+    pub user: Secret,
+    /// What stands after it; may be empty and may hold further `:`.
+    pub password: Secret,
+}
+
+/// Why a secret can't be had. Says where it was looked for, never what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The environment variable isn't set, or isn't UTF-8.
+    #[error("the environment variable {name} is not set, or is not UTF-8 text")]
+    NotSet {
+        /// The variable.
+        name: String,
+    },
+    /// The file can't be read.
+    #[error("the secret file {path} can't be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others than the owner may use the file.
+    #[error("the secret file {path} is open to other users (mode {mode:03o}); make it yours alone: chmod 600 {path}")]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is not UTF-8 text, or far too long for a secret.
+    #[error("the secret file {path} does not hold a secret: expected UTF-8 text of at most {MAX_BYTES} bytes")]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing in it.
+    #[error("the secret {place} is empty")]
+    Empty {
+        /// Where it should be.
+        place: SecretRef,
+    },
+    /// A login without `:`.
+    #[error("the login {place} has not the form `user:password`")]
+    NotALogin {
+        /// Where it is.
+        place: SecretRef,
+    },
+}
+
+impl SecretRef {
+    /// `None` where the text is no reference.
+    pub(crate) fn parse(text: &str, folder: &Path) -> Option<SecretRef> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return (!path.is_empty() && !path.contains('\0')).then(|| SecretRef::File(folder.join(path)));
+        }
+        let name = text.strip_prefix("env:")?;
+        let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+        good.then(|| SecretRef::Env(name.to_owned()))
+    }
+
+    /// Reads the secret. One line end after it is not part of it.
+    ///
+    /// # Errors
+    /// Where there is no such file or variable, it is empty or not text, or the file's mode lets the group or others at
+    /// it.
+    pub fn resolve(&self) -> Result<Secret, SecretError> {
+        let mut text = match self {
+            SecretRef::File(path) => read(path)?,
+            SecretRef::Env(name) => {
+                Zeroizing::new(env::var(name).map_err(|_| SecretError::NotSet { name: name.clone() })?)
+            }
+        };
+        let kept = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)).len();
+        text.truncate(kept);
+        if text.is_empty() {
+            return Err(SecretError::Empty { place: self.clone() });
+        }
+        Ok(Secret(text))
+    }
+
+    /// Reads a camera's login.
+    ///
+    /// # Errors
+    /// As [`SecretRef::resolve`], and where the secret has not the form `user:password`.
+    pub fn resolve_login(&self) -> Result<Login, SecretError> {
+        let secret = self.resolve()?;
+        match secret.expose().split_once(':') {
+            Some((user, password)) if !user.is_empty() => Ok(Login {
+                user: Secret(Zeroizing::new(user.to_owned())),
+                password: Secret(Zeroizing::new(password.to_owned())),
+            }),
+            _ => Err(SecretError::NotALogin { place: self.clone() }),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
+    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // Asked of the open file, so that it is the file that is read and not another one put in its place.
+    let facts = file.metadata().map_err(unreadable)?;
+    let mode = facts.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SecretError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    let not_text = || SecretError::NotText { path: path.to_owned() };
+    if facts.len() > MAX_BYTES {
+        return Err(not_text());
+    }
+    // The room is taken at once: a buffer that grows leaves copies behind that are not overwritten.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(not_text());
+    }
+    std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| not_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn file_with(bytes: &[u8], mode: u32) -> (tempfile::TempDir, SecretRef) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.key");
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (folder, SecretRef::File(path))
+    }
+
+    #[test]
+    fn one_line_end_is_trimmed_and_nothing_else() {
+        for (bytes, expected) in
+            [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" s3cret \n\n", " s3cret \n"), ("s3cret\r", "s3cret\r")]
+        {
+            let (_folder, secret) = file_with(bytes.as_bytes(), 0o600);
+            assert_eq!(secret.resolve().unwrap().expose(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_and_the_command_that_mends_it_is_named() {
+        for mode in [0o640, 0o604, 0o620, 0o644, 0o666] {
+            let (_folder, secret) = file_with(b"s3cret", mode);
+            let SecretRef::File(path) = &secret else { unreachable!() };
+            let error = secret.resolve().unwrap_err();
+            assert!(matches!(error, SecretError::OpenToOthers { mode: found, .. } if found == mode), "{error}");
+            assert!(error.to_string().ends_with(&format!("chmod 600 {}", path.display())), "{error}");
+        }
+        let (_folder, secret) = file_with(b"s3cret", 0o400);
+        assert_eq!(secret.resolve().unwrap().expose(), "s3cret");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        let too_long = vec![b'x'; MAX_BYTES as usize + 1];
+        let cases: [(&[u8], &str); 4] =
+            [(b"", "is empty"), (b"\n", "is empty"), (&[0xff, 0xfe], "UTF-8 text"), (&too_long, "at most 65536 bytes")];
+        for (bytes, expected) in cases {
+            let (_folder, secret) = file_with(bytes, 0o600);
+            let error = secret.resolve().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let missing = SecretRef::File("/nowhere/site.key".into()).resolve().unwrap_err().to_string();
+        assert!(missing.contains("/nowhere/site.key"), "{missing}");
+        let unset = SecretRef::Env("GATEHOUSE_CONFIG_NOT_SET".to_owned()).resolve().unwrap_err().to_string();
+        assert!(unset.contains("GATEHOUSE_CONFIG_NOT_SET"), "{unset}");
+    }
+
+    #[test]
+    fn an_environment_variable_is_read() {
+        // Cargo sets it for every test that it runs.
+        let secret = SecretRef::Env("CARGO_PKG_NAME".to_owned());
+        assert_eq!(secret.resolve().unwrap().expose(), "gatehouse-config");
+    }
+
+    #[test]
+    fn a_login_is_split_at_the_first_colon_and_never_shown() {
+        let (_folder, secret) = file_with(b"operator:a:b@c/d\n", 0o600);
+        let login = secret.resolve_login().unwrap();
+        assert_eq!((login.user.expose(), login.password.expose()), ("operator", "a:b@c/d"));
+        assert_eq!(format!("{login:?}"), "Login { user: [redacted], password: [redacted] }");
+        for bytes in [&b"hunter2"[..], b":hunter2"] {
+            let (_folder, secret) = file_with(bytes, 0o600);
+            let error = secret.resolve_login().unwrap_err();
+            assert!(matches!(error, SecretError::NotALogin { .. }));
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}

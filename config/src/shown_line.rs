@@ -1,0 +1,212 @@
+//! The line under an error message, with everything left out that may be a secret.
+//!
+//! A message is read on screens, kept in logs and pasted into questions, and the line it is about may well be the one in
+//! which someone wrote a password by mistake. So a value is shown only where it is known not to be one: of a key that
+//! holds no secrets, or in one of the forms that hold none. Comments are never shown.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::endpoint::Endpoint;
+use crate::error::ShownLine;
+use crate::keys;
+use crate::nearest::nearest;
+use crate::reader::printable;
+use crate::secret::SecretRef;
+use crate::source::{self, RtspUrl, Source};
+use crate::spec::{Key, Table};
+use crate::text_position::{Lines, Position};
+
+/// What stands for the rest of a line that isn't shown.
+const HIDDEN: &str = "[hidden]";
+
+/// Longer lines are cut: a terminal would fold them, and the mark would stand nowhere.
+const MAX_CHARS: usize = 160;
+
+/// The line at `position`, with `span` (bytes of the whole text) marked; `None` where nothing of it may be shown.
+pub(crate) fn shown_line(lines: &Lines<'_>, position: Position, span: &Range<usize>) -> Option<ShownLine> {
+    let line = lines.line(position.line);
+    let visible = if in_long_string(lines.before(position.line)) { "" } else { visible(line) };
+    let hidden = visible.trim_end().len() < without_comment(line).trim_end().len();
+    let visible_chars = visible.chars().count();
+    if visible.trim().is_empty() && hidden || position.column > MAX_CHARS {
+        return None;
+    }
+    let text: String = visible.chars().map(printable).chain(if hidden { HIDDEN } else { "" }.chars()).collect();
+    let text = if hidden { text } else { text.trim_end().to_owned() };
+    let before = (position.column - 1).min(visible_chars);
+    let end = lines.position(span.end);
+    let marked = match () {
+        () if hidden && before == visible_chars => HIDDEN.len(),
+        () if end.line == position.line => (end.column - position.column).min(visible_chars - before),
+        () => visible_chars - before,
+    };
+    Some(ShownLine { text: text.chars().take(MAX_CHARS).collect(), before, marked: marked.max(1) })
+}
+
+/// Whether the text ends within a string of several lines. Errs to yes.
+fn in_long_string(before: &str) -> bool {
+    before.matches("\"\"\"").count() % 2 == 1 || before.matches("'''").count() % 2 == 1
+}
+
+/// The part of a line, from its beginning, that may be shown.
+fn visible(line: &str) -> &str {
+    let line = without_comment(line);
+    let Some((name, value)) = line.split_once('=') else {
+        return if is_header(line) || is_plain(line) || shows_only_places(line) {
+            line
+        } else {
+            known_first_word(line)
+        };
+    };
+    let value = value.trim_start();
+    let name = name.rsplit('.').next().unwrap_or(name).trim().trim_matches(['"', '\'']);
+    if may_be_shown(name, value) { line } else { &line[..line.len() - value.len()] }
+}
+
+fn may_be_shown(name: &str, value: &str) -> bool {
+    let tables = keys::ROOT.with_all_below();
+    let keys: Vec<&Key> = tables.iter().filter_map(|table| table.key(name)).collect();
+    if keys.is_empty() {
+        let names = tables.iter().copied().flat_map(Table::names);
+        return is_plain(value) && nearest(name, names).is_some();
+    }
+    if keys.iter().any(|key| key.kind.may_hold_a_secret()) {
+        return shows_only_places(value);
+    }
+    let Some((strings, between)) = strings(value) else { return false };
+    strings.is_empty() || !between.contains(['=', '{'])
+}
+
+fn is_header(line: &str) -> bool {
+    line.trim_start().starts_with('[') && !line.contains(['"', '\''])
+}
+
+/// Numbers, `true` and `false`, and what joins them.
+fn is_plain(text: &str) -> bool {
+    let rest = text.replace("true", "").replace("false", "");
+    rest.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+-._,[]".contains(c))
+}
+
+fn known_first_word(line: &str) -> &str {
+    let start = line.len() - line.trim_start().len();
+    let end = line[start..].find(char::is_whitespace).map_or(line.len(), |length| start + length + 1);
+    let word = line[start..end].trim_end();
+    let known = keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some());
+    if known { &line[..end] } else { "" }
+}
+
+/// Whether all that is there are strings that name places and no secrets.
+fn shows_only_places(text: &str) -> bool {
+    let Some((strings, between)) = strings(text) else { return false };
+    !strings.is_empty() && strings.into_iter().all(names_a_place) && is_plain(&between)
+}
+
+fn names_a_place(text: &str) -> bool {
+    // What this version can't do names a place all the same.
+    let text = &text.replacen("rtsps://", "rtsp://", 1);
+    let text = match text.split_once('/') {
+        Some(("tls" | "udp" | "quic" | "ws", rest)) => &format!("tcp/{rest}"),
+        _ => text,
+    };
+    let plain_source = match source::parse(text, Path::new("")) {
+        Ok(Source::Rtsp(url)) => is_shown_in_full(&url),
+        Ok(Source::File(_) | Source::Test(_)) => true,
+        Err(_) => false,
+    };
+    plain_source
+        || SecretRef::parse(text, Path::new("")).is_some()
+        || Endpoint::parse(text, true).is_some()
+        || text.parse::<SocketAddr>().is_ok()
+}
+
+fn is_shown_in_full(url: &RtspUrl) -> bool {
+    url.to_string() == url.as_str()
+}
+
+/// The strings of a line and what stands between them; `None` where one doesn't end.
+fn strings(text: &str) -> Option<(Vec<&str>, String)> {
+    let (mut strings, mut between, mut rest) = (Vec::new(), String::new(), text);
+    while let Some(start) = rest.find(['"', '\'']) {
+        between.push_str(&rest[..start]);
+        let quote = &rest[start..=start];
+        let length = string_length(&rest[start + 1..], quote)?;
+        strings.push(&rest[start + 1..start + 1 + length]);
+        rest = &rest[start + 1 + length + 1..];
+    }
+    Some((strings, between + rest))
+}
+
+fn string_length(text: &str, quote: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|b| {
+        let ends = b == quote.as_bytes()[0] && !escaped;
+        escaped = b == b'\\' && quote == "\"" && !escaped;
+        ends
+    })
+}
+
+/// The line up to its comment. A string that doesn't end has none.
+fn without_comment(line: &str) -> &str {
+    let mut at = 0;
+    while let Some(found) = line[at..].find(['"', '\'', '#']) {
+        let found = at + found;
+        let mark = &line[found..=found];
+        if mark == "#" {
+            return &line[..found];
+        }
+        let Some(length) = string_length(&line[found + 1..], mark) else { break };
+        at = found + 1 + length + 1;
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_left_out_and_the_rest_is_shown() {
+        for (line, expected) in [
+            ("analyse_fps = 10.0 # was hunter2", "analyse_fps = 10.0 "),
+            (r#"id = "North Gate" # hunter2"#, r#"id = "North Gate" "#),
+            (r#"id = "hunter2 # ?"#, "id = "),
+            ("[[gate]]", "[[gate]]"),
+            ("  [0.1, 0.4],", "  [0.1, 0.4],"),
+            (r#"login = "env:GATE_1""#, r#"login = "env:GATE_1""#),
+            (r#"login = "admin:hunter2""#, "login = "),
+            (r#"gate.login = "admin:hunter2""#, "gate.login = "),
+            (r#""login" = 'admin:hunter2'"#, r#""login" = "#),
+            ("login = admin:hunter2", "login = "),
+            ("login = 123456", "login = "),
+            ("login hunter2", "login "),
+            ("hunter2", ""),
+            (r#"key = "hunter2""#, "key = "),
+            (r#"source = "rtsp://admin:hunter2@cam/""#, "source = "),
+            (r#"source = "rtsp://admin:hunter2cam/""#, "source = "),
+            (r#"source = "rtsp://cam/?token=hunter2""#, "source = "),
+            (r#"source = "rtsp://cam/"#, "source = "),
+            (r#"source = "rtsp://cam/live""#, r#"source = "rtsp://cam/live""#),
+            (r#"listen = ["tcp/127.0.0.1:1", "tcp/[::1]:0"]"#, r#"listen = ["tcp/127.0.0.1:1", "tcp/[::1]:0"]"#),
+            (r#"listen = "0.0.0.0:8080""#, r#"listen = "0.0.0.0:8080""#),
+            (r#"  "tcp/127.0.0.1:1","#, r#"  "tcp/127.0.0.1:1","#),
+            (r#"  "hunter2","#, ""),
+            ("analyze_fps = 10", "analyze_fps = 10"),
+            ("pin = 123456", "pin = "),
+            (r#"password = "hunter2""#, "password = "),
+            (r#"gate = [{ id = "a", login = "admin:hunter2" }]"#, "gate = "),
+            (r#"id = "a", login = "admin:hunter2""#, "id = "),
+            ("levels = { medium = 5, high = 3 }", "levels = { medium = 5, high = 3 }"),
+            (r#"id = """hunter2"#, "id = "),
+        ] {
+            assert_eq!(visible(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_within_a_long_string_is_not_shown() {
+        let text = "login = \"\"\"\nid = 5\n\"\"\"\n";
+        assert_eq!(shown_line(&Lines::new(text), Position { line: 2, column: 1 }, &(12..14)), None);
+    }
+}

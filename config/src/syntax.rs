@@ -1,0 +1,91 @@
+//! Mistakes in the TOML syntax: all of them where that can be told, not just the first.
+
+use toml::de::{DeTable, Error};
+
+use crate::reader::Finding;
+use crate::text_position::Lines;
+
+/// More are not looked for: a file with so many is no site file.
+const MAX_ERRORS: usize = 50;
+
+/// What is left of a text once its broken lines are blanked, and what was wrong with them.
+pub(crate) struct Readable {
+    /// The text with the broken lines made blank; every byte that is left is where it was.
+    pub(crate) text: String,
+    pub(crate) errors: Vec<Finding>,
+    /// Whether the rest still means what it was meant to: a lost `[header]` would hand its keys to another table.
+    pub(crate) rest_is_sound: bool,
+}
+
+/// Finds the syntax errors of a text.
+///
+/// The parser recovers from an error, but a single slip can make it misread the following lines or skip them. So only its
+/// first error is believed; then that line is made blank and the text parsed again.
+pub(crate) fn readable(text: &str) -> Readable {
+    let mut readable = Readable { text: text.to_owned(), errors: Vec::new(), rest_is_sound: true };
+    while readable.errors.len() < MAX_ERRORS {
+        let (_, errors) = DeTable::parse_recoverable(&readable.text);
+        let start = |error: &Error| error.span().map_or(text.len(), |span| span.start);
+        let Some(error) = errors.iter().min_by_key(|error| start(error)) else { return readable };
+        readable.errors.push(finding(text, error));
+        let lines = Lines::new(&readable.text);
+        let broken = lines.position(start(error)).line;
+        if swallows_lines(error) || lines.line(broken).trim().is_empty() {
+            break;
+        }
+        let is_header = |number: usize| {
+            let line = lines.line(number).trim_start();
+            // `site]` has lost its first bracket.
+            line.starts_with('[') || (line.contains(']') && !line.contains('='))
+        };
+        let mut after = broken + 1;
+        if is_header(broken) {
+            readable.rest_is_sound = false;
+            while after <= lines.count() && !is_header(after) {
+                after += 1;
+            }
+        }
+        let (from, to) = (lines.before(broken).len(), lines.before(after).len());
+        let blank = |byte| if byte == b'\n' || byte == b'\r' { char::from(byte) } else { ' ' };
+        readable.text = text_with(&readable.text, from, to, blank);
+    }
+    readable.rest_is_sound = false;
+    readable
+}
+
+/// The text with each byte from `from` to `to` replaced.
+fn text_with(text: &str, from: usize, to: usize, replace: impl Fn(u8) -> char) -> String {
+    let replaced = text[from..to].bytes().map(replace);
+    text[..from].chars().chain(replaced).chain(text[to..].chars()).collect()
+}
+
+/// Whether the parser took the following lines for parts of a list or table that doesn't end.
+fn swallows_lines(error: &Error) -> bool {
+    let message = error.message();
+    (message.contains("array") && !message.contains("array table"))
+        || message.contains("inline table")
+        || message.contains("key-value pairs")
+}
+
+fn finding(text: &str, error: &Error) -> Finding {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let given = text.get(span.clone()).unwrap_or_default();
+    let (message, help) = match error.message() {
+        "duplicate key" => (format!("`{given}` is given twice"), None),
+        message if message.starts_with("invalid basic string, expected `\"`") => {
+            ("the text has no closing quote".to_owned(), None)
+        }
+        // What is there isn't repeated: it may be a password.
+        message if message.starts_with("invalid ") && given.starts_with(|c: char| c.is_alphabetic()) => {
+            ("not valid TOML: text must stand in quotes".to_owned(), None)
+        }
+        message if message.starts_with("string values must be quoted") => {
+            ("not valid TOML: text must stand in quotes".to_owned(), None)
+        }
+        message if swallows_lines(error) => {
+            (format!("not valid TOML: {message}"), Some("or is a bracket of the lines before not closed?".to_owned()))
+        }
+        message => (format!("not valid TOML: {message}"), None),
+    };
+    Finding { span, path: String::new(), message, help, local: true }
+}

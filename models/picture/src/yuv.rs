@@ -1,0 +1,175 @@
+//! Decoded pictures as their decoder left them: planes of 4:2:0 YUV, limited range (ITU-R BT.601/709).
+
+use crate::Size;
+
+/// How the planes of a [`YuvPicture`] are laid out. Both are 4:2:0, 8 bits a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// Three planes, Y, U and V: what software decoders give.
+    I420,
+    /// Two planes, Y and interleaved UV: what hardware decoders give.
+    Nv12,
+}
+
+/// One plane of samples, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Plane<'a> {
+    /// Rows of `stride` bytes; the last row may end after its own samples.
+    pub data: &'a [u8],
+    /// Bytes from the start of one row to the start of the next.
+    pub stride: usize,
+    /// Bytes of samples in a row: the width, or for an interleaved chroma plane twice the chroma width.
+    pub row_bytes: usize,
+    /// Number of rows.
+    pub rows: usize,
+}
+
+/// A picture whose planes cannot hold what its size says.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PictureError {
+    /// 4:2:0 pictures have even sides, and none is empty.
+    #[error("picture is {width}×{height}, expected even sides of at least 2")]
+    Size {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// A plane is shorter than its rows and stride need.
+    #[error("plane {plane} holds {got} bytes, expected at least {expected}")]
+    ShortPlane {
+        /// Index of the plane.
+        plane: usize,
+        /// Bytes found.
+        got: usize,
+        /// Bytes needed.
+        expected: usize,
+    },
+    /// A row does not fit its stride.
+    #[error("plane {plane} has a stride of {stride} bytes, expected at least {row_bytes}")]
+    Stride {
+        /// Index of the plane.
+        plane: usize,
+        /// Stride found.
+        stride: usize,
+        /// Bytes that a row needs.
+        row_bytes: usize,
+    },
+}
+
+/// A 4:2:0 picture borrowed from whoever decoded it.
+#[derive(Debug, Clone, Copy)]
+pub struct YuvPicture<'a> {
+    format: PixelFormat,
+    size: Size,
+    planes: [Plane<'a>; 3],
+}
+
+impl<'a> YuvPicture<'a> {
+    /// Three separate planes; `strides` in bytes.
+    ///
+    /// # Errors
+    /// If a side is odd or zero, or a plane is too short.
+    pub fn i420(size: Size, planes: [&'a [u8]; 3], strides: [usize; 3]) -> Result<Self, PictureError> {
+        let (w, h) = (size.width, size.height);
+        let plane = |i: usize, row_bytes, rows| Plane { data: planes[i], stride: strides[i], row_bytes, rows };
+        Self::checked(PixelFormat::I420, size, [plane(0, w, h), plane(1, w / 2, h / 2), plane(2, w / 2, h / 2)])
+    }
+
+    /// Luma and interleaved chroma; `strides` in bytes.
+    ///
+    /// # Errors
+    /// If a side is odd or zero, or a plane is too short.
+    pub fn nv12(size: Size, planes: [&'a [u8]; 2], strides: [usize; 2]) -> Result<Self, PictureError> {
+        let (w, h) = (size.width, size.height);
+        let y = Plane { data: planes[0], stride: strides[0], row_bytes: w, rows: h };
+        let uv = Plane { data: planes[1], stride: strides[1], row_bytes: w, rows: h / 2 };
+        let none = Plane { data: &[], stride: 0, row_bytes: 0, rows: 0 };
+        Self::checked(PixelFormat::Nv12, size, [y, uv, none])
+    }
+
+    fn checked(format: PixelFormat, size: Size, planes: [Plane<'a>; 3]) -> Result<Self, PictureError> {
+        let Size { width, height } = size;
+        if width < 2 || height < 2 || width % 2 != 0 || height % 2 != 0 {
+            return Err(PictureError::Size { width, height });
+        }
+        for (i, p) in planes.iter().enumerate().filter(|(_, p)| p.rows > 0) {
+            if p.stride < p.row_bytes {
+                return Err(PictureError::Stride { plane: i, stride: p.stride, row_bytes: p.row_bytes });
+            }
+            let expected = p.stride * (p.rows - 1) + p.row_bytes;
+            if p.data.len() < expected {
+                return Err(PictureError::ShortPlane { plane: i, got: p.data.len(), expected });
+            }
+        }
+        Ok(Self { format, size, planes })
+    }
+
+    /// Layout of the planes.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Size in luma pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The luma plane.
+    pub fn luma(&self) -> Plane<'a> {
+        self.planes[0]
+    }
+
+    /// The chroma planes: U and V, or the one interleaved UV plane.
+    pub fn chroma(&self) -> &[Plane<'a>] {
+        match self.format {
+            PixelFormat::I420 => &self.planes[1..],
+            PixelFormat::Nv12 => &self.planes[1..2],
+        }
+    }
+}
+
+impl<'a> Plane<'a> {
+    /// The samples of one row.
+    ///
+    /// # Panics
+    /// If `row` is not below `rows`.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        assert!(row < self.rows, "row {row} of a plane with {} rows", self.rows);
+        &self.data[row * self.stride..row * self.stride + self.row_bytes]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_row_may_stop_at_its_samples() {
+        let size = Size { width: 4, height: 2 };
+        let y = [0u8; 8 + 4];
+        let c = [0u8; 2];
+        let picture = YuvPicture::i420(size, [&y, &c, &c], [8, 2, 2]).expect("planes are long enough");
+        assert_eq!(picture.luma().row(1).len(), 4);
+        assert_eq!(picture.chroma().len(), 2);
+    }
+
+    #[test]
+    fn short_planes_odd_sides_and_narrow_strides_are_refused() {
+        let y = [0u8; 7];
+        let c = [0u8; 2];
+        let even = Size { width: 4, height: 2 };
+        assert_eq!(
+            YuvPicture::i420(even, [&y, &c, &c], [4, 2, 2]).expect_err("y is a byte short"),
+            PictureError::ShortPlane { plane: 0, got: 7, expected: 8 }
+        );
+        assert_eq!(
+            YuvPicture::nv12(Size { width: 3, height: 2 }, [&y, &c], [4, 4]).expect_err("odd width"),
+            PictureError::Size { width: 3, height: 2 }
+        );
+        assert_eq!(
+            YuvPicture::nv12(even, [&[0; 8], &c], [4, 3]).expect_err("chroma rows overlap"),
+            PictureError::Stride { plane: 1, stride: 3, row_bytes: 4 }
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What the embedder makes of a face. Treated as biometric data everywhere: no text form, overwritten when dropped.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::error::ModelError;
+
+/// A direction in 128 dimensions; faces of one person point the same way. Always of length 1.
+///
+/// It has no `serde` form on purpose: who stores one does so knowingly, through [`Embedding::as_slice`].
+#[derive(Clone, PartialEq, ZeroizeOnDrop)]
+pub struct Embedding(
+    // On the heap, so that moving it leaves no copy behind.
+    Box<[f32; Embedding::DIMENSIONS]>,
+);
+
+impl Embedding {
+    /// Numbers in an embedding.
+    pub const DIMENSIONS: usize = 128;
+
+    /// From numbers of any length of vector, which is brought to 1.
+    ///
+    /// # Errors
+    /// If there are not 128, one is not finite, or all are 0.
+    pub fn from_slice(values: &[f32]) -> Result<Self, ModelError> {
+        // In f64: squares of large values would overflow f32.
+        let length = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let finite = length.is_finite() && length > 0.0;
+        let refuse = || ModelError::NotAnEmbedding { expected: Self::DIMENSIONS, got: values.len(), finite };
+        if !finite {
+            return Err(refuse());
+        }
+        let array: &[f32; Self::DIMENSIONS] = values.try_into().map_err(|_| refuse())?;
+        let mut boxed = Box::new([0.0; Self::DIMENSIONS]);
+        for (to, from) in boxed.iter_mut().zip(array) {
+            *to = (f64::from(*from) / length) as f32;
+        }
+        Ok(Self(boxed))
+    }
+
+    /// Cosine of the angle between two, −1 to 1: 1 for the same direction.
+    pub fn cosine(&self, other: &Self) -> f32 {
+        dot(self.as_slice(), other.as_slice())
+    }
+
+    /// Its 128 numbers.
+    pub fn as_slice(&self) -> &[f32] {
+        self.0.as_slice()
+    }
+}
+
+/// Dot product of two vectors of length 1, within −1 to 1.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight sums side by side: the compiler may not reorder one sum into vector instructions.
+    let mut sums = [0f32; 8];
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>().clamp(-1.0, 1.0)
+}
+
+const _: () = assert!(Embedding::DIMENSIONS.is_multiple_of(8));
+
+impl Zeroize for Embedding {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Embedding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Embedding(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn axis(index: usize, length: f32) -> Vec<f32> {
+        let mut values = vec![0.0; Embedding::DIMENSIONS];
+        values[index] = length;
+        values
+    }
+
+    #[test]
+    fn length_does_not_count_and_direction_does() {
+        let of = |values: Vec<f32>| Embedding::from_slice(&values).expect("an embedding");
+        assert_eq!(of(axis(0, 3.0)).cosine(&of(axis(0, 1e30))), 1.0);
+        assert_eq!(of(axis(0, 3.0)).cosine(&of(axis(0, -1e-30))), -1.0);
+        assert_eq!(of(axis(0, 3.0)).cosine(&of(axis(127, 3.0))), 0.0);
+    }
+
+    #[test]
+    fn what_is_no_direction_is_refused() {
+        let refusal = |values: &[f32]| Embedding::from_slice(values).expect_err("no embedding").to_string();
+        assert_eq!(refusal(&[1.0; 127]), "an embedding is 128 finite numbers, not all 0; got 127 numbers");
+        for values in [axis(5, f32::NAN), axis(5, f32::INFINITY), axis(5, 0.0)] {
+            assert_eq!(
+                refusal(&values),
+                "an embedding is 128 finite numbers, not all 0; got 128 numbers that are not all finite, or all 0"
+            );
+        }
+    }
+
+    #[test]
+    fn its_debug_text_shows_no_number() {
+        assert_eq!(format!("{:?}", Embedding::from_slice(&axis(0, 1.0)).expect("an embedding")), "Embedding(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn every_embedding_has_length_one(values in prop::collection::vec(-1e3f32..1e3, 128)) {
+            prop_assume!(values.iter().any(|value| value.abs() > 1e-3));
+            let embedding = Embedding::from_slice(&values).expect("an embedding");
+            let length: f32 = embedding.as_slice().iter().map(|value| value * value).sum();
+            prop_assert!((length - 1.0).abs() < 1e-5);
+            prop_assert!((embedding.cosine(&embedding) - 1.0).abs() < 1e-5);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! NanoDet, a detector of the 80 COCO classes, here for people only.
+//!
+//! At strides 8, 16 and 32 each cell offers a score per class and, for each side of the box, a distribution over the
+//! distance from the cell's centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance.
+
+use gatehouse_picture::{Rect, Size, YuvPicture};
+use ndarray::{ArrayView1, ArrayView2, Axis};
+
+use crate::error::ModelError;
+use crate::manifest::{Manifest, Task};
+use crate::nms::suppress;
+use crate::placement::Fit;
+use crate::prepare::Preparation;
+use crate::registry::Registry;
+use crate::session::{Model, Provider, SessionOptions};
+
+const STRIDES: [usize; 3] = [8, 16, 32];
+const CLASSES: usize = 80;
+/// COCO's first class.
+const PERSON: usize = 0;
+/// Distances of 0 to 10 strides.
+const BINS: usize = 11;
+/// Of two people that overlap by more than this, one falls: the value of the network's authors.
+const MAX_IOU: f32 = 0.6;
+
+/// A person in a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Person {
+    /// Around the visible person, in pixels of the picture, within its edges.
+    pub box_in_frame: Rect,
+    /// 0–1.
+    pub score: f32,
+}
+
+/// Finds people in batches of pictures. Owns its session and buffers; one per worker.
+#[derive(Debug)]
+pub struct PersonDetector {
+    model: Model,
+    preparation: Preparation,
+    not_finite: u64,
+}
+
+impl PersonDetector {
+    /// Opens and warms up the named model.
+    ///
+    /// # Errors
+    /// If it is unknown, for another task, not the file of its manifest, or has not NanoDet's outputs.
+    pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
+        let model = registry.load(name, Task::PersonDetection, options)?;
+        for stride in STRIDES {
+            model.require_output(&format!("cls_{stride}"))?;
+            model.require_output(&format!("dist_{stride}"))?;
+        }
+        let input = model.input()?;
+        if input.size().width % STRIDES[2] != 0 || input.size().height % STRIDES[2] != 0 {
+            return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
+        }
+        let preparation = Preparation::new(input, Fit::Stretch);
+        Ok(Self { model, preparation, not_finite: 0 })
+    }
+
+    /// Finds the people of score `min_score` (0–1) and more, best first; one inference for the whole batch.
+    ///
+    /// `results[i]` belongs to `pictures[i]`. Pictures may differ in size: each is stretched to the model's size, as in
+    /// the reference. A person with a number that is not finite is left out and counted, see
+    /// [`PersonDetector::not_finite`].
+    ///
+    /// # Errors
+    /// If a picture can't be converted or the inference fails; `results` are of no use then.
+    pub fn detect(
+        &mut self,
+        pictures: &[YuvPicture<'_>],
+        min_score: f32,
+        results: &mut Vec<Vec<Person>>,
+    ) -> Result<(), ModelError> {
+        results.resize_with(pictures.len(), Vec::new);
+        results.iter_mut().for_each(Vec::clear);
+        if pictures.is_empty() {
+            return Ok(());
+        }
+        let size = self.preparation.size();
+        let (batch, placements) = self.preparation.fill(pictures)?;
+        let outputs = self.model.run(batch)?;
+        for stride in STRIDES {
+            let columns = size.width / stride;
+            let cells = columns * (size.height / stride);
+            let scores = outputs.array(&format!("cls_{stride}"), [pictures.len(), cells, CLASSES])?;
+            let scores = scores.index_axis_move(Axis(2), PERSON);
+            let distances = outputs.array(&format!("dist_{stride}"), [pictures.len(), cells, 4 * BINS])?;
+            for (i, people) in results.iter_mut().enumerate() {
+                let level = Level {
+                    stride,
+                    columns,
+                    tensor: size,
+                    scores: scores.index_axis(Axis(0), i),
+                    distances: distances.index_axis(Axis(0), i),
+                };
+                self.not_finite += level.decode(min_score, people);
+            }
+        }
+        for (people, placement) in results.iter_mut().zip(placements) {
+            for person in people.iter_mut() {
+                person.box_in_frame = placement.rect_in_frame(person.box_in_frame);
+            }
+            suppress(people, MAX_IOU, |person| (person.box_in_frame, person.score));
+        }
+        Ok(())
+    }
+
+    /// The manifest it was opened by.
+    pub fn manifest(&self) -> &Manifest {
+        self.model.manifest()
+    }
+
+    /// What runs it.
+    pub fn provider(&self) -> Provider {
+        self.model.provider()
+    }
+
+    /// How many candidates had a number that is not finite, since it was loaded. More than 0 means a broken model.
+    pub fn not_finite(&self) -> u64 {
+        self.not_finite
+    }
+}
+
+/// The outputs of one stride for one picture: a row per cell, cells row by row.
+struct Level<'o> {
+    stride: usize,
+    columns: usize,
+    tensor: Size,
+    scores: ArrayView1<'o, f32>,
+    distances: ArrayView2<'o, f32>,
+}
+
+impl Level<'_> {
+    /// Adds the people from `min_score` on, still in pixels of the tensor; returns how many were not finite.
+    fn decode(&self, min_score: f32, people: &mut Vec<Person>) -> u64 {
+        let mut not_finite = 0;
+        for (cell, score) in self.scores.iter().copied().enumerate() {
+            if score < min_score {
+                continue;
+            }
+            let stride = self.stride as f32;
+            let x = ((cell % self.columns) as f32 + 0.5) * stride;
+            let y = ((cell / self.columns) as f32 + 0.5) * stride;
+            let mut sides = [0.0; 4];
+            for (side, bins) in sides.iter_mut().zip(self.distances.row(cell).exact_chunks(BINS)) {
+                *side = expectation(bins) * stride;
+            }
+            let [left, top, right, bottom] = sides;
+            if [score, left, top, right, bottom].into_iter().all(f32::is_finite) {
+                let box_in_frame = Rect::from_corners(x - left, y - top, x + right, y + bottom).clamped(self.tensor);
+                people.push(Person { box_in_frame, score });
+            } else {
+                not_finite += 1;
+            }
+        }
+        not_finite
+    }
+}
+
+/// Mean index under the softmax of `logits`.
+fn expectation(logits: ArrayView1<'_, f32>) -> f32 {
+    // Subtracting the greatest keeps exp from overflowing; a NaN stays one.
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (mut sum, mut mean) = (0.0, 0.0);
+    for (index, logit) in logits.iter().enumerate() {
+        let weight = (logit - greatest).exp();
+        sum += weight;
+        mean += weight * index as f32;
+    }
+    mean / sum
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2};
+
+    use super::*;
+
+    const TENSOR: Size = Size { width: 96, height: 64 };
+
+    // Logits whose softmax has all its weight on one distance.
+    fn certain(distance: usize) -> Array1<f32> {
+        Array1::from_shape_fn(BINS, |bin| if bin == distance { 80.0 } else { 0.0 })
+    }
+
+    // A grid of 3 × 2 cells at stride 32, in which cell 4 (column 1, row 1) has a person.
+    fn grid() -> (Array1<f32>, Array2<f32>) {
+        let mut scores = Array1::zeros(6);
+        scores[4] = 0.75;
+        let mut distances = Array2::zeros((6, 4 * BINS));
+        for (mut side, distance) in distances.row_mut(4).exact_chunks_mut(BINS).into_iter().zip([1, 1, 0, 3]) {
+            side.assign(&certain(distance));
+        }
+        (scores, distances)
+    }
+
+    fn decode((scores, distances): &(Array1<f32>, Array2<f32>), min_score: f32) -> (Vec<Person>, u64) {
+        let mut people = Vec::new();
+        let level =
+            Level { stride: 32, columns: 3, tensor: TENSOR, scores: scores.view(), distances: distances.view() };
+        let not_finite = level.decode(min_score, &mut people);
+        (people, not_finite)
+    }
+
+    #[test]
+    fn a_cell_is_decoded_from_its_centre_and_kept_inside() {
+        let (people, not_finite) = decode(&grid(), 0.75);
+        assert_eq!(not_finite, 0);
+        // Centre (48, 48); 32 to the left and up, 0 to the right, 96 down of which 16 are inside.
+        let box_in_frame = Rect { x: 16.0, y: 16.0, width: 32.0, height: 48.0 };
+        assert_eq!(people, [Person { box_in_frame, score: 0.75 }]);
+        assert_eq!(decode(&grid(), 0.76).0, []);
+    }
+
+    #[test]
+    fn a_distance_is_the_mean_of_its_distribution() {
+        assert!((expectation(Array1::zeros(BINS).view()) - 5.0).abs() < 1e-6);
+        let mut two = Array1::from_elem(BINS, -80.0);
+        (two[2], two[3]) = (3f32.ln(), 0.0);
+        assert!((expectation(two.view()) - 2.25).abs() < 1e-6);
+        assert!((expectation(certain(10).mapv(|v| v + 1e4).view()) - 10.0).abs() < 1e-6, "large logits");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out_and_counted() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut grid = grid();
+            grid.1[[4, 2 * BINS]] = value;
+            assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
+        }
+        let mut grid = grid();
+        grid.0[4] = f32::NAN;
+        assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
+    }
+}

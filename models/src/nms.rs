@@ -1,0 +1,65 @@
+//! Non-maximum suppression: of boxes that overlap, the best one stays.
+
+use gatehouse_picture::Rect;
+
+/// Keeps, best first, what overlaps nothing better by more than `max_iou` (intersection over union).
+///
+/// Equal scores keep their order, so that the same outputs give the same result.
+pub fn suppress<T>(found: &mut Vec<T>, max_iou: f32, box_and_score: impl Fn(&T) -> (Rect, f32)) {
+    found.sort_by(|a, b| box_and_score(b).1.total_cmp(&box_and_score(a).1));
+    let mut kept: Vec<Rect> = Vec::new();
+    found.retain(|item| {
+        let (candidate, _) = box_and_score(item);
+        let stays = kept.iter().all(|better| better.iou(&candidate) <= max_iou);
+        if stays {
+            kept.push(candidate);
+        }
+        stays
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn square(x: f32, score: f32) -> (Rect, f32) {
+        (Rect { x, y: 0.0, width: 10.0, height: 10.0 }, score)
+    }
+
+    #[test]
+    fn the_best_of_a_chain_leaves_those_that_only_its_victims_overlap() {
+        // Each overlaps the next by half (IoU 1/3): the second falls to the first, so the third stays.
+        let mut found = vec![square(10.0, 0.5), square(0.0, 0.9), square(5.0, 0.7)];
+        suppress(&mut found, 0.3, |item| *item);
+        assert_eq!(found, [square(0.0, 0.9), square(10.0, 0.5)]);
+    }
+
+    #[test]
+    fn an_overlap_of_exactly_the_limit_is_allowed() {
+        let mut found = vec![square(0.0, 0.9), square(5.0, 0.7)];
+        suppress(&mut found, 1.0 / 3.0, |item| *item);
+        assert_eq!(found.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn what_stays_is_apart_and_what_falls_had_a_better_neighbour(
+            boxes in prop::collection::vec((0f32..50.0, 0f32..50.0, 1f32..30.0, 1f32..30.0, 0f32..1.0), 0..40),
+            max_iou in 0f32..1.0,
+        ) {
+            let all: Vec<(Rect, f32)> = boxes
+                .iter()
+                .map(|(x, y, width, height, score)| (Rect { x: *x, y: *y, width: *width, height: *height }, *score))
+                .collect();
+            let mut kept = all.clone();
+            suppress(&mut kept, max_iou, |item| *item);
+            for (i, (a, _)) in kept.iter().enumerate() {
+                prop_assert!(kept[..i].iter().all(|(b, _)| a.iou(b) <= max_iou));
+            }
+            for (a, score) in all.iter().filter(|item| !kept.contains(item)) {
+                prop_assert!(kept.iter().any(|(b, better)| better >= score && a.iou(b) > max_iou));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads photos for enrolment. A photo comes from anywhere, so its size is read from its header before OpenCV unpacks
+//! it: a file of a few kilobytes can claim gigabytes of pixels.
+//!
+//! Errors don't name the file, for its name may be a person's; the caller knows which one it asked for.
+
+mod header;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use gatehouse_picture::{PictureError, Size, YuvPicture};
+use opencv::core::{Mat, MatTraitConst, MatTraitManual, Rect};
+use opencv::{imgcodecs, imgproc};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::planes::to_i32;
+
+/// A photo that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PhotoError {
+    /// The file can't be read.
+    #[error("the photo can't be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// A file that is too long.
+    #[error("the photo's file is longer than the {max} bytes allowed")]
+    TooManyBytes {
+        /// The limit.
+        max: u64,
+    },
+    /// Neither JPEG nor PNG, or cut off within its header.
+    #[error("the photo is no JPEG or PNG file")]
+    UnknownFormat,
+    /// Too many pixels.
+    #[error("the photo has {size} pixels, more than the {max_pixels} allowed")]
+    TooLarge {
+        /// What its header says.
+        size: Size,
+        /// The limit.
+        max_pixels: usize,
+    },
+    /// Too few pixels for a face.
+    #[error("the photo has {size} pixels, expected {min_side} on each side at least")]
+    TooSmall {
+        /// What its header says.
+        size: Size,
+        /// The limit.
+        min_side: usize,
+    },
+    /// Its header is right and the rest is not.
+    #[error("the photo can't be decoded: {0}")]
+    Undecodable(String),
+}
+
+/// What photos are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhotoLimits {
+    /// Longest file.
+    pub max_bytes: u64,
+    /// Most pixels.
+    pub max_pixels: usize,
+    /// Shortest side in pixels.
+    pub min_side: usize,
+}
+
+impl Default for PhotoLimits {
+    /// 32 MB, 64 million pixels, 112 pixels a side: any camera's photos, and not less than one aligned face.
+    fn default() -> Self {
+        Self { max_bytes: 32_000_000, max_pixels: 64_000_000, min_side: 112 }
+    }
+}
+
+/// An I420 picture that owns its planes, one after the other without padding. Overwritten when dropped.
+pub struct OwnedI420 {
+    size: Size,
+    planes: Zeroizing<Vec<u8>>,
+}
+
+impl OwnedI420 {
+    /// From Y, U and V planes one after the other.
+    ///
+    /// # Errors
+    /// If a side is odd or zero, or there are too few bytes.
+    pub fn new(size: Size, planes: Vec<u8>) -> Result<Self, PictureError> {
+        let planes = Zeroizing::new(planes);
+        picture(size, &planes)?;
+        Ok(Self { size, planes })
+    }
+
+    /// Borrows it as a picture.
+    pub fn as_picture(&self) -> YuvPicture<'_> {
+        picture(self.size, &self.planes).unwrap_or_else(|_| unreachable!("checked when it was made"))
+    }
+}
+
+impl std::fmt::Debug for OwnedI420 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnedI420({})", self.size)
+    }
+}
+
+fn picture(size: Size, planes: &[u8]) -> Result<YuvPicture<'_>, PictureError> {
+    let chroma = size.width / 2;
+    let (y, rest) = planes.split_at((size.width * size.height).min(planes.len()));
+    let (u, v) = rest.split_at((chroma * (size.height / 2)).min(rest.len()));
+    YuvPicture::i420(size, [y, u, v], [size.width, chroma, chroma])
+}
+
+/// Reads a JPEG or PNG file and turns it upright as its EXIF says. An odd last row or column is left out.
+///
+/// # Errors
+/// If it can't be read or decoded, or goes beyond the limits.
+pub fn read_photo(path: &Path, limits: &PhotoLimits) -> Result<OwnedI420, PhotoError> {
+    let mut file = Zeroizing::new(Vec::new());
+    File::open(path)?.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut file)?;
+    if file.len() as u64 > limits.max_bytes {
+        return Err(PhotoError::TooManyBytes { max: limits.max_bytes });
+    }
+    let size = header::size(&file).ok_or(PhotoError::UnknownFormat)?;
+    if size.width.saturating_mul(size.height) > limits.max_pixels {
+        return Err(PhotoError::TooLarge { size, max_pixels: limits.max_pixels });
+    }
+    if size.width.min(size.height) < limits.min_side.max(2) {
+        return Err(PhotoError::TooSmall { size, min_side: limits.min_side });
+    }
+    decode(&file).map_err(|error| PhotoError::Undecodable(error.message))
+}
+
+fn decode(file: &[u8]) -> opencv::Result<OwnedI420> {
+    // Turned by EXIF: OpenCV does so unless asked not to.
+    let mut bgr = imgcodecs::imdecode(&Mat::from_slice(file)?, imgcodecs::IMREAD_COLOR)?;
+    let even = |side: i32| side / 2 * 2;
+    let (columns, rows) = (even(bgr.cols()), even(bgr.rows()));
+    let broken = |message: String| opencv::Error::new(opencv::core::StsError, message);
+    if columns == 0 || rows == 0 {
+        return Err(broken("no picture in it".to_owned()));
+    }
+    let side = |side: i32| usize::try_from(side).map_err(|error| broken(error.to_string()));
+    let size = Size { width: side(columns)?, height: side(rows)? };
+    let mut planes = Zeroizing::new(vec![0; size.width * size.height / 2 * 3]);
+    let mut yuv = Mat::new_rows_cols_with_bytes_mut::<u8>(to_i32(size.height / 2 * 3)?, columns, &mut planes)?;
+    let upright = Mat::roi(&bgr, Rect::new(0, 0, columns, rows))?;
+    let converted = imgproc::cvt_color(&upright, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1);
+    drop(upright);
+    bgr.data_bytes_mut()?.zeroize();
+    converted?;
+    OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Where a picture lies in a tensor, and the way back.
+
+use gatehouse_picture::{Point, Rect, Size};
+
+/// How a picture is brought to a model's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Each side on its own; shapes are distorted.
+    Stretch,
+    /// Aspect kept (to a pixel), top-left anchored, the rest black.
+    Letterbox,
+}
+
+/// The place of one picture in a tensor: it begins at the top left and is scaled along each side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    frame: Size,
+    in_tensor: Size,
+}
+
+impl Placement {
+    /// Of a picture of size `frame` in a tensor of size `tensor`. The place has even sides, as 4:2:0 needs.
+    pub fn new(frame: Size, tensor: Size, fit: Fit) -> Self {
+        let in_tensor = match fit {
+            Fit::Stretch => tensor,
+            Fit::Letterbox => {
+                let scale = (tensor.width as f64 / frame.width as f64).min(tensor.height as f64 / frame.height as f64);
+                let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most);
+                Size { width: even(frame.width, tensor.width), height: even(frame.height, tensor.height) }
+            }
+        };
+        Self { frame, in_tensor }
+    }
+
+    /// The part of the tensor that the picture fills.
+    pub fn in_tensor(&self) -> Size {
+        self.in_tensor
+    }
+
+    // Tensor pixels for each frame pixel, along x and y.
+    fn scale(&self) -> (f32, f32) {
+        (self.in_tensor.width as f32 / self.frame.width as f32, self.in_tensor.height as f32 / self.frame.height as f32)
+    }
+
+    /// From tensor to frame.
+    pub fn point_in_frame(&self, in_tensor: Point) -> Point {
+        let (x, y) = self.scale();
+        Point { x: in_tensor.x / x, y: in_tensor.y / y }
+    }
+
+    /// From frame to tensor.
+    pub fn point_in_tensor(&self, in_frame: Point) -> Point {
+        let (x, y) = self.scale();
+        Point { x: in_frame.x * x, y: in_frame.y * y }
+    }
+
+    /// From tensor to frame.
+    pub fn rect_in_frame(&self, in_tensor: Rect) -> Rect {
+        let (x, y) = self.scale();
+        Rect { x: in_tensor.x / x, y: in_tensor.y / y, width: in_tensor.width / x, height: in_tensor.height / y }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TENSOR: Size = Size { width: 640, height: 384 };
+
+    #[test]
+    fn the_longer_side_fills_the_tensor() {
+        let place = |width, height| Placement::new(Size { width, height }, TENSOR, Fit::Letterbox).in_tensor();
+        assert_eq!(place(1920, 1080), Size { width: 640, height: 360 });
+        assert_eq!(place(768, 576), Size { width: 512, height: 384 });
+        assert_eq!(place(64, 48), Size { width: 512, height: 384 });
+        assert_eq!(place(8000, 2), Size { width: 640, height: 2 });
+    }
+
+    proptest! {
+        #[test]
+        fn the_way_back_leads_to_where_it_began(
+            width in 1usize..2000, height in 1usize..2000, x in 0f32..1.0, y in 0f32..1.0, letterbox in any::<bool>(),
+        ) {
+            let frame = Size { width: 2 * width, height: 2 * height };
+            let fit = if letterbox { Fit::Letterbox } else { Fit::Stretch };
+            let placement = Placement::new(frame, TENSOR, fit);
+            let at = Point { x: x * frame.width as f32, y: y * frame.height as f32 };
+            let in_tensor = placement.point_in_tensor(at);
+            prop_assert!(in_tensor.x <= TENSOR.width as f32 + 1e-2 && in_tensor.y <= TENSOR.height as f32 + 1e-2);
+            prop_assert!(placement.point_in_frame(in_tensor).distance(at) < 1e-2);
+            let size = placement.in_tensor();
+            prop_assert!(size.width <= TENSOR.width && size.height <= TENSOR.height);
+            prop_assert!(size.width % 2 == 0 && size.height % 2 == 0);
+        }
+
+        #[test]
+        fn a_letterbox_keeps_the_aspect_to_a_pixel(width in 100usize..2000, height in 100usize..2000) {
+            let frame = Size { width: 2 * width, height: 2 * height };
+            let place = Placement::new(frame, TENSOR, Fit::Letterbox).in_tensor();
+            let scale = (640.0 / frame.width as f64).min(384.0 / frame.height as f64);
+            prop_assert!((place.width as f64 - frame.width as f64 * scale).abs() <= 1.0);
+            prop_assert!((place.height as f64 - frame.height as f64 * scale).abs() <= 1.0);
+        }
+    }
+}

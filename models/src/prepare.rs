@@ -1,0 +1,204 @@
+//! Pictures into tensors. The planes are shrunk first and only the small picture is converted to BGR or RGB.
+//!
+//! Shrinking is OpenCV's `INTER_LINEAR`, as in the Python references that the models were tested with: it looks at
+//! four source pixels whatever the scale, so detail finer than the target's pixels aliases. An area filter would be
+//! smoother and is not what the models have seen. Colours are ITU-R BT.601, limited range, whatever the stream says;
+//! on BT.709 video greens and reds shift by a few levels, which these models don't mind.
+
+use gatehouse_picture::{PixelFormat, Size, YuvPicture};
+use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Slice};
+use opencv::core::Mat;
+use opencv::imgproc;
+
+use crate::error::ModelError;
+use crate::manifest::{ColourOrder, Input};
+use crate::placement::{Fit, Placement};
+use crate::planes::{Pair, to_i32, with_matrix};
+
+/// Buffers for the way from a picture to a small BGR or RGB one; they only ever grow.
+#[derive(Debug, Default)]
+pub(crate) struct Shrinker {
+    yuv: Vec<u8>,
+    packed: Vec<u8>,
+    spare: Vec<u8>,
+}
+
+impl Shrinker {
+    /// The picture at `size` (even sides), as rows × columns × 3 bytes.
+    pub(crate) fn shrink(
+        &mut self,
+        picture: &YuvPicture<'_>,
+        size: Size,
+        order: ColourOrder,
+    ) -> Result<ArrayView3<'_, u8>, ModelError> {
+        let pixels = size.width * size.height;
+        grow(&mut self.yuv, pixels * 3 / 2);
+        grow(&mut self.packed, pixels * 3);
+        let yuv = &mut self.yuv[..pixels * 3 / 2];
+        resize_planes(picture, size, yuv, &mut self.spare).map_err(ModelError::opencv("shrinking a picture"))?;
+        let packed = &mut self.packed[..pixels * 3];
+        convert(yuv, picture.format(), size, order, packed).map_err(ModelError::opencv("converting a picture"))?;
+        ArrayView3::from_shape((size.height, size.width, 3), packed)
+            .map_err(|error| ModelError::OpenCv { step: "converting a picture", message: error.to_string() })
+    }
+}
+
+fn grow(buffer: &mut Vec<u8>, bytes: usize) {
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+}
+
+// `yuv` has the planes one after the other, as OpenCV's 4:2:0 conversions want them.
+fn resize_planes(picture: &YuvPicture<'_>, size: Size, yuv: &mut [u8], spare: &mut Vec<u8>) -> opencv::Result<()> {
+    let (rows, columns) = (to_i32(size.height)?, to_i32(size.width)?);
+    let (luma, chroma) = yuv.split_at_mut(size.width * size.height);
+    let mut target = Mat::new_rows_cols_with_bytes_mut::<u8>(rows, columns, luma)?;
+    with_matrix::<u8, _>(&picture.luma(), spare, |source| resize(source, &mut target, rows, columns))?;
+    let (rows, columns) = (rows / 2, columns / 2);
+    match picture.format() {
+        PixelFormat::I420 => {
+            let plane_bytes = chroma.len() / 2;
+            for (plane, part) in picture.chroma().iter().zip(chroma.chunks_exact_mut(plane_bytes)) {
+                let mut target = Mat::new_rows_cols_with_bytes_mut::<u8>(rows, columns, part)?;
+                with_matrix::<u8, _>(plane, spare, |source| resize(source, &mut target, rows, columns))?;
+            }
+        }
+        PixelFormat::Nv12 => {
+            for plane in picture.chroma() {
+                let mut target = Mat::new_rows_cols_with_bytes_mut::<Pair>(rows, columns, chroma)?;
+                with_matrix::<Pair, _>(plane, spare, |source| resize(source, &mut target, rows, columns))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn resize(
+    source: &impl opencv::core::ToInputArray,
+    target: &mut impl opencv::core::ToOutputArray,
+    rows: i32,
+    columns: i32,
+) -> opencv::Result<()> {
+    imgproc::resize(source, target, opencv::core::Size::new(columns, rows), 0.0, 0.0, imgproc::INTER_LINEAR)
+}
+
+fn convert(yuv: &[u8], format: PixelFormat, size: Size, order: ColourOrder, packed: &mut [u8]) -> opencv::Result<()> {
+    let code = match (format, order) {
+        (PixelFormat::I420, ColourOrder::Bgr) => imgproc::COLOR_YUV2BGR_I420,
+        (PixelFormat::I420, ColourOrder::Rgb) => imgproc::COLOR_YUV2RGB_I420,
+        (PixelFormat::Nv12, ColourOrder::Bgr) => imgproc::COLOR_YUV2BGR_NV12,
+        (PixelFormat::Nv12, ColourOrder::Rgb) => imgproc::COLOR_YUV2RGB_NV12,
+    };
+    let (rows, columns) = (to_i32(size.height)?, to_i32(size.width)?);
+    let source = Mat::new_rows_cols_with_bytes::<u8>(rows / 2 * 3, columns, yuv)?;
+    let mut target = Mat::new_rows_cols_with_bytes_mut::<opencv::core::Vec3b>(rows, columns, packed)?;
+    imgproc::cvt_color(&source, &mut target, code, 3)
+}
+
+/// What is done to each channel of a pixel: `(value − mean) / std`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Normalisation {
+    pub(crate) mean: [f32; 3],
+    pub(crate) std: [f32; 3],
+}
+
+impl From<&Input> for Normalisation {
+    fn from(input: &Input) -> Self {
+        Self { mean: input.mean, std: input.std }
+    }
+}
+
+/// Writes rows × columns × 3 bytes into the top left of a 3 × rows × columns tensor; what is left over becomes black.
+pub(crate) fn write_planar(packed: ArrayView3<'_, u8>, with: Normalisation, mut tensor: ArrayViewMut3<'_, f32>) {
+    let (rows, columns, _) = packed.dim();
+    for (channel, plane) in tensor.outer_iter_mut().enumerate() {
+        let (mean, factor) = (with.mean[channel], 1.0 / with.std[channel]);
+        let black = -mean * factor;
+        let (mut filled, mut below) = plane.split_at(Axis(0), rows);
+        below.fill(black);
+        for (row, pixels) in filled.outer_iter_mut().zip(packed.outer_iter()) {
+            let (mut place, mut right) = row.split_at(Axis(0), columns);
+            right.fill(black);
+            place.zip_mut_with(&pixels.column(channel), |place, value| *place = (f32::from(*value) - mean) * factor);
+        }
+    }
+}
+
+/// A batch tensor, NCHW, that keeps its memory between batches and only grows.
+#[derive(Debug)]
+pub(crate) struct Batch(Array4<f32>);
+
+impl Batch {
+    pub(crate) fn new(size: Size) -> Self {
+        Self(Array4::zeros((1, 3, size.height, size.width)))
+    }
+
+    /// The first `pictures` places, to be written.
+    pub(crate) fn places(&mut self, pictures: usize) -> ArrayViewMut4<'_, f32> {
+        let (room, c, h, w) = self.0.dim();
+        if room < pictures {
+            self.0 = Array4::zeros((pictures, c, h, w));
+        }
+        self.0.slice_axis_mut(Axis(0), Slice::from(..pictures))
+    }
+
+    /// The first `pictures` places; contiguous.
+    pub(crate) fn view(&self, pictures: usize) -> ArrayView4<'_, f32> {
+        self.0.slice_axis(Axis(0), Slice::from(..pictures))
+    }
+
+    /// Overwrites it all.
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(0.0);
+    }
+}
+
+/// Brings pictures to one model's size, one after the other, into one batch.
+#[derive(Debug)]
+pub(crate) struct Preparation {
+    size: Size,
+    order: ColourOrder,
+    normalisation: Normalisation,
+    fit: Fit,
+    shrinker: Shrinker,
+    batch: Batch,
+    placements: Vec<Placement>,
+}
+
+impl Preparation {
+    pub(crate) fn new(input: &Input, fit: Fit) -> Self {
+        Self {
+            size: input.size(),
+            order: input.colour,
+            normalisation: input.into(),
+            fit,
+            shrinker: Shrinker::default(),
+            batch: Batch::new(input.size()),
+            placements: Vec::new(),
+        }
+    }
+
+    pub(crate) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The batch of these pictures and the place of each in it.
+    pub(crate) fn fill(
+        &mut self,
+        pictures: &[YuvPicture<'_>],
+    ) -> Result<(ArrayView4<'_, f32>, &[Placement]), ModelError> {
+        self.placements.clear();
+        let mut places = self.batch.places(pictures.len());
+        for (picture, place) in pictures.iter().zip(places.outer_iter_mut()) {
+            let placement = Placement::new(picture.size(), self.size, self.fit);
+            let packed = self.shrinker.shrink(picture, placement.in_tensor(), self.order)?;
+            write_planar(packed, self.normalisation, place);
+            self.placements.push(placement);
+        }
+        Ok((self.batch.view(pictures.len()), &self.placements))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Opens models by name, after checking that each file is the one of its manifest.
+
+use std::path::PathBuf;
+
+use sha2::Digest;
+
+use crate::assets::Assets;
+use crate::error::ModelError;
+use crate::manifest::{Catalogue, Manifest, ModelFile, Sha256, Task};
+use crate::runtime::OnnxRuntime;
+use crate::session::{Model, SessionOptions};
+
+/// The models that are known, and what they are run by.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    runtime: OnnxRuntime,
+    assets: Assets,
+    catalogue: Catalogue,
+}
+
+impl Registry {
+    /// Loads ONNX Runtime out of the assets; no model is opened yet.
+    ///
+    /// # Errors
+    /// As [`OnnxRuntime::load`].
+    pub fn open(assets: Assets, catalogue: Catalogue) -> Result<Self, ModelError> {
+        let runtime = OnnxRuntime::load(&assets.onnxruntime())?;
+        Ok(Self { runtime, assets, catalogue })
+    }
+
+    /// ONNX Runtime as it was loaded.
+    pub fn runtime(&self) -> &OnnxRuntime {
+        &self.runtime
+    }
+
+    /// The manifests.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub(crate) fn load(&self, name: &str, task: Task, options: &SessionOptions) -> Result<Model, ModelError> {
+        let manifest = known(&self.catalogue, name)?;
+        if manifest.task != task {
+            return Err(ModelError::WrongTask { model: name.to_owned(), expected: task, got: manifest.task });
+        }
+        // The bytes that were hashed are the bytes that are opened.
+        let bytes = read_verified(manifest, &self.assets)?;
+        let model = Model::open(&self.runtime, manifest, &bytes, options)?;
+        tracing::info!(
+            model = name,
+            version = manifest.version,
+            provider = %model.provider(),
+            threads = options.intra_threads.max(1),
+            "model loaded"
+        );
+        Ok(model)
+    }
+}
+
+/// Checks that a model's file is there and is the one of its manifest, without opening it.
+///
+/// # Errors
+/// If the model is unknown, or its file is missing, unreadable or another.
+pub fn verify(catalogue: &Catalogue, assets: &Assets, name: &str) -> Result<PathBuf, ModelError> {
+    let manifest = known(catalogue, name)?;
+    read_verified(manifest, assets)?;
+    Ok(manifest.file.path.below(&assets.models()))
+}
+
+fn known<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c Manifest, ModelError> {
+    catalogue.get(name).ok_or_else(|| ModelError::Unknown {
+        model: name.to_owned(),
+        known: catalogue.iter().map(|manifest| manifest.name.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn read_verified(manifest: &Manifest, assets: &Assets) -> Result<Vec<u8>, ModelError> {
+    let model = manifest.name.clone();
+    let ModelFile { path, sha256, bytes } = &manifest.file;
+    let path = path.below(&assets.models());
+    let content = match std::fs::read(&path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ModelError::Missing { model, path }),
+        Err(source) => return Err(ModelError::Unreadable { model, path, source }),
+    };
+    let got = Sha256(sha2::Sha256::digest(&content).into());
+    let got_bytes = content.len() as u64;
+    if got != *sha256 || got_bytes != *bytes {
+        let (expected, expected_bytes) = (*sha256, *bytes);
+        return Err(ModelError::WrongFile { model, path, expected, expected_bytes, got, got_bytes });
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::tests::SMALL;
+
+    fn fixture() -> (tempfile::TempDir, Assets, Catalogue) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let assets = Assets::at(folder.path());
+        std::fs::create_dir(assets.models()).expect("created");
+        let mut catalogue = Catalogue::default();
+        catalogue.add(Manifest::parse(SMALL, "small.toml").expect("a manifest"));
+        (folder, assets, catalogue)
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let (_folder, assets, catalogue) = fixture();
+        let error = verify(&catalogue, &assets, "smal").expect_err("no such model");
+        assert_eq!(error.to_string(), "model `smal` is unknown; there are small");
+    }
+
+    #[test]
+    fn a_missing_file_says_what_to_do() {
+        let (_folder, assets, catalogue) = fixture();
+        let error = verify(&catalogue, &assets, "small").expect_err("no file yet");
+        let path = assets.models().join("small.onnx");
+        assert_eq!(error.to_string(), format!("model `small`: no file {}; run `make setup`", path.display()));
+    }
+
+    #[test]
+    fn another_file_is_refused_by_hash() {
+        let (_folder, assets, mut catalogue) = fixture();
+        let path = assets.models().join("small.onnx");
+        std::fs::write(&path, b"abc").expect("written");
+        let error = verify(&catalogue, &assets, "small").expect_err("another file");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "model `small`: {} has SHA-256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad and 3 \
+                 bytes, expected 8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4 and 3; delete it and \
+                 run `make setup`",
+                path.display()
+            )
+        );
+        // FIPS 180-4's own example: the digest of "abc".
+        let right = SMALL.replace(
+            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        );
+        catalogue.add(Manifest::parse(&right, "small.toml").expect("a manifest"));
+        assert_eq!(verify(&catalogue, &assets, "small").expect("the right file"), path);
+    }
+}

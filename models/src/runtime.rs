@@ -1,0 +1,217 @@
+//! ONNX Runtime's shared library: found, its version read, loaded once for the process.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+/// The version that the project is tested with.
+pub const PINNED_VERSION: &str = "1.31.1";
+/// The oldest version that the bindings can load (`api-23` of the `ort` crate), as major and minor.
+const OLDEST: (u32, u32) = (1, 23);
+
+/// ONNX Runtime can't be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RuntimeError {
+    /// No such file.
+    #[error("no ONNX Runtime at {}; run `make setup`", .0.display())]
+    Missing(PathBuf),
+    /// The file can't be read.
+    #[error("can't read ONNX Runtime at {}: {message}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A file without ONNX Runtime's version stamp.
+    #[error("{} is not an ONNX Runtime library: it has no version stamp", .0.display())]
+    NoVersion(PathBuf),
+    /// Older than the bindings allow.
+    #[error("ONNX Runtime at {} is {found}, too old to load: at least 1.23 is needed, {PINNED_VERSION} is the tested one; run `make setup`", path.display())]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// Not the tested version.
+    #[error("ONNX Runtime at {} is {found}, expected {PINNED_VERSION}; run `make setup`", path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// It is loaded from elsewhere already, and a process has one.
+    #[error("ONNX Runtime is loaded from {} already, can't load {} too", loaded.display(), path.display())]
+    LoadedFromElsewhere {
+        /// The file asked for.
+        path: PathBuf,
+        /// The file in use.
+        loaded: PathBuf,
+    },
+    /// It can't be loaded.
+    #[error("ONNX Runtime at {} can't be loaded: {message}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// The loader's words.
+        message: String,
+    },
+}
+
+/// The loaded library; clones share it.
+#[derive(Debug, Clone)]
+pub struct OnnxRuntime {
+    path: PathBuf,
+    version: String,
+    environment: Environment,
+}
+
+// `ort` allows one environment a process, so it is kept even while no model is loaded.
+static LOADED: Mutex<Option<OnnxRuntime>> = Mutex::new(None);
+
+impl OnnxRuntime {
+    /// Loads the library. A process has one: loading the same file again gives the same.
+    ///
+    /// OpenCV's own thread pool is turned off too, for every worker would share it with all others.
+    ///
+    /// # Errors
+    /// If the file is missing, is not the tested version, can't be loaded, or another file is loaded already.
+    pub fn load(path: &Path) -> Result<Self, RuntimeError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = loaded.as_ref() {
+            return if runtime.path == path {
+                Ok(runtime.clone())
+            } else {
+                Err(RuntimeError::LoadedFromElsewhere { path: path.to_owned(), loaded: runtime.path.clone() })
+            };
+        }
+        let version = library_version(path)?;
+        accept(path, &version)?;
+        let fail = |message: String| RuntimeError::Load { path: path.to_owned(), message };
+        let environment = ort::init_from(path)
+            .map_err(|error| fail(error.to_string()))?
+            .with_name("gatehouse")
+            .with_telemetry(false)
+            .with_logger(Arc::new(|level, _, _, _, message| forward(level, message)))
+            .build()
+            .map_err(|error| fail(error.message().to_owned()))?;
+        environment.set_log_level(LogLevel::Warning);
+        opencv::core::set_num_threads(1).map_err(|error| fail(error.message))?;
+        let runtime = Self { path: path.to_owned(), version, environment };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// Its version, as `1.31.1`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The file it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the execution providers that have a device here, each once, as `CPUExecutionProvider`.
+    pub fn providers(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in self.environment.devices().filter_map(|device| device.ep().ok()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+fn forward(level: LogLevel, message: &str) {
+    match level {
+        LogLevel::Verbose | LogLevel::Info => tracing::debug!(target: "onnxruntime", "{message}"),
+        LogLevel::Warning => tracing::warn!(target: "onnxruntime", "{message}"),
+        LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "onnxruntime", "{message}"),
+    }
+}
+
+/// Reads the version that a library was linked with (the node `VERS_1.31.1` in its symbol versions), without running
+/// any of it.
+///
+/// # Errors
+/// If the file is missing, unreadable or has no such stamp.
+pub fn library_version(path: &Path) -> Result<String, RuntimeError> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => RuntimeError::Missing(path.to_owned()),
+        _ => RuntimeError::Unreadable { path: path.to_owned(), message: error.to_string() },
+    })?;
+    version_stamp(&bytes).ok_or_else(|| RuntimeError::NoVersion(path.to_owned()))
+}
+
+fn version_stamp(library: &[u8]) -> Option<String> {
+    const STAMP: &[u8] = b"\0VERS_";
+    library.windows(STAMP.len()).enumerate().filter(|(_, window)| *window == STAMP).find_map(|(at, _)| {
+        let rest = &library[at + STAMP.len()..];
+        let text = std::str::from_utf8(&rest[..rest.iter().position(|b| *b == 0)?]).ok()?;
+        major_minor(text).map(|_| text.to_owned())
+    })
+}
+
+fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+fn accept(path: &Path, version: &str) -> Result<(), RuntimeError> {
+    let (path, found) = (path.to_owned(), version.to_owned());
+    match major_minor(version) {
+        _ if version == PINNED_VERSION => Ok(()),
+        Some(known) if known < OLDEST => Err(RuntimeError::TooOld { path, found }),
+        _ => Err(RuntimeError::OtherVersion { path, found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_stamp_is_found_among_other_bytes() {
+        assert_eq!(version_stamp(b"\x7fELF\0VERS_\0\0VERS_x.y\0\0VERS_1.31.1\0rest"), Some("1.31.1".to_owned()));
+        assert_eq!(version_stamp(b"\x7fELF\0OPENSSL_3.0.0\0"), None);
+        assert_eq!(version_stamp(b"\0VERS_1.31.1"), None, "the name is cut off");
+    }
+
+    #[test]
+    fn other_versions_are_refused_by_a_message_that_names_both() {
+        let path = Path::new("/lib/libonnxruntime.so");
+        let refusal = |version| accept(path, version).expect_err("another version").to_string();
+        assert_eq!(accept(path, PINNED_VERSION), Ok(()));
+        assert_eq!(
+            refusal("1.22.0"),
+            "ONNX Runtime at /lib/libonnxruntime.so is 1.22.0, too old to load: at least 1.23 is needed, 1.31.1 is \
+             the tested one; run `make setup`"
+        );
+        assert_eq!(
+            refusal("1.32.0"),
+            "ONNX Runtime at /lib/libonnxruntime.so is 1.32.0, expected 1.31.1; run `make setup`"
+        );
+    }
+
+    #[test]
+    fn a_missing_library_and_another_file_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("libonnxruntime.so");
+        assert_eq!(library_version(&path), Err(RuntimeError::Missing(path.clone())));
+        std::fs::write(&path, b"not a library").expect("written");
+        assert_eq!(library_version(&path), Err(RuntimeError::NoVersion(path)));
+    }
+}

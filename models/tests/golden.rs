@@ -1,0 +1,272 @@
+//! Real photos through the whole Rust path, against OpenCV's and numpy's results (`golden/README.md`).
+
+use std::path::{Path, PathBuf};
+
+use gatehouse_models::{
+    Assets, Catalogue, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, Person, PersonDetector, PhotoLimits,
+    Registry, SessionOptions, align_face, read_photo,
+};
+use gatehouse_picture::{Point, Rect, YuvPicture};
+use serde::Deserialize;
+
+/// The reference went the same way (planes shrunk, then BGR), by another OpenCV and another inference engine: measured
+/// at most 0.3 pixels of the tensor. Coarser than a pixel would be another resize or another decoding.
+const SAME_WAY_PX_IN_TENSOR: f32 = 1.0;
+/// The reference went from BGR straight: chroma is halved on our way. Measured at most 1.3 pixels of the tensor.
+const STRAIGHT_PX_IN_TENSOR: f32 = 2.0;
+const SCORE_TOLERANCE: f32 = 0.02;
+/// Same landmarks, same pixels, but our crop warps planes and the reference's warps BGR.
+const SAME_WAY_COSINE: f32 = 0.999;
+/// Here the landmarks differ by up to a pixel, and chroma is halved.
+const STRAIGHT_COSINE: f32 = 0.99;
+/// Of a cosine between two pictures: each embedding may be off by `1 − SAME_WAY_COSINE`.
+const PAIR_TOLERANCE: f32 = 0.03;
+
+#[derive(Deserialize)]
+struct Golden<R> {
+    pictures: Vec<GoldenPicture<R>>,
+    #[serde(default)]
+    pairs: Vec<GoldenPair>,
+}
+
+#[derive(Deserialize)]
+struct GoldenPicture<R> {
+    file: String,
+    folder: String,
+    width: usize,
+    height: usize,
+    bgr: R,
+    i420: R,
+}
+
+#[derive(Deserialize)]
+struct GoldenFaces {
+    letterbox: Vec<GoldenFace>,
+}
+
+#[derive(Deserialize)]
+struct GoldenFace {
+    #[serde(rename = "box")]
+    box_in_frame: [f32; 4],
+    score: f32,
+    landmarks: [[f32; 2]; 5],
+    similarity: [f64; 4],
+    embedding: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct GoldenPair {
+    pictures: [String; 2],
+    same_person: bool,
+    cosine_i420: f32,
+}
+
+#[derive(Deserialize)]
+struct GoldenPeople {
+    persons: Vec<GoldenPerson>,
+    #[serde(rename = "count_at_0.5")]
+    count: usize,
+}
+
+#[derive(Deserialize)]
+struct GoldenPerson {
+    #[serde(rename = "box")]
+    box_in_frame: [f32; 4],
+    score: f32,
+}
+
+impl<R> GoldenPicture<R> {
+    fn read(&self) -> OwnedI420 {
+        let folder = match self.folder.as_str() {
+            "media" => Assets::locate().expect("a folder").media(),
+            _ => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
+        };
+        let path = folder.join(&self.file);
+        let photo = read_photo(&path, &PhotoLimits::default())
+            .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()));
+        let size = photo.as_picture().size();
+        assert_eq!((size.width, size.height), (self.width, self.height), "{}", self.file);
+        photo
+    }
+
+    /// Pixels of the picture for one of a tensor of this size that keeps its aspect, or that does not.
+    fn px_in_tensor(&self, [width, height]: [usize; 2], letterbox: bool) -> [f32; 2] {
+        let x = self.width as f32 / width as f32;
+        let y = self.height as f32 / height as f32;
+        if letterbox { [x.max(y); 2] } else { [x, y] }
+    }
+}
+
+fn golden<R: for<'de> Deserialize<'de>>(name: &str) -> Golden<R> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn registry() -> Registry {
+    let catalogue = Catalogue::builtin().expect("the manifests that ship");
+    Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
+}
+
+/// The largest difference of two boxes' edges, each axis in its own pixels of the tensor.
+fn box_off(got: &Rect, wanted: &[f32; 4], px: [f32; 2]) -> f32 {
+    let [x, y, width, height] = *wanted;
+    let off = [
+        (got.x - x) / px[0],
+        (got.right() - x - width) / px[0],
+        (got.y - y) / px[1],
+        (got.bottom() - y - height) / px[1],
+    ];
+    off.into_iter().map(f32::abs).fold(0.0, f32::max)
+}
+
+fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: [f32; 2], tolerance: f32) {
+    assert_eq!(got.len(), wanted.len(), "{of}: number of faces");
+    for face in wanted {
+        let off = |found: &Face| box_off(&found.box_in_frame, &face.box_in_frame, px);
+        let nearest = got.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("as many as wanted");
+        let landmarks_off = face.landmarks.iter().zip(nearest.landmarks_in_frame);
+        let landmarks_off =
+            landmarks_off.map(|([x, y], p)| p.distance(Point { x: *x, y: *y }) / px[0]).fold(0.0, f32::max);
+        let score_off = (nearest.score - face.score).abs();
+        println!("{of}: box {:.3} landmarks {landmarks_off:.3} score {score_off:.4}", off(nearest));
+        assert!(off(nearest) < tolerance, "{of}: box {:?} instead of {:?}", nearest.box_in_frame, face.box_in_frame);
+        assert!(landmarks_off < tolerance, "{of}: landmarks are off by {landmarks_off} px of the tensor");
+        assert!(score_off < SCORE_TOLERANCE, "{of}: score {} instead of {}", nearest.score, face.score);
+    }
+}
+
+#[test]
+fn faces_are_opencvs_faces() {
+    let golden: Golden<GoldenFaces> = golden("faces.json");
+    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let photos: Vec<OwnedI420> = golden.pictures.iter().map(GoldenPicture::read).collect();
+    let pictures: Vec<YuvPicture<'_>> = photos.iter().map(OwnedI420::as_picture).collect();
+    let mut batched = Vec::new();
+    detector.detect(&pictures, 0.6, &mut batched).expect("detects");
+    assert!(batched.iter().map(Vec::len).sum::<usize>() > 9, "faces in portraits and a group");
+    for (i, picture) in golden.pictures.iter().enumerate() {
+        let px = picture.px_in_tensor([640, 384], true);
+        let of = |way: &str| format!("{}, {way}", picture.file);
+        compare_faces(&of("same way"), &batched[i], &picture.i420.letterbox, px, SAME_WAY_PX_IN_TENSOR);
+        compare_faces(&of("straight"), &batched[i], &picture.bgr.letterbox, px, STRAIGHT_PX_IN_TENSOR);
+        let mut alone = Vec::new();
+        detector.detect(&pictures[i..=i], 0.6, &mut alone).expect("detects");
+        let as_golden = |face: &Face| GoldenFace {
+            box_in_frame: [face.box_in_frame.x, face.box_in_frame.y, face.box_in_frame.width, face.box_in_frame.height],
+            score: face.score,
+            landmarks: face.landmarks_in_frame.map(|p| [p.x, p.y]),
+            similarity: [0.0; 4],
+            embedding: Vec::new(),
+        };
+        let in_batch: Vec<GoldenFace> = batched[i].iter().map(as_golden).collect();
+        compare_faces(&of("alone against in a batch"), &alone[0], &in_batch, px, 0.01);
+    }
+    assert_eq!(detector.not_finite(), 0);
+}
+
+#[test]
+fn embeddings_are_opencvs_embeddings() {
+    let golden: Golden<GoldenFaces> = golden("faces.json");
+    let mut embedder = FaceEmbedder::load(&registry(), "sface", &SessionOptions::default()).expect("run `make setup`");
+    let mut compared = 0;
+    for picture in &golden.pictures {
+        let photo = picture.read();
+        for (way, faces, least) in
+            [("same way", &picture.i420, SAME_WAY_COSINE), ("straight", &picture.bgr, STRAIGHT_COSINE)]
+        {
+            let aligned = faces.letterbox.iter().map(|face| {
+                let landmarks = face.landmarks.map(|[x, y]| Point { x, y });
+                let found =
+                    gatehouse_models::Similarity::fit(&landmarks, &gatehouse_models::TEMPLATE_IN_CROP).expect("a face");
+                for (got, wanted) in [found.a, found.b, found.tx, found.ty].into_iter().zip(face.similarity) {
+                    // The reference's landmarks are rounded to a thousandth of a pixel.
+                    assert!(
+                        (got - wanted).abs() < 2e-3 * wanted.abs().max(1.0),
+                        "{}: {got} instead of {wanted}",
+                        picture.file
+                    );
+                }
+                align_face(&photo.as_picture(), &landmarks).expect("aligned")
+            });
+            let aligned: Vec<_> = aligned.collect();
+            let mut got = Vec::new();
+            embedder.embed(&aligned, &mut got).expect("embeds");
+            assert_eq!(got.len(), faces.letterbox.len());
+            for (got, face) in got.iter().zip(&faces.letterbox) {
+                let cosine = got.cosine(&Embedding::from_slice(&face.embedding).expect("an embedding"));
+                println!("{}, {way}: cosine {cosine:.5}", picture.file);
+                assert!(cosine >= least, "{}, {way}: cosine {cosine}, expected {least} at least", picture.file);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 18, "{compared} faces");
+}
+
+#[test]
+fn one_person_is_told_from_another_as_by_opencv() {
+    let golden: Golden<GoldenFaces> = golden("faces.json");
+    let registry = registry();
+    let mut detector = FaceDetector::load(&registry, "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let mut embedder = FaceEmbedder::load(&registry, "sface", &SessionOptions::default()).expect("run `make setup`");
+    let mut best = |file: &str| {
+        let photo = golden.pictures.iter().find(|picture| picture.file == file).expect("a picture of a pair").read();
+        let picture = photo.as_picture();
+        let (mut faces, mut embeddings) = (Vec::new(), Vec::new());
+        detector.detect(&[picture], 0.6, &mut faces).expect("detects");
+        let face = align_face(&picture, &faces[0][0].landmarks_in_frame).expect("aligned");
+        embedder.embed(&[face], &mut embeddings).expect("embeds");
+        embeddings.remove(0)
+    };
+    let threshold =
+        registry.catalogue().get("sface").and_then(|sface| sface.threshold.as_ref()).expect("it ships").value;
+    assert!(golden.pairs.iter().any(|pair| pair.same_person) && golden.pairs.iter().any(|pair| !pair.same_person));
+    for pair in &golden.pairs {
+        let cosine = best(&pair.pictures[0]).cosine(&best(&pair.pictures[1]));
+        println!("{:?}: {cosine:.4}, reference {:.4}", pair.pictures, pair.cosine_i420);
+        assert!((cosine - pair.cosine_i420).abs() < PAIR_TOLERANCE, "{:?}: cosine {cosine}", pair.pictures);
+        assert_eq!(cosine >= threshold, pair.same_person, "{:?}: cosine {cosine}", pair.pictures);
+    }
+}
+
+fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2], tolerance: f32) {
+    let count = got.iter().filter(|person| person.score >= 0.5).count();
+    assert_eq!(count, wanted.count, "{of}: people of score 0.5 and more");
+    for person in wanted.persons.iter().filter(|person| person.score >= 0.5) {
+        let off = |found: &Person| box_off(&found.box_in_frame, &person.box_in_frame, px);
+        let nearest = got.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("as many as wanted");
+        let score_off = (nearest.score - person.score).abs();
+        println!("{of}: box {:.3} score {score_off:.4}", off(nearest));
+        assert!(off(nearest) < tolerance, "{of}: box {:?} instead of {:?}", nearest.box_in_frame, person.box_in_frame);
+        assert!(score_off < SCORE_TOLERANCE, "{of}: score {} instead of {}", nearest.score, person.score);
+    }
+}
+
+#[test]
+fn people_are_the_references_people() {
+    let golden: Golden<GoldenPeople> = golden("persons.json");
+    let mut detector =
+        PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
+    let photos: Vec<OwnedI420> = golden.pictures.iter().map(GoldenPicture::read).collect();
+    let pictures: Vec<YuvPicture<'_>> = photos.iter().map(OwnedI420::as_picture).collect();
+    let mut batched = Vec::new();
+    detector.detect(&pictures, 0.3, &mut batched).expect("detects");
+    for (picture, people) in golden.pictures.iter().zip(&batched) {
+        let px = picture.px_in_tensor([416, 416], false);
+        compare_people(&format!("{}, same way", picture.file), people, &picture.i420, px, SAME_WAY_PX_IN_TENSOR);
+        compare_people(&format!("{}, straight", picture.file), people, &picture.bgr, px, STRAIGHT_PX_IN_TENSOR);
+        for person in people {
+            let Rect { x, y, .. } = person.box_in_frame;
+            let inside = x >= 0.0 && y >= 0.0 && person.box_in_frame.right() <= picture.width as f32 + 0.01;
+            assert!(
+                inside && person.box_in_frame.bottom() <= picture.height as f32 + 0.01,
+                "{:?}",
+                person.box_in_frame
+            );
+        }
+    }
+    detector.detect(&[], 0.3, &mut batched).expect("an empty batch is no mistake");
+    assert!(batched.is_empty());
+    assert_eq!(detector.not_finite(), 0);
+}

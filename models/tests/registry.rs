@@ -1,0 +1,103 @@
+//! Real files, real ONNX Runtime: what is refused at loading, and in which words.
+
+use gatehouse_models::{
+    Assets, Catalogue, Dimension, FaceDetector, FaceEmbedder, Manifest, ModelError, OnnxRuntime, PersonDetector,
+    Provider, Recovery, Registry, RuntimeError, SessionOptions, verify,
+};
+
+fn assets() -> Assets {
+    let assets = Assets::locate().expect("GATEHOUSE_ASSETS, XDG_CACHE_HOME or HOME");
+    assert!(assets.onnxruntime().exists(), "no models in {}: run `make setup`", assets.root().display());
+    assets
+}
+
+fn registry(change: impl FnOnce(&mut Manifest)) -> Registry {
+    let mut catalogue = Catalogue::builtin().expect("the manifests that ship");
+    let mut manifest = catalogue.get("yunet").expect("it ships").clone();
+    change(&mut manifest);
+    catalogue.add(manifest);
+    Registry::open(assets(), catalogue).expect("run `make setup`")
+}
+
+fn refusal(change: impl FnOnce(&mut Manifest)) -> ModelError {
+    FaceDetector::load(&registry(change), "yunet", &SessionOptions::default()).expect_err("a changed manifest")
+}
+
+#[test]
+fn every_model_that_ships_is_there_and_opens_on_the_cpu() {
+    let catalogue = Catalogue::builtin().expect("the manifests that ship");
+    for manifest in catalogue.iter() {
+        verify(&catalogue, &assets(), &manifest.name).expect("run `make setup`");
+    }
+    let registry = Registry::open(assets(), catalogue).expect("run `make setup`");
+    assert_eq!(registry.runtime().version(), gatehouse_models::PINNED_VERSION);
+    assert!(
+        registry.runtime().providers().contains(&Provider::Cpu.to_string()),
+        "{:?}",
+        registry.runtime().providers()
+    );
+    let options = SessionOptions { intra_threads: 2 };
+    let faces = FaceDetector::load(&registry, "yunet", &options).expect("opens");
+    let people = PersonDetector::load(&registry, "nanodet", &options).expect("opens");
+    let embedder = FaceEmbedder::load(&registry, "sface", &options).expect("opens");
+    assert_eq!([faces.provider(), people.provider(), embedder.provider()], [Provider::Cpu; 3]);
+    assert_eq!(embedder.manifest().name, "sface");
+}
+
+#[test]
+fn workers_may_own_models() {
+    fn sent<T: Send>() {}
+    sent::<FaceDetector>();
+    sent::<PersonDetector>();
+    sent::<FaceEmbedder>();
+    sent::<Registry>();
+}
+
+#[test]
+fn a_process_has_one_runtime() {
+    let path = assets().onnxruntime();
+    OnnxRuntime::load(&path).expect("run `make setup`");
+    OnnxRuntime::load(&path).expect("the same again");
+    let other = path.with_file_name("other.so");
+    assert_eq!(
+        OnnxRuntime::load(&other).expect_err("another file"),
+        RuntimeError::LoadedFromElsewhere { path: other, loaded: path }
+    );
+}
+
+#[test]
+fn every_difference_between_manifest_and_file_is_listed() {
+    let error = refusal(|manifest| {
+        manifest.inputs[0].name = "picture".to_owned();
+        manifest.outputs.retain(|output| output.name != "obj_16");
+        for output in manifest.outputs.iter_mut().filter(|output| output.name == "kps_8") {
+            output.shape[2] = Dimension::Fixed(8);
+        }
+    });
+    assert_eq!(
+        error.to_string(),
+        "model `yunet`: the file differs from its manifest: input `picture` is not in the file, which has input; input \
+         `input` is not in the manifest; output `kps_8` has shape [?, ?, 10] in the file, [batch, cells_8, 8] in the \
+         manifest; output `obj_16` is not in the manifest"
+    );
+    assert_eq!(error.recovery(), Recovery::Stop);
+}
+
+#[test]
+fn a_model_for_another_task_is_refused() {
+    let error = FaceDetector::load(&registry(|_| ()), "sface", &SessionOptions::default()).expect_err("an embedder");
+    assert_eq!(error.to_string(), "model `sface` is for face-embedding, expected one for face-detection");
+}
+
+#[test]
+fn a_file_that_is_no_graph_is_refused_by_onnx_runtime() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = Assets::at(folder.path());
+    std::fs::create_dir_all(there.models()).expect("created");
+    std::fs::create_dir_all(there.onnxruntime().parent().expect("a folder")).expect("created");
+    let registry = registry(|_| ());
+    let manifest = registry.catalogue().get("yunet").expect("it ships");
+    std::fs::write(manifest.file.path.below(&there.models()), b"no graph").expect("written");
+    let error = verify(registry.catalogue(), &there, "yunet").expect_err("another file");
+    assert!(matches!(error, ModelError::WrongFile { got_bytes: 8, .. }), "{error}");
+}

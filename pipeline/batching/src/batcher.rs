@@ -1,0 +1,227 @@
+//! The batcher itself: one slot a lane behind one lock, and a condition that wakes the workers.
+//!
+//! Lock order: there is one lock, held for a slot's exchange or a plan, never during an inference or while an item is
+//! dropped (an item may hold a decoder's buffer, and giving that back can take time).
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use gatehouse_core::time::{Clock, Monotonic};
+
+use crate::plan::{BatchPolicy, Plan, Waiting, plan};
+
+struct Slot<T> {
+    item: Option<T>,
+    since: Monotonic,
+    last_served: u64,
+    counts: LaneCounts,
+    open: bool,
+}
+
+/// What became of the items of one lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LaneCounts {
+    /// Items offered.
+    pub offered: u64,
+    /// Items that a newer one of the same camera overtook before they were served.
+    pub overtaken: u64,
+    /// Items shipped.
+    pub shipped: u64,
+}
+
+struct State<T> {
+    lanes: Vec<Slot<T>>,
+    /// Items shipped so far.
+    served: u64,
+    closed: bool,
+    /// Reused by every plan.
+    waiting: Vec<Waiting>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    policy: BatchPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl<T> Shared<T> {
+    /// A worker that panicked left no half-made change behind: every change under the lock is a plain assignment.
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Batches the items of many cameras for the workers of one model. Cheap to clone.
+pub struct Batcher<T>(Arc<Shared<T>>);
+
+impl<T> Clone for Batcher<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Batcher<T> {
+    /// A batcher without lanes.
+    pub fn new(policy: BatchPolicy, clock: Arc<dyn Clock>) -> Self {
+        let state = State { lanes: Vec::new(), served: 0, closed: false, waiting: Vec::new() };
+        Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), policy, clock }))
+    }
+
+    /// Adds a lane, for one camera.
+    pub fn lane(&self) -> Lane<T> {
+        let mut state = self.0.state();
+        let since = self.0.clock.monotonic();
+        state.lanes.push(Slot { item: None, since, last_served: 0, counts: LaneCounts::default(), open: true });
+        state.waiting.reserve(1);
+        Lane { shared: Arc::clone(&self.0), index: state.lanes.len() - 1 }
+    }
+
+    /// Waits for the next batch and moves it into `batch`, which is emptied first. `false` once the batcher is closed.
+    pub fn collect(&self, batch: &mut Vec<T>) -> bool {
+        batch.clear();
+        let mut guard = self.0.state();
+        loop {
+            if guard.closed {
+                return false;
+            }
+            let state = &mut *guard;
+            state.waiting.clear();
+            state.waiting.extend(state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some()).map(|(lane, s)| {
+                Waiting { lane, since: s.since, last_served: s.last_served }
+            }));
+            let open = state.lanes.iter().filter(|s| s.open).count();
+            let now = self.0.clock.monotonic();
+            guard = match plan(&mut state.waiting, open, now, self.0.policy) {
+                Plan::Ship(count) => {
+                    for waiting in &state.waiting[..count] {
+                        let slot = &mut state.lanes[waiting.lane];
+                        state.served += 1;
+                        slot.last_served = state.served;
+                        slot.counts.shipped += 1;
+                        batch.extend(slot.item.take());
+                    }
+                    return true;
+                }
+                Plan::Idle => self.0.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Plan::WaitUntil(deadline) => {
+                    let woken = self.0.changed.wait_timeout(guard, deadline.since(now));
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Drops what waits and lets every worker return. Offers made later are dropped as well.
+    pub fn close(&self) {
+        let dropped: Vec<T> = {
+            let mut state = self.0.state();
+            state.closed = true;
+            state.lanes.iter_mut().filter_map(|slot| slot.item.take()).collect()
+        };
+        self.0.changed.notify_all();
+        drop(dropped);
+    }
+}
+
+/// One camera's place in a [`Batcher`]. Dropping it withdraws what still waits there.
+pub struct Lane<T> {
+    shared: Arc<Shared<T>>,
+    index: usize,
+}
+
+impl<T> Lane<T> {
+    /// Puts in the newest item, in place of an older one that was not served yet. Never blocks on a worker.
+    pub fn offer(&self, item: T) {
+        let overtaken = {
+            let now = self.shared.clock.monotonic();
+            let mut state = self.shared.state();
+            if state.closed {
+                Some(item)
+            } else {
+                let slot = &mut state.lanes[self.index];
+                slot.counts.offered += 1;
+                let older = slot.item.replace(item);
+                if older.is_some() {
+                    slot.counts.overtaken += 1;
+                } else {
+                    slot.since = now;
+                }
+                older
+            }
+        };
+        self.shared.changed.notify_one();
+        drop(overtaken);
+    }
+
+    /// What became of this lane's items so far.
+    pub fn counts(&self) -> LaneCounts {
+        self.shared.state().lanes[self.index].counts
+    }
+}
+
+impl<T> Drop for Lane<T> {
+    fn drop(&mut self) {
+        let item = {
+            let mut state = self.shared.state();
+            let slot = &mut state.lanes[self.index];
+            slot.open = false;
+            slot.item.take()
+        };
+        self.shared.changed.notify_all();
+        drop(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatehouse_core::time::SystemClock;
+
+    use super::*;
+
+    fn batcher(max_batch: usize, max_wait_ms: u64) -> Batcher<(usize, u32)> {
+        let policy = BatchPolicy { max_batch, max_wait: Duration::from_millis(max_wait_ms) };
+        Batcher::new(policy, Arc::new(SystemClock::new()))
+    }
+
+    #[test]
+    fn the_newest_item_wins_and_the_loss_is_counted() {
+        let batcher = batcher(2, 1);
+        let (a, _silent) = (batcher.lane(), batcher.lane());
+        (0..5).for_each(|n| a.offer((0, n)));
+        let mut batch = Vec::new();
+        assert!(batcher.collect(&mut batch));
+        assert_eq!(batch, [(0, 4)]);
+        assert_eq!(a.counts(), LaneCounts { offered: 5, overtaken: 4, shipped: 1 });
+    }
+
+    #[test]
+    fn cameras_take_turns_when_there_are_more_than_fit() {
+        let batcher = batcher(2, 0);
+        let lanes: Vec<_> = (0..5).map(|_| batcher.lane()).collect();
+        let mut served = [0; 5];
+        let mut batch = Vec::new();
+        for round in 0..10 {
+            lanes.iter().enumerate().for_each(|(i, lane)| lane.offer((i, round)));
+            assert!(batcher.collect(&mut batch));
+            batch.iter().for_each(|(lane, _)| served[*lane] += 1);
+        }
+        assert_eq!(served, [4; 5]);
+    }
+
+    #[test]
+    fn closing_wakes_workers_and_drops_what_waits() {
+        let batcher = batcher(2, 1_000_000);
+        let (lane, _other) = (batcher.lane(), batcher.lane());
+        lane.offer((0, 0));
+        let worker = std::thread::spawn({
+            let batcher = batcher.clone();
+            move || batcher.collect(&mut Vec::new())
+        });
+        batcher.close();
+        assert!(!worker.join().expect("the worker returns"));
+        lane.offer((0, 1));
+        assert_eq!(lane.counts().offered, 1, "an offer to a closed batcher is dropped");
+    }
+}

@@ -1,0 +1,67 @@
+//! Says what went wrong with a pipeline, in words for an operator and without credentials.
+
+use gstreamer as gst;
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The camera refuses the login.
+    Refused(String),
+    /// Anything else.
+    Lost(String),
+    /// The source played to its end.
+    Ended,
+}
+
+/// Makes a [`Failure`] of an error that an element posted.
+pub(crate) fn of_error(error: &gst::glib::Error, debug: Option<&str>) -> Failure {
+    // rtspsrc's own debug text holds what the server answered; it's needed to tell a refused login that rtspsrc reports
+    // under a wider heading. Only our own words leave this function.
+    let answered = |words: &str| debug.is_some_and(|d| d.contains(words));
+    if error.matches(gst::ResourceError::NotAuthorized) || answered("Unauthorized") || answered("(401)") {
+        return Failure::Refused("the camera refuses the login (401): check the user and password".into());
+    }
+    if error.matches(gst::ResourceError::NotFound) || answered("Not Found") || answered("(404)") {
+        return Failure::Lost("the camera knows no such stream (404): check the path in the address".into());
+    }
+    if error.matches(gst::StreamError::CodecNotFound) || error.matches(gst::StreamError::WrongType) {
+        return Failure::Lost(format!("the stream can't be decoded: {}", without_addresses(error.message())));
+    }
+    if answered("not-negotiated") {
+        return Failure::Lost("the stream's pixel format is not 8-bit 4:2:0, the only one that is decoded".into());
+    }
+    if error.matches(gst::ResourceError::OpenRead) || error.matches(gst::ResourceError::OpenReadWrite) {
+        return Failure::Lost(format!("can't connect: {}", without_addresses(error.message())));
+    }
+    Failure::Lost(without_addresses(error.message()))
+}
+
+/// Replaces every URL, since one may hold credentials.
+fn without_addresses(text: &str) -> String {
+    text.split_whitespace()
+        .map(|word| if word.contains("://") { "<address>" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_login_is_told_from_a_lost_connection() {
+        let refused = gst::glib::Error::new(gst::ResourceError::NotAuthorized, "no");
+        assert!(matches!(of_error(&refused, None), Failure::Refused(_)));
+        let lost = gst::glib::Error::new(gst::ResourceError::Read, "Could not read from resource.");
+        assert_eq!(of_error(&lost, None), Failure::Lost("Could not read from resource.".into()));
+    }
+
+    #[test]
+    fn no_address_gets_through() {
+        let error = gst::glib::Error::new(gst::ResourceError::OpenRead, "open rtsp://admin:secret@cam/1 failed");
+        let Failure::Lost(reason) = of_error(&error, Some("rtsp://admin:secret@cam/1")) else {
+            panic!("not a refused login");
+        };
+        assert_eq!(reason, "can't connect: open <address> failed");
+    }
+}

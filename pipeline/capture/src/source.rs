@@ -1,0 +1,199 @@
+//! From a camera's address to a pipeline that ends in an appsink. Every element is named here and explained:
+//!
+//! - `rtsp://`: `rtspsrc` → `rtph264depay`/`rtph265depay` → `h264parse`/`h265parse` → `avdec_h264`/`avdec_h265` on one
+//!   thread. Streams other than video are not even set up. A codec that isn't H.264 or H.265 is an error, not a guess.
+//! - `file://`: `filesrc` → `decodebin` (a file may hold any codec) → `videoconvert` (and any pixel format), at the file's
+//!   own pace, once.
+//! - `test://PATTERN`: `videotestsrc`, live, 1280×720 at 25 frames a second.
+//!
+//! Decoders hand over I420 (software) or NV12 (hardware); no other format is accepted, so nothing is converted on the way.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gatehouse_core::CameraId;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use zeroize::Zeroizing;
+
+/// Where a camera's video comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An RTSP address without credentials.
+    Rtsp(String),
+    /// A video file, played once.
+    File(PathBuf),
+    /// A pattern of `videotestsrc`: `ball`, `smpte`, `snow`, …
+    Test(String),
+}
+
+/// How RTP travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Inside the RTSP connection.
+    Tcp,
+    /// In datagrams.
+    Udp,
+}
+
+/// A user and a password. Never shown, and wiped from memory when dropped.
+#[derive(Clone)]
+pub struct Login {
+    /// The user.
+    pub user: Zeroizing<String>,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login([redacted])")
+    }
+}
+
+/// What the user set for one camera's stream.
+#[derive(Debug, Clone)]
+pub struct StreamOptions {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Where its video comes from.
+    pub source: Source,
+    /// Basic or digest login, whichever the camera asks for.
+    pub login: Option<Login>,
+    /// How RTP travels.
+    pub transport: Transport,
+    /// Length of the jitter buffer.
+    pub latency: Duration,
+}
+
+/// How long to wait for a camera's answer on TCP, and for its first datagram on UDP.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the goodbye to a camera may take. A camera that is gone doesn't hold up its pipeline's end.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// A pipeline that isn't started yet, and the appsink at its end.
+pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
+    let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
+    let formats = gst::List::new(["I420", "NV12"]);
+    let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
+    // One buffer that the newest frame replaces: a consumer that is late gets the newest, and memory can't grow.
+    let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(1).drop(true).build();
+    pipeline.add(&sink)?;
+    match &options.source {
+        Source::Rtsp(address) => {
+            sink.set_property("sync", false);
+            rtsp(&pipeline, &sink, address, options)?;
+        }
+        Source::File(path) => {
+            let file = gst::ElementFactory::make("filesrc").property("location", path).build()?;
+            let decoder = gst::ElementFactory::make("decodebin").build()?;
+            let convert = gst::ElementFactory::make("videoconvert").build()?;
+            pipeline.add_many([&file, &decoder, &convert])?;
+            gst::Element::link(&file, &decoder)?;
+            gst::Element::link(&convert, &sink)?;
+            decoder.connect_pad_added(move |_, pad| {
+                let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
+                if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
+                    // A pad that doesn't fit leaves the file without frames, which the watchdog reports.
+                    let _ = pad.link(&target);
+                }
+            });
+        }
+        Source::Test(pattern) => {
+            sink.set_property("sync", false);
+            let source = gst::ElementFactory::make("videotestsrc")
+                .property("is-live", true)
+                .property_from_str("pattern", pattern)
+                .build()?;
+            let size = gst::Caps::builder("video/x-raw")
+                .field("format", "I420")
+                .field("width", 1280)
+                .field("height", 720)
+                .field("framerate", gst::Fraction::new(25, 1))
+                .build();
+            pipeline.add(&source)?;
+            source.link_filtered(&sink, &size)?;
+        }
+    }
+    Ok((pipeline, sink))
+}
+
+fn rtsp(
+    pipeline: &gst::Pipeline,
+    sink: &gst_app::AppSink,
+    address: &str,
+    options: &StreamOptions,
+) -> Result<(), gst::glib::BoolError> {
+    let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+    let mut source = gst::ElementFactory::make("rtspsrc")
+        .property("location", address)
+        .property_from_str("protocols", if options.transport == Transport::Tcp { "tcp" } else { "udp" })
+        .property("latency", u32::try_from(options.latency.as_millis()).unwrap_or(u32::MAX))
+        .property("drop-on-latency", true)
+        .property("tcp-timeout", micros(NETWORK_TIMEOUT))
+        .property("timeout", micros(NETWORK_TIMEOUT))
+        .property("teardown-timeout", micros(GOODBYE) * 1000)
+        .property("add-reference-timestamp-meta", true);
+    if let Some(login) = &options.login {
+        source = source.property("user-id", login.user.as_str()).property("user-pw", login.password.as_str());
+    }
+    let source = source.build()?;
+    pipeline.add(&source)?;
+
+    source.connect("select-stream", false, |values| {
+        let video = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok()).is_some_and(|caps| {
+            caps.structure(0).is_some_and(|s| s.get::<&str>("media").is_ok_and(|media| media == "video"))
+        });
+        Some(video.to_value())
+    });
+    let (weak, sink) = (pipeline.downgrade(), sink.clone());
+    source.connect_pad_added(move |source, pad| {
+        let Some(pipeline) = weak.upgrade() else { return };
+        if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
+            return;
+        }
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink) {
+            gst::element_error!(source, gst::StreamError::CodecNotFound, ["{problem}"]);
+        }
+    });
+    Ok(())
+}
+
+fn link_decoder(pipeline: &gst::Pipeline, pad: &gst::Pad, sink: &gst_app::AppSink) -> Result<(), String> {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
+    let names = match encoding.as_str() {
+        "H264" => ["rtph264depay", "h264parse", "avdec_h264"],
+        "H265" => ["rtph265depay", "h265parse", "avdec_h265"],
+        other => return Err(format!("the camera sends {other}; H.264 or H.265 is needed")),
+    };
+    let make = |name| gst::ElementFactory::make(name).build().map_err(|_| format!("{name} is not installed"));
+    let [depay, parse, decoder] = [make(names[0])?, make(names[1])?, make(names[2])?];
+    // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
+    decoder.set_property("max-threads", 1i32);
+    let words = |e: gst::glib::BoolError| e.message.to_string();
+    pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
+    gst::Element::link_many([&depay, &parse, &decoder, sink.upcast_ref()]).map_err(words)?;
+    for element in [&decoder, &parse, &depay] {
+        element.sync_state_with_parent().map_err(words)?;
+    }
+    let target = depay.static_pad("sink").ok_or("the depayloader has no input")?;
+    pad.link(&target).map_err(|e| format!("the stream doesn't fit its depayloader: {e}"))?;
+    Ok(())
+}
+
+/// The codec of a running pipeline, by the decoder in it.
+pub(crate) fn codec(pipeline: &gst::Pipeline) -> &'static str {
+    let decodes = |name: &str| {
+        pipeline.iterate_recurse().into_iter().flatten().any(|e| e.factory().is_some_and(|f| f.name() == name))
+    };
+    if decodes("avdec_h264") {
+        "h264"
+    } else if decodes("avdec_h265") {
+        "h265"
+    } else {
+        "raw"
+    }
+}

@@ -1,0 +1,279 @@
+//! The events that leave a node, one type for each kind of key, as they stand on the bus.
+//!
+//! No event says who anyone is: an entry says that *someone enrolled* came in at this gate, now, by this method. There is no
+//! field that could hold a person, a template or an image, and a test over the JSON Schema holds it so.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::health::HealthEvent;
+use crate::id::{CameraId, ZoneId};
+use crate::time::{CaptureTime, WallTime};
+
+/// Any event of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Event {
+    /// A gate's decision about one person.
+    Entry(EntryEvent),
+    /// A gate's counts of the last full minute.
+    Tally(TallyEvent),
+    /// A crowd camera's count per zone.
+    Density(DensityEvent),
+    /// A crowd camera's density grid.
+    Map(MapEvent),
+    /// The state of a camera.
+    Health(HealthEvent),
+}
+
+/// How an event must travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// None may be lost: written to the outbox first, numbered, replayed on request.
+    Durable,
+    /// May be dropped under load; the last value counts.
+    LastValue,
+}
+
+impl Event {
+    /// How this kind of event must travel.
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Self::Entry(_) => Delivery::Durable,
+            Self::Tally(_) | Self::Density(_) | Self::Map(_) | Self::Health(_) => Delivery::LastValue,
+        }
+    }
+
+    /// The camera that it is about.
+    pub fn camera(&self) -> &CameraId {
+        match self {
+            Self::Entry(e) => &e.gate,
+            Self::Tally(e) => &e.gate,
+            Self::Density(e) => &e.camera,
+            Self::Map(e) => &e.camera,
+            Self::Health(e) => &e.camera,
+        }
+    }
+}
+
+/// Names an event for good; sorts by time (ULID).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct EventId(#[schemars(with = "String", regex(pattern = r"^[0-9A-HJKMNP-TV-Z]{26}$"))] pub Ulid);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One decision of a gate (`gate/<gate>/entry`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntryEvent {
+    /// Names this decision for good.
+    pub event_id: EventId,
+    /// Counts this gate's entries from 1 without a gap, over restarts too: a receiver that misses one asks for a replay.
+    pub sequence: u64,
+    /// The gate.
+    pub gate: CameraId,
+    /// Let through, or sent to a person.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Reason,
+    /// What was presented.
+    pub method: Method,
+    /// When the frame that settled it was captured.
+    pub capture_time: CaptureTime,
+    /// Where the time went.
+    pub latency_ms: EntryLatency,
+    /// Until when the grant may be used; only an `admit` has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<WallTime>,
+}
+
+/// What a gate does with a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Let through.
+    Admit,
+    /// Sent to the staffed lane.
+    Refer,
+}
+
+/// Why a gate decided as it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Enough frames agreed on one enrolled person with valid consent.
+    Matched,
+    /// The frames matched no one who is enrolled.
+    NoMatch,
+    /// The frames matched different people.
+    Unsure,
+}
+
+/// What was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Method {
+    /// A face.
+    #[serde(rename = "face")]
+    Face,
+    /// A QR pass.
+    #[serde(rename = "qr")]
+    Qr,
+    /// Both.
+    #[serde(rename = "qr+face")]
+    QrAndFace,
+}
+
+/// Milliseconds spent on the frame that settled a decision, stage by stage. The stages follow each other without a gap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntryLatency {
+    /// From capture to the decoded frame here, as far as the capture time can be trusted.
+    pub capture_to_arrival: f64,
+    /// Waiting for a place in a detection batch, and the detection itself.
+    pub detect: f64,
+    /// Waiting for a place in an embedding batch, and the embedding itself.
+    pub embed: f64,
+    /// Matching and deciding.
+    pub decide: f64,
+}
+
+/// A gate's counts over one minute (`gate/<gate>/tally`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TallyEvent {
+    /// The gate.
+    pub gate: CameraId,
+    /// Start of the minute.
+    pub from: WallTime,
+    /// Its end.
+    pub until: WallTime,
+    /// People let through by face.
+    pub admitted_by_face: u32,
+    /// People sent to the staffed lane after presenting a face.
+    pub referred_by_face: u32,
+}
+
+/// How full a zone is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Below every threshold.
+    Low,
+    /// At or above the first.
+    Medium,
+    /// At or above the second.
+    High,
+    /// At or above the third.
+    Critical,
+}
+
+/// A crowd camera's counts (`crowd/<camera>/density`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DensityEvent {
+    /// The camera.
+    pub camera: CameraId,
+    /// When the frame was captured.
+    pub capture_time: CaptureTime,
+    /// People in the whole picture.
+    pub count: u32,
+    /// Each zone, in the order of the configuration. A person who stands in two zones counts in both.
+    pub zones: Vec<ZoneDensity>,
+    /// The model that counted, with its version.
+    pub model: String,
+    /// Whether the scene is one that the model can count.
+    pub self_assessment: SelfAssessment,
+}
+
+/// One zone's part of a [`DensityEvent`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneDensity {
+    /// The zone.
+    pub zone: ZoneId,
+    /// People whose feet are in it.
+    pub count: u32,
+    /// People per square metre, where the zone's area is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people_per_m2: Option<f64>,
+    /// How full it is, where the zone has thresholds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+}
+
+/// What a counting model says of itself. A first cut: it looks at the picture and the count, not yet at an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfAssessment {
+    /// People are few and the picture is sound: what this model was measured on.
+    InRange,
+    /// More people, or smaller ones, than the model can tell apart; the count is a lower bound.
+    OutOfRange,
+    /// The picture is black or stands still; the count says nothing.
+    NoPicture,
+}
+
+/// A crowd camera's density grid (`crowd/<camera>/map`): where in the picture people stand, without saying who.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MapEvent {
+    /// The camera.
+    pub camera: CameraId,
+    /// When the frame was captured.
+    pub capture_time: CaptureTime,
+    /// Cells in a row; the rows' cells are equally wide.
+    pub columns: u16,
+    /// Rows, equally high.
+    pub rows: u16,
+    /// People that one step of a cell stands for.
+    pub people_per_step: f32,
+    /// `rows × columns` cells, row by row from the top left, in steps of 0–255.
+    pub cells: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Field names, at any depth, of every event's JSON Schema.
+    fn field_names(schema: &serde_json::Value, into: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(map) => {
+                if let Some(serde_json::Value::Object(properties)) = map.get("properties") {
+                    into.extend(properties.keys().cloned());
+                }
+                map.values().for_each(|v| field_names(v, into));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|v| field_names(v, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_event_has_a_field_for_a_person() {
+        let schema = serde_json::to_value(schemars::schema_for!(Event)).expect("a schema is JSON");
+        let mut names = Vec::new();
+        field_names(&schema, &mut names);
+        assert!(names.contains(&"sequence".to_owned()), "the walk finds fields");
+        let identifying = ["person", "name", "subject", "template", "embedding", "image", "face", "identity", "score"];
+        for name in &names {
+            assert!(!identifying.iter().any(|word| name == word), "an event has the field `{name}`");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_of_a_peer_are_refused() {
+        let text = r#"{"gate":"g","from":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z",
+            "admitted_by_face":1,"referred_by_face":0,"person":"x"}"#;
+        let error = serde_json::from_str::<TallyEvent>(text).expect_err("`person` is no field of a tally");
+        assert!(error.to_string().contains("unknown field `person`"), "{error}");
+    }
+}

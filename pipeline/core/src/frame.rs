@@ -1,0 +1,57 @@
+//! A decoded frame on its way from capture to the models.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gatehouse_picture::{Size, YuvPicture};
+
+use crate::id::CameraId;
+use crate::time::FrameTimes;
+
+/// Keeps a decoded picture's memory mapped. The capture crate's implementation holds the decoder's own buffer, so a
+/// frame is handed on without a copy and the buffer goes back to its pool when the last user drops it.
+pub trait PictureBuffer: Send + Sync {
+    /// The picture's planes.
+    fn picture(&self) -> YuvPicture<'_>;
+}
+
+/// One decoded frame of one camera.
+pub struct Frame {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Frames decoded by this camera since the node started, this one included; gaps are frames dropped on purpose.
+    pub number: u64,
+    /// Its three times.
+    pub times: FrameTimes,
+    /// Its pixels. Shared, because a preview may want the picture that a model is still looking at.
+    pub buffer: Arc<dyn PictureBuffer>,
+}
+
+impl Frame {
+    /// The picture's planes, borrowed from the decoder's buffer.
+    pub fn picture(&self) -> YuvPicture<'_> {
+        self.buffer.picture()
+    }
+
+    /// Size in pixels.
+    pub fn size(&self) -> Size {
+        self.picture().size()
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// Says which frame it is; pixels never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("camera", &self.camera)
+            .field("number", &self.number)
+            .field("times", &self.times)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a camera's frames go. Called on the decoder's thread: it must not block.
+pub trait FrameSink: Send + Sync {
+    /// Takes a frame, or drops it by a policy of its own.
+    fn deliver(&self, frame: Frame);
+}

@@ -1,0 +1,153 @@
+//! Key expressions: `gatehouse/v1/<area path>/<site>/…`, so that a command centre subscribes at its own level.
+
+use std::fmt;
+
+use crate::event::Event;
+use crate::id::CameraId;
+
+/// First chunks of every key: the product and the version of its events.
+pub const ROOT: &str = "gatehouse/v1";
+
+/// Every event of every site.
+pub const EVERYTHING: &str = "gatehouse/v1/**";
+
+/// Where one site's keys begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteKey(String);
+
+impl SiteKey {
+    /// A site below its area (`city/county/town/cell`); both checked by the configuration.
+    pub fn new(area: &str, site: &str) -> Self {
+        Self(format!("{ROOT}/{area}/{site}"))
+    }
+
+    /// The key of an event.
+    pub fn of(&self, event: &Event) -> String {
+        let camera = event.camera();
+        match event {
+            Event::Entry(_) => self.entry(camera),
+            Event::Tally(_) => format!("{self}/gate/{camera}/tally"),
+            Event::Density(_) => format!("{self}/crowd/{camera}/density"),
+            Event::Map(_) => format!("{self}/crowd/{camera}/map"),
+            Event::Health(_) => format!("{self}/camera/{camera}/health"),
+        }
+    }
+
+    /// The key of a gate's entries.
+    pub fn entry(&self, gate: &CameraId) -> String {
+        format!("{self}/gate/{gate}/entry")
+    }
+
+    /// The queryable that replays a gate's entries.
+    pub fn entry_history(&self, gate: &CameraId) -> String {
+        format!("{self}/history/gate/{gate}/entry")
+    }
+
+    /// The liveliness token of a node.
+    pub fn alive(&self, node: &str) -> String {
+        format!("{self}/node/{node}/alive")
+    }
+
+    /// The queryable that gives a snapshot of the site.
+    pub fn status(&self) -> String {
+        format!("{self}/status")
+    }
+}
+
+impl fmt::Display for SiteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which kind of event a key carries, by its shape: the last chunk and the folder two above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `gate/<gate>/entry`
+    Entry,
+    /// `gate/<gate>/tally`
+    Tally,
+    /// `crowd/<camera>/density`
+    Density,
+    /// `crowd/<camera>/map`
+    Map,
+    /// `camera/<camera>/health`
+    Health,
+}
+
+impl Kind {
+    /// The kind of a key, if it is an event's.
+    pub fn of(key: &str) -> Option<Self> {
+        let mut chunks = key.strip_prefix(ROOT)?.rsplit('/');
+        let last = chunks.next()?;
+        let _camera = chunks.next()?;
+        match (chunks.next()?, last) {
+            ("gate", "entry") => Some(Self::Entry),
+            ("gate", "tally") => Some(Self::Tally),
+            ("crowd", "density") => Some(Self::Density),
+            ("crowd", "map") => Some(Self::Map),
+            ("camera", "health") => Some(Self::Health),
+            _ => None,
+        }
+    }
+}
+
+/// A payload that is no event of the kind that its key says.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The key is no event's.
+    #[error("{0}: not the key of an event")]
+    Key(String),
+    /// The payload does not fit.
+    #[error("{key}: {source}")]
+    Payload {
+        /// The key.
+        key: String,
+        /// What doesn't fit, and where.
+        source: serde_json::Error,
+    },
+}
+
+/// Reads an event as it came off the bus.
+///
+/// # Errors
+/// If the key is no event's, or the payload doesn't fit its kind.
+pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
+    let kind = Kind::of(key).ok_or_else(|| DecodeError::Key(key.to_owned()))?;
+    let event = match kind {
+        Kind::Entry => serde_json::from_slice(payload).map(Event::Entry),
+        Kind::Tally => serde_json::from_slice(payload).map(Event::Tally),
+        Kind::Density => serde_json::from_slice(payload).map(Event::Density),
+        Kind::Map => serde_json::from_slice(payload).map(Event::Map),
+        Kind::Health => serde_json::from_slice(payload).map(Event::Health),
+    };
+    event.map_err(|source| DecodeError::Payload { key: key.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TallyEvent;
+    use crate::time::WallTime;
+
+    #[test]
+    fn an_event_comes_back_from_its_key_and_payload() {
+        let gate = CameraId::new("gate-1");
+        let from = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
+        let until = from + std::time::Duration::from_secs(60);
+        let tally = Event::Tally(TallyEvent { gate, from, until, admitted_by_face: 3, referred_by_face: 1 });
+        let site = SiteKey::new("riverside/oak-county/mill-town/cell-12", "north-gate");
+        let key = site.of(&tally);
+        assert_eq!(key, "gatehouse/v1/riverside/oak-county/mill-town/cell-12/north-gate/gate/gate-1/tally");
+        let payload = serde_json::to_vec(&tally).expect("an event is JSON");
+        assert_eq!(decode(&key, &payload).expect("it is a tally"), tally);
+    }
+
+    #[test]
+    fn keys_of_other_things_are_no_events() {
+        for key in ["gatehouse/v1/a/s/status", "gatehouse/v1/a/s/node/n/alive", "else/gate/g/entry", "gatehouse/v1"] {
+            assert_eq!(Kind::of(key), None, "{key}");
+        }
+        assert_eq!(Kind::of("gatehouse/v1/a/s/gate/g/entry"), Some(Kind::Entry));
+    }
+}

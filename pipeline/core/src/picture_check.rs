@@ -1,0 +1,87 @@
+//! Tells a black or frozen picture from a sound one, from a few hundred luma samples.
+
+use std::time::Duration;
+
+use gatehouse_picture::YuvPicture;
+
+use crate::time::Monotonic;
+
+const COLUMNS: usize = 32;
+const ROWS: usize = 18;
+/// Limited-range black is 16; a camera at night with its infrared lamp on is well above this.
+const BLACK_AT_MOST: f32 = 22.0;
+/// No real sensor gives the same samples for this long; a still scene has noise in it.
+const FROZEN_AFTER: Duration = Duration::from_secs(5);
+
+/// What a picture looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureVerdict {
+    /// Neither black nor frozen.
+    Sound,
+    /// Black all over.
+    Dark,
+    /// The same for seconds.
+    Frozen,
+}
+
+/// Looks at a camera's pictures one after the other.
+#[derive(Debug)]
+pub struct PictureCheck {
+    last: [u8; COLUMNS * ROWS],
+    changed_at: Option<Monotonic>,
+}
+
+impl Default for PictureCheck {
+    fn default() -> Self {
+        Self { last: [0; COLUMNS * ROWS], changed_at: None }
+    }
+}
+
+impl PictureCheck {
+    /// Judges the picture that arrived now.
+    pub fn judge(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> PictureVerdict {
+        let luma = picture.luma();
+        let mut samples = [0u8; COLUMNS * ROWS];
+        for (i, sample) in samples.iter_mut().enumerate() {
+            let row = luma.row((2 * (i / COLUMNS) + 1) * luma.rows / (2 * ROWS));
+            *sample = row[(2 * (i % COLUMNS) + 1) * luma.row_bytes / (2 * COLUMNS)];
+        }
+        if self.changed_at.is_none() || samples != self.last {
+            self.last = samples;
+            self.changed_at = Some(now);
+        }
+        let mean = samples.iter().map(|s| f32::from(*s)).sum::<f32>() / samples.len() as f32;
+        if mean <= BLACK_AT_MOST {
+            PictureVerdict::Dark
+        } else if self.changed_at.is_some_and(|at| now.since(at) >= FROZEN_AFTER) {
+            PictureVerdict::Frozen
+        } else {
+            PictureVerdict::Sound
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatehouse_picture::Size;
+
+    fn judge(check: &mut PictureCheck, luma: &[u8], seconds: u64) -> PictureVerdict {
+        let size = Size { width: 64, height: 36 };
+        let chroma = [128u8; 32 * 18];
+        let picture = YuvPicture::i420(size, [luma, &chroma, &chroma], [64, 32, 32]).expect("planes fit");
+        check.judge(&picture, Monotonic::from_start(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn black_is_dark_at_once_and_a_still_picture_frozen_after_a_while() {
+        let mut check = PictureCheck::default();
+        let scene: Vec<u8> = (0..64 * 36).map(|i| (i % 200) as u8 + 20).collect();
+        assert_eq!(judge(&mut check, &[16; 64 * 36], 0), PictureVerdict::Dark);
+        assert_eq!(judge(&mut check, &scene, 1), PictureVerdict::Sound);
+        assert_eq!(judge(&mut check, &scene, 5), PictureVerdict::Sound);
+        assert_eq!(judge(&mut check, &scene, 6), PictureVerdict::Frozen);
+        let moved: Vec<u8> = scene.iter().map(|v| v + 1).collect();
+        assert_eq!(judge(&mut check, &moved, 7), PictureVerdict::Sound, "any change thaws it");
+    }
+}

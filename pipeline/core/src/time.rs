@@ -1,0 +1,249 @@
+//! The three clocks, never mixed: time inside a stream, arrival on this machine, and wall time at the camera.
+//!
+//! Only [`SystemClock`] reads the real clocks; everything else is given a [`Clock`] or a time.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Time inside one stream (a GStreamer running time). Says nothing across streams, and starts again after a reconnect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamTime(pub Duration);
+
+/// A moment of this machine's monotonic clock. Never goes back; means nothing on another machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Monotonic(Duration);
+
+impl Monotonic {
+    /// The moment that lies `since_start` after the clock's own start.
+    pub fn from_start(since_start: Duration) -> Self {
+        Self(since_start)
+    }
+
+    /// How long ago `earlier` was; zero if it is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Monotonic {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
+    }
+}
+
+/// Wall time: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Written as RFC 3339 with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String", extend("format" = "date-time"))]
+pub struct WallTime(i64);
+
+impl WallTime {
+    /// From nanoseconds since the Unix epoch.
+    pub const fn from_unix_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub fn unix_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since the Unix epoch, rounded down.
+    pub fn unix_millis(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The time between two moments, whichever is first.
+    pub fn distance(self, other: Self) -> Duration {
+        Duration::from_nanos(self.0.abs_diff(other.0))
+    }
+}
+
+impl Add<Duration> for WallTime {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(later.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sub<Duration> for WallTime {
+    type Output = Self;
+
+    fn sub(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => write!(f, "{} ns", self.0),
+        }
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let at: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        i64::try_from(at.as_nanosecond()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Where a capture time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockSource {
+    /// The camera's own clock, carried by RTCP sender reports (RFC 3550, section 6.4.1).
+    Rtcp,
+    /// This machine's wall clock when the decoded frame arrived: late by network, jitter buffer and decoder.
+    Arrival,
+}
+
+/// When a frame was captured: wall time, where it comes from, and how wrong it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaptureTime {
+    /// The moment of capture.
+    pub at: WallTime,
+    /// Whose clock says so.
+    pub source: ClockSource,
+    /// Bound of the error, in milliseconds, either way.
+    pub error_ms: u32,
+}
+
+/// Error assumed of an arrival time beyond the jitter buffer: camera encoder, network and decoder.
+const ARRIVAL_ERROR: Duration = Duration::from_millis(500);
+/// Error assumed of a camera whose clock agrees with ours: its clock discipline and the sender report's own error.
+const RTCP_ERROR: Duration = Duration::from_millis(100);
+/// A camera clock further than this from ours isn't set (cameras start in 1970 or 2000): its time is not used.
+const RTCP_TRUSTED_WITHIN: Duration = Duration::from_secs(10);
+
+impl CaptureTime {
+    /// Chooses between the camera's clock and this machine's.
+    ///
+    /// `rtcp` is the camera's own time of the frame, where sender reports gave one; `arrived` the wall time here when
+    /// the decoded frame arrived; `latency` the jitter buffer's length: a frame is held that long when a packet is missing,
+    /// and hardly at all when none is, so it widens the error and doesn't shift the time.
+    pub fn choose(rtcp: Option<WallTime>, arrived: WallTime, latency: Duration) -> Self {
+        let millis = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
+        match rtcp {
+            Some(at) if at.distance(arrived) <= RTCP_TRUSTED_WITHIN => {
+                // A frame can't be captured after it arrived: a clock that says so is ahead by at least that much.
+                let ahead = if at > arrived { at.distance(arrived) } else { Duration::ZERO };
+                Self { at, source: ClockSource::Rtcp, error_ms: millis(RTCP_ERROR + ahead) }
+            }
+            _ => Self { at: arrived, source: ClockSource::Arrival, error_ms: millis(ARRIVAL_ERROR + latency) },
+        }
+    }
+}
+
+/// The three times of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameTimes {
+    /// Inside the stream.
+    pub stream: StreamTime,
+    /// When the decoded frame arrived here.
+    pub arrival: Monotonic,
+    /// When the camera captured it.
+    pub capture: CaptureTime,
+}
+
+/// Gives the time, so that tests can.
+pub trait Clock: Send + Sync {
+    /// Now, on the monotonic clock.
+    fn monotonic(&self) -> Monotonic;
+    /// Now, on the wall clock.
+    fn wall(&self) -> WallTime;
+}
+
+/// The machine's own clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: std::time::Instant,
+}
+
+impl SystemClock {
+    /// Starts the monotonic clock at zero.
+    #[expect(clippy::new_without_default, reason = "a default would hide the one place that reads the real clock")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
+    pub fn new() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.start.elapsed())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
+    fn wall(&self) -> WallTime {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        WallTime(0) + since_epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOON: WallTime = WallTime(1_790_000_000_000_000_000);
+    const LATENCY: Duration = Duration::from_millis(100);
+
+    #[test]
+    fn a_camera_clock_near_ours_is_used_and_one_far_off_is_not() {
+        let near = CaptureTime::choose(Some(NOON - Duration::from_millis(180)), NOON, LATENCY);
+        assert_eq!((near.source, near.error_ms), (ClockSource::Rtcp, 100));
+        let unset = CaptureTime::choose(Some(WallTime(0)), NOON, LATENCY);
+        assert_eq!((unset.source, unset.at, unset.error_ms), (ClockSource::Arrival, NOON, 600));
+        let none = CaptureTime::choose(None, NOON, LATENCY);
+        assert_eq!(none, unset);
+    }
+
+    #[test]
+    fn a_camera_ahead_of_us_is_that_much_less_sure() {
+        let ahead = CaptureTime::choose(Some(NOON + Duration::from_secs(2)), NOON, LATENCY);
+        assert_eq!((ahead.source, ahead.error_ms), (ClockSource::Rtcp, 2100));
+    }
+
+    #[test]
+    fn wall_time_is_written_as_rfc_3339() {
+        let at = WallTime::from_unix_nanos(1_700_000_000_123_456_789);
+        assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
+        let back: WallTime = serde_json::from_str(&serde_json::to_string(&at).expect("serialises")).expect("parses");
+        assert_eq!(back.unix_millis(), at.unix_millis());
+    }
+
+    proptest! {
+        #[test]
+        fn monotonic_never_subtracts_below_zero(a in 0u64..1_000_000, b in 0u64..1_000_000) {
+            let (a, b) = (Duration::from_micros(a), Duration::from_micros(b));
+            prop_assert_eq!(Monotonic(a).since(Monotonic(b)), a.saturating_sub(b));
+        }
+
+        #[test]
+        fn capture_never_claims_a_smaller_error_than_its_clock_shows(offset_ms in -20_000i64..20_000) {
+            let rtcp = WallTime(NOON.0 + offset_ms * 1_000_000);
+            let chosen = CaptureTime::choose(Some(rtcp), NOON, LATENCY);
+            if chosen.source == ClockSource::Rtcp {
+                prop_assert!(i64::from(chosen.error_ms) >= offset_ms);
+            } else {
+                prop_assert!(offset_ms.abs() > 10_000);
+            }
+        }
+    }
+}

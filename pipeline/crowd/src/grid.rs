@@ -1,0 +1,92 @@
+//! The density grid: each person spread over the four cells around where they stand, so that its sum is the count.
+
+use gatehouse_picture::Point;
+
+/// A grid of people per cell, row by row from the top left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DensityGrid {
+    columns: usize,
+    rows: usize,
+    people: Vec<f32>,
+}
+
+/// A grid in 8 bits a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantised {
+    /// People that one step stands for.
+    pub people_per_step: f32,
+    /// Steps of each cell.
+    pub cells: Vec<u8>,
+}
+
+impl DensityGrid {
+    /// An empty grid of at least one cell.
+    pub fn new(columns: usize, rows: usize) -> Self {
+        let (columns, rows) = (columns.max(1), rows.max(1));
+        Self { columns, rows, people: vec![0.0; columns * rows] }
+    }
+
+    /// Empties the grid and puts one person at each normalised point; points outside the picture are moved to its edge.
+    pub fn fill(&mut self, standing_at: impl IntoIterator<Item = Point>) {
+        self.people.fill(0.0);
+        for point in standing_at {
+            let (x0, x1, right) = self.neighbours(point.x, self.columns);
+            let (y0, y1, below) = self.neighbours(point.y, self.rows);
+            for (y, share_y) in [(y0, 1.0 - below), (y1, below)] {
+                for (x, share_x) in [(x0, 1.0 - right), (x1, right)] {
+                    self.people[y * self.columns + x] += share_x * share_y;
+                }
+            }
+        }
+    }
+
+    /// The two cells whose centres enclose a normalised coordinate, and the share of the second. At an edge both are the same.
+    fn neighbours(&self, at: f32, cells: usize) -> (usize, usize, f32) {
+        let at = (at.clamp(0.0, 1.0) * cells as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
+        let first = at.floor() as usize;
+        (first, (first + 1).min(cells - 1), at - first as f32)
+    }
+
+    /// People in the whole grid.
+    pub fn sum(&self) -> f32 {
+        self.people.iter().sum()
+    }
+
+    /// The grid in 8 bits a cell, in steps as fine as its fullest cell allows.
+    pub fn quantised(&self) -> Quantised {
+        let fullest = self.people.iter().copied().fold(0.0, f32::max);
+        let people_per_step = if fullest > 0.0 { fullest / 255.0 } else { 1.0 / 255.0 };
+        let cells = self.people.iter().map(|p| (p / people_per_step).round() as u8).collect();
+        Quantised { people_per_step, cells }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_sum_is_the_count_before_and_after_quantising(
+            points in proptest::collection::vec((-0.1f32..1.1, -0.1f32..1.1), 0..200), columns in 1usize..64, rows in 1usize..64,
+        ) {
+            let mut grid = DensityGrid::new(columns, rows);
+            grid.fill(points.iter().map(|&(x, y)| Point { x, y }));
+            prop_assert!((grid.sum() - points.len() as f32).abs() < 1e-2);
+            let quantised = grid.quantised();
+            let sum: f32 = quantised.cells.iter().map(|c| f32::from(*c) * quantised.people_per_step).sum();
+            let half_steps = 4.0 * points.len() as f32 * quantised.people_per_step / 2.0;
+            prop_assert!((sum - points.len() as f32).abs() <= half_steps + 1e-2);
+        }
+    }
+
+    #[test]
+    fn a_person_at_a_cells_centre_is_in_that_cell_alone() {
+        let mut grid = DensityGrid::new(4, 2);
+        grid.fill([Point { x: 0.375, y: 0.75 }]);
+        assert_eq!(grid.people, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        grid.fill([]);
+        assert_eq!(grid.sum(), 0.0, "filling starts anew");
+    }
+}

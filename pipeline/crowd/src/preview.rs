@@ -1,0 +1,331 @@
+//! A crowd camera's picture for people to look at: small, and with everybody in it pixelated.
+//!
+//! **What hides people is the detector.** It is asked at a low threshold, so that what only might be a person is hidden
+//! as well, each box is grown, and a box stays hidden for a second after it was last seen, because detections flicker.
+//! A person whom the detector misses even so is not hidden. There is no switch that turns any of this off, and a
+//! [`PreviewFrame`] comes from [`Preview::render`] alone.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use gatehouse_core::time::Monotonic;
+use gatehouse_models::jpeg::{JpegEncoder, PlaneMut, SmallPicture};
+use gatehouse_models::{ModelError, Person};
+use gatehouse_picture::{Rect, Size, YuvPicture};
+
+/// Widest preview in pixels.
+const MAX_WIDTH: usize = 640;
+/// How far each edge of a box moves outwards, as a share of the box's own side.
+const GROWTH: f32 = 0.15;
+/// Blocks across the shorter side of a person's box: a face is then two or three of them.
+const BLOCKS_ACROSS: f32 = 10.0;
+/// Smallest block in preview pixels, so that people far away are hidden as well.
+const MIN_BLOCK: usize = 8;
+/// How long a box stays hidden after it was last seen.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// A picture in which everybody whom the detector found is pixelated, as JPEG.
+pub struct PreviewFrame {
+    size: Size,
+    jpeg: Box<[u8]>,
+}
+
+impl PreviewFrame {
+    /// The JPEG's bytes.
+    pub fn jpeg(&self) -> &[u8] {
+        &self.jpeg
+    }
+
+    /// Size in pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl fmt::Debug for PreviewFrame {
+    /// Pixels never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreviewFrame").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Renders one camera's previews, one after the other.
+#[derive(Debug, Default)]
+pub struct Preview {
+    small: SmallPicture,
+    encoder: JpegEncoder,
+    seen: VecDeque<Seen>,
+}
+
+/// A person's box, normalised to the picture, since a stream may change its size.
+#[derive(Debug)]
+struct Seen {
+    at: Monotonic,
+    box_in_unit: Rect,
+}
+
+impl Preview {
+    /// For a camera that nobody has been seen on yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The preview of `picture`, at most 640 pixels wide. `people` are those found in this very picture, at a low
+    /// threshold; `now` is when it arrived.
+    ///
+    /// # Errors
+    /// If OpenCV refuses the picture.
+    pub fn render(
+        &mut self,
+        picture: &YuvPicture<'_>,
+        people: &[Person],
+        now: Monotonic,
+    ) -> Result<PreviewFrame, ModelError> {
+        self.hide(picture, people, now)?;
+        Ok(PreviewFrame { size: self.small.size(), jpeg: self.encoder.encode(&self.small)?.into() })
+    }
+
+    fn hide(&mut self, picture: &YuvPicture<'_>, people: &[Person], now: Monotonic) -> Result<(), ModelError> {
+        let from = picture.size();
+        self.seen.extend(people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, from) }));
+        self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
+        self.small.shrink(picture, preview_size(from))?;
+        for seen in &self.seen {
+            let mosaic = Mosaic::over(seen.box_in_unit, self.small.size());
+            self.small.planes_mut().into_iter().for_each(|plane| mosaic.lay(plane));
+        }
+        Ok(())
+    }
+}
+
+/// At most [`MAX_WIDTH`] wide, never larger than the picture, with even sides.
+fn preview_size(picture: Size) -> Size {
+    let width = picture.width.min(MAX_WIDTH);
+    let height = (picture.height * width / picture.width).max(2);
+    Size { width, height: height & !1 }
+}
+
+fn normalised(in_frame: Rect, frame: Size) -> Rect {
+    let (w, h) = (frame.width as f32, frame.height as f32);
+    Rect { x: in_frame.x / w, y: in_frame.y / h, width: in_frame.width / w, height: in_frame.height / h }
+}
+
+/// Blocks over a part of the preview. All edges are even, so that a block of chroma covers exactly that of luma.
+#[derive(Debug)]
+struct Mosaic {
+    columns: Range<usize>,
+    rows: Range<usize>,
+    block: usize,
+}
+
+impl Mosaic {
+    fn over(box_in_unit: Rect, preview: Size) -> Self {
+        let (w, h) = (preview.width as f32, preview.height as f32);
+        let Rect { x, y, width, height } = box_in_unit;
+        // Where a box makes no sense nobody knows whom it was to hide: all of the picture, then.
+        if ![x, y, width, height].iter().all(|v| v.is_finite()) {
+            return Self { columns: 0..preview.width, rows: 0..preview.height, block: preview.width.max(MIN_BLOCK) };
+        }
+        let block = ((width * w).min(height * h) / BLOCKS_ACROSS).ceil() as usize;
+        Self {
+            columns: grown_to_even(x * w, width * w, preview.width),
+            rows: grown_to_even(y * h, height * h, preview.height),
+            block: block.max(MIN_BLOCK).next_multiple_of(2),
+        }
+    }
+
+    /// Sets every block to its mean.
+    fn lay(&self, plane: PlaneMut<'_>) {
+        let PlaneMut { samples, columns, subsampling } = plane;
+        let sampled = |pixels: Range<usize>| pixels.start / subsampling..pixels.end / subsampling;
+        for block_rows in cut(self.rows.clone(), self.block) {
+            for block_columns in cut(self.columns.clone(), self.block) {
+                let (rows, across) = (sampled(block_rows.clone()), sampled(block_columns));
+                let row = |row: usize| row * columns + across.start..row * columns + across.end;
+                let sum: usize = rows.clone().flat_map(|r| &samples[row(r)]).map(|s| usize::from(*s)).sum();
+                let mean = (sum / (rows.len() * across.len())) as u8;
+                rows.for_each(|r| samples[row(r)].fill(mean));
+            }
+        }
+    }
+}
+
+/// One side of a grown box, its edges moved outwards to even pixels and cut off at the picture's.
+fn grown_to_even(from: f32, length: f32, end: usize) -> Range<usize> {
+    let first = (from - GROWTH * length).clamp(0.0, end as f32) as usize & !1;
+    let last = (from + length + GROWTH * length).clamp(0.0, end as f32).ceil() as usize;
+    first..last.next_multiple_of(2).min(end).max(first)
+}
+
+/// Cuts a range with even ends into even parts, each at least `part` long if the range is: a sliver at its end would
+/// show what the blocks hide.
+fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = if range.is_empty() { 0 } else { (range.len() / part).max(1) };
+    let edge = move |i: usize| range.start + if i == parts { range.len() } else { range.len() * i / parts & !1 };
+    (0..parts).map(move |i| edge(i)..edge(i + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FRAME: Size = Size { width: 320, height: 180 };
+
+    /// Noise: no two neighbours are alike, so that any pixel that is left as it was shows.
+    fn noise(samples: usize, seed: usize) -> Vec<u8> {
+        (0..samples).map(|i| ((i + seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    }
+
+    struct Noise([Vec<u8>; 3], Vec<u8>);
+
+    impl Noise {
+        fn new() -> Self {
+            let pixels = FRAME.width * FRAME.height;
+            let [y, u, v] = [noise(pixels, 1), noise(pixels / 4, 7), noise(pixels / 4, 77)];
+            let uv = u.iter().zip(&v).flat_map(|(u, v)| [*u, *v]).collect();
+            Self([y, u, v], uv)
+        }
+
+        fn i420(&self) -> YuvPicture<'_> {
+            let [y, u, v] = &self.0;
+            YuvPicture::i420(FRAME, [y, u, v], [320, 160, 160]).expect("planes fit")
+        }
+
+        fn nv12(&self) -> YuvPicture<'_> {
+            YuvPicture::nv12(FRAME, [&self.0[0], &self.1], [320, 320]).expect("planes fit")
+        }
+    }
+
+    fn person(x: f32, y: f32, width: f32, height: f32) -> Person {
+        Person { box_in_frame: Rect { x, y, width, height }, score: 0.2 }
+    }
+
+    fn at(ms: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_millis(ms))
+    }
+
+    /// The planes after hiding.
+    fn hidden(preview: &mut Preview, picture: &YuvPicture<'_>, people: &[Person], now: Monotonic) -> [Vec<u8>; 3] {
+        preview.hide(picture, people, now).expect("the picture is sound");
+        preview.small.planes_mut().map(|plane| plane.samples.to_vec())
+    }
+
+    /// Whether the luma pixel and its chroma samples are as in the noise.
+    fn is_untouched(planes: &[Vec<u8>; 3], noise: &Noise, x: usize, y: usize) -> bool {
+        let chroma = y / 2 * (FRAME.width / 2) + x / 2;
+        planes[0][y * FRAME.width + x] == noise.0[0][y * FRAME.width + x]
+            && (1..3).all(|i| planes[i][chroma] == noise.0[i][chroma])
+    }
+
+    #[test]
+    fn each_block_of_a_person_is_uniform_and_the_rest_is_kept() {
+        let noise = Noise::new();
+        for picture in [noise.i420(), noise.nv12()] {
+            let planes = hidden(&mut Preview::new(), &picture, &[person(100.0, 40.0, 40.0, 100.0)], at(0));
+            // Grown by 6 and 15: 94–146 by 25–155, moved outwards to even; six blocks of 8 or 10 across.
+            let mosaic = Mosaic { columns: 94..146, rows: 24..156, block: 8 };
+            for (plane, samples) in planes.iter().enumerate() {
+                let by = if plane == 0 { 1 } else { 2 };
+                for rows in cut(mosaic.rows.clone(), mosaic.block) {
+                    for columns in cut(mosaic.columns.clone(), mosaic.block) {
+                        assert!(rows.len() >= 8 && columns.len() >= 8, "{rows:?} × {columns:?} is a sliver");
+                        let first = samples[rows.start / by * (FRAME.width / by) + columns.start / by];
+                        for y in rows.start / by..rows.end / by {
+                            let row = y * (FRAME.width / by);
+                            let block = &samples[row + columns.start / by..row + columns.end / by];
+                            assert!(block.iter().all(|s| *s == first), "plane {plane}, {columns:?} × {rows:?}");
+                        }
+                    }
+                }
+            }
+            for y in 0..FRAME.height {
+                for x in 0..FRAME.width {
+                    let inside = mosaic.columns.contains(&x) && mosaic.rows.contains(&y);
+                    assert!(inside || is_untouched(&planes, &noise, x, y), "({x}, {y}) lost its detail");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_not_seen_for_a_moment_stays_hidden_and_then_not() {
+        let (noise, mut preview) = (Noise::new(), Preview::new());
+        let shown = |planes: [Vec<u8>; 3]| (100..140).any(|x| is_untouched(&planes, &noise, x, 90));
+        assert!(!shown(hidden(&mut preview, &noise.i420(), &[person(100.0, 40.0, 40.0, 100.0)], at(0))));
+        assert!(!shown(hidden(&mut preview, &noise.i420(), &[], at(1000))));
+        assert!(shown(hidden(&mut preview, &noise.i420(), &[], at(1001))));
+        assert!(preview.seen.is_empty());
+    }
+
+    #[test]
+    fn a_box_that_makes_no_sense_hides_everything() {
+        let noise = Noise::new();
+        let planes = hidden(&mut Preview::new(), &noise.i420(), &[person(f32::NAN, 0.0, 10.0, 10.0)], at(0));
+        assert!(planes.iter().all(|plane| plane.iter().all(|s| *s == plane[0])));
+    }
+
+    #[test]
+    fn a_preview_is_small_with_even_sides_and_a_small_picture_is_not_blown_up() {
+        let size = |width, height| preview_size(Size { width, height });
+        assert_eq!(size(1920, 1080), Size { width: 640, height: 360 });
+        assert_eq!(size(768, 576), Size { width: 640, height: 480 });
+        assert_eq!(size(1366, 768), Size { width: 640, height: 358 });
+        assert_eq!(size(320, 180), FRAME);
+        assert_eq!(size(4000, 2), Size { width: 640, height: 2 });
+    }
+
+    #[test]
+    fn what_leaves_is_a_jpeg_of_the_preview() {
+        let frame = Preview::new().render(&Noise::new().nv12(), &[], at(0)).expect("renders");
+        assert_eq!(frame.size(), FRAME);
+        assert!(frame.jpeg().starts_with(&[0xff, 0xd8, 0xff]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
+        assert!(!format!("{frame:?}").contains("jpeg"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_grown_box_is_covered_wherever_it_lies(
+            x in -60f32..380.0, y in -60f32..240.0, width in 0.5f32..200.0, height in 0.5f32..200.0, nv12: bool,
+        ) {
+            let noise = Noise::new();
+            let picture = if nv12 { noise.nv12() } else { noise.i420() };
+            let planes = hidden(&mut Preview::new(), &picture, &[person(x, y, width, height)], at(0));
+            let grown = Rect {
+                x: x - GROWTH * width,
+                y: y - GROWTH * height,
+                width: width * (1.0 + 2.0 * GROWTH),
+                height: height * (1.0 + 2.0 * GROWTH),
+            }
+            .clamped(FRAME);
+            let columns = grown.x as usize..grown.right().ceil() as usize;
+            let rows = grown.y as usize..grown.bottom().ceil() as usize;
+            // One in 256 pixels of noise is its block's mean by chance.
+            let mut kept = 0;
+            for y in rows.clone() {
+                kept += columns.clone().filter(|x| planes[0][y * 320 + x] == noise.0[0][y * 320 + x]).count();
+            }
+            let pixels = rows.len() * columns.len();
+            prop_assert!(kept as f32 <= 3.0 + 0.03 * pixels as f32, "{kept} of {pixels} pixels are as they were");
+        }
+
+        #[test]
+        fn parts_cover_their_range_and_none_is_a_sliver(from in 0usize..200, halves in 0usize..200, part in 4usize..30) {
+            let range = 2 * from..2 * (from + halves);
+            let parts: Vec<_> = cut(range.clone(), 2 * part).collect();
+            let mut next = range.start;
+            for p in &parts {
+                prop_assert_eq!(p.start, next);
+                prop_assert!(p.start % 2 == 0 && p.end % 2 == 0);
+                prop_assert!(p.len() >= (2 * part).min(range.len()), "{:?} of {:?}", p, range);
+                next = p.end;
+            }
+            prop_assert_eq!(next, range.end);
+        }
+    }
+}

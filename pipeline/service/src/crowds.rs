@@ -1,0 +1,116 @@
+//! Crowd cameras: capture → person detection batcher → counts, grid and preview → publisher.
+//!
+//! Nothing in this file can name a face model, a gallery or a person: it imports none, and [`CrowdLine`] has no field for
+//! one. Locks: each line's `state`, taken by one worker at a time, never while a model runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatehouse_batching::{Batcher, Lane};
+use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
+use gatehouse_core::rate::RateLimit;
+use gatehouse_core::time::Clock;
+use gatehouse_core::{CameraId, Event, Frame, FrameSink};
+use gatehouse_crowd::Crowd;
+use gatehouse_crowd::preview::Preview;
+use gatehouse_models::{Person, PersonDetector};
+
+use crate::health::HealthBoard;
+use crate::log_limit::LogLimit;
+use crate::publisher::Outbound;
+use crate::view::NodeView;
+
+/// Score from which on a detection is hidden in the preview. Far below what counts as a person: a bush that is pixelated
+/// harms nobody, a person who isn't does.
+const MIN_HIDDEN_SCORE: f32 = 0.15;
+
+/// One crowd camera of a running node.
+pub(crate) struct CrowdLine {
+    camera: CameraId,
+    state: Mutex<(Crowd, Option<Preview>)>,
+    analysed: AtomicU64,
+}
+
+impl CrowdLine {
+    pub(crate) fn new(camera: CameraId, crowd: Crowd, preview: Option<Preview>) -> Arc<Self> {
+        Arc::new(Self { camera, state: Mutex::new((crowd, preview)), analysed: AtomicU64::new(0) })
+    }
+
+    pub(crate) fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    pub(crate) fn analysed(&self) -> u64 {
+        self.analysed.load(Ordering::Relaxed)
+    }
+}
+
+/// A frame waiting for person detection.
+pub(crate) struct CountJob {
+    line: Arc<CrowdLine>,
+    frame: Frame,
+    verdict: PictureVerdict,
+}
+
+/// Takes a crowd camera's frames on its decoder's thread and puts those that are due into its detection lane.
+pub(crate) struct CrowdSink {
+    pub(crate) line: Arc<CrowdLine>,
+    pub(crate) lane: Arc<Lane<CountJob>>,
+    pub(crate) intake: Mutex<(RateLimit, PictureCheck)>,
+    pub(crate) health: Arc<HealthBoard>,
+}
+
+impl FrameSink for CrowdSink {
+    fn deliver(&self, frame: Frame) {
+        let verdict = {
+            let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
+            if !intake.0.admits(frame.times.arrival) {
+                return;
+            }
+            intake.1.judge(&frame.picture(), frame.times.arrival)
+        };
+        self.health.picture(&frame.camera, verdict);
+        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict });
+    }
+}
+
+/// Runs the person detector until its batcher is closed, and counts.
+pub(crate) fn count(
+    mut detector: PersonDetector,
+    batcher: &Batcher<CountJob>,
+    clock: &dyn Clock,
+    outbound: &Outbound,
+    view: &NodeView,
+) {
+    let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
+    let mut batch = Vec::new();
+    let mut found: Vec<Vec<Person>> = Vec::new();
+    while batcher.collect(&mut batch) {
+        let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
+        if let Err(e) = detector.detect(&pictures, MIN_HIDDEN_SCORE, &mut found) {
+            if let Some(times) = failures.count(clock.monotonic()) {
+                tracing::error!(times, "frames of crowd cameras are dropped, person detection failed: {e}");
+            }
+            continue;
+        }
+        for (job, people) in batch.iter().zip(&found) {
+            job.line.analysed.fetch_add(1, Ordering::Relaxed);
+            let picture = job.frame.picture();
+            let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (crowd, preview) = &mut *state;
+            let (density, map) = crowd.count(people, picture.size(), job.frame.times.capture, job.verdict);
+            outbound.offer(Event::Density(density));
+            outbound.offer(Event::Map(map));
+            if let Some(preview) = preview.as_mut().filter(|_| view.preview_wanted(&job.line.camera)) {
+                match preview.render(&picture, people, clock.monotonic()) {
+                    Ok(frame) => view.set_preview(&job.line.camera, frame),
+                    Err(e) => {
+                        if let Some(times) = preview_failures.count(clock.monotonic()) {
+                            tracing::warn!(camera = %job.line.camera, times, "no preview: {e}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

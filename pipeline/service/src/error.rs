@@ -1,0 +1,56 @@
+//! Why a node can't start.
+
+use gatehouse_config::SecretError;
+use gatehouse_core::CameraId;
+
+/// Why a node can't start. Each says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The store's key or a camera's login can't be had.
+    #[error("{what}: {source}")]
+    Secret {
+        /// What it is the secret of.
+        what: String,
+        /// Why it can't be had.
+        source: SecretError,
+    },
+    /// The store's key is no key.
+    #[error("store.key: {0}")]
+    Key(#[from] gatehouse_store::KeyError),
+    /// The store can't be opened or read.
+    #[error(transparent)]
+    Store(#[from] gatehouse_store::StoreError),
+    /// A model can't be loaded.
+    #[error(transparent)]
+    Model(#[from] gatehouse_models::ModelError),
+    /// A folder of manifests can't be read.
+    #[error(transparent)]
+    Manifest(#[from] gatehouse_models::ManifestError),
+    /// The embedder's manifest states no threshold, and the gate sets none.
+    #[error("gate {gate}: set `match_threshold`, for the manifest of model `{model}` states no threshold")]
+    NoThreshold {
+        /// The gate.
+        gate: CameraId,
+        /// The embedding model.
+        model: String,
+    },
+    /// The bus can't be opened.
+    #[error(transparent)]
+    Bus(#[from] gatehouse_bus::BusError),
+    /// A camera can't be set up.
+    #[error(transparent)]
+    Capture(#[from] gatehouse_capture::CaptureError),
+    /// A zone's polygon is none.
+    #[error("crowd camera {camera}, zone {zone}: {source}")]
+    Zone {
+        /// The camera.
+        camera: CameraId,
+        /// The zone.
+        zone: String,
+        /// What is wrong with it.
+        source: gatehouse_picture::NormalisedPolygonError,
+    },
+    /// The operating system gave no thread.
+    #[error("no thread to be had: {0}")]
+    Thread(std::io::Error),
+}

@@ -1,0 +1,258 @@
+//! The state of every camera, put together from what capture, the picture check and the analysis say.
+//!
+//! Locks: one, `cameras`, held for a few assignments; the event goes into the publisher's channel after it is released.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus};
+use gatehouse_core::picture_check::PictureVerdict;
+use gatehouse_core::time::{Clock, Monotonic, WallTime};
+use gatehouse_core::{CameraId, Event};
+
+use crate::publisher::Outbound;
+
+struct Entry {
+    camera: CameraId,
+    connection: CameraState,
+    reason: Option<String>,
+    picture: PictureVerdict,
+    state: CameraState,
+    since: WallTime,
+    stream: Option<StreamFacts>,
+    reported_at: Monotonic,
+    /// Counters at the last periodic report, and the rates computed there.
+    decoded: u64,
+    analysed: u64,
+    fps_decoded: f64,
+    fps_analysed: f64,
+    overtaken: u64,
+    reconnects: u64,
+}
+
+/// One camera's counters, as they stand when a periodic report is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) decoded: u64,
+    pub(crate) analysed: u64,
+    pub(crate) overtaken: u64,
+    pub(crate) reconnects: u64,
+}
+
+/// Keeps and reports the state of all cameras of a node.
+pub(crate) struct HealthBoard {
+    cameras: Mutex<Vec<Entry>>,
+    clock: Arc<dyn Clock>,
+    outbound: Outbound,
+}
+
+impl HealthBoard {
+    pub(crate) fn new(cameras: impl Iterator<Item = CameraId>, clock: Arc<dyn Clock>, outbound: Outbound) -> Self {
+        let (since, reported_at) = (clock.wall(), clock.monotonic());
+        let entry = |camera| Entry {
+            camera,
+            connection: CameraState::Connecting,
+            reason: None,
+            picture: PictureVerdict::Sound,
+            state: CameraState::Connecting,
+            since,
+            stream: None,
+            reported_at,
+            decoded: 0,
+            analysed: 0,
+            fps_decoded: 0.0,
+            fps_analysed: 0.0,
+            overtaken: 0,
+            reconnects: 0,
+        };
+        Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
+    }
+
+    fn cameras(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes one camera's entry, and reports it if its state or reason is then another one.
+    fn change(&self, camera: &CameraId, change: impl FnOnce(&mut Entry)) {
+        let changed = {
+            let mut cameras = self.cameras();
+            let Some(entry) = cameras.iter_mut().find(|e| e.camera == *camera) else { return };
+            let before = (entry.state, entry.reason.clone(), entry.stream.clone());
+            change(entry);
+            entry.state = match (entry.connection, entry.picture) {
+                (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
+                (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
+                (connection, _) => connection,
+            };
+            if entry.state != before.0 {
+                entry.since = self.clock.wall();
+            }
+            let after = (entry.state, entry.reason.clone(), entry.stream.clone());
+            (after != before).then(|| (entry.event(), before.0))
+        };
+        if let Some((event, before)) = changed {
+            log_change(&event, before);
+            self.outbound.offer(Event::Health(event));
+        }
+    }
+
+    /// Takes what an analysed picture looks like.
+    pub(crate) fn picture(&self, camera: &CameraId, verdict: PictureVerdict) {
+        self.change(camera, |entry| entry.picture = verdict);
+    }
+
+    /// Reports every camera, with its rates since the last such report.
+    pub(crate) fn report_all(&self, counters: impl Fn(&CameraId) -> Counters) {
+        let now = self.clock.monotonic();
+        let events: Vec<_> = self
+            .cameras()
+            .iter_mut()
+            .map(|entry| {
+                entry.measure(counters(&entry.camera), now);
+                entry.event()
+            })
+            .collect();
+        events.into_iter().for_each(|event| self.outbound.offer(Event::Health(event)));
+    }
+
+    /// The state of every camera now.
+    pub(crate) fn all(&self) -> Vec<HealthEvent> {
+        self.cameras().iter().map(Entry::event).collect()
+    }
+}
+
+impl Entry {
+    fn measure(&mut self, counters: Counters, now: Monotonic) {
+        let seconds = now.since(self.reported_at).as_secs_f64();
+        if seconds > 0.0 {
+            let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
+            self.fps_decoded = rate(counters.decoded, self.decoded);
+            self.fps_analysed = rate(counters.analysed, self.analysed);
+        }
+        self.reported_at = now;
+        (self.decoded, self.analysed) = (counters.decoded, counters.analysed);
+        (self.overtaken, self.reconnects) = (counters.overtaken, counters.reconnects);
+    }
+
+    fn event(&self) -> HealthEvent {
+        HealthEvent {
+            camera: self.camera.clone(),
+            state: self.state,
+            reason: self.reason.clone(),
+            since: self.since,
+            fps_decoded: self.fps_decoded,
+            fps_analysed: self.fps_analysed,
+            frames_overtaken: self.overtaken,
+            reconnects: self.reconnects,
+            stream: self.stream.clone(),
+        }
+    }
+}
+
+impl StatusSink for HealthBoard {
+    fn status(&self, camera: &CameraId, status: StreamStatus) {
+        self.change(camera, |entry| {
+            let (state, reason) = status.state();
+            (entry.connection, entry.reason) = (state, reason);
+            match status {
+                StreamStatus::Live(facts) => entry.stream = Some(facts),
+                // What the picture looked like says nothing once there is none.
+                StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture = PictureVerdict::Sound,
+                StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
+            }
+        });
+    }
+}
+
+/// A camera's change of state is the operator's news: one line, whoever caused it.
+fn log_change(event: &HealthEvent, before: CameraState) {
+    let camera = &event.camera;
+    let reason = event.reason.as_deref().unwrap_or_default();
+    match (event.state, &event.stream) {
+        (CameraState::Live, Some(s)) => {
+            tracing::info!(%camera, "live: {} {}×{} (was {before:?})", s.codec, s.width, s.height);
+        }
+        (CameraState::Live | CameraState::Connecting | CameraState::Ended, _) => {
+            tracing::info!(%camera, "{:?}", event.state);
+        }
+        (CameraState::Dark, _) => tracing::warn!(%camera, "dark: frames come, and they are black"),
+        (CameraState::Frozen, _) => tracing::warn!(%camera, "frozen: frames come, and all show the same picture"),
+        (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
+        (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; it is tried again with growing delays"),
+        (CameraState::Refused, _) => {
+            tracing::error!(%camera, "refused: {reason}; it is tried again only seldom, since cameras lock accounts");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::publisher;
+
+    struct Fixed(Mutex<u64>);
+
+    impl Clock for Fixed {
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::from_start(Duration::from_secs(*self.0.lock().expect("not poisoned")))
+        }
+        fn wall(&self) -> WallTime {
+            WallTime::from_unix_nanos(0) + self.monotonic().since(Monotonic::from_start(Duration::ZERO))
+        }
+    }
+
+    fn state(events: &[Event]) -> Vec<(CameraState, Option<&str>)> {
+        events
+            .iter()
+            .map(|e| match e {
+                Event::Health(h) => (h.state, h.reason.as_deref()),
+                other => panic!("{other:?} is no health"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
+        let clock = Arc::new(Fixed(Mutex::new(0)));
+        let (outbound, events) = publisher::channel_for_tests();
+        let camera = CameraId::new("plaza");
+        let board = HealthBoard::new([camera.clone()].into_iter(), clock.clone(), outbound);
+        let lost = || StreamStatus::Lost { reason: "can't connect".into(), retry_in: Duration::from_secs(1) };
+        board.status(&camera, lost());
+        board.status(&camera, lost());
+        let facts = StreamFacts { codec: "h264".into(), width: 640, height: 360 };
+        board.status(&camera, StreamStatus::Live(facts.clone()));
+        board.picture(&camera, PictureVerdict::Dark);
+        *clock.0.lock().expect("not poisoned") = 7;
+        board.picture(&camera, PictureVerdict::Dark);
+        board.status(&camera, lost());
+        board.status(&camera, StreamStatus::Live(facts));
+        let seen: Vec<Event> = events.try_iter().collect();
+        assert_eq!(
+            state(&seen),
+            [
+                (CameraState::Lost, Some("can't connect")),
+                (CameraState::Live, None),
+                (CameraState::Dark, None),
+                (CameraState::Lost, Some("can't connect")),
+                (CameraState::Live, None),
+            ]
+        );
+        assert_eq!(board.all()[0].since, clock.wall());
+    }
+
+    #[test]
+    fn rates_are_those_since_the_last_report() {
+        let clock = Arc::new(Fixed(Mutex::new(0)));
+        let (outbound, _events) = publisher::channel_for_tests();
+        let board = HealthBoard::new([CameraId::new("a")].into_iter(), clock.clone(), outbound);
+        for (at, decoded) in [(10, 250), (20, 500)] {
+            *clock.0.lock().expect("not poisoned") = at;
+            board.report_all(|_| Counters { decoded, analysed: decoded / 25, overtaken: 3, reconnects: 1 });
+            let health = &board.all()[0];
+            assert_eq!((health.fps_decoded, health.fps_analysed), (25.0, 1.0));
+            assert_eq!((health.frames_overtaken, health.reconnects), (3, 1));
+        }
+    }
+}

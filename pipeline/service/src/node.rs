@@ -1,0 +1,169 @@
+//! A running node: started back to front, so that whatever is made has somewhere to go, and stopped front to back.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gatehouse_bus::{Bus, BusOptions};
+use gatehouse_capture::{Camera, Cameras};
+use gatehouse_config::Site;
+use gatehouse_core::CameraId;
+use gatehouse_core::key::SiteKey;
+use gatehouse_core::time::Clock;
+use gatehouse_models::{Assets, Catalogue, Registry};
+use gatehouse_store::{SiteEncryptionKey, Store};
+
+use crate::NodeError;
+use crate::health::{Counters, HealthBoard};
+use crate::publisher::{self, Outbound, Publisher};
+use crate::threads::Threads;
+use crate::view::NodeView;
+use crate::wiring::{Ends, Models, Wiring, view_of};
+
+/// Between two reports of every camera's health.
+const HEALTH_EVERY: Duration = Duration::from_secs(10);
+/// Share of a stop's deadline that the cameras may take; the rest is for draining what they left in the queues.
+const CAMERAS_SHARE: f64 = 0.5;
+
+/// Opens the store of a site, with its key.
+///
+/// # Errors
+/// If the key can't be had or doesn't fit, or the file can't be opened.
+pub fn open_store(site: &Site) -> Result<Store, NodeError> {
+    let secret = |source| NodeError::Secret { what: "store.key".into(), source };
+    let text = site.store.key.resolve().map_err(secret)?;
+    Ok(Store::open(&site.store.path, &SiteEncryptionKey::from_text(text.expose())?)?)
+}
+
+/// The models that a site may use: the built-in manifests and those of the site's own folders.
+///
+/// # Errors
+/// If a manifest can't be read, or ONNX Runtime can't be loaded.
+pub fn open_registry(assets: Assets, manifests: &[PathBuf]) -> Result<Registry, NodeError> {
+    let mut catalogue = Catalogue::builtin()?;
+    for folder in manifests {
+        catalogue.add_folder(folder)?;
+    }
+    Ok(Registry::open(assets, catalogue)?)
+}
+
+/// A running node.
+pub struct Node {
+    view: Arc<NodeView>,
+    bus: Arc<Bus>,
+    clock: Arc<dyn Clock>,
+    cameras: Arc<Mutex<Cameras>>,
+    outbound: Outbound,
+    close_batchers: Vec<Box<dyn FnOnce() + Send>>,
+    workers: Threads,
+    publishers: Threads,
+    /// Dropped to end the threads that wake by the clock: health reports and the gallery's watch.
+    stop_tickers: Sender<()>,
+    /// Dropped to end a publisher that waits for a store that can't be written.
+    abandon: Sender<()>,
+}
+
+impl Node {
+    /// Starts a node. When this returns, its models are warm, its bus is open and its cameras are connecting.
+    ///
+    /// # Errors
+    /// If anything that it needs is missing or wrong.
+    pub fn start(site: &Site, assets: Assets, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
+        gatehouse_capture::init()?;
+        let store = Arc::new(open_store(site)?);
+        let models = Models::load(site, &open_registry(assets, &site.models.manifests)?)?;
+        let view = Arc::new(view_of(site));
+        let key = SiteKey::new(&site.site.area, &site.site.id);
+        let bus = Arc::new(open_bus(site, &key, &store, &view)?);
+
+        let (outbound, inbound) = publisher::channel();
+        let (abandon, abandoned) = bounded(0);
+        let mut publishers = Threads::new();
+        let publisher = Publisher {
+            bus: Arc::clone(&bus),
+            store: Arc::clone(&store),
+            view: Arc::clone(&view),
+            key,
+            clock: Arc::clone(&clock),
+            keep_entries: site.store.outbox,
+            abandoned,
+        };
+        let gates = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
+        publisher.start(inbound, gates, &mut publishers)?;
+
+        let ids = site.gates.iter().map(|g| &g.id).chain(site.crowds.iter().map(|c| &c.id));
+        let health =
+            Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));
+        let mut workers = Threads::new();
+        let ends =
+            Ends { site, clock: &clock, health: &health, outbound: &outbound, view: &view, store: &store };
+        let wiring = Wiring::new(models, &ends, &mut workers)?;
+
+        let mut cameras = Cameras::default();
+        for (options, sink) in wiring.cameras {
+            cameras.push(Camera::start(options, Arc::clone(&clock), sink, health.clone())?);
+        }
+        let cameras = Arc::new(Mutex::new(cameras));
+        let (stop_tickers, stopped) = bounded(0);
+        if let Some((galleries, revision)) = wiring.galleries {
+            let stopped = stopped.clone();
+            workers.spawn("gallery", move || galleries.watch(revision, &stopped))?;
+        }
+        let (for_reports, counters) = (Arc::clone(&cameras), wiring.counters);
+        workers.spawn("health", move || report_health(&health, &for_reports, &counters, &stopped))?;
+        let close_batchers = wiring.close_batchers;
+        Ok(Self { view, bus, clock, cameras, outbound, close_batchers, workers, publishers, stop_tickers, abandon })
+    }
+
+    /// What the node shows of itself.
+    pub fn view(&self) -> &Arc<NodeView> {
+        &self.view
+    }
+
+    /// Where its bus listens, with the ports that the system chose.
+    pub fn bus_locators(&self) -> Vec<String> {
+        self.bus.locators()
+    }
+
+    /// Stops the cameras, lets what they delivered drain to the bus, and ends every thread by the deadline. Returns, in
+    /// words, what didn't end in time; nothing means a clean stop.
+    pub fn stop(self, deadline: Duration) -> Vec<String> {
+        let until = self.clock.monotonic() + deadline;
+        let cameras = std::mem::take(&mut *self.cameras.lock().unwrap_or_else(PoisonError::into_inner));
+        let camera_problems = cameras.stop(self.clock.as_ref(), deadline.mul_f64(CAMERAS_SHARE));
+        let mut left: Vec<String> = camera_problems.iter().map(ToString::to_string).collect();
+        self.close_batchers.into_iter().for_each(|close| close());
+        drop(self.stop_tickers);
+        left.extend(self.workers.join(until, self.clock.as_ref()));
+        let dropped = self.outbound.dropped();
+        if dropped > 0 {
+            tracing::warn!(dropped, "events were dropped because the bus took them too slowly");
+        }
+        // With the last sender gone the publishers end as soon as their queues are empty.
+        drop(self.outbound);
+        left.extend(self.publishers.join(until, self.clock.as_ref()));
+        drop(self.abandon);
+        left.extend(self.bus.close(until.since(self.clock.monotonic())).err().map(|e| e.to_string()));
+        left
+    }
+}
+
+fn report_health(
+    health: &HealthBoard,
+    cameras: &Mutex<Cameras>,
+    counters: &[(CameraId, Box<dyn Fn() -> (u64, u64) + Send>)],
+    stopped: &Receiver<()>,
+) {
+    while stopped.recv_timeout(HEALTH_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let captured: Vec<_> = {
+            let cameras = cameras.lock().unwrap_or_else(PoisonError::into_inner);
+            cameras.iter().map(|camera| (camera.id().clone(), camera.counts())).collect()
+        };
+        health.report_all(|id| {
+            let (_, captured) = captured.iter().find(|(camera, _)| camera == id).cloned().unwrap_or((id.clone(), Default::default()));
+            let (analysed, overtaken) = counters.iter().find(|(camera, _)| camera == id).map_or((0, 0), |(_, count)| count());
+            Counters { decoded: captured.decoded, analysed, overtaken, reconnects: captured.reconnects }
+        });
+    }
+}

@@ -1,0 +1,219 @@
+//! Two threads that publish: one for entries, which must not be lost, and one for everything else, of which the last value
+//! counts. They are apart so that a full disk, which holds up entries, doesn't blind the command centre as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use gatehouse_bus::Bus;
+use gatehouse_core::event::{EntryEvent, EventId};
+use gatehouse_core::key::SiteKey;
+use gatehouse_core::time::Clock;
+use gatehouse_core::{CameraId, Event};
+use gatehouse_gate::EntryDraft;
+use gatehouse_store::Store;
+use ulid::Ulid;
+
+use crate::NodeError;
+use crate::log_limit::LogLimit;
+use crate::tally::Tally;
+use crate::threads::Threads;
+use crate::view::NodeView;
+
+/// Entries that may wait for the disk. A gate makes a few a minute; a full queue means minutes of a dead disk.
+const ENTRIES_WAITING: usize = 1024;
+/// Other events that may wait for the bus.
+const EVENTS_WAITING: usize = 1024;
+/// Between two tries to write an entry that the store refused.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+/// How often the entry thread looks at the clock for tallies and pruning.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two prunings of the outbox.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// Entries read from the outbox at a time.
+const REPLAY_BATCH: usize = 256;
+
+/// The pipeline's end of the publisher. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Outbound {
+    entries: Sender<(CameraId, EntryDraft)>,
+    events: Sender<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Outbound {
+    /// Hands over an entry. Waits when the queue is full: an entry is never dropped.
+    pub(crate) fn enter(&self, gate: CameraId, draft: EntryDraft) {
+        if self.entries.send((gate, draft)).is_err() {
+            tracing::error!("an entry was decided after the publisher had ended");
+        }
+    }
+
+    /// Hands over an event of which the last value counts. Dropped and counted when the queue is full.
+    pub(crate) fn offer(&self, event: Event) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Events dropped so far because the bus took them too slowly.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The publisher's end.
+pub(crate) struct Inbound {
+    entries: Receiver<(CameraId, EntryDraft)>,
+    events: Receiver<Event>,
+}
+
+/// The two queues.
+pub(crate) fn channel() -> (Outbound, Inbound) {
+    let (entries_in, entries) = bounded(ENTRIES_WAITING);
+    let (events_in, events) = bounded(EVENTS_WAITING);
+    let outbound = Outbound { entries: entries_in, events: events_in, dropped: Arc::new(AtomicU64::new(0)) };
+    (outbound, Inbound { entries, events })
+}
+
+#[cfg(test)]
+pub(crate) fn channel_for_tests() -> (Outbound, Receiver<Event>) {
+    let (outbound, inbound) = channel();
+    (outbound, inbound.events)
+}
+
+/// What the publisher's threads share.
+pub(crate) struct Publisher {
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) view: Arc<NodeView>,
+    pub(crate) key: SiteKey,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keep_entries: Duration,
+    /// Closed when the node can't wait any longer for the store.
+    pub(crate) abandoned: Receiver<()>,
+}
+
+impl Publisher {
+    /// Starts both threads. They end when every [`Outbound`] is gone and the queues are empty.
+    pub(crate) fn start(self, inbound: Inbound, gates: Vec<CameraId>, threads: &mut Threads) -> Result<(), NodeError> {
+        let for_entries = Arc::new(self);
+        let for_events = Arc::clone(&for_entries);
+        let Inbound { entries, events } = inbound;
+        threads.spawn("pub-entries", move || for_entries.run_entries(&entries, gates))?;
+        threads.spawn("pub-events", move || for_events.run_events(&events))
+    }
+
+    fn run_events(&self, events: &Receiver<Event>) {
+        let failures = LogLimit::default();
+        for event in events {
+            self.send(&event, &failures);
+        }
+    }
+
+    fn run_entries(&self, entries: &Receiver<(CameraId, EntryDraft)>, gates: Vec<CameraId>) {
+        let failures = LogLimit::default();
+        self.publish_leftovers(&failures);
+        let now = self.clock.wall();
+        let mut tallies: Vec<Tally> = gates.into_iter().map(|gate| Tally::new(gate, now)).collect();
+        let mut pruned = None;
+        loop {
+            match entries.recv_timeout(TICK) {
+                Ok((gate, draft)) => {
+                    tallies.iter_mut().filter(|t| *t.gate() == gate).for_each(|t| t.count(draft.decision));
+                    let Some(entry) = self.store(&gate, &draft, &failures) else { return };
+                    self.publish_entry(entry, &failures);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = self.clock.wall();
+            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now)) {
+                self.send(&Event::Tally(event), &failures);
+            }
+            let monotonic = self.clock.monotonic();
+            if pruned.is_none_or(|at| monotonic.since(at) >= PRUNE_EVERY) {
+                pruned = Some(monotonic);
+                if let Err(e) = self.store.prune(now - self.keep_entries) {
+                    tracing::warn!("old entries stay in the outbox: {e}");
+                }
+            }
+        }
+    }
+
+    /// Writes an entry to the outbox, however long that takes. `None` only when the node can't wait any longer.
+    fn store(&self, gate: &CameraId, draft: &EntryDraft, failures: &LogLimit) -> Option<EntryEvent> {
+        let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
+        let event_id = EventId(Ulid::from_parts(millis, rand::random()));
+        loop {
+            let stored = self.store.append_entry(gate, |sequence| EntryEvent {
+                event_id,
+                sequence,
+                gate: gate.clone(),
+                decision: draft.decision,
+                reason: draft.reason,
+                method: draft.method,
+                capture_time: draft.capture_time,
+                latency_ms: draft.latency_ms,
+                expires_at: draft.expires_at,
+            });
+            match stored {
+                Ok(entry) => return Some(entry),
+                Err(e) => {
+                    if let Some(times) = failures.count(self.clock.monotonic()) {
+                        tracing::error!(%gate, times, "an entry can't be stored, it is tried again: {e}");
+                    }
+                    if self.abandoned.recv_timeout(STORE_RETRY) != Err(RecvTimeoutError::Timeout) {
+                        tracing::error!(%gate, "the node ends and an entry could not be stored");
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn publish_leftovers(&self, failures: &LogLimit) {
+        loop {
+            match self.store.unpublished(REPLAY_BATCH) {
+                Ok(entries) if entries.is_empty() => return,
+                Ok(entries) => {
+                    tracing::info!(entries = entries.len(), "publishing entries that an earlier run left in the outbox");
+                    let before = entries.len();
+                    let published = entries.into_iter().filter(|entry| self.publish_entry(entry.clone(), failures)).count();
+                    if published < before {
+                        return; // The bus doesn't take them; they stay for the next start and for whoever asks.
+                    }
+                }
+                Err(e) => return tracing::error!("the outbox can't be read: {e}"),
+            }
+        }
+    }
+
+    /// Whether the bus took it.
+    fn publish_entry(&self, entry: EntryEvent, failures: &LogLimit) -> bool {
+        let (gate, sequence) = (entry.gate.clone(), entry.sequence);
+        if !self.send(&Event::Entry(entry), failures) {
+            return false;
+        }
+        if let Err(e) = self.store.mark_published(&gate, sequence) {
+            tracing::warn!(%gate, sequence, "published, but it can't be marked so: {e}");
+            return false;
+        }
+        true
+    }
+
+    /// Publishes an event and shows it on the console, which works without a bus too.
+    fn send(&self, event: &Event, failures: &LogLimit) -> bool {
+        self.view.record(&self.key.of(event), event);
+        match self.bus.publish(event) {
+            Ok(()) => true,
+            Err(e) => {
+                if let Some(times) = failures.count(self.clock.monotonic()) {
+                    tracing::error!(times, "events can't be published: {e}");
+                }
+                false
+            }
+        }
+    }
+}

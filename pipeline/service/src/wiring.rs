@@ -1,0 +1,258 @@
+//! From a site's configuration to cameras, lanes and workers: what is plugged into what.
+
+use std::sync::{Arc, Mutex};
+
+use gatehouse_batching::{BatchPolicy, Batcher, Lane};
+use gatehouse_capture::{Login, Source, StreamOptions, Transport};
+use gatehouse_config::{self as config, Site};
+use gatehouse_core::picture_check::PictureCheck;
+use gatehouse_core::rate::RateLimit;
+use gatehouse_core::time::Clock;
+use gatehouse_core::{CameraId, FrameSink, ZoneId};
+use gatehouse_crowd::preview::Preview;
+use gatehouse_crowd::{Crowd, CrowdOptions, Thresholds, Zone};
+use gatehouse_gate::GateOptions;
+use gatehouse_gate::decision::Agreement;
+use gatehouse_models::{FaceDetector, FaceEmbedder, Manifest, PersonDetector, Registry, SessionOptions};
+use gatehouse_picture::{NormalisedPolygon, Point};
+use gatehouse_store::{Revision, Store};
+
+use crate::NodeError;
+use crate::crowds::{self, CrowdLine, CrowdSink};
+use crate::gallery_watch::{Galleries, TemplateModel};
+use crate::gates::{self, GateLine, GateSink};
+use crate::health::HealthBoard;
+use crate::publisher::Outbound;
+use crate::threads::Threads;
+use crate::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
+
+/// The models that a site's cameras need, loaded and warm.
+pub(crate) struct Models {
+    /// For gates, where there are any.
+    pub(crate) face: Option<(FaceDetector, FaceEmbedder)>,
+    /// For crowd cameras, where there are any.
+    pub(crate) person: Option<PersonDetector>,
+}
+
+impl Models {
+    /// Loads what the site's cameras need, and nothing else: a site of crowd cameras loads no face model.
+    pub(crate) fn load(site: &Site, registry: &Registry) -> Result<Self, NodeError> {
+        let options = SessionOptions { intra_threads: site.models.threads };
+        let mut models = Self { face: None, person: None };
+        if !site.gates.is_empty() {
+            let detector = FaceDetector::load(registry, &site.models.face_detector, &options)?;
+            models.face = Some((detector, FaceEmbedder::load(registry, &site.models.face_embedder, &options)?));
+        }
+        if !site.crowds.is_empty() {
+            models.person = Some(PersonDetector::load(registry, &site.models.person_detector, &options)?);
+        }
+        Ok(models)
+    }
+}
+
+/// Frames analysed, and frames overtaken on the way there.
+type Analysed = Box<dyn Fn() -> (u64, u64) + Send>;
+
+/// What the wiring has made, before any camera is started.
+pub(crate) struct Wiring {
+    /// Each camera's stream and where its frames go.
+    pub(crate) cameras: Vec<(StreamOptions, Arc<dyn FrameSink>)>,
+    /// Each camera's counters.
+    pub(crate) counters: Vec<(CameraId, Analysed)>,
+    /// Closes the batchers, so that the workers end.
+    pub(crate) close_batchers: Vec<Box<dyn FnOnce() + Send>>,
+    /// The galleries to keep equal to the store, and the state that they were read from.
+    pub(crate) galleries: Option<(Galleries, Revision)>,
+}
+
+/// What every line is plugged into.
+pub(crate) struct Ends<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) health: &'a Arc<HealthBoard>,
+    pub(crate) outbound: &'a Outbound,
+    pub(crate) view: &'a Arc<NodeView>,
+    pub(crate) store: &'a Arc<Store>,
+}
+
+impl Wiring {
+    /// Makes a line for each camera and starts the workers that the lines lead to.
+    pub(crate) fn new(models: Models, ends: &Ends<'_>, workers: &mut Threads) -> Result<Self, NodeError> {
+        let mut wiring =
+            Self { cameras: Vec::new(), counters: Vec::new(), close_batchers: Vec::new(), galleries: None };
+        if let Some((detector, embedder)) = models.face {
+            wiring.gates(detector, embedder, ends, workers)?;
+        }
+        if let Some(detector) = models.person {
+            wiring.crowds(detector, ends, workers)?;
+        }
+        Ok(wiring)
+    }
+
+    fn batcher<T: Send + 'static>(&mut self, ends: &Ends<'_>) -> Batcher<T> {
+        let models = &ends.site.models;
+        let policy = BatchPolicy { max_batch: models.max_batch, max_wait: models.max_wait };
+        let batcher = Batcher::new(policy, Arc::clone(ends.clock));
+        let closing = batcher.clone();
+        self.close_batchers.push(Box::new(move || closing.close()));
+        batcher
+    }
+
+    fn gates(
+        &mut self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        ends: &Ends<'_>,
+        workers: &mut Threads,
+    ) -> Result<(), NodeError> {
+        let (detection, embedding) = (self.batcher(ends), self.batcher(ends));
+        let manifest = embedder.manifest();
+        let model = TemplateModel { name: manifest.name.clone(), version: manifest.version.clone() };
+        let (store, clock) = (Arc::clone(ends.store), Arc::clone(ends.clock));
+        let mut galleries = Galleries { store, model, clock, galleries: Vec::new() };
+        for gate in &ends.site.gates {
+            let id = CameraId::new(&gate.id);
+            let threshold = threshold(gate, manifest)?;
+            let line = GateLine::new(id.clone(), gate_options(gate), galleries.with_threshold(threshold), &embedding);
+            let lane = Arc::new(detection.lane());
+            let sink = GateSink {
+                line: Arc::clone(&line),
+                lane: Arc::clone(&lane),
+                intake: Mutex::new((RateLimit::new(gate.analyse_fps), PictureCheck::default())),
+                health: Arc::clone(ends.health),
+                clock: Arc::clone(ends.clock),
+            };
+            self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
+            self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
+        }
+        let revision = galleries.load()?;
+        self.galleries = Some((galleries, revision));
+        let clock = Arc::clone(ends.clock);
+        workers.spawn("face-detect", move || gates::detect(detector, &detection, clock.as_ref()))?;
+        let (clock, outbound) = (Arc::clone(ends.clock), ends.outbound.clone());
+        workers.spawn("face-embed", move || gates::embed(embedder, &embedding, clock.as_ref(), &outbound))
+    }
+
+    fn crowds(&mut self, detector: PersonDetector, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+        let batcher = self.batcher(ends);
+        let manifest = detector.manifest();
+        let model = format!("{} {}", manifest.name, manifest.version);
+        for camera in &ends.site.crowds {
+            let id = CameraId::new(&camera.id);
+            let crowd = Crowd::new(id.clone(), model.clone(), crowd_options(&id, camera)?);
+            let line = CrowdLine::new(id.clone(), crowd, camera.preview.then(Preview::new));
+            let lane = Arc::new(batcher.lane());
+            let sink = CrowdSink {
+                line: Arc::clone(&line),
+                lane: Arc::clone(&lane),
+                intake: Mutex::new((RateLimit::new(camera.analyse_fps), PictureCheck::default())),
+                health: Arc::clone(ends.health),
+            };
+            self.cameras.push((stream(&id, &camera.stream)?, Arc::new(sink)));
+            self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
+        }
+        let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
+        workers.spawn("people-count", move || {
+            crowds::count(detector, &batcher, clock.as_ref(), &outbound, &view);
+        })
+    }
+}
+
+fn overtaken<T>(lane: &Lane<T>) -> u64 {
+    lane.counts().overtaken
+}
+
+fn threshold(gate: &config::GateCamera, embedder: &Manifest) -> Result<f32, NodeError> {
+    gate.match_threshold.or(embedder.threshold.as_ref().map(|t| t.value)).ok_or_else(|| NodeError::NoThreshold {
+        gate: CameraId::new(&gate.id),
+        model: embedder.name.clone(),
+    })
+}
+
+fn gate_options(gate: &config::GateCamera) -> GateOptions {
+    GateOptions {
+        min_eye_distance_px: gate.min_eye_distance_px as f32,
+        agreement: Agreement {
+            frames_to_agree: gate.frames_to_agree as usize,
+            frames_to_judge: gate.frames_to_judge as usize,
+        },
+        cool_down: gate.cool_down,
+        grant: gate.grant,
+    }
+}
+
+fn crowd_options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
+    let zone = |zone: &config::Zone| {
+        let corners = zone.polygon.iter().map(|p| Point { x: p.x, y: p.y }).collect();
+        let polygon = NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
+            camera: id.clone(),
+            zone: zone.id.clone(),
+            source,
+        })?;
+        let thresholds = zone.levels.map(|l| Thresholds { medium: l.medium, high: l.high, critical: l.critical });
+        Ok(Zone { id: ZoneId::new(&zone.id), polygon, area_m2: zone.area_m2, thresholds })
+    };
+    Ok(CrowdOptions {
+        zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
+        map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
+        map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
+        min_score: camera.min_score,
+    })
+}
+
+fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<StreamOptions, NodeError> {
+    let secret = |source| NodeError::Secret { what: format!("the login of camera {camera}"), source };
+    let login = settings.login.as_ref().map(|login| login.resolve_login()).transpose().map_err(secret)?;
+    Ok(StreamOptions {
+        camera: camera.clone(),
+        source: match &settings.source {
+            config::Source::Rtsp(url) => Source::Rtsp(url.as_str().to_owned()),
+            config::Source::File(path) => Source::File(path.clone()),
+            config::Source::Test(pattern) => Source::Test(pattern.clone()),
+        },
+        login: login.map(|login| Login {
+            user: login.user.expose().to_owned().into(),
+            password: login.password.expose().to_owned().into(),
+        }),
+        transport: match settings.transport {
+            config::Transport::Tcp => Transport::Tcp,
+            config::Transport::Udp => Transport::Udp,
+        },
+        latency: settings.latency,
+    })
+}
+
+/// What the console and the status answer need to know of a site.
+pub(crate) fn view_of(site: &Site) -> NodeView {
+    let gate = |gate: &config::GateCamera| CameraView {
+        id: CameraId::new(&gate.id),
+        role: CameraRole::Gate,
+        name: None,
+        zones: Vec::new(),
+        preview: false,
+    };
+    let crowd = |camera: &config::CrowdCamera| CameraView {
+        id: CameraId::new(&camera.id),
+        role: CameraRole::Crowd,
+        name: None,
+        zones: camera.zones.iter().map(zone_view).collect(),
+        preview: camera.preview,
+    };
+    let cameras = site.gates.iter().map(gate).chain(site.crowds.iter().map(crowd)).collect();
+    let site = SiteView {
+        area: site.site.area.clone(),
+        site: site.site.id.clone(),
+        node: site.site.node.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    NodeView::new(site, cameras)
+}
+
+fn zone_view(zone: &config::Zone) -> ZoneView {
+    ZoneView {
+        id: ZoneId::new(&zone.id),
+        name: None,
+        polygon: zone.polygon.iter().map(|p| [p.x, p.y]).collect(),
+        has_levels: zone.levels.is_some(),
+    }
+}

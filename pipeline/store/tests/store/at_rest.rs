@@ -1,0 +1,131 @@
+//! What the file shows, and what opening one refuses.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{MODEL, Site, VERSION, append, consent_draft, enrol, gate, noon};
+use gatehouse_store::{Consent, ConsentDraft, NewPerson, SiteEncryptionKey, Store, StoreError};
+
+#[test]
+fn names_and_templates_never_stand_in_a_file_in_plain() {
+    let site = Site::new();
+    let store = site.open();
+    let values = [0.123_456_79_f32, -7.654_321, 42.424_242];
+    enrol(&store, "Zebedee Quill", &values);
+    let draft = ConsentDraft { under_14: true, guardian: Some("Ottoline Quill".to_owned()), ..consent_draft() };
+    let consent = Consent::new(draft).expect("has a guardian");
+    store.enrol(NewPerson { name: "Zenobia Quill", consent, templates: &[] }, noon()).expect("enrols");
+
+    let template: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut seen_consent = false;
+    for file in std::fs::read_dir(site.folder.path()).expect("lists") {
+        let path = file.expect("lists").path();
+        let bytes = std::fs::read(&path).expect("reads");
+        let has = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+        for secret in [&b"Quill"[..], b"Zebedee", b"Zenobia", b"Ottoline", &template] {
+            assert!(!has(secret), "{} shows {}", path.display(), String::from_utf8_lossy(secret));
+        }
+        seen_consent |= has(b"entry at the gate");
+        let mode = std::fs::metadata(&path).expect("exists").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+    assert!(seen_consent, "the search looks at the right files");
+}
+
+#[test]
+fn another_sites_key_is_refused_at_open_and_changes_nothing() {
+    let site = Site::new();
+    enrol(&site.open(), "Zebedee Quill", &[1.0]);
+    let before = std::fs::read(site.path()).expect("reads");
+    let wrong = SiteEncryptionKey::generate().expect("randomness");
+    let error = Store::open(&site.path(), &wrong).expect_err("it is another site's");
+    assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
+    assert!(error.to_string().contains("site.db") && error.to_string().contains("site key"), "{error}");
+    assert!(std::fs::read(site.path()).expect("reads") == before, "the file is as it was");
+    assert_eq!(site.open().count().expect("counts").people, 1);
+}
+
+#[test]
+fn a_sealed_value_moved_to_another_row_is_noticed() {
+    let site = Site::new();
+    let store = site.open();
+    let first = enrol(&store, "Zebedee Quill", &[1.0]);
+    enrol(&store, "Ottoline Quill", &[2.0]);
+    site.raw()
+        .execute_batch(
+            "DROP TRIGGER template_stays_with_its_person;
+             CREATE TABLE kept AS SELECT person_id, name_sealed, values_sealed FROM person JOIN template USING (person_id);
+             UPDATE person SET name_sealed =
+                 (SELECT name_sealed FROM kept WHERE kept.person_id <> person.person_id);
+             UPDATE template SET values_sealed =
+                 (SELECT values_sealed FROM kept WHERE kept.person_id <> template.person_id);",
+        )
+        .expect("an intruder can write");
+    let name = store.name_of(first).expect_err("it is the other one's name");
+    assert!(matches!(name, StoreError::Tampered { table: "person", row, .. } if row == first), "{name}");
+    let gallery = store.gallery(MODEL, VERSION, noon()).expect_err("they are each other's templates");
+    assert!(matches!(gallery, StoreError::Tampered { table: "template", .. }), "{gallery}");
+    assert!(!format!("{name} {gallery}").contains("Quill"));
+}
+
+#[test]
+fn a_template_passed_off_as_another_models_is_noticed() {
+    let site = Site::new();
+    let store = site.open();
+    enrol(&store, "Zebedee Quill", &[1.0]);
+    site.raw()
+        .execute_batch("DROP TRIGGER template_stays_with_its_person; UPDATE template SET model_version = 'newer'")
+        .expect("an intruder can write");
+    let error = store.gallery(MODEL, "newer", noon()).expect_err("it was made by the older one");
+    assert!(matches!(error, StoreError::Tampered { .. }), "{error}");
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_what_to_do() {
+    let site = Site::new();
+    drop(site.open());
+    site.raw().pragma_update(None, "user_version", 99).expect("writes");
+    let error = Store::open(&site.path(), &site.key).expect_err("it is newer");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("newer gatehouse"), "{error}");
+}
+
+#[test]
+fn files_of_others_are_left_untouched() {
+    let site = Site::new();
+    let database = site.folder.path().join("other.db");
+    crate::support::raw(&database).execute_batch("CREATE TABLE theirs (x)").expect("writes");
+    let text = site.folder.path().join("notes.txt");
+    std::fs::write(&text, "not a database, and long enough to be taken for the header of one".repeat(20))
+        .expect("writes");
+    for path in [database, text] {
+        let before = std::fs::read(&path).expect("reads");
+        let error = Store::open(&path, &site.key).expect_err("it is not ours");
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        assert!(std::fs::read(&path).expect("reads") == before, "{} changed", path.display());
+    }
+    let nowhere = site.folder.path().join("missing").join("site.db");
+    let error = Store::open(&nowhere, &site.key).expect_err("there is no such folder");
+    assert!(matches!(error, StoreError::File { .. }) && error.to_string().contains("folder exists"), "{error}");
+}
+
+#[test]
+fn a_store_that_others_can_read_is_closed_to_them() {
+    let site = Site::new();
+    drop(site.open());
+    std::fs::set_permissions(site.path(), std::fs::Permissions::from_mode(0o644)).expect("sets");
+    drop(site.open());
+    let mode = std::fs::metadata(site.path()).expect("exists").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn two_processes_may_make_the_same_store_at_once() {
+    let site = Site::new();
+    std::thread::scope(|scope| {
+        let opened: Vec<_> = (0..4).map(|_| scope.spawn(|| site.open())).collect();
+        for (i, store) in opened.into_iter().enumerate() {
+            append(&store.join().expect("opens"), &gate("g"), noon());
+            assert_eq!(site.open().entries_from(&gate("g"), 1, 10).expect("reads").len(), i + 1);
+        }
+    });
+}

@@ -1,0 +1,56 @@
+//! `gatehouse schema`: the JSON Schemas of events and of the site file.
+
+use clap::{Args, ValueEnum};
+use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
+use gatehouse_core::health::HealthEvent;
+use schemars::schema_for;
+
+use crate::exit::Failure;
+use crate::print;
+
+/// Print a JSON Schema: of an event, or of the site file
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Which one; without it, all events in one object
+    #[arg(value_enum)]
+    of: Option<Of>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// A gate's decision, `gate/<gate>/entry`
+    Entry,
+    /// A gate's counts of a minute, `gate/<gate>/tally`
+    Tally,
+    /// A crowd camera's counts, `crowd/<camera>/density`
+    Density,
+    /// A crowd camera's density grid, `crowd/<camera>/map`
+    Map,
+    /// A camera's state, `camera/<camera>/health`
+    Health,
+    /// The site file
+    Site,
+}
+
+fn of(which: Of) -> serde_json::Value {
+    match which {
+        Of::Entry => schema_for!(EntryEvent).into(),
+        Of::Tally => schema_for!(TallyEvent).into(),
+        Of::Density => schema_for!(DensityEvent).into(),
+        Of::Map => schema_for!(MapEvent).into(),
+        Of::Health => schema_for!(HealthEvent).into(),
+        Of::Site => gatehouse_config::schema(),
+    }
+}
+
+pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
+    let schema = match args.of {
+        Some(which) => of(which),
+        None => serde_json::json!({
+            "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "map": of(Of::Map),
+            "health": of(Of::Health),
+        }),
+    };
+    print::line(&serde_json::to_string_pretty(&schema)?)?;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+// The state of each camera, with the reason and since when.
+
+import { byId, el, setText } from "./dom.js";
+import { moment, number, t } from "./i18n.js";
+import { stateOf, title } from "./store.js";
+
+const MOODS = { live: "good", connecting: "wait", unheard: "wait", ended: "wait" };
+
+export function paintChip(chip, state) {
+  chip.className = `chip ${MOODS[state] ?? "bad"}`;
+  setText(chip, t(`state.${state}`));
+}
+
+// What the node says of it, or else what the state means.
+export function whyNot(camera) {
+  return camera.health?.event.reason ?? t(`state.${stateOf(camera)}.hint`);
+}
+
+export function buildCameras(store) {
+  byId("cameras").replaceChildren(...[...store.cameras.values()].map(row));
+}
+
+export function updateCamera(camera) {
+  document.querySelector(`[data-camera-row="${CSS.escape(camera.id)}"]`)?.replaceWith(row(camera));
+}
+
+function row(camera) {
+  const health = camera.health?.event;
+  const state = stateOf(camera);
+  const chip = el("span", { "data-testid": `camera-${camera.id}-state`, "data-state": state });
+  paintChip(chip, state);
+  const why = whyNot(camera);
+  return el("tr", { "data-camera-row": camera.id },
+    el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
+    el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null),
+    el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
+    el("td", { class: "plain" }, health ? rate(health) : ""),
+    el("td", { class: "plain" }, health?.stream ? stream(health.stream) : ""),
+    el("td", { class: "plain", "data-testid": `tally-${camera.id}` }, camera.tally ? tally(camera.tally.event) : ""));
+}
+
+function rate(health) {
+  const values = { decoded: number(health.fps_decoded, 1), analysed: number(health.fps_analysed, 1) };
+  return t("health.rate.value", values);
+}
+
+function stream(facts) {
+  const codec = { h264: "H.264", h265: "H.265" }[facts.codec] ?? facts.codec;
+  return `${codec} ${facts.width} × ${facts.height}`;
+}
+
+function tally(minute) {
+  const values = { admitted: number(minute.admitted_by_face), referred: number(minute.referred_by_face) };
+  return t("health.tally", values);
+}

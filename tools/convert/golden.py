@@ -1,0 +1,322 @@
+"""Writes the reference results that the Rust code is tested against, to models/tests/golden/.
+
+usage: python golden.py ORIGINALS      with the packages of requirements-golden.txt, after `make setup`
+
+ORIGINALS is a folder with the two face models as published, before conversion:
+face_detection_yunet_2023mar.onnx and face_recognition_sface_2021dec.onnx.
+
+Faces come from OpenCV's own FaceDetectorYN and FaceRecognizerSF on the original models, persons from ONNX Runtime on
+the converted model with the decoder in golden_nanodet.py. What each number means stands in the files, under "how".
+"""
+
+import hashlib
+import json
+import os
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+import golden_nanodet as nanodet
+
+PROJECT = Path(__file__).resolve().parents[2]
+GOLDEN = PROJECT / "models" / "tests" / "golden"
+FRAMES = (0, 600, 720)
+FACE_PICTURES = ("astronaut.png", "t1.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
+LETTERBOX = (640, 384)
+FACE_MIN_SCORE, FACE_MAX_IOU = 0.6, 0.3
+TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+HOW_PICTURES = (
+    "Pictures are decoded by OpenCV to BGR and cut to even sides (the last odd row or column falls). bgr_sha256 is of "
+    "those rows x columns x 3 bytes, i420_sha256 of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601. "
+    "'bgr' results are from that BGR picture; 'i420' results are what a camera frame goes through: each I420 plane is "
+    "resized by itself (INTER_LINEAR), and the small picture converted with COLOR_YUV2BGR_I420. Coordinates are pixels of "
+    "the cut picture; box is [x, y, width, height]."
+)
+HOW_FACES = (
+    "Faces: cv2.FaceDetectorYN (score 0.6, NMS IoU 0.3, best first) on the original 640x640 model, which OpenCV runs at "
+    "any size; landmarks are the person's right eye, left eye, nose, right and left corner of the mouth. own_size: at the "
+    "picture's own size. letterbox: aspect kept, anchored at the top left of 640x384, sides rounded to even numbers, the "
+    "rest black; the results are scaled back along each side. similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, "
+    "y' = b*x + a*y + ty, by least squares from the landmarks to ArcFace's 112x112 template. embedding: "
+    "cv2.FaceRecognizerSF.alignCrop and feature (not normalised); for 'i420' the crop is cut from the full picture after "
+    "I420 and back."
+)
+HOW_PERSONS = (
+    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture squeezed to 416x416; "
+    "count_at_0.5 is how many have a score of 0.5 and more."
+)
+HOW_TENSORS = (
+    "Tensors: element i (row-major over the whole batch) of the input is ((i * 2654435761 mod 2^32) >> 24) * scale + "
+    "offset, all exact in f32. The outputs are of the original model, one item of the batch at a time (NanoDet: of the "
+    "converted one). mean is over all elements; samples are [flat index, value]."
+)
+
+
+def assets():
+    base = os.environ.get("GATEHOUSE_ASSETS")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gatehouse"
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def rounded(values, digits=4):
+    return [round(float(value), digits) for value in np.asarray(values).ravel()]
+
+
+class Picture:
+    """A decoded picture with even sides, and its I420 planes."""
+
+    def __init__(self, path, folder):
+        decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if decoded is None:
+            sys.exit(f"golden: {path} can't be read; run `make setup`")
+        height, width = decoded.shape[0] // 2 * 2, decoded.shape[1] // 2 * 2
+        self.bgr = np.ascontiguousarray(decoded[:height, :width])
+        self.size = (width, height)
+        self.i420 = cv2.cvtColor(self.bgr, cv2.COLOR_BGR2YUV_I420)
+        self.facts = {
+            "file": path.name,
+            "folder": folder,
+            "sha256": sha256(path.read_bytes()),
+            "width": width,
+            "height": height,
+            "bgr_sha256": sha256(self.bgr.tobytes()),
+            "i420_sha256": sha256(self.i420.tobytes()),
+        }
+
+    def resized(self, path, size):
+        """The picture at `size` (even sides) as BGR, by way of BGR or of the planes."""
+        if path == "bgr":
+            return cv2.resize(self.bgr, size, interpolation=cv2.INTER_LINEAR)
+        (width, height), (w, h) = self.size, size
+        flat = self.i420.ravel()
+        luma, chroma = width * height, width * height // 4
+        planes = [
+            (flat[:luma].reshape(height, width), (w, h)),
+            (flat[luma : luma + chroma].reshape(height // 2, width // 2), (w // 2, h // 2)),
+            (flat[luma + chroma :].reshape(height // 2, width // 2), (w // 2, h // 2)),
+        ]
+        small = [cv2.resize(plane, to, interpolation=cv2.INTER_LINEAR).ravel() for plane, to in planes]
+        return cv2.cvtColor(np.concatenate(small).reshape(h // 2 * 3, w), cv2.COLOR_YUV2BGR_I420)
+
+    def full(self, path):
+        """The whole picture as BGR."""
+        return self.bgr if path == "bgr" else cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420)
+
+
+class Faces:
+    """OpenCV's detector and embedder."""
+
+    def __init__(self, originals):
+        self.yunet = originals / "face_detection_yunet_2023mar.onnx"
+        self.sface = originals / "face_recognition_sface_2021dec.onnx"
+        self.detector = cv2.FaceDetectorYN.create(str(self.yunet), "", LETTERBOX, FACE_MIN_SCORE, FACE_MAX_IOU)
+        self.embedder = cv2.FaceRecognizerSF.create(str(self.sface), "")
+
+    def detect(self, bgr):
+        self.detector.setInputSize((bgr.shape[1], bgr.shape[0]))
+        _, found = self.detector.detect(bgr)
+        rows = np.empty((0, 15), np.float32) if found is None else found
+        return rows[np.argsort(-rows[:, 14], kind="stable")]
+
+    def letterboxed(self, picture, path):
+        width, height = picture.size
+        scale = min(LETTERBOX[0] / width, LETTERBOX[1] / height)
+        inner = [min(round(side * scale / 2) * 2, most) for side, most in zip(picture.size, LETTERBOX, strict=True)]
+        canvas = np.zeros((LETTERBOX[1], LETTERBOX[0], 3), np.uint8)
+        canvas[: inner[1], : inner[0]] = picture.resized(path, tuple(inner))
+        rows = self.detect(canvas)
+        back = np.array([width / inner[0], height / inner[1]], np.float32)
+        rows[:, :14] *= np.tile(back, 7)
+        return rows
+
+    def described(self, rows, frame=None):
+        return [self._face(row, frame) for row in rows]
+
+    def _face(self, row, frame):
+        landmarks = row[4:14].reshape(5, 2)
+        face = {
+            "box": rounded(row[:4], 3),
+            "score": round(float(row[14]), 5),
+            "landmarks": [rounded(point, 3) for point in landmarks],
+            "similarity": rounded(similarity(landmarks), 6),
+        }
+        if frame is not None:
+            face["embedding"] = rounded(self.embedder.feature(self.embedder.alignCrop(frame, row[None])), 6)
+        return face
+
+
+def similarity(landmarks):
+    """Least squares without reflection, in complex numbers: the template is c * p + t."""
+    points, template = landmarks @ [1, 1j], TEMPLATE @ [1, 1j]
+    p, q = points - points.mean(), template - template.mean()
+    factor = (q * p.conj()).sum() / (abs(p) ** 2).sum()
+    shift = template.mean() - factor * points.mean()
+    return [factor.real, factor.imag, shift.real, shift.imag]
+
+
+def face_goldens(originals, pictures):
+    faces = Faces(originals)
+    entries, best = [], {}
+    for picture in pictures:
+        entry = dict(picture.facts)
+        for path in ("bgr", "i420"):
+            frame = picture.full(path)
+            entry[path] = {
+                "own_size": faces.described(faces.detect(frame)),
+                "letterbox": faces.described(faces.letterboxed(picture, path), frame),
+            }
+            if entry[path]["letterbox"]:
+                best[path, picture.facts["file"]] = np.array(entry[path]["letterbox"][0]["embedding"])
+        entries.append(entry)
+    return {
+        "how": [HOW_PICTURES, HOW_FACES],
+        "made_with": {"opencv": cv2.__version__},
+        "models": {path.name: sha256(path.read_bytes()) for path in (faces.yunet, faces.sface)},
+        "letterbox_size": LETTERBOX,
+        "pictures": entries,
+        "pairs": face_pairs(best),
+    }
+
+
+def face_pairs(best):
+    """Cosine between the best faces of pictures of one person each."""
+    person = {"astronaut.png": "C", "obama.jpg": "A", "obama2.jpg": "A", "obama3.jpg": "A", "biden.jpg": "B"}
+    pairs = []
+    for one, other in combinations(person, 2):
+        pair = {"pictures": [one, other], "same_person": person[one] == person[other]}
+        for path in ("bgr", "i420"):
+            a, b = best[path, one], best[path, other]
+            pair[f"cosine_{path}"] = round(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)), 4)
+        pairs.append(pair)
+    return pairs
+
+
+def person_goldens(model, pictures):
+    session = open_session(model)
+    entries = []
+    for picture in pictures:
+        entry = dict(picture.facts)
+        for path in ("bgr", "i420"):
+            found = nanodet.persons(session, picture.resized(path, nanodet.SIZE), picture.size)
+            entry[path] = {
+                "persons": [{"box": rounded(box, 3), "score": round(score, 5)} for box, score in found],
+                "count_at_0.5": sum(score >= 0.5 for _, score in found),
+            }
+        entries.append(entry)
+    return {
+        "how": [HOW_PICTURES, HOW_PERSONS],
+        "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
+        "models": {model.name: sha256(model.read_bytes())},
+        "input_size": nanodet.SIZE,
+        "min_score": nanodet.MIN_SCORE,
+        "max_iou": nanodet.MAX_IOU,
+        "pictures": entries,
+    }
+
+
+def open_session(model):
+    options = onnxruntime.SessionOptions()
+    # The face embedder as published makes the runtime warn about each of its weights.
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def pattern(shape, scale, offset):
+    index = np.arange(np.prod(shape), dtype=np.uint64)
+    top_byte = ((index * 2654435761) & 0xFFFFFFFF) >> 24
+    return (top_byte.astype(np.float32) * np.float32(scale) + np.float32(offset)).reshape(shape)
+
+
+def tensor_golden(name, model, shape, scale, offset):
+    session = open_session(model)
+    tensor = pattern(shape, scale, offset)
+    names = [output.name for output in session.get_outputs()]
+    input_name = session.get_inputs()[0].name
+    items = [session.run(names, {input_name: tensor[i : i + 1]}) for i in range(shape[0])]
+    outputs = []
+    for position, output in enumerate(names):
+        value = np.concatenate([item[position] for item in items])
+        flat = value.ravel()
+        picks = sorted({int(i) for i in np.linspace(0, flat.size - 1, 12)} | {int(flat.argmax()), int(flat.argmin())})
+        outputs.append(
+            {
+                "name": output,
+                "shape": list(value.shape),
+                "min": float(flat.min()),
+                "max": float(flat.max()),
+                "mean": float(flat.mean(dtype=np.float64)),
+                "samples": [[i, float(flat[i])] for i in picks],
+            }
+        )
+    return {
+        "manifest": name,
+        "reference": {"file": model.name, "sha256": sha256(model.read_bytes())},
+        "input": {"name": input_name, "shape": list(shape), "scale": scale, "offset": offset},
+        "outputs": outputs,
+    }
+
+
+def tensor_goldens(originals, models):
+    return {
+        "how": [HOW_TENSORS],
+        "made_with": {"onnxruntime": onnxruntime.__version__},
+        "models": [
+            tensor_golden("yunet", originals / "face_detection_yunet_2023mar.onnx", (2, 3, 640, 640), 1.0, 0.0),
+            tensor_golden("sface", originals / "face_recognition_sface_2021dec.onnx", (2, 3, 112, 112), 1.0, 0.0),
+            # Normalised pixels lie between -2 and 2.
+            tensor_golden("nanodet", models / "nanodet-g-416-dynamic.onnx", (2, 3, 416, 416), 1 / 64, -2.0),
+        ],
+    }
+
+
+def extract_frames(video):
+    """Three frames of the pedestrian video as JPEG, unless they are there: the tests have no video decoder."""
+    capture = cv2.VideoCapture(str(video))
+    for number in range(max(FRAMES) + 1):
+        whole, frame = capture.read()
+        if not whole:
+            sys.exit(f"golden: {video} has no frame {number}; run `make setup`")
+        path = frame_path(number)
+        if number in FRAMES and not path.exists():
+            cv2.imwrite(str(path), frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
+
+
+def frame_path(number):
+    return GOLDEN / f"vtest-{number:03}.jpg"
+
+
+def write(name, golden):
+    # One picture or model a line: short diffs, and still a file that a person can search.
+    path = GOLDEN / name
+    text = json.dumps(golden, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    print(f"{path.relative_to(PROJECT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: python golden.py ORIGINALS")
+    originals, cache = Path(sys.argv[1]), assets()
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    extract_frames(cache / "media" / "vtest.avi")
+    portraits = [Picture(cache / "media" / name, "media") for name in FACE_PICTURES]
+    frames = [Picture(frame_path(number), "golden") for number in FRAMES]
+    models = cache / "models"
+    write("faces.json", face_goldens(originals, portraits + frames))
+    write("persons.json", person_goldens(models / "nanodet-g-416-dynamic.onnx", frames + portraits[:2]))
+    write("tensors.json", tensor_goldens(originals, models))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""NanoDet-g in plain numpy, as the reference for persons: pre-processing, decoding, non-maximum suppression.
+
+Follows the network's authors: distances are the mean of an 11-bin distribution, in strides, from the centre of a cell,
+which lies half a cell from its corner (so in the versions before NanoDet-Plus); boxes are cut to the input; suppression
+is per class with an IoU of 0.6.
+"""
+
+import cv2
+import numpy as np
+
+STRIDES = (8, 16, 32)
+BINS = 11
+PERSON = 0
+SIZE = (416, 416)
+MEAN = np.array([103.53, 116.28, 123.675], np.float32)
+STD = np.array([57.375, 57.12, 58.395], np.float32)
+MIN_SCORE = 0.3
+MAX_IOU = 0.6
+
+
+def tensor(bgr):
+    """A BGR picture of the network's size as 1x3xHxW."""
+    return ((bgr.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None]
+
+
+def candidates(outputs, size):
+    """Boxes (left, top, right, bottom in pixels of the tensor) and person scores of all cells."""
+    width, height = size
+    boxes, scores = [], []
+    for stride in STRIDES:
+        logits = outputs[f"dist_{stride}"][0].reshape(-1, 4, BINS)
+        shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        left, top, right, bottom = ((shares * np.arange(BINS, dtype=np.float32)).sum(axis=2) * stride).T
+        cell = np.arange(len(logits))
+        x = (cell % (width // stride) + 0.5) * stride
+        y = (cell // (width // stride) + 0.5) * stride
+        boxes.append(np.stack([x - left, y - top, x + right, y + bottom], axis=1))
+        scores.append(outputs[f"cls_{stride}"][0][:, PERSON])
+    return np.concatenate(boxes).clip(0, [width, height, width, height]), np.concatenate(scores)
+
+
+def suppress(boxes, scores, max_iou):
+    """Indices that remain, best first."""
+    order, kept = np.argsort(-scores, kind="stable"), []
+    while order.size:
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        corner_a = np.maximum(boxes[best, :2], boxes[rest, :2])
+        corner_b = np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        shared = (corner_b - corner_a).clip(0).prod(axis=1)
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        order = rest[shared / (areas[best] + areas[rest] - shared) <= max_iou]
+    return kept
+
+
+def persons(session, bgr, frame_size):
+    """People in a BGR picture that was brought to SIZE; boxes as (x, y, width, height) in pixels of the frame."""
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(zip(names, session.run(names, {"input": tensor(bgr)}), strict=True))
+    boxes, scores = candidates(outputs, SIZE)
+    likely = scores >= MIN_SCORE
+    boxes, scores = boxes[likely], scores[likely]
+    kept = suppress(boxes, scores, MAX_IOU)
+    scale = np.array([frame_size[0] / SIZE[0], frame_size[1] / SIZE[1]] * 2)
+    return [(_corner_and_sides(boxes[i] * scale), float(scores[i])) for i in kept]
+
+
+def _corner_and_sides(box):
+    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+
+
+def stretched(frame):
+    """The frame squeezed to SIZE."""
+    return cv2.resize(frame, SIZE, interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,249 @@
+"""NanoDet-g (416) from a TensorFlow.js graph to ONNX, with a dynamic batch, height and width.
+
+usage: python nanodet_tfjs_to_onnx.py nanodet.json nanodet.bin OUTPUT
+
+The graph was once exported from PyTorch through ONNX and TensorFlow, so every convolution is wrapped in
+Pad, Transpose, Conv2D, Add, Transpose. Values here carry their layout, so transposes between NCHW and NHWC become mere
+labels, padding moves into the convolution or pool that follows, and the added constant becomes its bias. What is left is
+the network as its authors drew it. Anything the script doesn't know stops it: a guess would be a wrong model.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from onnx_edit import arguments, save
+from tfjs_graph import Graph, flag, ints, text
+
+INPUT_SIDE = 416
+CLASSES = 80
+# Four sides of the box, 11 bins each (distances of 0 to 10 strides).
+BINS = 44
+TO_NHWC, TO_NCHW, SWAP_LAST = [0, 2, 3, 1], [0, 3, 1, 2], [0, 2, 1]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor in the ONNX graph, always stored NCHW; `layout` is how the source graph sees it just now."""
+
+    name: str
+    layout: str
+    side: int
+    pads: tuple = (0, 0, 0, 0)
+    pad_value: float = 0.0
+    channels: int = 0
+
+
+class Converter:
+    def __init__(self, graph):
+        self.constants = dict(graph.constants)
+        self.values = {}
+        self.nodes, self.weights, self.outputs = [], [], []
+        # Convolutions wait here for the Add that is their bias.
+        self.waiting = {}
+
+    def fail(self, node, why):
+        raise SystemExit(f"nanodet_tfjs_to_onnx: {node['op']} {node['name']}: {why}")
+
+    def weight(self, name, array):
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def emit(self, op, inputs, outputs, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=outputs[0], **attributes))
+
+    def value(self, node, index):
+        found = self.values.get(node["input"][index])
+        if found is None:
+            self.fail(node, f"input {node['input'][index]} is not a tensor")
+        return found
+
+    def constant(self, node, index):
+        found = self.constants.get(node["input"][index])
+        if found is None:
+            self.fail(node, f"input {node['input'][index]} is not a constant")
+        return found
+
+    def expect(self, node, condition, why):
+        if not condition:
+            self.fail(node, why)
+
+    # One method an operator, named after it.
+
+    def Placeholder(self, node):
+        self.values[node["name"]] = Value("input", "nchw", INPUT_SIDE, channels=3)
+
+    def Const(self, node):
+        self.expect(node, node["name"] in self.constants, "no weight of this name")
+
+    def Transpose(self, node):
+        value, perm = self.value(node, 0), self.constant(node, 1).tolist()
+        if (value.layout, perm) == ("nchw", TO_NHWC):
+            self.values[node["name"]] = replace(value, layout="nhwc")
+        elif (value.layout, perm) == ("nhwc", TO_NCHW):
+            self.values[node["name"]] = replace(value, layout="nchw")
+        elif (value.layout, perm) == ("ncl", SWAP_LAST):
+            self.emit("Transpose", [value.name], [node["name"]], perm=perm)
+            self.values[node["name"]] = replace(value, name=node["name"], layout="nlc")
+        else:
+            self.fail(node, f"perm {perm} on {value.layout}")
+
+    def Pad(self, node, pad_value=0.0):
+        value, pads = self.value(node, 0), self.constant(node, 1).tolist()
+        self.expect(node, value.layout == "nchw" and pads[:2] == [[0, 0], [0, 0]], f"pads {pads} on {value.layout}")
+        (top, bottom), (left, right) = pads[2:]
+        self.values[node["name"]] = replace(value, pads=(top, left, bottom, right), pad_value=pad_value)
+
+    def PadV2(self, node):
+        self.Pad(node, float(self.constant(node, 2)))
+
+    def window(self, node, value, kernel, strides, pad_value):
+        """Checks what a convolution and a pool have in common; returns ONNX attributes and the side of the result."""
+        self.expect(node, value.layout == "nhwc" and text(node, "data_format") == "NHWC", "expected NHWC")
+        self.expect(node, text(node, "padding") == "VALID", "expected padding VALID")
+        self.expect(node, strides[0] == strides[3] == 1 and strides[1] == strides[2], f"strides {strides}")
+        self.expect(node, not any(value.pads) or value.pad_value == pad_value, f"padded with {value.pad_value}")
+        attributes = {"kernel_shape": list(kernel), "strides": strides[1:3], "pads": list(value.pads)}
+        side = (value.side + value.pads[0] + value.pads[2] - kernel[0]) // strides[1] + 1
+        return attributes, side
+
+    def Conv2D(self, node):
+        value, kernel = self.value(node, 0), self.constant(node, 1)
+        self.expect(node, ints(node, "dilations") == [1, 1, 1, 1], "dilated")
+        self.expect(node, kernel.shape[2] == value.channels, f"kernel {kernel.shape} on {value.channels} channels")
+        attributes, side = self.window(node, value, kernel.shape[:2], ints(node, "strides"), 0.0)
+        self.waiting[node["name"]] = (value.name, kernel, attributes)
+        self.values[node["name"]] = Value(node["name"], "nhwc", side, channels=kernel.shape[3])
+
+    def MaxPool(self, node):
+        value = self.value(node, 0)
+        ksize = ints(node, "ksize")
+        # ONNX pads a maximum with minus infinity, as the source does.
+        attributes, side = self.window(node, value, ksize[1:3], ints(node, "strides"), float("-inf"))
+        self.emit("MaxPool", [value.name], [node["name"]], **attributes)
+        self.values[node["name"]] = Value(node["name"], "nhwc", side, channels=value.channels)
+
+    def Add(self, node):
+        first, second = node["input"]
+        if first in self.constants and second in self.constants:
+            self.constants[node["name"]] = self.constants[first] + self.constants[second]
+        elif first in self.waiting:
+            source, kernel, attributes = self.waiting.pop(first)
+            weight = self.weight(f"{node['name']}/weight", kernel.transpose(3, 2, 0, 1))
+            bias = self.weight(f"{node['name']}/bias", self.constant(node, 1))
+            self.emit("Conv", [source, weight, bias], [node["name"]], **attributes)
+            self.values[node["name"]] = replace(self.values[first], name=node["name"])
+        else:
+            a, b = self.value(node, 0), self.value(node, 1)
+            self.expect(node, (a.layout, a.side, a.channels) == (b.layout, b.side, b.channels), f"adds {a} and {b}")
+            self.emit("Add", [a.name, b.name], [node["name"]])
+            self.values[node["name"]] = replace(a, name=node["name"])
+
+    AddV2 = Add
+
+    def SparseToDense(self, node):
+        # The exporter's way of saying "zeros": no entries, a shape and a default.
+        self.expect(node, self.constant(node, 0).size == 0 and len(node["input"]) == 4, "expected no entries")
+        self.constants[node["name"]] = np.full(self.constant(node, 1), self.constant(node, 3).reshape(-1)[0])
+
+    def LeakyRelu(self, node):
+        value = self.value(node, 0)
+        self.emit("LeakyRelu", [value.name], [node["name"]], alpha=float(node["attr"]["alpha"]["f"]))
+        self.values[node["name"]] = replace(value, name=node["name"])
+
+    def Sigmoid(self, node):
+        value = self.value(node, 0)
+        self.emit("Sigmoid", [value.name], [node["name"]])
+        self.values[node["name"]] = replace(value, name=node["name"])
+
+    def ConcatV2(self, node):
+        parts = [self.value(node, i) for i in range(len(node["input"]) - 1)]
+        axis = int(self.constant(node, len(parts)))
+        self.expect(node, axis == 1 and all(part.layout == "nchw" for part in parts), f"axis {axis}")
+        self.emit("Concat", [part.name for part in parts], [node["name"]], axis=1)
+        channels = sum(part.channels for part in parts)
+        self.values[node["name"]] = replace(parts[0], name=node["name"], channels=channels)
+
+    def ResizeBilinear(self, node):
+        value, side = self.value(node, 0), self.constant(node, 1).tolist()
+        self.expect(node, flag(node, "half_pixel_centers") and not flag(node, "align_corners"), "expected half pixels")
+        self.expect(node, value.layout == "nhwc" and side[0] == side[1], f"size {side} on {value.layout}")
+        scale = side[0] / value.side
+        self.expect(node, scale in (0.5, 2.0), f"scale {scale}")
+        # A scale instead of the size: the one thing that tied the graph to 416x416.
+        scales = self.weight(f"{node['name']}/scales", np.array([1, 1, scale, scale], np.float32))
+        self.emit(
+            "Resize",
+            [value.name, "", scales],
+            [node["name"]],
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        )
+        self.values[node["name"]] = replace(value, name=node["name"], side=side[0])
+
+    def SplitV(self, node):
+        value, sizes, axis = self.value(node, 0), self.constant(node, 1), int(self.constant(node, 2))
+        self.expect(node, axis == 1 and value.layout == "nchw", f"axis {axis} on {value.layout}")
+        names = [node["name"], f"{node['name']}:1"]
+        split = self.weight(f"{node['name']}/sizes", sizes.astype(np.int64))
+        self.emit("Split", [value.name, split], names, axis=1)
+        for name, channels in zip(names, sizes.tolist(), strict=True):
+            self.values[name] = replace(value, name=name, channels=channels)
+
+    def Reshape(self, node):
+        value, shape = self.value(node, 0), self.constant(node, 1).tolist()
+        self.expect(node, value.layout == "nchw" and shape == [1, value.channels, -1], f"to {shape}")
+        # Zero means "as in the input", so any batch passes.
+        target = self.weight(f"{node['name']}/shape", np.array([0, value.channels, -1], np.int64))
+        self.emit("Reshape", [value.name, target], [node["name"]])
+        self.values[node["name"]] = replace(value, name=node["name"], layout="ncl")
+
+    def Identity(self, node):
+        value = self.value(node, 0)
+        self.expect(node, value.layout == "nlc", f"output in layout {value.layout}")
+        stride = INPUT_SIDE // value.side
+        kind = {CLASSES: "cls", BINS: "dist"}[value.channels]
+        self.emit("Identity", [value.name], [f"{kind}_{stride}"])
+        self.outputs.append((kind, stride, value.channels))
+
+    def run(self, nodes):
+        # The file isn't in order of use: take what is ready until nothing is left.
+        left = list(nodes)
+        while left:
+            waiting = []
+            for node in left:
+                known = all(name in self.values or name in self.constants for name in node.get("input", []))
+                if not known:
+                    waiting.append(node)
+                    continue
+                handler = getattr(self, node["op"], None)
+                if handler is None:
+                    self.fail(node, "unknown operator")
+                handler(node)
+            if len(waiting) == len(left):
+                self.fail(waiting[0], "its inputs never come")
+            left = waiting
+        if self.waiting:
+            raise SystemExit(f"nanodet_tfjs_to_onnx: convolutions without a bias: {sorted(self.waiting)}")
+
+
+def main():
+    (json_path, weights_path), output = arguments(2)
+    graph = Graph(json_path, weights_path)
+    converter = Converter(graph)
+    converter.run(graph.nodes)
+    declared = [
+        helper.make_tensor_value_info(f"{kind}_{stride}", TensorProto.FLOAT, ["batch", f"cells_{stride}", channels])
+        for kind, stride, channels in sorted(converter.outputs)
+    ]
+    source = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    onnx_graph = helper.make_graph(converter.nodes, "nanodet-g", [source], declared, initializer=converter.weights)
+    # Old enough an IR and operator set for any runtime of the last years.
+    model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    save(model, output)
+
+
+if __name__ == "__main__":
+    main()

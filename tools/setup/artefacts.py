@@ -1,0 +1,135 @@
+"""What must be in the assets cache, read from the model manifests, media.toml and onnxruntime.toml."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = ("pypi", "npm", "debian")
+
+
+class ManifestError(Exception):
+    """A file that says what to fetch is wrong. The message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside a package."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A package that holds the members. `artefact_sha256` is None for Debian, whose package version may move on."""
+
+    kind: str
+    package: str
+    version: str | None
+    artefact_sha256: str | None
+    sdist: bool
+    members: tuple[Member, ...]
+
+    def __str__(self):
+        return f"{self.kind} {self.package}{f' {self.version}' if self.version else ''}"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file of the cache. `target` and `link` are relative to the cache."""
+
+    target: Path
+    sha256: str
+    bytes: int
+    sources: tuple[Source, ...]
+    link: str | None = None
+    script: Path | None = None
+
+
+def read_all(project):
+    """Every artefact of the project, models first."""
+    setup = project / "tools" / "setup"
+    found = [_model(path, project) for path in sorted((project / "models" / "manifests").glob("*.toml"))]
+    found.append(_runtime(setup / "onnxruntime.toml"))
+    media = _load(setup / "media.toml")
+    found.extend(_media(entry, setup / "media.toml") for entry in media.get("media", []))
+    targets = [artefact.target for artefact in found]
+    twice = {str(target) for target in targets if targets.count(target) > 1}
+    if twice:
+        raise ManifestError(f"two entries write the same file: {', '.join(sorted(twice))}")
+    return found
+
+
+def read_source(path):
+    """The one source of a file that is only a [source] table."""
+    return _source(_need(_load(path), "source", path), path)
+
+
+def _load(path):
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ManifestError(f"{path}: {error}") from error
+
+
+def _need(table, key, where):
+    if key not in table:
+        raise ManifestError(f"{where}: '{key}' is missing")
+    return table[key]
+
+
+def _model(path, project):
+    table = _load(path)
+    script = None
+    if "convert" in table:
+        script = project / "tools" / "convert" / _name(_need(table["convert"], "script", path), path)
+    return _artefact(_need(table, "file", path), "path", table, path, "models", script)
+
+
+def _runtime(path):
+    table = _load(path)
+    return _artefact(_need(table, "file", path), "path", table, path, "onnxruntime", None)
+
+
+def _media(entry, path):
+    return _artefact(entry, "file", entry, path, "media", None)
+
+
+def _artefact(file, key, table, where, folder, script):
+    name = _name(_need(file, key, where), where)
+    where = f"{where} ({name})"
+    sources = tuple(_source(source, where) for source in _need(table, "source", where))
+    if script is None and any(len(source.members) != 1 for source in sources):
+        raise ManifestError(f"{where}: without a conversion a source has exactly one member")
+    link = _name(file["link"], where) if "link" in file else None
+    return Artefact(
+        Path(folder) / name, _need(file, "sha256", where), _need(file, "bytes", where), sources, link, script
+    )
+
+
+def _name(name, where):
+    """A plain file name: nothing may be written outside the cache."""
+    if not name or Path(name).name != name:
+        raise ManifestError(f"{where}: '{name}' must be a plain file name")
+    return name
+
+
+def _source(table, where):
+    kind = _need(table, "kind", where)
+    if kind not in KINDS:
+        raise ManifestError(f"{where}: source kind '{kind}' is unknown, expected one of {', '.join(KINDS)}")
+    pinned = kind != "debian"
+    members = tuple(
+        Member(_need(member, "path", where), _need(member, "sha256", where), _need(member, "bytes", where))
+        for member in table.get("member", [])
+    )
+    return Source(
+        kind=kind,
+        package=_need(table, "package", where),
+        version=_need(table, "version", where) if pinned else None,
+        artefact_sha256=_need(table, "artefact_sha256", where) if pinned else None,
+        sdist=table.get("sdist", False),
+        members=members,
+    )

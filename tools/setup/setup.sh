@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Makes everything that gatehouse needs available on a fresh Debian 12. Run it as often as you like: what is there is
+# left alone, and when all is there nothing outside this machine is contacted.
+#
+# usage: tools/setup/setup.sh [--with-tests]
+#
+# exit codes: 0 all there · 1 something could not be fetched · 2 system packages are missing and can't be installed
+#             from here · 3 this machine can't run gatehouse · 64 wrong usage
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+readonly here
+readonly assets="${GATEHOUSE_ASSETS:-${XDG_CACHE_HOME:-$HOME/.cache}/gatehouse}"
+export GATEHOUSE_ASSETS="$assets"
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    local code=$1
+    shift
+    printf 'setup: %s\n' "$*" >&2
+    exit "$code"
+}
+
+# The package names in a list file.
+names_in() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$1"; }
+
+is_installed() { [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+check_machine() {
+    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] ||
+        fail 3 "gatehouse is set up for Linux on x86_64; this is $(uname -s) on $(uname -m)."
+}
+
+# On another system than Debian the package names say nothing: look for what they bring.
+missing_elsewhere() {
+    local tool module
+    for tool in cc make pkg-config clang python3 gst-inspect-1.0; do
+        command -v "$tool" >/dev/null || say "the program $tool"
+    done
+    command -v pkg-config >/dev/null || return 0
+    for module in gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 gstreamer-rtsp-server-1.0 opencv4; do
+        pkg-config --exists "$module" || say "the development files of $module"
+    done
+    if [[ $1 == yes ]]; then
+        for tool in chromium chromedriver; do
+            command -v "$tool" >/dev/null || say "the program $tool (for the tests)"
+        done
+    fi
+}
+
+system_packages() {
+    local with_tests=$1 wanted missing=() name
+    wanted=$(names_in "$here/packages.txt")
+    [[ $with_tests == yes ]] && wanted+=$'\n'$(names_in "$here/packages-test.txt")
+
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        local lacking
+        lacking=$(missing_elsewhere "$with_tests")
+        [[ -z $lacking ]] && { say "system packages: not a Debian system, but all that is needed is there"; return; }
+        fail 2 "this is not a Debian system. Please install, by hand:
+$lacking
+On Debian 12 these packages bring it:
+$wanted"
+    fi
+
+    while read -r name; do
+        is_installed "$name" || missing+=("$name")
+    done <<<"$wanted"
+    if ((${#missing[@]} == 0)); then
+        say "system packages: all there"
+        return
+    fi
+
+    local run=()
+    if ((EUID != 0)); then
+        if ! sudo -n true 2>/dev/null; then
+            fail 2 "${#missing[@]} system packages are missing, and this user may not install them. Please run
+
+    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}
+
+and then this again."
+        fi
+        run=(sudo -n)
+    fi
+    say "system packages: installing ${#missing[@]} with apt (all of them: 0.8 GB on disk, 1 to 5 minutes)"
+    local apt=("${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet -o DPkg::Lock::Timeout=300)
+    "${apt[@]}" update
+    "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+        fail 2 "apt could not install the packages above; see its message. The package list is for Debian 12."
+}
+
+# Debian's own Python if it will do, since a user's may lack the venv module.
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3 python3; do
+        if "$candidate" -c 'import tomllib, venv, ensurepip' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail 3 "Python 3.11 or newer, with the modules venv and ensurepip, is needed."
+}
+
+# The environment in which pip runs and models are converted.
+python_environment() {
+    local python=$1 venv="$assets/venv" stamp wanted
+    stamp="$venv/.made-from"
+    wanted="$("$python" --version) $(sha256sum <"$here/requirements.txt")"
+    if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then
+        say "Python environment: there"
+        return
+    fi
+    say "Python environment: making it in $venv (35 MB to download, 130 MB on disk, about 15 s)"
+    rm -rf -- "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary :all: \
+        --require-hashes --requirement "$here/requirements.txt" ||
+        fail 1 "pip could not install the packages in tools/setup/requirements.txt; see its message above. Check the \
+network and pip's own set-up (mirror, proxy, certificates), then run \`make setup\` again."
+    printf '%s' "$wanted" >"$stamp"
+}
+
+assets() {
+    local python=$1
+    if "$python" -B "$here/fetch.py" --check --quiet 2>/dev/null; then
+        say "models, media, ONNX Runtime: all there and right, in $assets"
+        return
+    fi
+    mkdir -p -- "$assets"
+    python_environment "$python"
+    say "models, media, ONNX Runtime: fetching what is missing into $assets"
+    say "  (if nothing is there yet: 380 MB to download, of which 95 MB are kept; a minute on a fast line)"
+    "$python" -B "$here/fetch.py" || exit $?
+}
+
+main() {
+    local with_tests=no started=$SECONDS
+    case ${1-} in
+        '') ;;
+        --with-tests) with_tests=yes ;;
+        *) fail 64 "unknown argument '$1'; usage: tools/setup/setup.sh [--with-tests]" ;;
+    esac
+    check_machine
+    system_packages "$with_tests"
+    local python
+    python=$(find_python)
+    assets "$python"
+    command -v cargo >/dev/null ||
+        say "note: cargo is not on the PATH. gatehouse is built with Rust; rust-toolchain.toml names the version."
+    say "set-up done in $((SECONDS - started)) s"
+}
+
+main "$@"

@@ -1,0 +1,179 @@
+"""Tests of the set-up, with made-up packages and stand-ins for npm and apt-get: no network.
+
+Run: python3 -B -m unittest discover --start-directory tools/setup
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).parent))
+import fetch  # noqa: E402
+
+FILM = b"moving pictures" * 100
+LIBRARY = b"code"
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def entry(file, data, *sources, key="media"):
+    """A [[media]] entry or an ONNX Runtime file with its sources."""
+    head = f'[[{key}]]\nfile = "{file}"\n' if key == "media" else f'[file]\npath = "{file}"\nlink = "lib.so"\n'
+    text = head + f'sha256 = "{digest(data)}"\nbytes = {len(data)}\n'
+    prefix = "media.source" if key == "media" else "source"
+    for kind, package, artefact, member, content in sources:
+        text += f'[[{prefix}]]\nkind = "{kind}"\npackage = "{package}"\nversion = "1"\nartefact_sha256 = "{artefact}"\n'
+        text += f'[[{prefix}.member]]\npath = "{member}"\nsha256 = "{digest(content)}"\nbytes = {len(content)}\n'
+    return text
+
+
+class FetchTest(unittest.TestCase):
+    def setUp(self):
+        self.root = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        self.assets, self.project = self.root / "assets", self.root / "project"
+        self.setup = self.project / "tools" / "setup"
+        self.setup.mkdir(parents=True)
+        shutil.copy(Path(__file__).parent / "nodejs.toml", self.setup)
+        self.bin, self.shelf, self.calls = self.root / "bin", self.root / "shelf", self.root / "calls"
+        self.bin.mkdir()
+        self.shelf.mkdir()
+        # Gives what stands on the shelf and notes that it was asked.
+        npm = self.bin / "npm"
+        npm.write_text(
+            f'#!/bin/sh\necho "$2" >> {self.calls}\n'
+            f'cp {self.shelf}/"${{2%@*}}".tgz . 2>/dev/null || {{ echo "404 no such package"; exit 1; }}\n'
+        )
+        npm.chmod(0o755)
+        self.film = self.package("films", {"package/film.avi": FILM, "package/other.avi": b"not wanted"})
+        self.library = self.package("runtime", {"package/lib.so.1": LIBRARY})
+        self.write_runtime()
+
+    def package(self, name, members):
+        path = self.shelf / f"{name}.tgz"
+        with tarfile.open(path, "w:gz") as archive:
+            for member, data in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        return digest(path.read_bytes())
+
+    def write_runtime(self):
+        source = ("npm", "runtime", self.library, "package/lib.so.1", LIBRARY)
+        (self.setup / "onnxruntime.toml").write_text(entry("lib.so.1", LIBRARY, source, key="file"))
+
+    def write_media(self, *sources, data=FILM):
+        (self.setup / "media.toml").write_text(entry("film.avi", data, *sources))
+
+    def film_source(self, **changes):
+        fields = {"package": "films", "artefact": self.film, "member": "package/film.avi", "content": FILM, **changes}
+        return ("npm", *(fields[key] for key in ("package", "artefact", "member", "content")))
+
+    def run_fetch(self, *arguments):
+        """Exit code, what was printed, what was printed as an error."""
+        out, err = io.StringIO(), io.StringIO()
+        environment = {"GATEHOUSE_ASSETS": str(self.assets), "PATH": f"{self.bin}:/usr/bin:/bin"}
+        with mock.patch.dict(os.environ, environment), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = fetch.main(list(arguments), self.project)
+        return code, out.getvalue(), err.getvalue()
+
+    def asked(self):
+        return self.calls.read_text().split() if self.calls.exists() else []
+
+    def kept(self):
+        return sorted(str(path.relative_to(self.assets)) for path in self.assets.rglob("*") if not path.is_dir())
+
+    def test_only_the_named_members_stay_and_a_second_run_asks_nobody(self):
+        self.write_media(self.film_source())
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertEqual(self.kept(), [".lock", "media/film.avi", "onnxruntime/lib.so", "onnxruntime/lib.so.1"])
+        self.assertEqual((self.assets / "media/film.avi").read_bytes(), FILM)
+        self.assertEqual(os.readlink(self.assets / "onnxruntime/lib.so"), "lib.so.1")
+        asked = self.asked()
+        code, out, _ = self.run_fetch()
+        self.assertEqual((code, self.asked()), (0, asked))
+        self.assertEqual(out.count("present"), 2)
+
+    def test_the_next_source_is_tried(self):
+        self.write_media(self.film_source(package="gone"), self.film_source())
+        code, out, _ = self.run_fetch()
+        self.assertEqual(code, 0)
+        self.assertIn("from npm films 1", out)
+        self.assertEqual(self.asked(), ["runtime@1", "gone@1", "films@1"])
+
+    def test_an_error_names_the_file_each_source_and_its_reason(self):
+        wrong_member = self.film_source(member="package/lost.avi")
+        self.write_media(self.film_source(package="gone"), self.film_source(artefact="0" * 64), wrong_member)
+        code, _, err = self.run_fetch()
+        self.assertEqual(code, 1)
+        for words in ("media/film.avi", "npm gone 1: npm ended with 1", "404 no such package", "0" * 64, self.film):
+            self.assertIn(words, err)
+        self.assertIn("has no member package/lost.avi", err)
+        self.assertFalse((self.assets / "media/film.avi").exists())
+        # What could be had is there, and is not fetched again.
+        self.assertTrue((self.assets / "onnxruntime/lib.so.1").exists())
+
+    def test_a_member_that_is_not_the_pinned_one_is_refused(self):
+        self.film = self.package("films", {"package/film.avi": FILM + b"!"})
+        self.write_media(self.film_source())
+        code, _, err = self.run_fetch()
+        self.assertEqual(code, 1)
+        self.assertIn("is not the pinned one", err)
+        self.assertEqual([name for name in self.kept() if "film" in name and "media" in name], [])
+
+    def test_a_damaged_file_is_replaced_and_a_left_over_one_removed(self):
+        self.write_media(self.film_source())
+        self.run_fetch()
+        (self.assets / "media/film.avi").write_bytes(FILM[:-1] + b"?")
+        (self.assets / "media/.film.avi.tmp").write_bytes(b"half")
+        self.assertEqual(self.run_fetch("--check", "--quiet")[0], 1)
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertEqual((self.assets / "media/film.avi").read_bytes(), FILM)
+        self.assertEqual(self.run_fetch("--check")[0], 0)
+        self.assertNotIn("media/.film.avi.tmp", self.kept())
+
+    def test_a_whole_package_of_an_interrupted_run_is_used_again(self):
+        self.write_media(self.film_source(), data=FILM)
+        with mock.patch.object(fetch, "extract", side_effect=KeyboardInterrupt), self.assertRaises(KeyboardInterrupt):
+            self.run_fetch()
+        # The interruption came after the download: only what was not asked for yet is.
+        self.packages_kept = [name for name in self.kept() if name.endswith(".tgz")]
+        before = self.asked()
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertEqual(self.asked(), before + ["films@1"])
+
+    def test_check_lists_what_is_missing_and_changes_nothing(self):
+        self.write_media(self.film_source())
+        code, _, err = self.run_fetch("--check")
+        self.assertEqual(code, 1)
+        self.assertIn("media/film.avi: missing", err)
+        self.assertFalse(self.assets.exists())
+
+    def test_a_file_outside_the_cache_is_refused(self):
+        (self.setup / "media.toml").write_text(entry("../film.avi", FILM, self.film_source()))
+        code, _, err = self.run_fetch()
+        self.assertEqual(code, 2)
+        self.assertIn("must be a plain file name", err)
+
+
+class ProjectTest(unittest.TestCase):
+    def test_the_files_of_the_project_can_be_read(self):
+        found = fetch.read_all(fetch.PROJECT)
+        self.assertGreater(len(found), 3)
+        for artefact in found:
+            self.assertTrue(artefact.sources, artefact.target)
+            self.assertTrue(artefact.script is None or artefact.script.exists(), artefact.script)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,166 @@
+//! An encoded scene in memory: access units that can be sent in a loop, and their form on disk.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use gstreamer as gst;
+
+use crate::{encode::Encoding, error::ClipError};
+
+/// One encoded picture, in byte-stream format, with its parameter sets in front where it is a key frame.
+#[derive(Debug, Clone)]
+pub struct AccessUnit {
+    /// The bytes, without a timestamp. Copies of the buffer share its memory.
+    pub buffer: gst::Buffer,
+    /// Whether decoding can start here.
+    pub key: bool,
+}
+
+/// An encoded scene. The first access unit is a key frame and none refers to a later one, so the clip can be looped.
+#[derive(Debug)]
+pub struct Clip {
+    /// How it was encoded; every picture lasts `1 / fps`.
+    pub encoding: Encoding,
+    units: Vec<AccessUnit>,
+}
+
+/// The first bytes of a clip file; the digit changes with the layout.
+const MAGIC: &[u8; 8] = b"GHCLIP1\n";
+/// An access unit longer than this means that the file is not what it seems.
+const UNIT_BYTES_MAX: u32 = 64 << 20;
+
+impl Clip {
+    /// # Errors
+    /// [`ClipError::Empty`] or [`ClipError::NoKeyFrame`] where no client could join the clip at its start.
+    pub(crate) fn new(what: &str, encoding: Encoding, units: Vec<AccessUnit>) -> Result<Self, ClipError> {
+        match units.first() {
+            None => Err(ClipError::Empty { what: what.to_owned() }),
+            Some(first) if !first.key => Err(ClipError::NoKeyFrame { what: what.to_owned(), count: units.len() }),
+            Some(_) => Ok(Self { encoding, units }),
+        }
+    }
+
+    /// The access units in order; never empty, and the first is a key frame.
+    pub fn units(&self) -> &[AccessUnit] {
+        &self.units
+    }
+
+    /// The nearest key frame at or after `index`, over the loop's seam if need be.
+    pub(crate) fn key_at_or_after(&self, index: usize) -> usize {
+        self.units.iter().enumerate().skip(index).find_map(|(at, unit)| unit.key.then_some(at)).unwrap_or(0)
+    }
+
+    /// The nearest key frame at or before `index`.
+    pub(crate) fn key_at_or_before(&self, index: usize) -> usize {
+        self.units.iter().enumerate().take(index + 1).rev().find_map(|(at, unit)| unit.key.then_some(at)).unwrap_or(0)
+    }
+
+    /// Writes the clip to a temporary file beside `path` and renames it, so that no reader meets half a file.
+    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        {
+            let mut out = io::BufWriter::new(file.as_file_mut());
+            out.write_all(MAGIC)?;
+            for unit in &self.units {
+                let bytes = unit.buffer.map_readable().map_err(io::Error::other)?;
+                let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+                out.write_all(&[u8::from(unit.key)])?;
+                out.write_all(&length.to_le_bytes())?;
+                out.write_all(&bytes)?;
+            }
+            out.flush()?;
+        }
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// Reads what [`Clip::save`] wrote.
+    pub(crate) fn load(path: &Path, encoding: Encoding) -> Result<Self, ClipError> {
+        let what = || format!("cached clip {}", path.display());
+        let units = read_units(path).map_err(|source| ClipError::File { path: path.to_owned(), source })?;
+        Self::new(&what(), encoding, units)
+    }
+}
+
+fn read_units(path: &Path) -> io::Result<Vec<AccessUnit>> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a clip: {what}"));
+    let mut file = io::BufReader::new(fs::File::open(path)?);
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic)?;
+    if &magic != MAGIC {
+        return Err(bad("it begins otherwise"));
+    }
+    let mut units = Vec::new();
+    loop {
+        let mut key = [0; 1];
+        if file.read(&mut key)? == 0 {
+            return Ok(units);
+        }
+        let mut length = [0; 4];
+        file.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length);
+        if key[0] > 1 || length == 0 || length > UNIT_BYTES_MAX {
+            return Err(bad("an access unit's header makes no sense"));
+        }
+        let mut bytes = vec![0; length as usize];
+        file.read_exact(&mut bytes)?;
+        units.push(AccessUnit { buffer: gst::Buffer::from_mut_slice(bytes), key: key[0] == 1 });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clip(keys: &[bool]) -> Clip {
+        gst::init().unwrap();
+        let units = keys
+            .iter()
+            .zip(1_u8..)
+            .map(|(&key, byte)| AccessUnit { buffer: gst::Buffer::from_slice([byte; 5]), key })
+            .collect();
+        Clip::new("test", Encoding::default(), units).unwrap()
+    }
+
+    #[test]
+    fn key_frames_are_found_over_the_seam() {
+        let clip = clip(&[true, false, false, true, false]);
+        assert_eq!([0, 1, 3, 4].map(|at| clip.key_at_or_after(at)), [0, 3, 3, 0]);
+        assert_eq!([0, 2, 3, 4].map(|at| clip.key_at_or_before(at)), [0, 0, 3, 3]);
+    }
+
+    #[test]
+    fn a_clip_that_nobody_could_join_is_refused() {
+        gst::init().unwrap();
+        let delta = AccessUnit { buffer: gst::Buffer::from_slice([1]), key: false };
+        assert!(matches!(
+            Clip::new("x", Encoding::default(), vec![delta]),
+            Err(ClipError::NoKeyFrame { count: 1, .. })
+        ));
+        assert!(matches!(Clip::new("x", Encoding::default(), Vec::new()), Err(ClipError::Empty { .. })));
+    }
+
+    #[test]
+    fn a_saved_clip_reads_back_the_same_and_a_cut_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/clip");
+        let saved = clip(&[true, false]);
+        saved.save(&path).unwrap();
+        let loaded = Clip::load(&path, saved.encoding).unwrap();
+        let bytes = |clip: &Clip| -> Vec<(bool, Vec<u8>)> {
+            clip.units().iter().map(|unit| (unit.key, unit.buffer.map_readable().unwrap().to_vec())).collect()
+        };
+        assert_eq!(bytes(&loaded), bytes(&saved));
+
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(matches!(Clip::load(&path, saved.encoding), Err(ClipError::File { .. })));
+        fs::write(&path, b"something else").unwrap();
+        assert!(matches!(Clip::load(&path, saved.encoding), Err(ClipError::File { .. })));
+    }
+}

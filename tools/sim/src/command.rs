@@ -1,0 +1,137 @@
+//! The line protocol by which a person steers a running simulator.
+
+use std::{str::FromStr, time::Duration};
+
+use crate::{Fault, SenderReports};
+
+/// One line typed by the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `fault MOUNT FAULT`
+    Fault {
+        /// The mount's name, with or without the leading slash.
+        mount: String,
+        /// What goes wrong.
+        fault: Fault,
+    },
+    /// `clear MOUNT`
+    Clear {
+        /// The mount's name.
+        mount: String,
+    },
+    /// `reports MOUNT normal|missing|late SECONDS`
+    Reports {
+        /// The mount's name.
+        mount: String,
+        /// How RTCP sender reports are sent from now on.
+        reports: SenderReports,
+    },
+    /// `stats`
+    Stats,
+    /// `stop`: the whole server goes away.
+    StopServer,
+    /// `restart`: the server comes back on the same port.
+    RestartServer,
+    /// `help`
+    Help,
+    /// `quit`
+    Quit,
+}
+
+/// A line that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The fault is unknown.
+    #[error(transparent)]
+    Fault(#[from] crate::FaultError),
+    /// Anything else.
+    #[error("{0:?} is not a command; type \"help\" for the list")]
+    Unknown(String),
+}
+
+impl Command {
+    /// What `help` prints.
+    pub const HELP: &str = "\
+fault MOUNT drop|refuse|freeze|black|silence|wrong-password   something goes wrong now
+fault MOUNT resolution WIDTHxHEIGHT                           the picture size changes in mid-stream
+clear MOUNT                                                   all is well again
+reports MOUNT normal|missing|late SECONDS                     RTCP sender reports
+stats                                                         counters of every mount
+stop / restart                                                the whole server goes away / comes back
+help / quit";
+
+    /// Reads one line, e.g. `fault plaza black`.
+    ///
+    /// # Errors
+    /// Says which word was not understood.
+    pub fn parse(line: &str) -> Result<Self, CommandError> {
+        let unknown = || CommandError::Unknown(line.to_owned());
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Ok(match words.as_slice() {
+            ["fault", mount, fault @ ..] => {
+                Self::Fault { mount: (*mount).to_owned(), fault: Fault::from_str(&fault.join(" "))? }
+            }
+            ["clear", mount] => Self::Clear { mount: (*mount).to_owned() },
+            ["reports", mount, policy @ ..] => {
+                let reports = match policy {
+                    ["normal"] => SenderReports::Normal,
+                    ["missing"] => SenderReports::Missing,
+                    ["late", seconds] => SenderReports::Late(
+                        seconds
+                            .parse()
+                            .ok()
+                            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                            .ok_or_else(unknown)?,
+                    ),
+                    _ => return Err(unknown()),
+                };
+                Self::Reports { mount: (*mount).to_owned(), reports }
+            }
+            ["stats"] => Self::Stats,
+            ["stop"] => Self::StopServer,
+            ["restart"] => Self::RestartServer,
+            ["help"] => Self::Help,
+            ["quit"] => Self::Quit,
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_commands() {
+        let plaza = || "plaza".to_owned();
+        for (line, command) in [
+            ("fault plaza black", Command::Fault { mount: plaza(), fault: Fault::Black }),
+            (
+                "  fault plaza resolution  640x360 ",
+                Command::Fault { mount: plaza(), fault: Fault::Resolution { width: 640, height: 360 } },
+            ),
+            ("clear plaza", Command::Clear { mount: plaza() }),
+            (
+                "reports plaza late 2.5",
+                Command::Reports { mount: plaza(), reports: SenderReports::Late(Duration::from_millis(2500)) },
+            ),
+            ("reports plaza missing", Command::Reports { mount: plaza(), reports: SenderReports::Missing }),
+            ("stats", Command::Stats),
+            ("stop", Command::StopServer),
+            ("restart", Command::RestartServer),
+            ("help", Command::Help),
+            ("quit", Command::Quit),
+        ] {
+            assert_eq!(Command::parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_was_wrong() {
+        for line in ["", "fault", "clear", "reports plaza late soon", "reports plaza late -1", "stats plaza", "dance"] {
+            assert_eq!(Command::parse(line), Err(CommandError::Unknown(line.to_owned())), "{line}");
+        }
+        let error = Command::parse("fault plaza blck").unwrap_err();
+        assert!(error.to_string().contains("\"blck\" is not a fault"), "{error}");
+    }
+}

@@ -1,0 +1,348 @@
+//! The simulator's config, written in TOML.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use crate::{Codec, Encoding, Fault, Login, Scene, SenderReports, SimError};
+
+/// Everything that a simulator needs to know.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimConfig {
+    /// Address of the RTSP server; with port 0 the system chooses one. Default: 127.0.0.1, any port.
+    #[serde(default = "any_port")]
+    pub listen: SocketAddr,
+    /// Where encoded scenes are kept for the next start. Default: nowhere.
+    #[serde(default)]
+    pub cache_dir: Option<PathBuf>,
+    /// The cameras.
+    #[serde(rename = "mount")]
+    pub mounts: Vec<MountConfig>,
+}
+
+/// One simulated camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountConfig {
+    /// Path in the URL, e.g. `/plaza`.
+    pub path: String,
+    /// What the camera sees.
+    pub scene: Scene,
+    /// H.264 (default) or H.265.
+    #[serde(default)]
+    pub codec: Codec,
+    /// Width and height in pixels, even. Default 1280×720.
+    #[serde(default = "size_720p")]
+    pub size: [u32; 2],
+    /// Frames per second, 1 to 120. Default 25.
+    #[serde(default = "fps_25")]
+    pub fps: u32,
+    /// Target bit rate. Default 2000.
+    #[serde(default = "bitrate_2000")]
+    pub bitrate_kbps: u32,
+    /// From one key frame to the next. Default 1.0; who joins waits at most so long for a picture.
+    #[serde(default = "one_second")]
+    pub gop_seconds: f64,
+    /// A longer scene is cut. Default 60, at most 600: the encoded scene is kept in memory.
+    #[serde(default = "sixty_seconds")]
+    pub max_seconds: u32,
+    /// Who may watch. Default: everybody.
+    #[serde(default)]
+    pub auth: Option<Login>,
+    /// How RTCP sender reports are sent.
+    #[serde(default)]
+    pub sender_reports: SenderReports,
+    /// Faults that come by themselves.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<ScriptedFault>,
+    /// Faults whose pictures are encoded at the start rather than when they are first injected.
+    #[serde(default)]
+    pub prepare_faults: Vec<Fault>,
+}
+
+/// A fault that comes by itself.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedFault {
+    /// Seconds after the simulator's start.
+    pub at_seconds: f64,
+    /// How long it lasts.
+    #[serde(default)]
+    pub for_seconds: f64,
+    /// What goes wrong, e.g. `"black"` or `"resolution 640x480"`.
+    pub kind: Fault,
+}
+
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+fn size_720p() -> [u32; 2] {
+    [1280, 720]
+}
+fn fps_25() -> u32 {
+    25
+}
+fn bitrate_2000() -> u32 {
+    2000
+}
+fn one_second() -> f64 {
+    1.0
+}
+fn sixty_seconds() -> u32 {
+    60
+}
+
+impl Default for SimConfig {
+    /// No cameras, on a port of 127.0.0.1 that the system chooses.
+    fn default() -> Self {
+        Self { listen: any_port(), cache_dir: None, mounts: Vec::new() }
+    }
+}
+
+impl SimConfig {
+    /// Reads and checks a config file. Paths in it start at its own folder.
+    ///
+    /// # Errors
+    /// Names the file, or the key and what was expected.
+    pub fn load(path: &Path) -> Result<Self, SimError> {
+        let text = fs::read_to_string(path).map_err(|source| SimError::ReadConfig { path: path.to_owned(), source })?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Reads and checks a config. Relative paths in it start at `base`.
+    ///
+    /// # Errors
+    /// Names the line and column, or the mount and what was expected.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, SimError> {
+        let mut config: Self = toml::from_str(text)?;
+        for mount in &mut config.mounts {
+            mount.scene.resolve(base);
+        }
+        config.cache_dir = config.cache_dir.map(|folder| base.join(folder));
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// What the types alone cannot hold; a config built in code passes through here as well.
+    pub(crate) fn validate(&self) -> Result<(), SimError> {
+        let mut names = BTreeSet::new();
+        for mount in &self.mounts {
+            let invalid = |reason: String| SimError::InvalidMount { mount: mount.path.clone(), reason };
+            mount.validate().map_err(invalid)?;
+            if !names.insert(mount.name()) {
+                return Err(invalid("two mounts have this path".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MountConfig {
+    /// A camera with every setting but these at its default.
+    pub fn new(path: impl Into<String>, scene: Scene) -> Self {
+        Self {
+            path: path.into(),
+            scene,
+            codec: Codec::default(),
+            size: size_720p(),
+            fps: fps_25(),
+            bitrate_kbps: bitrate_2000(),
+            gop_seconds: one_second(),
+            max_seconds: sixty_seconds(),
+            auth: None,
+            sender_reports: SenderReports::default(),
+            faults: Vec::new(),
+            prepare_faults: Vec::new(),
+        }
+    }
+
+    /// The path without slashes at its ends, which is the mount's name.
+    pub fn name(&self) -> &str {
+        self.path.trim_matches('/')
+    }
+
+    /// How the scene is encoded.
+    pub fn encoding(&self) -> Encoding {
+        let [width, height] = self.size;
+        Encoding {
+            codec: self.codec,
+            width,
+            height,
+            fps: self.fps,
+            bitrate_kbps: self.bitrate_kbps,
+            gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
+            seconds_max: self.max_seconds,
+        }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        if self.name().is_empty() || !self.path.chars().all(plain) {
+            return Err("a path is made of letters, digits, '-', '_', '.' and '/'".to_owned());
+        }
+        for (name, value, range) in [
+            ("width", self.size[0], 16..=7680),
+            ("height", self.size[1], 16..=7680),
+            ("fps", self.fps, 1..=120),
+            ("bitrate_kbps", self.bitrate_kbps, 10..=100_000),
+            ("max_seconds", self.max_seconds, 1..=600),
+        ] {
+            if !range.contains(&value) {
+                return Err(format!("{name} is from {} to {}, got {value}", range.start(), range.end()));
+            }
+        }
+        if self.size.iter().any(|pixels| pixels % 2 != 0) {
+            return Err(format!("width and height are even, got {}x{}", self.size[0], self.size[1]));
+        }
+        if !(0.0..=60.0).contains(&self.gop_seconds) {
+            return Err(format!("gop_seconds is from 0 to 60, got {}", self.gop_seconds));
+        }
+        if let Scene::WalkUp(walk_up) = &self.scene {
+            walk_up.validate()?;
+        }
+        let mut end = 0.0;
+        for fault in &self.faults {
+            fault.times()?;
+            if fault.at_seconds < end {
+                return Err(format!("the fault at {} s begins before the one above it ends", fault.at_seconds));
+            }
+            end = fault.at_seconds + fault.for_seconds;
+        }
+        Ok(())
+    }
+}
+
+impl ScriptedFault {
+    /// Begin and end, since the simulator's start.
+    pub(crate) fn times(&self) -> Result<(Duration, Duration), String> {
+        let begin = Duration::try_from_secs_f64(self.at_seconds)
+            .map_err(|error| format!("at_seconds = {}: {error}", self.at_seconds))?;
+        let lasts = Duration::try_from_secs_f64(self.for_seconds)
+            .map_err(|error| format!("for_seconds = {}: {error}", self.for_seconds))?;
+        let end = begin.checked_add(lasts).ok_or_else(|| "a fault that ends too far in the future".to_owned())?;
+        Ok((begin, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AuthScheme, FaceBox, Password, Person};
+
+    const FULL: &str = r#"
+        listen = "127.0.0.1:8554"
+        cache_dir = "clips"
+        [[mount]]
+        path = "/plaza"
+        scene = { file = "vtest.avi" }
+        codec = "h265"
+        size = [640, 360]
+        fps = 10
+        bitrate_kbps = 500
+        gop_seconds = 0.5
+        max_seconds = 20
+        auth = { scheme = "digest", user = "admin", password = "s3cret" }
+        sender_reports = { late_seconds = 5 }
+        prepare_faults = ["black", "resolution 320x240"]
+        [[mount.fault]]
+        at_seconds = 20.0
+        for_seconds = 5
+        kind = "black"
+        [[mount]]
+        path = "gate/1"
+        scene = { walk_up = [{ photo = "a.png", face_box = [1, 2, 30, 40] }, { video = "b.mp4" }], seconds_each = 6 }
+        sender_reports = "missing"
+        [[mount]]
+        path = "/ball"
+        scene = { pattern = "ball" }
+        [[mount]]
+        path = "/dark"
+        scene = { black = true }
+    "#;
+
+    #[test]
+    fn a_full_config_is_read() {
+        let config = SimConfig::parse(FULL, Path::new("/site")).unwrap();
+        assert_eq!(config.listen.port(), 8554);
+        assert_eq!(config.cache_dir.as_deref(), Some(Path::new("/site/clips")));
+        let [plaza, gate, ball, dark] = config.mounts.as_slice() else { panic!("{} mounts", config.mounts.len()) };
+        assert_eq!(plaza.scene, Scene::File("/site/vtest.avi".into()));
+        assert_eq!(
+            plaza.encoding(),
+            Encoding {
+                codec: Codec::H265,
+                width: 640,
+                height: 360,
+                fps: 10,
+                bitrate_kbps: 500,
+                gop_pictures: 5,
+                seconds_max: 20
+            }
+        );
+        assert_eq!(
+            plaza.auth,
+            Some(Login { scheme: AuthScheme::Digest, user: "admin".to_owned(), password: Password::new("s3cret") })
+        );
+        assert_eq!(plaza.sender_reports, SenderReports::Late(Duration::from_secs(5)));
+        assert_eq!(plaza.prepare_faults, [Fault::Black, Fault::Resolution { width: 320, height: 240 }]);
+        assert_eq!(plaza.faults, [ScriptedFault { at_seconds: 20.0, for_seconds: 5.0, kind: Fault::Black }]);
+        let Scene::WalkUp(walk_up) = &gate.scene else { panic!("{:?}", gate.scene) };
+        assert_eq!(
+            walk_up.people,
+            [
+                Person::Photo { path: "/site/a.png".into(), face_box: Some(FaceBox(1.0, 2.0, 30.0, 40.0)) },
+                Person::Video { path: "/site/b.mp4".into(), face_box: None },
+            ]
+        );
+        assert_eq!((walk_up.seconds_each, walk_up.gap_seconds), (6.0, 3.0));
+        assert_eq!((gate.name(), gate.sender_reports), ("gate/1", SenderReports::Missing));
+        assert_eq!((&ball.scene, &dark.scene), (&Scene::Pattern("ball".to_owned()), &Scene::Black));
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let mount = |line: &str| format!("[[mount]]\npath = \"/a\"\nscene = {{ black = true }}\n{line}\n");
+        for (text, expected) in [
+            (mount("colour = 1"), "unknown field `colour`"),
+            (mount("size = [641, 480]"), "even, got 641x480"),
+            (mount("fps = 0"), "fps is from 1 to 120, got 0"),
+            (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
+            (mount("sender_reports = \"never\""), "unknown variant `never`"),
+            (mount("sender_reports = { late_seconds = -1 }"), "late_seconds = -1"),
+            (mount("prepare_faults = [\"blck\"]"), "\"blck\" is not a fault"),
+            (
+                mount(
+                    "[[mount.fault]]\nat_seconds = 5\nfor_seconds = 5\nkind = \"black\"\n[[mount.fault]]\nat_seconds = 7\nkind = \"drop\"",
+                ),
+                "the fault at 7 s begins before",
+            ),
+            (
+                mount("auth = { scheme = \"basic\", user = \"u\", password = \"env:GATEHOUSE_NO_SUCH_VARIABLE\" }"),
+                "environment variable GATEHOUSE_NO_SUCH_VARIABLE",
+            ),
+            (mount("") + &mount(""), "two mounts have this path"),
+            ("[[mount]]\npath = \"/\"\nscene = { black = true }".to_owned(), "a path is made of"),
+            ("[[mount]]\npath = \"/a\"\nscene = { pattern = \"bal\" }".to_owned(), "smpte"),
+            ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", black = true }".to_owned(), "exactly one of"),
+            ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", gap_seconds = 1 }".to_owned(), "belong to a walk_up"),
+            ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [] }".to_owned(), "at least one person"),
+            ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [{}] }".to_owned(), "exactly one of photo, video"),
+            (
+                "[[mount]]\npath = \"/a\"\nscene = { walk_up = [{ photo = \"a\", face_box = [0, 0, 0, 9] }] }"
+                    .to_owned(),
+                "face_box is [x, y, width, height]",
+            ),
+        ] {
+            let error = SimConfig::parse(&text, Path::new(".")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}\n→ {error}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Turns a scene into a clip: one GStreamer pipeline with a single-threaded software encoder.
+
+use std::time::Duration;
+
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app as gst_app;
+use serde::Deserialize;
+
+use crate::{
+    clip::{AccessUnit, Clip},
+    error::ClipError,
+    scene::Scene,
+    walk_up::WalkUpFrames,
+};
+
+/// How long a pipeline may go without a picture before it is given up.
+const STALL: Duration = Duration::from_secs(30);
+
+/// Video codecs that cameras speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// H.264 / AVC.
+    #[default]
+    H264,
+    /// H.265 / HEVC.
+    H265,
+}
+
+impl Codec {
+    /// Caps of a clip's access units.
+    pub(crate) fn caps(self) -> gst::Caps {
+        let name = match self {
+            Self::H264 => "video/x-h264",
+            Self::H265 => "video/x-h265",
+        };
+        gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
+    }
+
+    /// The payloader, with the parameter sets repeated in band before every key frame.
+    pub(crate) fn payloader(self) -> &'static str {
+        match self {
+            Self::H264 => "rtph264pay config-interval=-1",
+            Self::H265 => "rtph265pay config-interval=-1",
+        }
+    }
+}
+
+/// How a scene is encoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Encoding {
+    /// H.264 or H.265.
+    pub codec: Codec,
+    /// Pixels, even.
+    pub width: u32,
+    /// Pixels, even.
+    pub height: u32,
+    /// Frames per second.
+    pub fps: u32,
+    /// Target bit rate, kbit/s.
+    pub bitrate_kbps: u32,
+    /// Pictures from one key frame to the next.
+    pub gop_pictures: u32,
+    /// A scene longer than this many seconds is cut.
+    pub seconds_max: u32,
+}
+
+impl Default for Encoding {
+    /// H.264, 1280×720 at 25 frames per second, 2 Mbit/s, a key frame every second, at most a minute.
+    fn default() -> Self {
+        Self {
+            codec: Codec::H264,
+            width: 1280,
+            height: 720,
+            fps: 25,
+            bitrate_kbps: 2000,
+            gop_pictures: 25,
+            seconds_max: 60,
+        }
+    }
+}
+
+impl Encoding {
+    /// Raw frames as the encoder takes them.
+    fn raw_caps(&self) -> String {
+        let Self { width, height, fps, .. } = self;
+        format!(
+            "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1,pixel-aspect-ratio=1/1,\
+             colorimetry=bt709"
+        )
+    }
+
+    /// One thread, no B-frames, key frames at a fixed distance: the clip can be cut and looped at any key frame.
+    fn encoder(&self) -> String {
+        let Self { bitrate_kbps, gop_pictures, .. } = self;
+        match self.codec {
+            Codec::H264 => format!(
+                "x264enc bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes=0 threads=1 tune=zerolatency \
+                 speed-preset=superfast option-string=scenecut=0 ! h264parse config-interval=-1"
+            ),
+            Codec::H265 => format!(
+                "x265enc bitrate={bitrate_kbps} key-int-max={gop_pictures} tune=zerolatency speed-preset=ultrafast \
+                 log-level=none option-string=bframes=0:scenecut=0:open-gop=0:pools=none:frame-threads=1 \
+                 ! h265parse config-interval=-1"
+            ),
+        }
+    }
+
+    /// Everything that decides the bytes that come out, for the clip cache's key.
+    pub(crate) fn fingerprint(&self) -> String {
+        format!("{} ! {} | {} s | {}", self.raw_caps(), self.encoder(), self.seconds_max, gst::version_string())
+    }
+}
+
+/// Encodes `scene` once.
+///
+/// # Errors
+/// When a file cannot be decoded, a plugin is missing, or the pipeline stalls.
+pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipError> {
+    let what = match scene {
+        Scene::File(path) => format!("video {}", path.display()),
+        Scene::Pattern(pattern) => format!("test pattern {pattern}"),
+        Scene::WalkUp(_) => "walk-up scene".to_owned(),
+        Scene::Black => "black picture".to_owned(),
+    };
+    let fps = encoding.fps;
+    let source = match scene {
+        Scene::File(_) => "filesrc name=source ! decodebin ! videoconvert ! videoscale ! videorate".to_owned(),
+        Scene::Pattern(pattern) => {
+            format!("videotestsrc pattern={pattern} num-buffers={} ! videoconvert", fps * PATTERN_SECONDS)
+        }
+        Scene::Black => format!("videotestsrc pattern=black num-buffers={fps} ! videoconvert"),
+        Scene::WalkUp(_) => "appsrc name=source format=time block=true max-buffers=4 ! videoconvert".to_owned(),
+    };
+    let description = format!(
+        "{source} ! {raw} ! {encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
+        raw = encoding.raw_caps(),
+        encoder = encoding.encoder(),
+        encoded = encoding.codec.caps(),
+    );
+    let pipeline = Running::launch(&what, &description)?;
+    match scene {
+        Scene::File(path) => pipeline.element("source")?.set_property("location", path),
+        Scene::WalkUp(walk_up) => {
+            let source = pipeline.app_src("source")?;
+            let mut frames = WalkUpFrames::new(walk_up, encoding)?;
+            source.set_caps(Some(frames.caps()));
+            pipeline.play()?;
+            return std::thread::scope(|scope| {
+                let drawing = scope.spawn(move || {
+                    let drawn = frames.push_all(&source);
+                    let _ = source.end_of_stream();
+                    drawn
+                });
+                let clip = collect(&what, encoding, &pipeline);
+                // The scene may be cut short: stopping the pipeline also ends a drawing thread that waits for room.
+                pipeline.stop();
+                match drawing.join() {
+                    Ok(drawn) => drawn.and(clip),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            });
+        }
+        Scene::Pattern(_) | Scene::Black => {}
+    }
+    pipeline.play()?;
+    collect(&what, encoding, &pipeline)
+}
+
+/// A test pattern repeats after this many seconds.
+const PATTERN_SECONDS: u32 = 10;
+
+fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, ClipError> {
+    let sink = pipeline.app_sink("sink")?;
+    let limit = encoding.fps as usize * encoding.seconds_max as usize;
+    let mut units = Vec::new();
+    while units.len() < limit {
+        let Some(sample) = pipeline.pull(&sink)? else { break };
+        if let Some(buffer) = sample.buffer() {
+            let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            // Own bytes without metas or timestamps: the encoder's memory goes back to its pool.
+            let bytes = buffer.map_readable().map_err(|error| pipeline.failed("appsink", &error.to_string()))?.to_vec();
+            units.push(AccessUnit { buffer: gst::Buffer::from_slice(bytes), key });
+        }
+    }
+    Clip::new(what, *encoding, units)
+}
+
+/// A pipeline that stops when dropped, with errors that say what it was for.
+pub(crate) struct Running {
+    what: String,
+    pipeline: gst::Pipeline,
+}
+
+impl Running {
+    /// Builds the pipeline of `description`; it does not run yet.
+    pub(crate) fn launch(what: &str, description: &str) -> Result<Self, ClipError> {
+        let broken = |reason: String| ClipError::Pipeline { what: what.to_owned(), reason };
+        gst::parse::launch(description)
+            .map_err(|error| broken(error.to_string()))?
+            .downcast::<gst::Pipeline>()
+            .map(|pipeline| Self { what: what.to_owned(), pipeline })
+            .map_err(|_| broken("its description is a single element".to_owned()))
+    }
+
+    pub(crate) fn play(&self) -> Result<(), ClipError> {
+        match self.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.first_error().unwrap_or_else(|| self.failed("pipeline", &error.to_string()))),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        // Going to NULL cannot fail for the elements in use.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+
+    pub(crate) fn element(&self, name: &str) -> Result<gst::Element, ClipError> {
+        self.pipeline.by_name(name).ok_or_else(|| self.failed(name, "no such element"))
+    }
+
+    fn app_src(&self, name: &str) -> Result<gst_app::AppSrc, ClipError> {
+        self.element(name)?.downcast().map_err(|_| self.failed(name, "not an appsrc"))
+    }
+
+    pub(crate) fn app_sink(&self, name: &str) -> Result<gst_app::AppSink, ClipError> {
+        self.element(name)?.downcast().map_err(|_| self.failed(name, "not an appsink"))
+    }
+
+    /// The next sample, or `None` at the end of the stream.
+    pub(crate) fn pull(&self, sink: &gst_app::AppSink) -> Result<Option<gst::Sample>, ClipError> {
+        // In short turns, since an error on the bus does not wake the sink.
+        let turn = gst::ClockTime::from_mseconds(100);
+        let turns = STALL.as_millis() / 100;
+        for _ in 0..turns {
+            if let Some(sample) = sink.try_pull_sample(turn) {
+                return Ok(Some(sample));
+            }
+            if let Some(error) = self.first_error() {
+                return Err(error);
+            }
+            if sink.is_eos() {
+                return Ok(None);
+            }
+        }
+        Err(ClipError::Stalled { what: self.what.clone(), waited: STALL })
+    }
+
+    fn failed(&self, element: &str, reason: &str) -> ClipError {
+        ClipError::Failed { what: self.what.clone(), element: element.to_owned(), reason: reason.to_owned() }
+    }
+
+    fn first_error(&self) -> Option<ClipError> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        let gst::MessageView::Error(error) = message.view() else { return None };
+        let element = error.src().map_or_else(String::new, |source| source.name().to_string());
+        Some(self.failed(&element, &error.error().to_string()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn small(codec: Codec) -> Encoding {
+        Encoding { codec, width: 160, height: 120, fps: 10, gop_pictures: 5, bitrate_kbps: 300, seconds_max: 2 }
+    }
+
+    #[test]
+    fn a_pattern_is_cut_at_its_limit_with_key_frames_at_a_fixed_distance() {
+        gst::init().unwrap();
+        for codec in [Codec::H264, Codec::H265] {
+            let clip = encode(&Scene::Pattern("ball".to_owned()), &small(codec)).unwrap();
+            let keys: Vec<usize> =
+                clip.units().iter().enumerate().filter_map(|(at, unit)| unit.key.then_some(at)).collect();
+            assert_eq!(clip.units().len(), 20, "{codec:?}");
+            assert_eq!(keys, [0, 5, 10, 15], "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        gst::init().unwrap();
+        let error = encode(&Scene::File(PathBuf::from("no/such.avi")), &small(Codec::H264)).unwrap_err();
+        assert!(error.to_string().contains("no/such.avi"), "{error}");
+    }
+
+    #[test]
+    fn a_file_without_video_is_refused() {
+        gst::init().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "just words, and enough of them to be taken for text\n".repeat(50)).unwrap();
+        let error = encode(&Scene::File(file.path().to_owned()), &small(Codec::H264)).unwrap_err();
+        assert!(matches!(error, ClipError::Failed { .. } | ClipError::Empty { .. }), "{error}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Simulated RTSP cameras with faults on demand, for tests and demos.
+//!
+//! A [`Sim`] listens on one TCP port and serves any number of mounts. Each mount is a camera of its own: a real
+//! `gst-rtsp-server` with its own thread, login, sessions and statistics, so that one camera's trouble never touches
+//! another's. What a camera shows (its [`Scene`]) is encoded once into a [`Clip`] kept in memory, and then sent in
+//! real time, over and over, with continuous timestamps.
+//!
+//! ```no_run
+//! use gatehouse_sim::{Fault, Sim, SimConfig};
+//!
+//! # fn main() -> Result<(), gatehouse_sim::SimError> {
+//! let config = SimConfig::parse(
+//!     r#"
+//!     [[mount]]
+//!     path = "/plaza"
+//!     scene = { pattern = "ball" }
+//!     "#,
+//!     std::path::Path::new("."),
+//! )?;
+//! let sim = Sim::start(config)?;
+//! println!("{}", sim.url("plaza"));
+//! sim.inject("plaza", Fault::Black)?;
+//! sim.clear("plaza")?;
+//! sim.stop()
+//! # }
+//! ```
+
+mod auth;
+mod clip;
+mod command;
+mod config;
+mod door;
+mod encode;
+mod error;
+mod fault;
+mod library;
+mod mount;
+mod picture;
+mod player;
+mod reports;
+mod scene;
+mod script;
+mod sim;
+mod source;
+mod stats;
+mod walk_up;
+
+pub use auth::{AuthScheme, Login, Password};
+pub use clip::{AccessUnit, Clip};
+pub use command::{Command, CommandError};
+pub use config::{MountConfig, ScriptedFault, SimConfig};
+pub use encode::{Codec, Encoding};
+pub use error::{ClipError, SimError};
+pub use fault::{Fault, FaultError};
+pub use library::ClipLibrary;
+pub use reports::SenderReports;
+pub use scene::Scene;
+pub use sim::Sim;
+pub use stats::MountStats;
+pub use walk_up::{FaceBox, Person, WalkUp};

@@ -1,0 +1,187 @@
+//! I420 pictures and drawing one into another at any size.
+
+/// One 8-bit plane, rows packed without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plane {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Plane {
+    pub(crate) fn filled(width: usize, height: usize, value: u8) -> Self {
+        Self { width, height, bytes: vec![value; width * height] }
+    }
+
+    /// Half the size in both directions, each pixel the mean of four.
+    fn halved(&self) -> Self {
+        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
+        let at =
+            |x: usize, y: usize| u16::from(self.bytes[y.min(self.height - 1) * self.width + x.min(self.width - 1)]);
+        let mut bytes = Vec::with_capacity(width * height);
+        for y in 0..height {
+            for x in 0..width {
+                let sum = at(2 * x, 2 * y) + at(2 * x + 1, 2 * y) + at(2 * x, 2 * y + 1) + at(2 * x + 1, 2 * y + 1);
+                bytes.push(((sum + 2) / 4) as u8);
+            }
+        }
+        Self { width, height, bytes }
+    }
+}
+
+/// A picture in I420: luma, and both chroma planes at half the size (rounded up).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    /// Y, U, V.
+    pub(crate) planes: [Plane; 3],
+}
+
+/// Where a picture is drawn, in pixels of the frame's luma plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Placement {
+    /// Left edge; may lie outside of the frame.
+    pub(crate) left_in_frame: f64,
+    /// Upper edge; may lie outside of the frame.
+    pub(crate) top_in_frame: f64,
+    /// Frame pixels per picture pixel.
+    pub(crate) scale: f64,
+}
+
+impl Picture {
+    /// A picture of one colour.
+    pub(crate) fn plain(width: usize, height: usize, [y, u, v]: [u8; 3]) -> Self {
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        Self {
+            planes: [
+                Plane::filled(width, height, y),
+                Plane::filled(half_width, half_height, u),
+                Plane::filled(half_width, half_height, v),
+            ],
+        }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.planes[0].width
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.planes[0].height
+    }
+
+    /// Draws `source` into this frame, cut off at its edges. Bilinear; before that, large sources are halved until no
+    /// pixel is skipped.
+    pub(crate) fn draw(&mut self, source: &Self, placement: Placement) {
+        let halvings = if placement.scale < 1.0 { (1.0 / placement.scale).log2() as u32 } else { 0 };
+        for (index, (frame_plane, source_plane)) in self.planes.iter_mut().zip(&source.planes).enumerate() {
+            // A chroma pixel covers two luma pixels in the frame and in the source alike.
+            let subsampling = if index == 0 { 1.0 } else { 2.0 };
+            let mut reduced = None::<Plane>;
+            for _ in 0..halvings {
+                reduced = Some(reduced.as_ref().unwrap_or(source_plane).halved());
+            }
+            draw_plane(
+                frame_plane,
+                reduced.as_ref().unwrap_or(source_plane),
+                placement.left_in_frame / subsampling,
+                placement.top_in_frame / subsampling,
+                placement.scale * f64::from(1_u32 << halvings),
+            );
+        }
+    }
+}
+
+/// One sample position along an axis: two neighbours and the weight of the second, of 256.
+struct Tap {
+    first: usize,
+    second: usize,
+    weight: u32,
+}
+
+/// The frame pixels along one axis that the source covers, with where each takes its value from.
+fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize) -> (usize, Vec<Tap>) {
+    let first = start_in_frame.round().clamp(0.0, frame_size as f64) as usize;
+    let end = (start_in_frame + source_size as f64 * scale).round().clamp(0.0, frame_size as f64) as usize;
+    let last = source_size - 1;
+    let taps = (first..end.max(first))
+        .map(|at| {
+            // Pixel centres lie at half-integers.
+            let position = ((at as f64 + 0.5 - start_in_frame) / scale - 0.5).clamp(0.0, last as f64);
+            let first = position as usize;
+            Tap { first, second: (first + 1).min(last), weight: (position.fract() * 256.0) as u32 }
+        })
+        .collect();
+    (first, taps)
+}
+
+fn draw_plane(frame: &mut Plane, source: &Plane, left: f64, top: f64, scale: f64) {
+    let (first_column, columns) = taps(left, scale, source.width, frame.width);
+    let (first_row, rows) = taps(top, scale, source.height, frame.height);
+    for (row, frame_row) in rows.iter().zip(frame.bytes.chunks_exact_mut(frame.width).skip(first_row)) {
+        let upper = &source.bytes[row.first * source.width..][..source.width];
+        let lower = &source.bytes[row.second * source.width..][..source.width];
+        for (column, pixel) in columns.iter().zip(&mut frame_row[first_column..]) {
+            let across = |line: &[u8]| {
+                u32::from(line[column.first]) * (256 - column.weight) + u32::from(line[column.second]) * column.weight
+            };
+            let value = across(upper) * (256 - row.weight) + across(lower) * row.weight;
+            *pixel = ((value + (1 << 15)) >> 16) as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Picture {
+        let mut picture = Picture::plain(width, height, [0, 128, 128]);
+        for (at, byte) in picture.planes[0].bytes.iter_mut().enumerate() {
+            *byte = ((at % width) * 255 / (width - 1)) as u8;
+        }
+        picture
+    }
+
+    #[test]
+    fn a_picture_drawn_at_its_own_size_and_place_is_unchanged() {
+        let source = ramp(64, 48);
+        let mut frame = Picture::plain(64, 48, [7, 7, 7]);
+        frame.draw(&source, Placement { left_in_frame: 0.0, top_in_frame: 0.0, scale: 1.0 });
+        assert_eq!(frame, source);
+    }
+
+    #[test]
+    fn only_the_covered_part_changes() {
+        let source = Picture::plain(10, 10, [200, 90, 90]);
+        let mut frame = Picture::plain(40, 30, [16, 128, 128]);
+        frame.draw(&source, Placement { left_in_frame: 10.0, top_in_frame: 5.0, scale: 2.0 });
+        let luma = &frame.planes[0];
+        let bright = luma.bytes.iter().filter(|&&byte| byte == 200).count();
+        assert_eq!(bright, 20 * 20);
+        assert_eq!(luma.bytes.iter().filter(|&&byte| byte == 16).count(), 40 * 30 - 20 * 20);
+        assert_eq!(luma.bytes[5 * 40 + 10], 200);
+        assert_eq!(luma.bytes[5 * 40 + 9], 16);
+    }
+
+    #[test]
+    fn what_lies_outside_is_cut_off() {
+        let source = Picture::plain(10, 10, [200, 90, 90]);
+        let mut frame = Picture::plain(40, 30, [16, 128, 128]);
+        for (left, top) in [(-15.0, 0.0), (35.0, 25.0), (-100.0, 0.0), (100.0, 100.0), (0.0, -500.0)] {
+            frame.draw(&source, Placement { left_in_frame: left, top_in_frame: top, scale: 2.0 });
+        }
+        let bright = frame.planes[0].bytes.iter().filter(|&&byte| byte == 200).count();
+        assert_eq!(bright, 5 * 20 + 5 * 5);
+    }
+
+    #[test]
+    fn a_much_smaller_picture_keeps_its_mean() {
+        // Fine stripes: without halving first, every sample would hit the same stripe.
+        let mut source = Picture::plain(256, 256, [0, 128, 128]);
+        for (at, byte) in source.planes[0].bytes.iter_mut().enumerate() {
+            *byte = if at % 2 == 0 { 0 } else { 200 };
+        }
+        let mut frame = Picture::plain(32, 32, [0, 128, 128]);
+        frame.draw(&source, Placement { left_in_frame: 0.0, top_in_frame: 0.0, scale: 0.125 });
+        assert!(frame.planes[0].bytes.iter().all(|&byte| (95..=105).contains(&byte)));
+    }
+}

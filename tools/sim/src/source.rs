@@ -1,0 +1,167 @@
+//! Decodes photos and videos to I420 pictures.
+
+use std::path::{Path, PathBuf};
+
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app as gst_app;
+use gstreamer_video::{self as gst_video, prelude::*};
+
+use crate::{encode::Running, error::ClipError, picture::Picture};
+
+/// A photo, or a video that starts again when it ends.
+pub(crate) enum Source {
+    Photo(Picture),
+    Video(Video),
+}
+
+impl Source {
+    pub(crate) fn photo(path: &Path) -> Result<Self, ClipError> {
+        let decoder = Decoder::open(path, None)?;
+        decoder.next()?.map(Self::Photo).ok_or_else(|| ClipError::Empty { what: decoder.what })
+    }
+
+    /// The video's frames at `fps`, whatever its own rate is.
+    pub(crate) fn video(path: &Path, fps: u32) -> Result<Self, ClipError> {
+        Ok(Self::Video(Video { path: path.to_owned(), fps, decoder: Decoder::open(path, Some(fps))? }))
+    }
+
+    /// The picture to show now; a photo hands out the same again and again.
+    pub(crate) fn next(&mut self) -> Result<std::borrow::Cow<'_, Picture>, ClipError> {
+        match self {
+            Self::Photo(picture) => Ok(std::borrow::Cow::Borrowed(picture)),
+            Self::Video(video) => video.next().map(std::borrow::Cow::Owned),
+        }
+    }
+}
+
+pub(crate) struct Video {
+    path: PathBuf,
+    fps: u32,
+    decoder: Decoder,
+}
+
+impl Video {
+    fn next(&mut self) -> Result<Picture, ClipError> {
+        if let Some(picture) = self.decoder.next()? {
+            return Ok(picture);
+        }
+        self.decoder = Decoder::open(&self.path, Some(self.fps))?;
+        self.decoder.next()?.ok_or_else(|| ClipError::Empty { what: self.decoder.what.clone() })
+    }
+}
+
+struct Decoder {
+    what: String,
+    pipeline: Running,
+    sink: gst_app::AppSink,
+}
+
+impl Decoder {
+    fn open(path: &Path, fps: Option<u32>) -> Result<Self, ClipError> {
+        let what = format!("picture file {}", path.display());
+        let rate = fps.map_or_else(String::new, |fps| format!("videorate ! video/x-raw,framerate={fps}/1 ! "));
+        let pipeline = Running::launch(
+            &what,
+            &format!(
+                "filesrc name=source ! decodebin ! videoconvert ! videoscale ! {rate}\
+                 video/x-raw,format=I420,pixel-aspect-ratio=1/1,colorimetry=bt709 \
+                 ! appsink name=sink sync=false max-buffers=2"
+            ),
+        )?;
+        pipeline.element("source")?.set_property("location", path);
+        let sink = pipeline.app_sink("sink")?;
+        pipeline.play()?;
+        Ok(Self { what, pipeline, sink })
+    }
+
+    fn next(&self) -> Result<Option<Picture>, ClipError> {
+        let Some(sample) = self.pipeline.pull(&self.sink)? else { return Ok(None) };
+        let unreadable = |reason: &str| ClipError::Failed {
+            what: self.what.clone(),
+            element: "appsink".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let caps = sample.caps().ok_or_else(|| unreadable("a picture without caps"))?;
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| unreadable(&error.to_string()))?;
+        let buffer = sample.buffer().ok_or_else(|| unreadable("a sample without a buffer"))?;
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info)
+            .map_err(|error| unreadable(&error.to_string()))?;
+        let mut picture = Picture::plain(info.width() as usize, info.height() as usize, [0; 3]);
+        for (index, plane) in (0_u32..).zip(&mut picture.planes) {
+            let bytes = frame.plane_data(index).map_err(|error| unreadable(&error.to_string()))?;
+            let stride = frame.plane_stride()[index as usize] as usize;
+            for (to, from) in plane.bytes.chunks_exact_mut(plane.width).zip(bytes.chunks(stride)) {
+                to.copy_from_slice(&from[..plane.width]);
+            }
+        }
+        Ok(Some(picture))
+    }
+}
+
+/// Writes a picture into a new buffer, with the strides that `info` asks for.
+pub(crate) fn to_buffer(picture: &Picture, info: &gst_video::VideoInfo) -> Result<gst::Buffer, gst::glib::BoolError> {
+    let mut buffer = gst::Buffer::with_size(info.size())?;
+    {
+        let unique = buffer.make_mut();
+        let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(unique, info)?;
+        for (index, plane) in (0_u32..).zip(&picture.planes) {
+            let stride = frame.plane_stride()[index as usize] as usize;
+            let rows = frame.plane_data_mut(index)?.chunks_mut(stride);
+            for (to, from) in rows.zip(plane.bytes.chunks_exact(plane.width)) {
+                to[..plane.width].copy_from_slice(from);
+            }
+        }
+    }
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A photo of a flat colour, made by GStreamer itself.
+    fn write(path: &Path, encoder: &str, pictures: u32) {
+        gst::init().unwrap();
+        let pipeline = gst::parse::launch(&format!(
+            "videotestsrc pattern=white num-buffers={pictures} ! video/x-raw,width=50,height=30,framerate=10/1 \
+             ! videoconvert ! {encoder} ! filesink name=sink"
+        ))
+        .unwrap()
+        .downcast::<gst::Pipeline>()
+        .unwrap();
+        pipeline.by_name("sink").unwrap().set_property("location", path);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let bus = pipeline.bus().unwrap();
+        let end = bus
+            .timed_pop_filtered(gst::ClockTime::from_seconds(20), &[gst::MessageType::Eos, gst::MessageType::Error])
+            .expect("the file is written in time");
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(end.type_(), gst::MessageType::Eos, "{end:?}");
+    }
+
+    #[test]
+    fn a_photo_is_decoded_to_limited_range() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, encoder) in [("a.png", "pngenc snapshot=true"), ("b.jpg", "jpegenc snapshot=true")] {
+            let path = folder.path().join(name);
+            write(&path, encoder, 1);
+            let mut source = Source::photo(&path).unwrap();
+            let picture = source.next().unwrap().into_owned();
+            assert_eq!((picture.width(), picture.height()), (50, 30), "{name}");
+            assert!(picture.planes[0].bytes.iter().all(|&y| (233..=237).contains(&y)), "{name}");
+            assert!(picture.planes[1].bytes.iter().all(|&u| (126..=130).contains(&u)), "{name}");
+            assert_eq!(*source.next().unwrap(), picture);
+        }
+    }
+
+    #[test]
+    fn a_video_starts_again_when_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.avi");
+        write(&path, "jpegenc ! avimux", 4);
+        let mut source = Source::video(&path, 10).unwrap();
+        for _ in 0..10 {
+            assert_eq!(source.next().unwrap().width(), 50);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! People who walk up to a gate camera: each appears small, grows as if coming nearer, stands, and leaves to the side.
+
+use std::path::{Path, PathBuf};
+
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use serde::Deserialize;
+
+use crate::{
+    encode::Encoding,
+    error::ClipError,
+    picture::{Picture, Placement},
+    source::{self, Source},
+};
+
+/// Height of the face when the person comes into sight, as a share of the frame's height.
+const FACE_FAR: f64 = 0.06;
+/// Height of the face when the person stands at the gate.
+const FACE_NEAR: f64 = 0.45;
+/// A person's time is shared out as approaching, standing and (the rest) leaving.
+const APPROACH_SHARE: f64 = 0.45;
+const STAND_SHARE: f64 = 0.45;
+/// The plain wall behind the people, as limited-range Y, U, V: a light grey.
+const WALL: [u8; 3] = [150, 128, 128];
+
+/// Pixels of a photo or video that hold the face: `[x, y, width, height]`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct FaceBox(pub f64, pub f64, pub f64, pub f64);
+
+/// Somebody who walks up to the camera.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "WrittenPerson")]
+pub enum Person {
+    /// Shown by a still photo.
+    Photo {
+        /// Any format that GStreamer decodes.
+        path: PathBuf,
+        /// Where the face is; the whole photo by default.
+        face_box: Option<FaceBox>,
+    },
+    /// Shown by a video, such as a talking face.
+    Video {
+        /// Any format that GStreamer decodes; starts again when it ends.
+        path: PathBuf,
+        /// Where the face is; the whole picture by default.
+        face_box: Option<FaceBox>,
+    },
+}
+
+/// As written in the config: `{ photo = "a.png" }` or `{ video = "b.mp4", face_box = [10, 20, 100, 130] }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPerson {
+    photo: Option<PathBuf>,
+    video: Option<PathBuf>,
+    face_box: Option<FaceBox>,
+}
+
+impl TryFrom<WrittenPerson> for Person {
+    type Error = String;
+
+    fn try_from(WrittenPerson { photo, video, face_box }: WrittenPerson) -> Result<Self, String> {
+        if let Some(FaceBox(x, y, width, height)) = face_box
+            && !(x >= 0.0 && y >= 0.0 && width > 0.0 && height > 0.0)
+        {
+            return Err(format!("face_box is [x, y, width, height] in pixels, got [{x}, {y}, {width}, {height}]"));
+        }
+        match (photo, video) {
+            (Some(path), None) => Ok(Self::Photo { path, face_box }),
+            (None, Some(path)) => Ok(Self::Video { path, face_box }),
+            _ => Err("a person has exactly one of photo, video".to_owned()),
+        }
+    }
+}
+
+impl Person {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Photo { path, .. } | Self::Video { path, .. } => path,
+        }
+    }
+
+    pub(crate) fn path_mut(&mut self) -> &mut PathBuf {
+        match self {
+            Self::Photo { path, .. } | Self::Video { path, .. } => path,
+        }
+    }
+
+    fn face_box(&self) -> Option<FaceBox> {
+        match self {
+            Self::Photo { face_box, .. } | Self::Video { face_box, .. } => *face_box,
+        }
+    }
+
+    fn open(&self, fps: u32) -> Result<Source, ClipError> {
+        match self {
+            Self::Photo { path, .. } => Source::photo(path),
+            Self::Video { path, .. } => Source::video(path, fps),
+        }
+    }
+}
+
+/// People who walk up one after another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WalkUp {
+    /// In this order, over and over.
+    pub people: Vec<Person>,
+    /// From a person's coming into sight to being gone.
+    pub seconds_each: f64,
+    /// The empty scene after each person.
+    pub gap_seconds: f64,
+}
+
+impl WalkUp {
+    /// People with 8 s each and gaps of 3 s.
+    pub fn new(people: Vec<Person>) -> Self {
+        Self { people, seconds_each: 8.0, gap_seconds: 3.0 }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        if self.people.is_empty() {
+            return Err("a walk_up scene needs at least one person".to_owned());
+        }
+        for (name, seconds, least) in [("seconds_each", self.seconds_each, 0.5), ("gap_seconds", self.gap_seconds, 0.0)]
+        {
+            if !(least..=600.0).contains(&seconds) {
+                return Err(format!("{name} is from {least} to 600 s, got {seconds}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything except where the files lie.
+    pub(crate) fn fingerprint(&self) -> String {
+        let people: Vec<(bool, Option<FaceBox>)> =
+            self.people.iter().map(|person| (matches!(person, Person::Video { .. }), person.face_box())).collect();
+        format!(
+            "walk-up {people:?} {} {} {FACE_FAR} {FACE_NEAR} {APPROACH_SHARE} {STAND_SHARE} {WALL:?}",
+            self.seconds_each, self.gap_seconds
+        )
+    }
+}
+
+/// Where a face is in the frame at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pose {
+    /// Height of the face over height of the frame.
+    face_height: f64,
+    /// Centre of the face over width of the frame.
+    centre_x: f64,
+    /// Centre of the face over height of the frame.
+    centre_y: f64,
+}
+
+/// The pose when `progress` (0 to 1) of a person's time is over and they have been there for `seconds`.
+fn pose(progress: f64, seconds: f64) -> Pose {
+    // Nobody stands quite still, and a camera that saw the same picture twice would call itself frozen.
+    let sway = 0.004 * (seconds * 2.1).sin();
+    let bob = 0.003 * (seconds * 3.7).sin();
+    let nearness = (progress / APPROACH_SHARE).min(1.0);
+    let leaving = ((progress - APPROACH_SHARE - STAND_SHARE) / (1.0 - APPROACH_SHARE - STAND_SHARE)).clamp(0.0, 1.0);
+    // At an even pace the distance shrinks evenly, and size is one over distance.
+    let distance = (1.0 - nearness) / FACE_FAR + nearness / FACE_NEAR;
+    Pose {
+        face_height: 1.0 / distance,
+        centre_x: 0.42 + 0.08 * nearness + sway + leaving,
+        centre_y: 0.40 + 0.08 * nearness + bob,
+    }
+}
+
+/// Draws a walk-up scene frame by frame.
+pub(crate) struct WalkUpFrames {
+    walk_up: WalkUp,
+    fps: u32,
+    pictures_max: u64,
+    info: gst_video::VideoInfo,
+    caps: gst::Caps,
+}
+
+impl WalkUpFrames {
+    pub(crate) fn new(walk_up: &WalkUp, encoding: &Encoding) -> Result<Self, ClipError> {
+        let impossible = |error: gst::glib::BoolError| ClipError::Pipeline {
+            what: "walk-up scene".to_owned(),
+            reason: error.to_string(),
+        };
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, encoding.width, encoding.height)
+            .fps(gst::Fraction::new(encoding.fps as i32, 1))
+            .colorimetry(&"bt709".parse::<gst_video::VideoColorimetry>().map_err(impossible)?)
+            .build()
+            .map_err(impossible)?;
+        let caps = info.to_caps().map_err(impossible)?;
+        let pictures_max = u64::from(encoding.fps) * u64::from(encoding.seconds_max);
+        Ok(Self { walk_up: walk_up.clone(), fps: encoding.fps, pictures_max, info, caps })
+    }
+
+    pub(crate) fn caps(&self) -> &gst::Caps {
+        &self.caps
+    }
+
+    /// Draws every person once and hands the frames to `out`, until it takes no more.
+    pub(crate) fn push_all(&mut self, out: &gst_app::AppSrc) -> Result<(), ClipError> {
+        let wall = Picture::plain(self.info.width() as usize, self.info.height() as usize, WALL);
+        let shown = (self.walk_up.seconds_each * f64::from(self.fps)).round() as u64;
+        let gap = (self.walk_up.gap_seconds * f64::from(self.fps)).round() as u64;
+        let mut index = 0_u64;
+        for person in &self.walk_up.people {
+            if index >= self.pictures_max {
+                break;
+            }
+            let mut source = person.open(self.fps)?;
+            for at in 0..shown + gap {
+                let mut frame = wall.clone();
+                if at < shown {
+                    let pose = pose(at as f64 / shown as f64, at as f64 / f64::from(self.fps));
+                    let picture = source.next()?;
+                    frame.draw(&picture, placement(pose, person.face_box(), &picture, &wall));
+                }
+                if !self.push(out, &frame, index)? {
+                    return Ok(());
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `out` wants more.
+    fn push(&self, out: &gst_app::AppSrc, frame: &Picture, index: u64) -> Result<bool, ClipError> {
+        let mut buffer = source::to_buffer(frame, &self.info).map_err(|error| ClipError::Failed {
+            what: "walk-up scene".to_owned(),
+            element: "frame buffer".to_owned(),
+            reason: error.to_string(),
+        })?;
+        if let Some(buffer) = buffer.get_mut() {
+            let second = gst::ClockTime::SECOND.nseconds();
+            buffer.set_pts(gst::ClockTime::from_nseconds(index * second / u64::from(self.fps)));
+            buffer.set_duration(gst::ClockTime::from_nseconds(second / u64::from(self.fps)));
+        }
+        Ok(out.push_buffer(buffer).is_ok())
+    }
+}
+
+/// Puts the face of `picture` where `pose` wants it.
+fn placement(pose: Pose, face_box: Option<FaceBox>, picture: &Picture, frame: &Picture) -> Placement {
+    let FaceBox(x, y, width, height) =
+        face_box.unwrap_or(FaceBox(0.0, 0.0, picture.width() as f64, picture.height() as f64));
+    let scale = pose.face_height * frame.height() as f64 / height;
+    Placement {
+        left_in_frame: pose.centre_x * frame.width() as f64 - (x + width / 2.0) * scale,
+        top_in_frame: pose.centre_y * frame.height() as f64 - (y + height / 2.0) * scale,
+        scale,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_grows_stands_and_leaves() {
+        let heights: Vec<f64> = (0..=100).map(|percent| pose(f64::from(percent) / 100.0, 0.0).face_height).collect();
+        assert!((heights[0] - FACE_FAR).abs() < 1e-9);
+        assert!(heights.windows(2).all(|pair| pair[0] <= pair[1] + 1e-9), "never smaller again");
+        assert!((heights[45] - FACE_NEAR).abs() < 1e-9 && (heights[90] - FACE_NEAR).abs() < 1e-9);
+        let standing = pose(0.7, 1.0);
+        assert!((0.48..0.52).contains(&standing.centre_x));
+        assert!(pose(1.0, 8.0).centre_x > 1.4, "a face 0.45 high is out of a 16:9 frame by then");
+    }
+
+    #[test]
+    fn a_standing_person_never_gives_the_same_picture_twice() {
+        assert!((0..100).all(|at| pose(0.6, f64::from(at) * 0.04) != pose(0.6, f64::from(at + 1) * 0.04)));
+    }
+
+    #[test]
+    fn the_face_box_lands_where_the_pose_wants_it() {
+        let picture = Picture::plain(200, 300, [0; 3]);
+        let frame = Picture::plain(1280, 720, [0; 3]);
+        let pose = Pose { face_height: 0.5, centre_x: 0.5, centre_y: 0.25 };
+        let placed = placement(pose, Some(FaceBox(50.0, 60.0, 90.0, 120.0)), &picture, &frame);
+        assert!((placed.scale - 3.0).abs() < 1e-9, "120 px become 360");
+        assert!((placed.left_in_frame + (50.0 + 45.0) * 3.0 - 640.0).abs() < 1e-9);
+        assert!((placed.top_in_frame + (60.0 + 60.0) * 3.0 - 180.0).abs() < 1e-9);
+        assert!((placement(pose, None, &picture, &frame).scale - 1.2).abs() < 1e-9, "the whole photo is 360 px high");
+    }
+}
