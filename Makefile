@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test
+.PHONY: help setup setup-test demo test lint docs bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,3 +10,22 @@ setup: ## system packages, models, media, ONNX Runtime (first time: some minutes
 
 setup-test: ## the same, and what the tests need (a browser)
 	@tools/setup/setup.sh --with-tests
+
+demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECONDS=60 ends it, and checks it)
+	@echo "demo: building gatehouse (the first time about 10 minutes on two cores, later seconds)"
+	@cargo build --locked --workspace --bins
+	@exec target/debug/gatehouse demo
+
+test: setup-test ## all tests, on real RTSP, zenoh, models and a browser (the first time about 20 minutes on two cores)
+	@python3 -B -m unittest discover --quiet --start-directory tools/setup
+	cargo test --locked --workspace --all-targets
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## the API documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+bench: setup ## how long a frame takes, stage by stage
+	cargo bench --locked --bench frame_path

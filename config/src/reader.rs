@@ -380,7 +380,7 @@ fn unknown_key(table: &'static Table, name: &str) -> (String, Option<String>) {
     let help = if elsewhere.is_empty() {
         format!("it takes: {}", table.names().collect::<Vec<_>>().join(", "))
     } else {
-        format!("`{shown}` belongs in {}", elsewhere.join(" or "))
+        format!("`{shown}` belongs to {}", elsewhere.join(" or "))
     };
     (unknown, Some(help))
 }

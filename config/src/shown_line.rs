@@ -62,21 +62,38 @@ fn visible(line: &str) -> &str {
     };
     let value = value.trim_start();
     let name = name.rsplit('.').next().unwrap_or(name).trim().trim_matches(['"', '\'']);
-    if may_be_shown(name, value) { line } else { &line[..line.len() - value.len()] }
+    match may_be_shown(name, value) {
+        Shown::All => line,
+        Shown::Key => &line[..line.len() - value.len()],
+        Shown::Nothing => "",
+    }
 }
 
-fn may_be_shown(name: &str, value: &str) -> bool {
+enum Shown {
+    All,
+    Key,
+    Nothing,
+}
+
+fn may_be_shown(name: &str, value: &str) -> Shown {
     let tables = keys::ROOT.with_all_below();
     let keys: Vec<&Key> = tables.iter().filter_map(|table| table.key(name)).collect();
-    if keys.is_empty() {
-        let names = tables.iter().copied().flat_map(Table::names);
-        return is_plain(value) && nearest(name, names).is_some();
-    }
-    if keys.iter().any(|key| key.kind.may_hold_a_secret()) {
-        return shows_only_places(value);
-    }
-    let Some((strings, between)) = strings(value) else { return false };
-    strings.is_empty() || !between.contains(['=', '{'])
+    let all = if keys.is_empty() {
+        // What is no key at all may be the second half of a secret with a line end in it.
+        if nearest(name, tables.iter().copied().flat_map(Table::names)).is_none() {
+            return Shown::Nothing;
+        }
+        is_plain(value)
+    } else if keys.iter().any(|key| key.kind.may_hold_a_secret()) {
+        shows_only_places(value)
+    } else {
+        strings(value).is_some_and(|(strings, between)| match strings[..] {
+            [] => is_plain_table(value),
+            // A `#` in a string is rare, and where the quotes don't pair up this is what a comment looks like.
+            _ => is_plain(&between) && !value.contains('#'),
+        })
+    };
+    if all { Shown::All } else { Shown::Key }
 }
 
 fn is_header(line: &str) -> bool {
@@ -89,12 +106,18 @@ fn is_plain(text: &str) -> bool {
     rest.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+-._,[]".contains(c))
 }
 
+/// Numbers under the names of keys: `{ medium = 5, high = 10 }`.
+fn is_plain_table(text: &str) -> bool {
+    let is_key = |word: &str| keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some());
+    text.split(|c: char| c.is_whitespace() || "={},".contains(c)).all(|word| is_plain(word) || is_key(word))
+}
+
+/// A line that lost its `=`, up to the first word, if that is a key.
 fn known_first_word(line: &str) -> &str {
-    let start = line.len() - line.trim_start().len();
-    let end = line[start..].find(char::is_whitespace).map_or(line.len(), |length| start + length + 1);
-    let word = line[start..end].trim_end();
+    let Some(word) = line.split_whitespace().next() else { return "" };
     let known = keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some());
-    if known { &line[..end] } else { "" }
+    let length = line.len() - line.trim_start().len() + word.len();
+    if known { &line[..length] } else { "" }
 }
 
 /// Whether all that is there are strings that name places and no secrets.
@@ -172,6 +195,9 @@ mod tests {
             ("analyse_fps = 10.0 # was hunter2", "analyse_fps = 10.0 "),
             (r#"id = "North Gate" # hunter2"#, r#"id = "North Gate" "#),
             (r#"id = "hunter2 # ?"#, "id = "),
+            (r#"id" = "a" # hunter2"#, r#"id" = "#),
+            (r#"id = "a" hunter2"#, "id = "),
+            ("grant_s = 5 hunter2", "grant_s = "),
             ("[[gate]]", "[[gate]]"),
             ("  [0.1, 0.4],", "  [0.1, 0.4],"),
             (r#"login = "env:GATE_1""#, r#"login = "env:GATE_1""#),
@@ -180,7 +206,8 @@ mod tests {
             (r#""login" = 'admin:hunter2'"#, r#""login" = "#),
             ("login = admin:hunter2", "login = "),
             ("login = 123456", "login = "),
-            ("login hunter2", "login "),
+            ("login hunter2", "login"),
+            ("门口\u{2028} hunter2", ""),
             ("hunter2", ""),
             (r#"key = "hunter2""#, "key = "),
             (r#"source = "rtsp://admin:hunter2@cam/""#, "source = "),
@@ -193,8 +220,9 @@ mod tests {
             (r#"  "tcp/127.0.0.1:1","#, r#"  "tcp/127.0.0.1:1","#),
             (r#"  "hunter2","#, ""),
             ("analyze_fps = 10", "analyze_fps = 10"),
-            ("pin = 123456", "pin = "),
-            (r#"password = "hunter2""#, "password = "),
+            ("pin = 123456", ""),
+            (r#"password = "hunter2""#, ""),
+            (r#"sorce = "hunter2""#, "sorce = "),
             (r#"gate = [{ id = "a", login = "admin:hunter2" }]"#, "gate = "),
             (r#"id = "a", login = "admin:hunter2""#, "id = "),
             ("levels = { medium = 5, high = 3 }", "levels = { medium = 5, high = 3 }"),

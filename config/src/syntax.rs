@@ -30,7 +30,7 @@ pub(crate) fn readable(text: &str) -> Readable {
         readable.errors.push(finding(text, error));
         let lines = Lines::new(&readable.text);
         let broken = lines.position(start(error)).line;
-        if swallows_lines(error) || lines.line(broken).trim().is_empty() {
+        if is_in_brackets(text, error) || lines.line(broken).trim().is_empty() {
             break;
         }
         let is_header = |number: usize| {
@@ -59,33 +59,41 @@ fn text_with(text: &str, from: usize, to: usize, replace: impl Fn(u8) -> char) -
     text[..from].chars().chain(replaced).chain(text[to..].chars()).collect()
 }
 
-/// Whether the parser took the following lines for parts of a list or table that doesn't end.
-fn swallows_lines(error: &Error) -> bool {
+/// Whether the error is within a list or table of several lines, which may just not have been closed: the parser then
+/// takes all that follows for a part of it.
+fn is_in_brackets(text: &str, error: &Error) -> bool {
     let message = error.message();
-    (message.contains("array") && !message.contains("array table"))
-        || message.contains("inline table")
-        || message.contains("key-value pairs")
+    let about_brackets =
+        ["array elements", "inline table", "key-value pairs"].iter().any(|part| message.contains(part));
+    about_brackets
+        || message == "unclosed array, expected `]`"
+        || (is_unquoted(text, error) && !follows_equals(text, error))
+}
+
+fn is_unquoted(text: &str, error: &Error) -> bool {
+    let message = error.message();
+    let given = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    message.starts_with("string values must be quoted")
+        || (message.starts_with("invalid ") && given.starts_with(|c: char| c.is_alphabetic()))
+}
+
+fn follows_equals(text: &str, error: &Error) -> bool {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.rsplit('\n').next().is_some_and(|line| line.contains('='))
 }
 
 fn finding(text: &str, error: &Error) -> Finding {
     let span = error.span().unwrap_or(text.len()..text.len());
     let given = text.get(span.clone()).unwrap_or_default();
-    let (message, help) = match error.message() {
-        "duplicate key" => (format!("`{given}` is given twice"), None),
+    let message = match error.message() {
+        "duplicate key" => format!("`{given}` is given twice"),
         message if message.starts_with("invalid basic string, expected `\"`") => {
-            ("the text has no closing quote".to_owned(), None)
+            "the text has no closing quote".to_owned()
         }
         // What is there isn't repeated: it may be a password.
-        message if message.starts_with("invalid ") && given.starts_with(|c: char| c.is_alphabetic()) => {
-            ("not valid TOML: text must stand in quotes".to_owned(), None)
-        }
-        message if message.starts_with("string values must be quoted") => {
-            ("not valid TOML: text must stand in quotes".to_owned(), None)
-        }
-        message if swallows_lines(error) => {
-            (format!("not valid TOML: {message}"), Some("or is a bracket of the lines before not closed?".to_owned()))
-        }
-        message => (format!("not valid TOML: {message}"), None),
+        _ if is_unquoted(text, error) => "not valid TOML: text must stand in quotes".to_owned(),
+        message => format!("not valid TOML: {message}"),
     };
+    let help = is_in_brackets(text, error).then(|| "or is a bracket of the lines before not closed?".to_owned());
     Finding { span, path: String::new(), message, help, local: true }
 }

@@ -66,7 +66,7 @@ impl Similarity {
     }
 
     /// The same for a chroma plane of half the size, whose samples lie in the middle of four luma samples.
-    fn from_chroma(&self) -> Self {
+    fn of_chroma(&self) -> Self {
         Self {
             a: 2.0 * self.a,
             b: 2.0 * self.b,
@@ -111,7 +111,7 @@ impl fmt::Debug for AlignedFace {
 /// If the landmarks are not finite or all in one place, or OpenCV fails.
 pub fn align_face(picture: &YuvPicture<'_>, landmarks_in_frame: &[Point; 5]) -> Result<AlignedFace, ModelError> {
     let luma_to_crop = Similarity::fit(landmarks_in_frame, &TEMPLATE_IN_CROP).ok_or(ModelError::Landmarks)?;
-    let chroma_to_crop = luma_to_crop.from_chroma();
+    let chroma_to_crop = luma_to_crop.of_chroma();
     let fail = ModelError::opencv("aligning a face");
     let mut y = Zeroizing::new(vec![0; PIXELS]);
     let mut chroma = Zeroizing::new(vec![0; 2 * PIXELS]);

@@ -14,6 +14,20 @@ pub enum Recovery {
     Stop,
 }
 
+/// Another file than the manifest's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("has SHA-256 {got} and {got_bytes} bytes, expected {expected} and {expected_bytes}")]
+pub struct FileMismatch {
+    /// Digest in the manifest.
+    pub expected: Sha256,
+    /// Length in the manifest.
+    pub expected_bytes: u64,
+    /// Digest found.
+    pub got: Sha256,
+    /// Length found.
+    pub got_bytes: u64,
+}
+
 /// A model that can't be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -60,24 +74,14 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// The file is not the one of the manifest.
-    #[error(
-        "model `{model}`: {} has SHA-256 {got} and {got_bytes} bytes, expected {expected} and {expected_bytes}; \
-         delete it and run `make setup`",
-        path.display()
-    )]
+    #[error("model `{model}`: {} {mismatch}; delete it and run `make setup`", path.display())]
     WrongFile {
         /// Name.
         model: String,
         /// The file.
         path: PathBuf,
-        /// Digest in the manifest.
-        expected: Sha256,
-        /// Length in the manifest.
-        expected_bytes: u64,
-        /// Digest found.
-        got: Sha256,
-        /// Length found.
-        got_bytes: u64,
+        /// What differs.
+        mismatch: Box<FileMismatch>,
     },
     /// ONNX Runtime refuses the file.
     #[error("model `{model}`: ONNX Runtime can't open it: {message}")]

@@ -74,7 +74,9 @@ impl SmallPicture {
                 for plane in pairs {
                     let (rows, columns) = (to_i32(height / 2)?, to_i32(width / 2)?);
                     let mut target = Mat::new_rows_cols_with_bytes_mut::<Pair>(rows, columns, &mut self.interleaved)?;
-                    with_matrix::<Pair, _>(plane, &mut self.spare, |source| by_area(source, &mut target, rows, columns))?;
+                    with_matrix::<Pair, _>(plane, &mut self.spare, |source| {
+                        by_area(source, &mut target, rows, columns)
+                    })?;
                 }
                 for ((u, v), pair) in u.iter_mut().zip(v).zip(self.interleaved.chunks_exact(2)) {
                     (*u, *v) = (pair[0], pair[1]);
@@ -94,8 +96,11 @@ impl SmallPicture {
         let Size { width, height } = self.size;
         let (y, chroma) = self.yuv.split_at_mut(width * height);
         let (u, v) = chroma.split_at_mut(chroma.len() / 2);
-        [(y, width, 1), (u, width / 2, 2), (v, width / 2, 2)]
-            .map(|(samples, columns, subsampling)| PlaneMut { samples, columns, subsampling })
+        [(y, width, 1), (u, width / 2, 2), (v, width / 2, 2)].map(|(samples, columns, subsampling)| PlaneMut {
+            samples,
+            columns,
+            subsampling,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod assets;
 mod embedding;
 mod error;
 mod interface;
+pub mod jpeg;
 mod manifest;
 mod nanodet;
 mod nms;
@@ -26,7 +27,7 @@ mod yunet;
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
 pub use assets::{Assets, NoAssetsFolder};
 pub use embedding::Embedding;
-pub use error::{ModelError, Recovery};
+pub use error::{FileMismatch, ModelError, Recovery};
 pub use manifest::{
     Catalogue, ColourOrder, Convert, Dimension, ElementType, Input, Layout, Manifest, ManifestError, Metric, ModelFile,
     Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,

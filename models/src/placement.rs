@@ -91,7 +91,7 @@ mod tests {
             prop_assert!(placement.point_in_frame(in_tensor).distance(at) < 1e-2);
             let size = placement.in_tensor();
             prop_assert!(size.width <= TENSOR.width && size.height <= TENSOR.height);
-            prop_assert!(size.width % 2 == 0 && size.height % 2 == 0);
+            prop_assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2));
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sha2::Digest;
 
 use crate::assets::Assets;
-use crate::error::ModelError;
+use crate::error::{FileMismatch, ModelError};
 use crate::manifest::{Catalogue, Manifest, ModelFile, Sha256, Task};
 use crate::runtime::OnnxRuntime;
 use crate::session::{Model, SessionOptions};
@@ -86,8 +86,8 @@ fn read_verified(manifest: &Manifest, assets: &Assets) -> Result<Vec<u8>, ModelE
     let got = Sha256(sha2::Sha256::digest(&content).into());
     let got_bytes = content.len() as u64;
     if got != *sha256 || got_bytes != *bytes {
-        let (expected, expected_bytes) = (*sha256, *bytes);
-        return Err(ModelError::WrongFile { model, path, expected, expected_bytes, got, got_bytes });
+        let mismatch = FileMismatch { expected: *sha256, expected_bytes: *bytes, got, got_bytes };
+        return Err(ModelError::WrongFile { model, path, mismatch: Box::new(mismatch) });
     }
     Ok(content)
 }

@@ -1,24 +1,31 @@
 //! Real photos through the whole Rust path, against OpenCV's and numpy's results (`golden/README.md`).
 
+#![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
+
 use std::path::{Path, PathBuf};
 
 use gatehouse_models::{
-    Assets, Catalogue, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, Person, PersonDetector, PhotoLimits,
-    Registry, SessionOptions, align_face, read_photo,
+    Assets, Catalogue, ColourOrder, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, Person, PersonDetector,
+    PhotoLimits, Registry, SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::{Point, Rect, YuvPicture};
 use serde::Deserialize;
 
-/// The reference went the same way (planes shrunk, then BGR), by another OpenCV and another inference engine: measured
-/// at most 0.3 pixels of the tensor. Coarser than a pixel would be another resize or another decoding.
-const SAME_WAY_PX_IN_TENSOR: f32 = 1.0;
-/// The reference went from BGR straight: chroma is halved on our way. Measured at most 1.3 pixels of the tensor.
-const STRAIGHT_PX_IN_TENSOR: f32 = 2.0;
-const SCORE_TOLERANCE: f32 = 0.02;
-/// Same landmarks, same pixels, but our crop warps planes and the reference's warps BGR.
-const SAME_WAY_COSINE: f32 = 0.999;
-/// Here the landmarks differ by up to a pixel, and chroma is halved.
+/// The reference went the same way (planes shrunk, then BGR) by another OpenCV and another inference engine. Measured at
+/// most 0.002 pixels of the tensor; coarser than this is another resize or another decoding.
+const SAME_WAY_PX_IN_TENSOR: f32 = 0.1;
+const SAME_WAY_SCORE: f32 = 0.002;
+/// The reference went from BGR straight, ours has halved chroma. Measured at most 0.7 pixels of the tensor for most, and
+/// up to 4.1 where suppression chose the other of two neighbouring cells, whose scores are 0.0004 apart.
+const STRAIGHT_PX_IN_TENSOR: f32 = 5.0;
+const STRAIGHT_SCORE: f32 = 0.04;
+/// Same landmarks, same pixels; but our crop interpolates chroma, and the reference repeats it and then warps BGR.
+/// Measured 0.9985 and more.
+const SAME_WAY_COSINE: f32 = 0.998;
+/// Chroma is halved on our way only. Measured 0.9945 and more.
 const STRAIGHT_COSINE: f32 = 0.99;
+/// What a test of the colour order must tell from the above. Measured 0.96 and less with blue and red swapped.
+const SWAPPED_COLOURS_COSINE: f32 = 0.98;
 /// Of a cosine between two pictures: each embedding may be off by `1 − SAME_WAY_COSINE`.
 const PAIR_TOLERANCE: f32 = 0.03;
 
@@ -108,6 +115,15 @@ fn registry() -> Registry {
     Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
 }
 
+#[derive(Clone, Copy)]
+struct Tolerance {
+    px_in_tensor: f32,
+    score: f32,
+}
+
+const SAME_WAY: Tolerance = Tolerance { px_in_tensor: SAME_WAY_PX_IN_TENSOR, score: SAME_WAY_SCORE };
+const STRAIGHT: Tolerance = Tolerance { px_in_tensor: STRAIGHT_PX_IN_TENSOR, score: STRAIGHT_SCORE };
+
 /// The largest difference of two boxes' edges, each axis in its own pixels of the tensor.
 fn box_off(got: &Rect, wanted: &[f32; 4], px: [f32; 2]) -> f32 {
     let [x, y, width, height] = *wanted;
@@ -120,7 +136,7 @@ fn box_off(got: &Rect, wanted: &[f32; 4], px: [f32; 2]) -> f32 {
     off.into_iter().map(f32::abs).fold(0.0, f32::max)
 }
 
-fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: [f32; 2], tolerance: f32) {
+fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: [f32; 2], tolerance: Tolerance) {
     assert_eq!(got.len(), wanted.len(), "{of}: number of faces");
     for face in wanted {
         let off = |found: &Face| box_off(&found.box_in_frame, &face.box_in_frame, px);
@@ -130,9 +146,14 @@ fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: [f32; 2], to
             landmarks_off.map(|([x, y], p)| p.distance(Point { x: *x, y: *y }) / px[0]).fold(0.0, f32::max);
         let score_off = (nearest.score - face.score).abs();
         println!("{of}: box {:.3} landmarks {landmarks_off:.3} score {score_off:.4}", off(nearest));
-        assert!(off(nearest) < tolerance, "{of}: box {:?} instead of {:?}", nearest.box_in_frame, face.box_in_frame);
-        assert!(landmarks_off < tolerance, "{of}: landmarks are off by {landmarks_off} px of the tensor");
-        assert!(score_off < SCORE_TOLERANCE, "{of}: score {} instead of {}", nearest.score, face.score);
+        assert!(
+            off(nearest) < tolerance.px_in_tensor,
+            "{of}: box {:?} instead of {:?}",
+            nearest.box_in_frame,
+            face.box_in_frame
+        );
+        assert!(landmarks_off < tolerance.px_in_tensor, "{of}: landmarks are off by {landmarks_off} px of the tensor");
+        assert!(score_off < tolerance.score, "{of}: score {} instead of {}", nearest.score, face.score);
     }
 }
 
@@ -148,8 +169,8 @@ fn faces_are_opencvs_faces() {
     for (i, picture) in golden.pictures.iter().enumerate() {
         let px = picture.px_in_tensor([640, 384], true);
         let of = |way: &str| format!("{}, {way}", picture.file);
-        compare_faces(&of("same way"), &batched[i], &picture.i420.letterbox, px, SAME_WAY_PX_IN_TENSOR);
-        compare_faces(&of("straight"), &batched[i], &picture.bgr.letterbox, px, STRAIGHT_PX_IN_TENSOR);
+        compare_faces(&of("same way"), &batched[i], &picture.i420.letterbox, px, SAME_WAY);
+        compare_faces(&of("straight"), &batched[i], &picture.bgr.letterbox, px, STRAIGHT);
         let mut alone = Vec::new();
         detector.detect(&pictures[i..=i], 0.6, &mut alone).expect("detects");
         let as_golden = |face: &Face| GoldenFace {
@@ -160,7 +181,7 @@ fn faces_are_opencvs_faces() {
             embedding: Vec::new(),
         };
         let in_batch: Vec<GoldenFace> = batched[i].iter().map(as_golden).collect();
-        compare_faces(&of("alone against in a batch"), &alone[0], &in_batch, px, 0.01);
+        compare_faces(&of("alone against in a batch"), &alone[0], &in_batch, px, SAME_WAY);
     }
     assert_eq!(detector.not_finite(), 0);
 }
@@ -230,7 +251,30 @@ fn one_person_is_told_from_another_as_by_opencv() {
     }
 }
 
-fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2], tolerance: f32) {
+#[test]
+fn blue_and_red_swapped_would_show() {
+    let golden: Golden<GoldenFaces> = golden("faces.json");
+    let mut catalogue = Catalogue::builtin().expect("the manifests that ship");
+    let mut swapped = catalogue.get("sface").expect("it ships").clone();
+    swapped.inputs[0].colour = ColourOrder::Bgr;
+    catalogue.add(swapped);
+    let registry = Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`");
+    let mut embedder = FaceEmbedder::load(&registry, "sface", &SessionOptions::default()).expect("run `make setup`");
+    for picture in &golden.pictures {
+        let photo = picture.read();
+        for face in &picture.i420.letterbox {
+            let landmarks = face.landmarks.map(|[x, y]| Point { x, y });
+            let aligned = align_face(&photo.as_picture(), &landmarks).expect("aligned");
+            let mut got = Vec::new();
+            embedder.embed(&[aligned], &mut got).expect("embeds");
+            let cosine = got[0].cosine(&Embedding::from_slice(&face.embedding).expect("an embedding"));
+            println!("{}, swapped colours: cosine {cosine:.5}", picture.file);
+            assert!(cosine < SWAPPED_COLOURS_COSINE, "{}: cosine {cosine} with the wrong colours", picture.file);
+        }
+    }
+}
+
+fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2], tolerance: Tolerance) {
     let count = got.iter().filter(|person| person.score >= 0.5).count();
     assert_eq!(count, wanted.count, "{of}: people of score 0.5 and more");
     for person in wanted.persons.iter().filter(|person| person.score >= 0.5) {
@@ -238,8 +282,13 @@ fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2],
         let nearest = got.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("as many as wanted");
         let score_off = (nearest.score - person.score).abs();
         println!("{of}: box {:.3} score {score_off:.4}", off(nearest));
-        assert!(off(nearest) < tolerance, "{of}: box {:?} instead of {:?}", nearest.box_in_frame, person.box_in_frame);
-        assert!(score_off < SCORE_TOLERANCE, "{of}: score {} instead of {}", nearest.score, person.score);
+        assert!(
+            off(nearest) < tolerance.px_in_tensor,
+            "{of}: box {:?} instead of {:?}",
+            nearest.box_in_frame,
+            person.box_in_frame
+        );
+        assert!(score_off < tolerance.score, "{of}: score {} instead of {}", nearest.score, person.score);
     }
 }
 
@@ -254,8 +303,8 @@ fn people_are_the_references_people() {
     detector.detect(&pictures, 0.3, &mut batched).expect("detects");
     for (picture, people) in golden.pictures.iter().zip(&batched) {
         let px = picture.px_in_tensor([416, 416], false);
-        compare_people(&format!("{}, same way", picture.file), people, &picture.i420, px, SAME_WAY_PX_IN_TENSOR);
-        compare_people(&format!("{}, straight", picture.file), people, &picture.bgr, px, STRAIGHT_PX_IN_TENSOR);
+        compare_people(&format!("{}, same way", picture.file), people, &picture.i420, px, SAME_WAY);
+        compare_people(&format!("{}, straight", picture.file), people, &picture.bgr, px, STRAIGHT);
         for person in people {
             let Rect { x, y, .. } = person.box_in_frame;
             let inside = x >= 0.0 && y >= 0.0 && person.box_in_frame.right() <= picture.width as f32 + 0.01;

@@ -12,6 +12,7 @@ the converted model with the decoder in golden_nanodet.py. What each number mean
 import hashlib
 import json
 import os
+import re
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -31,31 +32,37 @@ FACE_MIN_SCORE, FACE_MAX_IOU = 0.6, 0.3
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-HOW_PICTURES = (
-    "Pictures are decoded by OpenCV to BGR and cut to even sides (the last odd row or column falls). bgr_sha256 is of "
-    "those rows x columns x 3 bytes, i420_sha256 of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601. "
-    "'bgr' results are from that BGR picture; 'i420' results are what a camera frame goes through: each I420 plane is "
-    "resized by itself (INTER_LINEAR), and the small picture converted with COLOR_YUV2BGR_I420. Coordinates are pixels of "
-    "the cut picture; box is [x, y, width, height]."
-)
-HOW_FACES = (
-    "Faces: cv2.FaceDetectorYN (score 0.6, NMS IoU 0.3, best first) on the original 640x640 model, which OpenCV runs at "
-    "any size; landmarks are the person's right eye, left eye, nose, right and left corner of the mouth. own_size: at the "
-    "picture's own size. letterbox: aspect kept, anchored at the top left of 640x384, sides rounded to even numbers, the "
-    "rest black; the results are scaled back along each side. similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, "
-    "y' = b*x + a*y + ty, by least squares from the landmarks to ArcFace's 112x112 template. embedding: "
-    "cv2.FaceRecognizerSF.alignCrop and feature (not normalised); for 'i420' the crop is cut from the full picture after "
-    "I420 and back."
-)
-HOW_PERSONS = (
-    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture squeezed to 416x416; "
-    "count_at_0.5 is how many have a score of 0.5 and more."
-)
-HOW_TENSORS = (
-    "Tensors: element i (row-major over the whole batch) of the input is ((i * 2654435761 mod 2^32) >> 24) * scale + "
-    "offset, all exact in f32. The outputs are of the original model, one item of the batch at a time (NanoDet: of the "
-    "converted one). mean is over all elements; samples are [flat index, value]."
-)
+HOW_PICTURES = [
+    "Pictures are decoded by OpenCV to BGR and cut to even sides (the last odd row or column falls).",
+    "bgr_sha256 is of those rows x columns x 3 bytes.",
+    "i420_sha256 is of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601.",
+    "'bgr' results are from that BGR picture.",
+    "'i420' results are what a camera frame goes through: each I420 plane is resized by itself (INTER_LINEAR), and the "
+    "small picture is converted with COLOR_YUV2BGR_I420.",
+    "Coordinates are pixels of the cut picture; box is [x, y, width, height].",
+]
+HOW_FACES = [
+    "Faces: cv2.FaceDetectorYN on the original 640x640 model, which OpenCV runs at any size; score 0.6 and more, NMS "
+    "IoU 0.3, best first.",
+    "landmarks are the person's right eye, left eye, tip of the nose, right and left corner of the mouth.",
+    "own_size: at the picture's own size.",
+    "letterbox: aspect kept, anchored at the top left of 640x384, sides rounded to even numbers, the rest black; "
+    "results are scaled back along each side.",
+    "similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, y' = b*x + a*y + ty, by least squares from the landmarks to "
+    "ArcFace's 112x112 template.",
+    "embedding: cv2.FaceRecognizerSF.alignCrop and feature, not normalised; for 'i420' the crop is cut from the full "
+    "picture after I420 and back.",
+]
+HOW_PERSONS = [
+    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture squeezed to 416x416.",
+    "count_at_0.5 is how many have a score of 0.5 and more; it is the same with an NMS IoU of 0.5.",
+]
+HOW_TENSORS = [
+    "Element i of the input (row-major over the whole batch) is ((i * 2654435761 mod 2^32) >> 24) * scale + offset, "
+    "all exact in f32.",
+    "The outputs are of the original model, one item of the batch at a time (NanoDet: of the converted one).",
+    "mean is over all elements; samples are [flat index, value].",
+]
 
 
 def assets():
@@ -180,7 +187,7 @@ def face_goldens(originals, pictures):
                 best[path, picture.facts["file"]] = np.array(entry[path]["letterbox"][0]["embedding"])
         entries.append(entry)
     return {
-        "how": [HOW_PICTURES, HOW_FACES],
+        "how": HOW_PICTURES + HOW_FACES,
         "made_with": {"opencv": cv2.__version__},
         "models": {path.name: sha256(path.read_bytes()) for path in (faces.yunet, faces.sface)},
         "letterbox_size": LETTERBOX,
@@ -215,7 +222,7 @@ def person_goldens(model, pictures):
             }
         entries.append(entry)
     return {
-        "how": [HOW_PICTURES, HOW_PERSONS],
+        "how": HOW_PICTURES + HOW_PERSONS,
         "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
         "models": {model.name: sha256(model.read_bytes())},
         "input_size": nanodet.SIZE,
@@ -269,7 +276,7 @@ def tensor_golden(name, model, shape, scale, offset):
 
 def tensor_goldens(originals, models):
     return {
-        "how": [HOW_TENSORS],
+        "how": HOW_TENSORS,
         "made_with": {"onnxruntime": onnxruntime.__version__},
         "models": [
             tensor_golden("yunet", originals / "face_detection_yunet_2023mar.onnx", (2, 3, 640, 640), 1.0, 0.0),
@@ -297,9 +304,10 @@ def frame_path(number):
 
 
 def write(name, golden):
-    # One picture or model a line: short diffs, and still a file that a person can search.
     path = GOLDEN / name
     text = json.dumps(golden, indent=1, ensure_ascii=False)
+    # Lists of numbers on one line: short diffs, and still a file that a person can read.
+    text = re.sub(r"\[\s+([^\[\]{}\"]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
     path.write_text(text + "\n", encoding="utf-8")
     print(f"{path.relative_to(PROJECT)}: {path.stat().st_size / 1000:.0f} kB")
 

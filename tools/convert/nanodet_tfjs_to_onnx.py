@@ -4,14 +4,13 @@ usage: python nanodet_tfjs_to_onnx.py nanodet.json nanodet.bin OUTPUT
 
 The graph was once exported from PyTorch through ONNX and TensorFlow, so every convolution is wrapped in
 Pad, Transpose, Conv2D, Add, Transpose. Values here carry their layout, so transposes between NCHW and NHWC become mere
-labels, padding moves into the convolution or pool that follows, and the added constant becomes its bias. What is left is
-the network as its authors drew it. Anything the script doesn't know stops it: a guess would be a wrong model.
+labels, padding moves into the convolution or pool that follows, and the added constant becomes its bias. What is left
+is the network as its authors drew it. Anything the script doesn't know stops it: a guess would be a wrong model.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx_edit import arguments, save

@@ -27,7 +27,7 @@ def initialisers(graph):
 
 
 def save(model, path):
-    """Checks the model and writes it. The bytes depend on the model alone, because their hash stands in the manifest."""
+    """Checks the model and writes it. The bytes depend on the model alone, since the manifest has their hash."""
     onnx.checker.check_model(model, full_check=True)
     with open(path, "wb") as out:
         out.write(model.SerializeToString(deterministic=True))

@@ -7,9 +7,9 @@ usage: fetch.py [--check] [--quiet]
     --check     only look; exit code 1 and a list if anything is missing or wrong
     --quiet     say only what is missing or wrong
 
-The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. A file that is there and right is never
-fetched again, and when all are, nothing outside this machine is contacted. Needs Python 3.11, and nothing else until
-something has to be fetched; `make setup` sees to the rest.
+The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. A file that is there and right is
+never fetched again, and when all are, nothing outside this machine is contacted. Needs Python 3.11, and nothing else
+until something has to be fetched; `make setup` sees to the rest.
 """
 
 import argparse
@@ -141,7 +141,7 @@ class Setup:
 
 
 def _line(state, artefact, rest=""):
-    return f"{state:8} {str(artefact.target):42} {artefact.bytes / 1e6:6.1f} MB  {rest}".rstrip()
+    return f"{state:8} {artefact.target!s:42} {artefact.bytes / 1e6:6.1f} MB  {rest}".rstrip()
 
 
 def report(failed, assets):

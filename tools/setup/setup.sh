@@ -38,9 +38,11 @@ missing_elsewhere() {
         command -v "$tool" >/dev/null || say "the program $tool"
     done
     command -v pkg-config >/dev/null || return 0
-    for module in gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 gstreamer-rtsp-server-1.0 opencv4; do
+    for module in gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 gstreamer-rtsp-server-1.0; do
         pkg-config --exists "$module" || say "the development files of $module"
     done
+    pkg-config --exists opencv4 || [[ -f /usr/include/opencv4/opencv2/imgproc.hpp ]] ||
+        say "the development files of OpenCV 4"
     if [[ $1 == yes ]]; then
         for tool in chromium chromedriver; do
             command -v "$tool" >/dev/null || say "the program $tool (for the tests)"

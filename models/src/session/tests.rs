@@ -50,7 +50,7 @@ fn converted_models_in_batches_give_what_the_published_ones_give() {
         let mut model = registry.load(&name, task, &SessionOptions::default()).expect("run `make setup`");
         let elements: usize = input.shape.iter().product();
         let values = (0..elements as u64).map(|i| {
-            let top_byte = (i * 2_654_435_761 & 0xffff_ffff) >> 24;
+            let top_byte = ((i * 2_654_435_761) & 0xffff_ffff) >> 24;
             top_byte as f32 * input.scale + input.offset
         });
         let tensor = Array4::from_shape_vec(input.shape, values.collect()).expect("as many as the shape has");

@@ -1,1 +1,48 @@
-//! Events on zenoh.
+//! Events on zenoh: the only crate that names it.
+//!
+//! A node opens a [`Bus`] and publishes; a receiver opens a [`Watcher`]. Both are zenoh peers inside their process: no
+//! router is needed, though one may stand between them. Peers are found by the addresses they are given and by gossip
+//! from there on, never by multicast.
+//!
+//! What travels how:
+//!
+//! | event | when the network is slow | for those who join late | priority |
+//! |---|---|---|---|
+//! | entry | waited for, up to a second; then the receiver that holds it up is disconnected | the last 100 | interactive high |
+//! | health | dropped | the last one | interactive low |
+//! | tally, density | dropped | the last one | data |
+//! | map | dropped | the last one | data low |
+//!
+//! Entries are also numbered and announced again after half a second, so that a [`Watcher`] fetches what it missed by
+//! itself while the node is up. What it missed while it was away, a [`GapDetector`] notices and [`Watcher::replay`]
+//! fetches from the node's outbox.
+//!
+//! # Queries
+//! - `<site>/status`: a JSON object, one reply from each node.
+//! - `<site>/history/gate/<gate>/entry?from=<sequence>;limit=<count>`: the gate's entries in order, as one JSON array.
+//!   One array and not one reply per entry, since zenoh keeps only the last of several replies on one key unless asked
+//!   otherwise. `from` is 1 or more, `limit` at most 1000; without them, the first 100. Zenoh separates parameters by
+//!   `;`. A parameter that can't be understood gets an error reply that says what is expected.
+//!
+//! # Threads
+//! zenoh brings its own threads. Every call here is synchronous, for use from a plain thread; from a task, use a
+//! blocking thread. Called on a current-thread tokio runtime, where zenoh would panic, opening is refused with an error.
+
+mod answer;
+mod bus;
+mod error;
+mod gap;
+mod history;
+mod node;
+mod options;
+mod session;
+mod travel;
+mod watcher;
+
+pub use bus::Bus;
+pub use error::BusError;
+pub use gap::{Arrival, Gap, GapDetector};
+pub use history::HistoryRequest;
+pub use node::{NodeChange, NodeWatch};
+pub use options::BusOptions;
+pub use watcher::{Received, RecvError, Watcher};

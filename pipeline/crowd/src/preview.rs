@@ -72,6 +72,13 @@ impl Preview {
         Self::default()
     }
 
+    /// Takes note of people found in a picture of size `frame` at `now`. [`Preview::render`] does so itself; this is for
+    /// pictures of which no preview is rendered, so that the first one after a pause hides who was seen just before.
+    pub fn notice(&mut self, frame: Size, people: &[Person], now: Monotonic) {
+        self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
+        self.seen.extend(people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, frame) }));
+    }
+
     /// The preview of `picture`, at most 640 pixels wide. `people` are those found in this very picture, at a low
     /// threshold; `now` is when it arrived.
     ///
@@ -88,10 +95,8 @@ impl Preview {
     }
 
     fn hide(&mut self, picture: &YuvPicture<'_>, people: &[Person], now: Monotonic) -> Result<(), ModelError> {
-        let from = picture.size();
-        self.seen.extend(people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, from) }));
-        self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
-        self.small.shrink(picture, preview_size(from))?;
+        self.notice(picture.size(), people, now);
+        self.small.shrink(picture, preview_size(picture.size()))?;
         for seen in &self.seen {
             let mosaic = Mosaic::over(seen.box_in_unit, self.small.size());
             self.small.planes_mut().into_iter().for_each(|plane| mosaic.lay(plane));
@@ -163,7 +168,7 @@ fn grown_to_even(from: f32, length: f32, end: usize) -> Range<usize> {
 /// show what the blocks hide.
 fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = if range.is_empty() { 0 } else { (range.len() / part).max(1) };
-    let edge = move |i: usize| range.start + if i == parts { range.len() } else { range.len() * i / parts & !1 };
+    let edge = move |i: usize| range.start + if i == parts { range.len() } else { (range.len() * i / parts) & !1 };
     (0..parts).map(move |i| edge(i)..edge(i + 1))
 }
 
@@ -259,6 +264,15 @@ mod tests {
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[], at(1000))));
         assert!(shown(hidden(&mut preview, &noise.i420(), &[], at(1001))));
         assert!(preview.seen.is_empty());
+    }
+
+    #[test]
+    fn who_was_seen_just_before_the_first_preview_is_hidden_whatever_the_size_then() {
+        let (noise, mut preview) = (Noise::new(), Preview::new());
+        preview.notice(Size { width: 640, height: 360 }, &[person(200.0, 80.0, 80.0, 200.0)], at(0));
+        let planes = hidden(&mut preview, &noise.i420(), &[], at(500));
+        assert!((100..140).all(|x| !is_untouched(&planes, &noise, x, 90)));
+        assert!(is_untouched(&planes, &noise, 60, 90));
     }
 
     #[test]

@@ -36,10 +36,6 @@ impl CrowdLine {
         Arc::new(Self { camera, state: Mutex::new((crowd, preview)), analysed: AtomicU64::new(0) })
     }
 
-    pub(crate) fn camera(&self) -> &CameraId {
-        &self.camera
-    }
-
     pub(crate) fn analysed(&self) -> u64 {
         self.analysed.load(Ordering::Relaxed)
     }

@@ -45,10 +45,6 @@ impl GateLine {
         Arc::new(Self { camera, state, gallery, embed: embedding.lane(), analysed })
     }
 
-    pub(crate) fn camera(&self) -> &CameraId {
-        &self.camera
-    }
-
     pub(crate) fn analysed(&self) -> u64 {
         self.analysed.load(Ordering::Relaxed)
     }

@@ -114,8 +114,8 @@ impl HealthBoard {
         events.into_iter().for_each(|event| self.outbound.offer(Event::Health(event)));
     }
 
-    /// The state of every camera now.
-    pub(crate) fn all(&self) -> Vec<HealthEvent> {
+    #[cfg(test)]
+    fn all(&self) -> Vec<HealthEvent> {
         self.cameras().iter().map(Entry::event).collect()
     }
 }

@@ -149,6 +149,23 @@ impl Node {
     }
 }
 
+fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>) -> Result<Bus, NodeError> {
+    let endpoints = |list: &[gatehouse_config::Endpoint]| list.iter().map(|e| e.as_str().to_owned()).collect();
+    let options = BusOptions { listen: endpoints(&site.bus.listen), connect: endpoints(&site.bus.connect) };
+    let bus = Bus::open(&options, key.clone(), &site.site.node)?;
+    let view = Arc::clone(view);
+    bus.serve_status(move || serde_json::to_value(view.snapshot()).unwrap_or_default())?;
+    let gates: Vec<CameraId> = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
+    let store = Arc::clone(store);
+    bus.serve_history(&gates, move |asked| {
+        store.entries_from(&asked.gate, asked.from, asked.limit).map_err(|e| {
+            tracing::error!(gate = %asked.gate, "a replay was asked for and can't be given: {e}");
+            "the node can't read its outbox; its log says why".into()
+        })
+    })?;
+    Ok(bus)
+}
+
 fn report_health(
     health: &HealthBoard,
     cameras: &Mutex<Cameras>,
@@ -161,9 +178,10 @@ fn report_health(
             cameras.iter().map(|camera| (camera.id().clone(), camera.counts())).collect()
         };
         health.report_all(|id| {
-            let (_, captured) = captured.iter().find(|(camera, _)| camera == id).cloned().unwrap_or((id.clone(), Default::default()));
-            let (analysed, overtaken) = counters.iter().find(|(camera, _)| camera == id).map_or((0, 0), |(_, count)| count());
-            Counters { decoded: captured.decoded, analysed, overtaken, reconnects: captured.reconnects }
+            let of = captured.iter().find(|(camera, _)| camera == id).map(|(_, counts)| *counts).unwrap_or_default();
+            let lane = counters.iter().find(|(camera, _)| camera == id);
+            let (analysed, overtaken) = lane.map_or((0, 0), |(_, count)| count());
+            Counters { decoded: of.decoded, analysed, overtaken, reconnects: of.reconnects }
         });
     }
 }

@@ -236,9 +236,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use gatehouse_core::event::{Decision, EntryLatency, EventId, Method, Reason};
     use gatehouse_core::key::SiteKey;
-    use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+    use gatehouse_core::time::Monotonic;
     use gatehouse_crowd::preview::Preview;
     use gatehouse_picture::{Size, YuvPicture};
 
@@ -254,22 +253,22 @@ mod tests {
     }
 
     fn entry(gate: &str, sequence: u64) -> Event {
-        let at = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + Duration::from_secs(sequence);
-        Event::Entry(EntryEvent {
-            event_id: EventId(ulid::Ulid::from_parts(sequence, 0)),
-            sequence,
-            gate: CameraId::new(gate),
-            decision: Decision::Admit,
-            reason: Reason::Matched,
-            method: Method::Face,
-            capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100 },
-            latency_ms: EntryLatency::default(),
-            expires_at: None,
-        })
+        let entry = serde_json::json!({
+            "event_id": "01K00000000000000000000000",
+            "sequence": sequence,
+            "gate": gate,
+            "decision": "admit",
+            "reason": "matched",
+            "method": "face",
+            "capture_time": { "at": "2026-01-01T00:00:00Z", "source": "rtcp", "error_ms": 100 },
+            "latency_ms": { "capture_to_arrival": 1.0, "detect": 1.0, "embed": 1.0, "decide": 1.0 },
+        });
+        Event::Entry(serde_json::from_value(entry).expect("it is an entry"))
     }
 
     fn rendered() -> PreviewFrame {
-        let picture = YuvPicture::i420(Size { width: 16, height: 16 }, [&[90; 256], &[128; 64], &[128; 64]], [16, 8, 8]);
+        let picture =
+            YuvPicture::i420(Size { width: 16, height: 16 }, [&[90; 256], &[128; 64], &[128; 64]], [16, 8, 8]);
         let now = Monotonic::from_start(Duration::ZERO);
         Preview::new().render(&picture.expect("planes fit"), &[], now).expect("a small picture is rendered")
     }

@@ -36,6 +36,11 @@ impl FromStr for PersonId {
 }
 
 impl PersonId {
+    /// The id as a number, for use inside the node.
+    pub fn as_u128(self) -> u128 {
+        self.0.into()
+    }
+
     /// Reads an id that this crate wrote into column `index`.
     pub(crate) fn from_column(row: &Row<'_>, index: usize) -> rusqlite::Result<Self> {
         let text: String = row.get(index)?;

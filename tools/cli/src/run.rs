@@ -1,6 +1,6 @@
 //! `gatehouse run`: one node, from its site file to a clean stop.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::{print, stop};
 pub(crate) struct RunArgs {
     /// The site file
     site: PathBuf,
-    /// Write the addresses in use to this file, as JSON, once everything runs
-    #[arg(long, value_name = "FILE")]
-    ready_file: Option<PathBuf>,
+    /// Say in JSON, on one line, where the node can be reached once everything runs
+    #[arg(long)]
+    json: bool,
     /// Seconds that stopping may take
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     stop_within: u64,
@@ -34,7 +34,7 @@ pub(crate) struct RunArgs {
     stop_with_stdin: bool,
 }
 
-/// Where a running node can be reached: what `--ready-file` holds.
+/// Where a running node can be reached: what `--json` prints.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ready {
     /// zenoh locators of the bus.
@@ -66,11 +66,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         runtime.spawn(gatehouse_console::serve(listener, view, until))
     });
 
-    let ready = Ready { bus: node.bus_locators(), console };
-    announce(&site.site.id, &ready)?;
-    if let Some(file) = &args.ready_file {
-        write_whole(file, &serde_json::to_string(&ready)?)?;
-    }
+    announce(&site.site.id, &Ready { bus: node.bus_locators(), console }, args.json)?;
     let reason = runtime.block_on(stop::asked(args.stop_with_stdin))?;
     tracing::info!("{reason}: stopping");
 
@@ -94,20 +90,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     Err(Failure::say(Exit::Unclean, format!("stopped, but not cleanly: {}", left.join("; "))))
 }
 
-fn announce(site: &str, ready: &Ready) -> Result<(), Failure> {
+fn announce(site: &str, ready: &Ready, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        print::line(&serde_json::to_string(ready)?)?;
+        return Ok(());
+    }
     print::line(&format!("gatehouse: site {site} is running"))?;
-    ready.bus.iter().try_for_each(|bus| print::line(&format!("  bus      {bus}")).map(drop))?;
+    for bus in &ready.bus {
+        print::line(&format!("  bus      {bus}"))?;
+    }
     if let Some(console) = &ready.console {
         print::line(&format!("  console  {console}"))?;
     }
-    Ok(())
-}
-
-/// Writes a file so that whoever waits for it never sees half of it.
-fn write_whole(file: &Path, text: &str) -> Result<(), Failure> {
-    let unfinished = file.with_extension("tmp");
-    std::fs::write(&unfinished, text)
-        .and_then(|()| std::fs::rename(&unfinished, file))
-        .with_context(|| format!("{}: can't be written", file.display()))?;
     Ok(())
 }

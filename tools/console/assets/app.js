@@ -12,8 +12,8 @@ import { listen } from "./stream.js";
 await loadWords();
 const store = new Store();
 const stage = new Stage(store);
-// `null` until the first answer; then whether the line is up, and since when it is down.
-const line = { up: null, lostAt: null };
+// `null` until the first answer; then whether the line is up, and when something last came over it.
+const line = { up: null, heard: null };
 
 function paintLine() {
   const link = byId("link");
@@ -23,7 +23,7 @@ function paintLine() {
   document.body.classList.toggle("lost", line.up === false && store.site !== null);
   byId("banner").hidden = line.up !== false;
   if (line.up === false) {
-    setText(byId("banner-text"), store.site ? t("banner.lost", { time: moment(line.lostAt) }) : t("banner.never"));
+    setText(byId("banner-text"), store.site ? t("banner.lost", { time: moment(line.heard) }) : t("banner.never"));
   }
 }
 
@@ -85,10 +85,9 @@ listen({
     }
     if (id === stage.shown) stage.update();
   },
-  link(up) {
-    // What was last heard is as old as the loss at least.
-    if (!up && line.up) line.lostAt = new Date();
+  link(up, heard) {
     line.up = up;
+    line.heard = heard;
     paintLine();
   },
 });

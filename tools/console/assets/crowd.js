@@ -49,7 +49,7 @@ export function updateTile(camera) {
   // A count that the model itself doesn't stand by isn't shown as one.
   const shown = (count) => {
     if (assessment === "no_picture") return "–";
-    return assessment === "too_dense" ? `≥ ${number(count)}` : number(count);
+    return assessment === "out_of_range" ? `≥ ${number(count)}` : number(count);
   };
   setText(tile.querySelector(".total b"), shown(density.count));
   const note = tile.querySelector(".note");

@@ -34,19 +34,13 @@ function row(camera) {
     el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
     el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
-    el("td", { class: "plain" }, health ? rate(health) : ""),
-    el("td", { class: "plain" }, health?.stream ? stream(health.stream) : ""),
+    el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),
+    el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed, 1)})` : ""),
     el("td", { class: "plain", "data-testid": `tally-${camera.id}` }, camera.tally ? tally(camera.tally.event) : ""));
 }
 
-function rate(health) {
-  const values = { decoded: number(health.fps_decoded, 1), analysed: number(health.fps_analysed, 1) };
-  return t("health.rate.value", values);
-}
-
-function stream(facts) {
-  const codec = { h264: "H.264", h265: "H.265" }[facts.codec] ?? facts.codec;
-  return `${codec} ${facts.width} × ${facts.height}`;
+function video({ codec, width, height }) {
+  return `${{ h264: "H.264", h265: "H.265" }[codec] ?? codec} ${width} × ${height}`;
 }
 
 function tally(minute) {

@@ -3,20 +3,19 @@
 import { number } from "./i18n.js";
 import { isOld, title } from "./store.js";
 
-// Opacity and colour from none to many, as in the legend.
-const RAMP = [[64, 160, 255, 0], [64, 200, 255, 0.38], [255, 225, 90, 0.55], [255, 80, 60, 0.68]];
-// A cell with fewer people than this is never at the ramp's end, or one person alone would glow like a crowd.
-const LEAST_FULL_CELL = 0.5;
+// People in a cell, and the colour and opacity that stand for them, as in the legend. The same in every picture, so that
+// one person alone never glows like a crowd.
+const RAMP = [
+  [0, [64, 160, 255, 0]],
+  [0.2, [64, 190, 255, 0.5]],
+  [1, [255, 225, 90, 0.62]],
+  [2, [255, 80, 60, 0.75]],
+];
 
 const grid = document.createElement("canvas");
 
 export function levelColour(level) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--level-${level ?? "none"}`).trim();
-}
-
-// How many people a cell at the ramp's end stands for, in this grid.
-export function fullCell(map) {
-  return Math.max(LEAST_FULL_CELL, Math.max(0, ...map.cells) * map.people_per_step);
 }
 
 export function draw(canvas, camera, { zones, density }) {
@@ -51,9 +50,8 @@ function drawGrid(context, map, width, height) {
   grid.height = map.rows;
   const cells = grid.getContext("2d");
   const pixels = cells.createImageData(map.columns, map.rows);
-  const full = fullCell(map) / map.people_per_step;
   map.cells.forEach((steps, i) => {
-    const [red, green, blue, alpha] = colourAt(Math.min(1, steps / full));
+    const [red, green, blue, alpha] = colourAt(steps * map.people_per_step);
     pixels.data.set([red, green, blue, alpha * 255], i * 4);
   });
   cells.putImageData(pixels, 0, 0);
@@ -62,11 +60,12 @@ function drawGrid(context, map, width, height) {
   context.drawImage(grid, 0, 0, width, height);
 }
 
-function colourAt(share) {
-  const place = share * (RAMP.length - 1);
-  const from = RAMP[Math.floor(place)];
-  const to = RAMP[Math.ceil(place)];
-  return from.map((value, channel) => value + (to[channel] - value) * (place - Math.floor(place)));
+function colourAt(people) {
+  const end = RAMP.findIndex(([upTo]) => people < upTo);
+  if (end < 0) return RAMP.at(-1)[1];
+  const [[from, first], [to, second]] = [RAMP[end - 1], RAMP[end]];
+  const share = (people - from) / (to - from);
+  return first.map((value, channel) => value + (second[channel] - value) * share);
 }
 
 function drawZone(context, corners, colour) {

@@ -1,9 +1,9 @@
 // The stage: one crowd camera's live picture at a time, so that the node renders no more than is looked at.
 
 import { byId, el, setText } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { paintChip, whyNot } from "./health.js";
-import { draw, fullCell } from "./overlay.js";
+import { draw } from "./overlay.js";
 import { isOld, stateOf, title } from "./store.js";
 
 const RETRY_MS = 2000;
@@ -23,7 +23,7 @@ export class Stage {
       button.addEventListener("click", () => {
         this.options[option] = !this.options[option];
         button.setAttribute("aria-pressed", String(this.options[option]));
-        this.redraw();
+        this.update();
       });
     }
   }
@@ -96,9 +96,7 @@ export class Stage {
     byId("veil").hidden = words === null;
     const doubtful = camera && ((stateOf(camera) !== "live" && stateOf(camera) !== "unheard") || isOld(camera));
     byId("frame").classList.toggle("old", Boolean(doubtful));
-    const map = camera?.map?.event;
-    byId("legend").hidden = !map;
-    if (map) setText(byId("legend-many"), t("stage.legend.many", { people: number(fullCell(map), 1) }));
+    byId("legend").hidden = !camera?.map || !this.options.density;
     this.redraw();
   }
 

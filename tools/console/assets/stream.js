@@ -6,17 +6,18 @@ const SILENT_AFTER_MS = 12000;
 const KINDS = ["entry", "tally", "density", "map", "health"];
 
 // Calls `snapshot` with all that is known, at each new start; `event` with (kind, {key, event}); `link` with whether the
-// line is up, whenever that changes.
+// line is up and when it was last heard, whenever that changes.
 export function listen({ snapshot, event, link }) {
   let source = null;
   let heardAt = performance.now();
+  let heardTime = null;
   let up = null;
   let retry = null;
 
   function set(now) {
     if (up !== now) {
       up = now;
-      link(now);
+      link(now, heardTime);
     }
   }
 
@@ -41,6 +42,7 @@ export function listen({ snapshot, event, link }) {
 
   function heard() {
     heardAt = performance.now();
+    heardTime = new Date();
   }
 
   function lose() {

@@ -1,0 +1,136 @@
+//! What holds for any text whatever.
+
+use std::path::Path;
+
+use gatehouse_config::Site;
+use proptest::prelude::*;
+
+const FULL: &str = include_str!("../examples/site.toml");
+
+/// Pieces that a typing hand or a broken editor leaves behind.
+const PIECES: [&str; 24] = [
+    "\n",
+    "\r\n",
+    "\t",
+    " ",
+    "#",
+    "=",
+    "\"",
+    "'",
+    "\"\"\"",
+    "'''",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    ",",
+    ".",
+    "\\",
+    "门口",
+    "\u{feff}",
+    "id = 1\n",
+    "[[gate]]\n",
+    "[crowd.zone.levels]\n",
+];
+
+#[derive(Debug, Clone)]
+enum Edit {
+    Insert(usize),
+    Remove(usize),
+    CopyTo(usize, usize),
+}
+
+/// Like [`edits`], but nothing is copied: a secret copied to where a key stands is a key like any other.
+fn slips(most: usize) -> impl Strategy<Value = Vec<(usize, Edit)>> {
+    let edit = prop_oneof![(0..PIECES.len()).prop_map(Edit::Insert), (1..10usize).prop_map(Edit::Remove)];
+    prop::collection::vec((any::<usize>(), edit), 1..=most)
+}
+
+fn edits(most: usize) -> impl Strategy<Value = Vec<(usize, Edit)>> {
+    let edit = prop_oneof![
+        (0..PIECES.len()).prop_map(Edit::Insert),
+        (1..40usize).prop_map(Edit::Remove),
+        (any::<usize>(), 1..200usize).prop_map(|(to, length)| Edit::CopyTo(to, length)),
+    ];
+    prop::collection::vec((any::<usize>(), edit), 1..=most)
+}
+
+fn edited(text: &str, edits: &[(usize, Edit)]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (at, edit) in edits {
+        let at = at % (chars.len() + 1);
+        let end = |length: usize| (at + length).min(chars.len());
+        match edit {
+            Edit::Insert(piece) => drop(chars.splice(at..at, PIECES[*piece].chars())),
+            Edit::Remove(length) => drop(chars.splice(at..end(*length), [])),
+            Edit::CopyTo(to, length) => {
+                let copy = chars[at..end(*length)].to_vec();
+                let to = to % (chars.len() + 1);
+                chars.splice(to..to, copy);
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+/// Nothing panics, and every error is somewhere in the text.
+fn check(text: &str) -> Result<(), TestCaseError> {
+    let Err(errors) = Site::parse(text, Path::new("site.toml")) else { return Ok(()) };
+    let lines: Vec<&str> = text.split('\n').collect();
+    prop_assert!(errors.iter().count() > 0);
+    let mut before = (0, 0);
+    for error in &errors {
+        prop_assert!((1..=lines.len()).contains(&error.line), "{error}");
+        prop_assert!((1..=lines[error.line - 1].chars().count() + 1).contains(&error.column), "{error}");
+        prop_assert!(before <= (error.line, error.column), "out of order: {error}");
+        before = (error.line, error.column);
+    }
+    prop_assert!(!errors.to_string().is_empty());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_site_file_is_refused_or_read_and_every_error_is_within_it(edits in edits(6)) {
+        check(&edited(FULL, &edits))?;
+    }
+
+    #[test]
+    fn any_text_is_refused_within_it(text in "[\\[\\]{}=\"'#.,a-c0-9 \n\r\t\u{e9}门\\PC]{0,80}") {
+        check(&text)?;
+    }
+
+    #[test]
+    fn a_secret_written_into_the_file_by_mistake_is_never_repeated(
+        line in prop::sample::select(vec![
+            "login = \"admin:SECRET\"",
+            "login = 'SECRET'",
+            "login = admin:SECRET",
+            "password = \"SECRET\"",
+            "source = \"rtsp://admin:SECRET@192.0.2.1/live\"",
+            "source = \"rtsp://admin:SECRET@192.0.2.1:port/live\"",
+            "source = \"rtsp://192.0.2.1/user=admin&password=SECRET\"",
+            "source = \"rtsp://192.0.2.1/live?token=SECRET\"",
+            "source = \"http://192.0.2.1/live?token=SECRET\"",
+            "login = \"\"\"\nSECRET\"\"\"",
+            "id = \"gate-9\" # SECRET",
+        ]),
+        header in prop::sample::select(vec!["[[gate]]\n", "[[crowd]]\n", "[store]\n", "[bus]\n", "[typo]\n"]),
+        edits in slips(3),
+    ) {
+        let secret = "7xQvSesame0pen";
+        // The key stays: what stands under the name of a key that holds no secrets isn't known to be one.
+        let (name, value) = line.split_at(line.find(' ').unwrap_or_default());
+        let piece = format!("{name}{}", edited(&value.replace("SECRET", "\u{1}"), &edits).replace('\u{1}', secret));
+        let text = format!("{header}{piece}\n{FULL}");
+        let told = match Site::parse(&text, Path::new("site.toml")) {
+            Ok(site) => format!("{site:?}"),
+            Err(errors) => format!("{errors}\n{errors:?}"),
+        };
+        prop_assert!(!told.contains(secret), "{told}\n\nof\n{text}");
+    }
+}

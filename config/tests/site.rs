@@ -1,0 +1,162 @@
+//! What comes out of a good site file.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use gatehouse_config::{
+    Bus, Console, CrowdCamera, Endpoint, GateCamera, Levels, Liveness, Models, Point, SecretRef, Site, SiteId, Source,
+    Store, Transport, Zone,
+};
+
+const MINIMAL: &str = include_str!("../examples/minimal.toml");
+const FULL: &str = include_str!("../examples/site.toml");
+
+fn parse(text: &str) -> Site {
+    Site::parse(text, Path::new("etc/site.toml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn endpoints(of: &[Endpoint]) -> Vec<&str> {
+    of.iter().map(Endpoint::as_str).collect()
+}
+
+#[test]
+fn every_example_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        Site::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        names.push(path.file_name().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(names, ["minimal.toml", "site.toml"]);
+}
+
+#[test]
+fn a_file_with_only_what_must_be_there_gets_the_defaults() {
+    let gate = "[[gate]]\nid = 'g'\nsource = 'rtsp://192.0.2.10/main'\nliveness = 'off'\n";
+    let Site { version, site, store, bus, console, models, gates, crowds, .. } = parse(&format!("{MINIMAL}{gate}"));
+    assert_eq!(version, 1);
+    assert_eq!(site, SiteId { id: "north-gate".into(), area: "riverside".into(), node: "node-1".into() });
+    let key = SecretRef::File("etc/secrets/site.key".into());
+    assert_eq!(store, Store { path: "etc/data/site.db".into(), key, outbox: Duration::from_secs(7 * 86_400) });
+    assert_eq!((endpoints(&bus.listen), endpoints(&bus.connect)), (vec!["tcp/127.0.0.1:0"], vec![]));
+    assert_eq!(console, None);
+    let expected = Models {
+        face_detector: "yunet".into(),
+        face_embedder: "sface".into(),
+        person_detector: "nanodet".into(),
+        manifests: vec![],
+        threads: 1,
+        max_batch: 4,
+        max_wait: Duration::from_millis(20),
+    };
+    assert_eq!(models, expected);
+    let stream = gates[0].stream.clone();
+    assert_eq!(
+        (stream.login.clone(), stream.transport, stream.latency),
+        (None, Transport::Tcp, Duration::from_millis(100))
+    );
+    let expected = GateCamera {
+        id: "g".into(),
+        stream,
+        analyse_fps: 10.0,
+        match_threshold: None,
+        min_eye_distance_px: 40,
+        frames_to_agree: 2,
+        frames_to_judge: 5,
+        cool_down: Duration::from_secs(10),
+        grant: Duration::from_secs(5),
+        liveness: Liveness::Off,
+    };
+    assert_eq!(gates, [expected]);
+    let expected = CrowdCamera {
+        id: "plaza".into(),
+        stream: crowds[0].stream.clone(),
+        analyse_fps: 2.0,
+        min_score: 0.5,
+        map_columns: 32,
+        map_rows: 18,
+        preview: true,
+        zones: vec![Zone::all()],
+    };
+    assert_eq!(crowds, [expected]);
+    assert_eq!(
+        parse(&format!("{MINIMAL}[console]")).console,
+        Some(Console { listen: "127.0.0.1:8080".parse().unwrap() })
+    );
+}
+
+#[test]
+fn every_value_of_the_full_example_arrives() {
+    // Each value is changed to one that is neither the example's nor the default.
+    let text = FULL
+        .replace("node-1", "node-9")
+        .replace("outbox_days = 7", "outbox_days = 90")
+        .replace("connect = [] ", "connect = [\"tcp/router.example:1\"] ")
+        .replace("127.0.0.1:8080", "[::1]:0")
+        .replace("\"yunet\"", "\"my_yunet.2\"")
+        .replace("manifests = []", "manifests = [\"more\", \"/opt/models\"]")
+        .replace("max_wait_ms = 20", "max_wait_ms = 0")
+        .replace("latency_ms = 100", "latency_ms = 5000")
+        .replace("analyse_fps = 10.0", "analyse_fps = 60")
+        .replace("analyse_fps = 2.0", "analyse_fps = 0.1")
+        .replace("cool_down_s = 10", "cool_down_s = 0")
+        .replace("grant_s = 5", "grant_s = 60")
+        .replace("preview = true", "preview = false");
+    let Site { site, store, bus, console, models, gates, crowds, .. } = parse(&text);
+    assert_eq!((site.area.as_str(), site.node.as_str()), ("riverside/oak-county/mill-town/cell-12", "node-9"));
+    assert_eq!(store.outbox, Duration::from_secs(90 * 86_400));
+    let Bus { listen, connect } = &bus;
+    assert_eq!((endpoints(listen), endpoints(connect)), (vec!["tcp/127.0.0.1:7447"], vec!["tcp/router.example:1"]));
+    assert_eq!(console.unwrap().listen.to_string(), "[::1]:0");
+    assert_eq!((models.face_detector.as_str(), models.max_wait), ("my_yunet.2", Duration::ZERO));
+    assert_eq!(models.manifests, [Path::new("etc/more"), Path::new("/opt/models")]);
+    let gate = &gates[0];
+    assert_eq!((gate.analyse_fps, gate.match_threshold), (60.0, Some(0.363)));
+    assert_eq!((gate.cool_down, gate.grant), (Duration::ZERO, Duration::from_secs(60)));
+    assert_eq!(gate.stream.source.to_string(), "rtsp://127.0.0.1:8554/gate");
+    assert_eq!(gate.stream.login, Some(SecretRef::Env("GATE_1_LOGIN".into())));
+    assert_eq!(gate.stream.latency, Duration::from_secs(5));
+    let crowd = &crowds[0];
+    assert_eq!((crowd.analyse_fps, crowd.preview, crowd.stream.transport), (0.1, false, Transport::Udp));
+    assert_eq!(crowd.stream.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
+    let [crossing, steps] = &crowd.zones[..] else { panic!("{:?}", crowd.zones) };
+    assert_eq!(crossing.polygon[1], Point { x: 0.6, y: 0.4 });
+    assert_eq!(crossing.area_m2, Some(120.0));
+    assert_eq!(crossing.levels, Some(Levels { medium: 5, high: 10, critical: 20 }));
+    assert_eq!((steps.id.as_str(), steps.polygon.len(), steps.area_m2, steps.levels), ("steps", 3, None, None));
+}
+
+#[test]
+fn a_source_is_a_camera_a_file_or_a_pattern() {
+    let source = |source: &str| {
+        let text = MINIMAL.replace("rtsp://192.0.2.11/main", source);
+        parse(&text).crowds[0].stream.source.clone()
+    };
+    assert_eq!(source("file://clips/a.mp4"), Source::File("etc/clips/a.mp4".into()));
+    assert_eq!(source("file:///clips/a.mp4"), Source::File("/clips/a.mp4".into()));
+    assert_eq!(source("test://ball"), Source::Test("ball".into()));
+}
+
+#[test]
+fn layout_comments_and_line_ends_make_no_difference() {
+    let windows = format!("\u{feff}# 门口\n{}", FULL.replace('#', "# 说明 ")).replace('\n', "\r\n");
+    assert_eq!(parse(&windows), parse(FULL));
+    assert_ne!(parse(&FULL.replace("plaza\"", "square\"")), parse(FULL));
+}
+
+#[test]
+fn a_value_can_be_pointed_at_later() {
+    let site = parse(FULL);
+    let line = |text: &str| FULL.lines().position(|line| line.starts_with(text)).unwrap() + 1;
+    assert_eq!(site.locate("models.face_embedder"), Some((line("face_embedder"), 17)));
+    assert_eq!(site.locate("crowd[0].zone[1].polygon"), Some((line("polygon = [[0.65"), 11)));
+    assert_eq!(site.locate("gate[0]"), Some((line("[[gate]]"), 1)));
+    assert_eq!((parse(MINIMAL).locate("models.face_embedder"), site.locate("gate[1]")), (None, None));
+    let error = site.error_at("models.face_embedder", "there is no model `sface`", None);
+    assert_eq!(error.to_string(), format!("etc/site.toml:{}:17: there is no model `sface`", line("face_embedder")));
+    let left_out = parse(MINIMAL).error_at("models.face_embedder", "there is no model `sface`", None);
+    assert_eq!(left_out.to_string(), "etc/site.toml: there is no model `sface`");
+}

@@ -1,0 +1,155 @@
+//! A node's side of the bus.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_core::event::EntryEvent;
+use gatehouse_core::key::SiteKey;
+use gatehouse_core::{CameraId, Event};
+use serde_json::Value;
+use zenoh::liveliness::LivelinessToken;
+use zenoh::query::Query;
+use zenoh::{Session, Wait};
+use zenoh_ext::AdvancedPublisher;
+
+use crate::answer::AnswerDesk;
+use crate::error::BusError;
+use crate::history::{self, HistoryRequest};
+use crate::options::BusOptions;
+use crate::session::{self, close_within};
+use crate::travel;
+
+/// A node on the bus. Cheap to clone; the clones share one session, which ends when it is closed or the last is dropped.
+///
+/// While it is open, the liveliness token `node/<node>/alive` stands below the site.
+#[derive(Clone)]
+pub struct Bus {
+    shared: Arc<Shared>,
+}
+
+/// Locks: `publishers` is held while a publisher is looked up or declared, never while one publishes; `alive` only at
+/// closing. No thread holds both.
+struct Shared {
+    site: SiteKey,
+    session: Session,
+    publishers: Mutex<HashMap<String, Arc<AdvancedPublisher<'static>>>>,
+    alive: Mutex<Option<LivelinessToken>>,
+    desk: AnswerDesk,
+}
+
+impl Bus {
+    /// Opens the bus for a node of a site. Takes up to half a second while peers to connect to are not there yet; they
+    /// are then looked for in the background.
+    ///
+    /// # Errors
+    /// If an endpoint can't be used or listened at, or this is a current-thread tokio runtime.
+    pub fn open(options: &BusOptions, site: SiteKey, node: &str) -> Result<Self, BusError> {
+        let session = session::open(options)?;
+        let key = site.alive(node);
+        let token = session.liveliness().declare_token(key.clone()).wait();
+        let token = token.map_err(|e| BusError::Declare { key, what: "liveliness token", reason: e.to_string() })?;
+        let shared = Shared {
+            site,
+            desk: AnswerDesk::open()?,
+            session,
+            publishers: Mutex::default(),
+            alive: Mutex::new(Some(token)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The addresses at which others reach this node, with the ports that the system chose. Listening at an unspecified
+    /// address (`0.0.0.0`), these are the addresses of the machine's interfaces, loopback left out.
+    pub fn locators(&self) -> Vec<String> {
+        self.shared.session.info().locators().wait().iter().map(ToString::to_string).collect()
+    }
+
+    /// How many peers and routers are connected.
+    pub fn peers(&self) -> usize {
+        session::peers(&self.shared.session)
+    }
+
+    /// Hands an event to zenoh, as JSON on its key. That it is handed over doesn't mean that anyone received it.
+    ///
+    /// An entry may wait here up to a second for a slow receiver; every other kind is rather dropped.
+    ///
+    /// # Errors
+    /// If the bus is closed, or the event's key or content can't be written.
+    pub fn publish(&self, event: &Event) -> Result<(), BusError> {
+        let key = self.shared.site.of(event);
+        let payload = serde_json::to_vec(event).map_err(|source| BusError::Encode { key: key.clone(), source })?;
+        let publisher = self.publisher(&key, event)?;
+        publisher.put(payload).wait().map_err(|error| BusError::Publish { key, reason: error.to_string() })
+    }
+
+    fn publisher(&self, key: &str, event: &Event) -> Result<Arc<AdvancedPublisher<'static>>, BusError> {
+        let mut publishers = self.shared.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(publisher) = publishers.get(key) {
+            return Ok(Arc::clone(publisher));
+        }
+        let publisher = Arc::new(travel::declare(&self.shared.session, key, event)?);
+        publishers.insert(key.to_owned(), Arc::clone(&publisher));
+        Ok(publisher)
+    }
+
+    /// Answers queries for the site's status with what `snapshot` gives, a JSON object. `snapshot` runs on the bus's
+    /// own thread for answers.
+    ///
+    /// # Errors
+    /// If the queryable can't be declared.
+    pub fn serve_status(&self, snapshot: impl Fn() -> Value + Send + Sync + 'static) -> Result<(), BusError> {
+        self.serve(self.shared.site.status(), move |_| Ok(snapshot()))
+    }
+
+    /// Answers queries for the past entries of these gates. `entries` gives up to the requested number of entries in
+    /// order, or says why not, in words for whoever asked; it runs on the bus's own thread for answers and may read
+    /// from disk.
+    ///
+    /// # Errors
+    /// If a queryable can't be declared.
+    pub fn serve_history(
+        &self,
+        gates: &[CameraId],
+        entries: impl Fn(HistoryRequest) -> Result<Vec<EntryEvent>, String> + Send + Sync + 'static,
+    ) -> Result<(), BusError> {
+        let entries = Arc::new(entries);
+        for gate in gates {
+            let (gate_asked, entries) = (gate.clone(), Arc::clone(&entries));
+            self.serve(self.shared.site.entry_history(gate), move |query| {
+                let request = HistoryRequest::read(&gate_asked, query.parameters().as_str())?;
+                history::write(&request, entries(request.clone())?)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn serve(
+        &self,
+        key: String,
+        answer: impl Fn(&Query) -> Result<Value, String> + Send + Sync + 'static,
+    ) -> Result<(), BusError> {
+        self.shared.desk.serve(&self.shared.session, key, answer)
+    }
+
+    /// Takes the node off the bus: it is no longer alive, answers what was asked before and nothing more, and sends what
+    /// is still waiting, all within `deadline`. Publishing afterwards is an error. Closing twice is fine.
+    ///
+    /// # Errors
+    /// If it isn't done by then, or zenoh reports one. The process can end all the same.
+    pub fn close(&self, deadline: Duration) -> Result<(), BusError> {
+        let shared = Arc::clone(&self.shared);
+        close_within(deadline, move || {
+            drop(shared.alive.lock().unwrap_or_else(PoisonError::into_inner).take());
+            shared.desk.close();
+            shared.session.close().wait().map_err(|error| error.to_string())
+        })
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("site", &self.shared.site).finish_non_exhaustive()
+    }
+}

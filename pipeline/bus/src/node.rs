@@ -1,0 +1,72 @@
+//! Watching nodes come and go by their liveliness tokens.
+
+use std::fmt;
+use std::time::Duration;
+
+use zenoh::pubsub::Subscriber;
+use zenoh::sample::{Sample, SampleKind};
+use zenoh::{Session, Wait};
+
+use crate::error::BusError;
+use crate::watcher::RecvError;
+
+/// Changes that may wait to be taken; more nodes than this can't come and go unseen, so further ones are dropped.
+const WAITING: usize = 1024;
+
+/// A node that came or went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeChange {
+    /// Its key, `…/node/<node>/alive`.
+    pub key: String,
+    /// Whether it is there now.
+    pub alive: bool,
+}
+
+/// Reports the nodes that are there, then each change.
+pub struct NodeWatch {
+    /// Kept for its end: dropping it ends the subscription.
+    _subscriber: Subscriber<()>,
+    changes: flume::Receiver<NodeChange>,
+}
+
+impl NodeWatch {
+    pub(crate) fn open(session: &Session, key_expr: &str) -> Result<Self, BusError> {
+        let (sender, changes) = flume::bounded(WAITING);
+        let take = move |sample: Sample| {
+            let alive = sample.kind() == SampleKind::Put;
+            if sender.try_send(NodeChange { key: sample.key_expr().to_string(), alive }).is_err() {
+                tracing::warn!("nodes come and go faster than they are looked at; a change is lost");
+            }
+        };
+        let subscriber =
+            session.liveliness().declare_subscriber(key_expr.to_owned()).history(true).callback(take).wait();
+        let subscriber = subscriber.map_err(|error| BusError::Declare {
+            key: key_expr.to_owned(),
+            what: "liveliness subscriber",
+            reason: error.to_string(),
+        })?;
+        Ok(Self { _subscriber: subscriber, changes })
+    }
+
+    /// The next change, waited for no longer than `timeout`.
+    ///
+    /// # Errors
+    /// If none came, or none will.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<NodeChange, RecvError> {
+        self.changes.recv_timeout(timeout).map_err(|error| match error {
+            flume::RecvTimeoutError::Timeout => RecvError::Timeout,
+            flume::RecvTimeoutError::Disconnected => RecvError::Closed,
+        })
+    }
+
+    /// The next change; none once the watcher is closed. For tasks; safe to cancel.
+    pub async fn recv(&self) -> Option<NodeChange> {
+        self.changes.recv_async().await.ok()
+    }
+}
+
+impl fmt::Debug for NodeWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeWatch")
+    }
+}

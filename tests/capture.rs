@@ -1,0 +1,233 @@
+//! Capture against real RTSP servers: transports, codecs, logins, clocks, and everything that goes wrong with a camera.
+
+mod support;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_capture::{Camera, Cameras, Login, Source, StreamOptions, Transport};
+use gatehouse_core::CameraId;
+use gatehouse_core::health::StreamStatus;
+use gatehouse_core::time::{ClockSource, SystemClock};
+use gatehouse_picture::Size;
+use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
+use support::recorder::{Heard, Recorder, Seen};
+
+const STOP: Duration = Duration::from_secs(5);
+
+fn mount(name: &str) -> MountConfig {
+    MountConfig { size: [320, 180], bitrate_kbps: 300, max_seconds: 2, ..MountConfig::new(name, Scene::Pattern("ball".into())) }
+}
+
+fn sim(mounts: Vec<MountConfig>) -> Sim {
+    Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts")
+}
+
+fn options(address: String) -> StreamOptions {
+    StreamOptions {
+        camera: CameraId::new("cam"),
+        source: Source::Rtsp(address),
+        login: None,
+        transport: Transport::Tcp,
+        latency: Duration::from_millis(50),
+    }
+}
+
+/// A running camera with its recorder; stopped at the end of the test, within the deadline.
+struct Watched {
+    recorder: Recorder,
+    cameras: Option<Cameras>,
+    clock: Arc<SystemClock>,
+}
+
+impl Watched {
+    fn start(options: StreamOptions) -> Self {
+        let (recorder, clock) = (Recorder::new(), Arc::new(SystemClock::new()));
+        let camera =
+            Camera::start(options, clock.clone(), recorder.frames(), recorder.status()).expect("the camera starts");
+        let mut cameras = Cameras::default();
+        cameras.push(camera);
+        Self { recorder, cameras: Some(cameras), clock }
+    }
+
+    fn stop(mut self) {
+        let cameras = self.cameras.take().expect("stopped once");
+        let late = cameras.stop(self.clock.as_ref(), STOP);
+        assert!(late.is_empty(), "{late:?}");
+    }
+}
+
+impl std::ops::Deref for Watched {
+    type Target = Recorder;
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+#[test]
+fn both_codecs_come_over_both_transports_with_all_three_times() {
+    let sim = sim(vec![mount("h264"), MountConfig { codec: Codec::H265, ..mount("h265") }]);
+    for (name, transport) in
+        [("h264", Transport::Tcp), ("h264", Transport::Udp), ("h265", Transport::Tcp), ("h265", Transport::Udp)]
+    {
+        let camera = Watched::start(StreamOptions { transport, ..options(sim.url(name)) });
+        let what = format!("{name} over {transport:?}");
+        let live = camera.status_where(&what, |s| matches!(s, StreamStatus::Live(_)));
+        let StreamStatus::Live(facts) = live else { unreachable!() };
+        assert_eq!((facts.codec.as_str(), facts.width, facts.height), (name, 320, 180), "{what}");
+
+        let mut before: Option<Seen> = None;
+        let mut count = 0;
+        let last = camera.wait(&what, |heard| {
+            let Heard::Frame(seen) = heard else { return None };
+            if let Some(before) = before {
+                assert!(seen.times.stream > before.times.stream, "stream time goes on, {what}");
+                assert!(seen.times.arrival >= before.times.arrival, "arrival goes on, {what}");
+            }
+            before = Some(seen);
+            count += 1;
+            // Two loops of the clip, so that the seam is in it, and a sender report has come.
+            (count > 110 && seen.times.capture.source == ClockSource::Rtcp).then_some(seen)
+        });
+        assert_eq!(last.size, Size { width: 320, height: 180 });
+        assert!(last.times.capture.error_ms < 500, "the simulator runs on this very clock: {:?}", last.times.capture);
+        camera.stop();
+    }
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn without_sender_reports_the_arrival_is_the_capture_time_and_says_so() {
+    let sim = sim(vec![MountConfig { sender_reports: SenderReports::Missing, ..mount("cam") }]);
+    let camera = Watched::start(options(sim.url("cam")));
+    let mut count = 0;
+    camera.wait("three seconds of frames", |heard| {
+        let Heard::Frame(seen) = heard else { return None };
+        assert_eq!(seen.times.capture.source, ClockSource::Arrival);
+        assert_eq!(seen.times.capture.error_ms, 550, "half a second and the jitter buffer");
+        count += 1;
+        (count == 75).then_some(())
+    });
+    camera.stop();
+}
+
+fn login(user: &str, password: &str) -> Option<Login> {
+    Some(Login { user: user.to_owned().into(), password: password.to_owned().into() })
+}
+
+fn locked(scheme: AuthScheme) -> MountConfig {
+    let auth = gatehouse_sim::Login { scheme, user: "admin".into(), password: Password::new("right horse") };
+    MountConfig { auth: Some(auth), ..mount("cam") }
+}
+
+#[test]
+fn basic_and_digest_logins_open_a_camera() {
+    for scheme in [AuthScheme::Basic, AuthScheme::Digest] {
+        let sim = sim(vec![locked(scheme)]);
+        let camera = Watched::start(StreamOptions { login: login("admin", "right horse"), ..options(sim.url("cam")) });
+        camera.frame("a frame behind a login", |_| true);
+        camera.stop();
+    }
+}
+
+#[test]
+fn a_wrong_password_is_reported_once_and_not_hammered() {
+    for (scheme, given) in [
+        (AuthScheme::Digest, login("admin", "wrong pony")),
+        (AuthScheme::Basic, login("admin", "wrong pony")),
+        (AuthScheme::Digest, None),
+    ] {
+        let sim = sim(vec![locked(scheme)]);
+        let camera = Watched::start(StreamOptions { login: given, ..options(sim.url("cam")) });
+        let refused = camera.status_where("a refusal", |s| !matches!(s, StreamStatus::Connecting));
+        let StreamStatus::Refused { reason, retry_in } = refused else { panic!("{refused:?}") };
+        assert!(reason.contains("check the user and password") && !reason.contains("pony"), "{reason}");
+        assert!(retry_in >= Duration::from_secs(60), "the next try is in {retry_in:?}");
+        let stats = sim.stats("cam").expect("a mount");
+        assert!(stats.rejected_logins <= 2 && stats.connections <= 2, "{stats}");
+        camera.stop();
+    }
+}
+
+#[test]
+fn a_camera_that_dies_is_lost_and_comes_back_by_itself() {
+    let sim = sim(vec![mount("cam")]);
+    let camera = Watched::start(options(sim.url("cam")));
+    camera.frame("a first frame", |_| true);
+    sim.stop_server().expect("the server stops");
+    let lost = camera.status_where("the loss", |s| matches!(s, StreamStatus::Lost { .. }));
+    let StreamStatus::Lost { reason, retry_in } = lost else { unreachable!() };
+    assert!(!reason.is_empty() && retry_in <= Duration::from_millis(500), "{reason}, again in {retry_in:?}");
+    camera.status_where("a try that fails", |s| matches!(s, StreamStatus::Lost { .. }));
+    sim.restart_server().expect("the server starts again on its port");
+    camera.status_where("the return", |s| matches!(s, StreamStatus::Live(_)));
+    camera.frame("a frame after the return", |_| true);
+    camera.stop();
+}
+
+#[test]
+fn a_resolution_change_in_mid_stream_keeps_the_connection() {
+    let sim = sim(vec![mount("cam")]);
+    let camera = Watched::start(options(sim.url("cam")));
+    camera.frame("a small frame", |f| f.size.width == 320);
+    sim.inject("cam", Fault::Resolution { width: 640, height: 360 }).expect("a mount");
+    let first_big = camera.wait("a big frame", |heard| match heard {
+        Heard::Status(StreamStatus::Lost { reason, .. }) => panic!("the connection was lost: {reason}"),
+        Heard::Frame(seen) if seen.size.width == 640 => Some(seen),
+        _ => None,
+    });
+    assert_eq!(first_big.size, Size { width: 640, height: 360 });
+    sim.clear("cam").expect("a mount");
+    camera.frame("a small frame again", |f| f.size.width == 320);
+    assert_eq!(sim.stats("cam").expect("a mount").plays, 1, "it was one connection all along");
+    camera.stop();
+}
+
+#[test]
+fn a_camera_that_falls_silent_is_stalled_then_given_up_and_made_anew() {
+    let sim = sim(vec![mount("cam")]);
+    let camera = Watched::start(options(sim.url("cam")));
+    camera.frame("a first frame", |_| true);
+    sim.inject("cam", Fault::Silence).expect("a mount");
+    camera.status_where("the stall", |s| matches!(s, StreamStatus::Stalled(_)));
+    camera.status_where("the end of patience", |s| matches!(s, StreamStatus::Lost { .. }));
+    sim.clear("cam").expect("a mount");
+    camera.status_where("the return", |s| matches!(s, StreamStatus::Live(_)));
+    camera.stop();
+}
+
+#[test]
+fn a_black_picture_arrives_black() {
+    let sim = sim(vec![mount("cam")]);
+    let camera = Watched::start(options(sim.url("cam")));
+    let bright = camera.frame("a first frame", |_| true);
+    assert!(bright.mean_luma > 17.0, "the ball is white on black");
+    sim.inject("cam", Fault::Black).expect("a mount");
+    camera.frame("a black frame", |f| f.mean_luma <= 16.5);
+    camera.stop();
+}
+
+#[test]
+fn a_camera_that_accepts_and_never_answers_stops_within_the_deadline() {
+    // The kernel accepts the connection; nobody ever reads from it.
+    let deaf = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("rtsp://{}/cam", deaf.local_addr().expect("an address"));
+    let camera = Watched::start(options(address));
+    let _connection = deaf.accept().expect("the camera connects");
+    camera.stop();
+}
+
+#[test]
+fn files_and_test_patterns_are_sources_too() {
+    let pattern = Watched::start(StreamOptions { source: Source::Test("smpte".into()), ..options(String::new()) });
+    let frame = pattern.frame("a test picture", |_| true);
+    assert_eq!(frame.size, Size { width: 1280, height: 720 });
+    pattern.stop();
+
+    let nowhere = Watched::start(StreamOptions { source: Source::File("/nowhere.mp4".into()), ..options(String::new()) });
+    let lost = nowhere.status_where("the reason", |s| matches!(s, StreamStatus::Lost { .. }));
+    let StreamStatus::Lost { reason, .. } = lost else { unreachable!() };
+    assert!(reason.contains("No such file"), "{reason}");
+    nowhere.stop();
+}

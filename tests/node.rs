@@ -1,0 +1,169 @@
+//! The main job, end to end: a real node on real RTSP cameras, with a real subscriber on its bus.
+
+mod support;
+
+use gatehouse_core::Event;
+use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
+use gatehouse_core::health::CameraState;
+use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
+use support::node::{NAME, Node, SiteFolder, media};
+
+/// One person who is enrolled from other photographs, and one who isn't, walk up in turn; and a square with pedestrians.
+fn cameras() -> Sim {
+    let enrolled =
+        Person::Photo { path: media("obama2.jpg"), face_box: Some(FaceBox(195.0, 224.0, 276.0, 390.0)) };
+    let stranger =
+        Person::Photo { path: media("astronaut.png"), face_box: Some(FaceBox(178.0, 63.0, 90.0, 113.0)) };
+    let walk_up = WalkUp { people: vec![enrolled, stranger], seconds_each: 6.0, gap_seconds: 2.5 };
+    let gate = MountConfig { max_seconds: 17, ..MountConfig::new("gate", Scene::WalkUp(walk_up)) };
+    let plaza = MountConfig {
+        size: [768, 576],
+        fps: 10,
+        max_seconds: 20,
+        ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
+    };
+    Sim::start(SimConfig { mounts: vec![gate, plaza], ..SimConfig::default() }).expect("the simulator starts")
+}
+
+fn site(sim: &Sim) -> SiteFolder {
+    SiteFolder::new(&format!(
+        r#"
+        [[gate]]
+        id = "gate-1"
+        source = "{}"
+        liveness = "off"
+        [[crowd]]
+        id = "plaza"
+        source = "{}"
+        [[crowd.zone]]
+        id = "left"
+        polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]
+        area_m2 = 100.0
+        levels = {{ medium = 1, high = 50, critical = 60 }}
+        [[crowd.zone]]
+        id = "right"
+        polygon = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]
+        "#,
+        sim.url("gate"),
+        sim.url("plaza")
+    ))
+}
+
+fn next_entry(node: &Node, what: &str, decision: Decision) -> EntryEvent {
+    node.wait(what, |received, event| {
+        let text = String::from_utf8_lossy(&received.payload);
+        assert!(!text.contains(NAME), "an event names somebody: {text}");
+        match event {
+            Event::Entry(entry) if entry.decision == decision => {
+                assert_eq!(received.key, "gatehouse/v1/city/county/cell/test-site/gate/gate-1/entry");
+                Some(entry.clone())
+            }
+            _ => None,
+        }
+    })
+}
+
+#[test]
+fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_takes_effect() {
+    let sim = cameras();
+    let site = site(&sim);
+    let person = site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31");
+    let node = Node::start(&site);
+
+    let admitted = next_entry(&node, "an admission", Decision::Admit);
+    assert_eq!((admitted.reason, admitted.method), (Reason::Matched, Method::Face));
+    let grant = admitted.expires_at.expect("a grant ends");
+    assert_eq!(grant.distance(admitted.capture_time.at), std::time::Duration::from_secs(5));
+    let referred = next_entry(&node, "a referral", Decision::Refer);
+    assert_eq!((referred.reason, referred.expires_at), (Reason::NoMatch, None));
+
+    // Both stand in the node's outbox, numbered without a gap, for whoever was away.
+    let key = "gatehouse/v1/city/county/cell/test-site/gate/gate-1/entry";
+    let replayed = node.watcher().entries(key, 1, 100).expect("the node answers");
+    let numbers: Vec<u64> = replayed.iter().map(|e| e.sequence).collect();
+    assert_eq!(numbers, (1..=replayed.len() as u64).collect::<Vec<_>>());
+    assert!(replayed.contains(&admitted) && replayed.contains(&referred));
+
+    // The person withdraws, by a command in another process. From then on nobody is let through: the two who walk up in
+    // turn are both referred.
+    let said = site.run("forget", &[&person]);
+    assert!(said.starts_with("forgotten"), "{said}");
+    #[expect(clippy::disallowed_methods, reason = "compared with the wall time in events")]
+    let forgotten = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let mut referred_after = 0;
+    node.wait("two referrals after the withdrawal", |_, event| {
+        let Event::Entry(entry) = event else { return None };
+        let since = entry.capture_time.at.unix_nanos() - forgotten.as_nanos() as i64;
+        if since > 1_000_000_000 {
+            assert_eq!(entry.decision, Decision::Refer, "{since} ns after the withdrawal");
+            referred_after += 1;
+        }
+        (referred_after == 2).then_some(())
+    });
+    assert!(site.run("people", &[]).contains("0 enrolled"));
+
+    // A node that starts again goes on counting.
+    let last = node.watcher().entries(key, 1, 1000).expect("the node answers").len() as u64;
+    node.stop();
+    let again = Node::start(&site);
+    let next = next_entry(&again, "an entry of the new run", Decision::Refer);
+    assert!(next.sequence > last, "{} after {last}", next.sequence);
+    again.stop();
+}
+
+#[test]
+fn people_are_counted_per_zone_and_the_grid_agrees() {
+    let sim = cameras();
+    let site = site(&sim);
+    let node = Node::start(&site);
+    let mut counted = None;
+    node.wait("a count and the grid of the same frame", |received, event| {
+        match event {
+            Event::Density(density) if density.count > 0 => {
+                assert_eq!(received.key, "gatehouse/v1/city/county/cell/test-site/crowd/plaza/density");
+                let zones: u32 = density.zones.iter().map(|z| z.count).sum();
+                assert_eq!(zones, density.count, "the two halves of the picture are the whole");
+                let left = &density.zones[0];
+                assert_eq!(left.people_per_m2, Some(f64::from(left.count) / 100.0));
+                counted = Some(density.clone());
+            }
+            Event::Map(map) => {
+                if let Some(density) = counted.as_ref().filter(|d| d.capture_time == map.capture_time) {
+                    let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
+                    assert!((people - density.count as f32).abs() < 0.5, "{people} in the grid, {} counted", density.count);
+                    assert_eq!(map.cells.len(), usize::from(map.columns) * usize::from(map.rows));
+                    return Some(());
+                }
+            }
+            _ => {}
+        }
+        None
+    });
+    node.stop();
+}
+
+#[test]
+fn a_dark_and_a_frozen_camera_say_so() {
+    use gatehouse_sim::Fault;
+    let mount = MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("smpte".into())) };
+    // Real cameras have noise; smpte's snow corner moves.
+    let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
+    let site = SiteFolder::new(&format!("[[crowd]]\nid = \"cam\"\nsource = \"{}\"\nanalyse_fps = 5.0", sim.url("cam")));
+    let node = Node::start(&site);
+    let reaches = |state: CameraState| {
+        node.wait(&format!("{state:?}"), |_, event| match event {
+            Event::Health(health) if health.state == state => Some(()),
+            _ => None,
+        });
+    };
+    reaches(CameraState::Live);
+    sim.inject("cam", Fault::Black).expect("a mount");
+    reaches(CameraState::Dark);
+    sim.clear("cam").expect("a mount");
+    reaches(CameraState::Live);
+    sim.inject("cam", Fault::Freeze).expect("a mount");
+    reaches(CameraState::Frozen);
+    sim.clear("cam").expect("a mount");
+    reaches(CameraState::Live);
+    node.stop();
+}

@@ -1,0 +1,179 @@
+//! A real node: the `gatehouse` binary with a site file of its own, and a subscriber to its bus.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gatehouse_bus::{BusOptions, Received, Watcher};
+use gatehouse_core::Event;
+use gatehouse_core::key::EVERYTHING;
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+/// The program under test.
+pub fn gatehouse() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+}
+
+/// A picture or video that `make setup` has fetched.
+#[track_caller]
+pub fn media(file: &str) -> PathBuf {
+    let assets = gatehouse_models::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    let path = assets.media().join(file);
+    assert!(path.is_file(), "{} is not there: run `make setup`", path.display());
+    path
+}
+
+/// A site's folder with its key and its file.
+pub struct SiteFolder {
+    pub folder: TempDir,
+    pub file: PathBuf,
+}
+
+impl SiteFolder {
+    /// `cameras`: the `[[gate]]` and `[[crowd]]` tables.
+    pub fn new(cameras: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let key = gatehouse().arg("key").arg(folder.path().join("site.key")).output().expect("gatehouse runs");
+        assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
+        let file = folder.path().join("site.toml");
+        let head = r#"
+            version = 1
+            [site]
+            id = "test-site"
+            area = "city/county/cell"
+            [store]
+            path = "site.db"
+            key = "file:site.key"
+            [console]
+            listen = "127.0.0.1:0"
+        "#;
+        std::fs::write(&file, format!("{head}\n{cameras}")).expect("the site file can be written");
+        Self { folder, file }
+    }
+
+    /// Enrols one person and returns their number.
+    #[track_caller]
+    pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
+        let mut command = gatehouse();
+        command.args(["--log", "warn", "enrol"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
+        command.args(["--notice", "1", "--given", "screen", "--until", until]);
+        photos.iter().for_each(|photo| drop(command.arg("--photo").arg(photo)));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("gatehouse runs");
+        writeln!(child.stdin.take().expect("piped"), "{NAME}").expect("it reads the name");
+        let output = child.wait_with_output().expect("it ends");
+        let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{complained}");
+        assert!(!said.contains(NAME) && !complained.contains(NAME), "the name is nobody's business");
+        said.split_whitespace().nth(1).expect("enrolled NUMBER with …").to_owned()
+    }
+
+    /// Runs a command on this site and returns what it prints.
+    #[track_caller]
+    pub fn run(&self, command: &str, args: &[&str]) -> String {
+        let output = gatehouse().arg(command).arg(&self.file).args(args).output().expect("gatehouse runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+/// The name of everybody who is enrolled by a test; must not show up anywhere.
+pub const NAME: &str = "Quxley Testname";
+
+/// A running node and what it says.
+pub struct Node {
+    child: Child,
+    pub bus: String,
+    pub console: String,
+    watcher: Option<Watcher>,
+    log: PathBuf,
+}
+
+impl Node {
+    #[track_caller]
+    pub fn start(site: &SiteFolder) -> Self {
+        let log = site.folder.path().join("node.log");
+        let log_file = std::fs::File::create(&log).expect("a log file");
+        let mut child = gatehouse()
+            .arg("run")
+            .arg(&site.file)
+            .args(["--json", "--stop-with-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .spawn()
+            .expect("gatehouse runs");
+        let mut announcement = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut announcement).expect("it can be read");
+        let ready: serde_json::Value = serde_json::from_str(&announcement).unwrap_or_else(|e| {
+            panic!("{e}: {announcement}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+        });
+        let text = |v: &serde_json::Value| v.as_str().expect("an address").to_owned();
+        let (bus, console) = (text(&ready["bus"][0]), text(&ready["console"]));
+        let options = BusOptions { listen: Vec::new(), connect: vec![bus.clone()] };
+        let watcher = Watcher::open(&options, EVERYTHING).expect("the bus can be watched");
+        Self { child, bus, console, watcher: Some(watcher), log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn watcher(&self) -> &Watcher {
+        self.watcher.as_ref().expect("watching until the end")
+    }
+
+    /// Waits for an event of which `wanted` makes something.
+    #[track_caller]
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
+        #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
+        let now = Instant::now;
+        let until = now() + PATIENCE;
+        loop {
+            let received = self.watcher().recv_timeout(until.saturating_duration_since(now())).unwrap_or_else(|e| {
+                panic!("waiting for {what}: {e}; the node's log:\n{}", self.log());
+            });
+            let event = received.event.as_ref().expect("a node publishes events and nothing else");
+            if let Some(result) = wanted(&received, event) {
+                return result;
+            }
+        }
+    }
+
+    /// What the node has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("the log is text")
+    }
+
+    /// Asks it to stop, and checks that it ends cleanly, in time, and without having named anybody.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.watcher.take().expect("watching").close(Duration::from_secs(5)).expect("the watcher closes");
+        drop(self.child.stdin.take());
+        let status = self.child.wait().expect("it ends");
+        let log = std::fs::read_to_string(&self.log).expect("the log is text");
+        assert!(status.success(), "{status}; the node's log:\n{log}");
+        assert!(!log.contains(NAME), "the log names somebody");
+    }
+}
+
+impl Drop for Node {
+    /// A test that fails leaves no node behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Threads and resident memory (MiB) of a process.
+pub fn footprint(pid: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).expect("it runs");
+    let number = |name: &str| {
+        let line = status.lines().find(|l| l.starts_with(name)).expect("a line of /proc/PID/status");
+        line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number")
+    };
+    (number("Threads:"), number("VmRSS:") / 1024)
+}

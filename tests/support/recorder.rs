@@ -1,0 +1,115 @@
+//! Takes what a camera delivers and reports, and lets a test wait for it.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use gatehouse_core::frame::{Frame, FrameSink};
+use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::time::FrameTimes;
+use gatehouse_core::CameraId;
+use gatehouse_picture::Size;
+
+use super::PATIENCE;
+
+
+
+
+/// What is kept of a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub size: Size,
+    pub times: FrameTimes,
+    pub mean_luma: f64,
+}
+
+/// What came from a camera, in order.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    Frame(Seen),
+    Status(StreamStatus),
+}
+
+struct Sink(SyncSender<Heard>);
+
+impl FrameSink for Sink {
+    fn deliver(&self, frame: Frame) {
+        let picture = frame.picture();
+        let luma = picture.luma();
+        let rows = (0..luma.rows).step_by(8);
+        let samples: Vec<u64> = rows.flat_map(|r| luma.row(r).iter().step_by(8).map(|v| u64::from(*v))).collect();
+        let mean_luma = samples.iter().sum::<u64>() as f64 / samples.len() as f64;
+        // A test that has seen enough doesn't listen any more.
+        let _ = self.0.try_send(Heard::Frame(Seen { size: frame.size(), times: frame.times, mean_luma }));
+    }
+}
+
+impl StatusSink for Sink {
+    fn status(&self, _: &CameraId, status: StreamStatus) {
+        let _ = self.0.try_send(Heard::Status(status));
+    }
+}
+
+/// The listening end.
+pub struct Recorder {
+    heard: Mutex<Receiver<Heard>>,
+    sink: Arc<Sink>,
+}
+
+impl Recorder {
+    pub fn new() -> Self {
+        let (sender, heard) = sync_channel(10_000);
+        Self { heard: Mutex::new(heard), sink: Arc::new(Sink(sender)) }
+    }
+
+    pub fn frames(&self) -> Arc<dyn FrameSink> {
+        self.sink.clone()
+    }
+
+    pub fn status(&self) -> Arc<dyn StatusSink> {
+        self.sink.clone()
+    }
+
+    /// Waits until `wanted` makes something of what is heard, and returns that.
+    #[track_caller]
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
+        let heard = self.heard.lock().expect("one test, one thread");
+        #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
+        let until = Instant::now() + PATIENCE;
+        let mut last = None;
+        loop {
+            #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
+            let left = until.saturating_duration_since(Instant::now());
+            match heard.recv_timeout(left) {
+                Ok(one) => {
+                    if let Heard::Status(status) = &one {
+                        last = Some(status.clone());
+                    }
+                    if let Some(result) = wanted(one) {
+                        return result;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("waited {PATIENCE:?} for {what}; last status: {last:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("the camera is gone, waiting for {what}"),
+            }
+        }
+    }
+
+    /// Waits for a frame that fulfils a condition.
+    #[track_caller]
+    pub fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+        self.wait(what, |heard| match heard {
+            Heard::Frame(seen) if wanted(&seen) => Some(seen),
+            _ => None,
+        })
+    }
+
+    /// Waits for a status that fulfils a condition.
+    #[track_caller]
+    pub fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
+        self.wait(what, |heard| match heard {
+            Heard::Status(status) if wanted(&status) => Some(status),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! The demo's cameras and its site.
+
+use gatehouse_models::Assets;
+
+use crate::exit::{Exit, Failure};
+
+/// Public photographs of the person who is enrolled; the gate sees another one.
+const ENROLLED: [&str; 2] = ["obama.jpg", "obama3.jpg"];
+/// The enrolled person at the gate.
+const AT_THE_GATE: &str = "obama2.jpg";
+/// Somebody who is not enrolled.
+const STRANGER: &str = "astronaut.png";
+/// A real fixed camera over pedestrians.
+const PEDESTRIANS: &str = "vtest.avi";
+
+/// Checks that the media are there.
+pub(crate) fn check_media(assets: &Assets) -> Result<(), Failure> {
+    let all = ENROLLED.into_iter().chain([AT_THE_GATE, STRANGER, PEDESTRIANS]);
+    let missing: Vec<&str> = all.filter(|file| !assets.media().join(file).is_file()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let folder = assets.media();
+    Err(Failure::say(
+        Exit::Setup,
+        format!("{} not in {}: run `make setup`", missing.join(", "), folder.display()),
+    ))
+}
+
+/// A TOML string, quoted.
+fn quoted(text: impl std::fmt::Display) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+/// The simulator's file: a gate that people walk up to, and a square.
+pub(crate) fn sim(assets: &Assets) -> String {
+    let media = |file: &str| quoted(assets.media().join(file).display());
+    format!(
+        r#"cache_dir = {cache}
+
+[[mount]]
+path = "/gate"
+size = [1280, 720]
+fps = 25
+max_seconds = 26
+scene = {{ walk_up = [{{ photo = {enrolled}, face_box = {enrolled_face} }}, {{ photo = {stranger}, face_box = {stranger_face} }}], seconds_each = 10, gap_seconds = 3 }}
+
+[[mount]]
+path = "/plaza"
+size = [768, 576]
+fps = 10
+max_seconds = 60
+scene = {{ file = {pedestrians} }}
+"#,
+        cache = quoted(assets.root().join("scenes").display()),
+        enrolled = media(AT_THE_GATE),
+        enrolled_face = "[195, 224, 276, 390]",
+        stranger = media(STRANGER),
+        stranger_face = "[178, 63, 90, 113]",
+        pedestrians = media(PEDESTRIANS),
+    )
+}
+
+/// The site file.
+pub(crate) fn site(gate: &str, plaza: &str) -> String {
+    format!(
+        r#"version = 1
+
+[site]
+id = "demo"
+area = "riverside/oak-county/mill-town/cell-12"
+
+[store]
+path = "site.db"
+key = "file:site.key"
+
+[console]
+listen = "127.0.0.1:0"
+
+[[gate]]
+id = "gate-1"
+source = {gate}
+liveness = "off"
+
+[[crowd]]
+id = "plaza"
+source = {plaza}
+analyse_fps = 2.0
+
+[[crowd.zone]]
+id = "crossing"
+polygon = [[0.0, 0.35], [0.55, 0.35], [0.55, 1.0], [0.0, 1.0]]
+levels = {{ medium = 2, high = 4, critical = 8 }}
+
+[[crowd.zone]]
+id = "lawn"
+polygon = [[0.55, 0.35], [1.0, 0.35], [1.0, 1.0], [0.55, 1.0]]
+levels = {{ medium = 2, high = 4, critical = 8 }}
+"#,
+        gate = quoted(gate),
+        plaza = quoted(plaza),
+    )
+}
+
+/// The command line that enrols the one person.
+pub(crate) fn enrol(site_file: &str, assets: &Assets) -> Result<Vec<String>, Failure> {
+    let mut args: Vec<String> = ["enrol", site_file, "--name", "Demo Resident", "--purpose", "demonstration"]
+        .into_iter()
+        .chain(["--notice", "demo-1", "--given", "screen", "--until", "2099-12-31"])
+        .map(str::to_owned)
+        .collect();
+    for file in ENROLLED {
+        args.extend(["--photo".to_owned(), crate::demo::path(&assets.media().join(file))?.to_owned()]);
+    }
+    Ok(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn both_files_are_right_whatever_the_assets_folder_is_called() {
+        let assets = Assets::at("/tmp/a \"quoted\" folder");
+        gatehouse_sim::SimConfig::parse(&sim(&assets), Path::new("/tmp")).expect("the simulator's file is right");
+        let site = site("rtsp://127.0.0.1:8554/gate", "rtsp://127.0.0.1:8554/plaza");
+        gatehouse_config::Site::parse(&site, Path::new("site.toml")).expect("the site file is right");
+    }
+}

@@ -1,0 +1,269 @@
+//! `gatehouse watch`: prints the events of the bus as they come.
+
+use std::time::Duration;
+
+use clap::Args;
+use gatehouse_bus::{Arrival, BusOptions, GapDetector, Received, RecvError, Watcher};
+use gatehouse_core::Event;
+use gatehouse_core::event::{Decision, DensityEvent, EntryEvent, Level, Method, Reason, SelfAssessment};
+use gatehouse_core::health::HealthEvent;
+use gatehouse_core::key::EVERYTHING;
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::print;
+
+/// Print events as they come
+///
+/// Connects to a node or a router, first prints the last value of each key, and then every event. Entries that were missed
+/// are asked for again and printed when they come.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Where a node or router listens, as `gatehouse run` prints it; may be given several times
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
+    connect: Vec<String>,
+    /// Which keys, as a zenoh key expression: `gatehouse/v1/riverside/**` for one city, `**/entry` for entries
+    #[arg(long, value_name = "EXPRESSION", default_value = EVERYTHING)]
+    key: String,
+    /// Print one JSON object a line: `{"key": …, "event": …}`, the event as on the bus
+    #[arg(long)]
+    json: bool,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+}
+
+/// How often a watcher that hears nothing says so.
+const QUIET: Duration = Duration::from_secs(10);
+
+pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
+    let options = BusOptions { listen: Vec::new(), connect: args.connect.clone() };
+    let watcher = Watcher::open(&options, &args.key)?;
+    let mut gaps = GapDetector::default();
+    let mut printed = 0;
+    while args.count.is_none_or(|count| printed < count) {
+        let received = match watcher.recv_timeout(QUIET) {
+            Ok(received) => received,
+            Err(RecvError::Timeout) => {
+                if watcher.peers() == 0 {
+                    tracing::warn!("no node answers at {}; still trying", args.connect.join(", "));
+                }
+                continue;
+            }
+            Err(RecvError::Closed) => break,
+        };
+        let mut lines = vec![line(&received, args.json)];
+        if let Ok(Event::Entry(entry)) = &received.event {
+            lines = with_missed(&watcher, &mut gaps, &received.key, entry, lines, args.json);
+        }
+        for line in lines {
+            if !print::line(&line)? {
+                return Ok(());
+            }
+            printed += 1;
+        }
+    }
+    watcher.close(Duration::from_secs(2))?;
+    Ok(())
+}
+
+/// Puts the entries before this one that were missed in front of its line; nothing if this one was seen before.
+fn with_missed(
+    watcher: &Watcher,
+    gaps: &mut GapDetector,
+    key: &str,
+    entry: &EntryEvent,
+    own: Vec<String>,
+    as_json: bool,
+) -> Vec<String> {
+    let gap = match gaps.observe(key, entry) {
+        Arrival::Old => return Vec::new(),
+        Arrival::After(gap) | Arrival::Restarted(Some(gap)) => gap,
+        Arrival::First | Arrival::Next | Arrival::Filled | Arrival::Restarted(None) => return own,
+    };
+    match watcher.replay(&gap) {
+        Ok(missed) => {
+            let new: Vec<_> = missed.into_iter().filter(|missed| gaps.observe(key, missed).is_new()).collect();
+            new.into_iter().map(|e| event_line(key, &Event::Entry(e), as_json)).chain(own).collect()
+        }
+        Err(e) => {
+            tracing::warn!("entries {} to {} of {key} are missing and can't be had: {e}", gap.from, gap.until);
+            own
+        }
+    }
+}
+
+pub(crate) fn line(received: &Received, as_json: bool) -> String {
+    match (&received.event, as_json) {
+        (Ok(event), _) => event_line(&received.key, event, as_json),
+        (Err(e), true) => json!({ "key": received.key, "error": e.to_string() }).to_string(),
+        (Err(e), false) => format!("not understood: {e}"),
+    }
+}
+
+fn event_line(key: &str, event: &Event, as_json: bool) -> String {
+    if as_json { json!({ "key": key, "event": event }).to_string() } else { words(event) }
+}
+
+/// One line for a person.
+pub(crate) fn words(event: &Event) -> String {
+    match event {
+        Event::Entry(entry) => entry_words(entry),
+        Event::Density(density) => density_words(density),
+        Event::Map(map) => {
+            let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
+            format!(
+                "{}  {:<12} map      {}×{} cells, {people:.0} people",
+                time(&map.capture_time.at),
+                map.camera,
+                map.columns,
+                map.rows
+            )
+        }
+        Event::Tally(tally) => format!(
+            "{}  {:<12} tally    {} let through, {} referred in a minute",
+            time(&tally.until),
+            tally.gate,
+            tally.admitted_by_face,
+            tally.referred_by_face
+        ),
+        Event::Health(health) => health_words(health),
+    }
+}
+
+/// The time of day, in UTC.
+fn time(at: &gatehouse_core::time::WallTime) -> String {
+    at.to_string().split_once('T').map_or_else(|| at.to_string(), |(_, time)| time.to_owned())
+}
+
+fn entry_words(entry: &EntryEvent) -> String {
+    let decision = match entry.decision {
+        Decision::Admit => "ADMIT",
+        Decision::Refer => "REFER",
+    };
+    let reason = match entry.reason {
+        Reason::Matched => "an enrolled person",
+        Reason::NoMatch => "matches nobody who is enrolled",
+        Reason::Unsure => "the pictures don't agree",
+    };
+    let method = match entry.method {
+        Method::Face => "face",
+        Method::Qr => "QR pass",
+        Method::QrAndFace => "QR pass and face",
+    };
+    let l = entry.latency_ms;
+    format!(
+        "{}  {:<12} {decision}    by {method}: {reason}; entry {}, {:.0} ms from capture to decision",
+        time(&entry.capture_time.at),
+        entry.gate,
+        entry.sequence,
+        l.capture_to_arrival + l.detect + l.embed + l.decide
+    )
+}
+
+fn density_words(density: &DensityEvent) -> String {
+    let zones: Vec<String> = density
+        .zones
+        .iter()
+        .map(|zone| {
+            let level = match zone.level {
+                Some(Level::Low) => " low",
+                Some(Level::Medium) => " MEDIUM",
+                Some(Level::High) => " HIGH",
+                Some(Level::Critical) => " CRITICAL",
+                None => "",
+            };
+            let per_m2 = zone.people_per_m2.map(|d| format!(" {d:.2}/m²")).unwrap_or_default();
+            format!("{} {}{per_m2}{level}", zone.zone, zone.count)
+        })
+        .collect();
+    let doubt = match density.self_assessment {
+        SelfAssessment::InRange => "",
+        SelfAssessment::OutOfRange => "; more or smaller people than the model can count, at least so many",
+        SelfAssessment::NoPicture => "; NO PICTURE, the count says nothing",
+    };
+    format!(
+        "{}  {:<12} density  {} people ({}){doubt}",
+        time(&density.capture_time.at),
+        density.camera,
+        density.count,
+        zones.join(", ")
+    )
+}
+
+fn health_words(health: &HealthEvent) -> String {
+    let reason = health.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
+    format!(
+        "{}  {:<12} health   {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed",
+        time(&health.since),
+        health.camera,
+        format!("{:?}", health.state).to_lowercase(),
+        health.fps_decoded,
+        health.fps_analysed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::event::{EntryLatency, EventId};
+    use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
+    use gatehouse_core::{CameraId, ZoneId};
+
+    use super::*;
+
+    const WHEN: CaptureTime = CaptureTime {
+        at: WallTime::from_unix_nanos(1_790_000_000_250_000_000),
+        source: ClockSource::Rtcp,
+        error_ms: 100,
+    };
+
+    #[test]
+    fn an_entry_reads_as_a_sentence() {
+        let entry = Event::Entry(EntryEvent {
+            event_id: EventId(ulid()),
+            sequence: 7,
+            gate: CameraId::new("gate-1"),
+            decision: Decision::Refer,
+            reason: Reason::NoMatch,
+            method: Method::Face,
+            capture_time: WHEN,
+            latency_ms: EntryLatency { capture_to_arrival: 40.0, detect: 9.0, embed: 31.0, decide: 0.2 },
+            expires_at: None,
+        });
+        assert_eq!(
+            words(&entry),
+            "14:13:20.250Z  gate-1       REFER    by face: matches nobody who is enrolled; entry 7, 80 ms from capture \
+             to decision"
+        );
+        let json = event_line("k", &entry, true);
+        let back: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");
+        assert_eq!((&back["key"], &back["event"]["sequence"]), (&json!("k"), &json!(7)));
+        assert!(!json.contains('\n'));
+    }
+
+    fn ulid() -> ulid::Ulid {
+        ulid::Ulid::from_parts(1_790_000_000_250, 1)
+    }
+
+    #[test]
+    fn a_count_that_says_nothing_says_so() {
+        let density = Event::Density(DensityEvent {
+            camera: CameraId::new("plaza"),
+            capture_time: WHEN,
+            count: 6,
+            zones: vec![gatehouse_core::event::ZoneDensity {
+                zone: ZoneId::new("crossing"),
+                count: 4,
+                people_per_m2: Some(0.031),
+                level: Some(Level::Medium),
+            }],
+            model: "nanodet".into(),
+            self_assessment: SelfAssessment::NoPicture,
+        });
+        assert_eq!(
+            words(&density),
+            "14:13:20.250Z  plaza        density  6 people (crossing 4 0.03/m² MEDIUM); NO PICTURE, the count says nothing"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! A node's view fed by hand, and the console served from it.
+
+#![allow(dead_code, reason = "each test uses what it needs")]
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_core::key::SiteKey;
+use gatehouse_core::time::{Clock, Monotonic, SystemClock, WallTime};
+use gatehouse_core::{CameraId, Event, ZoneId, key};
+use gatehouse_crowd::preview::{Preview, PreviewFrame};
+use gatehouse_picture::{Size, YuvPicture};
+use gatehouse_service::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) const CROWD: &str = "market-square";
+pub(crate) const GATE: &str = "east-gate";
+
+/// A console on a port of the system's choice.
+pub(crate) struct Node {
+    pub(crate) view: Arc<NodeView>,
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Node {
+    pub(crate) async fn start() -> Self {
+        let view = Arc::new(NodeView::new(site(), cameras()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(gatehouse_console::serve(listener, view.clone(), async {
+            let _ = stopped.await;
+        }));
+        Self { view, address, stop, serving }
+    }
+
+    /// Records an event under its own key.
+    pub(crate) fn record(&self, event: &Event) {
+        self.view.record(&SiteKey::new(&site().area, &site().site).of(event), event);
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).expect("the console still serves");
+        self.serving.await.expect("it doesn't panic").expect("it ends well");
+    }
+}
+
+pub(crate) fn site() -> SiteView {
+    SiteView {
+        area: "riverside/oak-county/mill-town/cell-12".to_owned(),
+        site: "north-gate".to_owned(),
+        node: "node-1".to_owned(),
+        version: "0.1.0".to_owned(),
+    }
+}
+
+fn cameras() -> Vec<CameraView> {
+    let zone = |id, polygon: &[[f32; 2]], has_levels| ZoneView {
+        id: ZoneId::new(id),
+        name: None,
+        polygon: polygon.to_vec(),
+        has_levels,
+    };
+    let zones = vec![
+        zone("steps", &[[0.05, 0.55], [0.5, 0.5], [0.52, 0.97], [0.04, 0.97]], true),
+        zone("crossing", &[[0.56, 0.3], [0.95, 0.25], [0.97, 0.8], [0.6, 0.85]], true),
+    ];
+    vec![
+        CameraView { id: CameraId::new(GATE), role: CameraRole::Gate, name: None, zones: vec![], preview: false },
+        CameraView { id: CameraId::new(CROWD), role: CameraRole::Crowd, name: None, zones, preview: true },
+    ]
+}
+
+pub(crate) fn now() -> WallTime {
+    SystemClock::new().wall()
+}
+
+/// Reads an event as it would come off the bus.
+fn event(kind: &str, camera: &str, payload: &serde_json::Value) -> Event {
+    let key = format!("{}/a/s/{kind}", key::ROOT).replace("{}", camera);
+    key::decode(&key, payload.to_string().as_bytes()).expect("the payload fits its kind")
+}
+
+pub(crate) fn density(count: u32, zones: [(u32, &str); 2]) -> Event {
+    let zone = |id: &str, (count, level): (u32, &str)| json!({ "zone": id, "count": count, "level": level });
+    let payload = json!({
+        "camera": CROWD,
+        "capture_time": { "at": now(), "source": "rtcp", "error_ms": 100 },
+        "count": count,
+        "zones": [zone("steps", zones[0]), zone("crossing", zones[1])],
+        "model": "nanodet-plus",
+        "self_assessment": "in_range",
+    });
+    event("crowd/{}/density", CROWD, &payload)
+}
+
+pub(crate) fn map() -> Event {
+    let cells: Vec<u8> = (0..12 * 8).map(|i| if i % 7 == 0 { 90 } else { 0 }).collect();
+    let payload = json!({
+        "camera": CROWD,
+        "capture_time": { "at": now(), "source": "rtcp", "error_ms": 100 },
+        "columns": 12,
+        "rows": 8,
+        "people_per_step": 0.01,
+        "cells": cells,
+    });
+    event("crowd/{}/map", CROWD, &payload)
+}
+
+pub(crate) fn health(camera: &str, state: &str, reason: Option<&str>) -> Event {
+    let mut payload = json!({
+        "camera": camera,
+        "state": state,
+        "since": now(),
+        "fps_decoded": 25.0,
+        "fps_analysed": 9.9,
+        "frames_overtaken": 3,
+        "reconnects": 0,
+        "stream": { "codec": "h264", "width": 768, "height": 576 },
+    });
+    if let Some(reason) = reason {
+        payload["reason"] = json!(reason);
+    }
+    event("camera/{}/health", camera, &payload)
+}
+
+pub(crate) fn entry(sequence: u64, decision: &str, reason: &str) -> Event {
+    let payload = json!({
+        "event_id": format!("01K{sequence:0>23}"),
+        "sequence": sequence,
+        "gate": GATE,
+        "decision": decision,
+        "reason": reason,
+        "method": "face",
+        "capture_time": { "at": now(), "source": "rtcp", "error_ms": 100 },
+        "latency_ms": { "capture_to_arrival": 62.0, "detect": 31.5, "embed": 44.25, "decide": 0.25 },
+    });
+    event("gate/{}/entry", GATE, &payload)
+}
+
+pub(crate) fn picture(luma: u8) -> PreviewFrame {
+    let size = Size { width: 64, height: 48 };
+    let (y, c) = (vec![luma; 64 * 48], vec![128; 32 * 24]);
+    let picture = YuvPicture::i420(size, [&y, &c, &c], [64, 32, 32]).expect("planes fit");
+    Preview::new().render(&picture, &[], Monotonic::from_start(Duration::ZERO)).expect("it is rendered")
+}

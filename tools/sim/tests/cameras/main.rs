@@ -1,0 +1,8 @@
+//! Watches simulated cameras with a real GStreamer RTSP client.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
+
+mod faults;
+mod login;
+mod serving;
+mod viewer;
