@@ -18,7 +18,7 @@ demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECOND
 
 test: setup-test ## all tests, on real RTSP, zenoh, models and a browser (the first time about 20 minutes on two cores)
 	@python3 -B -m unittest discover --quiet --start-directory tools/setup
-	cargo test --locked --workspace --all-targets
+	cargo test --locked --workspace --lib --bins --tests
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

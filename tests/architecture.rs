@@ -44,7 +44,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("crowd", vec!["core", "picture", "models"]),
         ("service", pipeline.into_iter().chain(["config", "picture", "models"]).collect()),
         ("sim", vec![]),
-        ("console", vec!["core", "service"]),
+        ("console", vec!["core", "crowd", "service"]),
         ("cli", all),
         ("", vec!["cli"]),
     ])

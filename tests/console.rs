@@ -21,7 +21,7 @@ fn an_operator_sees_counts_change_and_a_camera_go_dark() {
     runtime.block_on(async {
         let browser = Browser::start(1400, 900, "en-GB").await;
         browser.open(&node.console).await;
-        browser.wait_for("[data-testid='camera-plaza-state']", "live").await;
+        browser.wait_for("[data-testid='camera-plaza-state']", "Live").await;
 
         // Notes every value that the count takes, until it has taken a second one above 0.
         let counts = browser
@@ -51,7 +51,7 @@ fn an_operator_sees_counts_change_and_a_camera_go_dark() {
         assert_eq!(width.as_u64(), Some(640), "the live picture, scaled down");
 
         sim.inject("plaza", Fault::Black).expect("a mount");
-        browser.wait_for("[data-testid='camera-plaza-state']", "dark").await;
+        browser.wait_for("[data-testid='camera-plaza-state']", "Dark").await;
         browser.close().await;
     });
     node.stop();

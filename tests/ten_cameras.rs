@@ -23,7 +23,7 @@ fn dead_cameras_cost_the_others_nothing() {
         fps: 10,
         bitrate_kbps: 500,
         max_seconds: 4,
-        ..MountConfig::new(format!("cam-{i}"), Scene::Pattern("ball".into()))
+        ..MountConfig::new(format!("cam-{i}"), Scene::Pattern("smpte".into()))
     };
     let mounts = (0..5).map(mount).collect();
     let sim = Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts");

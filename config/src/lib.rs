@@ -25,6 +25,7 @@ mod source;
 mod spec;
 mod syntax;
 mod text_position;
+mod unknown_key;
 
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, ConfigErrors};

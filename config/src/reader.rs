@@ -8,12 +8,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::keys;
-use crate::nearest::nearest;
 use crate::polygon;
 use crate::site::Point;
 use crate::spec::{Key, Kind, Presence, Table};
 use crate::text_position::Lines;
+use crate::unknown_key::unknown_key;
 
 /// Why a value isn't taken.
 #[derive(Debug)]
@@ -344,47 +343,6 @@ fn text<T>(at: &At<'_, '_>, value: &Spanned<DeValue<'_>>, read: impl FnOnce(&str
     read.map_err(|refusal| at.refuse(value.get_ref(), refusal)).ok()
 }
 
-/// Words that only a camera that recognises people has a use for.
-const IDENTITY_WORDS: [&str; 9] =
-    ["face", "match", "gallery", "embed", "identi", "recogni", "enrol", "liveness", "watch_list"];
-
-fn unknown_key(table: &'static Table, name: &str) -> (String, Option<String>) {
-    let heading = table.heading;
-    let shown = shortened(name);
-    let under_crowd = keys::CROWD_TABLES.kind.table().into_iter().flat_map(Table::with_all_below);
-    if under_crowd.into_iter().any(|below| std::ptr::eq(below, table)) {
-        let lower = name.to_lowercase();
-        let of_gates = keys::GATE_TABLES.kind.table().is_some_and(|gate| gate.key(name).is_some());
-        let of_crowds = keys::CROWD_TABLES.kind.table().is_some_and(|crowd| crowd.key(name).is_some());
-        if (of_gates && !of_crowds) || IDENTITY_WORDS.iter().any(|word| lower.contains(word)) {
-            return (
-                format!("crowd cameras know no identity: {heading} can't have `{shown}`"),
-                Some("people are recognised at [[gate]] cameras only, and no setting changes that".to_owned()),
-            );
-        }
-    }
-    let unknown = if heading.starts_with(['[', '`']) {
-        format!("unknown key `{shown}` in {heading}")
-    } else {
-        format!("unknown key `{shown}` at {heading}")
-    };
-    if let Some(near) = nearest(name, table.names()) {
-        return (format!("{unknown}; did you mean `{near}`?"), None);
-    }
-    let elsewhere: Vec<&str> = keys::ROOT
-        .with_all_below()
-        .iter()
-        .filter(|other| other.key(name).is_some())
-        .map(|other| other.heading)
-        .collect();
-    let help = if elsewhere.is_empty() {
-        format!("it takes: {}", table.names().collect::<Vec<_>>().join(", "))
-    } else {
-        format!("`{shown}` belongs to {}", elsewhere.join(" or "))
-    };
-    (unknown, Some(help))
-}
-
 /// A whole number, if the value is one that fits.
 fn integer(value: &DeValue<'_>) -> Option<i64> {
     let DeValue::Integer(digits) = value else { return None };
@@ -417,7 +375,7 @@ pub(crate) fn found(value: &DeValue<'_>, secret: bool) -> String {
 }
 
 /// At most 40 characters of something from the file, none of which a terminal would obey.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let short: String = text.chars().take(40).map(printable).collect();
     if text.chars().nth(40).is_some() { short + "…" } else { short }
 }

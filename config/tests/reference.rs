@@ -44,7 +44,7 @@ fn at<'v>(site: &'v mut Value, path: &str) -> &'v mut Value {
 }
 
 fn full_site() -> Value {
-    toml::from_str(FULL).unwrap()
+    toml::from_str(FULL).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn valid(schema: &Value, value: &Value) -> bool {
         && schema["anyOf"].as_array().is_none_or(|any| any.iter().any(|schema| valid(schema, value)))
         && schema["required"]
             .as_array()
-            .is_none_or(|names| names.iter().all(|name| value.get(name.as_str().unwrap()).is_some()))
+            .is_none_or(|names| names.iter().filter_map(Value::as_str).all(|name| value.get(name).is_some()))
         && value
             .as_array()
             .is_none_or(|items| items.iter().all(|item| schema.get("items").is_none_or(|s| valid(s, item))))

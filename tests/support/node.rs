@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use super::PATIENCE;
 
 /// The program under test.
-pub fn gatehouse() -> Command {
+pub(crate) fn gatehouse() -> Command {
     Command::new(env!("CARGO_BIN_EXE_gatehouse"))
 }
 
 /// A picture or video that `make setup` has fetched.
 #[track_caller]
-pub fn media(file: &str) -> PathBuf {
+pub(crate) fn media(file: &str) -> PathBuf {
     let assets = gatehouse_models::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     let path = assets.media().join(file);
     assert!(path.is_file(), "{} is not there: run `make setup`", path.display());
@@ -27,14 +27,14 @@ pub fn media(file: &str) -> PathBuf {
 }
 
 /// A site's folder with its key and its file.
-pub struct SiteFolder {
-    pub folder: TempDir,
-    pub file: PathBuf,
+pub(crate) struct SiteFolder {
+    pub(crate) folder: TempDir,
+    pub(crate) file: PathBuf,
 }
 
 impl SiteFolder {
     /// `cameras`: the `[[gate]]` and `[[crowd]]` tables.
-    pub fn new(cameras: &str) -> Self {
+    pub(crate) fn new(cameras: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = gatehouse().arg("key").arg(folder.path().join("site.key")).output().expect("gatehouse runs");
         assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
@@ -56,11 +56,13 @@ impl SiteFolder {
 
     /// Enrols one person and returns their number.
     #[track_caller]
-    pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
+    pub(crate) fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
         let mut command = gatehouse();
         command.args(["--log", "warn", "enrol"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
         command.args(["--notice", "1", "--given", "screen", "--until", until]);
-        photos.iter().for_each(|photo| drop(command.arg("--photo").arg(photo)));
+        for photo in photos {
+            command.arg("--photo").arg(photo);
+        }
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("gatehouse runs");
         writeln!(child.stdin.take().expect("piped"), "{NAME}").expect("it reads the name");
@@ -73,7 +75,7 @@ impl SiteFolder {
 
     /// Runs a command on this site and returns what it prints.
     #[track_caller]
-    pub fn run(&self, command: &str, args: &[&str]) -> String {
+    pub(crate) fn run(&self, command: &str, args: &[&str]) -> String {
         let output = gatehouse().arg(command).arg(&self.file).args(args).output().expect("gatehouse runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
@@ -81,20 +83,20 @@ impl SiteFolder {
 }
 
 /// The name of everybody who is enrolled by a test; must not show up anywhere.
-pub const NAME: &str = "Quxley Testname";
+pub(crate) const NAME: &str = "Quxley Testname";
 
 /// A running node and what it says.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
-    pub bus: String,
-    pub console: String,
+    pub(crate) bus: String,
+    pub(crate) console: String,
     watcher: Option<Watcher>,
     log: PathBuf,
 }
 
 impl Node {
     #[track_caller]
-    pub fn start(site: &SiteFolder) -> Self {
+    pub(crate) fn start(site: &SiteFolder) -> Self {
         let log = site.folder.path().join("node.log");
         let log_file = std::fs::File::create(&log).expect("a log file");
         let mut child = gatehouse()
@@ -118,17 +120,17 @@ impl Node {
         Self { child, bus, console, watcher: Some(watcher), log }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn watcher(&self) -> &Watcher {
+    pub(crate) fn watcher(&self) -> &Watcher {
         self.watcher.as_ref().expect("watching until the end")
     }
 
     /// Waits for an event of which `wanted` makes something.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
         #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
         let now = Instant::now;
         let until = now() + PATIENCE;
@@ -144,13 +146,13 @@ impl Node {
     }
 
     /// What the node has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log is text")
     }
 
     /// Asks it to stop, and checks that it ends cleanly, in time, and without having named anybody.
     #[track_caller]
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.watcher.take().expect("watching").close(Duration::from_secs(5)).expect("the watcher closes");
         drop(self.child.stdin.take());
         let status = self.child.wait().expect("it ends");
@@ -169,7 +171,7 @@ impl Drop for Node {
 }
 
 /// Threads and resident memory (MiB) of a process.
-pub fn footprint(pid: u32) -> (u64, u64) {
+pub(crate) fn footprint(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).expect("it runs");
     let number = |name: &str| {
         let line = status.lines().find(|l| l.starts_with(name)).expect("a line of /proc/PID/status");

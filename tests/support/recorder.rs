@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatehouse_core::frame::{Frame, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
@@ -17,15 +17,15 @@ use super::PATIENCE;
 
 /// What is kept of a frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
-    pub size: Size,
-    pub times: FrameTimes,
-    pub mean_luma: f64,
+pub(crate) struct Seen {
+    pub(crate) size: Size,
+    pub(crate) times: FrameTimes,
+    pub(crate) mean_luma: f64,
 }
 
 /// What came from a camera, in order.
 #[derive(Debug, Clone)]
-pub enum Heard {
+pub(crate) enum Heard {
     Frame(Seen),
     Status(StreamStatus),
 }
@@ -51,28 +51,28 @@ impl StatusSink for Sink {
 }
 
 /// The listening end.
-pub struct Recorder {
+pub(crate) struct Recorder {
     heard: Mutex<Receiver<Heard>>,
     sink: Arc<Sink>,
 }
 
 impl Recorder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (sender, heard) = sync_channel(10_000);
         Self { heard: Mutex::new(heard), sink: Arc::new(Sink(sender)) }
     }
 
-    pub fn frames(&self) -> Arc<dyn FrameSink> {
+    pub(crate) fn frames(&self) -> Arc<dyn FrameSink> {
         self.sink.clone()
     }
 
-    pub fn status(&self) -> Arc<dyn StatusSink> {
+    pub(crate) fn status(&self) -> Arc<dyn StatusSink> {
         self.sink.clone()
     }
 
     /// Waits until `wanted` makes something of what is heard, and returns that.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
         let heard = self.heard.lock().expect("one test, one thread");
         #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
         let until = Instant::now() + PATIENCE;
@@ -97,7 +97,7 @@ impl Recorder {
 
     /// Waits for a frame that fulfils a condition.
     #[track_caller]
-    pub fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+    pub(crate) fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
         self.wait(what, |heard| match heard {
             Heard::Frame(seen) if wanted(&seen) => Some(seen),
             _ => None,
@@ -106,7 +106,7 @@ impl Recorder {
 
     /// Waits for a status that fulfils a condition.
     #[track_caller]
-    pub fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
+    pub(crate) fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
         self.wait(what, |heard| match heard {
             Heard::Status(status) if wanted(&status) => Some(status),
             _ => None,

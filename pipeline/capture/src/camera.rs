@@ -270,11 +270,11 @@ impl Supervisor {
     /// Lets the pipeline's threads deliver frames and tell of errors.
     fn listen(&self, pipeline: &gst::Pipeline, sink: &gst_app::AppSink, notes: Sender<Note>) {
         if let Some(bus) = pipeline.bus() {
-            let notes = notes.clone();
+            let (notes, source) = (notes.clone(), self.options.source.clone());
             // Handled on the thread that posts it, so that no main loop is needed and nothing queues up.
             bus.set_sync_handler(move |_, message| {
                 let failure = match message.view() {
-                    gst::MessageView::Error(e) => Some(failure::of_error(&e.error(), e.debug().as_deref())),
+                    gst::MessageView::Error(e) => Some(failure::of_error(&source, &e.error(), e.debug().as_deref())),
                     gst::MessageView::Eos(_) => Some(Failure::Ended),
                     _ => None,
                 };

@@ -2,6 +2,8 @@
 
 use gstreamer as gst;
 
+use crate::source::Source;
+
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -13,8 +15,13 @@ pub(crate) enum Failure {
     Ended,
 }
 
-/// Makes a [`Failure`] of an error that an element posted.
-pub(crate) fn of_error(error: &gst::glib::Error, debug: Option<&str>) -> Failure {
+/// Makes a [`Failure`] of an error that an element posted. `source` is where the video was to come from.
+pub(crate) fn of_error(source: &Source, error: &gst::glib::Error, debug: Option<&str>) -> Failure {
+    if let Source::File(_) = source {
+        let missing = error.matches(gst::ResourceError::NotFound);
+        let reason = if missing { "there is no such file".into() } else { without_addresses(error.message()) };
+        return Failure::Lost(reason);
+    }
     // rtspsrc's own debug text holds what the server answered; it's needed to tell a refused login that rtspsrc reports
     // under a wider heading. Only our own words leave this function.
     let answered = |words: &str| debug.is_some_and(|d| d.contains(words));
@@ -50,16 +57,18 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_told_from_a_lost_connection() {
+        let camera = Source::Rtsp("rtsp://cam/1".into());
         let refused = gst::glib::Error::new(gst::ResourceError::NotAuthorized, "no");
-        assert!(matches!(of_error(&refused, None), Failure::Refused(_)));
+        assert!(matches!(of_error(&camera, &refused, None), Failure::Refused(_)));
         let lost = gst::glib::Error::new(gst::ResourceError::Read, "Could not read from resource.");
-        assert_eq!(of_error(&lost, None), Failure::Lost("Could not read from resource.".into()));
+        assert_eq!(of_error(&camera, &lost, None), Failure::Lost("Could not read from resource.".into()));
     }
 
     #[test]
     fn no_address_gets_through() {
         let error = gst::glib::Error::new(gst::ResourceError::OpenRead, "open rtsp://admin:secret@cam/1 failed");
-        let Failure::Lost(reason) = of_error(&error, Some("rtsp://admin:secret@cam/1")) else {
+        let camera = Source::Rtsp("rtsp://cam/1".into());
+        let Failure::Lost(reason) = of_error(&camera, &error, Some("rtsp://admin:secret@cam/1")) else {
             panic!("not a refused login");
         };
         assert_eq!(reason, "can't connect: open <address> failed");

@@ -10,6 +10,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
@@ -142,6 +144,7 @@ fn rtsp(
     let source = source.build()?;
     pipeline.add(&source)?;
 
+    limit_login_attempts(&source);
     source.connect("select-stream", false, |values| {
         let video = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok()).is_some_and(|caps| {
             caps.structure(0).is_some_and(|s| s.get::<&str>("media").is_ok_and(|media| media == "video"))
@@ -159,6 +162,25 @@ fn rtsp(
         }
     });
     Ok(())
+}
+
+/// Requests that may be sent until the camera has described its stream: OPTIONS, DESCRIBE, the same with the login, and once
+/// more for a nonce that has just expired.
+const REQUESTS_TO_DESCRIBE: u32 = 4;
+
+/// rtspsrc answers a refused login with the same login again, eight times over, and cameras lock an account after three to
+/// five. The requests beyond the limit are not sent, which rtspsrc takes as the refusal that it had last.
+fn limit_login_attempts(source: &gst::Element) {
+    let left = Arc::new(AtomicU32::new(REQUESTS_TO_DESCRIBE));
+    let described = Arc::clone(&left);
+    source.connect("on-sdp", false, move |_| {
+        described.store(u32::MAX, Ordering::Relaxed);
+        None
+    });
+    source.connect("before-send", false, move |_| {
+        let take = |left: u32| if left == u32::MAX { Some(left) } else { left.checked_sub(1) };
+        Some(left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok().to_value())
+    });
 }
 
 fn link_decoder(pipeline: &gst::Pipeline, pad: &gst::Pad, sink: &gst_app::AppSink) -> Result<(), String> {

@@ -97,13 +97,17 @@ pub(crate) fn count(
             let (density, map) = crowd.count(people, picture.size(), job.frame.times.capture, job.verdict);
             outbound.offer(Event::Density(density));
             outbound.offer(Event::Map(map));
-            if let Some(preview) = preview.as_mut().filter(|_| view.preview_wanted(&job.line.camera)) {
-                match preview.render(&picture, people, clock.monotonic()) {
-                    Ok(frame) => view.set_preview(&job.line.camera, frame),
-                    Err(e) => {
-                        if let Some(times) = preview_failures.count(clock.monotonic()) {
-                            tracing::warn!(camera = %job.line.camera, times, "no preview: {e}");
-                        }
+            let Some(preview) = preview else { continue };
+            if !view.preview_wanted(&job.line.camera) {
+                // Whoever opens the console next must not see people whom the detector misses in that first frame.
+                preview.notice(picture.size(), people, clock.monotonic());
+                continue;
+            }
+            match preview.render(&picture, people, clock.monotonic()) {
+                Ok(frame) => view.set_preview(&job.line.camera, frame),
+                Err(e) => {
+                    if let Some(times) = preview_failures.count(clock.monotonic()) {
+                        tracing::warn!(camera = %job.line.camera, times, "no preview: {e}");
                     }
                 }
             }

@@ -19,7 +19,7 @@ use crate::health::{Counters, HealthBoard};
 use crate::publisher::{self, Outbound, Publisher};
 use crate::threads::Threads;
 use crate::view::NodeView;
-use crate::wiring::{Ends, Models, Wiring, view_of};
+use crate::wiring::{Analysed, Ends, Models, Wiring, view_of};
 
 /// Between two reports of every camera's health.
 const HEALTH_EVERY: Duration = Duration::from_secs(10);
@@ -169,7 +169,7 @@ fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>
 fn report_health(
     health: &HealthBoard,
     cameras: &Mutex<Cameras>,
-    counters: &[(CameraId, Box<dyn Fn() -> (u64, u64) + Send>)],
+    counters: &[(CameraId, Analysed)],
     stopped: &Receiver<()>,
 ) {
     while stopped.recv_timeout(HEALTH_EVERY) == Err(RecvTimeoutError::Timeout) {

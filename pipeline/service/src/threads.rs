@@ -65,7 +65,8 @@ mod tests {
         let (release, held) = bounded::<()>(0);
         let mut threads = Threads::new();
         threads.spawn("good", || {}).expect("a thread");
-        threads.spawn("stuck", move || drop(held.recv())).expect("a thread");
+        let wait = move || assert!(held.recv().is_err(), "released by the other end's going");
+        threads.spawn("stuck", wait).expect("a thread");
         let left = threads.join(clock.monotonic() + Duration::from_millis(50), &clock);
         assert_eq!(left, ["thread stuck didn't end in time"]);
         drop(release);

@@ -51,7 +51,7 @@ impl Models {
 }
 
 /// Frames analysed, and frames overtaken on the way there.
-type Analysed = Box<dyn Fn() -> (u64, u64) + Send>;
+pub(crate) type Analysed = Box<dyn Fn() -> (u64, u64) + Send>;
 
 /// What the wiring has made, before any camera is started.
 pub(crate) struct Wiring {

@@ -160,12 +160,13 @@ impl Mount {
         // Encoded before anything changes, and without holding up the stream.
         let clip = self.alternative(fault)?;
         let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
-        if fault == Fault::Drop {
-            return self.drop_clients();
+        tracing::info!(mount = self.name(), %fault, "fault injected");
+        // Over at once, so that a lasting fault stays.
+        if fault != Fault::Drop {
+            self.heal(login.as_ref());
         }
-        self.heal(login.as_ref());
         match fault {
-            Fault::Drop => {}
+            Fault::Drop => self.drop_clients()?,
             Fault::Refuse => {
                 self.refusing.store(true, Ordering::Relaxed);
                 self.drop_clients()?;
@@ -182,7 +183,6 @@ impl Mount {
                 self.drop_clients()?;
             }
         }
-        tracing::info!(mount = self.name(), %fault, "fault injected");
         Ok(())
     }
 

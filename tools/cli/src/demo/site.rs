@@ -88,13 +88,13 @@ source = {plaza}
 analyse_fps = 2.0
 
 [[crowd.zone]]
-id = "crossing"
-polygon = [[0.0, 0.35], [0.55, 0.35], [0.55, 1.0], [0.0, 1.0]]
+id = "road"
+polygon = [[0.0, 0.28], [1.0, 0.28], [1.0, 0.75], [0.5, 0.5], [0.0, 0.4]]
 levels = {{ medium = 2, high = 4, critical = 8 }}
 
 [[crowd.zone]]
 id = "lawn"
-polygon = [[0.55, 0.35], [1.0, 0.35], [1.0, 1.0], [0.55, 1.0]]
+polygon = [[0.0, 0.4], [0.5, 0.5], [1.0, 0.75], [1.0, 1.0], [0.0, 1.0]]
 levels = {{ medium = 2, high = 4, critical = 8 }}
 "#,
         gate = quoted(gate),

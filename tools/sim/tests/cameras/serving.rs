@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gatehouse_sim::{Codec, MountConfig, Scene, SenderReports, Sim, SimConfig};
+use gatehouse_sim::{Codec, MountConfig, Scene, SenderReports, Sim, SimConfig, SimError};
+use gstreamer::{self as gst, prelude::*};
 
 use crate::viewer::{PATIENCE, Viewer, camera, ntp_now, serve};
 
@@ -66,6 +67,21 @@ fn clients_share_one_stream_and_the_last_one_ends_it() {
 }
 
 #[test]
+fn nothing_piles_up_for_a_client_that_does_not_play() {
+    let sim = serve(vec![camera("/ball", Codec::H264)]);
+    let client = gst::parse::launch(&format!("rtspsrc location={} protocols=tcp ! fakesink", sim.url("ball"))).unwrap();
+    client.set_state(gst::State::Paused).unwrap();
+    sim.wait_for("ball", PATIENCE, |stats| stats.pictures >= 25).unwrap();
+    // The server holds about a second and waits; it would have sent twice as much by then.
+    let waited = sim.wait_for("ball", Duration::from_secs(2), |stats| stats.pictures > 40);
+    assert!(matches!(waited, Err(SimError::Timeout { .. })), "{waited:?}");
+    client.set_state(gst::State::Playing).unwrap();
+    sim.wait_for("ball", PATIENCE, |stats| stats.pictures > 80).unwrap();
+    client.set_state(gst::State::Null).unwrap();
+    sim.stop().unwrap();
+}
+
+#[test]
 fn several_mounts_share_one_port() {
     let dark = MountConfig { scene: Scene::Black, ..camera("/yard/dark", Codec::H264) };
     let sim = serve(vec![camera("/yard", Codec::H265), dark]);
@@ -102,7 +118,7 @@ fn sender_reports_can_be_missing_and_late() {
     // Both streams began at about the same time, and their pictures come in real time.
     let first = late.frame().pts;
     let told = late.frame_that("carries camera time", |frame| frame.ntp.is_some());
-    assert!(told.pts - first > gstreamer::ClockTime::from_seconds(6), "after {}", told.pts - first);
+    assert!(told.pts - first > gst::ClockTime::from_seconds(6), "after {}", told.pts - first);
     assert!(missing.frames(200).iter().all(|frame| frame.ntp.is_none()));
     sim.set_sender_reports("missing", SenderReports::Normal).unwrap();
     missing.frame_that("carries camera time", |frame| frame.ntp.is_some());

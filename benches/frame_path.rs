@@ -1,0 +1,88 @@
+//! How long one frame takes, stage by stage, on one thread: `make bench`.
+//!
+//! Runs on real pictures and the real models, so `make setup` comes first. Each stage is what the pipeline calls: preparing
+//! the tensor from the decoder's planes, the inference, and decoding its outputs, together.
+
+#![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
+
+use divan::{Bencher, black_box};
+use gatehouse_models::{
+    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, Gallery, OwnedI420, PersonDetector, PhotoLimits, Registry,
+    SessionOptions, align_face, read_photo,
+};
+use gatehouse_picture::Size;
+
+fn main() {
+    divan::main();
+}
+
+fn registry() -> Registry {
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
+}
+
+fn portrait() -> OwnedI420 {
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    read_photo(&assets.media().join("astronaut.png"), &PhotoLimits::default()).expect("run `make setup`")
+}
+
+/// A picture of that size with detail all over, as the decoder would hand it over.
+fn frame(width: usize, height: usize) -> OwnedI420 {
+    let planes = (0..width * height * 3 / 2).map(|i| (i as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    OwnedI420::new(Size { width, height }, planes).expect("even sides")
+}
+
+const SIZES: [(usize, usize); 2] = [(1280, 720), (1920, 1080)];
+
+#[divan::bench(args = SIZES, sample_count = 50)]
+fn detect_faces(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let frame = frame(width, height);
+    let mut found = Vec::new();
+    bencher.bench_local(|| detector.detect(&[frame.as_picture()], 0.7, black_box(&mut found)));
+}
+
+#[divan::bench(args = SIZES, sample_count = 50)]
+fn detect_people(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut detector =
+        PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
+    let frame = frame(width, height);
+    let mut found = Vec::new();
+    bencher.bench_local(|| detector.detect(&[frame.as_picture()], 0.5, black_box(&mut found)));
+}
+
+#[divan::bench(sample_count = 100)]
+fn align_one_face(bencher: Bencher) {
+    let photo = portrait();
+    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let mut found = Vec::new();
+    detector.detect(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
+    let landmarks = found[0][0].landmarks_in_frame;
+    bencher.bench_local(|| align_face(&photo.as_picture(), black_box(&landmarks)));
+}
+
+#[divan::bench(args = [1, 4], sample_count = 20)]
+fn embed_faces(bencher: Bencher, batch: usize) {
+    let photo = portrait();
+    let registry = registry();
+    let mut detector = FaceDetector::load(&registry, "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let mut embedder = FaceEmbedder::load(&registry, "sface", &SessionOptions::default()).expect("run `make setup`");
+    let mut found = Vec::new();
+    detector.detect(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
+    let landmarks = found[0][0].landmarks_in_frame;
+    let faces: Vec<_> =
+        (0..batch).map(|_| align_face(&photo.as_picture(), &landmarks).expect("a face")).collect();
+    let mut embeddings = Vec::new();
+    bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
+}
+
+#[divan::bench(args = [1_000, 10_000])]
+fn search_gallery(bencher: Bencher, people: usize) {
+    let embedding = |seed: usize| {
+        let values: Vec<f32> = (0..128).map(|i| ((seed * 131 + i * 17) % 251) as f32 - 125.0).collect();
+        Embedding::from_slice(&values).expect("128 finite numbers")
+    };
+    let gallery: Gallery<usize> = (0..people).map(|i| (i, embedding(i))).collect();
+    let probe = embedding(people / 2);
+    bencher.bench_local(|| gallery.best(black_box(&probe)));
+}
