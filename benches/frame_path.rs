@@ -7,8 +7,8 @@
 
 use divan::{Bencher, black_box};
 use gatehouse_models::{
-    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, Gallery, OwnedI420, PersonDetector, PhotoLimits, Registry,
-    SessionOptions, align_face, read_photo,
+    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, Gallery, OwnedI420, PersonDetector, PhotoLimits,
+    Registry, SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::Size;
 
@@ -70,8 +70,7 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     let mut found = Vec::new();
     detector.detect(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
     let landmarks = found[0][0].landmarks_in_frame;
-    let faces: Vec<_> =
-        (0..batch).map(|_| align_face(&photo.as_picture(), &landmarks).expect("a face")).collect();
+    let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_picture(), &landmarks).expect("a face")).collect();
     let mut embeddings = Vec::new();
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
 }

@@ -1,6 +1,5 @@
 //! Capture against real RTSP servers: transports, codecs, logins, clocks, and everything that goes wrong with a camera.
-
-mod support;
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -12,12 +11,17 @@ use gatehouse_core::health::StreamStatus;
 use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_picture::Size;
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
-use support::recorder::{Heard, Recorder, Seen};
+use gatehouse_testing::recorder::{Heard, Recorder, Seen};
 
 const STOP: Duration = Duration::from_secs(5);
 
 fn mount(name: &str) -> MountConfig {
-    MountConfig { size: [320, 180], bitrate_kbps: 300, max_seconds: 2, ..MountConfig::new(name, Scene::Pattern("ball".into())) }
+    MountConfig {
+        size: [320, 180],
+        bitrate_kbps: 300,
+        max_seconds: 2,
+        ..MountConfig::new(name, Scene::Pattern("ball".into()))
+    }
 }
 
 fn sim(mounts: Vec<MountConfig>) -> Sim {
@@ -43,7 +47,7 @@ struct Watched {
 
 impl Watched {
     fn start(options: StreamOptions) -> Self {
-        let (recorder, clock) = (Recorder::new(), Arc::new(SystemClock::new()));
+        let (recorder, clock) = (Recorder::default(), Arc::new(SystemClock::new()));
         let camera =
             Camera::start(options, clock.clone(), recorder.frames(), recorder.status()).expect("the camera starts");
         let mut cameras = Cameras::default();
@@ -225,7 +229,8 @@ fn files_and_test_patterns_are_sources_too() {
     assert_eq!(frame.size, Size { width: 1280, height: 720 });
     pattern.stop();
 
-    let nowhere = Watched::start(StreamOptions { source: Source::File("/nowhere.mp4".into()), ..options(String::new()) });
+    let nowhere =
+        Watched::start(StreamOptions { source: Source::File("/nowhere.mp4".into()), ..options(String::new()) });
     let lost = nowhere.status_where("the reason", |s| matches!(s, StreamStatus::Lost { .. }));
     let StreamStatus::Lost { reason, .. } = lost else { unreachable!() };
     assert!(reason == "there is no such file", "{reason}");

@@ -1,10 +1,10 @@
 //! The console of a real node, opened in Debian's Chromium.
 
-mod support;
-
 use gatehouse_sim::{Fault, MountConfig, Scene, Sim, SimConfig};
-use support::browser::Browser;
-use support::node::{Node, SiteFolder, media};
+use gatehouse_testing::browser::Browser;
+use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
 #[test]
 fn an_operator_sees_counts_change_and_a_camera_go_dark() {
@@ -15,7 +15,7 @@ fn an_operator_sees_counts_change_and_a_camera_go_dark() {
         ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
     };
     let sim = Sim::start(SimConfig { mounts: vec![plaza], ..SimConfig::default() }).expect("the simulator starts");
-    let site = SiteFolder::new(&format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"", sim.url("plaza")));
+    let site = SiteFolder::new(PROGRAM, &format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"", sim.url("plaza")));
     let node = Node::start(&site);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -1,19 +1,18 @@
 //! The main job, end to end: a real node on real RTSP cameras, with a real subscriber on its bus.
-
-mod support;
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
 use gatehouse_core::health::CameraState;
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
-use support::node::{NAME, Node, SiteFolder, media};
+use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
 /// One person who is enrolled from other photographs, and one who isn't, walk up in turn; and a square with pedestrians.
 fn cameras() -> Sim {
-    let enrolled =
-        Person::Photo { path: media("obama2.jpg"), face_box: Some(FaceBox(195.0, 224.0, 276.0, 390.0)) };
-    let stranger =
-        Person::Photo { path: media("astronaut.png"), face_box: Some(FaceBox(178.0, 63.0, 90.0, 113.0)) };
+    let enrolled = Person::Photo { path: media("obama2.jpg"), face_box: Some(FaceBox(195.0, 224.0, 276.0, 390.0)) };
+    let stranger = Person::Photo { path: media("astronaut.png"), face_box: Some(FaceBox(178.0, 63.0, 90.0, 113.0)) };
     let walk_up = WalkUp { people: vec![enrolled, stranger], seconds_each: 6.0, gap_seconds: 2.5 };
     let gate = MountConfig { max_seconds: 17, ..MountConfig::new("gate", Scene::WalkUp(walk_up)) };
     let plaza = MountConfig {
@@ -26,8 +25,10 @@ fn cameras() -> Sim {
 }
 
 fn site(sim: &Sim) -> SiteFolder {
-    SiteFolder::new(&format!(
-        r#"
+    SiteFolder::new(
+        PROGRAM,
+        &format!(
+            r#"
         [[gate]]
         id = "gate-1"
         source = "{}"
@@ -44,9 +45,10 @@ fn site(sim: &Sim) -> SiteFolder {
         id = "right"
         polygon = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]
         "#,
-        sim.url("gate"),
-        sim.url("plaza")
-    ))
+            sim.url("gate"),
+            sim.url("plaza")
+        ),
+    )
 }
 
 fn next_entry(node: &Node, what: &str, decision: Decision) -> EntryEvent {
@@ -130,7 +132,11 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
             Event::Map(map) => {
                 if let Some(density) = counted.as_ref().filter(|d| d.capture_time == map.capture_time) {
                     let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
-                    assert!((people - density.count as f32).abs() < 0.5, "{people} in the grid, {} counted", density.count);
+                    assert!(
+                        (people - density.count as f32).abs() < 0.5,
+                        "{people} in the grid, {} counted",
+                        density.count
+                    );
                     assert_eq!(map.cells.len(), usize::from(map.columns) * usize::from(map.rows));
                     return Some(());
                 }
@@ -145,10 +151,14 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
 #[test]
 fn a_dark_and_a_frozen_camera_say_so() {
     use gatehouse_sim::Fault;
-    let mount = MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("smpte".into())) };
+    let mount =
+        MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("smpte".into())) };
     // Real cameras have noise; smpte's snow corner moves.
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
-    let site = SiteFolder::new(&format!("[[crowd]]\nid = \"cam\"\nsource = \"{}\"\nanalyse_fps = 5.0", sim.url("cam")));
+    let site = SiteFolder::new(
+        PROGRAM,
+        &format!("[[crowd]]\nid = \"cam\"\nsource = \"{}\"\nanalyse_fps = 5.0", sim.url("cam")),
+    );
     let node = Node::start(&site);
     let reaches = |state: CameraState| {
         node.wait(&format!("{state:?}"), |_, event| match event {

@@ -1,6 +1,5 @@
 //! Ten cameras, five of them at dead addresses: the other five keep their rate, and the node doesn't grow.
-
-mod support;
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -8,7 +7,9 @@ use std::net::TcpListener;
 use gatehouse_core::Event;
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
-use support::node::{Node, SiteFolder, footprint};
+use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
 /// Addresses where nobody listens: the system chose the ports, and they are closed again.
 fn dead_addresses(count: usize) -> Vec<String> {
@@ -33,7 +34,7 @@ fn dead_cameras_cost_the_others_nothing() {
         .chain(dead)
         .map(|(id, url)| format!("[[crowd]]\nid = \"{id}\"\nsource = \"{url}\"\nanalyse_fps = 1.0\n"))
         .collect();
-    let site = SiteFolder::new(&cameras);
+    let site = SiteFolder::new(PROGRAM, &cameras);
     let node = Node::start(&site);
 
     // Periodic reports come every 10 s, all cameras' at once; reports on change come between them. The first period holds
@@ -44,7 +45,8 @@ fn dead_cameras_cost_the_others_nothing() {
     while footprints.len() < 3 {
         node.wait("the last live camera's report with rates", |_, event| {
             let Event::Health(health) = event else { return None };
-            let fresh = latest.insert(health.camera.to_string(), health.clone()).map(|h| (h.fps_decoded, h.frames_overtaken));
+            let fresh =
+                latest.insert(health.camera.to_string(), health.clone()).map(|h| (h.fps_decoded, h.frames_overtaken));
             let periodic = fresh != Some((health.fps_decoded, health.frames_overtaken)) || health.fps_decoded > 0.0;
             (health.camera.as_str() == "live-4" && periodic && health.fps_decoded > 0.0).then_some(())
         });

@@ -4,7 +4,7 @@
 //! every mistake of the file at once, each with line, column and, where there is one, a way to put it right.
 //!
 //! One table in the code (`keys.rs`) describes every key: its name, type, range, default and meaning. The reader works
-//! from it, and [`schema`] and [`reference`] are made from it, so what is documented is what is read.
+//! from it, and [`schema`] and [`reference()`] are made from it, so what is documented is what is read.
 //!
 //! Secrets never stand in the file. A key or a login is a [`SecretRef`], and no message of this crate repeats a secret,
 //! even where someone wrote one into the file by mistake.

@@ -12,12 +12,13 @@ use gatehouse_picture::{Point, Rect, YuvPicture};
 use serde::Deserialize;
 
 /// The reference went the same way (planes shrunk, then BGR) by another OpenCV and another inference engine. Measured at
-/// most 0.002 pixels of the tensor; coarser than this is another resize or another decoding.
+/// most 0.001 pixels of the tensor; coarser than this is another resize or another decoding.
 const SAME_WAY_PX_IN_TENSOR: f32 = 0.1;
 const SAME_WAY_SCORE: f32 = 0.002;
-/// The reference went from BGR straight, ours has halved chroma. Measured at most 0.7 pixels of the tensor for most, and
-/// up to 4.1 where suppression chose the other of two neighbouring cells, whose scores are 0.0004 apart.
+/// The reference went from BGR straight, ours has halved chroma. Measured under 2 pixels of the tensor for nearly all, and
+/// up to 4.1 for two faces whose score differs by 0.0004 only: most likely suppression chose a neighbouring cell.
 const STRAIGHT_PX_IN_TENSOR: f32 = 5.0;
+/// Measured at most 0.029.
 const STRAIGHT_SCORE: f32 = 0.04;
 /// Same landmarks, same pixels; but our crop interpolates chroma, and the reference repeats it and then warps BGR.
 /// Measured 0.9985 and more.

@@ -90,16 +90,3 @@ fn a_model_for_another_task_is_refused() {
     let error = FaceDetector::load(&registry(|_| ()), "sface", &SessionOptions::default()).expect_err("an embedder");
     assert_eq!(error.to_string(), "model `sface` is for face-embedding, expected one for face-detection");
 }
-
-#[test]
-fn a_file_that_is_no_graph_is_refused_by_onnx_runtime() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let there = Assets::at(folder.path());
-    std::fs::create_dir_all(there.models()).expect("created");
-    std::fs::create_dir_all(there.onnxruntime().parent().expect("a folder")).expect("created");
-    let registry = registry(|_| ());
-    let manifest = registry.catalogue().get("yunet").expect("it ships");
-    std::fs::write(manifest.file.path.below(&there.models()), b"no graph").expect("written");
-    let error = verify(registry.catalogue(), &there, "yunet").expect_err("another file");
-    assert!(matches!(&error, ModelError::WrongFile { mismatch, .. } if mismatch.got_bytes == 8), "{error}");
-}

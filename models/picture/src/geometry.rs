@@ -181,8 +181,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn rect() -> impl Strategy<Value = Rect> {
-        (-50f32..50.0, -50f32..50.0, 0.1f32..50.0, 0.1f32..50.0)
-            .prop_map(|(x, y, width, height)| Rect { x, y, width, height })
+        (-50f32..50.0, -50f32..50.0, 0.1f32..50.0, 0.1f32..50.0).prop_map(|(x, y, width, height)| Rect {
+            x,
+            y,
+            width,
+            height,
+        })
     }
 
     proptest! {

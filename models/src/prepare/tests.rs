@@ -129,22 +129,3 @@ fn a_batch_holds_pictures_of_any_size_and_forgets_the_last_one() {
     assert!(batch[[0, 0, 0, 0]] < 3.0 && batch[[0, 1, 0, 0]] < 3.0 && batch[[0, 2, 0, 0]] > 252.0);
     assert_eq!(batch[[0, 2, 0, 216]], 0.0);
 }
-
-// TEMP
-#[test]
-fn zz_time() {
-    let cpu = || std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse::<f64>().unwrap() / 1e6;
-    opencv::core::set_num_threads(1).unwrap();
-    let manifest = Manifest::parse(SMALL, "small.toml").expect("a manifest");
-    for (w, h) in [(1280, 720), (1920, 1080)] {
-        let plain = Plain::new(Size { width: w, height: h }, PixelFormat::I420, RED);
-        let mut preparation = Preparation::new(&manifest.inputs[0], Fit::Letterbox);
-        let n = 300;
-        let t = cpu();
-        for _ in 0..n { preparation.fill(&[plain.picture()]).unwrap(); }
-        let all = (cpu() - t) / n as f64;
-        let t = cpu();
-        for _ in 0..n { preparation.shrinker.shrink(&plain.picture(), Size { width: 640, height: 360 }, ColourOrder::Bgr).unwrap(); }
-        println!("TIME prep {w}x{h}: all {all:.2}, shrink+convert {:.2}", (cpu() - t) / n as f64);
-    }
-}

@@ -86,9 +86,13 @@ impl<T> Batcher<T> {
             }
             let state = &mut *guard;
             state.waiting.clear();
-            state.waiting.extend(state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some()).map(|(lane, s)| {
-                Waiting { lane, since: s.since, last_served: s.last_served }
-            }));
+            state.waiting.extend(
+                state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some()).map(|(lane, s)| Waiting {
+                    lane,
+                    since: s.since,
+                    last_served: s.last_served,
+                }),
+            );
             let open = state.lanes.iter().filter(|s| s.open).count();
             let now = self.0.clock.monotonic();
             guard = match plan(&mut state.waiting, open, now, self.0.policy) {

@@ -96,7 +96,8 @@ pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_ap
             gst::Element::link(&file, &decoder)?;
             gst::Element::link(&convert, &sink)?;
             decoder.connect_pad_added(move |_, pad| {
-                let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
+                let is_video =
+                    pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
                 if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
                     // A pad that doesn't fit leaves the file without frames, which the watchdog reports.
                     let _ = pad.link(&target);

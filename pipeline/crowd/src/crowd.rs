@@ -161,10 +161,12 @@ mod tests {
 
     #[test]
     fn people_count_in_the_zones_where_their_feet_are() {
-        let people = [person(100.0, 400.0, 120.0, 0.9), person(700.0, 500.0, 120.0, 0.6), person(200.0, 300.0, 90.0, 0.4)];
+        let people =
+            [person(100.0, 400.0, 120.0, 0.9), person(700.0, 500.0, 120.0, 0.6), person(200.0, 300.0, 90.0, 0.4)];
         let (density, map) = crowd().count(&people, FRAME, WHEN, PictureVerdict::Sound);
         assert_eq!(density.count, 2, "the doubtful third is left out");
-        let counts: Vec<_> = density.zones.iter().map(|z| (z.zone.as_str(), z.count, z.people_per_m2, z.level)).collect();
+        let counts: Vec<_> =
+            density.zones.iter().map(|z| (z.zone.as_str(), z.count, z.people_per_m2, z.level)).collect();
         assert_eq!(counts, [("left", 1, Some(0.02), None), ("all", 2, None, Some(Level::Medium))]);
         let sum: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
         assert!((sum - 2.0).abs() < 0.05, "{sum}");

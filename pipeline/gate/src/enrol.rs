@@ -19,13 +19,17 @@ pub enum EnrolError {
     #[error("{0} faces were found: take a photo with nobody else in it")]
     SeveralFaces(usize),
     /// The face is too small.
-    #[error("the face is too small: {got:.0} pixels between the eyes, at least {MIN_EYE_DISTANCE_PX} are needed; go nearer")]
+    #[error(
+        "the face is too small: {got:.0} pixels between the eyes, at least {MIN_EYE_DISTANCE_PX} are needed; go nearer"
+    )]
     TooSmall {
         /// Pixels between the eyes.
         got: f32,
     },
     /// Two photos don't show the same person.
-    #[error("photos {first} and {second} don't seem to show the same person (likeness {score:.2}, needed {threshold:.2})")]
+    #[error(
+        "photos {first} and {second} don't seem to show the same person (likeness {score:.2}, needed {threshold:.2})"
+    )]
     NotTheSame {
         /// Number of the first photo, from 1.
         first: usize,

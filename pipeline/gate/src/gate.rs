@@ -182,7 +182,10 @@ mod tests {
         assert_eq!((first[0].decision, first[0].reason), (Decision::Admit, Reason::Matched));
         let grant = first[0].expires_at.expect("an admit expires");
         assert_eq!(grant, first[0].capture_time.at + OPTIONS.grant);
-        assert_eq!(first[0].latency_ms, EntryLatency { capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 });
+        assert_eq!(
+            first[0].latency_ms,
+            EntryLatency { capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 }
+        );
 
         let soon = walk_up(&mut gate, (5000..7000).step_by(100), Some(ANN));
         assert_eq!(soon, [], "a new track of somebody admitted a moment ago says nothing");

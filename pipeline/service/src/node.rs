@@ -93,11 +93,9 @@ impl Node {
         publisher.start(inbound, gates, &mut publishers)?;
 
         let ids = site.gates.iter().map(|g| &g.id).chain(site.crowds.iter().map(|c| &c.id));
-        let health =
-            Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));
+        let health = Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));
         let mut workers = Threads::new();
-        let ends =
-            Ends { site, clock: &clock, health: &health, outbound: &outbound, view: &view, store: &store };
+        let ends = Ends { site, clock: &clock, health: &health, outbound: &outbound, view: &view, store: &store };
         let wiring = Wiring::new(models, &ends, &mut workers)?;
 
         let mut cameras = Cameras::default();

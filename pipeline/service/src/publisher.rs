@@ -178,9 +178,13 @@ impl Publisher {
             match self.store.unpublished(REPLAY_BATCH) {
                 Ok(entries) if entries.is_empty() => return,
                 Ok(entries) => {
-                    tracing::info!(entries = entries.len(), "publishing entries that an earlier run left in the outbox");
+                    tracing::info!(
+                        entries = entries.len(),
+                        "publishing entries that an earlier run left in the outbox"
+                    );
                     let before = entries.len();
-                    let published = entries.into_iter().filter(|entry| self.publish_entry(entry.clone(), failures)).count();
+                    let published =
+                        entries.into_iter().filter(|entry| self.publish_entry(entry.clone(), failures)).count();
                     if published < before {
                         return; // The bus doesn't take them; they stay for the next start and for whoever asks.
                     }

@@ -36,8 +36,7 @@ impl Threads {
     /// Waits for all of them. Returns, in words, those that panicked and those that didn't end in time.
     pub(crate) fn join(self, until: Monotonic, clock: &dyn Clock) -> Vec<String> {
         drop(self.alive);
-        let all_ended =
-            self.ended.recv_timeout(until.since(clock.monotonic())) == Err(RecvTimeoutError::Disconnected);
+        let all_ended = self.ended.recv_timeout(until.since(clock.monotonic())) == Err(RecvTimeoutError::Disconnected);
         self.handles
             .into_iter()
             .filter_map(|handle| {

@@ -163,10 +163,9 @@ fn overtaken<T>(lane: &Lane<T>) -> u64 {
 }
 
 fn threshold(gate: &config::GateCamera, embedder: &Manifest) -> Result<f32, NodeError> {
-    gate.match_threshold.or(embedder.threshold.as_ref().map(|t| t.value)).ok_or_else(|| NodeError::NoThreshold {
-        gate: CameraId::new(&gate.id),
-        model: embedder.name.clone(),
-    })
+    gate.match_threshold
+        .or(embedder.threshold.as_ref().map(|t| t.value))
+        .ok_or_else(|| NodeError::NoThreshold { gate: CameraId::new(&gate.id), model: embedder.name.clone() })
 }
 
 fn gate_options(gate: &config::GateCamera) -> GateOptions {

@@ -73,7 +73,9 @@ fn models(report: &mut Report, assets: Assets) -> Result<(), Failure> {
     }
     for manifest in catalogue.iter() {
         match verify(&catalogue, &assets, &manifest.name) {
-            Ok(_) => report.good(&manifest.name, &format!("{}, the file is the one of its manifest", manifest.version))?,
+            Ok(_) => {
+                report.good(&manifest.name, &format!("{}, the file is the one of its manifest", manifest.version))?
+            }
             Err(e) => report.bad(&manifest.name, &e.to_string())?,
         }
     }

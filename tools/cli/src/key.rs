@@ -25,7 +25,14 @@ pub(crate) fn key(args: &KeyArgs) -> Result<(), Failure> {
     let key = SiteEncryptionKey::generate()?;
     let named = |e: std::io::Error| anyhow::anyhow!("{}: {e}", args.file.display());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).map_err(named)?;
-    file.write_all(key.to_text().as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(named)?;
-    print::line(&format!("{}: a new key. In the site file: key = \"file:{}\"", args.file.display(), args.file.display()))?;
+    file.write_all(key.to_text().as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(named)?;
+    print::line(&format!(
+        "{}: a new key. In the site file: key = \"file:{}\"",
+        args.file.display(),
+        args.file.display()
+    ))?;
     Ok(())
 }

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use gatehouse_core::CameraId;
 
-#[path = "../../../tests/support/browser.rs"]
-mod browser;
 mod node;
 
-use browser::Browser;
+use gatehouse_testing::browser::Browser;
 use node::{CROWD, GATE, Node};
 
 const TOTAL: &str = "[data-testid='count-market-square']";

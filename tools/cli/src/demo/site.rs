@@ -21,10 +21,7 @@ pub(crate) fn check_media(assets: &Assets) -> Result<(), Failure> {
         return Ok(());
     }
     let folder = assets.media();
-    Err(Failure::say(
-        Exit::Setup,
-        format!("{} not in {}: run `make setup`", missing.join(", "), folder.display()),
-    ))
+    Err(Failure::say(Exit::Setup, format!("{} not in {}: run `make setup`", missing.join(", "), folder.display())))
 }
 
 /// A TOML string, quoted.

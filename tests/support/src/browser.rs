@@ -3,9 +3,6 @@
 //! Needs `/usr/bin/chromium` and `/usr/bin/chromedriver`. Both are ended when the [`Browser`] is dropped, whatever
 //! became of the test.
 
-#![allow(dead_code, reason = "each test uses what it needs")]
-#![allow(clippy::expect_used, reason = "a test ends where its browser can't be used")]
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -31,7 +28,7 @@ const WAIT_FOR_TEXT: &str = "
 ";
 
 /// One window of a browser of its own, with a profile of its own.
-pub(crate) struct Browser {
+pub struct Browser {
     client: Client,
     // Dropped after the client, which talks to it.
     _driver: Driver,
@@ -42,7 +39,7 @@ impl Browser {
     ///
     /// # Panics
     /// If Chromium or its driver can't be started.
-    pub(crate) async fn start(width: u32, height: u32, language: &str) -> Self {
+    pub async fn start(width: u32, height: u32, language: &str) -> Self {
         let driver = Driver::start();
         let arguments = [
             "--headless=new".to_owned(),
@@ -76,12 +73,12 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub(crate) async fn open(&self, url: &str) {
+    pub async fn open(&self, url: &str) {
         self.client.goto(url).await.expect("the page opens");
     }
 
     /// The page's title.
-    pub(crate) async fn title(&self) -> String {
+    pub async fn title(&self) -> String {
         self.client.title().await.expect("a page has a title")
     }
 
@@ -89,7 +86,7 @@ impl Browser {
     ///
     /// # Panics
     /// If it doesn't within 30 s; says what was there instead.
-    pub(crate) async fn wait_for(&self, selector: &str, text: &str) {
+    pub async fn wait_for(&self, selector: &str, text: &str) {
         self.wait(selector, text, false).await;
     }
 
@@ -97,7 +94,7 @@ impl Browser {
     ///
     /// # Panics
     /// If it doesn't within 30 s; says what was there instead.
-    pub(crate) async fn wait_for_exactly(&self, selector: &str, text: &str) {
+    pub async fn wait_for_exactly(&self, selector: &str, text: &str) {
         self.wait(selector, text, true).await;
     }
 
@@ -110,35 +107,35 @@ impl Browser {
     }
 
     /// The texts of all elements at `selector`, hidden ones too.
-    pub(crate) async fn texts(&self, selector: &str) -> Vec<String> {
+    pub async fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent.trim())";
         let texts = self.run(script, vec![json!(selector)]).await;
         serde_json::from_value(texts).expect("a list of texts")
     }
 
     /// Runs a script in the page; what it returns comes back.
-    pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+    pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.client.execute(script, arguments).await.expect("the script runs")
     }
 
     /// Runs a script in the page that calls its last argument when it is done; what it is called with comes back.
-    pub(crate) async fn run_async(&self, script: &str) -> Value {
+    pub async fn run_async(&self, script: &str) -> Value {
         self.client.execute_async(script, vec![]).await.expect("the script runs and ends")
     }
 
     /// Clicks on the one element at `selector`.
-    pub(crate) async fn click(&self, selector: &str) {
+    pub async fn click(&self, selector: &str) {
         let element = self.client.find(Locator::Css(selector)).await.expect("the element is there");
         element.click().await.expect("it can be clicked on");
     }
 
     /// The window as PNG.
-    pub(crate) async fn screenshot(&self) -> Vec<u8> {
+    pub async fn screenshot(&self) -> Vec<u8> {
         self.client.screenshot().await.expect("the window can be drawn")
     }
 
     /// Ends the browser in good order.
-    pub(crate) async fn close(self) {
+    pub async fn close(self) {
         self.client.clone().close().await.expect("the browser ends");
     }
 }

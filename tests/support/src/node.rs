@@ -10,16 +10,21 @@ use gatehouse_core::Event;
 use gatehouse_core::key::EVERYTHING;
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
-/// The program under test.
-pub(crate) fn gatehouse() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+/// The program under test: `env!("CARGO_BIN_EXE_gatehouse")`, which only the tests of its own package know.
+#[derive(Debug, Clone, Copy)]
+pub struct Program(pub &'static str);
+
+impl Program {
+    fn command(self) -> Command {
+        Command::new(self.0)
+    }
 }
 
 /// A picture or video that `make setup` has fetched.
 #[track_caller]
-pub(crate) fn media(file: &str) -> PathBuf {
+pub fn media(file: &str) -> PathBuf {
     let assets = gatehouse_models::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     let path = assets.media().join(file);
     assert!(path.is_file(), "{} is not there: run `make setup`", path.display());
@@ -27,16 +32,17 @@ pub(crate) fn media(file: &str) -> PathBuf {
 }
 
 /// A site's folder with its key and its file.
-pub(crate) struct SiteFolder {
-    pub(crate) folder: TempDir,
-    pub(crate) file: PathBuf,
+pub struct SiteFolder {
+    program: Program,
+    pub folder: TempDir,
+    pub file: PathBuf,
 }
 
 impl SiteFolder {
     /// `cameras`: the `[[gate]]` and `[[crowd]]` tables.
-    pub(crate) fn new(cameras: &str) -> Self {
+    pub fn new(program: Program, cameras: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let key = gatehouse().arg("key").arg(folder.path().join("site.key")).output().expect("gatehouse runs");
+        let key = program.command().arg("key").arg(folder.path().join("site.key")).output().expect("gatehouse runs");
         assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
         let file = folder.path().join("site.toml");
         let head = r#"
@@ -51,20 +57,24 @@ impl SiteFolder {
             listen = "127.0.0.1:0"
         "#;
         std::fs::write(&file, format!("{head}\n{cameras}")).expect("the site file can be written");
-        Self { folder, file }
+        Self { program, folder, file }
     }
 
     /// Enrols one person and returns their number.
     #[track_caller]
-    pub(crate) fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
-        let mut command = gatehouse();
+    pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
+        let mut command = self.program.command();
         command.args(["--log", "warn", "enrol"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
         command.args(["--notice", "1", "--given", "screen", "--until", until]);
         for photo in photos {
             command.arg("--photo").arg(photo);
         }
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("gatehouse runs");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("gatehouse runs");
         writeln!(child.stdin.take().expect("piped"), "{NAME}").expect("it reads the name");
         let output = child.wait_with_output().expect("it ends");
         let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -75,31 +85,33 @@ impl SiteFolder {
 
     /// Runs a command on this site and returns what it prints.
     #[track_caller]
-    pub(crate) fn run(&self, command: &str, args: &[&str]) -> String {
-        let output = gatehouse().arg(command).arg(&self.file).args(args).output().expect("gatehouse runs");
+    pub fn run(&self, command: &str, args: &[&str]) -> String {
+        let output = self.program.command().arg(command).arg(&self.file).args(args).output().expect("gatehouse runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 }
 
 /// The name of everybody who is enrolled by a test; must not show up anywhere.
-pub(crate) const NAME: &str = "Quxley Testname";
+pub const NAME: &str = "Quxley Testname";
 
 /// A running node and what it says.
-pub(crate) struct Node {
+pub struct Node {
     child: Child,
-    pub(crate) bus: String,
-    pub(crate) console: String,
+    pub bus: String,
+    pub console: String,
     watcher: Option<Watcher>,
     log: PathBuf,
 }
 
 impl Node {
     #[track_caller]
-    pub(crate) fn start(site: &SiteFolder) -> Self {
+    pub fn start(site: &SiteFolder) -> Self {
         let log = site.folder.path().join("node.log");
         let log_file = std::fs::File::create(&log).expect("a log file");
-        let mut child = gatehouse()
+        let mut child = site
+            .program
+            .command()
             .arg("run")
             .arg(&site.file)
             .args(["--json", "--stop-with-stdin"])
@@ -120,18 +132,17 @@ impl Node {
         Self { child, bus, console, watcher: Some(watcher), log }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn watcher(&self) -> &Watcher {
+    pub fn watcher(&self) -> &Watcher {
         self.watcher.as_ref().expect("watching until the end")
     }
 
     /// Waits for an event of which `wanted` makes something.
     #[track_caller]
-    pub(crate) fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
-        #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
         let now = Instant::now;
         let until = now() + PATIENCE;
         loop {
@@ -146,13 +157,13 @@ impl Node {
     }
 
     /// What the node has logged so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log is text")
     }
 
     /// Asks it to stop, and checks that it ends cleanly, in time, and without having named anybody.
     #[track_caller]
-    pub(crate) fn stop(mut self) {
+    pub fn stop(mut self) {
         self.watcher.take().expect("watching").close(Duration::from_secs(5)).expect("the watcher closes");
         drop(self.child.stdin.take());
         let status = self.child.wait().expect("it ends");
@@ -171,7 +182,7 @@ impl Drop for Node {
 }
 
 /// Threads and resident memory (MiB) of a process.
-pub(crate) fn footprint(pid: u32) -> (u64, u64) {
+pub fn footprint(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).expect("it runs");
     let number = |name: &str| {
         let line = status.lines().find(|l| l.starts_with(name)).expect("a line of /proc/PID/status");

@@ -4,28 +4,25 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use gatehouse_core::CameraId;
 use gatehouse_core::frame::{Frame, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
-use gatehouse_core::CameraId;
 use gatehouse_picture::Size;
 
-use super::PATIENCE;
-
-
-
+use crate::PATIENCE;
 
 /// What is kept of a frame.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen {
-    pub(crate) size: Size,
-    pub(crate) times: FrameTimes,
-    pub(crate) mean_luma: f64,
+pub struct Seen {
+    pub size: Size,
+    pub times: FrameTimes,
+    pub mean_luma: f64,
 }
 
 /// What came from a camera, in order.
 #[derive(Debug, Clone)]
-pub(crate) enum Heard {
+pub enum Heard {
     Frame(Seen),
     Status(StreamStatus),
 }
@@ -51,34 +48,34 @@ impl StatusSink for Sink {
 }
 
 /// The listening end.
-pub(crate) struct Recorder {
+pub struct Recorder {
     heard: Mutex<Receiver<Heard>>,
     sink: Arc<Sink>,
 }
 
-impl Recorder {
-    pub(crate) fn new() -> Self {
+impl Default for Recorder {
+    fn default() -> Self {
         let (sender, heard) = sync_channel(10_000);
         Self { heard: Mutex::new(heard), sink: Arc::new(Sink(sender)) }
     }
+}
 
-    pub(crate) fn frames(&self) -> Arc<dyn FrameSink> {
+impl Recorder {
+    pub fn frames(&self) -> Arc<dyn FrameSink> {
         self.sink.clone()
     }
 
-    pub(crate) fn status(&self) -> Arc<dyn StatusSink> {
+    pub fn status(&self) -> Arc<dyn StatusSink> {
         self.sink.clone()
     }
 
     /// Waits until `wanted` makes something of what is heard, and returns that.
     #[track_caller]
-    pub(crate) fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
         let heard = self.heard.lock().expect("one test, one thread");
-        #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
         let until = Instant::now() + PATIENCE;
         let mut last = None;
         loop {
-            #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
             let left = until.saturating_duration_since(Instant::now());
             match heard.recv_timeout(left) {
                 Ok(one) => {
@@ -97,7 +94,7 @@ impl Recorder {
 
     /// Waits for a frame that fulfils a condition.
     #[track_caller]
-    pub(crate) fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+    pub fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
         self.wait(what, |heard| match heard {
             Heard::Frame(seen) if wanted(&seen) => Some(seen),
             _ => None,
@@ -106,7 +103,7 @@ impl Recorder {
 
     /// Waits for a status that fulfils a condition.
     #[track_caller]
-    pub(crate) fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
+    pub fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
         self.wait(what, |heard| match heard {
             Heard::Status(status) if wanted(&status) => Some(status),
             _ => None,

@@ -1,0 +1,14 @@
+//! What the end-to-end tests share: a node to run, a camera's recorder, a browser.
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test ends where it can't go on, and its patience is real time"
+)]
+#![allow(missing_docs, reason = "for the tests beside it alone")]
+
+pub mod browser;
+pub mod node;
+pub mod recorder;
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
