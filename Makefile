@@ -19,6 +19,7 @@ demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECOND
 test: setup-test ## all tests, on real RTSP, zenoh, models and a browser (the first time about 20 minutes on two cores)
 	@python3 -B -m unittest discover --quiet --start-directory tools/setup
 	cargo test --locked --workspace --lib --bins --tests
+	cargo test --locked --workspace --doc
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

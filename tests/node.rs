@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_core::Event;
-use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
+use gatehouse_core::event::{Decision, DensityEvent, EntryEvent, Method, Reason};
 use gatehouse_core::health::CameraState;
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
@@ -145,6 +145,18 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
         }
         None
     });
+
+    // What `gatehouse watch` prints is what stands on the bus, with its key.
+    let args = ["watch", "--json", "--connect", &node.bus, "--key", "gatehouse/v1/city/**/density", "--count", "3"];
+    let output = std::process::Command::new(PROGRAM.0).args(args).output().expect("gatehouse runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(printed.lines().count(), 3);
+    for line in printed.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("one JSON object a line");
+        assert_eq!(line["key"], "gatehouse/v1/city/county/cell/test-site/crowd/plaza/density");
+        serde_json::from_value::<DensityEvent>(line["event"].clone()).expect("an event as on the bus");
+    }
     node.stop();
 }
 

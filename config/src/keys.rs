@@ -118,7 +118,7 @@ pub(crate) static STORE_KEY: Key = Key {
     kind: Kind::Text(Format::Secret),
     presence: Presence::Required,
     example: r#""file:secrets/site.key""#,
-    meaning: "The site's key: templates and the entry log are encrypted with it. Keep a copy apart from the \
+    meaning: "The site's key: names and templates are encrypted with it; `gatehouse key` makes one. Keep a copy apart from the \
               database's: without the key nobody can read the database.",
 };
 pub(crate) static STORE_OUTBOX_DAYS: Key = Key {

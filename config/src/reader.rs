@@ -12,7 +12,7 @@ use crate::polygon;
 use crate::site::Point;
 use crate::spec::{Key, Kind, Presence, Table};
 use crate::text_position::Lines;
-use crate::unknown_key::unknown_key;
+use crate::unknown_key::{UnknownKey, unknown_key};
 
 /// Why a value isn't taken.
 #[derive(Debug)]
@@ -326,9 +326,9 @@ impl<'a, 'c> TableReader<'a, 'c> {
             if self.asked_for.contains(&name.get_ref().as_ref()) {
                 continue;
             }
-            let (message, help) = unknown_key(self.table, name.get_ref());
+            let UnknownKey { message, help, surely_a_key } = unknown_key(self.table, name.get_ref());
             let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-            self.context.note(Finding { span: name.span(), path, message, help, local: true });
+            self.context.note(Finding { span: name.span(), path, message, help, local: surely_a_key });
         }
     }
 }

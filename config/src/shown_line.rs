@@ -61,7 +61,11 @@ fn visible(line: &str) -> &str {
         };
     };
     let value = value.trim_start();
-    let name = name.rsplit('.').next().unwrap_or(name).trim().trim_matches(['"', '\'']);
+    let mut path = name.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
+    let name = path.next_back().unwrap_or_default();
+    if !path.all(is_key) {
+        return "";
+    }
     match may_be_shown(name, value) {
         Shown::All => line,
         Shown::Key => &line[..line.len() - value.len()],
@@ -96,8 +100,12 @@ fn may_be_shown(name: &str, value: &str) -> Shown {
     if all { Shown::All } else { Shown::Key }
 }
 
+/// A table's header, if it is one of ours or was meant to be.
 fn is_header(line: &str) -> bool {
-    line.trim_start().starts_with('[') && !line.contains(['"', '\''])
+    let Some(path) = line.trim().strip_prefix('[') else { return false };
+    let path = path.trim_matches(['[', ']', ' ']);
+    path.split('.')
+        .all(|name| nearest(name, keys::ROOT.with_all_below().iter().copied().flat_map(Table::names)).is_some())
 }
 
 /// Numbers, `true` and `false`, and what joins them.
@@ -108,16 +116,18 @@ fn is_plain(text: &str) -> bool {
 
 /// Numbers under the names of keys: `{ medium = 5, high = 10 }`.
 fn is_plain_table(text: &str) -> bool {
-    let is_key = |word: &str| keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some());
     text.split(|c: char| c.is_whitespace() || "={},".contains(c)).all(|word| is_plain(word) || is_key(word))
 }
 
 /// A line that lost its `=`, up to the first word, if that is a key.
 fn known_first_word(line: &str) -> &str {
     let Some(word) = line.split_whitespace().next() else { return "" };
-    let known = keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some());
     let length = line.len() - line.trim_start().len() + word.len();
-    if known { &line[..length] } else { "" }
+    if is_key(word) { &line[..length] } else { "" }
+}
+
+fn is_key(word: &str) -> bool {
+    keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some())
 }
 
 /// Whether all that is there are strings that name places and no secrets.
@@ -199,6 +209,8 @@ mod tests {
             (r#"id = "a" hunter2"#, "id = "),
             ("grant_s = 5 hunter2", "grant_s = "),
             ("[[gate]]", "[[gate]]"),
+            ("[[crowd.zon]", "[[crowd.zon]"),
+            ("[admin:hunter2", ""),
             ("  [0.1, 0.4],", "  [0.1, 0.4],"),
             (r#"login = "env:GATE_1""#, r#"login = "env:GATE_1""#),
             (r#"login = "admin:hunter2""#, "login = "),
@@ -206,6 +218,7 @@ mod tests {
             (r#""login" = 'admin:hunter2'"#, r#""login" = "#),
             ("login = admin:hunter2", "login = "),
             ("login = 123456", "login = "),
+            (r#""rtsp://admin:hunter2@192.id = 1"#, ""),
             ("login hunter2", "login"),
             ("门口\u{2028} hunter2", ""),
             ("hunter2", ""),

@@ -9,8 +9,15 @@ use crate::spec::Table;
 const IDENTITY_WORDS: [&str; 10] =
     ["face", "match", "gallery", "embed", "identi", "recogni", "enrol", "liveness", "watch_list", "watchlist"];
 
-/// The message about a key that nobody asked for, and the help.
-pub(crate) fn unknown_key(table: &'static Table, name: &str) -> (String, Option<String>) {
+/// What is said about a key that nobody asked for.
+pub(crate) struct UnknownKey {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    /// Whether it was meant as a key for sure. Beside a broken line it may also be the rest of a value, and so a secret.
+    pub(crate) surely_a_key: bool,
+}
+
+pub(crate) fn unknown_key(table: &'static Table, name: &str) -> UnknownKey {
     let heading = table.heading;
     let shown = shortened(name);
     let under_crowd = keys::CROWD_TABLES.kind.table().into_iter().flat_map(Table::with_all_below);
@@ -19,10 +26,11 @@ pub(crate) fn unknown_key(table: &'static Table, name: &str) -> (String, Option<
         let of_gates = keys::GATE_TABLES.kind.table().is_some_and(|gate| gate.key(name).is_some());
         let of_crowds = keys::CROWD_TABLES.kind.table().is_some_and(|crowd| crowd.key(name).is_some());
         if (of_gates && !of_crowds) || IDENTITY_WORDS.iter().any(|word| lower.contains(word)) {
-            return (
-                format!("crowd cameras know no identity: {heading} can't have `{shown}`"),
-                Some("people are recognised at [[gate]] cameras only, and no setting changes that".to_owned()),
-            );
+            return UnknownKey {
+                message: format!("crowd cameras know no identity: {heading} can't have `{shown}`"),
+                help: Some("people are recognised at [[gate]] cameras only, and no setting changes that".to_owned()),
+                surely_a_key: of_gates,
+            };
         }
     }
     let unknown = if heading.starts_with(['[', '`']) {
@@ -31,7 +39,7 @@ pub(crate) fn unknown_key(table: &'static Table, name: &str) -> (String, Option<
         format!("unknown key `{shown}` at {heading}")
     };
     if let Some(near) = nearest(name, table.names()) {
-        return (format!("{unknown}; did you mean `{near}`?"), None);
+        return UnknownKey { message: format!("{unknown}; did you mean `{near}`?"), help: None, surely_a_key: true };
     }
     let elsewhere: Vec<&str> = keys::ROOT
         .with_all_below()
@@ -44,5 +52,5 @@ pub(crate) fn unknown_key(table: &'static Table, name: &str) -> (String, Option<
     } else {
         format!("`{shown}` belongs to {}", elsewhere.join(" or "))
     };
-    (unknown, Some(help))
+    UnknownKey { message: unknown, help: Some(help), surely_a_key: !elsewhere.is_empty() }
 }

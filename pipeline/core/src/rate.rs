@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::time::Monotonic;
 
 /// Lets through `per_second` frames a second on an even grid, so that the mean rate holds whatever the camera's own is:
-/// 10 of 25 frames a second come as every second or third frame, never as a burst after a gap.
+/// 10 of 25 frames a second come as every second or third frame, never as a burst after a gap. A frame that comes up to a
+/// quarter of an interval before its time is let through, or a camera that is a little early would lose every second one.
 #[derive(Debug)]
 pub struct RateLimit {
     interval: Duration,
@@ -24,7 +25,7 @@ impl RateLimit {
             self.due = Some(now + self.interval);
             return true;
         };
-        if now < due {
+        if now + self.interval / 4 < due {
             return false;
         }
         // Keep the grid, so that the mean rate is exact; after a gap start a new one.

@@ -150,13 +150,14 @@ fn name(argument: &str) -> anyhow::Result<String> {
 
 /// The moment that a consent ends: a time, or the end of a day in UTC.
 fn end_of(text: &str) -> anyhow::Result<WallTime> {
-    let timestamp = match text.parse::<jiff::civil::Date>() {
-        Ok(date) => date
-            .tomorrow()
-            .and_then(|day| jiff::tz::TimeZone::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())))?,
-        Err(_) => text.parse().map_err(|_| {
-            anyhow!("--until {text}: expected a date such as 2027-06-30 or a time such as 2027-06-30T12:00:00+08:00")
-        })?,
+    let expected =
+        || anyhow!("--until {text}: expected a date such as 2027-06-30 or a time such as 2027-06-30T12:00:00+08:00");
+    // A date's own parser takes a time as well, and silently drops the hours.
+    let timestamp: jiff::Timestamp = if text.len() > "2027-06-30".len() {
+        text.parse().map_err(|_| expected())?
+    } else {
+        let date: jiff::civil::Date = text.parse().map_err(|_| expected())?;
+        date.tomorrow()?.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC)?.timestamp()
     };
     let nanos = i64::try_from(timestamp.as_nanosecond()).map_err(|_| anyhow!("--until {text}: too far away"))?;
     Ok(WallTime::from_unix_nanos(nanos))

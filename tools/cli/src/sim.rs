@@ -14,7 +14,7 @@ use crate::{print, stop};
 /// Standard input takes commands while it runs: `fault MOUNT KIND`, `clear MOUNT`, `stats`; `help` lists them all.
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
-    /// The simulator's own file: its mounts, what they show, and faults by the clock
+    /// The simulator's own file: its mounts, what they show, and faults by the clock; see config/examples/sim.toml
     config: PathBuf,
     /// Stop when standard input ends
     #[arg(long)]
@@ -55,5 +55,17 @@ fn obey(sim: &Sim) {
         if !print::line(&answer).unwrap_or(false) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_that_ships_is_right() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/examples/sim.toml");
+        let config = SimConfig::load(std::path::Path::new(example)).expect("the example loads");
+        assert_eq!(config.mounts.len(), 2);
     }
 }

@@ -1,0 +1,48 @@
+//! The demo, as a newcomer runs it.
+
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+#[test]
+fn it_ends_by_itself_and_says_what_it_showed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+        .args(["--log", "warn", "demo"])
+        .env("DEMO_SECONDS", "35")
+        .output()
+        .expect("gatehouse runs");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{said}\n{complained}", output.status);
+    let summary = said.lines().last().expect("a summary");
+    assert!(summary.starts_with("demo: ") && summary.ends_with("all three were seen"), "{summary}");
+    for shown in
+        ["ADMIT    by face: an enrolled person", "REFER    by face: matches nobody", "people (road", "console  http"]
+    {
+        assert!(said.contains(shown), "`{shown}` in\n{said}");
+    }
+    assert!(!said.contains("Demo Resident") && !complained.contains("Demo Resident"), "an output names the resident");
+}
+
+#[test]
+fn ctrl_c_stops_it_cleanly() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+        .args(["--log", "info", "demo", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("gatehouse runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let event = lines.find(|line| line.contains("/density")).expect("people are counted");
+    let event: serde_json::Value = serde_json::from_str(&event).expect("an event a line");
+    assert!(event["event"]["count"].is_u64(), "{event}");
+
+    let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
+    assert!(interrupted.success());
+    let summary = lines.last().expect("a summary");
+    assert!(summary.starts_with("demo: "), "{summary}");
+    let output = demo.wait_with_output().expect("it ends");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{log}", output.status);
+    assert!(log.contains("stopped"), "the node ended in its own good order:\n{log}");
+}
