@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_batching::{Batcher, Lane};
-use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
-use gatehouse_core::rate::RateLimit;
+use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event, Frame, FrameSink};
 use gatehouse_crowd::Crowd;
 use gatehouse_crowd::preview::Preview;
 use gatehouse_models::{Person, PersonDetector};
 
-use crate::health::HealthBoard;
+use crate::intake::Intake;
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
@@ -52,21 +51,14 @@ pub(crate) struct CountJob {
 pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
     pub(crate) lane: Arc<Lane<CountJob>>,
-    pub(crate) intake: Mutex<(RateLimit, PictureCheck)>,
-    pub(crate) health: Arc<HealthBoard>,
+    pub(crate) intake: Intake,
 }
 
 impl FrameSink for CrowdSink {
     fn deliver(&self, frame: Frame) {
-        let verdict = {
-            let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-            if !intake.0.admits(frame.times.arrival) {
-                return;
-            }
-            intake.1.judge(&frame.picture(), frame.times.arrival)
-        };
-        self.health.picture(&frame.camera, verdict);
-        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict });
+        if let Some(verdict) = self.intake.admit(&frame) {
+            self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict });
+        }
     }
 }
 

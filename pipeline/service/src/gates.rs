@@ -7,15 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use gatehouse_batching::{Batcher, Lane};
-use gatehouse_core::picture_check::PictureCheck;
-use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::{Clock, FrameTimes, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_gate::track::TrackId;
 use gatehouse_gate::{Gallery, Gate, GateOptions, ProbeTimes};
 use gatehouse_models::{AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, align_face};
 
-use crate::health::HealthBoard;
+use crate::intake::Intake;
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 
@@ -79,22 +77,15 @@ pub(crate) struct EmbedJob {
 pub(crate) struct GateSink {
     pub(crate) line: Arc<GateLine>,
     pub(crate) lane: Arc<Lane<DetectJob>>,
-    pub(crate) intake: Mutex<(RateLimit, PictureCheck)>,
-    pub(crate) health: Arc<HealthBoard>,
+    pub(crate) intake: Intake,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl FrameSink for GateSink {
     fn deliver(&self, frame: Frame) {
-        let verdict = {
-            let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-            if !intake.0.admits(frame.times.arrival) {
-                return;
-            }
-            intake.1.judge(&frame.picture(), frame.times.arrival)
-        };
-        self.health.picture(&frame.camera, verdict);
-        self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived: self.clock.wall() });
+        if self.intake.admit(&frame).is_some() {
+            self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived: self.clock.wall() });
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod gallery_watch;
 mod gates;
 mod health;
+mod intake;
 mod log_limit;
 mod node;
 mod publisher;

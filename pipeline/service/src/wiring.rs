@@ -1,12 +1,10 @@
 //! From a site's configuration to cameras, lanes and workers: what is plugged into what.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gatehouse_batching::{BatchPolicy, Batcher, Lane};
 use gatehouse_capture::{Login, Source, StreamOptions, Transport};
 use gatehouse_config::{self as config, Site};
-use gatehouse_core::picture_check::PictureCheck;
-use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, ZoneId};
 use gatehouse_crowd::preview::Preview;
@@ -22,6 +20,7 @@ use crate::crowds::{self, CrowdLine, CrowdSink};
 use crate::gallery_watch::{Galleries, TemplateModel};
 use crate::gates::{self, GateLine, GateSink};
 use crate::health::HealthBoard;
+use crate::intake::Intake;
 use crate::publisher::Outbound;
 use crate::threads::Threads;
 use crate::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
@@ -118,8 +117,7 @@ impl Wiring {
             let sink = GateSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
-                intake: Mutex::new((RateLimit::new(gate.analyse_fps), PictureCheck::default())),
-                health: Arc::clone(ends.health),
+                intake: Intake::new(gate.analyse_fps, ends.health),
                 clock: Arc::clone(ends.clock),
             };
             self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
@@ -145,8 +143,7 @@ impl Wiring {
             let sink = CrowdSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
-                intake: Mutex::new((RateLimit::new(camera.analyse_fps), PictureCheck::default())),
-                health: Arc::clone(ends.health),
+                intake: Intake::new(camera.analyse_fps, ends.health),
             };
             self.cameras.push((stream(&id, &camera.stream)?, Arc::new(sink)));
             self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));

@@ -1,0 +1,34 @@
+//! What happens to every frame on its decoder's thread, whatever its camera's role: thinned to the analysis rate, and looked at
+//! for a dark or frozen picture.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatehouse_core::Frame;
+use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
+use gatehouse_core::rate::RateLimit;
+
+use crate::health::HealthBoard;
+
+/// One camera's intake.
+pub(crate) struct Intake {
+    state: Mutex<(RateLimit, PictureCheck)>,
+    health: Arc<HealthBoard>,
+}
+
+impl Intake {
+    pub(crate) fn new(analyse_fps: f64, health: &Arc<HealthBoard>) -> Self {
+        let state = Mutex::new((RateLimit::new(analyse_fps), PictureCheck::default()));
+        Self { state, health: Arc::clone(health) }
+    }
+
+    /// What a frame that is due looks like; nothing for one that isn't due.
+    pub(crate) fn admit(&self, frame: &Frame) -> Option<PictureVerdict> {
+        let verdict = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (rate, check) = &mut *state;
+            rate.admits(frame.times.arrival).then(|| check.judge(&frame.picture(), frame.times.arrival))?
+        };
+        self.health.picture(&frame.camera, verdict);
+        Some(verdict)
+    }
+}
