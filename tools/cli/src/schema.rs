@@ -46,11 +46,30 @@ fn of(which: Of) -> serde_json::Value {
 pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
     let schema = match args.of {
         Some(which) => of(which),
-        None => serde_json::json!({
-            "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "map": of(Of::Map),
-            "health": of(Of::Health),
-        }),
+        None => events(),
     };
     print::line(&serde_json::to_string_pretty(&schema)?)?;
     Ok(())
+}
+
+fn events() -> serde_json::Value {
+    serde_json::json!({
+        "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "map": of(Of::Map),
+        "health": of(Of::Health),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    /// Whoever reads the events relies on this file; a change of it is a change of the interface.
+    #[test]
+    fn the_committed_schema_is_that_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ref/events.schema.json");
+        let generated = serde_json::to_string_pretty(&super::events()).expect("a schema is JSON") + "\n";
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &generated).expect("the file can be written");
+        }
+        let committed = std::fs::read_to_string(path).expect("docs/ref/events.schema.json is there");
+        assert_eq!(committed, generated, "write it anew: UPDATE_DOCS=1 cargo test --workspace the_committed_schema");
+    }
 }
