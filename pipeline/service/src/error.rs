@@ -17,6 +17,14 @@ pub enum NodeError {
     /// The store's key is no key.
     #[error("store.key: {0}")]
     Key(#[from] gatehouse_store::KeyError),
+    /// The folder of the store can't be made.
+    #[error("the store's folder {} can't be made: {source}", folder.display())]
+    StoreFolder {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The store can't be opened or read.
     #[error(transparent)]
     Store(#[from] gatehouse_store::StoreError),

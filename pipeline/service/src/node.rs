@@ -1,5 +1,6 @@
 //! A running node: started back to front, so that whatever is made has somewhere to go, and stopped front to back.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,14 +27,18 @@ const HEALTH_EVERY: Duration = Duration::from_secs(10);
 /// Share of a stop's deadline that the cameras may take; the rest is for draining what they left in the queues.
 const CAMERAS_SHARE: f64 = 0.5;
 
-/// Opens the store of a site, with its key.
+/// Opens the store of a site, with its key. Makes the store's folder, for its owner alone, if it isn't there.
 ///
 /// # Errors
 /// If the key can't be had or doesn't fit, or the file can't be opened.
 pub fn open_store(site: &Site) -> Result<Store, NodeError> {
     let secret = |source| NodeError::Secret { what: "store.key".into(), source };
-    let text = site.store.key.resolve().map_err(secret)?;
-    Ok(Store::open(&site.store.path, &SiteEncryptionKey::from_text(text.expose())?)?)
+    let key = SiteEncryptionKey::from_text(site.store.key.resolve().map_err(secret)?.expose())?;
+    if let Some(folder) = site.store.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| NodeError::StoreFolder { folder: folder.to_owned(), source })?;
+    }
+    Ok(Store::open(&site.store.path, &key)?)
 }
 
 /// The models that a site may use: the built-in manifests and those of the site's own folders.

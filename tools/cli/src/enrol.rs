@@ -185,8 +185,10 @@ pub(crate) fn people(args: &PeopleArgs) -> Result<(), Failure> {
 
 pub(crate) fn forget(args: &ForgetArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
-    let person: PersonId =
-        args.person.parse().map_err(|e| Failure::say(Exit::Input, format!("`{}`: {e}", args.person)))?;
+    let person: PersonId = args.person.parse().map_err(|_| {
+        let hint = "no person's number; `gatehouse people` lists them";
+        Failure::say(Exit::Input, format!("`{}` is {hint}", args.person))
+    })?;
     let store = open_store(&site).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let forgotten = store.forget(person, clock.wall())?;

@@ -56,11 +56,23 @@ pub(crate) fn code(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, error }) => {
-            // The alternate form joins an error and its causes in one line.
-            eprintln!("gatehouse: {error:#}");
+            eprintln!("gatehouse: {}", in_one_line(&error));
             ExitCode::from(exit as u8)
         }
     }
+}
+
+/// An error and its causes, without those that a message before them has already told.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        if told.is_empty() {
+            cause
+        } else if told.contains(&cause) {
+            told
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
 }
 
 /// The class of an error that kept a node from starting.
@@ -69,6 +81,17 @@ pub(crate) fn of_node(error: &gatehouse_service::NodeError) -> Exit {
     match error {
         E::Secret { .. } | E::Key(_) | E::Manifest(_) | E::NoThreshold { .. } | E::Zone { .. } => Exit::Input,
         E::Model(_) => Exit::Setup,
-        E::Store(_) | E::Bus(_) | E::Capture(_) | E::Thread(_) => Exit::Failed,
+        E::StoreFolder { .. } | E::Store(_) | E::Bus(_) | E::Capture(_) | E::Thread(_) => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("disk full").context("site.db: can't write (disk full)").context("enrolling");
+        assert_eq!(in_one_line(&error), "enrolling: site.db: can't write (disk full)");
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gatehouse_store::SiteEncryptionKey;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::print;
 
 /// Make a new key for a site's store
@@ -23,7 +23,13 @@ pub(crate) struct KeyArgs {
 
 pub(crate) fn key(args: &KeyArgs) -> Result<(), Failure> {
     let key = SiteEncryptionKey::generate()?;
-    let named = |e: std::io::Error| anyhow::anyhow!("{}: {e}", args.file.display());
+    let named = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::say(
+            Exit::Input,
+            format!("{}: there is such a file already, and a key is never overwritten", args.file.display()),
+        ),
+        _ => Failure::say(Exit::Failed, format!("{}: {e}", args.file.display())),
+    };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file).map_err(named)?;
     file.write_all(key.to_text().as_bytes())
         .and_then(|()| file.write_all(b"\n"))

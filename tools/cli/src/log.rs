@@ -24,8 +24,8 @@ enum Format {
 
 impl LogArgs {
     pub(crate) fn start(&self) {
-        // zenoh's own routing chatter is of no use to an operator below a warning.
-        let filter = EnvFilter::new(format!("zenoh=warn,zenoh_transport=warn,{}", self.filter));
+        // zenoh warns of every peer that isn't there yet; what of that concerns an operator is said in our own words.
+        let filter = EnvFilter::new(format!("{},zenoh=error,zenoh_transport=error", self.filter));
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
         match self.format {
             Format::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
