@@ -183,10 +183,11 @@ fn density_words(density: &DensityEvent) -> String {
         SelfAssessment::NoPicture => "; NO PICTURE, the count says nothing",
     };
     format!(
-        "{}  {:<12} density  {} people ({}){doubt}",
+        "{}  {:<12} density  {} {} ({}){doubt}",
         time(&density.capture_time.at),
         density.camera,
         density.count,
+        if density.count == 1 { "person" } else { "people" },
         zones.join(", ")
     )
 }
@@ -195,10 +196,11 @@ fn health_words(health: &HealthEvent) -> String {
     let reason = health.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
     format!(
-        "{}  {:<12} health   {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed",
-        time(&health.since),
+        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed",
+        "",
         health.camera,
         format!("{:?}", health.state).to_lowercase(),
+        time(&health.since),
         health.fps_decoded,
         health.fps_analysed
     )
