@@ -14,7 +14,7 @@ use crate::{print, stop};
 /// Standard input takes commands while it runs: `fault MOUNT KIND`, `clear MOUNT`, `stats`; `help` lists them all.
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
-    /// The simulator's own file: its mounts, what they show, and faults by the clock; see config/examples/sim.toml
+    /// The simulator's own file: its mounts, what they show, and faults by the clock; see docs/guide/sim.toml
     config: PathBuf,
     /// Stop when standard input ends
     #[arg(long)]
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_example_that_ships_is_right() {
-        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/examples/sim.toml");
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/sim.toml");
         let config = SimConfig::load(std::path::Path::new(example)).expect("the example loads");
         assert_eq!(config.mounts.len(), 2);
     }
