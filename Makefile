@@ -18,8 +18,8 @@ demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECOND
 
 test: setup-test ## all tests, on real RTSP, zenoh, models and a browser (the first time about 20 minutes on two cores)
 	@python3 -B -m unittest discover --quiet --start-directory tools/setup
-	cargo test --locked --workspace --lib --bins --tests
 	cargo test --locked --workspace --doc
+	cargo test --locked --workspace --lib --bins --tests
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
@@ -29,4 +29,4 @@ docs: ## the API documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 bench: setup ## how long a frame takes, stage by stage
-	cargo bench --locked --bench frame_path
+	cargo bench --locked --workspace --profile dev --bench frame_path

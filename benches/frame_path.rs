@@ -1,7 +1,8 @@
 //! How long one frame takes, stage by stage, on one thread: `make bench`.
 //!
 //! Runs on real pictures and the real models, so `make setup` comes first. Each stage is what the pipeline calls: preparing
-//! the tensor from the decoder's planes, the inference, and decoding its outputs, together.
+//! the tensor from the decoder's planes, the inference, and decoding its outputs, together. `make bench` uses the profile of the
+//! tests, so that nothing is compiled anew: resizing and inference are native code in any profile, the gallery's search is not.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 
