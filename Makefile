@@ -1,9 +1,9 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench
+.PHONY: help setup setup-test demo test lint docs bench bench-gallery
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## system packages, models, media, ONNX Runtime (first time: some minutes; later: a second)
 	@tools/setup/setup.sh
@@ -30,3 +30,8 @@ docs: ## the API documentation, warnings are errors
 
 bench: setup ## how long a frame takes, stage by stage
 	cargo bench --locked --workspace --profile dev --bench frame_path
+
+bench-gallery: ## the search of the gallery beside faiss and usearch, in one run on one thread (about 5 minutes)
+	@test -x target/bench-peers/bin/python || python3 -m venv target/bench-peers
+	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench gallery

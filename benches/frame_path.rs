@@ -2,14 +2,15 @@
 //!
 //! Runs on real pictures and the real models, so `make setup` comes first. Each stage is what the pipeline calls: preparing
 //! the tensor from the decoder's planes, the inference, and decoding its outputs, together. `make bench` uses the profile of the
-//! tests, so that nothing is compiled anew: resizing and inference are native code in any profile, the gallery's search is not.
+//! tests, so that nothing is compiled anew: resizing and inference are native code in any profile. For the gallery's search see
+//! `gallery.rs`.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 
 use divan::{Bencher, black_box};
 use gatehouse_models::{
-    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, Gallery, OwnedI420, PersonDetector, PhotoLimits,
-    Registry, SessionOptions, align_face, read_photo,
+    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PersonDetector, PhotoLimits, Registry, SessionOptions,
+    align_face, read_photo,
 };
 use gatehouse_picture::Size;
 
@@ -74,15 +75,4 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_picture(), &landmarks).expect("a face")).collect();
     let mut embeddings = Vec::new();
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
-}
-
-#[divan::bench(args = [1_000, 10_000])]
-fn search_gallery(bencher: Bencher, people: usize) {
-    let embedding = |seed: usize| {
-        let values: Vec<f32> = (0..128).map(|i| ((seed * 131 + i * 17) % 251) as f32 - 125.0).collect();
-        Embedding::from_slice(&values).expect("128 finite numbers")
-    };
-    let gallery: Gallery<usize> = (0..people).map(|i| (i, embedding(i))).collect();
-    let probe = embedding(people / 2);
-    bencher.bench_local(|| gallery.best(black_box(&probe)));
 }

@@ -11,8 +11,8 @@ const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
 /// One person who is enrolled from other photographs, and one who isn't, walk up in turn; and a square with pedestrians.
 fn cameras() -> Sim {
-    let enrolled = Person::Photo { path: media("obama2.jpg"), face_box: Some(FaceBox(195.0, 224.0, 276.0, 390.0)) };
-    let stranger = Person::Photo { path: media("astronaut.png"), face_box: Some(FaceBox(178.0, 63.0, 90.0, 113.0)) };
+    let enrolled = Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0));
+    let stranger = Person::photo(media("astronaut.png")).with_face(FaceBox(178.0, 63.0, 90.0, 113.0));
     let walk_up = WalkUp { people: vec![enrolled, stranger], seconds_each: 6.0, gap_seconds: 2.5 };
     let gate = MountConfig { max_seconds: 17, ..MountConfig::new("gate", Scene::WalkUp(walk_up)) };
     let plaza = MountConfig {
@@ -74,10 +74,10 @@ fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_tak
 
     let admitted = next_entry(&node, "an admission", Decision::Admit);
     assert_eq!((admitted.reason, admitted.method), (Reason::Matched, Method::Face));
-    let grant = admitted.expires_at.expect("a grant ends");
+    let grant = admitted.grant.as_ref().expect("an admission comes with a grant").expires_at;
     assert_eq!(grant.distance(admitted.capture_time.at), std::time::Duration::from_secs(5));
     let referred = next_entry(&node, "a referral", Decision::Refer);
-    assert_eq!((referred.reason, referred.expires_at), (Reason::NoMatch, None));
+    assert_eq!((referred.reason, &referred.grant), (Reason::NoMatch, &None));
 
     // Both stand in the node's outbox, numbered without a gap, for whoever was away.
     let key = "gatehouse/v1/city/county/cell/test-site/gate/gate-1/entry";

@@ -1,4 +1,14 @@
-//! Every key of the site file. The reader, the JSON Schema and the reference page all work from this table.
+//! Every key of the site file and of the door file. The reader, the JSON Schemas and the reference pages all work from
+//! these tables.
+
+mod camera;
+mod crowd;
+pub(crate) mod door;
+mod gate;
+
+pub(crate) use camera::*;
+pub(crate) use crowd::*;
+pub(crate) use gate::*;
 
 use crate::spec::{Format, Key, Kind, Presence, Table};
 
@@ -61,14 +71,14 @@ pub(crate) static MODELS_TABLE: Key = Key {
 };
 pub(crate) static GATE_TABLES: Key = Key {
     name: "gate",
-    kind: Kind::Tables(&GATE),
+    kind: Kind::Tables(&gate::GATE),
     presence: Presence::Default("[]"),
-    example: r#"[{ id = "gate-1", source = "rtsp://192.0.2.10/main", liveness = "off" }]"#,
+    example: r#"[{ id = "gate-1", source = "rtsp://192.0.2.10/main", liveness = "required" }]"#,
     meaning: "One table for each gate camera.",
 };
 pub(crate) static CROWD_TABLES: Key = Key {
     name: "crowd",
-    kind: Kind::Tables(&CROWD),
+    kind: Kind::Tables(&crowd::CROWD),
     presence: Presence::Default("[]"),
     example: r#"[{ id = "plaza", source = "rtsp://192.0.2.11/main" }]"#,
     meaning: "One table for each crowd camera.",
@@ -104,7 +114,16 @@ pub(crate) static SITE_NODE: Key = Key {
 static STORE: Table = Table {
     heading: "[store]",
     meaning: "What the site keeps, and where.",
-    keys: &[&STORE_PATH, &STORE_KEY, &STORE_OUTBOX_DAYS],
+    keys: &[
+        &STORE_PATH,
+        &STORE_KEY,
+        &STORE_PEOPLE_LIMIT,
+        &STORE_OUTBOX_DAYS,
+        &STORE_ENTRY_LOG_DAYS,
+        &STORE_AUDIT_DAYS,
+        &STORE_ENDED_CONSENT_DAYS,
+        &STORE_ENDED_PASS_DAYS,
+    ],
 };
 pub(crate) static STORE_PATH: Key = Key {
     name: "path",
@@ -127,6 +146,44 @@ pub(crate) static STORE_OUTBOX_DAYS: Key = Key {
     presence: Presence::Default("7"),
     example: "30",
     meaning: "How many days a published entry event is kept, so that a receiver that was away can ask for it again.",
+};
+pub(crate) static STORE_PEOPLE_LIMIT: Key = Key {
+    name: "people_limit",
+    kind: Kind::Integer { min: 1, max: 10_000_000 },
+    presence: Presence::Default("100000"),
+    example: "5000",
+    meaning: "How many people may be stored before the operator has to act. The law may ask for a filing from some number \
+              of stored people on. `gatehouse` warns at 80, 90 and 100 % of it, and goes on working.",
+};
+pub(crate) static STORE_ENTRY_LOG_DAYS: Key = Key {
+    name: "entry_log_days",
+    kind: Kind::Integer { min: 1, max: 3650 },
+    presence: Presence::Default("30"),
+    example: "14",
+    meaning: "How many days the site's own encrypted log keeps who came in. Older entries are deleted by themselves.",
+};
+pub(crate) static STORE_AUDIT_DAYS: Key = Key {
+    name: "audit_days",
+    kind: Kind::Integer { min: 30, max: 36_500 },
+    presence: Presence::Default("1095"),
+    example: "1825",
+    meaning: "How many days the audit log keeps what staff did: enrolled, looked up, exported, changed.",
+};
+pub(crate) static STORE_ENDED_CONSENT_DAYS: Key = Key {
+    name: "ended_consent_days",
+    kind: Kind::Integer { min: 0, max: 365 },
+    presence: Presence::Default("30"),
+    example: "7",
+    meaning: "How many days a person whose consent has ended stays stored, so that it can be renewed without new photos. \
+              Nobody is recognised in these days. Then the person is forgotten by itself. A consent that is taken back \
+              has no such days: that person is forgotten at once.",
+};
+pub(crate) static STORE_ENDED_PASS_DAYS: Key = Key {
+    name: "ended_pass_days",
+    kind: Kind::Integer { min: 0, max: 365 },
+    presence: Presence::Default("30"),
+    example: "7",
+    meaning: "How many days a pass or card stays listed after its end. It opens nothing in these days.",
 };
 
 static BUS: Table = Table {
@@ -169,8 +226,10 @@ static MODELS: Table = Table {
     keys: &[
         &MODELS_FACE_DETECTOR,
         &MODELS_FACE_EMBEDDER,
+        &MODELS_LIVENESS,
         &MODELS_PERSON_DETECTOR,
         &MODELS_MANIFESTS,
+        &MODELS_CALIBRATION,
         &MODELS_THREADS,
         &MODELS_MAX_BATCH,
         &MODELS_MAX_WAIT_MS,
@@ -190,6 +249,13 @@ pub(crate) static MODELS_FACE_EMBEDDER: Key = Key {
     example: r#""sface""#,
     meaning: "Turns a face into the numbers that are compared. Used by gate cameras only.",
 };
+pub(crate) static MODELS_LIVENESS: Key = Key {
+    name: "liveness",
+    kind: Kind::Text(Format::ModelName),
+    presence: Presence::Default(r#""fr-liveness""#),
+    example: r#""fr-liveness""#,
+    meaning: "Tells a live face from a photo or a screen held up to the camera. Used by gate cameras only.",
+};
 pub(crate) static MODELS_PERSON_DETECTOR: Key = Key {
     name: "person_detector",
     kind: Kind::Text(Format::ModelName),
@@ -203,6 +269,15 @@ pub(crate) static MODELS_MANIFESTS: Key = Key {
     presence: Presence::Default("[]"),
     example: r#"["models"]"#,
     meaning: "Folders with manifests of your own models. A relative path starts at the site file's folder.",
+};
+pub(crate) static MODELS_CALIBRATION: Key = Key {
+    name: "calibration",
+    kind: Kind::Text(Format::Path),
+    presence: Presence::Optional("the table in the face embedder's manifest"),
+    example: r#""calibration.toml""#,
+    meaning: "A calibration table, as `gatehouse eval face --calibration FILE` writes it: how often strangers and \
+              enrolled people reach each score. A gate's `match_target` is computed from it. A relative path starts at the \
+              site file's folder.",
 };
 pub(crate) static MODELS_THREADS: Key = Key {
     name: "threads",
@@ -224,244 +299,4 @@ pub(crate) static MODELS_MAX_WAIT_MS: Key = Key {
     presence: Presence::Default("20"),
     example: "10",
     meaning: "How long a batch waits to fill before it goes as it is, in milliseconds.",
-};
-
-static GATE: Table = Table {
-    heading: "[[gate]]",
-    meaning: "A camera at a gate: it recognises people who have enrolled, and no one else.",
-    keys: &[
-        &CAMERA_ID,
-        &SOURCE,
-        &LOGIN,
-        &TRANSPORT,
-        &LATENCY_MS,
-        &GATE_ANALYSE_FPS,
-        &MATCH_THRESHOLD,
-        &MIN_EYE_DISTANCE_PX,
-        &FRAMES_TO_AGREE,
-        &FRAMES_TO_JUDGE,
-        &COOL_DOWN_S,
-        &GRANT_S,
-        &LIVENESS,
-    ],
-};
-
-// Keys that both kinds of camera have.
-pub(crate) static CAMERA_ID: Key = Key {
-    name: "id",
-    kind: Kind::Text(Format::Name),
-    presence: Presence::Required,
-    example: r#""east-1""#,
-    meaning: "The camera's name on the bus. No two cameras of a site have the same, gate or crowd.",
-};
-pub(crate) static SOURCE: Key = Key {
-    name: "source",
-    kind: Kind::Text(Format::Source),
-    presence: Presence::Required,
-    example: r#""rtsp://192.0.2.10:554/main""#,
-    meaning: "Where the pictures come from. A user or password in the address is refused: use `login`. The relative \
-              path of a `file://` starts at the site file's folder.",
-};
-pub(crate) static LOGIN: Key = Key {
-    name: "login",
-    kind: Kind::Text(Format::Secret),
-    presence: Presence::Optional("the camera asks for none"),
-    example: r#""env:GATE_1_LOGIN""#,
-    meaning: "The camera's login, for an `rtsp://` source: a secret that holds `user:password`.",
-};
-pub(crate) static TRANSPORT: Key = Key {
-    name: "transport",
-    kind: Kind::OneOf(&["tcp", "udp"]),
-    presence: Presence::Default(r#""tcp""#),
-    example: r#""udp""#,
-    meaning: "How an RTSP camera sends its video. `udp` loses packets where the network is busy.",
-};
-pub(crate) static LATENCY_MS: Key = Key {
-    name: "latency_ms",
-    kind: Kind::Integer { min: 0, max: 5000 },
-    presence: Presence::Default("100"),
-    example: "300",
-    meaning: "How long video is held back to smooth out late packets (the jitter buffer), in milliseconds.",
-};
-
-pub(crate) static GATE_ANALYSE_FPS: Key = Key {
-    name: "analyse_fps",
-    kind: Kind::Number { min: 0.1, max: 60.0 },
-    presence: Presence::Default("10.0"),
-    example: "5.0",
-    meaning: "How many frames a second are looked at. The others are decoded and dropped.",
-};
-pub(crate) static MATCH_THRESHOLD: Key = Key {
-    name: "match_threshold",
-    kind: Kind::Number { min: 0.0, max: 1.0 },
-    presence: Presence::Optional("the threshold in the face embedder's manifest"),
-    example: "0.363",
-    meaning: "The least likeness (cosine of two embeddings) that counts as the same person. Higher: fewer people let \
-              in as someone else, more people sent to the staffed lane.",
-};
-pub(crate) static MIN_EYE_DISTANCE_PX: Key = Key {
-    name: "min_eye_distance_px",
-    kind: Kind::Integer { min: 8, max: 1000 },
-    presence: Presence::Default("40"),
-    example: "60",
-    meaning: "Faces with their eyes closer together than this, in pixels of the camera's picture, are not looked at.",
-};
-pub(crate) static FRAMES_TO_AGREE: Key = Key {
-    name: "frames_to_agree",
-    kind: Kind::Integer { min: 1, max: 60 },
-    presence: Presence::Default("2"),
-    example: "3",
-    meaning: "How many frames must show the same enrolled person before the gate says `admit`. At most \
-              `frames_to_judge`.",
-};
-pub(crate) static FRAMES_TO_JUDGE: Key = Key {
-    name: "frames_to_judge",
-    kind: Kind::Integer { min: 1, max: 60 },
-    presence: Presence::Default("5"),
-    example: "8",
-    meaning: "After how many frames without agreement the gate says `refer`.",
-};
-pub(crate) static COOL_DOWN_S: Key = Key {
-    name: "cool_down_s",
-    kind: Kind::Integer { min: 0, max: 3600 },
-    presence: Presence::Default("10"),
-    example: "30",
-    meaning: "How long no second decision is made about the same person, in seconds.",
-};
-pub(crate) static GRANT_S: Key = Key {
-    name: "grant_s",
-    kind: Kind::Integer { min: 1, max: 60 },
-    presence: Presence::Default("5"),
-    example: "8",
-    meaning: "How long an `admit` is valid, in seconds. A gate controller must not open on an older one.",
-};
-pub(crate) static LIVENESS: Key = Key {
-    name: "liveness",
-    kind: Kind::OneOf(&["off"]),
-    presence: Presence::Required,
-    example: r#""off""#,
-    meaning: "Whether photos and screens held up to the camera are refused. This version can't, so only `\"off\"` is \
-              taken, and it must be written out: a photo of an enrolled person may be let in.",
-};
-
-static CROWD: Table = Table {
-    heading: "[[crowd]]",
-    meaning: "A camera over a place: it counts people and never sees who anyone is. It has no key for faces.",
-    keys: &[
-        &CAMERA_ID,
-        &SOURCE,
-        &LOGIN,
-        &TRANSPORT,
-        &LATENCY_MS,
-        &CROWD_ANALYSE_FPS,
-        &MIN_SCORE,
-        &MAP_COLUMNS,
-        &MAP_ROWS,
-        &PREVIEW,
-        &ZONE_TABLES,
-    ],
-};
-pub(crate) static CROWD_ANALYSE_FPS: Key = Key {
-    name: "analyse_fps",
-    kind: Kind::Number { min: 0.1, max: 60.0 },
-    presence: Presence::Default("2.0"),
-    example: "1.0",
-    meaning: "How many frames a second are looked at. The others are decoded and dropped.",
-};
-pub(crate) static MIN_SCORE: Key = Key {
-    name: "min_score",
-    kind: Kind::Number { min: 0.05, max: 0.95 },
-    presence: Presence::Default("0.5"),
-    example: "0.4",
-    meaning: "The least score of the person detector that counts as a person.",
-};
-pub(crate) static MAP_COLUMNS: Key = Key {
-    name: "map_columns",
-    kind: Kind::Integer { min: 4, max: 128 },
-    presence: Presence::Default("32"),
-    example: "64",
-    meaning: "Columns of the density map.",
-};
-pub(crate) static MAP_ROWS: Key = Key {
-    name: "map_rows",
-    kind: Kind::Integer { min: 4, max: 128 },
-    presence: Presence::Default("18"),
-    example: "36",
-    meaning: "Rows of the density map.",
-};
-pub(crate) static PREVIEW: Key = Key {
-    name: "preview",
-    kind: Kind::Boolean,
-    presence: Presence::Default("true"),
-    example: "false",
-    meaning: "Whether the console shows the live picture. People in it are pixelated before it leaves the node.",
-};
-pub(crate) static ZONE_TABLES: Key = Key {
-    name: "zone",
-    kind: Kind::Tables(&ZONE),
-    presence: Presence::Default("[]"),
-    example: r#"[{ id = "crossing", polygon = [[0.1, 0.4], [0.6, 0.4], [0.6, 1.0]] }]"#,
-    meaning: "The parts of the picture that are counted. With none, the whole picture is one zone, `all`.",
-};
-
-static ZONE: Table = Table {
-    heading: "[[crowd.zone]]",
-    meaning: "A part of the picture of the `[[crowd]]` camera above it, counted on its own.",
-    keys: &[&ZONE_ID, &POLYGON, &AREA_M2, &LEVELS_TABLE],
-};
-pub(crate) static ZONE_ID: Key = Key {
-    name: "id",
-    kind: Kind::Text(Format::Name),
-    presence: Presence::Required,
-    example: r#""crossing""#,
-    meaning: "The zone's name. No two zones of a camera have the same.",
-};
-pub(crate) static POLYGON: Key = Key {
-    name: "polygon",
-    kind: Kind::Polygon,
-    presence: Presence::Required,
-    example: "[[0.1, 0.4], [0.6, 0.4], [0.6, 1.0], [0.1, 1.0]]",
-    meaning: "The zone's corners in order, as parts of the picture's width and height: `[0, 0]` is top left, `[1, 1]` \
-              bottom right. Its sides must not cross. It closes by itself.",
-};
-pub(crate) static AREA_M2: Key = Key {
-    name: "area_m2",
-    kind: Kind::Number { min: 0.1, max: 1_000_000.0 },
-    presence: Presence::Optional("no people per square metre are given"),
-    example: "120.0",
-    meaning: "The ground the zone covers, in square metres.",
-};
-pub(crate) static LEVELS_TABLE: Key = Key {
-    name: "levels",
-    kind: Kind::Table(&LEVELS),
-    presence: Presence::Optional("no levels are given"),
-    example: "{ medium = 5, high = 10, critical = 20 }",
-    meaning: "From how many people on a level is reached.",
-};
-
-static LEVELS: Table = Table {
-    heading: "`levels`",
-    meaning: "From how many people on the zone reaches a level. Each must be more than the one before.",
-    keys: &[&LEVEL_MEDIUM, &LEVEL_HIGH, &LEVEL_CRITICAL],
-};
-pub(crate) static LEVEL_MEDIUM: Key = Key {
-    name: "medium",
-    kind: Kind::Integer { min: 1, max: 100_000 },
-    presence: Presence::Required,
-    example: "5",
-    meaning: "Worth a look.",
-};
-pub(crate) static LEVEL_HIGH: Key = Key {
-    name: "high",
-    kind: Kind::Integer { min: 1, max: 100_000 },
-    presence: Presence::Required,
-    example: "10",
-    meaning: "Time to act.",
-};
-pub(crate) static LEVEL_CRITICAL: Key = Key {
-    name: "critical",
-    kind: Kind::Integer { min: 1, max: 100_000 },
-    presence: Presence::Required,
-    example: "20",
-    meaning: "Danger.",
 };

@@ -1,97 +1,30 @@
 //! From the text of a site file to a [`Site`], or to everything that is wrong with it.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
-
-use crate::endpoint::Endpoint;
-use crate::error::{ConfigError, ConfigErrors};
+use crate::document::{Document, Places};
+use crate::error::ConfigErrors;
 use crate::keys;
-use crate::reader::{Context, Finding, Refusal, TableReader};
-use crate::secret::SecretRef;
-use crate::shown_line::shown_line;
+use crate::rate::OneIn;
+use crate::reader::{Refusal, TableReader};
 use crate::site::{
-    Bus, Console, CrowdCamera, GateCamera, Levels, Liveness, Models, Places, Site, SiteId, Store, StreamSettings,
-    Transport, Zone,
+    Bus, Console, CrowdCamera, Direction, GateCamera, Levels, Liveness, MatchTarget, Models, Site, SiteId, Store,
+    StreamSettings, Transport, Zone,
 };
 use crate::source::{self, Source};
-use crate::syntax::{Readable, readable};
-use crate::text_position::Lines;
+use crate::text_value::{area, endpoint, model_name, name, path_in, secret};
 
-/// The most bytes a site file may have. A site of a hundred cameras has about 50 kB.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const SITE_FILE: Document = Document { name: "site file", root: &keys::ROOT };
 
 pub(crate) fn load(path: &Path) -> Result<Site, ConfigErrors> {
-    let about_the_file = |line, column, message, help: Option<&str>| {
-        let help = help.map(str::to_owned);
-        ConfigError { file: path.to_owned(), line, column, path: String::new(), message, help, shown: None }
-    };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| about_the_file(0, 0, format!("the site file can't be read: {error}"), None))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let message = format!("this is no site file: it has more than {MAX_BYTES} bytes");
-        return Err(about_the_file(0, 0, message, None).into());
-    }
-    match str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path),
-        Err(error) => {
-            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let at = Lines::new(&good).position(good.len());
-            let help = Some("save the file with the encoding UTF-8");
-            Err(about_the_file(at.line, at.column, "from here on this is not UTF-8 text".to_owned(), help).into())
-        }
-    }
+    SITE_FILE.load(path, root).map(|(site, places)| Site { places, ..site })
 }
 
 pub(crate) fn parse(text: &str, file_name: &Path) -> Result<Site, ConfigErrors> {
-    let lines = Lines::new(text);
-    let Readable { text: readable, errors: syntax_errors, rest_is_sound } = readable(text);
-    let (document, _) = DeTable::parse_recoverable(&readable);
-    let context = Context::new(file_name.parent().unwrap_or(Path::new("")), &lines);
-    let site = if syntax_errors.is_empty() && is_of_another_version(&document) {
-        // Its other keys may mean something else, so nothing can be said about them.
-        TableReader::read_part(&context, &keys::ROOT, document.get_ref(), |root| root.integer::<u32>(&keys::VERSION));
-        None
-    } else {
-        TableReader::read(&context, &keys::ROOT, document.get_ref(), String::new(), 0..0, root)
-    };
-    let (mut findings, spans) = context.into_parts();
-    if !syntax_errors.is_empty() {
-        // What the broken lines were meant to say isn't known, so nothing counts as missing or as ill matched.
-        findings.retain(|finding| rest_is_sound && finding.local);
-        findings.extend(syntax_errors);
-    }
-    match site {
-        Some(site) if findings.is_empty() => {
-            let place = |span: Range<usize>| {
-                let at = lines.position(span.start);
-                (at.line, at.column)
-            };
-            let of = spans.into_iter().map(|(path, span)| (path, place(span))).collect();
-            Ok(Site { places: Places { file: file_name.to_owned(), of }, ..site })
-        }
-        _ => Err(ConfigErrors::new(findings.into_iter().map(|finding| error(&lines, file_name, finding)).collect())),
-    }
-}
-
-fn error(lines: &Lines<'_>, file: &Path, finding: Finding) -> ConfigError {
-    let Finding { span, path, message, help, .. } = finding;
-    let at = lines.position(span.start);
-    let shown = (span != (0..0)).then(|| shown_line(lines, at, &span)).flatten();
-    ConfigError { file: file.to_owned(), line: at.line, column: at.column, path, message, help, shown }
-}
-
-fn is_of_another_version(document: &toml::Spanned<DeTable<'_>>) -> bool {
-    let version = document.get_ref().get(keys::VERSION.name).map(|value| value.get_ref());
-    matches!(version, Some(DeValue::Integer(digits)) if digits.as_str() != "1")
+    SITE_FILE.parse(text, file_name, root).map(|(site, places)| Site { places, ..site })
 }
 
 type Reader<'a, 'c> = TableReader<'a, 'c>;
@@ -131,11 +64,7 @@ fn root(t: &mut Reader<'_, '_>) -> Option<Site> {
 
 fn site_id(t: &mut Reader<'_, '_>) -> Option<SiteId> {
     let id = t.text(&keys::SITE_ID, name);
-    let area = t.text(&keys::SITE_AREA, |text| {
-        let levels: Vec<&str> = text.split('/').collect();
-        let good = levels.len() <= 8 && levels.iter().all(|level| is_name(level));
-        if good { Ok(text.to_owned()) } else { Err(Refusal::UNLIKE) }
-    });
+    let area = t.text(&keys::SITE_AREA, area);
     let node = t.text(&keys::SITE_NODE, name);
     Some(SiteId { id: id?, area: area?, node: node? })
 }
@@ -144,27 +73,29 @@ fn store(t: &mut Reader<'_, '_>) -> Option<Store> {
     let folder = t.context.folder;
     let path = t.text(&keys::STORE_PATH, |text| path_in(folder, text));
     let key = t.text(&keys::STORE_KEY, |text| secret(folder, text));
-    let days: Option<u64> = t.integer(&keys::STORE_OUTBOX_DAYS);
-    Some(Store { path: path?, key: key?, outbox: Duration::from_secs(days? * 24 * 60 * 60) })
+    let people_limit = t.integer(&keys::STORE_PEOPLE_LIMIT);
+    let mut days = |key| t.integer(key).map(|days: u64| Duration::from_secs(days * 24 * 60 * 60));
+    let outbox = days(&keys::STORE_OUTBOX_DAYS);
+    let entry_log = days(&keys::STORE_ENTRY_LOG_DAYS);
+    let audit = days(&keys::STORE_AUDIT_DAYS);
+    let ended_consent = days(&keys::STORE_ENDED_CONSENT_DAYS);
+    let ended_pass = days(&keys::STORE_ENDED_PASS_DAYS);
+    Some(Store {
+        path: path?,
+        key: key?,
+        people_limit: people_limit?,
+        outbox: outbox?,
+        entry_log: entry_log?,
+        audit: audit?,
+        ended_consent: ended_consent?,
+        ended_pass: ended_pass?,
+    })
 }
 
 fn bus(t: &mut Reader<'_, '_>) -> Option<Bus> {
     let listen = t.texts(&keys::BUS_LISTEN, |text| endpoint(text, true));
     let connect = t.texts(&keys::BUS_CONNECT, |text| endpoint(text, false));
     Some(Bus { listen: listen?, connect: connect? })
-}
-
-fn endpoint(text: &str, may_choose_port: bool) -> Result<Endpoint, Refusal> {
-    match Endpoint::parse(text, may_choose_port) {
-        Some(endpoint) => Ok(endpoint),
-        None if Endpoint::parse(text, true).is_some() => {
-            Err(Refusal::because("`connect` must name the port to connect to, found port 0"))
-        }
-        None if ["tls/", "quic/", "udp/", "ws/"].iter().any(|protocol| text.starts_with(protocol)) => {
-            Err(Refusal::because("this version of the bus speaks `tcp/` only"))
-        }
-        None => Err(Refusal::UNLIKE),
-    }
 }
 
 fn console(t: &mut Reader<'_, '_>) -> Option<Console> {
@@ -181,16 +112,20 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     let folder = t.context.folder;
     let face_detector = t.text(&keys::MODELS_FACE_DETECTOR, model_name);
     let face_embedder = t.text(&keys::MODELS_FACE_EMBEDDER, model_name);
+    let liveness = t.text(&keys::MODELS_LIVENESS, model_name);
     let person_detector = t.text(&keys::MODELS_PERSON_DETECTOR, model_name);
     let manifests = t.texts(&keys::MODELS_MANIFESTS, |text| path_in(folder, text));
+    let calibration = t.text(&keys::MODELS_CALIBRATION, |text| path_in(folder, text));
     let threads = t.integer(&keys::MODELS_THREADS);
     let max_batch = t.integer(&keys::MODELS_MAX_BATCH);
     let max_wait = t.integer(&keys::MODELS_MAX_WAIT_MS).map(Duration::from_millis);
     Some(Models {
         face_detector: face_detector?,
         face_embedder: face_embedder?,
+        liveness: liveness?,
         person_detector: person_detector?,
         manifests: manifests?,
+        calibration,
         threads: threads?,
         max_batch: max_batch?,
         max_wait: max_wait?,
@@ -221,19 +156,38 @@ fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSett
 fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
     let camera = camera(t, cameras);
     let analyse_fps = t.number(&keys::GATE_ANALYSE_FPS);
+    let direction = t.text(&keys::DIRECTION, |text| match text {
+        "in" => Ok(Direction::In),
+        "out" => Ok(Direction::Out),
+        _ => Err(Refusal::UNLIKE),
+    });
+    let match_target = t.table(&keys::MATCH_TARGET, match_target);
     let match_threshold = t.number(&keys::MATCH_THRESHOLD).map(|cosine| cosine as f32);
+    let match_margin = t.number(&keys::MATCH_MARGIN).map(|cosine| cosine as f32);
     let min_eye_distance_px = t.integer(&keys::MIN_EYE_DISTANCE_PX);
     let frames_to_agree: Option<u32> = t.integer(&keys::FRAMES_TO_AGREE);
     let frames_to_judge: Option<u32> = t.integer(&keys::FRAMES_TO_JUDGE);
+    let deadline = t.number(&keys::DEADLINE_S).map(Duration::from_secs_f64);
     let cool_down = t.integer(&keys::COOL_DOWN_S).map(Duration::from_secs);
     let grant = t.integer(&keys::GRANT_S).map(Duration::from_secs);
+    let pass_again = t.integer(&keys::PASS_AGAIN_S).map(Duration::from_secs);
     let liveness = t.text(&keys::LIVENESS, |text| match text {
+        "required" => Ok(Liveness::Required),
+        "second-factor" => Ok(Liveness::SecondFactor),
         "off" => Ok(Liveness::Off),
-        _ => Err(Refusal::because(
-            "liveness checks come in a later version: until then a photo of someone may be let in",
-        )
-        .with_help("write `liveness = \"off\"` to say that you know this, and let a guard watch the gate")),
+        _ => Err(Refusal::UNLIKE),
     });
+    let liveness_threshold = t.number(&keys::LIVENESS_THRESHOLD).map(|score| score as f32);
+    if match_target.is_some() && match_threshold.is_some() {
+        let message =
+            "`match_threshold` and `match_target` can't be given together: the one is computed from the other";
+        let help = "keep `match_target` and leave `match_threshold` out";
+        t.refuse_together(&[&keys::MATCH_THRESHOLD], message.to_owned(), Some(help.to_owned()));
+    }
+    if liveness == Some(Liveness::Off) && liveness_threshold.is_some() {
+        let message = "`liveness_threshold` has no use with `liveness = \"off\"`: nothing is checked";
+        t.refuse_together(&[&keys::LIVENESS_THRESHOLD], message.to_owned(), None);
+    }
     let (frames_to_agree, frames_to_judge) = (frames_to_agree?, frames_to_judge?);
     if frames_to_agree > frames_to_judge {
         let message = format!(
@@ -246,14 +200,26 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
         id,
         stream,
         analyse_fps: analyse_fps?,
+        direction: direction?,
+        match_target,
         match_threshold,
+        match_margin: match_margin?,
         min_eye_distance_px: min_eye_distance_px?,
         frames_to_agree,
         frames_to_judge,
+        deadline: deadline?,
         cool_down: cool_down?,
         grant: grant?,
+        pass_again: pass_again?,
         liveness: liveness?,
+        liveness_threshold,
     })
+}
+
+fn match_target(t: &mut Reader<'_, '_>) -> Option<MatchTarget> {
+    let strangers_let_in = t.text(&keys::STRANGERS_LET_IN, |text| OneIn::parse(text).ok_or(Refusal::UNLIKE));
+    let enrolled = t.integer(&keys::TARGET_ENROLLED);
+    Some(MatchTarget { strangers_let_in: strangers_let_in?, enrolled: enrolled? })
 }
 
 fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCamera> {
@@ -305,28 +271,4 @@ fn levels(t: &mut Reader<'_, '_>) -> Option<Levels> {
         t.refuse_together(&[upper], message, None);
     }
     Some(levels)
-}
-
-fn name(text: &str) -> Result<String, Refusal> {
-    if is_name(text) { Ok(text.to_owned()) } else { Err(Refusal::UNLIKE) }
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-fn model_name(text: &str) -> Result<String, Refusal> {
-    let good = text.split(['_', '.']).all(|part| part.is_empty() || is_name(part));
-    if good && (1..=64).contains(&text.len()) { Ok(text.to_owned()) } else { Err(Refusal::UNLIKE) }
-}
-
-fn path_in(folder: &Path, text: &str) -> Result<PathBuf, Refusal> {
-    if text.is_empty() || text.contains('\0') { Err(Refusal::UNLIKE) } else { Ok(folder.join(text)) }
-}
-
-fn secret(folder: &Path, text: &str) -> Result<SecretRef, Refusal> {
-    SecretRef::parse(text, folder).ok_or_else(|| {
-        Refusal::UNLIKE
-            .with_help("keep the secret itself out of this file: put it into a file of its own or a variable")
-    })
 }

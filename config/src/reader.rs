@@ -52,6 +52,8 @@ pub(crate) struct Finding {
 
 /// What reading collects.
 pub(crate) struct Context<'s> {
+    /// All keys of this kind of file.
+    root: &'static Table,
     /// Where relative paths start.
     pub(crate) folder: &'s Path,
     lines: &'s Lines<'s>,
@@ -60,8 +62,8 @@ pub(crate) struct Context<'s> {
 }
 
 impl<'s> Context<'s> {
-    pub(crate) fn new(folder: &'s Path, lines: &'s Lines<'s>) -> Context<'s> {
-        Context { folder, lines, findings: RefCell::default(), spans: RefCell::default() }
+    pub(crate) fn new(root: &'static Table, folder: &'s Path, lines: &'s Lines<'s>) -> Context<'s> {
+        Context { root, folder, lines, findings: RefCell::default(), spans: RefCell::default() }
     }
 
     pub(crate) fn note(&self, finding: Finding) {
@@ -170,6 +172,11 @@ impl<'a, 'c> TableReader<'a, 'c> {
     /// The path of a key in this table: `gate[0].source`.
     pub(crate) fn path_of(&self, key: &Key) -> String {
         if self.path.is_empty() { key.name.to_owned() } else { format!("{}.{}", self.path, key.name) }
+    }
+
+    /// Whether the file gives the key, right or wrong.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.values.contains_key(key.name)
     }
 
     /// Notes something wrong with how keys of this table go together, at the first of them that the file has.
@@ -326,7 +333,7 @@ impl<'a, 'c> TableReader<'a, 'c> {
             if self.asked_for.contains(&name.get_ref().as_ref()) {
                 continue;
             }
-            let UnknownKey { message, help, surely_a_key } = unknown_key(self.table, name.get_ref());
+            let UnknownKey { message, help, surely_a_key } = unknown_key(self.context.root, self.table, name.get_ref());
             let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
             self.context.note(Finding { span: name.span(), path, message, help, local: surely_a_key });
         }

@@ -1,4 +1,4 @@
-//! The JSON Schema of a site file, for editors that check and complete TOML.
+//! The JSON Schemas of a site file and of a door file, for editors that check and complete TOML.
 
 use serde_json::{Map, Value, json};
 
@@ -11,11 +11,24 @@ use crate::spec::{Key, Kind, Presence, Table};
 /// What it refuses, [`Site::parse`](crate::Site::parse) refuses too; the reader also checks what a schema can't say, such
 /// as crossing sides of a polygon or two cameras of one name.
 pub fn schema() -> Value {
-    let mut schema = table(&keys::ROOT);
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    schema.insert("title".to_owned(), json!("gatehouse site file"));
+    let mut schema = document(&keys::ROOT, "gatehouse site file");
     schema.insert("anyOf".to_owned(), json!([{ "required": ["gate"] }, { "required": ["crowd"] }]));
     Value::Object(schema)
+}
+
+/// The JSON Schema (draft 2020-12) of a door file.
+///
+/// What it refuses, [`Door::parse`](crate::Door::parse) refuses too; the reader also checks that an actuator has the keys
+/// of its kind and no others.
+pub fn door_schema() -> Value {
+    Value::Object(document(&keys::door::ROOT, "gatehouse door file"))
+}
+
+fn document(root: &Table, title: &str) -> Map<String, Value> {
+    let mut schema = table(root);
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!(title));
+    schema
 }
 
 fn table(table: &Table) -> Map<String, Value> {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::endpoint::Endpoint;
 use crate::error::ShownLine;
-use crate::keys;
+use crate::http_url::HttpUrl;
 use crate::nearest::nearest;
 use crate::reader::printable;
 use crate::secret::SecretRef;
@@ -25,9 +25,14 @@ const HIDDEN: &str = "[hidden]";
 const MAX_CHARS: usize = 160;
 
 /// The line at `position`, with `span` (bytes of the whole text) marked; `None` where nothing of it may be shown.
-pub(crate) fn shown_line(lines: &Lines<'_>, position: Position, span: &Range<usize>) -> Option<ShownLine> {
+pub(crate) fn shown_line(
+    root: &'static Table,
+    lines: &Lines<'_>,
+    position: Position,
+    span: &Range<usize>,
+) -> Option<ShownLine> {
     let line = lines.line(position.line);
-    let visible = if in_long_string(lines.before(position.line)) { "" } else { visible(line) };
+    let visible = if in_long_string(lines.before(position.line)) { "" } else { visible(root, line) };
     let hidden = visible.trim_end().len() < without_comment(line).trim_end().len();
     let visible_chars = visible.chars().count();
     if visible.trim().is_empty() && hidden || position.column > MAX_CHARS {
@@ -51,22 +56,22 @@ fn in_long_string(before: &str) -> bool {
 }
 
 /// The part of a line, from its beginning, that may be shown.
-fn visible(line: &str) -> &str {
+fn visible<'l>(root: &'static Table, line: &'l str) -> &'l str {
     let line = without_comment(line);
     let Some((name, value)) = line.split_once('=') else {
-        return if is_header(line) || is_plain(line) || shows_only_places(line) {
+        return if is_header(root, line) || is_plain(line) || shows_only_places(line) {
             line
         } else {
-            known_first_word(line)
+            known_first_word(root, line)
         };
     };
     let value = value.trim_start();
     let mut path = name.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
     let name = path.next_back().unwrap_or_default();
-    if !path.all(is_key) {
+    if !path.all(|name| is_key(root, name)) {
         return "";
     }
-    match may_be_shown(name, value) {
+    match may_be_shown(root, name, value) {
         Shown::All => line,
         Shown::Key => &line[..line.len() - value.len()],
         Shown::Nothing => "",
@@ -79,8 +84,8 @@ enum Shown {
     Nothing,
 }
 
-fn may_be_shown(name: &str, value: &str) -> Shown {
-    let tables = keys::ROOT.with_all_below();
+fn may_be_shown(root: &'static Table, name: &str, value: &str) -> Shown {
+    let tables = root.with_all_below();
     let keys: Vec<&Key> = tables.iter().filter_map(|table| table.key(name)).collect();
     let all = if keys.is_empty() {
         // What is no key at all may be the second half of a secret with a line end in it.
@@ -92,7 +97,7 @@ fn may_be_shown(name: &str, value: &str) -> Shown {
         shows_only_places(value)
     } else {
         strings(value).is_some_and(|(strings, between)| match strings[..] {
-            [] => is_plain_table(value),
+            [] => is_plain_table(root, value),
             // A `#` in a string is rare, and where the quotes don't pair up this is what a comment looks like.
             _ => is_plain(&between) && !value.contains('#'),
         })
@@ -101,11 +106,10 @@ fn may_be_shown(name: &str, value: &str) -> Shown {
 }
 
 /// A table's header, if it is one of ours or was meant to be.
-fn is_header(line: &str) -> bool {
+fn is_header(root: &'static Table, line: &str) -> bool {
     let Some(path) = line.trim().strip_prefix('[') else { return false };
     let path = path.trim_matches(['[', ']', ' ']);
-    path.split('.')
-        .all(|name| nearest(name, keys::ROOT.with_all_below().iter().copied().flat_map(Table::names)).is_some())
+    path.split('.').all(|name| nearest(name, root.with_all_below().iter().copied().flat_map(Table::names)).is_some())
 }
 
 /// Numbers, `true` and `false`, and what joins them.
@@ -115,19 +119,19 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Numbers under the names of keys: `{ medium = 5, high = 10 }`.
-fn is_plain_table(text: &str) -> bool {
-    text.split(|c: char| c.is_whitespace() || "={},".contains(c)).all(|word| is_plain(word) || is_key(word))
+fn is_plain_table(root: &'static Table, text: &str) -> bool {
+    text.split(|c: char| c.is_whitespace() || "={},".contains(c)).all(|word| is_plain(word) || is_key(root, word))
 }
 
 /// A line that lost its `=`, up to the first word, if that is a key.
-fn known_first_word(line: &str) -> &str {
+fn known_first_word<'l>(root: &'static Table, line: &'l str) -> &'l str {
     let Some(word) = line.split_whitespace().next() else { return "" };
     let length = line.len() - line.trim_start().len() + word.len();
-    if is_key(word) { &line[..length] } else { "" }
+    if is_key(root, word) { &line[..length] } else { "" }
 }
 
-fn is_key(word: &str) -> bool {
-    keys::ROOT.with_all_below().iter().any(|table| table.key(word).is_some())
+fn is_key(root: &'static Table, word: &str) -> bool {
+    root.with_all_below().iter().any(|table| table.key(word).is_some())
 }
 
 /// Whether all that is there are strings that name places and no secrets.
@@ -149,6 +153,7 @@ fn names_a_place(text: &str) -> bool {
         Err(_) => false,
     };
     plain_source
+        || HttpUrl::parse(text).is_ok_and(|url| url.is_plain())
         || SecretRef::parse(text, Path::new("")).is_some()
         || Endpoint::parse(text, true).is_some()
         || text.parse::<SocketAddr>().is_ok()
@@ -198,6 +203,7 @@ fn without_comment(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::ROOT;
 
     #[test]
     fn what_may_be_a_secret_is_left_out_and_the_rest_is_shown() {
@@ -241,13 +247,13 @@ mod tests {
             ("levels = { medium = 5, high = 3 }", "levels = { medium = 5, high = 3 }"),
             (r#"id = """hunter2"#, "id = "),
         ] {
-            assert_eq!(visible(line), expected, "{line}");
+            assert_eq!(visible(&ROOT, line), expected, "{line}");
         }
     }
 
     #[test]
     fn a_line_within_a_long_string_is_not_shown() {
         let text = "login = \"\"\"\nid = 5\n\"\"\"\n";
-        assert_eq!(shown_line(&Lines::new(text), Position { line: 2, column: 1 }, &(12..14)), None);
+        assert_eq!(shown_line(&ROOT, &Lines::new(text), Position { line: 2, column: 1 }, &(12..14)), None);
     }
 }

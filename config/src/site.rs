@@ -1,13 +1,14 @@
 //! A site as the rest of `gatehouse` works from it: every value checked, every path joined to the site file's folder.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::document::Places;
 use crate::endpoint::Endpoint;
 use crate::error::{ConfigError, ConfigErrors};
+use crate::rate::OneIn;
 use crate::secret::SecretRef;
 use crate::source::Source;
 
@@ -55,28 +56,13 @@ impl Site {
     /// Line and column, both from 1, of the value at a path such as `gate[0].source`; `None` where the file leaves it
     /// out.
     pub fn locate(&self, path: &str) -> Option<(usize, usize)> {
-        self.places.of.get(path).copied()
+        self.places.locate(path)
     }
 
     /// An error about a value that was found out after the file was read, such as a model that isn't there. Where the
     /// file leaves the value out, the error is about the file as a whole.
     pub fn error_at(&self, path: &str, message: impl Into<String>, help: Option<String>) -> ConfigError {
-        let (line, column) = self.locate(path).unwrap_or_default();
-        let file = self.places.file.clone();
-        ConfigError { file, line, column, path: path.to_owned(), message: message.into(), help, shown: None }
-    }
-}
-
-/// Where in the site file each value stands. Two of them are always equal: sites that say the same are the same.
-#[derive(Debug, Clone, Default)]
-pub struct Places {
-    pub(crate) file: PathBuf,
-    pub(crate) of: BTreeMap<String, (usize, usize)>,
-}
-
-impl PartialEq for Places {
-    fn eq(&self, _: &Places) -> bool {
-        true
+        self.places.error_at(path, message.into(), help)
     }
 }
 
@@ -98,8 +84,18 @@ pub struct Store {
     pub path: PathBuf,
     /// The site's key.
     pub key: SecretRef,
+    /// From how many stored people on the operator has to act; warned of from 80 % on.
+    pub people_limit: u32,
     /// How long published entry events are kept for replay: 1 to 90 days.
     pub outbox: Duration,
+    /// How long the site's own log keeps who came in: 1 to 3650 days.
+    pub entry_log: Duration,
+    /// How long the audit log is kept: 30 to 36,500 days.
+    pub audit: Duration,
+    /// How long a person stays stored after the end of their consent, never matched: 0 to 365 days.
+    pub ended_consent: Duration,
+    /// How long a pass or card stays listed after its end: 0 to 365 days.
+    pub ended_pass: Duration,
 }
 
 /// How events leave the site.
@@ -125,10 +121,14 @@ pub struct Models {
     pub face_detector: String,
     /// Turns a face into an embedding, at gates only.
     pub face_embedder: String,
+    /// Tells a live face from a picture of one, at gates only.
+    pub liveness: String,
     /// Finds people, on crowd cameras only.
     pub person_detector: String,
     /// Folders with further manifests.
     pub manifests: Vec<PathBuf>,
+    /// A calibration table. `None`: the embedder manifest's.
+    pub calibration: Option<PathBuf>,
     /// ONNX Runtime threads per session, 1 to 64.
     pub threads: usize,
     /// Most frames in a batch, 1 to 64.
@@ -177,26 +177,60 @@ pub struct GateCamera {
     pub stream: StreamSettings,
     /// Frames looked at in a second, 0.1 to 60.
     pub analyse_fps: f64,
-    /// Least cosine that counts as the same person, 0 to 1. `None`: the embedder manifest's.
+    /// Where it leads.
+    pub direction: Direction,
+    /// What the threshold is computed from. Never together with `match_threshold`.
+    pub match_target: Option<MatchTarget>,
+    /// Least cosine that counts as the same person, 0 to 1. `None`, and no target: the embedder manifest's.
     pub match_threshold: Option<f32>,
+    /// Least distance to the next best person, as a cosine, 0 to 0.5.
+    pub match_margin: f32,
     /// Faces with a smaller eye distance are not looked at, in pixels of the frame, 8 to 1000.
     pub min_eye_distance_px: u32,
     /// Frames that must show the same person for an `admit`, 1 to `frames_to_judge`.
     pub frames_to_agree: u32,
     /// Frames without agreement after which the gate says `refer`, 1 to 60.
     pub frames_to_judge: u32,
+    /// How long a person is looked at before the gate says `refer`, 1 s to 1 min.
+    pub deadline: Duration,
     /// How long no second decision is made about the same person, 0 to 1 h.
     pub cool_down: Duration,
     /// How long an `admit` is valid, 1 s to 1 min.
     pub grant: Duration,
-    /// Whether photos and screens are refused.
+    /// How long the same pass or card is not taken again, 0 to 1 h.
+    pub pass_again: Duration,
+    /// What becomes of a face that is not seen to be live.
     pub liveness: Liveness,
+    /// Least score that counts as live, 0 to 1; never with [`Liveness::Off`]. `None`: the liveness manifest's.
+    pub liveness_threshold: Option<f32>,
 }
 
-/// Whether a gate refuses photos and screens held up to it (presentation attacks, ISO/IEC 30107).
+/// Where a gate leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Into the site.
+    In,
+    /// Out of it.
+    Out,
+}
+
+/// The error rate that a threshold is to be computed for (an open-set identification's FPIR, ISO/IEC 19795-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MatchTarget {
+    /// At most so many strangers at the gate are taken for someone who is enrolled.
+    pub strangers_let_in: OneIn,
+    /// With so many people enrolled, at least 1.
+    pub enrolled: u32,
+}
+
+/// What becomes of a face that is not seen to be live (presentation attacks, ISO/IEC 30107).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Liveness {
-    /// It doesn't. The only choice in this version, and one that the site file has to write out.
+    /// It is referred.
+    Required,
+    /// It needs a pass as well.
+    SecondFactor,
+    /// Nothing is checked; the site file has to write it out.
     Off,
 }
 

@@ -1,8 +1,8 @@
-//! How the site file's keys are described: the types of the table in `keys.rs`.
+//! How the keys of a file are described: the types of the tables in `keys.rs`.
 
 use std::fmt;
 
-/// A table of the site file and the keys it may hold.
+/// A table of a file and the keys it may hold.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// How a person finds it, as messages name it: `[site]`, `[[crowd.zone]]`.
@@ -75,8 +75,7 @@ impl Kind {
     pub(crate) fn may_hold_a_secret(&self) -> bool {
         matches!(
             self,
-            Kind::Text(Format::Secret | Format::Source | Format::Listen | Format::Connect)
-                | Kind::Texts(Format::Secret | Format::Source | Format::Listen | Format::Connect)
+            Kind::Text(format) | Kind::Texts(format) if format.may_hold_a_secret()
         )
     }
 }
@@ -124,9 +123,33 @@ pub(crate) enum Format {
     Listen,
     Connect,
     ConsoleAddress,
+    /// `1 in N`
+    Rate,
+    PublicKey,
+    HttpUrl,
+    HostPort,
+    /// A part of a command line. It may be a password, so it is never shown.
+    Argument,
 }
 
 impl Format {
+    fn may_hold_a_secret(self) -> bool {
+        match self {
+            Format::Secret | Format::Source | Format::Listen | Format::Connect | Format::HttpUrl | Format::Argument => {
+                true
+            }
+            // Whoever mistakes the site's secret for its public key has 64 digits to paste, too.
+            Format::PublicKey => true,
+            Format::Name
+            | Format::Area
+            | Format::ModelName
+            | Format::Path
+            | Format::ConsoleAddress
+            | Format::Rate
+            | Format::HostPort => false,
+        }
+    }
+
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Format::Name => "text of 1 to 64 characters out of a-z, 0-9 and `-`",
@@ -137,6 +160,11 @@ impl Format {
             Format::Source => "`rtsp://HOST[:PORT]/PATH`, `file://PATH` or `test://PATTERN`",
             Format::Listen | Format::Connect => "a zenoh endpoint, `tcp/HOST:PORT`",
             Format::ConsoleAddress => "an address of this machine with a port, `127.0.0.1:PORT` or `[::1]:PORT`",
+            Format::Rate => "a rate, `1 in N`, N from 2 to 1000000000",
+            Format::PublicKey => "a public key: 64 hexadecimal digits, or `file:PATH` of a file that holds them",
+            Format::HttpUrl => "`http://HOST[:PORT]/PATH`",
+            Format::HostPort => "`HOST:PORT`",
+            Format::Argument => "text without a NUL character",
         }
     }
 
@@ -151,6 +179,11 @@ impl Format {
             Format::Source => "^(rtsp://[^@]+|file://.+|test://[a-z0-9-]+)$",
             Format::Listen | Format::Connect => "^tcp/.+:[0-9]+$",
             Format::ConsoleAddress => "^(127\\.[0-9.]+|\\[::1\\]):[0-9]+$",
+            Format::Rate => "^1 in [1-9][0-9,]*$",
+            Format::PublicKey => "^([0-9a-fA-F]{64}|file:.+)$",
+            Format::HttpUrl => "^http://[^@]+$",
+            Format::HostPort => "^.+:[0-9]+$",
+            Format::Argument => "^[^\\u0000]*$",
         }
     }
 }

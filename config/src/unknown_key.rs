@@ -17,7 +17,7 @@ pub(crate) struct UnknownKey {
     pub(crate) surely_a_key: bool,
 }
 
-pub(crate) fn unknown_key(table: &'static Table, name: &str) -> UnknownKey {
+pub(crate) fn unknown_key(root: &'static Table, table: &'static Table, name: &str) -> UnknownKey {
     let heading = table.heading;
     let shown = shortened(name);
     let under_crowd = keys::CROWD_TABLES.kind.table().into_iter().flat_map(Table::with_all_below);
@@ -41,12 +41,8 @@ pub(crate) fn unknown_key(table: &'static Table, name: &str) -> UnknownKey {
     if let Some(near) = nearest(name, table.names()) {
         return UnknownKey { message: format!("{unknown}; did you mean `{near}`?"), help: None, surely_a_key: true };
     }
-    let elsewhere: Vec<&str> = keys::ROOT
-        .with_all_below()
-        .iter()
-        .filter(|other| other.key(name).is_some())
-        .map(|other| other.heading)
-        .collect();
+    let elsewhere: Vec<&str> =
+        root.with_all_below().iter().filter(|other| other.key(name).is_some()).map(|other| other.heading).collect();
     let help = if elsewhere.is_empty() {
         format!("it takes: {}", table.names().collect::<Vec<_>>().join(", "))
     } else {

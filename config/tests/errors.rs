@@ -71,7 +71,7 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "liveness = 'off'\n",
             "",
-            "8:1 gate[0].liveness: `liveness` is missing in [[gate]] (add for example `liveness = \"off\"`)",
+            "8:1 gate[0].liveness: `liveness` is missing in [[gate]] (add for example `liveness = \"required\"`)",
         ),
         // Types and ranges
         ("version = 1", "version = 2", "1:11 version: `version` must be 1, found 2"),
@@ -246,7 +246,52 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "liveness = 'off'",
             "liveness = 'on'",
-            "11:12 gate[0].liveness: liveness checks come in a later version: until then a photo of someone may be let in (write `liveness = \"off\"` to say that you know this, and let a guard watch the gate)",
+            "11:12 gate[0].liveness: `liveness` must be `\"required\"` or `\"second-factor\"` or `\"off\"`, found the text \"on\"",
+        ),
+        (
+            "liveness = 'off'",
+            "liveness = 'off'\nliveness_threshold = 0.5",
+            "12:22 gate[0].liveness_threshold: `liveness_threshold` has no use with `liveness = \"off\"`: nothing is checked",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\ndirection = 'both'",
+            "10:13 gate[0].direction: `direction` must be `\"in\"` or `\"out\"`, found the text \"both\"",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nmatch_threshold = 0.4\nmatch_target = { strangers_let_in = '1 in 100', enrolled = 1 }",
+            "10:19 gate[0].match_threshold: `match_threshold` and `match_target` can't be given together: the one is computed from the other (keep `match_target` and leave `match_threshold` out)",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nmatch_target = { strangers_let_in = 0.0001, enrolled = 1 }",
+            "10:37 gate[0].match_target.strangers_let_in: `strangers_let_in` must be a rate, `1 in N`, N from 2 to 1000000000, found 0.0001",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nmatch_target = { strangers_let_in = '1 in 1', enrolled = 1 }",
+            "10:37 gate[0].match_target.strangers_let_in: `strangers_let_in` must be a rate, `1 in N`, N from 2 to 1000000000, found the text \"1 in 1\"",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nmatch_target = { strangers_let_in = '1 in 9' }",
+            "10:16 gate[0].match_target.enrolled: `enrolled` is missing in `match_target` (add for example `enrolled = 8000`)",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nmatch_target = '1 in 9'",
+            "10:16 gate[0].match_target: `match_target` must be a table, written as `{ strangers_let_in = \"1 in 10000\", enrolled = 8000 }`, found the text \"1 in 9\"",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\npasses = false",
+            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold)",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\ndeadline_s = 0.5",
+            "10:14 gate[0].deadline_s: `deadline_s` must be a number from 1 to 60, found 0.5",
         ),
         (
             "id = 'g'",

@@ -1,27 +1,58 @@
 //! What is documented is what is read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it, and helpers are not seen as tests")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use gatehouse_config::{Site, reference, schema};
+use gatehouse_config::{ConfigErrors, Door, Site, door_reference, door_schema, reference, schema};
 use serde_json::{Map, Value};
 
 const FULL: &str = include_str!("../examples/site.toml");
 const MINIMAL: &str = include_str!("../examples/minimal.toml");
+const DOOR: &str = include_str!("../examples/door.toml");
+
+/// A kind of file: examples that together have every key, its schema and its reader.
+struct Kind {
+    examples: Vec<String>,
+    schema: Value,
+    parse: fn(&str) -> Result<(), ConfigErrors>,
+}
+
+fn site_file() -> Kind {
+    let parse = |text: &str| Site::parse(text, Path::new("site.toml")).map(drop);
+    Kind { examples: vec![FULL.to_owned()], schema: schema(), parse }
+}
+
+/// The example of a door file, with its own actuator and with each of those in its comments.
+fn door_file() -> Kind {
+    let parse = |text: &str| Door::parse(text, Path::new("door.toml")).map(drop);
+    let (before, rest) = DOOR.split_once("[actuator]\n").unwrap();
+    let (own, rest) = rest.split_once("\n\n").unwrap();
+    let (_, after) = rest.split_once("\n[emergency]").unwrap();
+    let commented = rest.split("# [actuator]\n").skip(1);
+    let others = commented.map(|block| block.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>());
+    let actuators: Vec<String> = std::iter::once(own.to_owned()).chain(others.map(|lines| lines.join("\n"))).collect();
+    assert_eq!(actuators.len(), 3, "{actuators:?}");
+    let with = |actuator: String| format!("{before}[actuator]\n{actuator}\n[emergency]{after}");
+    Kind { examples: actuators.into_iter().map(with).collect(), schema: door_schema(), parse }
+}
 
 #[test]
-fn the_reference_page_is_the_one_made_from_the_table_of_keys() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ref/config.md");
-    if env::var_os("UPDATE_DOCS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, reference()).unwrap();
+fn the_reference_pages_are_those_made_from_the_tables_of_keys() {
+    for (name, page) in [("config.md", reference()), ("door.md", door_reference())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ref").join(name);
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &page).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == page,
+            "docs/ref/{name} is out of date: run UPDATE_DOCS=1 cargo test -p gatehouse-config --test reference"
+        );
     }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == reference(),
-        "docs/ref/config.md is out of date: run UPDATE_DOCS=1 cargo test -p gatehouse-config --test reference"
-    );
 }
 
 /// Every object schema with the path of its table: `gate[]`, `crowd[].zone[]`.
@@ -35,52 +66,73 @@ fn tables<'s>(path: &str, schema: &'s Value, found: &mut Vec<(String, &'s Map<St
     }
 }
 
-/// The site file as JSON, and the value at a path in it; `[]` stands for the first item.
-fn at<'v>(site: &'v mut Value, path: &str) -> &'v mut Value {
-    path.split('.').filter(|part| !part.is_empty()).fold(site, |value, part| match part.strip_suffix("[]") {
-        Some(list) => &mut value[list][0],
-        None => &mut value[part],
+impl Kind {
+    fn tables(&self) -> Vec<(String, &Map<String, Value>)> {
+        let mut found = Vec::new();
+        tables("", &self.schema, &mut found);
+        found
+    }
+
+    fn examples(&self) -> impl Iterator<Item = Value> {
+        self.examples.iter().map(|text| toml::from_str(text).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn read(&self, file: &Value) -> Result<(), ConfigErrors> {
+        (self.parse)(&toml::to_string(file).unwrap())
+    }
+}
+
+/// The tables at a path of a file; `[]` stands for every item.
+fn all_at<'v>(file: &'v mut Value, path: &str) -> Vec<&'v mut Value> {
+    path.split('.').filter(|part| !part.is_empty()).fold(vec![file], |values, part| {
+        let below = |value: &'v mut Value| match part.strip_suffix("[]") {
+            Some(list) => value.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().collect::<Vec<_>>(),
+            None => value.get_mut(part).into_iter().collect(),
+        };
+        values.into_iter().flat_map(below).collect()
     })
 }
 
-fn full_site() -> Value {
-    toml::from_str(FULL).unwrap_or_else(|error| panic!("{error}"))
+/// The first of them.
+fn at<'v>(file: &'v mut Value, path: &str) -> &'v mut Value {
+    all_at(file, path).into_iter().next().unwrap_or_else(|| panic!("no {path} in the example"))
 }
 
 #[test]
-fn the_reader_knows_every_documented_key_and_the_full_example_has_them_all() {
-    let schema = schema();
-    let mut documented = Vec::new();
-    tables("", &schema, &mut documented);
-    assert_eq!(documented.len(), 10, "{documented:?}");
-    for (path, properties) in documented {
-        let mut site = full_site();
-        let table = at(&mut site, &path).as_object().unwrap();
-        let shown: BTreeSet<&String> = table.keys().collect();
-        assert_eq!(shown, properties.keys().collect(), "config/examples/site.toml, [{path}]");
-        for name in properties.keys() {
-            // No key takes a date, so one that the reader looks at complains of it by name.
-            let mut site = full_site();
-            at(&mut site, &path)[name] = Value::from("MARK");
-            let text = toml::to_string(&site).unwrap().replace("\"MARK\"", "1979-05-27");
-            let errors = Site::parse(&text, Path::new("site.toml")).unwrap_err();
-            let expected = format!("`{name}` must be ");
-            assert!(errors.iter().any(|error| error.message.starts_with(&expected)), "{path}: {errors}");
+fn the_reader_knows_every_documented_key_and_the_examples_have_them_all() {
+    for (kind, expected_tables) in [(site_file(), 11), (door_file(), 5)] {
+        assert_eq!(kind.tables().len(), expected_tables);
+        for (path, properties) in kind.tables() {
+            let mut shown = BTreeSet::new();
+            for mut example in kind.examples() {
+                for table in all_at(&mut example, &path) {
+                    shown.extend(table.as_object().unwrap().keys().cloned());
+                }
+            }
+            assert_eq!(shown, properties.keys().cloned().collect(), "config/examples, [{path}]");
+            for name in properties.keys() {
+                // No key takes a date, so one that the reader looks at complains of it by name.
+                let mut file = kind.examples().next().unwrap();
+                at(&mut file, &path)[name] = Value::from("MARK");
+                let text = toml::to_string(&file).unwrap().replace("\"MARK\"", "1979-05-27");
+                let errors = (kind.parse)(&text).unwrap_err();
+                let expected = format!("`{name}` must be ");
+                assert!(errors.iter().any(|error| error.message.starts_with(&expected)), "{path}: {errors}");
+            }
         }
     }
 }
 
 #[test]
 fn an_undocumented_key_is_refused_in_every_table() {
-    let schema = schema();
-    let mut documented = Vec::new();
-    tables("", &schema, &mut documented);
-    for (path, _) in documented {
-        let mut site = full_site();
-        at(&mut site, &path)["zzz"] = Value::from(1);
-        let errors = Site::parse(&toml::to_string(&site).unwrap(), Path::new("site.toml")).unwrap_err();
-        assert!(errors.iter().any(|error| error.message.starts_with("unknown key `zzz`")), "{path}: {errors}");
-        assert!(!valid(&schema, &site), "the schema takes it in {path}");
+    for kind in [site_file(), door_file()] {
+        for (path, _) in kind.tables() {
+            let mut file = kind.examples().next().unwrap();
+            at(&mut file, &path)["zzz"] = Value::from(1);
+            let errors = kind.read(&file).unwrap_err();
+            assert!(errors.iter().any(|error| error.message.starts_with("unknown key `zzz`")), "{path}: {errors}");
+            assert!(!valid(&kind.schema, &file), "the schema takes it in {path}");
+        }
     }
 }
 
@@ -92,12 +144,24 @@ fn what_is_left_out_has_the_documented_default() {
     // The same sites with every documented default written out, for both kinds of camera.
     let gate = "[[gate]]\nid = 'g'\nsource = 'test://ball'\nliveness = 'off'\n";
     let with_gate = Site::parse(&format!("{MINIMAL}{gate}"), Path::new("site.toml")).unwrap();
-    let mut written: Value = toml::from_str(&format!("{MINIMAL}{gate}")).unwrap();
-    let schema = schema();
-    let mut documented = Vec::new();
-    tables("", &schema, &mut documented);
+    let written =
+        with_defaults(&site_file(), &format!("{MINIMAL}{gate}"), &["crowd[].zone", "console", "match_target"], 40);
+    assert_eq!(Site::parse(&written, Path::new("site.toml")).unwrap(), with_gate);
+
+    let door = "version = 1\n[door]\nid = 'd'\ngate = 'g'\narea = 'a'\nsite = 's'\nfail = 'safe'\n\
+                public_key = 'file:site.pub'\n[bus]\nconnect = ['tcp/h:1']\n[actuator]\nkind = 'log'\n";
+    let read = |text: &str| Door::parse(text, Path::new("door.toml")).unwrap();
+    assert_eq!(read(&with_defaults(&door_file(), door, &[], 9)), read(door));
+}
+
+/// The text with every documented default written out that it leaves out, but for some tables.
+fn with_defaults(kind: &Kind, text: &str, but: &[&str], expected: usize) -> String {
+    let mut written: Value = toml::from_str(text).unwrap();
     let mut count = 0;
-    for (path, properties) in documented.into_iter().filter(|(path, _)| !path.contains("zone") && path != "console") {
+    for (path, properties) in kind.tables() {
+        if but.iter().any(|but| path.contains(but)) {
+            continue;
+        }
         for (name, property) in properties {
             let table = at(&mut written, &path).as_object_mut().unwrap();
             if let Some(default) = property.get("default").filter(|_| !table.contains_key(name)) {
@@ -106,57 +170,78 @@ fn what_is_left_out_has_the_documented_default() {
             }
         }
     }
-    assert_eq!(count, 30, "defaults in the schema");
-    assert_eq!(Site::parse(&toml::to_string(&written).unwrap(), Path::new("site.toml")).unwrap(), with_gate);
+    assert_eq!(count, expected, "defaults in the schema");
+    toml::to_string(&written).unwrap()
 }
 
 #[test]
 fn every_example_and_default_in_the_table_of_keys_is_one_that_the_reader_takes() {
-    let schema = schema();
-    let mut documented = Vec::new();
-    tables("", &schema, &mut documented);
-    for (path, properties) in documented {
-        for (name, property) in properties {
-            let examples = property["examples"].as_array().unwrap_or_else(|| panic!("{path}.{name} has no example"));
-            for value in examples.iter().chain(property.get("default")) {
-                let mut site = full_site();
-                // Its example for `frames_to_agree` needs room.
-                site["gate"][0]["frames_to_judge"] = Value::from(60);
-                at(&mut site, &path)[name] = value.clone();
-                let text = toml::to_string(&site).unwrap();
-                if let Err(errors) = Site::parse(&text, Path::new("site.toml")) {
-                    panic!("{path}.{name} = {value}: {errors}");
+    for kind in [site_file(), door_file()] {
+        for (path, properties) in kind.tables() {
+            for (name, property) in properties {
+                let examples =
+                    property["examples"].as_array().unwrap_or_else(|| panic!("{path}.{name} has no example"));
+                for value in examples.iter().chain(property.get("default")) {
+                    // Keys that exclude each other stand in different tables of the examples.
+                    let takes = |mut file: Value| {
+                        for index in 0..all_at(&mut file, &path).len() {
+                            let mut file = file.clone();
+                            if kind.examples.len() == 1 {
+                                // Its example for `frames_to_agree` needs room.
+                                file["gate"][0]["frames_to_judge"] = Value::from(60);
+                            }
+                            all_at(&mut file, &path)[index][name] = value.clone();
+                            if kind.read(&file).is_ok() {
+                                assert!(valid(&kind.schema, &file), "the schema refuses {path}.{name} = {value}");
+                                return true;
+                            }
+                        }
+                        false
+                    };
+                    assert!(kind.examples().any(takes), "{path}.{name} = {value}");
                 }
-                assert!(valid(&schema, &site), "the schema refuses {path}.{name} = {value}");
             }
         }
     }
 }
 
 #[test]
-fn the_schema_refuses_what_the_reader_refuses_for_its_type_range_or_absence() {
-    let schema = schema();
-    assert!(valid(&schema, &full_site()) && valid(&schema, &toml::from_str(MINIMAL).unwrap()));
-    for (from, to) in [
+fn the_schemas_refuse_what_the_reader_refuses_for_its_type_range_or_absence() {
+    let minimal = toml::from_str(MINIMAL).unwrap();
+    assert!(valid(&schema(), &minimal));
+    let site = [
         ("version = 1", "version = 2"),
         ("outbox_days = 7", "outbox_days = 0"),
         ("outbox_days = 7", "outbox_days = 7.5"),
         ("analyse_fps = 10.0", "analyse_fps = 60.5"),
         ("transport = \"tcp\"", "transport = \"quic\""),
-        ("liveness = \"off\"", "liveness = \"on\""),
-        ("liveness = \"off\"", ""),
+        ("liveness = \"required\"", "liveness = \"on\""),
+        ("liveness = \"required\"", ""),
+        (", enrolled = 8000", ""),
         ("preview = true", "preview = 1"),
         ("[0.1, 0.4], [0.6, 0.4]", "[0.1, 1.4], [0.6, 0.4]"),
         ("[0.1, 0.4], [0.6, 0.4]", "[0.1], [0.6, 0.4]"),
         ("medium = 5, ", ""),
-    ] {
-        let text = FULL.replacen(from, to, 1);
-        assert_ne!(text, FULL, "{from}");
-        assert!(Site::parse(&text, Path::new("site.toml")).is_err(), "the reader takes {to}");
-        assert!(!valid(&schema, &toml::from_str(&text).unwrap()), "the schema takes {to}");
+    ];
+    let door = [
+        ("fail = \"secure\"", ""),
+        ("fail = \"secure\"", "fail = \"open\""),
+        ("unit = 1", "unit = 256"),
+        ("kind = \"modbus\"", "kind = \"relay\""),
+        ("connect = [\"tcp/127.0.0.1:7447\"]", ""),
+    ];
+    for (kind, rows) in [(site_file(), &site[..]), (door_file(), &door[..])] {
+        assert!(kind.examples().all(|example| valid(&kind.schema, &example)));
+        let full = &kind.examples[0];
+        for (from, to) in rows {
+            let text = full.replacen(from, to, 1);
+            assert_ne!(&text, full, "{from}");
+            assert!((kind.parse)(&text).is_err(), "the reader takes {to}");
+            assert!(!valid(&kind.schema, &toml::from_str(&text).unwrap()), "the schema takes {to}");
+        }
     }
     let without_camera = MINIMAL.split("[[crowd]]").next().unwrap();
-    assert!(!valid(&schema, &toml::from_str(without_camera).unwrap()));
+    assert!(!valid(&schema(), &toml::from_str(without_camera).unwrap()));
 }
 
 /// As much of JSON Schema as ours uses, but for patterns.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_config::{
-    Bus, Console, CrowdCamera, Endpoint, GateCamera, Levels, Liveness, Models, Point, SecretRef, Site, SiteId, Source,
-    Store, Transport, Zone,
+    Bus, Console, CrowdCamera, Direction, Door, Endpoint, GateCamera, Levels, Liveness, Models, Point, SecretRef, Site,
+    SiteId, Source, Store, Transport, Zone,
 };
 
 const MINIMAL: &str = include_str!("../examples/minimal.toml");
@@ -14,6 +14,10 @@ const FULL: &str = include_str!("../examples/site.toml");
 
 fn parse(text: &str) -> Site {
     Site::parse(text, Path::new("etc/site.toml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 86_400)
 }
 
 fn endpoints(of: &[Endpoint]) -> Vec<&str> {
@@ -26,11 +30,15 @@ fn every_example_loads() {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        Site::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
-        names.push(path.file_name().unwrap().to_owned());
+        let name = path.file_name().unwrap().to_owned();
+        match name == "door.toml" {
+            true => drop(Door::load(&path).unwrap_or_else(|errors| panic!("{errors}"))),
+            false => drop(Site::load(&path).unwrap_or_else(|errors| panic!("{errors}"))),
+        }
+        names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["minimal.toml", "site.toml"]);
+    assert_eq!(names, ["door.toml", "minimal.toml", "site.toml"]);
 }
 
 #[test]
@@ -40,14 +48,26 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
     assert_eq!(version, 1);
     assert_eq!(site, SiteId { id: "north-gate".into(), area: "riverside".into(), node: "node-1".into() });
     let key = SecretRef::File("etc/secrets/site.key".into());
-    assert_eq!(store, Store { path: "etc/data/site.db".into(), key, outbox: Duration::from_secs(7 * 86_400) });
+    let expected = Store {
+        path: "etc/data/site.db".into(),
+        key,
+        people_limit: 100_000,
+        outbox: days(7),
+        entry_log: days(30),
+        audit: days(1095),
+        ended_consent: days(30),
+        ended_pass: days(30),
+    };
+    assert_eq!(store, expected);
     assert_eq!((endpoints(&bus.listen), endpoints(&bus.connect)), (vec!["tcp/127.0.0.1:0"], vec![]));
     assert_eq!(console, None);
     let expected = Models {
         face_detector: "yunet".into(),
         face_embedder: "sface".into(),
+        liveness: "fr-liveness".into(),
         person_detector: "nanodet".into(),
         manifests: vec![],
+        calibration: None,
         threads: 1,
         max_batch: 4,
         max_wait: Duration::from_millis(20),
@@ -62,13 +82,19 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         id: "g".into(),
         stream,
         analyse_fps: 10.0,
+        direction: Direction::In,
+        match_target: None,
         match_threshold: None,
+        match_margin: 0.05,
         min_eye_distance_px: 40,
         frames_to_agree: 2,
         frames_to_judge: 5,
+        deadline: Duration::from_secs(5),
         cool_down: Duration::from_secs(10),
         grant: Duration::from_secs(5),
+        pass_again: Duration::from_secs(60),
         liveness: Liveness::Off,
+        liveness_threshold: None,
     };
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {
@@ -93,7 +119,17 @@ fn every_value_of_the_full_example_arrives() {
     // Each value is changed to one that is neither the example's nor the default.
     let text = FULL
         .replace("node-1", "node-9")
+        .replace("people_limit = 100000", "people_limit = 5")
         .replace("outbox_days = 7", "outbox_days = 90")
+        .replace("entry_log_days = 30", "entry_log_days = 1")
+        .replace("audit_days = 1095", "audit_days = 36500")
+        .replace("ended_consent_days = 30", "ended_consent_days = 0")
+        .replace("ended_pass_days = 30", "ended_pass_days = 365")
+        .replace("\"fr-liveness\"", "\"other\"")
+        .replace("\"1 in 10000\", enrolled = 8000", "\"1 in 20,000\", enrolled = 9000")
+        .replace("match_margin = 0.05", "match_margin = 0.5")
+        .replace("deadline_s = 5.0", "deadline_s = 1.5")
+        .replace("pass_again_s = 60", "pass_again_s = 0")
         .replace("connect = [] ", "connect = [\"tcp/router.example:1\"] ")
         .replace("127.0.0.1:8080", "[::1]:0")
         .replace("\"yunet\"", "\"my_yunet.2\"")
@@ -107,14 +143,22 @@ fn every_value_of_the_full_example_arrives() {
         .replace("preview = true", "preview = false");
     let Site { site, store, bus, console, models, gates, crowds, .. } = parse(&text);
     assert_eq!((site.area.as_str(), site.node.as_str()), ("riverside/oak-county/mill-town/cell-12", "node-9"));
-    assert_eq!(store.outbox, Duration::from_secs(90 * 86_400));
+    assert_eq!((store.people_limit, store.outbox, store.entry_log), (5, days(90), days(1)));
+    assert_eq!((store.audit, store.ended_consent, store.ended_pass), (days(36_500), days(0), days(365)));
     let Bus { listen, connect } = &bus;
     assert_eq!((endpoints(listen), endpoints(connect)), (vec!["tcp/127.0.0.1:7447"], vec!["tcp/router.example:1"]));
     assert_eq!(console.unwrap().listen.to_string(), "[::1]:0");
     assert_eq!((models.face_detector.as_str(), models.max_wait), ("my_yunet.2", Duration::ZERO));
     assert_eq!(models.manifests, [Path::new("etc/more"), Path::new("/opt/models")]);
-    let gate = &gates[0];
-    assert_eq!((gate.analyse_fps, gate.match_threshold), (60.0, Some(0.363)));
+    assert_eq!((models.liveness.as_str(), models.calibration), ("other", Some("etc/calibration.toml".into())));
+    let [gate, exit] = &gates[..] else { panic!("{gates:?}") };
+    let target = gate.match_target.unwrap();
+    assert_eq!((target.strangers_let_in.get(), target.enrolled, gate.match_threshold), (20_000, 9000, None));
+    assert_eq!((gate.analyse_fps, gate.match_margin, gate.deadline), (60.0, 0.5, Duration::from_millis(1500)));
+    assert_eq!((gate.direction, gate.pass_again), (Direction::In, Duration::ZERO));
+    assert_eq!((gate.liveness, gate.liveness_threshold), (Liveness::Required, Some(0.7)));
+    assert_eq!((exit.direction, exit.liveness), (Direction::Out, Liveness::SecondFactor));
+    assert_eq!((exit.match_target, exit.match_threshold), (None, Some(0.363)));
     assert_eq!((gate.cool_down, gate.grant), (Duration::ZERO, Duration::from_secs(60)));
     assert_eq!(gate.stream.source.to_string(), "rtsp://127.0.0.1:8554/gate");
     assert_eq!(gate.stream.login, Some(SecretRef::Env("GATE_1_LOGIN".into())));
@@ -154,7 +198,7 @@ fn a_value_can_be_pointed_at_later() {
     assert_eq!(site.locate("models.face_embedder"), Some((line("face_embedder"), 17)));
     assert_eq!(site.locate("crowd[0].zone[1].polygon"), Some((line("polygon = [[0.65"), 11)));
     assert_eq!(site.locate("gate[0]"), Some((line("[[gate]]"), 1)));
-    assert_eq!((parse(MINIMAL).locate("models.face_embedder"), site.locate("gate[1]")), (None, None));
+    assert_eq!((parse(MINIMAL).locate("models.face_embedder"), site.locate("gate[2]")), (None, None));
     let error = site.error_at("models.face_embedder", "there is no model `sface`", None);
     assert_eq!(error.to_string(), format!("etc/site.toml:{}:17: there is no model `sface`", line("face_embedder")));
     let left_out = parse(MINIMAL).error_at("models.face_embedder", "there is no model `sface`", None);

@@ -24,19 +24,7 @@ impl Embedding {
     /// # Errors
     /// If there are not 128, one is not finite, or all are 0.
     pub fn from_slice(values: &[f32]) -> Result<Self, ModelError> {
-        // In f64: squares of large values would overflow f32.
-        let length = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        let finite = length.is_finite() && length > 0.0;
-        let refuse = || ModelError::NotAnEmbedding { expected: Self::DIMENSIONS, got: values.len(), finite };
-        if !finite {
-            return Err(refuse());
-        }
-        let array: &[f32; Self::DIMENSIONS] = values.try_into().map_err(|_| refuse())?;
-        let mut boxed = Box::new([0.0; Self::DIMENSIONS]);
-        for (to, from) in boxed.iter_mut().zip(array) {
-            *to = (f64::from(*from) / length) as f32;
-        }
-        Ok(Self(boxed))
+        unit(values, "an embedding").map(Self)
     }
 
     /// Cosine of the angle between two, −1 to 1: 1 for the same direction.
@@ -48,6 +36,23 @@ impl Embedding {
     pub fn as_slice(&self) -> &[f32] {
         self.0.as_slice()
     }
+}
+
+/// The direction of `values`: 128 numbers of length 1, on the heap. `what` they are is only named in the error.
+pub(crate) fn unit(values: &[f32], what: &'static str) -> Result<Box<[f32; Embedding::DIMENSIONS]>, ModelError> {
+    // In f64: squares of large values would overflow f32.
+    let length = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let finite = length.is_finite() && length > 0.0;
+    let refuse = || ModelError::NotADirection { what, expected: Embedding::DIMENSIONS, got: values.len(), finite };
+    if !finite {
+        return Err(refuse());
+    }
+    let array: &[f32; Embedding::DIMENSIONS] = values.try_into().map_err(|_| refuse())?;
+    let mut boxed = Box::new([0.0; Embedding::DIMENSIONS]);
+    for (to, from) in boxed.iter_mut().zip(array) {
+        *to = (f64::from(*from) / length) as f32;
+    }
+    Ok(boxed)
 }
 
 /// Dot product of two vectors of length 1, within −1 to 1.

@@ -1,15 +1,17 @@
 //! Models: what is known of them, how they are opened, what goes in and comes out.
 //!
 //! [`Catalogue`] holds the manifests and [`Assets`] the files; a [`Registry`] opens a model by name, and a
-//! [`FaceDetector`], [`FaceEmbedder`] or [`PersonDetector`] runs it. This is the only crate that names ONNX Runtime.
-//! Pictures come in as the decoder's own YUV planes and are never converted whole.
+//! [`FaceDetector`], [`FaceEmbedder`], [`LivenessModel`] or [`PersonDetector`] runs it. This is the only crate that names
+//! ONNX Runtime. Pictures come in as the decoder's own YUV planes and are never converted whole.
 
 mod align;
 mod assets;
+pub mod calibration;
 mod embedding;
 mod error;
 mod interface;
 pub mod jpeg;
+mod liveness;
 mod manifest;
 mod nanodet;
 mod nms;
@@ -22,12 +24,14 @@ mod runtime;
 mod search;
 mod session;
 mod sface;
+mod template;
 mod yunet;
 
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
 pub use assets::{Assets, NoAssetsFolder};
 pub use embedding::Embedding;
 pub use error::{FileMismatch, ModelError, Recovery};
+pub use liveness::{LivenessModel, Surroundings};
 pub use manifest::{
     Catalogue, ColourOrder, Convert, Dimension, ElementType, Input, Layout, Manifest, ManifestError, Metric, ModelFile,
     Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
@@ -38,7 +42,8 @@ pub use photo::{OwnedI420, PhotoError, PhotoLimits, read_photo};
 pub use placement::{Fit, Placement};
 pub use registry::{Registry, verify};
 pub use runtime::{OnnxRuntime, PINNED_VERSION, RuntimeError, library_version};
-pub use search::{Gallery, Match};
+pub use search::{Found, Gallery, Match};
 pub use session::{Provider, SessionOptions};
 pub use sface::FaceEmbedder;
+pub use template::{Template, TemplateProtection};
 pub use yunet::{Face, FaceDetector};

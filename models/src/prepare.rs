@@ -43,6 +43,13 @@ impl Shrinker {
     }
 }
 
+impl Shrinker {
+    /// Overwrites what is left of the last picture.
+    pub(crate) fn clear(&mut self) {
+        [&mut self.yuv, &mut self.packed, &mut self.spare].into_iter().for_each(|buffer| buffer.fill(0));
+    }
+}
+
 fn grow(buffer: &mut Vec<u8>, bytes: usize) {
     if buffer.len() < bytes {
         buffer.resize(bytes, 0);

@@ -2,8 +2,8 @@
 
 usage: python golden.py ORIGINALS      with the packages of requirements-golden.txt, after `make setup`
 
-ORIGINALS is a folder with the two face models as published, before conversion:
-face_detection_yunet_2023mar.onnx and face_recognition_sface_2021dec.onnx.
+ORIGINALS is a folder with the three face models as published, before conversion:
+face_detection_yunet_2023mar.onnx, face_recognition_sface_2021dec.onnx and fr_liveness.onnx.
 
 Faces come from OpenCV's own FaceDetectorYN and FaceRecognizerSF on the original models, persons from ONNX Runtime on
 the converted model with the decoder in golden_nanodet.py. What each number means stands in the files, under "how".
@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+import golden_liveness as liveness
 import golden_nanodet as nanodet
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,13 @@ HOW_FACES = [
 HOW_PERSONS = [
     "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture squeezed to 416x416.",
     "count_at_0.5 is how many have a score of 0.5 and more; it is the same with an NMS IoU of 0.5.",
+]
+HOW_LIVENESS = [
+    "live: softmax of fr_liveness's three classes, class 0, on the original model.",
+    "box is OpenCV's, as in faces.json, from the letterbox through I420; all of a picture's faces.",
+    "The face's box 2.7 times as wide and high, made smaller until it fits (frame less a pixel), moved inside the frame, "
+    "whole pixels; resized to 128x128 (INTER_LINEAR).",
+    "'i420': the same in whole chroma samples (even pixels), each plane resized by itself.",
 ]
 HOW_TENSORS = [
     "Element i of the input (row-major over the whole batch) is ((i * 2654435761 mod 2^32) >> 24) * scale + offset, "
@@ -209,6 +217,25 @@ def face_pairs(best):
     return pairs
 
 
+def liveness_goldens(originals, pictures):
+    faces, model = Faces(originals), originals / "fr_liveness.onnx"
+    session = open_session(model)
+    entries = []
+    for picture in pictures:
+        boxes = [rounded(row[:4], 3) for row in faces.letterboxed(picture, "i420")]
+        entry = dict(picture.facts)
+        for path in ("bgr", "i420"):
+            found = [(box, liveness.live(session, liveness.crop(picture, path, box))) for box in boxes]
+            entry[path] = [{"box": box, "live": round(live, 5)} for box, live in found]
+        entries.append(entry)
+    return {
+        "how": HOW_PICTURES + HOW_LIVENESS,
+        "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
+        "models": {model.name: sha256(model.read_bytes())},
+        "pictures": entries,
+    }
+
+
 def person_goldens(model, pictures):
     session = open_session(model)
     entries = []
@@ -281,6 +308,7 @@ def tensor_goldens(originals, models):
         "models": [
             tensor_golden("yunet", originals / "face_detection_yunet_2023mar.onnx", (2, 3, 640, 640), 1.0, 0.0),
             tensor_golden("sface", originals / "face_recognition_sface_2021dec.onnx", (2, 3, 112, 112), 1.0, 0.0),
+            tensor_golden("fr-liveness", originals / "fr_liveness.onnx", (2, 3, 128, 128), 1.0, 0.0),
             # Normalised pixels lie between -2 and 2.
             tensor_golden("nanodet", models / "nanodet-g-416-dynamic.onnx", (2, 3, 416, 416), 1 / 64, -2.0),
         ],
@@ -322,6 +350,7 @@ def main():
     frames = [Picture(frame_path(number), "golden") for number in FRAMES]
     models = cache / "models"
     write("faces.json", face_goldens(originals, portraits + frames))
+    write("liveness.json", liveness_goldens(originals, portraits + frames))
     write("persons.json", person_goldens(models / "nanodet-g-416-dynamic.onnx", frames + portraits[:2]))
     write("tensors.json", tensor_goldens(originals, models))
 

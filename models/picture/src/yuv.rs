@@ -105,6 +105,26 @@ impl<'a> YuvPicture<'a> {
         Ok(Self { format, size, planes })
     }
 
+    /// The part of `size` whose top left corner is `left_px`, `top_px`; nothing is copied. None unless it lies inside,
+    /// begins at even pixels and has even sides of at least 2, so that its chroma is its own.
+    pub fn part(&self, left_px: usize, top_px: usize, size: Size) -> Option<Self> {
+        let fits = |from: usize, side: usize, all: usize| {
+            let end = from.checked_add(side).filter(|end| *end <= all);
+            from.is_multiple_of(2) && side.is_multiple_of(2) && side > 0 && end.is_some()
+        };
+        if !fits(left_px, size.width, self.size.width) || !fits(top_px, size.height, self.size.height) {
+            return None;
+        }
+        let luma = self.planes[0].part(left_px, top_px, size.width, size.height)?;
+        let (left, top, width, height) = (left_px / 2, top_px / 2, size.width / 2, size.height / 2);
+        let chroma = |index: usize| self.planes[index].part(left, top, width, height);
+        let planes = match self.format {
+            PixelFormat::I420 => [luma, chroma(1)?, chroma(2)?],
+            PixelFormat::Nv12 => [luma, self.planes[1].part(2 * left, top, 2 * width, height)?, self.planes[2]],
+        };
+        Some(Self { format: self.format, size, planes })
+    }
+
     /// Layout of the planes.
     pub fn format(&self) -> PixelFormat {
         self.format
@@ -138,6 +158,12 @@ impl<'a> Plane<'a> {
         assert!(row < self.rows, "row {row} of a plane with {} rows", self.rows);
         &self.data[row * self.stride..row * self.stride + self.row_bytes]
     }
+
+    // Begins at the part's first sample; its last row stops at its own samples where the plane's does.
+    fn part(&self, left_bytes: usize, top: usize, row_bytes: usize, rows: usize) -> Option<Self> {
+        let data = self.data.get(top * self.stride + left_bytes..)?;
+        Some(Self { data, stride: self.stride, row_bytes, rows })
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +178,44 @@ mod tests {
         let picture = YuvPicture::i420(size, [&y, &c, &c], [8, 2, 2]).expect("planes are long enough");
         assert_eq!(picture.luma().row(1).len(), 4);
         assert_eq!(picture.chroma().len(), 2);
+    }
+
+    #[test]
+    fn a_part_has_its_own_luma_and_chroma() {
+        let size = Size { width: 8, height: 4 };
+        // Rows have 2 bytes of padding; a sample is its row's tens and its column's ones.
+        let plane = |width: u8, rows: u8| -> Vec<u8> {
+            (0..rows).flat_map(|row| (0..width + 2).map(move |column| 10 * row + column)).collect()
+        };
+        let (y, c, uv) = (plane(8, 4), plane(4, 2), plane(8, 2));
+        let rows = |plane: &Plane<'_>| (0..plane.rows).map(|row| plane.row(row).to_vec()).collect::<Vec<_>>();
+        let part = Size { width: 4, height: 2 };
+        let i420 =
+            YuvPicture::i420(size, [&y, &c, &c], [10, 6, 6]).expect("a picture").part(4, 2, part).expect("inside");
+        assert_eq!(i420.size(), part);
+        assert_eq!(rows(&i420.luma()), [[24, 25, 26, 27], [34, 35, 36, 37]]);
+        assert_eq!(i420.chroma().iter().map(rows).collect::<Vec<_>>(), [[[12, 13]], [[12, 13]]]);
+        let nv12 = YuvPicture::nv12(size, [&y, &uv], [10, 10]).expect("a picture").part(4, 2, part).expect("inside");
+        assert_eq!(nv12.chroma().iter().map(rows).collect::<Vec<_>>(), [[[14, 15, 16, 17]]]);
+    }
+
+    #[test]
+    fn a_part_outside_or_at_odd_pixels_is_refused() {
+        let size = Size { width: 8, height: 4 };
+        let picture = YuvPicture::nv12(size, [&[0; 32], &[0; 16]], [8, 8]).expect("a picture");
+        let part = |x, y, width, height| picture.part(x, y, Size { width, height }).is_some();
+        assert!(part(0, 0, 8, 4) && part(6, 2, 2, 2));
+        for (x, y, width, height) in [
+            (1, 0, 2, 2),
+            (0, 1, 2, 2),
+            (0, 0, 3, 2),
+            (0, 0, 0, 2),
+            (6, 0, 4, 2),
+            (0, 4, 2, 2),
+            (usize::MAX - 1, 0, 2, 2),
+        ] {
+            assert!(!part(x, y, width, height), "{x} {y} {width} {height}");
+        }
     }
 
     #[test]

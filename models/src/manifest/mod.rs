@@ -8,9 +8,12 @@ use std::path::Path;
 
 use gatehouse_picture::Size;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 pub use catalogue::Catalogue;
 pub use fields::{Dimension, RelativePath, Sha256};
+
+use crate::calibration::Calibration;
 
 /// A manifest that can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum Task {
     FaceDetection,
     /// A vector per aligned face.
     FaceEmbedding,
+    /// How likely a face is of flesh and blood, rather than on paper or a screen.
+    FaceLiveness,
     /// Boxes of people.
     PersonDetection,
 }
@@ -41,6 +46,7 @@ impl std::fmt::Display for Task {
         f.write_str(match self {
             Self::FaceDetection => "face-detection",
             Self::FaceEmbedding => "face-embedding",
+            Self::FaceLiveness => "face-liveness",
             Self::PersonDetection => "person-detection",
         })
     }
@@ -80,6 +86,8 @@ pub struct Manifest {
     pub outputs: Vec<Output>,
     /// The score from which a result counts, with its grounds.
     pub threshold: Option<Threshold>,
+    /// Errors by threshold, where they were measured.
+    pub calibration: Option<Calibration>,
 }
 
 /// The file that is loaded, below the models' folder.
@@ -256,7 +264,7 @@ pub struct Output {
 pub enum Metric {
     /// Cosine of two embeddings, −1 to 1.
     Cosine,
-    /// The detector's own score, 0 to 1.
+    /// The model's own score, 0 to 1.
     Score,
 }
 
@@ -277,17 +285,22 @@ pub struct Threshold {
     pub source: String,
 }
 
+/// Reads TOML; `file` is only named in errors.
+pub(crate) fn from_toml<T: DeserializeOwned>(text: &str, file: &str) -> Result<T, ManifestError> {
+    toml::from_str(text).map_err(|error| ManifestError {
+        file: file.to_owned(),
+        line: error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
+        message: error.message().to_owned(),
+    })
+}
+
 impl Manifest {
     /// Reads a manifest from TOML; `file` is only named in errors.
     ///
     /// # Errors
     /// If it is no TOML, a key is unknown or missing, or a value can't be right; with the line where there is one.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        let manifest: Self = toml::from_str(text).map_err(|error| ManifestError {
-            file: file.to_owned(),
-            line: error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
-            message: error.message().to_owned(),
-        })?;
+        let manifest: Self = from_toml(text, file)?;
         manifest.check().map_err(|message| ManifestError { file: file.to_owned(), line: None, message })?;
         Ok(manifest)
     }
@@ -318,6 +331,13 @@ impl Manifest {
             if !matches!(shape.first(), Some(Dimension::Dynamic(_))) {
                 return Err(format!("tensor `{name}`: the first dimension is the batch and must be a name"));
             }
+        }
+        if let Some(calibration) = &self.calibration {
+            if self.task != Task::FaceEmbedding {
+                return Err(format!("a [calibration] belongs to a face-embedding model, and this is {}", self.task));
+            }
+            let fits = calibration.check().and_then(|()| calibration.check_model(&self.name, &self.version));
+            fits.map_err(|error| error.to_string())?;
         }
         self.inputs.iter().try_for_each(Input::check)
     }

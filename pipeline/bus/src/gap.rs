@@ -141,7 +141,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use gatehouse_core::CameraId;
-    use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
+    use gatehouse_core::event::{Decision, Direction, EntryLatency, Method, Reason};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
     use proptest::prelude::*;
 
@@ -155,12 +155,13 @@ mod tests {
             event_id: EventId(ulid::Ulid::from_parts(at_ms, u128::from(sequence))),
             sequence,
             gate: CameraId::new("g"),
+            direction: Direction::In,
             decision: Decision::Refer,
             reason: Reason::NoMatch,
             method: Method::Face,
             capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 600 },
             latency_ms: EntryLatency::default(),
-            expires_at: None,
+            grant: None,
         }
     }
 

@@ -28,6 +28,7 @@
 //! zenoh brings its own threads. Every call here is synchronous, for use from a plain thread; from a task, use a
 //! blocking thread. Called on a current-thread tokio runtime, where zenoh would panic, opening is refused with an error.
 
+mod announcer;
 mod answer;
 mod bus;
 mod error;
@@ -39,6 +40,7 @@ mod session;
 mod travel;
 mod watcher;
 
+pub use announcer::Announcer;
 pub use bus::Bus;
 pub use error::BusError;
 pub use gap::{Arrival, Gap, GapDetector};

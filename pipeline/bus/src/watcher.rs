@@ -14,6 +14,7 @@ use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
 use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
+use crate::announcer::Announcer;
 use crate::error::BusError;
 use crate::gap::Gap;
 use crate::history::{self, HistoryRequest};
@@ -132,6 +133,14 @@ impl Watcher {
     /// If the key expression can't be used.
     pub fn nodes(&self, key_expr: &str) -> Result<NodeWatch, BusError> {
         NodeWatch::open(&self.session, key_expr)
+    }
+
+    /// Lets this receiver say something of itself on a key, such as the state of the door that it drives.
+    ///
+    /// # Errors
+    /// If the key can't be used.
+    pub fn announcer(&self, key: &str) -> Result<Announcer, BusError> {
+        Announcer::open(&self.session, key)
     }
 
     /// Up to `limit` (at most 1000) past entries from number `from`, in order, of the gate whose entries have this key.

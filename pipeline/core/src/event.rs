@@ -80,6 +80,8 @@ pub struct EntryEvent {
     pub sequence: u64,
     /// The gate.
     pub gate: CameraId,
+    /// Whether the gate leads into the site or out of it.
+    pub direction: Direction,
     /// Let through, or sent to a person.
     pub decision: Decision,
     /// Why.
@@ -90,9 +92,32 @@ pub struct EntryEvent {
     pub capture_time: CaptureTime,
     /// Where the time went.
     pub latency_ms: EntryLatency,
-    /// Until when the grant may be used; only an `admit` has one.
+    /// The right to pass that comes with it; only an `admit` has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<WallTime>,
+    pub grant: Option<Grant>,
+}
+
+/// Where a gate leads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Into the site.
+    #[default]
+    In,
+    /// Out of it.
+    Out,
+}
+
+/// The right to pass one gate, once, before its end. A gate controller opens for no entry without one that the site signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// From this moment on it is worth nothing.
+    pub expires_at: WallTime,
+    /// Ed25519 signature (RFC 8032) by the site, over site, gate, direction, event, sequence, capture time and
+    /// end: 128 hexadecimal digits.
+    #[schemars(regex(pattern = r"^[0-9a-f]{128}$"))]
+    pub signature: String,
 }
 
 /// What a gate does with a person.
@@ -109,12 +134,32 @@ pub enum Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Enough frames agreed on one enrolled person with valid consent.
+    /// Enough frames agreed on one enrolled person with valid consent, or on the template that a card carries.
     Matched,
     /// The frames matched no one who is enrolled.
     NoMatch,
-    /// The frames matched different people.
+    /// The frames matched different people, or one person hardly better than another.
     Unsure,
+    /// The face looks like a picture or a screen that is held up.
+    NotLive,
+    /// Whether the face is a live one could not be told in time.
+    LivenessUnknown,
+    /// No frame showed the face well enough in time: turned away, too dark, blurred or too far.
+    FaceUnusable,
+    /// The face is to be confirmed by a pass, and none was shown in time.
+    PassNeeded,
+    /// A valid pass was shown.
+    PassAccepted,
+    /// What was shown is no pass of this site, or was altered.
+    PassInvalid,
+    /// The pass is past its end, or before its start.
+    PassExpired,
+    /// The pass was taken back.
+    PassRevoked,
+    /// The pass has been used as often as it may, or a moment ago.
+    PassUsed,
+    /// The face is not the one that the card carries.
+    CardMismatch,
 }
 
 /// What was presented.
@@ -137,11 +182,11 @@ pub enum Method {
 pub struct EntryLatency {
     /// From capture to the decoded frame here, as far as the capture time can be trusted.
     pub capture_to_arrival: f64,
-    /// Waiting for a place in a detection batch, and the detection itself.
+    /// Waiting for a place in a detection batch, and the detection itself; for a QR pass, reading it.
     pub detect: f64,
-    /// Waiting for a place in an embedding batch, and the embedding itself.
+    /// Waiting for a place in a liveness and an embedding batch, and both models. Nothing for a QR pass.
     pub embed: f64,
-    /// Matching and deciding.
+    /// Matching and deciding; for a QR pass, checking it.
     pub decide: f64,
 }
 
@@ -157,8 +202,15 @@ pub struct TallyEvent {
     pub until: WallTime,
     /// People let through by face.
     pub admitted_by_face: u32,
-    /// People sent to the staffed lane after presenting a face.
-    pub referred_by_face: u32,
+    /// People let through by a QR pass.
+    pub admitted_by_qr: u32,
+    /// People let through by a face and a QR code together: a card, or a second factor.
+    pub admitted_by_both: u32,
+    /// People sent to the staffed lane, whatever they presented.
+    pub referred: u32,
+    /// People inside the site by its own count, where its exits are watched too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<u32>,
 }
 
 /// How full a zone is.
@@ -272,7 +324,7 @@ mod tests {
     #[test]
     fn unknown_fields_of_a_peer_are_refused() {
         let text = r#"{"gate":"g","from":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z",
-            "admitted_by_face":1,"referred_by_face":0,"person":"x"}"#;
+            "admitted_by_face":1,"admitted_by_qr":0,"admitted_by_both":0,"referred":0,"person":"x"}"#;
         let error = serde_json::from_str::<TallyEvent>(text).expect_err("`person` is no field of a tally");
         assert!(error.to_string().contains("unknown field `person`"), "{error}");
     }

@@ -135,7 +135,16 @@ mod tests {
         let gate = CameraId::new("gate-1");
         let from = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
         let until = from + std::time::Duration::from_secs(60);
-        let tally = Event::Tally(TallyEvent { gate, from, until, admitted_by_face: 3, referred_by_face: 1 });
+        let tally = Event::Tally(TallyEvent {
+            gate,
+            from,
+            until,
+            admitted_by_face: 3,
+            admitted_by_qr: 1,
+            admitted_by_both: 0,
+            referred: 1,
+            present: None,
+        });
         let site = SiteKey::new("riverside/oak-county/mill-town/cell-12", "north-gate");
         let key = site.of(&tally);
         assert_eq!(key, "gatehouse/v1/riverside/oak-county/mill-town/cell-12/north-gate/gate/gate-1/tally");

@@ -1,7 +1,11 @@
 //! The enrolled people that a gate knows, each with the end of their consent.
 
+use std::collections::HashSet;
+
 use gatehouse_core::time::WallTime;
-use gatehouse_models::Embedding;
+use gatehouse_models::Template;
+
+use crate::encounter::Matched;
 
 /// Stands for a person inside this node. Never leaves it: no event, log or metric has a place for one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +18,7 @@ impl std::fmt::Debug for PersonKey {
 }
 
 /// One enrolled template's owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Enrolled {
     /// Whose template it is.
     pub person: PersonKey,
@@ -22,16 +26,58 @@ pub struct Enrolled {
     pub consent_until: WallTime,
 }
 
-/// The people that one gate may recognise, and from which score on.
+/// By person alone: two templates of one person are no rivals of each other, whatever else stands with them.
+impl PartialEq for Enrolled {
+    fn eq(&self, other: &Self) -> bool {
+        self.person == other.person
+    }
+}
+
+impl Eq for Enrolled {}
+
+/// When a probe is a person's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MatchRule {
+    /// A cosine; a score at or above it is a match.
+    pub threshold: f32,
+    /// The best score must exceed the best of every other person by this; otherwise one resembles the other.
+    pub margin: f32,
+}
+
+/// The people that one gate may recognise. A value: cheap to clone, and a change makes another one while readers go on with
+/// theirs.
+#[derive(Debug, Clone)]
 pub struct Gallery {
     templates: gatehouse_models::Gallery<Enrolled>,
-    threshold: f32,
+    rule: MatchRule,
 }
 
 impl Gallery {
-    /// A gallery of enrolled templates. `threshold`: a cosine; a score at or above it is a match.
-    pub fn new(templates: impl IntoIterator<Item = (Enrolled, Embedding)>, threshold: f32) -> Self {
-        Self { templates: templates.into_iter().collect(), threshold }
+    /// A gallery of enrolled templates.
+    pub fn new(templates: impl IntoIterator<Item = (Enrolled, Template)>, rule: MatchRule) -> Self {
+        Self { templates: templates.into_iter().collect(), rule }
+    }
+
+    /// The same people, matched by another rule. Shares the templates.
+    pub fn with_rule(&self, rule: MatchRule) -> Self {
+        Self { templates: self.templates.clone(), rule }
+    }
+
+    /// This gallery without the `removed` people, and with what is `added`. A person whose template or consent has changed is
+    /// in both. Costs as much as what it touches.
+    pub fn with_changes(
+        &self,
+        removed: &HashSet<PersonKey>,
+        added: impl IntoIterator<Item = (Enrolled, Template)>,
+    ) -> Self {
+        let mut templates = self.templates.clone();
+        if !removed.is_empty() {
+            templates.remove_if(|enrolled| removed.contains(&enrolled.person));
+        }
+        for (enrolled, template) in added {
+            templates.insert(enrolled, &template);
+        }
+        Self { templates, rule: self.rule }
     }
 
     /// Number of templates.
@@ -44,42 +90,97 @@ impl Gallery {
         self.templates.is_empty()
     }
 
-    /// The person that a probe matches at `now`: the best template's, if it scores at least the threshold and its owner
-    /// consents at that moment. Somebody else who resembles a person whose consent has ended is not let in instead.
-    pub fn identify(&self, probe: &Embedding, now: WallTime) -> Option<PersonKey> {
-        let best = self.templates.best(probe)?;
-        let enrolled = self.templates.key(best.index)?;
-        (best.score >= self.threshold && enrolled.consent_until > now).then_some(enrolled.person)
+    /// Whom each probe matches at `now`, in one pass over the gallery.
+    ///
+    /// It is the owner of the best template, if that scores at least the threshold, exceeds every other person by the margin,
+    /// and its owner consents at that moment. People whose consent has ended stay in the comparison until they are removed:
+    /// somebody who resembles one of them is not let in instead.
+    pub fn identify_all(&self, probes: &[Template], now: WallTime) -> Vec<Matched> {
+        let found = self.templates.search_all(probes);
+        found
+            .into_iter()
+            .map(|found| match found {
+                // Written so that a score that is not a number is nobody's.
+                Some(found) if found.best.score >= self.rule.threshold && found.best.key.consent_until > now => {
+                    let clear = |other: f32| found.best.score - other >= self.rule.margin;
+                    if found.runner_up.is_none_or(|other| clear(other.score)) {
+                        Matched::Person(found.best.key.person)
+                    } else {
+                        Matched::Ambiguous
+                    }
+                }
+                _ => Matched::Nobody,
+            })
+            .collect()
+    }
+
+    /// Whom one probe matches at `now`: see [`Gallery::identify_all`].
+    pub fn identify(&self, probe: &Template, now: WallTime) -> Matched {
+        self.identify_all(std::slice::from_ref(probe), now).pop().unwrap_or(Matched::Nobody)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn embedding(first: f32, second: f32) -> Embedding {
-        let mut values = [0.0; 128];
-        (values[0], values[1]) = (first, second);
-        Embedding::from_slice(&values).expect("128 finite numbers")
-    }
+    use super::*;
+    use crate::testing::template;
 
     const NOW: WallTime = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
+    const ANN: PersonKey = PersonKey(1);
+    const BOB: PersonKey = PersonKey(2);
+    const RULE: MatchRule = MatchRule { threshold: 0.5, margin: 0.05 };
 
-    fn gallery(consent_until: WallTime) -> Gallery {
-        let ann = Enrolled { person: PersonKey(1), consent_until };
-        Gallery::new([(ann, embedding(1.0, 0.0))], 0.5)
+    fn until(person: PersonKey, seconds: u64) -> Enrolled {
+        Enrolled { person, consent_until: NOW + Duration::from_secs(seconds) }
+    }
+
+    fn gallery(enrolled: &[(Enrolled, Template)]) -> Gallery {
+        Gallery::new(enrolled.iter().cloned(), RULE)
     }
 
     #[test]
     fn the_threshold_itself_is_a_match_and_just_below_is_none() {
-        let gallery = gallery(NOW + std::time::Duration::from_secs(1));
-        assert_eq!(gallery.identify(&embedding(1.0, 0.0), NOW), Some(PersonKey(1)));
-        assert_eq!(gallery.identify(&embedding(0.49, 0.87), NOW), None);
+        let gallery = gallery(&[(until(ANN, 1), template(0.0))]);
+        assert_eq!(gallery.identify(&template(0.0), NOW), Matched::Person(ANN));
+        assert_eq!(gallery.identify(&template(59.9), NOW), Matched::Person(ANN));
+        assert_eq!(gallery.identify(&template(60.1), NOW), Matched::Nobody);
+        let nobody = Gallery::new([], RULE);
+        assert!(nobody.is_empty() && nobody.identify(&template(0.0), NOW) == Matched::Nobody);
     }
 
     #[test]
-    fn consent_that_has_ended_is_no_match_however_good_the_score() {
-        assert_eq!(gallery(NOW).identify(&embedding(1.0, 0.0), NOW), None);
+    fn consent_that_has_ended_is_no_match_and_makes_way_for_nobody() {
+        let ended = (until(ANN, 0), template(0.0));
+        let look_alike = (until(BOB, 1), template(10.0));
+        assert_eq!(gallery(std::slice::from_ref(&ended)).identify(&template(0.0), NOW), Matched::Nobody);
+        let both = gallery(&[ended, look_alike]);
+        assert_eq!(both.identify(&template(1.0), NOW), Matched::Nobody, "nearest to who no longer consents");
+        assert_eq!(both.identify(&template(5.5), NOW), Matched::Ambiguous, "hardly nearer to who does");
+        assert_eq!(both.identify(&template(40.0), NOW), Matched::Person(BOB));
+    }
+
+    #[test]
+    fn who_resembles_two_people_is_ambiguous_and_two_pictures_of_one_are_no_rivals() {
+        let (ann, bob) = (until(ANN, 1), until(BOB, 1));
+        let gallery = gallery(&[(ann, template(0.0)), (until(ANN, 2), template(4.0)), (bob, template(50.0))]);
+        assert_eq!(gallery.identify(&template(2.0), NOW), Matched::Person(ANN));
+        assert_eq!(gallery.identify(&template(27.0), NOW), Matched::Ambiguous);
+        assert_eq!(gallery.identify(&template(32.0), NOW), Matched::Person(BOB));
+        let both = gallery.identify_all(&[template(50.0), template(0.0)], NOW);
+        assert_eq!(both, [Matched::Person(BOB), Matched::Person(ANN)]);
+    }
+
+    #[test]
+    fn a_change_makes_another_gallery_and_leaves_the_first() {
+        let before = gallery(&[(until(ANN, 1), template(0.0))]);
+        let after = before.with_changes(&HashSet::from([ANN]), [(until(BOB, 1), template(90.0))]);
+        assert_eq!(before.identify(&template(0.0), NOW), Matched::Person(ANN));
+        assert_eq!(after.identify(&template(0.0), NOW), Matched::Nobody);
+        assert_eq!(after.identify(&template(90.0), NOW), Matched::Person(BOB));
+        let stricter = after.with_rule(MatchRule { threshold: 0.9, ..RULE });
+        assert_eq!(stricter.identify(&template(60.0), NOW), Matched::Nobody);
     }
 
     #[test]

@@ -1,51 +1,46 @@
-//! One gate camera's state: its tracks, their judgements, and who was admitted a moment ago.
+//! One gate camera's state: who stands before it, which card is being compared, and who was admitted a moment ago.
 
 use std::time::Duration;
 
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
-use gatehouse_core::time::{CaptureTime, FrameTimes, Monotonic, WallTime};
-use gatehouse_models::Face;
-use gatehouse_picture::{Point, Rect};
+use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
+use gatehouse_models::{Face, Template};
+use gatehouse_picture::Rect;
 
-use crate::decision::{Agreement, Judgement, Verdict};
+use crate::admitted::{Admissions, Admitted, Again};
+use crate::card::{CardCheck, CardVerdict};
+use crate::encounter::{Encounter, Matched, Observation, Stage, Verdict};
 use crate::gallery::PersonKey;
-use crate::track::{TrackId, Tracks};
+use crate::pass::{Codes, PassSeen};
+use crate::policy::Policy;
+use crate::quality::Problem;
+use crate::times::StageTimes;
+use crate::track::{Continuity, Track, TrackId, Tracks};
 
-/// What the operator set for a gate.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GateOptions {
-    /// Faces whose eyes are closer together than this are not looked at: their owners aren't at the gate yet.
-    pub min_eye_distance_px: f32,
-    /// How many frames must agree.
-    pub agreement: Agreement,
-    /// A person who was admitted isn't admitted again for this long.
-    pub cool_down: Duration,
-    /// How long a grant may be used.
-    pub grant: Duration,
-}
+/// A track that was admitted by face is forgotten when it was out of sight for this long.
+const ADMITTED_FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
+/// How long after a pass the face of whoever showed it may come up from behind their phone.
+const EXCUSED_FOR: Duration = Duration::from_secs(3);
 
-/// A face to be embedded: which track it belongs to, and where its landmarks are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Probe {
+/// A face that was seen this long ago still stands before the camera.
+const IN_SIGHT: Duration = Duration::from_millis(500);
+
+/// A stretch of a track during which nothing hints at another face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProbeId {
     /// The track.
     pub track: TrackId,
-    /// The five landmarks, in frame pixels.
-    pub landmarks_in_frame: [Point; 5],
+    /// Counts the track's stretches: an answer that comes after the face may have changed is told by it.
+    pub stretch: u32,
 }
 
-/// When a probe's stages ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProbeTimes {
-    /// The frame's own times.
-    pub frame: FrameTimes,
-    /// Wall time here when the frame arrived.
-    pub arrived: WallTime,
-    /// When its faces were detected.
-    pub detected: Monotonic,
-    /// When the face was embedded.
-    pub embedded: Monotonic,
-    /// When it was matched.
-    pub matched: Monotonic,
+/// A face whose pixels are wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probe {
+    /// What to answer with.
+    pub id: ProbeId,
+    /// The face: landmarks for alignment, box for liveness.
+    pub face: Face,
 }
 
 /// An entry that has no sequence number yet. Says nothing of who it is about.
@@ -61,159 +56,334 @@ pub struct EntryDraft {
     pub capture_time: CaptureTime,
     /// Where the time went.
     pub latency_ms: EntryLatency,
-    /// Until when the grant may be used.
+    /// Until when the grant may be used; only an `admit` has one.
     pub expires_at: Option<WallTime>,
+}
+
+/// A decision, and what stays at the site.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// What goes out.
+    pub entry: EntryDraft,
+    /// Who was let through, for the site's own entry log. Nobody who is referred is written down.
+    pub admitted: Option<Admitted>,
+    /// What was wrong with the last unusable frame of somebody who is referred: for the operator's log.
+    pub problem: Option<Problem>,
+}
+
+/// What a frame's faces come to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Seen {
+    /// The faces to look at.
+    pub probes: Vec<Probe>,
+    /// Decisions that were due.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Somebody before the camera.
+#[derive(Debug, Default)]
+struct Visitor {
+    encounter: Encounter,
+    stretch: u32,
+    /// Was near enough when it was last seen.
+    near: bool,
+    /// Showed a pass, so that their face isn't referred as well.
+    excused: bool,
 }
 
 /// One gate camera.
 #[derive(Debug)]
 pub struct Gate {
-    options: GateOptions,
-    tracks: Tracks<Judgement>,
-    admitted: Vec<(PersonKey, Monotonic)>,
+    policy: Policy,
+    tracks: Tracks<Visitor>,
+    codes: Codes,
+    card: Option<CardCheck>,
+    /// Ends of the excuses for faces that weren't in sight when their pass was shown.
+    excuses: Vec<Monotonic>,
+    admissions: Admissions,
+    stale_frames: u64,
 }
 
 impl Gate {
     /// A gate that has seen nobody yet.
-    pub fn new(options: GateOptions) -> Self {
-        Self { options, tracks: Tracks::default(), admitted: Vec::new() }
-    }
-
-    /// Takes the faces of one frame and says which of them to embed.
-    pub fn see(&mut self, faces: &[Face], now: Monotonic) -> Vec<Probe> {
-        let near: Vec<&Face> =
-            faces.iter().filter(|f| f.eye_distance_px() >= self.options.min_eye_distance_px).collect();
-        let boxes: Vec<Rect> = near.iter().map(|f| f.box_in_frame).collect();
-        let tracks = self.tracks.update(&boxes, now, Judgement::default);
-        tracks
-            .into_iter()
-            .zip(near)
-            .filter(|(id, _)| self.tracks.get_mut(*id).is_some_and(|t| !t.state.is_decided()))
-            .map(|(track, face)| Probe { track, landmarks_in_frame: face.landmarks_in_frame })
-            .collect()
-    }
-
-    /// Takes what matching said of a probe, and returns an entry when that settles its track.
-    pub fn judge(&mut self, track: TrackId, matched: Option<PersonKey>, times: &ProbeTimes) -> Option<EntryDraft> {
-        let now = times.matched;
-        // The track may have been forgotten while its face was being embedded.
-        let judgement = &mut self.tracks.get_mut(track)?.state;
-        let verdict = judgement.observe(matched, now, self.options.agreement)?;
-        self.admitted.retain(|(_, at)| now.since(*at) < self.options.cool_down);
-        let capture_time = times.frame.capture;
-        let (decision, reason, expires_at) = match verdict {
-            Verdict::Admit(person) if self.admitted.iter().any(|(p, _)| *p == person) => return None,
-            Verdict::Admit(person) => {
-                self.admitted.push((person, now));
-                (Decision::Admit, Reason::Matched, Some(capture_time.at + self.options.grant))
-            }
-            Verdict::Refer(reason) => (Decision::Refer, reason, None),
-        };
-        let latency_ms = latency(times);
-        Some(EntryDraft { decision, reason, method: Method::Face, capture_time, latency_ms, expires_at })
-    }
-}
-
-fn latency(times: &ProbeTimes) -> EntryLatency {
-    // A tenth of a millisecond is finer than anything that is measured here.
-    let millis = |d: Duration| (d.as_secs_f64() * 10_000.0).round() / 10.0;
-    let capture_to_arrival = if times.frame.capture.at < times.arrived {
-        millis(times.arrived.distance(times.frame.capture.at))
-    } else {
-        0.0
-    };
-    EntryLatency {
-        capture_to_arrival,
-        detect: millis(times.detected.since(times.frame.arrival)),
-        embed: millis(times.embedded.since(times.detected)),
-        decide: millis(times.matched.since(times.embedded)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gatehouse_core::time::{ClockSource, StreamTime};
-
-    use super::*;
-
-    const OPTIONS: GateOptions = GateOptions {
-        min_eye_distance_px: 40.0,
-        agreement: Agreement { frames_to_agree: 2, frames_to_judge: 3 },
-        cool_down: Duration::from_secs(10),
-        grant: Duration::from_secs(5),
-    };
-    const ANN: PersonKey = PersonKey(7);
-
-    fn at(ms: u64) -> Monotonic {
-        Monotonic::from_start(Duration::from_millis(ms))
-    }
-
-    fn face(x: f32, eye_distance: f32) -> Face {
-        let p = |dx: f32, dy: f32| Point { x: x + dx, y: 100.0 + dy };
-        Face {
-            box_in_frame: Rect { x, y: 60.0, width: eye_distance * 2.5, height: eye_distance * 3.0 },
-            score: 0.9,
-            landmarks_in_frame: [p(0.0, 0.0), p(eye_distance, 0.0), p(20.0, 30.0), p(5.0, 60.0), p(35.0, 60.0)],
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            tracks: Tracks::default(),
+            codes: Codes::default(),
+            card: None,
+            excuses: Vec::new(),
+            admissions: Admissions::default(),
+            stale_frames: 0,
         }
     }
 
-    fn times(ms: u64) -> ProbeTimes {
-        let wall = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + Duration::from_millis(ms);
-        let capture = CaptureTime { at: wall - Duration::from_millis(30), source: ClockSource::Rtcp, error_ms: 100 };
-        let frame = FrameTimes { stream: StreamTime(Duration::from_millis(ms)), arrival: at(ms), capture };
-        ProbeTimes { frame, arrived: wall, detected: at(ms + 9), embedded: at(ms + 40), matched: at(ms + 41) }
+    /// Frames, and codes, that came too late to be evidence. A number that grows means an overloaded node, or a camera whose
+    /// clock is behind.
+    pub fn stale_frames(&self) -> u64 {
+        self.stale_frames
     }
 
-    /// Shows one face at these times, each frame matching `who`; returns the entries.
-    fn walk_up(gate: &mut Gate, at_ms: impl Iterator<Item = u64>, who: Option<PersonKey>) -> Vec<EntryDraft> {
-        at_ms
-            .filter_map(|ms| {
-                let probes = gate.see(&[face(300.0, 60.0)], at(ms));
-                probes.first().and_then(|probe| gate.judge(probe.track, who, &times(ms)))
-            })
-            .collect()
+    /// Takes the faces of one frame, also when there are none. To be called for every analysed frame: what is due is told
+    /// here.
+    pub fn see(&mut self, faces: &[Face], times: &StageTimes) -> Seen {
+        let (now, policy) = (times.matched, self.policy);
+        let mut seen = Seen::default();
+        self.excuses.retain(|until| now < *until);
+        self.tracks.retain(|t| !t.state.may_make_way() || now.since(t.seen) < ADMITTED_FORGOTTEN_AFTER);
+        let boxes: Vec<Rect> = faces.iter().map(|f| f.box_in_frame).collect();
+        let sightings = self.tracks.update(&boxes, now, Visitor::default);
+        for (sighting, face) in sightings.iter().zip(faces) {
+            if let Some(track) = self.tracks.get_mut(sighting.track) {
+                track.state.near = face.eye_distance_px() >= policy.min_eye_distance_px;
+                if sighting.continuity == Continuity::Jumped {
+                    track.state.may_be_another(now, &policy);
+                }
+            }
+        }
+        seen.outcomes.extend(self.tend_card(times));
+        for (sighting, face) in sightings.iter().zip(faces) {
+            let Some(track) = self.tracks.get_mut(sighting.track) else { continue };
+            let (id, visitor) = (probe_id(track), &mut track.state);
+            if self.card.as_ref().is_some_and(|card| card.face() == Some(id)) {
+                // Its own decision waits: the card's owner may be enrolled nowhere.
+                seen.probes.push(Probe { id, face: *face });
+                continue;
+            }
+            let observation = if visitor.near { Observation::Near } else { Observation::TooFar };
+            let before = visitor.encounter.stage();
+            let verdict = visitor.encounter.step(observation, now, &policy);
+            if before == Stage::Approach && visitor.encounter.stage() == Stage::Acquire && !self.excuses.is_empty() {
+                self.excuses.remove(0);
+                visitor.excused = true;
+            }
+            if visitor.near && visitor.encounter.wants_frames() {
+                seen.probes.push(Probe { id, face: *face });
+            }
+            if let Some(verdict) = verdict {
+                seen.outcomes.extend(self.settle(id.track, verdict, times));
+            }
+        }
+        seen
     }
 
-    #[test]
-    fn an_enrolled_person_is_admitted_once_and_again_only_after_the_cool_down() {
-        let mut gate = Gate::new(OPTIONS);
-        let first = walk_up(&mut gate, (0..2000).step_by(100), Some(ANN));
-        assert_eq!(first.len(), 1);
-        assert_eq!((first[0].decision, first[0].reason), (Decision::Admit, Reason::Matched));
-        let grant = first[0].expires_at.expect("an admit expires");
-        assert_eq!(grant, first[0].capture_time.at + OPTIONS.grant);
-        assert_eq!(
-            first[0].latency_ms,
-            EntryLatency { capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 }
-        );
-
-        let soon = walk_up(&mut gate, (5000..7000).step_by(100), Some(ANN));
-        assert_eq!(soon, [], "a new track of somebody admitted a moment ago says nothing");
-        let later = walk_up(&mut gate, (20_000..22_000).step_by(100), Some(ANN));
-        assert_eq!(later.len(), 1);
+    /// Whether a face is to be compared with a card (1:1) and not with the gallery; and if so, whether it is the card's.
+    pub fn compare_with_card(&self, probe: ProbeId, face: &Template) -> Option<bool> {
+        let card = self.card.as_ref().filter(|card| card.face() == Some(probe))?;
+        Some(card.matches(face, &self.policy))
     }
 
-    #[test]
-    fn a_stranger_is_referred_without_a_grant() {
-        let mut gate = Gate::new(OPTIONS);
-        let entries = walk_up(&mut gate, (0..4000).step_by(100), None);
-        assert_eq!(entries.len(), 1);
-        assert_eq!((entries[0].decision, entries[0].reason), (Decision::Refer, Reason::NoMatch));
-        assert_eq!(entries[0].expires_at, None);
+    /// Whether a card is being compared with a face.
+    pub fn verifies_card(&self) -> bool {
+        self.card.is_some()
     }
 
-    #[test]
-    fn who_is_far_away_is_not_looked_at() {
-        let mut gate = Gate::new(OPTIONS);
-        assert_eq!(gate.see(&[face(0.0, 39.0)], at(0)), []);
-        assert_eq!(gate.see(&[face(0.0, 39.0), face(400.0, 41.0)], at(100)).len(), 1);
+    /// Takes what was found out about a probe: [`Observation::Unusable`] or [`Observation::Face`]. Returns what that settles.
+    pub fn judge(&mut self, probe: ProbeId, observation: Observation, times: &StageTimes) -> Option<Outcome> {
+        let now = times.matched;
+        let fresh = times.is_fresh(&self.policy);
+        self.stale_frames += u64::from(!fresh);
+        let compared = self.card.as_ref().is_some_and(|card| card.face() == Some(probe));
+        if compared {
+            if let (Observation::Unusable(problem), Some(track)) = (observation, self.tracks.get_mut(probe.track)) {
+                track.state.encounter.note(problem);
+            }
+            let Observation::Face { matched: Matched::Card(same), live } = observation else { return None };
+            let verdict = self.card.as_mut().filter(|_| fresh)?.observe(same, live, now, &self.policy)?;
+            return self.end_card(verdict, times);
+        }
+        // The track may have been forgotten, or changed its face, while this was being found out.
+        let visitor = &mut self.tracks.get_mut(probe.track)?.state;
+        if visitor.stretch != probe.stretch || !fresh {
+            return None;
+        }
+        let verdict = visitor.encounter.step(observation, now, &self.policy)?;
+        self.settle(probe.track, verdict, times)
     }
 
-    #[test]
-    fn a_verdict_for_a_forgotten_track_is_dropped() {
-        let mut gate = Gate::new(OPTIONS);
-        let probe = gate.see(&[face(0.0, 60.0)], at(0))[0];
-        gate.see(&[], at(3000));
-        assert_eq!(gate.judge(probe.track, Some(ANN), &times(3000)), None);
+    /// Whether a code that was read is to be checked: it is new, its frame is not too old, and no card is being compared. To
+    /// be asked before the code is verified and counted as used; `times.matched` is when it was read.
+    pub fn notice_code(&mut self, text: &[u8], times: &StageTimes) -> bool {
+        if !times.is_fresh(&self.policy) {
+            self.stale_frames += 1;
+            return false;
+        }
+        let busy = self.card.is_some();
+        self.codes.notice(text, busy, times.matched)
+    }
+
+    /// Takes what the site says of a code that [`Gate::notice_code`] wanted checked.
+    pub fn show_pass(&mut self, seen: PassSeen, times: &StageTimes) -> Option<Outcome> {
+        let now = times.matched;
+        if !times.is_fresh(&self.policy) {
+            self.stale_frames += 1;
+            return None;
+        }
+        let (person, id, template) = match seen {
+            PassSeen::Refused(reason) => {
+                self.codes.refused(now);
+                self.excuse_nearest(now);
+                return Some(refer(reason, Method::Qr, None, times));
+            }
+            PassSeen::Accepted { person, id } => (person, id, None),
+            PassSeen::Card { id, template } => (None, id, Some(template)),
+        };
+        let admitted = Admitted { person, pass: Some(id) };
+        match self.admissions.again(&admitted, now, &self.policy) {
+            Again::No => {}
+            Again::SameVisit => return None,
+            Again::TooSoon => {
+                self.codes.refused(now);
+                self.excuse_nearest(now);
+                return Some(refer(Reason::PassUsed, Method::Qr, None, times));
+            }
+        }
+        if let Some(template) = template {
+            self.card = Some(CardCheck::new(id, template, now));
+            return self.tend_card(times);
+        }
+        let waiting = person.and_then(|person| {
+            let agrees = |visitor: &Visitor| visitor.encounter.agrees_on(person, now, &self.policy);
+            self.tracks.iter().find(|t| agrees(&t.state)).map(|t| t.id)
+        });
+        let method = if let Some(track) = waiting {
+            if let Some(track) = self.tracks.get_mut(track) {
+                track.state.encounter.decided_elsewhere();
+            }
+            Method::QrAndFace
+        } else {
+            self.excuse_nearest(now);
+            Method::Qr
+        };
+        Some(self.admit(admitted, Reason::PassAccepted, method, times))
+    }
+
+    /// The verdict of a track's own frames becomes an entry, unless it says nothing new.
+    fn settle(&mut self, track: TrackId, verdict: Verdict, times: &StageTimes) -> Option<Outcome> {
+        let visitor = &mut self.tracks.get_mut(track)?.state;
+        match verdict {
+            Verdict::Admit(person) => {
+                let admitted = Admitted { person: Some(person), pass: None };
+                if let Some(until) = self.admissions.cooling_until(&admitted, times.matched, &self.policy) {
+                    visitor.encounter.cool_down(until);
+                    self.look_again_at_the_track_of(person);
+                    return None;
+                }
+                Some(self.admit(admitted, Reason::Matched, Method::Face, times))
+            }
+            // An excuse that nobody has claimed may be this one's: their track began before the phone hid their face.
+            Verdict::Refer(_) if visitor.excused || self.excuses.pop().is_some() => None,
+            Verdict::Refer(reason) => Some(refer(reason, Method::Face, visitor.encounter.problem(), times)),
+        }
+    }
+
+    /// A person who was admitted in one track and is seen in another has changed tracks: the first one follows somebody else
+    /// by now, who would be overlooked there.
+    fn look_again_at_the_track_of(&mut self, person: PersonKey) {
+        for visitor in self.tracks.iter_mut().map(|t| &mut t.state) {
+            if visitor.encounter.admitted() == Some(person) {
+                visitor.stretch += 1;
+                visitor.encounter = Encounter::default();
+            }
+        }
+    }
+
+    /// Chooses the face that a card is compared with: the nearest one that hasn't just been admitted. Ends the comparison when
+    /// its time is over.
+    fn tend_card(&mut self, times: &StageTimes) -> Option<Outcome> {
+        let nearest = self.nearest(times.matched, |visitor| visitor.encounter.admitted().is_none());
+        let admitted = self.nearest(times.matched, |visitor| visitor.encounter.admitted().is_some());
+        let card = self.card.as_mut()?;
+        card.bind(nearest.and_then(|id| self.tracks.get(id)).map(probe_id));
+        if admitted.is_some() {
+            card.admitted_is_near();
+        }
+        let verdict = card.due(times.matched, &self.policy)?;
+        self.end_card(verdict, times)
+    }
+
+    /// Ends the comparison with a card, and with it the card's template.
+    fn end_card(&mut self, verdict: CardVerdict, times: &StageTimes) -> Option<Outcome> {
+        let card = self.card.take().filter(|card| !card.is_idle())?;
+        let mut problem = None;
+        if let Some(track) = card.face().and_then(|face| self.tracks.get_mut(face.track)) {
+            problem = track.state.encounter.problem();
+            track.state.excused = true;
+            track.state.encounter.decided_elsewhere();
+        } else {
+            self.excuses.push(times.matched + EXCUSED_FOR);
+        }
+        match verdict {
+            CardVerdict::Admit => {
+                let admitted = Admitted { person: None, pass: Some(card.id()) };
+                Some(self.admit(admitted, Reason::Matched, Method::QrAndFace, times))
+            }
+            CardVerdict::Refer(reason) => Some(refer(reason, Method::QrAndFace, problem, times)),
+        }
+    }
+
+    /// The nearest face that was in sight just now.
+    fn nearest(&self, now: Monotonic, wanted: impl Fn(&Visitor) -> bool) -> Option<TrackId> {
+        let in_sight = |t: &&Track<Visitor>| t.state.near && now.since(t.seen) < IN_SIGHT && wanted(&t.state);
+        let nearest = self.tracks.iter().filter(in_sight);
+        nearest.max_by(|a, b| a.box_in_frame.area().total_cmp(&b.box_in_frame.area())).map(|t| t.id)
+    }
+
+    /// Whoever showed a pass has been decided about: their face isn't to be referred as well. That is one face, the nearest,
+    /// or the next that comes up.
+    fn excuse_nearest(&mut self, now: Monotonic) {
+        let nearest = self.nearest(now, |visitor| !visitor.excused);
+        match nearest.and_then(|id| self.tracks.get_mut(id)) {
+            Some(track) => track.state.excused = true,
+            None => self.excuses.push(now + EXCUSED_FOR),
+        }
+    }
+
+    fn admit(&mut self, admitted: Admitted, reason: Reason, method: Method, times: &StageTimes) -> Outcome {
+        self.admissions.add(admitted, times.matched, &self.policy);
+        let entry = EntryDraft {
+            decision: Decision::Admit,
+            reason,
+            method,
+            capture_time: times.frame.capture,
+            latency_ms: times.latency(),
+            expires_at: Some(times.grant_ends(&self.policy)),
+        };
+        Outcome { entry, admitted: Some(admitted), problem: None }
     }
 }
+
+impl Visitor {
+    /// Whether the next in the queue may step into this track's place: the person's own cool-down keeps them from being
+    /// admitted twice, while a stranger would be referred twice.
+    fn may_make_way(&self) -> bool {
+        self.encounter.admitted().is_some() && !self.excused
+    }
+
+    fn may_be_another(&mut self, now: Monotonic, policy: &Policy) {
+        self.stretch += 1;
+        if self.may_make_way() {
+            self.encounter = Encounter::default();
+        }
+        self.encounter.step(Observation::MaybeAnother, now, policy);
+    }
+}
+
+fn probe_id(track: &Track<Visitor>) -> ProbeId {
+    ProbeId { track: track.id, stretch: track.state.stretch }
+}
+
+fn refer(reason: Reason, method: Method, problem: Option<Problem>, times: &StageTimes) -> Outcome {
+    let entry = EntryDraft {
+        decision: Decision::Refer,
+        reason,
+        method,
+        capture_time: times.frame.capture,
+        latency_ms: times.latency(),
+        expires_at: None,
+    };
+    Outcome { entry, admitted: None, problem }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,34 @@ use gatehouse_picture::Rect;
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
 /// Overlap (IoU) at which a box continues a track. At 10 frames a second a face that walks up moves little in between.
 const SAME_FACE_AT: f32 = 0.3;
+/// Below this overlap the box has jumped: by a third of its width, or by 1.4 in size, from one analysed frame to the next.
+const SMOOTH_AT: f32 = 0.5;
+/// A face that was out of sight for this long may have made way for another at the same place.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(1);
 
 /// Names a track within one camera; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrackId(pub u64);
+
+/// How a box of a frame goes on from what was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// A new track.
+    New,
+    /// The same face, as far as boxes can tell.
+    Smooth,
+    /// Near enough to be followed, and too far off to be sure that it is still the same face.
+    Jumped,
+}
+
+/// Which track a box of a frame belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// The track.
+    pub track: TrackId,
+    /// How the box goes on from the track's last one.
+    pub continuity: Continuity,
+}
 
 /// One followed face, and what its user keeps with it.
 #[derive(Debug)]
@@ -41,10 +65,10 @@ impl<T> Default for Tracks<T> {
 }
 
 impl<T> Tracks<T> {
-    /// Continues or starts a track for each box of one frame, and forgets old ones. Returns the track of each box.
+    /// Continues or starts a track for each box of one frame, and forgets old ones. Returns the sighting of each box.
     ///
     /// The best-overlapping pair is joined first, so that of two people close together each keeps their own track.
-    pub fn update(&mut self, boxes_in_frame: &[Rect], now: Monotonic, start: impl Fn() -> T) -> Vec<TrackId> {
+    pub fn update(&mut self, boxes_in_frame: &[Rect], now: Monotonic, start: impl Fn() -> T) -> Vec<Sighting> {
         self.tracks.retain(|t| now.since(t.seen) < FORGOTTEN_AFTER);
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (b, candidate) in boxes_in_frame.iter().enumerate() {
@@ -56,32 +80,56 @@ impl<T> Tracks<T> {
             }
         }
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut ids: Vec<Option<TrackId>> = vec![None; boxes_in_frame.len()];
+        let mut sightings: Vec<Option<Sighting>> = vec![None; boxes_in_frame.len()];
         let mut taken = vec![false; self.tracks.len()];
-        for (_, b, t) in pairs {
-            if ids[b].is_none() && !taken[t] {
+        for (overlap, b, t) in pairs {
+            if sightings[b].is_none() && !taken[t] {
                 taken[t] = true;
-                ids[b] = Some(self.tracks[t].id);
-                self.tracks[t].box_in_frame = boxes_in_frame[b];
-                self.tracks[t].seen = now;
+                let track = &mut self.tracks[t];
+                let smooth = overlap >= SMOOTH_AT && now.since(track.seen) < OUT_OF_SIGHT;
+                let continuity = if smooth { Continuity::Smooth } else { Continuity::Jumped };
+                sightings[b] = Some(Sighting { track: track.id, continuity });
+                track.box_in_frame = boxes_in_frame[b];
+                track.seen = now;
             }
         }
-        ids.into_iter()
+        sightings
+            .into_iter()
             .zip(boxes_in_frame)
-            .map(|(id, box_in_frame)| id.unwrap_or_else(|| self.add(*box_in_frame, now, start())))
+            .map(|(sighting, box_in_frame)| sighting.unwrap_or_else(|| self.add(*box_in_frame, now, start())))
             .collect()
     }
 
-    fn add(&mut self, box_in_frame: Rect, seen: Monotonic, state: T) -> TrackId {
+    fn add(&mut self, box_in_frame: Rect, seen: Monotonic, state: T) -> Sighting {
         let id = TrackId(self.next);
         self.next += 1;
         self.tracks.push(Track { id, box_in_frame, seen, state });
-        id
+        Sighting { track: id, continuity: Continuity::New }
+    }
+
+    /// Forgets the tracks of which `keep` says no.
+    pub fn retain(&mut self, keep: impl FnMut(&Track<T>) -> bool) {
+        self.tracks.retain(keep);
+    }
+
+    /// A track that is still followed.
+    pub fn get(&self, id: TrackId) -> Option<&Track<T>> {
+        self.tracks.iter().find(|t| t.id == id)
     }
 
     /// A track that is still followed.
     pub fn get_mut(&mut self, id: TrackId) -> Option<&mut Track<T>> {
         self.tracks.iter_mut().find(|t| t.id == id)
+    }
+
+    /// All that are followed, in the order of their making.
+    pub fn iter(&self) -> impl Iterator<Item = &Track<T>> {
+        self.tracks.iter()
+    }
+
+    /// All that are followed, in the order of their making.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track<T>> {
+        self.tracks.iter_mut()
     }
 
     /// How many faces are followed.
@@ -111,9 +159,11 @@ mod tests {
     fn two_faces_side_by_side_keep_their_tracks_while_they_move() {
         let mut tracks = Tracks::<()>::default();
         let first = tracks.update(&[face(0.0), face(150.0)], at(0), || ());
+        assert!(first.iter().all(|s| s.continuity == Continuity::New));
         // Listed the other way round, and each a little further.
         let second = tracks.update(&[face(160.0), face(10.0)], at(100), || ());
-        assert_eq!(second, [first[1], first[0]]);
+        assert_eq!(second.iter().map(|s| s.track).collect::<Vec<_>>(), [first[1].track, first[0].track]);
+        assert!(second.iter().all(|s| s.continuity == Continuity::Smooth));
     }
 
     #[test]
@@ -126,5 +176,21 @@ mod tests {
         assert!(tracks.is_empty());
         let again = tracks.update(&[face(0.0)], at(2_100), || ());
         assert_ne!(first, again, "a name is never used again");
+    }
+
+    #[test]
+    fn a_box_that_leaps_grows_or_comes_back_late_has_jumped() {
+        let next = |moved: Rect, after_ms: u64| {
+            let mut tracks = Tracks::<()>::default();
+            tracks.update(&[face(0.0)], at(0), || ());
+            tracks.update(&[moved], at(after_ms), || ())[0].continuity
+        };
+        assert_eq!(next(face(20.0), 100), Continuity::Smooth);
+        assert_eq!(next(face(45.0), 100), Continuity::Jumped);
+        assert_eq!(next(face(80.0), 100), Continuity::New);
+        let grown = Rect { x: -25.0, y: 70.0, width: 150.0, height: 180.0 };
+        assert_eq!(next(grown, 100), Continuity::Jumped);
+        assert_eq!(next(face(0.0), 999), Continuity::Smooth);
+        assert_eq!(next(face(0.0), 1000), Continuity::Jumped);
     }
 }

@@ -16,7 +16,7 @@ pub enum NodeError {
     },
     /// The store's key is no key.
     #[error("store.key: {0}")]
-    Key(#[from] gatehouse_store::KeyError),
+    Key(#[from] gatehouse_credential::SecretTextError),
     /// The folder of the store can't be made.
     #[error("the store's folder {} can't be made: {source}", folder.display())]
     StoreFolder {
@@ -41,6 +41,39 @@ pub enum NodeError {
         gate: CameraId,
         /// The embedding model.
         model: String,
+    },
+    /// A calibration was measured with another model.
+    #[error("{}: {source}", path.display())]
+    Calibration {
+        /// The calibration's file.
+        path: std::path::PathBuf,
+        /// What doesn't fit.
+        source: gatehouse_models::calibration::CalibrationError,
+    },
+    /// A gate has a target, and nothing to compute its threshold from.
+    #[error(
+        "gate {gate}: `match_target` needs a calibration of model `{model}`, and its manifest has none: measure one with \
+         `gatehouse eval face DIR --calibration FILE` and name it as `calibration` in [models], or set `match_threshold`"
+    )]
+    NoCalibration {
+        /// The gate.
+        gate: CameraId,
+        /// The embedding model.
+        model: String,
+    },
+    /// A gate's target can't be met, or can't be shown to be.
+    #[error("gate {gate}: match_target: {source}")]
+    Target {
+        /// The gate.
+        gate: CameraId,
+        /// Why, and what could be.
+        source: gatehouse_models::calibration::TargetError,
+    },
+    /// A gate asks for liveness, and nobody says from which score on a face is live.
+    #[error("gate {gate}: set `liveness_threshold`, for the manifest of the liveness model states no threshold")]
+    NoLivenessThreshold {
+        /// The gate.
+        gate: CameraId,
     },
     /// The bus can't be opened.
     #[error(transparent)]

@@ -1,21 +1,28 @@
-//! Gate cameras: capture → face detection batcher → gate logic → embedding batcher → match and decide → publisher.
+//! Gate cameras: capture → face detection batcher → gate logic → embedding batcher → match, liveness and decision → publisher;
+//! and beside it capture → code reading ([`crate::codes`]) → decision → publisher.
 //!
-//! Locks: each gate's own state is behind its `state` mutex, taken by the detection and the embedding worker for a few
+//! Locks: each gate's own state is behind its `state` mutex, taken by the detection, embedding and code workers for a few
 //! microseconds and never while a model runs; no other lock is taken under it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use gatehouse_batching::{Batcher, Lane};
-use gatehouse_core::time::{Clock, FrameTimes, Monotonic, WallTime};
+use gatehouse_core::event::Direction;
+use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
-use gatehouse_gate::track::TrackId;
-use gatehouse_gate::{Gallery, Gate, GateOptions, ProbeTimes};
-use gatehouse_models::{AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, align_face};
+use gatehouse_gate::quality::{Limits, assess};
+use gatehouse_gate::{Gallery, Gate, LivenessPolicy, Matched, Observation, Policy, Probe, StageTimes};
+use gatehouse_models::{
+    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, LivenessModel, Template, TemplateProtection, align_face,
+};
+use gatehouse_picture::Rect;
 
+use crate::codes::{CodeIntake, CodeJob};
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
-use crate::publisher::Outbound;
+use crate::publisher::{Decided, Outbound};
 
 /// Score from which on a detection is taken for a face. YuNet's scores are bimodal; the value is its authors' own.
 const MIN_FACE_SCORE: f32 = 0.7;
@@ -23,36 +30,71 @@ const MIN_FACE_SCORE: f32 = 0.7;
 /// A gallery that is replaced whole when it changes; readers keep the one that they hold.
 pub(crate) type SharedGallery = RwLock<Arc<Gallery>>;
 
+/// What the operator set for a gate.
+pub(crate) struct GateLineOptions {
+    pub(crate) camera: CameraId,
+    pub(crate) direction: Direction,
+    pub(crate) policy: Policy,
+    /// How long the same pass isn't taken again.
+    pub(crate) pass_again: Duration,
+}
+
 /// One gate camera of a running node.
 pub(crate) struct GateLine {
     camera: CameraId,
+    direction: Direction,
+    liveness: LivenessPolicy,
+    pass_again: Duration,
     state: Mutex<Gate>,
     gallery: Arc<SharedGallery>,
     embed: Lane<EmbedJob>,
     analysed: AtomicU64,
+    outbound: Outbound,
 }
 
 impl GateLine {
     pub(crate) fn new(
-        camera: CameraId,
-        options: GateOptions,
+        options: GateLineOptions,
         gallery: Arc<SharedGallery>,
         embedding: &Batcher<EmbedJob>,
+        outbound: &Outbound,
     ) -> Arc<Self> {
-        let (state, analysed) = (Mutex::new(Gate::new(options)), AtomicU64::new(0));
-        Arc::new(Self { camera, state, gallery, embed: embedding.lane(), analysed })
+        let GateLineOptions { camera, direction, policy, pass_again } = options;
+        Arc::new(Self {
+            camera,
+            direction,
+            liveness: policy.liveness,
+            pass_again,
+            state: Mutex::new(Gate::new(policy)),
+            gallery,
+            embed: embedding.lane(),
+            analysed: AtomicU64::new(0),
+            outbound: outbound.clone(),
+        })
+    }
+
+    pub(crate) fn pass_again(&self) -> Duration {
+        self.pass_again
     }
 
     pub(crate) fn analysed(&self) -> u64 {
         self.analysed.load(Ordering::Relaxed)
     }
 
-    fn state(&self) -> MutexGuard<'_, Gate> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, Gate> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn gallery(&self) -> Arc<Gallery> {
         Arc::clone(&self.gallery.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands a decision to the publisher. Why a face was of no use goes into the operator's log; it says nothing of whose.
+    pub(crate) fn decide(&self, outcome: gatehouse_gate::Outcome) {
+        if let Some(problem) = outcome.problem {
+            tracing::info!(camera = %self.camera, "referred; the last picture of the face was of no use: {problem}");
+        }
+        self.outbound.enter(Decided { gate: self.camera.clone(), direction: self.direction, outcome });
     }
 }
 
@@ -66,33 +108,40 @@ pub(crate) struct DetectJob {
 /// One frame's faces waiting to be embedded.
 pub(crate) struct EmbedJob {
     line: Arc<GateLine>,
-    times: FrameTimes,
+    frame: Frame,
     arrived: WallTime,
     detected: Monotonic,
-    tracks: Vec<TrackId>,
+    probes: Vec<Probe>,
     faces: Vec<AlignedFace>,
 }
 
-/// Takes a gate camera's frames on its decoder's thread and puts those that are due into its detection lane.
+/// Takes a gate camera's frames on its decoder's thread and puts those that are due into its lanes.
 pub(crate) struct GateSink {
     pub(crate) line: Arc<GateLine>,
     pub(crate) lane: Arc<Lane<DetectJob>>,
+    pub(crate) codes: Lane<CodeJob>,
+    pub(crate) code_intake: CodeIntake,
     pub(crate) intake: Intake,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl FrameSink for GateSink {
     fn deliver(&self, frame: Frame) {
-        if self.intake.admit(&frame).is_some() {
-            self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived: self.clock.wall() });
+        if self.intake.admit(&frame).is_none() {
+            return;
         }
+        let arrived = self.clock.wall();
+        if self.code_intake.admits(&frame) {
+            self.codes.offer(CodeJob::new(&self.line, &frame, arrived));
+        }
+        self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived });
     }
 }
 
 /// Runs the face detector until its batcher is closed.
 pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, clock: &dyn Clock) {
     let failures = LogLimit::default();
-    let mut batch = Vec::new();
+    let mut batch: Vec<DetectJob> = Vec::new();
     let mut found: Vec<Vec<Face>> = Vec::new();
     while batcher.collect(&mut batch) {
         let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
@@ -102,64 +151,138 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
             }
             continue;
         }
-        for (job, faces) in batch.iter().zip(&found) {
-            job.line.analysed.fetch_add(1, Ordering::Relaxed);
-            let probes = job.line.state().see(faces, clock.monotonic());
-            let (mut tracks, mut aligned) = (Vec::new(), Vec::new());
-            for probe in probes {
-                // Landmarks on one spot make no alignment: such a face is a false one, or useless.
-                if let Ok(face) = align_face(&job.frame.picture(), &probe.landmarks_in_frame) {
-                    tracks.push(probe.track);
-                    aligned.push(face);
-                }
-            }
-            if !aligned.is_empty() {
-                job.line.embed.offer(EmbedJob {
-                    line: Arc::clone(&job.line),
-                    times: job.frame.times,
-                    arrived: job.arrived,
-                    detected: clock.monotonic(),
-                    tracks,
-                    faces: aligned,
-                });
+        drop(pictures);
+        for (job, faces) in batch.drain(..).zip(&found) {
+            let line = Arc::clone(&job.line);
+            line.analysed.fetch_add(1, Ordering::Relaxed);
+            let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
+            let seen = line.state().see(faces, &times);
+            seen.outcomes.into_iter().for_each(|outcome| line.decide(outcome));
+            if let Some(job) = usable(job, seen.probes, &times, clock) {
+                line.embed.offer(job);
             }
         }
     }
 }
 
-/// Runs the face embedder until its batcher is closed, and decides.
-pub(crate) fn embed(mut embedder: FaceEmbedder, batcher: &Batcher<EmbedJob>, clock: &dyn Clock, outbound: &Outbound) {
-    let failures = LogLimit::default();
-    let mut batch: Vec<EmbedJob> = Vec::new();
-    let mut faces: Vec<AlignedFace> = Vec::new();
-    let mut embeddings: Vec<Embedding> = Vec::new();
-    while batcher.collect(&mut batch) {
-        faces.clear();
-        batch.iter_mut().for_each(|job| faces.append(&mut job.faces));
-        if let Err(e) = embedder.embed(&faces, &mut embeddings) {
-            if let Some(times) = failures.count(clock.monotonic()) {
-                tracing::error!(times, "faces at gates are dropped, embedding failed: {e}");
-            }
-            continue;
+/// Cuts out the faces that an embedder can make something of, and tells the gate of the others.
+fn usable(job: DetectJob, wanted: Vec<Probe>, times: &StageTimes, clock: &dyn Clock) -> Option<EmbedJob> {
+    let (mut probes, mut faces) = (Vec::new(), Vec::new());
+    for probe in wanted {
+        // Landmarks on one spot make no alignment: such a face is a false one, or useless.
+        let Ok(aligned) = align_face(&job.frame.picture(), &probe.face.landmarks_in_frame) else { continue };
+        let quality = assess(&probe.face, job.frame.size(), &aligned);
+        if let Some(problem) = quality.problems(&Limits::GATE).first() {
+            let outcome =
+                job.line.state().judge(probe.id, Observation::Unusable(*problem), &times.checked(clock.monotonic()));
+            outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
+        } else {
+            probes.push(probe);
+            faces.push(aligned);
         }
-        let embedded = clock.monotonic();
-        let mut probes = embeddings.drain(..);
-        for job in &batch {
-            let gallery = job.line.gallery();
-            for (track, probe) in job.tracks.iter().zip(probes.by_ref()) {
-                let person = gallery.identify(&probe, clock.wall());
-                let times = ProbeTimes {
-                    frame: job.times,
+    }
+    let DetectJob { line, frame, arrived } = job;
+    let detected = clock.monotonic();
+    (!faces.is_empty()).then_some(EmbedJob { line, frame, arrived, detected, probes, faces })
+}
+
+/// Embeds faces, matches them, asks whether those that match are live, and decides.
+pub(crate) struct Recogniser {
+    pub(crate) embedder: FaceEmbedder,
+    /// None where no gate asks for liveness.
+    pub(crate) liveness: Option<LivenessModel>,
+    pub(crate) protection: TemplateProtection,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A face that was matched.
+struct Compared<'a> {
+    job: &'a EmbedJob,
+    probe: &'a Probe,
+    matched: Matched,
+}
+
+impl Recogniser {
+    /// Works until the batcher is closed.
+    pub(crate) fn run(mut self, batcher: &Batcher<EmbedJob>) {
+        let (failures, liveness_failures) = (LogLimit::default(), LogLimit::default());
+        let mut batch: Vec<EmbedJob> = Vec::new();
+        let mut faces: Vec<AlignedFace> = Vec::new();
+        let mut embeddings: Vec<Embedding> = Vec::new();
+        while batcher.collect(&mut batch) {
+            faces.clear();
+            batch.iter_mut().for_each(|job| faces.append(&mut job.faces));
+            if let Err(e) = self.embedder.embed(&faces, &mut embeddings) {
+                if let Some(times) = failures.count(self.clock.monotonic()) {
+                    tracing::error!(times, "faces at gates are dropped, embedding failed: {e}");
+                }
+                continue;
+            }
+            let compared = self.compare(&batch, &mut embeddings);
+            let live = self.judge_liveness(&compared, &liveness_failures);
+            let embedded = self.clock.monotonic();
+            for (compared, live) in compared.iter().zip(live) {
+                let job = compared.job;
+                let times = StageTimes {
+                    frame: job.frame.times,
                     arrived: job.arrived,
                     detected: job.detected,
                     embedded,
-                    matched: clock.monotonic(),
+                    matched: self.clock.monotonic(),
                 };
-                let entry = job.line.state().judge(*track, person, &times);
-                if let Some(draft) = entry {
-                    outbound.enter(job.line.camera.clone(), draft);
-                }
+                let observation = Observation::Face { matched: compared.matched, live };
+                let outcome = job.line.state().judge(compared.probe.id, observation, &times);
+                outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
             }
         }
+    }
+
+    /// Compares each face with the card that is held up to its gate, or with the gate's gallery.
+    fn compare<'a>(&self, batch: &'a [EmbedJob], embeddings: &mut Vec<Embedding>) -> Vec<Compared<'a>> {
+        let mut compared = Vec::with_capacity(embeddings.len());
+        let mut embeddings = embeddings.drain(..);
+        for job in batch {
+            let gallery = job.line.gallery();
+            let templates: Vec<Template> =
+                embeddings.by_ref().take(job.probes.len()).map(|e| self.protection.protect(&e)).collect();
+            let identified = gallery.identify_all(&templates, self.clock.wall());
+            let state = job.line.state();
+            for ((probe, template), matched) in job.probes.iter().zip(&templates).zip(identified) {
+                let card = state.compare_with_card(probe.id, template);
+                compared.push(Compared { job, probe, matched: card.map_or(matched, Matched::Card) });
+            }
+        }
+        compared
+    }
+
+    /// The liveness of each face that matches somebody, where its gate asks for it. A face that matches no one isn't looked
+    /// at any further.
+    fn judge_liveness(&mut self, compared: &[Compared<'_>], failures: &LogLimit) -> Vec<Option<f32>> {
+        let mut live = vec![None; compared.len()];
+        let Some(model) = &mut self.liveness else { return live };
+        let asked: Vec<usize> = (0..compared.len())
+            .filter(|i| {
+                let Compared { job, matched, .. } = &compared[*i];
+                let somebody = matches!(matched, Matched::Person(_) | Matched::Card(true));
+                somebody && job.line.liveness != LivenessPolicy::Off
+            })
+            .collect();
+        if asked.is_empty() {
+            return live;
+        }
+        let pictures: Vec<_> = asked.iter().map(|i| compared[*i].job.frame.picture()).collect();
+        let faces: Vec<(_, Rect)> =
+            asked.iter().zip(&pictures).map(|(i, picture)| (picture, compared[*i].probe.face.box_in_frame)).collect();
+        let mut scores = Vec::new();
+        if let Err(e) = model.score(&faces, &mut scores) {
+            if let Some(times) = failures.count(self.clock.monotonic()) {
+                tracing::error!(times, "nobody is judged live, the liveness model failed: {e}");
+            }
+            return live;
+        }
+        for (i, score) in asked.into_iter().zip(scores) {
+            live[i] = Some(score);
+        }
+        live
     }
 }

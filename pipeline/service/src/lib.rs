@@ -5,11 +5,14 @@
 
 pub mod view;
 
+mod codes;
 mod crowds;
 mod error;
 mod gallery_watch;
+mod gate_rules;
 mod gates;
 mod health;
+mod housekeeping;
 mod intake;
 mod log_limit;
 mod node;
@@ -19,4 +22,6 @@ mod threads;
 mod wiring;
 
 pub use error::NodeError;
-pub use node::{Node, open_registry, open_store};
+pub use gate_rules::{calibration, match_rule, threshold_for_target};
+pub use node::{Node, open_registry, open_store, site_secret};
+pub use wiring::stream;

@@ -8,15 +8,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gatehouse_bus::{Bus, BusOptions};
 use gatehouse_capture::{Camera, Cameras};
-use gatehouse_config::Site;
+use gatehouse_config::{self as config, Site};
 use gatehouse_core::CameraId;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
+use gatehouse_credential::{SiteSecret, SiteSigner};
 use gatehouse_models::{Assets, Catalogue, Registry};
-use gatehouse_store::{SiteEncryptionKey, Store};
+use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
 use crate::health::{Counters, HealthBoard};
+use crate::housekeeping::{Housekeeping, Present};
 use crate::publisher::{self, Outbound, Publisher};
 use crate::threads::Threads;
 use crate::view::NodeView;
@@ -27,18 +29,29 @@ const HEALTH_EVERY: Duration = Duration::from_secs(10);
 /// Share of a stop's deadline that the cameras may take; the rest is for draining what they left in the queues.
 const CAMERAS_SHARE: f64 = 0.5;
 
+/// The secret of a site.
+///
+/// # Errors
+/// If it can't be had, or is none.
+pub fn site_secret(site: &Site) -> Result<SiteSecret, NodeError> {
+    let secret = |source| NodeError::Secret { what: "store.key".into(), source };
+    Ok(SiteSecret::from_text(site.store.key.resolve().map_err(secret)?.expose())?)
+}
+
 /// Opens the store of a site, with its key. Makes the store's folder, for its owner alone, if it isn't there.
 ///
 /// # Errors
 /// If the key can't be had or doesn't fit, or the file can't be opened.
 pub fn open_store(site: &Site) -> Result<Store, NodeError> {
-    let secret = |source| NodeError::Secret { what: "store.key".into(), source };
-    let key = SiteEncryptionKey::from_text(site.store.key.resolve().map_err(secret)?.expose())?;
+    open_store_with(site, &site_secret(site)?)
+}
+
+fn open_store_with(site: &Site, secret: &SiteSecret) -> Result<Store, NodeError> {
     if let Some(folder) = site.store.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|source| NodeError::StoreFolder { folder: folder.to_owned(), source })?;
     }
-    Ok(Store::open(&site.store.path, &key)?)
+    Ok(Store::open(&site.store.path, secret)?)
 }
 
 /// The models that a site may use: the built-in manifests and those of the site's own folders.
@@ -76,12 +89,14 @@ impl Node {
     /// If anything that it needs is missing or wrong.
     pub fn start(site: &Site, assets: Assets, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
         gatehouse_capture::init()?;
-        let store = Arc::new(open_store(site)?);
+        let secret = site_secret(site)?;
+        let store = Arc::new(open_store_with(site, &secret)?);
         let models = Models::load(site, &open_registry(assets, &site.models.manifests)?)?;
         let view = Arc::new(view_of(site));
         let key = SiteKey::new(&site.site.area, &site.site.id);
         let bus = Arc::new(open_bus(site, &key, &store, &view)?);
 
+        let present = Arc::new(Present::default());
         let (outbound, inbound) = publisher::channel();
         let (abandon, abandoned) = bounded(0);
         let mut publishers = Threads::new();
@@ -89,9 +104,11 @@ impl Node {
             bus: Arc::clone(&bus),
             store: Arc::clone(&store),
             view: Arc::clone(&view),
-            key,
+            site: key.to_string(),
+            key: key.clone(),
             clock: Arc::clone(&clock),
-            keep_entries: site.store.outbox,
+            signer: SiteSigner::new(&secret),
+            present: Arc::clone(&present),
             abandoned,
         };
         let gates = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
@@ -100,7 +117,16 @@ impl Node {
         let ids = site.gates.iter().map(|g| &g.id).chain(site.crowds.iter().map(|c| &c.id));
         let health = Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));
         let mut workers = Threads::new();
-        let ends = Ends { site, clock: &clock, health: &health, outbound: &outbound, view: &view, store: &store };
+        let ends = Ends {
+            site,
+            clock: &clock,
+            health: &health,
+            outbound: &outbound,
+            view: &view,
+            store: &store,
+            secret: &secret,
+            key: &key,
+        };
         let wiring = Wiring::new(models, &ends, &mut workers)?;
 
         let mut cameras = Cameras::default();
@@ -109,10 +135,19 @@ impl Node {
         }
         let cameras = Arc::new(Mutex::new(cameras));
         let (stop_tickers, stopped) = bounded(0);
-        if let Some((galleries, revision)) = wiring.galleries {
+        if let Some((galleries, loaded)) = wiring.galleries {
             let stopped = stopped.clone();
-            workers.spawn("gallery", move || galleries.watch(revision, &stopped))?;
+            workers.spawn("gallery", move || galleries.watch(loaded, &stopped))?;
         }
+        let housekeeping = Housekeeping {
+            store,
+            clock: Arc::clone(&clock),
+            retention: retention(site),
+            people_limit: u64::from(site.store.people_limit),
+            present: site.gates.iter().any(|gate| gate.direction == config::Direction::Out).then_some(present),
+        };
+        let until_stopped = stopped.clone();
+        workers.spawn("housekeeping", move || housekeeping.run(&until_stopped))?;
         let (for_reports, counters) = (Arc::clone(&cameras), wiring.counters);
         workers.spawn("health", move || report_health(&health, &for_reports, &counters, &stopped))?;
         let close_batchers = wiring.close_batchers;
@@ -149,6 +184,16 @@ impl Node {
         drop(self.abandon);
         left.extend(self.bus.close(until.since(self.clock.monotonic())).err().map(|e| e.to_string()));
         left
+    }
+}
+
+fn retention(site: &Site) -> Retention {
+    Retention {
+        outbox: site.store.outbox,
+        entry_log: site.store.entry_log,
+        ended_consents: site.store.ended_consent,
+        audit: site.store.audit,
+        ended_passes: site.store.ended_pass,
     }
 }
 

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use gatehouse_bus::Bus;
-use gatehouse_core::event::{EntryEvent, EventId};
+use gatehouse_core::event::{Direction, EntryEvent, EventId};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
-use gatehouse_gate::EntryDraft;
-use gatehouse_store::Store;
+use gatehouse_credential::{PassId, SiteSigner, sign_grant};
+use gatehouse_gate::{Admitted, Outcome};
+use gatehouse_store::{PersonId, Store, Who};
 use ulid::Ulid;
 
 use crate::NodeError;
+use crate::housekeeping::Present;
 use crate::log_limit::LogLimit;
 use crate::tally::Tally;
 use crate::threads::Threads;
@@ -27,25 +29,30 @@ const ENTRIES_WAITING: usize = 1024;
 const EVENTS_WAITING: usize = 1024;
 /// Between two tries to write an entry that the store refused.
 const STORE_RETRY: Duration = Duration::from_millis(500);
-/// How often the entry thread looks at the clock for tallies and pruning.
+/// How often the entry thread looks at the clock for tallies.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two prunings of the outbox.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Entries read from the outbox at a time.
 const REPLAY_BATCH: usize = 256;
+
+/// A gate's decision on its way out.
+pub(crate) struct Decided {
+    pub(crate) gate: CameraId,
+    pub(crate) direction: Direction,
+    pub(crate) outcome: Outcome,
+}
 
 /// The pipeline's end of the publisher. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    entries: Sender<(CameraId, EntryDraft)>,
+    entries: Sender<Decided>,
     events: Sender<Event>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Outbound {
     /// Hands over an entry. Waits when the queue is full: an entry is never dropped.
-    pub(crate) fn enter(&self, gate: CameraId, draft: EntryDraft) {
-        if self.entries.send((gate, draft)).is_err() {
+    pub(crate) fn enter(&self, decided: Decided) {
+        if self.entries.send(decided).is_err() {
             tracing::error!("an entry was decided after the publisher had ended");
         }
     }
@@ -65,7 +72,7 @@ impl Outbound {
 
 /// The publisher's end.
 pub(crate) struct Inbound {
-    entries: Receiver<(CameraId, EntryDraft)>,
+    entries: Receiver<Decided>,
     events: Receiver<Event>,
 }
 
@@ -89,8 +96,13 @@ pub(crate) struct Publisher {
     pub(crate) store: Arc<Store>,
     pub(crate) view: Arc<NodeView>,
     pub(crate) key: SiteKey,
+    /// The same as text, which grants are bound to.
+    pub(crate) site: String,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keep_entries: Duration,
+    /// Signs the grants that come with admissions.
+    pub(crate) signer: SiteSigner,
+    /// How many people are inside, where that is known.
+    pub(crate) present: Arc<Present>,
     /// Closed when the node can't wait any longer for the store.
     pub(crate) abandoned: Receiver<()>,
 }
@@ -112,51 +124,55 @@ impl Publisher {
         }
     }
 
-    fn run_entries(&self, entries: &Receiver<(CameraId, EntryDraft)>, gates: Vec<CameraId>) {
+    fn run_entries(&self, entries: &Receiver<Decided>, gates: Vec<CameraId>) {
         let failures = LogLimit::default();
         self.publish_leftovers(&failures);
         let now = self.clock.wall();
         let mut tallies: Vec<Tally> = gates.into_iter().map(|gate| Tally::new(gate, now)).collect();
-        let mut pruned = None;
         loop {
             match entries.recv_timeout(TICK) {
-                Ok((gate, draft)) => {
-                    tallies.iter_mut().filter(|t| *t.gate() == gate).for_each(|t| t.count(draft.decision));
-                    let Some(entry) = self.store(&gate, &draft, &failures) else { return };
+                Ok(decided) => {
+                    let counted = &decided.outcome.entry;
+                    let tally = tallies.iter_mut().find(|t| *t.gate() == decided.gate);
+                    tally.into_iter().for_each(|tally| tally.count(counted.decision, counted.method));
+                    let Some(entry) = self.store(&decided, &failures) else { return };
                     self.publish_entry(entry, &failures);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let now = self.clock.wall();
-            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now)) {
+            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now, self.present.get())) {
                 self.send(&Event::Tally(event), &failures);
-            }
-            let monotonic = self.clock.monotonic();
-            if pruned.is_none_or(|at| monotonic.since(at) >= PRUNE_EVERY) {
-                pruned = Some(monotonic);
-                if let Err(e) = self.store.prune(now - self.keep_entries) {
-                    tracing::warn!("old entries stay in the outbox: {e}");
-                }
             }
         }
     }
 
-    /// Writes an entry to the outbox, however long that takes. `None` only when the node can't wait any longer.
-    fn store(&self, gate: &CameraId, draft: &EntryDraft, failures: &LogLimit) -> Option<EntryEvent> {
+    /// Writes an entry to the outbox, and whom it is about to the site's own log, however long that takes. `None` only when
+    /// the node can't wait any longer.
+    fn store(&self, decided: &Decided, failures: &LogLimit) -> Option<EntryEvent> {
+        let Decided { gate, direction, outcome } = decided;
+        let draft = &outcome.entry;
         let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
         let event_id = EventId(Ulid::from_parts(millis, rand::random()));
+        let who = outcome.admitted.map(who).unwrap_or_default();
         loop {
-            let stored = self.store.append_entry(gate, |sequence| EntryEvent {
-                event_id,
-                sequence,
-                gate: gate.clone(),
-                decision: draft.decision,
-                reason: draft.reason,
-                method: draft.method,
-                capture_time: draft.capture_time,
-                latency_ms: draft.latency_ms,
-                expires_at: draft.expires_at,
+            let stored = self.store.append_entry(gate, who, |sequence| {
+                let mut entry = EntryEvent {
+                    event_id,
+                    sequence,
+                    gate: gate.clone(),
+                    direction: *direction,
+                    decision: draft.decision,
+                    reason: draft.reason,
+                    method: draft.method,
+                    capture_time: draft.capture_time,
+                    latency_ms: draft.latency_ms,
+                    grant: None,
+                };
+                entry.grant =
+                    draft.expires_at.and_then(|end| sign_grant(&self.signer, self.site.as_str(), &entry, end));
+                entry
             });
             match stored {
                 Ok(entry) => return Some(entry),
@@ -182,10 +198,7 @@ impl Publisher {
                         entries = entries.len(),
                         "publishing entries that an earlier run left in the outbox"
                     );
-                    let before = entries.len();
-                    let published =
-                        entries.into_iter().filter(|entry| self.publish_entry(entry.clone(), failures)).count();
-                    if published < before {
+                    if !entries.into_iter().all(|entry| self.publish_entry(entry, failures)) {
                         return; // The bus doesn't take them; they stay for the next start and for whoever asks.
                     }
                 }
@@ -219,5 +232,13 @@ impl Publisher {
                 false
             }
         }
+    }
+}
+
+/// Whom the site's own log names; the event doesn't.
+fn who(admitted: Admitted) -> Who {
+    Who {
+        person: admitted.person.map(|person| PersonId::from_u128(person.0)),
+        pass: admitted.pass.map(|pass| PassId::from_bytes(pass.0.to_be_bytes())),
     }
 }

@@ -3,53 +3,54 @@
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::event::{Decision, TallyEvent};
+use gatehouse_core::event::{Decision, Method, TallyEvent};
 use gatehouse_core::time::WallTime;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One gate's running minute.
 #[derive(Debug)]
-pub(crate) struct Tally {
-    gate: CameraId,
-    from: WallTime,
-    admitted: u32,
-    referred: u32,
-}
+pub(crate) struct Tally(TallyEvent);
 
 impl Tally {
     /// A tally whose first minute starts with the minute that `now` lies in.
     pub(crate) fn new(gate: CameraId, now: WallTime) -> Self {
-        Self { gate, from: start_of_minute(now), admitted: 0, referred: 0 }
+        let from = start_of_minute(now);
+        Self(TallyEvent {
+            gate,
+            from,
+            until: from + MINUTE,
+            admitted_by_face: 0,
+            admitted_by_qr: 0,
+            admitted_by_both: 0,
+            referred: 0,
+            present: None,
+        })
     }
 
     pub(crate) fn gate(&self) -> &CameraId {
-        &self.gate
+        &self.0.gate
     }
 
-    pub(crate) fn count(&mut self, decision: Decision) {
-        match decision {
-            Decision::Admit => self.admitted += 1,
-            Decision::Refer => self.referred += 1,
-        }
+    pub(crate) fn count(&mut self, decision: Decision, method: Method) {
+        let counter = match (decision, method) {
+            (Decision::Admit, Method::Face) => &mut self.0.admitted_by_face,
+            (Decision::Admit, Method::Qr) => &mut self.0.admitted_by_qr,
+            (Decision::Admit, Method::QrAndFace) => &mut self.0.admitted_by_both,
+            (Decision::Refer, _) => &mut self.0.referred,
+        };
+        *counter += 1;
     }
 
-    /// The minute's tally once it is over; the next one starts.
-    pub(crate) fn finish(&mut self, now: WallTime) -> Option<TallyEvent> {
-        let until = self.from + MINUTE;
+    /// The minute's tally once it is over, with how many people are inside; the next one starts.
+    pub(crate) fn finish(&mut self, now: WallTime, present: Option<u32>) -> Option<TallyEvent> {
         // A wall clock that was set back starts a new minute too, or nothing would be told until it has caught up.
-        if now >= self.from && now < until {
+        if now >= self.0.from && now < self.0.until {
             return None;
         }
-        let event = TallyEvent {
-            gate: self.gate.clone(),
-            from: self.from,
-            until,
-            admitted_by_face: self.admitted,
-            referred_by_face: self.referred,
-        };
-        *self = Self::new(self.gate.clone(), now);
-        Some(event)
+        let next = Self::new(self.0.gate.clone(), now);
+        let over = std::mem::replace(self, next);
+        Some(TallyEvent { present, ..over.0 })
     }
 }
 
@@ -66,14 +67,17 @@ mod tests {
     fn a_minute_is_told_once_it_is_over() {
         let at = |s: u64| WallTime::from_unix_nanos(1_790_000_040_000_000_000) + Duration::from_secs(s);
         let mut tally = Tally::new(CameraId::new("g"), at(10));
-        tally.count(Decision::Admit);
-        tally.count(Decision::Refer);
-        tally.count(Decision::Admit);
-        assert_eq!(tally.finish(at(59)), None);
-        let told = tally.finish(at(60)).expect("the minute is over");
+        tally.count(Decision::Admit, Method::Face);
+        tally.count(Decision::Refer, Method::Qr);
+        tally.count(Decision::Admit, Method::Face);
+        tally.count(Decision::Admit, Method::Qr);
+        tally.count(Decision::Admit, Method::QrAndFace);
+        assert_eq!(tally.finish(at(59), None), None);
+        let told = tally.finish(at(60), Some(12)).expect("the minute is over");
         assert_eq!((told.from, told.until), (at(0), at(60)));
-        assert_eq!((told.admitted_by_face, told.referred_by_face), (2, 1));
-        assert_eq!(tally.finish(at(119)), None);
-        assert_eq!(tally.finish(at(200)).map(|t| t.admitted_by_face), Some(0));
+        assert_eq!((told.admitted_by_face, told.admitted_by_qr, told.admitted_by_both), (2, 1, 1));
+        assert_eq!((told.referred, told.present), (1, Some(12)));
+        assert_eq!(tally.finish(at(119), None), None);
+        assert_eq!(tally.finish(at(200), None).map(|t| t.admitted_by_face), Some(0));
     }
 }

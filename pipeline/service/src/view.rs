@@ -257,6 +257,7 @@ mod tests {
             "event_id": "01K00000000000000000000000",
             "sequence": sequence,
             "gate": gate,
+            "direction": "in",
             "decision": "admit",
             "reason": "matched",
             "method": "face",

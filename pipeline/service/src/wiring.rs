@@ -5,20 +5,24 @@ use std::sync::Arc;
 use gatehouse_batching::{BatchPolicy, Batcher, Lane};
 use gatehouse_capture::{Login, Source, StreamOptions, Transport};
 use gatehouse_config::{self as config, Site};
+use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, ZoneId};
+use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::{Crowd, CrowdOptions, Thresholds, Zone};
-use gatehouse_gate::GateOptions;
-use gatehouse_gate::decision::Agreement;
-use gatehouse_models::{FaceDetector, FaceEmbedder, Manifest, PersonDetector, Registry, SessionOptions};
+use gatehouse_models::{
+    FaceDetector, FaceEmbedder, LivenessModel, PersonDetector, Registry, SessionOptions, TemplateProtection,
+};
 use gatehouse_picture::{NormalisedPolygon, Point};
-use gatehouse_store::{Revision, Store};
+use gatehouse_store::Store;
 
 use crate::NodeError;
+use crate::codes::{CodeIntake, CodeReader};
 use crate::crowds::{self, CrowdLine, CrowdSink};
-use crate::gallery_watch::{Galleries, TemplateModel};
-use crate::gates::{self, GateLine, GateSink};
+use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
+use crate::gate_rules;
+use crate::gates::{self, GateLine, GateSink, Recogniser};
 use crate::health::HealthBoard;
 use crate::intake::Intake;
 use crate::publisher::Outbound;
@@ -28,9 +32,17 @@ use crate::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
 /// The models that a site's cameras need, loaded and warm.
 pub(crate) struct Models {
     /// For gates, where there are any.
-    pub(crate) face: Option<(FaceDetector, FaceEmbedder)>,
+    pub(crate) face: Option<FaceModels>,
     /// For crowd cameras, where there are any.
     pub(crate) person: Option<PersonDetector>,
+}
+
+/// What gates need.
+pub(crate) struct FaceModels {
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+    /// None where no gate asks for liveness.
+    liveness: Option<LivenessModel>,
 }
 
 impl Models {
@@ -39,8 +51,12 @@ impl Models {
         let options = SessionOptions { intra_threads: site.models.threads };
         let mut models = Self { face: None, person: None };
         if !site.gates.is_empty() {
-            let detector = FaceDetector::load(registry, &site.models.face_detector, &options)?;
-            models.face = Some((detector, FaceEmbedder::load(registry, &site.models.face_embedder, &options)?));
+            let asks = site.gates.iter().any(|gate| gate.liveness != config::Liveness::Off);
+            models.face = Some(FaceModels {
+                detector: FaceDetector::load(registry, &site.models.face_detector, &options)?,
+                embedder: FaceEmbedder::load(registry, &site.models.face_embedder, &options)?,
+                liveness: asks.then(|| LivenessModel::load(registry, &site.models.liveness, &options)).transpose()?,
+            });
         }
         if !site.crowds.is_empty() {
             models.person = Some(PersonDetector::load(registry, &site.models.person_detector, &options)?);
@@ -61,7 +77,7 @@ pub(crate) struct Wiring {
     /// Closes the batchers, so that the workers end.
     pub(crate) close_batchers: Vec<Box<dyn FnOnce() + Send>>,
     /// The galleries to keep equal to the store, and the state that they were read from.
-    pub(crate) galleries: Option<(Galleries, Revision)>,
+    pub(crate) galleries: Option<(Galleries, Loaded)>,
 }
 
 /// What every line is plugged into.
@@ -72,6 +88,8 @@ pub(crate) struct Ends<'a> {
     pub(crate) outbound: &'a Outbound,
     pub(crate) view: &'a Arc<NodeView>,
     pub(crate) store: &'a Arc<Store>,
+    pub(crate) secret: &'a SiteSecret,
+    pub(crate) key: &'a SiteKey,
 }
 
 impl Wiring {
@@ -79,8 +97,8 @@ impl Wiring {
     pub(crate) fn new(models: Models, ends: &Ends<'_>, workers: &mut Threads) -> Result<Self, NodeError> {
         let mut wiring =
             Self { cameras: Vec::new(), counters: Vec::new(), close_batchers: Vec::new(), galleries: None };
-        if let Some((detector, embedder)) = models.face {
-            wiring.gates(detector, embedder, ends, workers)?;
+        if let Some(models) = models.face {
+            wiring.gates(models, ends, workers)?;
         }
         if let Some(detector) = models.person {
             wiring.crowds(detector, ends, workers)?;
@@ -97,38 +115,47 @@ impl Wiring {
         batcher
     }
 
-    fn gates(
-        &mut self,
-        detector: FaceDetector,
-        embedder: FaceEmbedder,
-        ends: &Ends<'_>,
-        workers: &mut Threads,
-    ) -> Result<(), NodeError> {
-        let (detection, embedding) = (self.batcher(ends), self.batcher(ends));
+    fn gates(&mut self, models: FaceModels, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+        let FaceModels { detector, embedder, liveness } = models;
+        let (detection, embedding, codes) = (self.batcher(ends), self.batcher(ends), self.batcher(ends));
         let manifest = embedder.manifest();
         let model = TemplateModel { name: manifest.name.clone(), version: manifest.version.clone() };
+        let model_tag = ModelTag::of(&model.name, &model.version);
         let (store, clock) = (Arc::clone(ends.store), Arc::clone(ends.clock));
         let mut galleries = Galleries { store, model, clock, galleries: Vec::new() };
         for gate in &ends.site.gates {
             let id = CameraId::new(&gate.id);
-            let threshold = threshold(gate, manifest)?;
-            let line = GateLine::new(id.clone(), gate_options(gate), galleries.with_threshold(threshold), &embedding);
+            let rule = gate_rules::match_rule(ends.site, gate, manifest)?;
+            let options = gate_rules::options(gate, &rule, liveness.as_ref())?;
+            let line = GateLine::new(options, galleries.with_rule(rule), &embedding, ends.outbound);
             let lane = Arc::new(detection.lane());
             let sink = GateSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
+                codes: codes.lane(),
+                code_intake: CodeIntake::default(),
                 intake: Intake::new(gate.analyse_fps, ends.health),
                 clock: Arc::clone(ends.clock),
             };
             self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
             self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
         }
-        let revision = galleries.load()?;
-        self.galleries = Some((galleries, revision));
+        let loaded = galleries.load()?;
+        self.galleries = Some((galleries, loaded));
         let clock = Arc::clone(ends.clock);
         workers.spawn("face-detect", move || gates::detect(detector, &detection, clock.as_ref()))?;
-        let (clock, outbound) = (Arc::clone(ends.clock), ends.outbound.clone());
-        workers.spawn("face-embed", move || gates::embed(embedder, &embedding, clock.as_ref(), &outbound))
+        let protection = TemplateProtection::new(&ends.secret.derive(Purpose::TemplateProtection));
+        let recogniser = Recogniser { embedder, liveness, protection, clock: Arc::clone(ends.clock) };
+        workers.spawn("face-embed", move || recogniser.run(&embedding))?;
+        let reader = CodeReader {
+            site: ends.key.to_string(),
+            verifier: SiteSigner::new(ends.secret).verifier(),
+            card_key: CardKey::new(ends.secret),
+            model: model_tag,
+            store: Arc::clone(ends.store),
+            clock: Arc::clone(ends.clock),
+        };
+        workers.spawn("code-read", move || reader.run(&codes))
     }
 
     fn crowds(&mut self, detector: PersonDetector, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
@@ -159,24 +186,6 @@ fn overtaken<T>(lane: &Lane<T>) -> u64 {
     lane.counts().overtaken
 }
 
-fn threshold(gate: &config::GateCamera, embedder: &Manifest) -> Result<f32, NodeError> {
-    gate.match_threshold
-        .or(embedder.threshold.as_ref().map(|t| t.value))
-        .ok_or_else(|| NodeError::NoThreshold { gate: CameraId::new(&gate.id), model: embedder.name.clone() })
-}
-
-fn gate_options(gate: &config::GateCamera) -> GateOptions {
-    GateOptions {
-        min_eye_distance_px: gate.min_eye_distance_px as f32,
-        agreement: Agreement {
-            frames_to_agree: gate.frames_to_agree as usize,
-            frames_to_judge: gate.frames_to_judge as usize,
-        },
-        cool_down: gate.cool_down,
-        grant: gate.grant,
-    }
-}
-
 fn crowd_options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
     let zone = |zone: &config::Zone| {
         let corners = zone.polygon.iter().map(|p| Point { x: p.x, y: p.y }).collect();
@@ -196,7 +205,11 @@ fn crowd_options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOpt
     })
 }
 
-fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<StreamOptions, NodeError> {
+/// How a camera's stream is had, with its login.
+///
+/// # Errors
+/// If the login can't be had.
+pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<StreamOptions, NodeError> {
     let secret = |source| NodeError::Secret { what: format!("the login of camera {camera}"), source };
     let login = settings.login.as_ref().map(|login| login.resolve_login()).transpose().map_err(secret)?;
     Ok(StreamOptions {

@@ -4,25 +4,27 @@ use std::path::PathBuf;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PassId;
 
-use crate::people::PersonId;
+use crate::audit_verify::AuditFault;
+use crate::person::PersonId;
 
 /// What went wrong. No variant holds a name, a template or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file can't be opened or made.
     #[error(
-        "{}: can't open the store: {source}; check that its folder exists and that this user may write there",
+        "{}: can't open or make this file: {source}; check that its folder exists and that this user may write there",
         path.display()
     )]
     File {
-        /// The store's file.
+        /// The file.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
     /// The file is something else.
-    #[error("{}: this file is not a gatehouse store and is left untouched; name another file", path.display())]
+    #[error("{}: this file is not a gatehouse store, or has lost its beginning; it is left untouched", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -33,12 +35,33 @@ pub enum StoreError {
         path.display()
     )]
     Newer {
-        /// The store's file.
+        /// The file.
         path: PathBuf,
         /// The schema's version there.
         found: i64,
         /// The newest version that this program knows.
         known: i64,
+    },
+    /// A program from before the first release wrote it.
+    #[error(
+        "{}: an earlier development version of gatehouse made this store (schema {found}), and its templates can't be \
+         protected afterwards; it is left untouched: move it away and enrol everybody again",
+        path.display()
+    )]
+    Outdated {
+        /// The store's file.
+        path: PathBuf,
+        /// The schema's version there.
+        found: i64,
+    },
+    /// The store's file is not whole.
+    #[error(
+        "{}: the store is damaged or was cut short; it is left untouched: move it away and restore a backup",
+        path.display()
+    )]
+    Damaged {
+        /// The store's file.
+        path: PathBuf,
     },
     /// The store was made with another key.
     #[error(
@@ -50,10 +73,106 @@ pub enum StoreError {
         /// The store's file.
         path: PathBuf,
     },
+    /// The keys file is gone, and somebody's name is sealed with a key in it.
+    #[error(
+        "{}: the keys file is missing or empty, and without it the names and templates of the {people} people in {} \
+         can't be read by anyone; put it back from its own copy. If it is lost for good, move the store away and enrol \
+         everybody again",
+        path.display(), store.display()
+    )]
+    KeysMissing {
+        /// Where the keys file should be.
+        path: PathBuf,
+        /// The store's file.
+        store: PathBuf,
+        /// How many people have a row that needs a key; holders of cards with a guardian are counted too.
+        people: u64,
+    },
+    /// Some keys are missing that nobody destroyed.
+    #[error(
+        "{}: the keys of {missing} people in {} are not in this keys file: it is an older copy. Put back the newest \
+         one; or move the store away and restore a backup, which drops the people without a key",
+        path.display(), store.display()
+    )]
+    KeysOlder {
+        /// The keys file.
+        path: PathBuf,
+        /// The store's file.
+        store: PathBuf,
+        /// How many keys are missing.
+        missing: u64,
+    },
+    /// There are keys, but no store.
+    #[error(
+        "{}: there is a keys file, but no store beside it at {}; restore a backup of the store, or move the keys file \
+         away to begin with nobody enrolled",
+        path.display(), store.display()
+    )]
+    KeysWithoutStore {
+        /// The keys file.
+        path: PathBuf,
+        /// Where the store should be.
+        store: PathBuf,
+    },
+    /// The keys are another store's.
+    #[error("{}: these are the keys of another store; put back the keys file that belongs to this one", path.display())]
+    KeysOfAnother {
+        /// The keys file.
+        path: PathBuf,
+    },
+    /// The keys file is not whole.
+    #[error(
+        "{}: the keys file is damaged or was cut short; it is left untouched: put it back from its own copy",
+        path.display()
+    )]
+    KeysDamaged {
+        /// The keys file.
+        path: PathBuf,
+    },
+    /// A key doesn't open although the site's key is right.
+    #[error(
+        "{}: the key of {owner} ({part}) was damaged or moved here from another row; put the keys file back from its \
+         own copy, or forget that person and enrol them again",
+        path.display()
+    )]
+    KeyTampered {
+        /// The keys file.
+        path: PathBuf,
+        /// What the key seals: `name`, `face` or `card`.
+        part: &'static str,
+        /// The person's or the card's id.
+        owner: String,
+    },
+    /// A file is in the way.
+    #[error("{}: there is such a file already, and it is not overwritten; name another, or move it away", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A backup holds fewer people than there are keys.
+    #[error(
+        "{}: {people} people were enrolled after this backup was made and are not in it. Restore a newer backup if \
+         there is one; or say that they are to be dropped: they then have to enrol again, and can't be brought back",
+        path.display()
+    )]
+    NewerPeople {
+        /// The backup.
+        path: PathBuf,
+        /// How many.
+        people: u64,
+    },
+    /// The audit log is not what was written.
+    #[error("{}: the audit log was tampered with: {fault}", path.display())]
+    Audit {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        fault: AuditFault,
+    },
     /// A sealed value doesn't open although the key is right.
     #[error(
         "{}: `{column}` of {row} in table `{table}` was damaged or moved here from another row; restore the store from \
-         a backup, or forget that person and enrol them again",
+         a backup, or remove that row's owner and enrol them again",
         path.display()
     )]
     Tampered {
@@ -63,8 +182,8 @@ pub enum StoreError {
         table: &'static str,
         /// Which column.
         column: &'static str,
-        /// Which row: the person's id.
-        row: PersonId,
+        /// Which row: the id of a person, a pass or an entry.
+        row: String,
     },
     /// No person has that id.
     #[error("{}: no one with the id {person} is enrolled", path.display())]
@@ -91,6 +210,49 @@ pub enum StoreError {
         valid_until: WallTime,
         /// When the enrolment was tried.
         now: WallTime,
+    },
+    /// Someone enrolled for recognition without a template.
+    #[error("an enrolment for face recognition needs at least one template; enrol them for passes only instead")]
+    NoTemplate,
+    /// The person has no face enrolment to withdraw.
+    #[error("{}: {person} is enrolled for passes only: there is no face to withdraw", path.display())]
+    NoFace {
+        /// The store's file.
+        path: PathBuf,
+        /// Who.
+        person: PersonId,
+    },
+    /// One of many enrolments is unsound, so none was made.
+    #[error("person {number} of the batch: {source}; nobody of the batch was enrolled")]
+    InBatch {
+        /// Which, counted from 1.
+        number: usize,
+        /// What is wrong.
+        source: Box<StoreError>,
+    },
+    /// A pass or card that can't be issued like this.
+    #[error("pass {pass}: {reason}")]
+    Pass {
+        /// Which.
+        pass: PassId,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No pass or card has that id.
+    #[error("{}: there is no pass or card {pass}", path.display())]
+    NoSuchPass {
+        /// The store's file.
+        path: PathBuf,
+        /// The id asked for.
+        pass: PassId,
+    },
+    /// A look into the entry log without a reason.
+    #[error("a look into the entry log needs a reason, in 1 to {longest} characters; this has {found}")]
+    NoReason {
+        /// Characters found.
+        found: usize,
+        /// Characters allowed.
+        longest: usize,
     },
     /// A template that no model makes.
     #[error("template of model `{model}` version `{version}`: {reason}")]
@@ -125,7 +287,7 @@ pub enum StoreError {
         sequence: u64,
     },
     /// An entry that can't be written as JSON or read back.
-    #[error("{}: the outbox entry {sequence} of gate {gate} doesn't fit its type: {source}", path.display())]
+    #[error("{}: the entry {sequence} of gate {gate} doesn't fit its type: {source}", path.display())]
     Entry {
         /// The store's file.
         path: PathBuf,

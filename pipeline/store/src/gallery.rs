@@ -1,4 +1,4 @@
-//! The templates that a gate may compare with now, and how a running node learns that they changed.
+//! The templates that a gate may compare with now.
 
 use std::fmt;
 
@@ -6,13 +6,17 @@ use gatehouse_core::time::WallTime;
 use rusqlite::params;
 use zeroize::Zeroizing;
 
-use crate::error::StoreError;
-use crate::open::Store;
-use crate::people::{PersonId, template_place};
+use crate::enrol::template_place;
+use crate::error::{Abort, StoreError};
+use crate::gallery_change::revision_of;
+use crate::keys::Part;
+use crate::open::{Base, Store};
+use crate::person::PersonId;
+use crate::seal::Seal;
 
-/// A state of the templates and consents. Only good for being compared, by [`Store::changed_since`].
+/// A state of the templates and consents. Only good for [`Store::changed_since`] and [`Store::gallery_changes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revision(i64);
+pub struct Revision(pub(crate) i64);
 
 /// The templates of one model whose consents hold at one moment.
 #[derive(Debug)]
@@ -33,59 +37,100 @@ pub struct GalleryTemplate {
     pub consent_until: WallTime,
 }
 
+/// A template's row, still sealed.
+struct SealedRow {
+    person: String,
+    values: Vec<u8>,
+    consent_until: WallTime,
+}
+
 impl Store {
     /// The templates of a model whose consents hold at `now`. Templates of other models or versions can't be compared
-    /// with and stay out.
+    /// with and stay out; so does someone who is being forgotten just now.
     ///
     /// # Errors
-    /// If the store can't be read, or a template was altered.
+    /// If the store can't be read, or a template or a key was altered.
     pub fn gallery(&self, model: &str, model_version: &str, now: WallTime) -> Result<Gallery, StoreError> {
-        self.read("reading the gallery", |transaction| {
-            let revision = transaction.query_row(SELECT_REVISION, [], |row| row.get(0))?;
-            let mut statement = transaction.prepare_cached(
+        self.read_with_keys("reading the gallery", |site, keys| {
+            let revision = revision_of(site)?;
+            let mut statement = site.prepare_cached(
                 "SELECT person_id, values_sealed, valid_until_unix_ns FROM template JOIN consent USING (person_id)
                  WHERE model = ?1 AND model_version = ?2 AND given_at_unix_ns <= ?3 AND ?3 < valid_until_unix_ns
                  ORDER BY person_id, template_id",
             )?;
-            let mut rows = statement.query(params![model, model_version, now.unix_nanos()])?;
+            let rows = statement.query_map(params![model, model_version, now.unix_nanos()], |row| {
+                let consent_until = WallTime::from_unix_nanos(row.get(2)?);
+                Ok(SealedRow { person: row.get(0)?, values: row.get(1)?, consent_until })
+            })?;
+            // Both in the order of the people, so that one pass over each is enough.
+            let mut rows = rows.peekable();
             let mut templates = Vec::new();
-            while let Some(row) = rows.next()? {
-                let person = PersonId::from_column(row, 0)?;
-                let sealed: Vec<u8> = row.get(1)?;
-                let place_row = [&person.to_string(), model, model_version];
-                let Some(bytes) = self.unsealer().open(template_place(&place_row), &sealed) else {
-                    let path = self.path().to_owned();
-                    return Err(
-                        StoreError::Tampered { path, table: "template", column: "values_sealed", row: person }.into()
-                    );
-                };
-                let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                templates.push(GalleryTemplate {
-                    person,
-                    values: Zeroizing::new(values.collect()),
-                    consent_until: WallTime::from_unix_nanos(row.get(2)?),
-                });
+            let mut failed = None;
+            keys.each(&self.base.seal, Part::Face, |owner, seal| {
+                while let Some(row) =
+                    rows.next_if(|row| row.as_ref().is_ok_and(|row| row.person.as_str() <= owner) || row.is_err())
+                {
+                    match row {
+                        Ok(row) if row.person == owner => {
+                            templates.push(self.base.open_template(&seal, &row, model, model_version)?);
+                        }
+                        // Their key is gone: they are being forgotten.
+                        Ok(_) => {}
+                        Err(e) => failed = Some(e),
+                    }
+                }
+                Ok(())
+            })?;
+            let rest = rows.find_map(Result::err);
+            match failed.or(rest) {
+                Some(error) => Err(error.into()),
+                None => Ok(Gallery { revision, templates }),
             }
-            Ok(Gallery { revision: Revision(revision), templates })
-        })
-    }
-
-    /// Whether templates or consents changed since a gallery was read, by this process or another. Cheap enough to ask
-    /// several times a second; entries going through the outbox don't count as a change.
-    ///
-    /// A consent that ends by itself changes nothing here: see [`GalleryTemplate::consent_until`].
-    ///
-    /// # Errors
-    /// If the store can't be read.
-    pub fn changed_since(&self, revision: Revision) -> Result<bool, StoreError> {
-        self.read("looking for changes", |transaction| {
-            let now: i64 = transaction.prepare_cached(SELECT_REVISION)?.query_row([], |row| row.get(0))?;
-            Ok(now != revision.0)
         })
     }
 }
 
-const SELECT_REVISION: &str = "SELECT gallery_revision FROM meta";
+impl Base {
+    fn open_template(
+        &self,
+        seal: &Seal,
+        row: &SealedRow,
+        model: &str,
+        model_version: &str,
+    ) -> Result<GalleryTemplate, StoreError> {
+        let opened = seal.open(template_place(&[&row.person, model, model_version]), &row.values);
+        let (Some(bytes), Ok(person)) = (opened, row.person.parse()) else {
+            return Err(self.tampered("template", "values_sealed", &row.person));
+        };
+        let (chunks, _) = bytes.as_chunks();
+        let values = Zeroizing::new(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect());
+        Ok(GalleryTemplate { person, values, consent_until: row.consent_until })
+    }
+
+    /// One person's templates, if their consent holds at `now` and their key isn't destroyed.
+    pub(crate) fn templates_of(
+        &self,
+        site: &rusqlite::Transaction<'_>,
+        keys: &crate::keys::Keys,
+        person: PersonId,
+        (model, model_version): (&str, &str),
+        now: WallTime,
+    ) -> Result<Vec<GalleryTemplate>, Abort> {
+        let row = person.to_string();
+        let Some(seal) = keys.get(&self.seal, Part::Face, &row)? else { return Ok(Vec::new()) };
+        let mut statement = site.prepare_cached(
+            "SELECT values_sealed, valid_until_unix_ns FROM template JOIN consent USING (person_id)
+             WHERE person_id = ?4 AND model = ?1 AND model_version = ?2
+                 AND given_at_unix_ns <= ?3 AND ?3 < valid_until_unix_ns
+             ORDER BY template_id",
+        )?;
+        let rows = statement.query_map(params![model, model_version, now.unix_nanos(), row], |found| {
+            let consent_until = WallTime::from_unix_nanos(found.get(1)?);
+            Ok(SealedRow { person: row.clone(), values: found.get(0)?, consent_until })
+        })?;
+        rows.map(|row| Ok(self.open_template(&seal, &row?, model, model_version)?)).collect()
+    }
+}
 
 impl fmt::Debug for GalleryTemplate {
     /// Without the values.

@@ -1,101 +1,114 @@
-//! Opening a store: the file and its mode, the connection's settings, the schema, the key.
+//! Opening a store: its two files and their mode, the connections' settings, the schema, the key.
 
 use std::fmt;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use gatehouse_credential::{Purpose, SiteSecret};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
+use crate::audit::AuditKey;
 use crate::error::{Abort, StoreError};
-use crate::key::SiteEncryptionKey;
-use crate::migration::{self, Found, KNOWN};
-use crate::seal::{Place, Seal};
+use crate::forget::{Unfinished, finish_destroyed};
+use crate::keys::{Keys, empty_journal, holds_something, keys_path};
+use crate::migration::{Found, STORE};
+use crate::seal::{Place, Seal, random_bytes};
+use crate::settle;
 
 /// How long to wait for another process that is writing. Ours hold the store for milliseconds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Read and write for the owner, nothing for others.
 const MODE: u32 = 0o600;
 
-const KEY_CHECK: &[u8] = b"gatehouse store";
+/// What the store and the keys file both hold sealed, to notice a wrong key.
+pub(crate) const KEY_CHECK: &[u8] = b"gatehouse store";
 const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column: "key_check_sealed", row: &[] };
 
 /// The store of one site. See the crate's documentation for its rules and its lock.
 pub struct Store {
-    path: PathBuf,
-    seal: Seal,
-    connection: Mutex<Connection>,
+    pub(crate) base: Base,
+    files: Mutex<Files>,
+}
+
+/// Where a store lies, and what is derived from the site's secret.
+pub(crate) struct Base {
+    pub(crate) path: PathBuf,
+    pub(crate) keys_path: PathBuf,
+    pub(crate) seal: Seal,
+    pub(crate) audit: AuditKey,
+}
+
+/// The two open files.
+pub(crate) struct Files {
+    pub(crate) site: Connection,
+    pub(crate) keys: Keys,
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes it with this key. Several processes may have it open at once.
+    /// Opens the store at `path`, or makes it with this secret; its keys file lies beside it (`site.db`, `site.keys`).
+    /// Several processes may have it open at once. What a crash left half-done is finished.
     ///
-    /// The file belongs to its owner alone (mode 0600). The journal is a write-ahead log synchronised at every commit,
-    /// so what a call has returned survives a power cut.
+    /// Both files belong to their owner alone (mode 0600). The journal is a write-ahead log synchronised at every
+    /// commit, so what a call has returned survives a power cut.
     ///
     /// # Errors
-    /// If the file can't be made or opened, is no store, has a newer schema, or was made with another key. In all of
-    /// these cases an existing file is left as it was.
-    pub fn open(path: &Path, key: &SiteEncryptionKey) -> Result<Self, StoreError> {
-        let file_error = |source| StoreError::File { path: path.to_owned(), source };
-        // Made here rather than by SQLite, so that it never exists with a wider mode. SQLite gives the journal the same.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path);
-        let file = file.map_err(file_error)?;
-        let mode = file.metadata().map_err(file_error)?.permissions().mode() & 0o777;
-
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let sql = |source: rusqlite::Error| match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.to_owned() },
-            _ => StoreError::Sql { path: path.to_owned(), doing: "opening the store", source },
-        };
-        let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
-        connection.busy_timeout(BUSY).map_err(sql)?;
+    /// If a file can't be made or opened, is damaged or no store, has a schema that this program doesn't know, or was
+    /// made with another secret; or if the keys file is missing, older than the store, or another store's. In all of
+    /// these cases existing files are left as they were.
+    pub fn open(path: &Path, secret: &SiteSecret) -> Result<Self, StoreError> {
+        let base = Base::new(path, secret);
+        // Looked at in this order: another process that makes the store now makes its keys last.
+        if holds_something(&base.keys_path) && !path.exists() {
+            return Err(base.keys_without_store());
+        }
+        make_file(path)?;
+        let mut site = connect(path)?;
         // Before the first write, since even the choice of a journal changes the file.
-        accept(migration::find(&connection).map_err(sql)?, path)?;
-        set_up(&connection).map_err(sql)?;
+        let found = STORE.find(&site).map_err(|e| base.opening_error(e))?;
+        base.accept(found)?;
+        if !is_whole(path, &site).map_err(|e| base.opening_error(e))? {
+            return Err(StoreError::Damaged { path: path.to_owned() });
+        }
+        if found != Found::Nothing {
+            base.check_key(&site)?;
+        }
+        set_up(&site).map_err(|e| base.opening_error(e))?;
 
-        let store = Self { path: path.to_owned(), seal: Seal::new(key), connection: Mutex::new(connection) };
-        store.write("opening the store", |transaction| store.check_or_make(transaction))?;
-        if mode != MODE {
-            tracing::warn!(path = %path.display(), found = format!("{mode:o}"), "the store was open to others; closed it");
-            file.set_permissions(Permissions::from_mode(MODE)).map_err(file_error)?;
+        base.write(&mut site, "making the store", |transaction| base.make(transaction))?;
+        let (keys, unfinished) = base.write(&mut site, "opening the store", |transaction| {
+            // Once more: another process may have made the store just now.
+            base.check_key(transaction)?;
+            STORE.migrate(transaction, STORE.find(transaction)?)?;
+            let keys = settle::keys_of(&base, transaction)?;
+            let unfinished = finish_destroyed(&base, transaction, &keys)?;
+            settle::settle(&base, transaction, &keys)?;
+            Ok((keys, unfinished))
+        })?;
+        for file in [&base.path, &base.keys_path] {
+            close_to_others(file)?;
+        }
+        let store = Self { base, files: Mutex::new(Files { site, keys }) };
+        if unfinished.had_rows() {
+            tracing::warn!(path = %path.display(), "a withdrawal that was interrupted has been finished");
+        }
+        if !unfinished.is_empty() {
+            store.finish(&unfinished)?;
         }
         Ok(store)
     }
 
-    /// Checks the key, or writes schema and key check into an empty file. Looks again at what the file is, since another
-    /// process may have made it just now.
-    fn check_or_make(&self, transaction: &Transaction<'_>) -> Result<(), Abort> {
-        let version = accept(migration::find(transaction)?, &self.path)?;
-        if version > 0 {
-            let check: Vec<u8> = transaction.query_row("SELECT key_check_sealed FROM meta", [], |row| row.get(0))?;
-            if self.seal.open(KEY_CHECK_PLACE, &check).is_none_or(|text| text.as_slice() != KEY_CHECK) {
-                return Err(StoreError::WrongKey { path: self.path.clone() }.into());
-            }
-        }
-        if version < KNOWN {
-            migration::migrate(transaction, version)?;
-        }
-        if version == 0 {
-            let check = self.seal(KEY_CHECK_PLACE, KEY_CHECK)?;
-            transaction.execute("INSERT INTO meta (meta_id, key_check_sealed) VALUES (1, ?1)", [check])?;
-        }
-        Ok(())
-    }
-
     /// The store's file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.base.path
     }
 
-    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.seal.seal(place, plain).map_err(StoreError::Random)
-    }
-
-    pub(crate) fn unsealer(&self) -> &Seal {
-        &self.seal
+    /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and overwrite that copy each
+    /// time, or whoever has an older one can read the names and faces of people who have withdrawn since.
+    pub fn keys_path(&self) -> &Path {
+        &self.base.keys_path
     }
 
     /// Runs `work` on one unchanging state of the store.
@@ -104,7 +117,18 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Deferred, doing, work)
+        self.base.transact(&mut self.lock().site, TransactionBehavior::Deferred, doing, work)
+    }
+
+    /// As [`Self::read`], with the keys. The store's state begins with `work`'s first query of it: ask it before the
+    /// keys, or someone enrolled in between has a row without a key.
+    pub(crate) fn read_with_keys<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T, Abort>,
+    ) -> Result<T, StoreError> {
+        let Files { site, keys } = &mut *self.lock();
+        self.base.transact(site, TransactionBehavior::Deferred, doing, |transaction| work(transaction, keys))
     }
 
     /// Runs `work` and commits it, or nothing of it if it fails. Takes the write lock at once: a transaction that reads
@@ -114,17 +138,112 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        self.transact(TransactionBehavior::Immediate, doing, work)
+        self.base.write(&mut self.lock().site, doing, work)
+    }
+
+    /// As [`Self::write`], with the keys. What `work` writes there is committed at once, before the store's own
+    /// transaction.
+    pub(crate) fn write_with_keys<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T, Abort>,
+    ) -> Result<T, StoreError> {
+        let Files { site, keys } = &mut *self.lock();
+        self.base.write(site, doing, |transaction| work(transaction, keys))
+    }
+
+    /// After keys were destroyed and their rows deleted: drops the notes of it, and empties both journals, so that what
+    /// was deleted doesn't stay in them.
+    pub(crate) fn finish(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
+        let files = self.lock();
+        files.keys.clear_destroyed(&unfinished.owners)?;
+        empty_journal(&files.site).map_err(|e| self.base.error("emptying the journal", e))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Files> {
+        // A panic under the lock has rolled its transaction back: the connections are as good as before.
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Base {
+    pub(crate) fn new(path: &Path, secret: &SiteSecret) -> Self {
+        Self {
+            path: path.to_owned(),
+            keys_path: keys_path(path),
+            seal: Seal::new(&secret.derive(Purpose::Store)),
+            audit: AuditKey::new(secret.derive(Purpose::Audit)),
+        }
+    }
+
+    /// Why a file that is none of ours, or none of this program's time, can't be used.
+    pub(crate) fn accept(&self, found: Found) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        match found {
+            Found::Nothing | Found::Ours(_) => Ok(()),
+            Found::Older(found) => Err(StoreError::Outdated { path, found }),
+            Found::Newer(found) => Err(StoreError::Newer { path, found, known: STORE.known() }),
+            Found::Foreign => Err(StoreError::Foreign { path }),
+        }
+    }
+
+    /// Writes the schema and what the store says of itself into an empty file. Looks again whether it is empty, since
+    /// another process may have made it just now.
+    fn make(&self, transaction: &Transaction<'_>) -> Result<(), Abort> {
+        let found = STORE.find(transaction)?;
+        self.accept(found)?;
+        if found != Found::Nothing {
+            return Ok(());
+        }
+        if holds_something(&self.keys_path) {
+            return Err(self.keys_without_store().into());
+        }
+        STORE.migrate(transaction, found)?;
+        let mut store_id = [0; 16];
+        random_bytes(&mut store_id)?;
+        let start = self.audit.start(&store_id);
+        transaction.execute(
+            "INSERT INTO meta (meta_id, store_id, key_check_sealed, audit_head_sealed, audit_anchor_sealed)
+             VALUES (1, ?1, ?2, ?3, ?4)",
+            params![
+                store_id,
+                self.seal.seal(KEY_CHECK_PLACE, KEY_CHECK)?,
+                self.seal_head(&start)?,
+                self.seal_anchor(&start)?
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn check_key(&self, site: &Connection) -> Result<(), StoreError> {
+        let check = site.query_row("SELECT key_check_sealed FROM meta", [], |row| row.get::<_, Vec<u8>>(0));
+        let check = check.map_err(|e| self.opening_error(e))?;
+        if self.seal.open(KEY_CHECK_PLACE, &check).is_none_or(|text| text.as_slice() != KEY_CHECK) {
+            return Err(StoreError::WrongKey { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    fn keys_without_store(&self) -> StoreError {
+        StoreError::KeysWithoutStore { path: self.keys_path.clone(), store: self.path.clone() }
+    }
+
+    pub(crate) fn write<T>(
+        &self,
+        connection: &mut Connection,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
+    ) -> Result<T, StoreError> {
+        self.transact(connection, TransactionBehavior::Immediate, doing, work)
     }
 
     fn transact<T>(
         &self,
+        connection: &mut Connection,
         behavior: TransactionBehavior,
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        // A panic under the lock has rolled its transaction back: the connection is as good as before.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let run = || {
             let transaction = connection.transaction_with_behavior(behavior)?;
             let done = work(&transaction)?;
@@ -133,36 +252,74 @@ impl Store {
         };
         run().map_err(|abort| match abort {
             Abort::Rule(error) => error,
-            Abort::Sql(source) => StoreError::Sql { path: self.path.clone(), doing, source },
+            Abort::Sql(source) => self.error(doing, source),
         })
     }
 
-    /// Empties the write-ahead log into the file, so that deleted pages don't stay in it. If another process is reading
-    /// just then, its last connection does it on closing.
-    pub(crate) fn empty_journal(&self) -> Result<(), StoreError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        emptied.map_err(|source| StoreError::Sql { path: self.path.clone(), doing: "emptying the journal", source })
+    pub(crate) fn error(&self, doing: &'static str, source: rusqlite::Error) -> StoreError {
+        let path = self.path.clone();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path },
+            _ => StoreError::Sql { path, doing, source },
+        }
+    }
+
+    pub(crate) fn opening_error(&self, source: rusqlite::Error) -> StoreError {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: self.path.clone() },
+            _ => self.error("opening the store", source),
+        }
+    }
+
+    /// A sealed value that doesn't open.
+    pub(crate) fn tampered(&self, table: &'static str, column: &'static str, row: impl fmt::Display) -> StoreError {
+        StoreError::Tampered { path: self.path.clone(), table, column, row: row.to_string() }
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store").field("path", &self.base.path).finish_non_exhaustive()
     }
 }
 
-/// The version to start from, or why the file can't be used.
-fn accept(found: Found, path: &Path) -> Result<i64, StoreError> {
-    match found {
-        Found::Nothing => Ok(0),
-        Found::Store(version @ 1..=KNOWN) => Ok(version),
-        Found::Store(found) => Err(StoreError::Newer { path: path.to_owned(), found, known: KNOWN }),
-        Found::Foreign => Err(StoreError::Foreign { path: path.to_owned() }),
-    }
+/// Makes a file for its owner alone, if it isn't there. Not left to SQLite, so that it never exists with a wider mode;
+/// SQLite gives the journal the same.
+pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path);
+    file.map(drop).map_err(|source| StoreError::File { path: path.to_owned(), source })
 }
 
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+fn close_to_others(path: &Path) -> Result<(), StoreError> {
+    let error = |source| StoreError::File { path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(error)?.permissions().mode() & 0o777;
+    if mode != MODE {
+        tracing::warn!(path = %path.display(), found = format!("{mode:o}"), "this file was open to others; closed it");
+        std::fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(error)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connected = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        Ok(connection)
+    });
+    connected.map_err(|source| StoreError::Sql { path: path.to_owned(), doing: "opening the file", source })
+}
+
+/// Whether a file ends with a whole page. SQLite itself notices a file that lacks pages, but fills up the last one with
+/// zeros. While there is a journal, that may still hold the page.
+pub(crate) fn is_whole(path: &Path, connection: &Connection) -> rusqlite::Result<bool> {
+    let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?.unsigned_abs();
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-wal");
+    let length = std::fs::metadata(path).map_or(0, |file| file.len());
+    Ok(holds_something(Path::new(&journal)) || length.is_multiple_of(page))
+}
+
+pub(crate) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;

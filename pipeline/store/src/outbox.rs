@@ -5,19 +5,21 @@ use gatehouse_core::event::EntryEvent;
 use gatehouse_core::time::WallTime;
 use rusqlite::{Params, Transaction, params};
 
+use crate::entry_log::Who;
 use crate::error::{Abort, StoreError};
 use crate::open::Store;
 
 impl Store {
-    /// Draws the gate's next number, has `make` make the entry with it, and stores that, all or nothing. When this
-    /// returns, the entry survives a power cut. `make` runs under the store's lock: it must be quick, and must not use
-    /// the store.
+    /// Draws the gate's next number, has `make` make the entry with it, and stores that in the outbox and, with whom it
+    /// is about, in the site's own log, all or nothing. When this returns, the entry survives a power cut. `make` runs
+    /// under the store's lock: it must be quick, and must not use the store.
     ///
     /// # Errors
     /// If `make` names another gate or number, or the store can't be written; then the number is not used up.
     pub fn append_entry(
         &self,
         gate: &CameraId,
+        who: Who,
         make: impl FnOnce(u64) -> EntryEvent,
     ) -> Result<EntryEvent, StoreError> {
         self.write("appending an entry", |transaction| {
@@ -38,6 +40,7 @@ impl Store {
                     "INSERT INTO entry_outbox (gate, sequence, event_json, captured_at_unix_ns) VALUES (?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![gate.as_str(), number, json, entry.capture_time.at.unix_nanos()])?;
+            self.base.log_entry(transaction, &entry, who)?;
             Ok(entry)
         })
     }
@@ -52,7 +55,7 @@ impl Store {
                 .prepare_cached("UPDATE entry_outbox SET published = 1 WHERE gate = ?1 AND sequence = ?2")?
                 .execute(params![gate.as_str(), number(sequence)])?;
             if changed == 0 {
-                let (path, gate) = (self.path().to_owned(), gate.clone());
+                let (path, gate) = (self.base.path.clone(), gate.clone());
                 return Err(StoreError::NoSuchEntry { path, gate, sequence }.into());
             }
             Ok(())
@@ -91,16 +94,13 @@ impl Store {
         })
     }
 
-    /// Deletes published entries captured before `older_than`, and says how many. Those not published yet stay,
-    /// however old, and numbers are not given again.
+    /// Deletes published entries captured before `older_than` from the outbox, and says how many. Those not published
+    /// yet stay, however old, and numbers are not given again.
     ///
     /// # Errors
     /// If the store can't be written.
     pub fn prune(&self, older_than: WallTime) -> Result<usize, StoreError> {
-        self.write("pruning entries", |transaction| {
-            let sql = "DELETE FROM entry_outbox WHERE published = 1 AND captured_at_unix_ns < ?1";
-            Ok(transaction.execute(sql, [older_than.unix_nanos()])?)
-        })
+        self.write("pruning entries", |transaction| Ok(prune(transaction, older_than)?))
     }
 
     fn entries(&self, transaction: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<EntryEvent>, Abort> {
@@ -116,8 +116,13 @@ impl Store {
     }
 
     fn unfit(&self, gate: &str, sequence: u64, source: serde_json::Error) -> StoreError {
-        StoreError::Entry { path: self.path().to_owned(), gate: gate.to_owned(), sequence, source }
+        StoreError::Entry { path: self.base.path.clone(), gate: gate.to_owned(), sequence, source }
     }
+}
+
+pub(crate) fn prune(transaction: &Transaction<'_>, older_than: WallTime) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM entry_outbox WHERE published = 1 AND captured_at_unix_ns < ?1";
+    transaction.prepare_cached(sql)?.execute([older_than.unix_nanos()])
 }
 
 /// SQLite's integers are signed; no gate ever counts beyond them.

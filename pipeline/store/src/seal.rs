@@ -1,20 +1,24 @@
 //! Sealing values at rest: XChaCha20-Poly1305 with a random nonce, bound to the place where the value stands.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::rand_core::RngCore;
+use chacha20poly1305::aead::{Aead, KeyInit, OsRng, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use crate::key::{SiteEncryptionKey, random_bytes};
+use crate::error::StoreError;
 
 /// Bytes of a nonce. Long enough to be drawn at random for as many values as a site will ever have.
 const NONCE: usize = 24;
 
+/// A key, overwritten in memory when dropped.
+pub(crate) type Key = Zeroizing<[u8; 32]>;
+
 /// Where a sealed value stands. A value sealed for one place does not open in another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
-    pub(crate) table: &'a str,
-    pub(crate) column: &'a str,
-    /// The row: the person, and for a template also its model and version.
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    /// The row: the person, say, and for a template also its model and version.
     pub(crate) row: &'a [&'a str],
 }
 
@@ -30,21 +34,21 @@ impl Place<'_> {
     }
 }
 
-/// The site's cipher. It overwrites its key when dropped.
+/// The cipher of the site, or of one person. It overwrites its key when dropped.
 pub(crate) struct Seal(XChaCha20Poly1305);
 
 impl Seal {
-    pub(crate) fn new(key: &SiteEncryptionKey) -> Self {
-        Self(XChaCha20Poly1305::new(key.bytes().into()))
+    pub(crate) fn new(key: &Key) -> Self {
+        Self(XChaCha20Poly1305::new(key.as_slice().into()))
     }
 
-    /// Nonce and ciphertext, or why none could be made.
-    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, String> {
+    /// Nonce and ciphertext.
+    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE];
         random_bytes(&mut nonce)?;
         let payload = Payload { msg: plain, aad: &place.associated_data() };
-        let sealed = self.0.encrypt(XNonce::from_slice(&nonce), payload).map_err(|e| e.to_string())?;
-        Ok([&nonce[..], &sealed].concat())
+        let sealed = self.0.encrypt(XNonce::from_slice(&nonce), payload);
+        Ok([&nonce[..], &sealed.map_err(|e| StoreError::Random(e.to_string()))?].concat())
     }
 
     /// The value, or nothing if it was not sealed with this key for this place, or was altered since.
@@ -55,6 +59,18 @@ impl Seal {
     }
 }
 
+/// A new key from the operating system's randomness.
+pub(crate) fn new_key() -> Result<Key, StoreError> {
+    let mut key = Zeroizing::new([0; 32]);
+    random_bytes(key.as_mut())?;
+    Ok(key)
+}
+
+/// Fills `into` from the operating system.
+pub(crate) fn random_bytes(into: &mut [u8]) -> Result<(), StoreError> {
+    OsRng.try_fill_bytes(into).map_err(|e| StoreError::Random(e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +78,7 @@ mod tests {
     const HERE: Place<'static> = Place { table: "person", column: "name_sealed", row: &["ab", "c"] };
 
     fn seal() -> Seal {
-        Seal::new(&SiteEncryptionKey::generate().expect("randomness"))
+        Seal::new(&new_key().expect("randomness"))
     }
 
     #[test]

@@ -42,9 +42,21 @@ impl SiteFolder {
     /// `cameras`: the `[[gate]]` and `[[crowd]]` tables.
     pub fn new(program: Program, cameras: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let key = program.command().arg("key").arg(folder.path().join("site.key")).output().expect("gatehouse runs");
+        let key = program
+            .command()
+            .args(["key", "new"])
+            .arg(folder.path().join("site.key"))
+            .output()
+            .expect("gatehouse runs");
         assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
         let file = folder.path().join("site.toml");
+        let site = Self { program, folder, file };
+        site.set_cameras(cameras);
+        site
+    }
+
+    /// Writes the site file anew, with other cameras: passes are issued before the simulator can show them.
+    pub fn set_cameras(&self, cameras: &str) {
         let head = r#"
             version = 1
             [site]
@@ -56,8 +68,12 @@ impl SiteFolder {
             [console]
             listen = "127.0.0.1:0"
         "#;
-        std::fs::write(&file, format!("{head}\n{cameras}")).expect("the site file can be written");
-        Self { program, folder, file }
+        std::fs::write(&self.file, format!("{head}\n{cameras}")).expect("the site file can be written");
+    }
+
+    /// Where a file of this site stands.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Enrols one person and returns their number.
@@ -83,10 +99,11 @@ impl SiteFolder {
         said.split_whitespace().nth(1).expect("enrolled NUMBER with …").to_owned()
     }
 
-    /// Runs a command on this site and returns what it prints.
+    /// Runs a command (`people`, `pass issue`) on this site and returns what it prints.
     #[track_caller]
     pub fn run(&self, command: &str, args: &[&str]) -> String {
-        let output = self.program.command().arg(command).arg(&self.file).args(args).output().expect("gatehouse runs");
+        let mut run = self.program.command();
+        let output = run.args(command.split(' ')).arg(&self.file).args(args).output().expect("gatehouse runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
     }

@@ -79,7 +79,15 @@ fn in_one_line(error: &anyhow::Error) -> String {
 pub(crate) fn of_node(error: &gatehouse_service::NodeError) -> Exit {
     use gatehouse_service::NodeError as E;
     match error {
-        E::Secret { .. } | E::Key(_) | E::Manifest(_) | E::NoThreshold { .. } | E::Zone { .. } => Exit::Input,
+        E::Secret { .. }
+        | E::Key(_)
+        | E::Manifest(_)
+        | E::NoThreshold { .. }
+        | E::NoLivenessThreshold { .. }
+        | E::Calibration { .. }
+        | E::NoCalibration { .. }
+        | E::Target { .. }
+        | E::Zone { .. } => Exit::Input,
         E::Model(_) => Exit::Setup,
         E::StoreFolder { .. } | E::Store(_) | E::Bus(_) | E::Capture(_) | E::Thread(_) => Exit::Failed,
     }

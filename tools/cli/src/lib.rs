@@ -1,18 +1,28 @@
 //! The `gatehouse` command line: one file for each command.
 
+mod actor;
+mod audit;
+mod backup;
 mod check;
 mod demo;
 mod doctor;
+mod door;
 mod enrol;
+mod entries;
+mod eval;
 mod exit;
 mod key;
 mod log;
 mod models;
+mod moment;
+mod pass;
+mod people;
 mod print;
 mod run;
 mod schema;
 mod sim;
 mod stop;
+mod threshold;
 mod watch;
 
 use std::process::ExitCode;
@@ -39,8 +49,18 @@ enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Enrol(enrol::EnrolArgs),
-    People(enrol::PeopleArgs),
-    Forget(enrol::ForgetArgs),
+    EnrolBatch(enrol::batch::BatchArgs),
+    People(people::PeopleArgs),
+    Withdraw(people::WithdrawArgs),
+    Forget(people::ForgetArgs),
+    Pass(pass::PassArgs),
+    Entries(entries::EntriesArgs),
+    Audit(audit::AuditArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Threshold(threshold::ThresholdArgs),
+    Eval(eval::EvalArgs),
+    Door(door::DoorArgs),
     Watch(watch::WatchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
@@ -58,8 +78,18 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Enrol(args) => enrol::enrol(&args),
-        Command::People(args) => enrol::people(&args),
-        Command::Forget(args) => enrol::forget(&args),
+        Command::EnrolBatch(args) => enrol::batch::batch(&args),
+        Command::People(args) => people::people(&args),
+        Command::Withdraw(args) => people::withdraw(&args),
+        Command::Forget(args) => people::forget(&args),
+        Command::Pass(args) => pass::pass(&args),
+        Command::Entries(args) => entries::entries(&args),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Threshold(args) => threshold::threshold(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Door(args) => door::door(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Models(args) => models::models(&args),
         Command::Doctor(args) => doctor::doctor(&args),

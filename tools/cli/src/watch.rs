@@ -120,13 +120,15 @@ pub(crate) fn words(event: &Event) -> String {
                 map.rows
             )
         }
-        Event::Tally(tally) => format!(
-            "{}  {:<12} tally    {} let through, {} referred in a minute",
-            time(&tally.until),
-            tally.gate,
-            tally.admitted_by_face,
-            tally.referred_by_face
-        ),
+        Event::Tally(tally) => {
+            format!(
+                "{}  {:<12} tally    {} let through, {} referred in a minute",
+                time(&tally.until),
+                tally.gate,
+                tally.admitted_by_face + tally.admitted_by_qr + tally.admitted_by_both,
+                tally.referred
+            ) + &tally.present.map(|present| format!(", {present} inside")).unwrap_or_default()
+        }
         Event::Health(health) => health_words(health),
     }
 }
@@ -144,12 +146,22 @@ fn entry_words(entry: &EntryEvent) -> String {
     let reason = match entry.reason {
         Reason::Matched => "an enrolled person",
         Reason::NoMatch => "matches nobody who is enrolled",
-        Reason::Unsure => "the pictures don't agree",
+        Reason::Unsure => "the pictures don't agree on one person",
+        Reason::NotLive => "looks like a picture or a screen held up to the camera",
+        Reason::LivenessUnknown => "whether the face is live could not be told in time",
+        Reason::FaceUnusable => "no picture of the face was good enough in time",
+        Reason::PassNeeded => "a pass is needed as well, and none was shown",
+        Reason::PassAccepted => "a valid pass",
+        Reason::PassInvalid => "no pass of this site, or an altered one",
+        Reason::PassExpired => "the pass is not valid at this time",
+        Reason::PassRevoked => "the pass was taken back",
+        Reason::PassUsed => "the pass has been used already",
+        Reason::CardMismatch => "the face is not the one on the card",
     };
     let method = match entry.method {
         Method::Face => "face",
         Method::Qr => "QR pass",
-        Method::QrAndFace => "QR pass and face",
+        Method::QrAndFace => "QR code and face",
     };
     let l = entry.latency_ms;
     format!(
@@ -208,7 +220,7 @@ fn health_words(health: &HealthEvent) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::event::{EntryLatency, EventId};
+    use gatehouse_core::event::{Direction, EntryLatency, EventId};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
     use gatehouse_core::{CameraId, ZoneId};
 
@@ -226,12 +238,13 @@ mod tests {
             event_id: EventId(ulid()),
             sequence: 7,
             gate: CameraId::new("gate-1"),
+            direction: Direction::In,
             decision: Decision::Refer,
             reason: Reason::NoMatch,
             method: Method::Face,
             capture_time: WHEN,
             latency_ms: EntryLatency { capture_to_arrival: 40.0, detect: 9.0, embed: 31.0, decide: 0.2 },
-            expires_at: None,
+            grant: None,
         });
         assert_eq!(
             words(&entry),

@@ -44,6 +44,7 @@ function video({ codec, width, height }) {
 }
 
 function tally(minute) {
-  const values = { admitted: number(minute.admitted_by_face), referred: number(minute.referred_by_face) };
-  return t("health.tally", values);
+  const admitted = minute.admitted_by_face + minute.admitted_by_qr + minute.admitted_by_both;
+  const counts = t("health.tally", { admitted: number(admitted), referred: number(minute.referred) });
+  return minute.present == null ? counts : `${counts}, ${t("health.present", { present: number(minute.present) })}`;
 }

@@ -73,7 +73,22 @@ fn there_are_words_for_whatever_the_node_says() {
     has_words("state", &states, "");
     has_words("state", &states, ".hint");
     has_words("decision", &[Decision::Admit, Decision::Refer], "");
-    has_words("reason", &[Reason::Matched, Reason::NoMatch, Reason::Unsure], "");
+    let reasons = [
+        Reason::Matched,
+        Reason::NoMatch,
+        Reason::Unsure,
+        Reason::NotLive,
+        Reason::LivenessUnknown,
+        Reason::FaceUnusable,
+        Reason::PassNeeded,
+        Reason::PassAccepted,
+        Reason::PassInvalid,
+        Reason::PassExpired,
+        Reason::PassRevoked,
+        Reason::PassUsed,
+        Reason::CardMismatch,
+    ];
+    has_words("reason", &reasons, "");
     has_words("method", &[Method::Face, Method::Qr, Method::QrAndFace], "");
     has_words("level", &[Level::Low, Level::Medium, Level::High, Level::Critical], "");
     has_words("crowd", &[SelfAssessment::OutOfRange, SelfAssessment::NoPicture], "");

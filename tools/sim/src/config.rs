@@ -234,7 +234,7 @@ impl ScriptedFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AuthScheme, FaceBox, Password, Person};
+    use crate::{AuthScheme, FaceBox, Password, Person, Presentation};
 
     const FULL: &str = r#"
         listen = "127.0.0.1:8554"
@@ -257,7 +257,7 @@ mod tests {
         kind = "black"
         [[mount]]
         path = "gate/1"
-        scene = { walk_up = [{ photo = "a.png", face_box = [1, 2, 30, 40] }, { video = "b.mp4" }], seconds_each = 6 }
+        scene = { walk_up = [{ photo = "a.png", face_box = [1, 2, 30, 40] }, { video = "b.mp4", presentation = "replay" }], seconds_each = 6 }
         sender_reports = "missing"
         [[mount]]
         path = "/ball"
@@ -297,8 +297,8 @@ mod tests {
         assert_eq!(
             walk_up.people,
             [
-                Person::Photo { path: "/site/a.png".into(), face_box: Some(FaceBox(1.0, 2.0, 30.0, 40.0)) },
-                Person::Video { path: "/site/b.mp4".into(), face_box: None },
+                Person::photo("/site/a.png").with_face(FaceBox(1.0, 2.0, 30.0, 40.0)),
+                Person::video("/site/b.mp4").presented(Presentation::Replay),
             ]
         );
         assert_eq!((walk_up.seconds_each, walk_up.gap_seconds), (6.0, 3.0));
@@ -335,6 +335,11 @@ mod tests {
             ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", gap_seconds = 1 }".to_owned(), "belong to a walk_up"),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [] }".to_owned(), "at least one person"),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [{}] }".to_owned(), "exactly one of photo, video"),
+            (
+                "[[mount]]\npath = \"/a\"\nscene = { walk_up = [{ photo = \"a\", presentation = \"mask\" }] }"
+                    .to_owned(),
+                "unknown variant `mask`",
+            ),
             (
                 "[[mount]]\npath = \"/a\"\nscene = { walk_up = [{ photo = \"a\", face_box = [0, 0, 0, 9] }] }"
                     .to_owned(),

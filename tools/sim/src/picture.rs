@@ -1,5 +1,7 @@
 //! I420 pictures and drawing one into another at any size.
 
+use std::borrow::Cow;
+
 /// One 8-bit plane, rows packed without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plane {
@@ -26,6 +28,21 @@ impl Plane {
             }
         }
         Self { width, height, bytes }
+    }
+
+    /// Changes every value.
+    pub(crate) fn map(&mut self, change: impl Fn(u8) -> u8) {
+        let table: [u8; 256] = std::array::from_fn(|value| change(value as u8));
+        self.bytes.iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
+    }
+
+    fn cut(&self, left: usize, top: usize, right: usize, bottom: usize) -> Self {
+        let rows = self.bytes.chunks_exact(self.width).take(bottom).skip(top);
+        Self {
+            width: right - left,
+            height: bottom - top,
+            bytes: rows.flat_map(|row| &row[left..right]).copied().collect(),
+        }
     }
 }
 
@@ -68,54 +85,111 @@ impl Picture {
         self.planes[0].height
     }
 
+    /// The part from `left`, `top` (even) up to and without `right`, `bottom`, which must lie inside and not be empty.
+    pub(crate) fn cut(&self, left: usize, top: usize, right: usize, bottom: usize) -> Self {
+        let [luma, u, v] = &self.planes;
+        let chroma = |plane: &Plane| plane.cut(left / 2, top / 2, right.div_ceil(2), bottom.div_ceil(2));
+        Self { planes: [luma.cut(left, top, right, bottom), chroma(u), chroma(v)] }
+    }
+
+    /// Halved so many times.
+    pub(crate) fn reduced(&self, halvings: u32) -> Cow<'_, Self> {
+        let mut reduced = Cow::Borrowed(self);
+        for _ in 0..halvings {
+            reduced = Cow::Owned(Self { planes: reduced.planes.each_ref().map(Plane::halved) });
+        }
+        reduced
+    }
+
     /// Draws `source` into this frame, cut off at its edges. Bilinear; before that, large sources are halved until no
     /// pixel is skipped.
     pub(crate) fn draw(&mut self, source: &Self, placement: Placement) {
+        self.draw_scaled(source, placement, Edge::Sharp);
+    }
+
+    /// Draws `source` over the whole frame: beyond its edges it goes on as a blur of what lies at them, and it melts into
+    /// that, so that no edge is to be seen.
+    pub(crate) fn draw_continued(&mut self, source: &Self, placement: Placement) {
+        // A blur is what is left after many halvings, drawn large again.
+        let halvings = (source.width().min(source.height()) as f64 / BLUR_PIXELS).log2().max(0.0) as u32;
+        let blur = source.reduced(halvings);
+        let scale = placement.scale * f64::from(1_u32 << halvings);
+        self.draw_scaled(&blur, Placement { scale, ..placement }, Edge::GoesOn);
+        self.draw_scaled(source, placement, Edge::Melts);
+    }
+
+    fn draw_scaled(&mut self, source: &Self, placement: Placement, edge: Edge) {
         let halvings = if placement.scale < 1.0 { (1.0 / placement.scale).log2() as u32 } else { 0 };
-        for (index, (frame_plane, source_plane)) in self.planes.iter_mut().zip(&source.planes).enumerate() {
+        let reduced = source.reduced(halvings);
+        for (index, (frame_plane, source_plane)) in self.planes.iter_mut().zip(&reduced.planes).enumerate() {
             // A chroma pixel covers two luma pixels in the frame and in the source alike.
             let subsampling = if index == 0 { 1.0 } else { 2.0 };
-            let mut reduced = None::<Plane>;
-            for _ in 0..halvings {
-                reduced = Some(reduced.as_ref().unwrap_or(source_plane).halved());
-            }
             draw_plane(
                 frame_plane,
-                reduced.as_ref().unwrap_or(source_plane),
+                source_plane,
                 placement.left_in_frame / subsampling,
                 placement.top_in_frame / subsampling,
                 placement.scale * f64::from(1_u32 << halvings),
+                edge,
             );
         }
     }
 }
 
-/// One sample position along an axis: two neighbours and the weight of the second, of 256.
+/// Shorter side of a picture of which nothing but the blur is left.
+const BLUR_PIXELS: f64 = 24.0;
+/// Width of the seam where a picture melts into its continuation, of its own side.
+const SEAM: f64 = 0.05;
+
+/// What happens at the edges of a picture that is drawn into a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    /// It ends.
+    Sharp,
+    /// It becomes transparent towards them.
+    Melts,
+    /// The values at the edge go on to the end of the frame.
+    GoesOn,
+}
+
+/// One sample position along an axis: two neighbours and the weight of the second, of 256; and how much of what is in
+/// the frame it covers, of 256.
 struct Tap {
     first: usize,
     second: usize,
     weight: u32,
+    cover: u32,
 }
 
 /// The frame pixels along one axis that the source covers, with where each takes its value from.
-fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize) -> (usize, Vec<Tap>) {
-    let first = start_in_frame.round().clamp(0.0, frame_size as f64) as usize;
-    let end = (start_in_frame + source_size as f64 * scale).round().clamp(0.0, frame_size as f64) as usize;
+fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize, edge: Edge) -> (usize, Vec<Tap>) {
+    let length = source_size as f64 * scale;
+    let (first, end) = match edge {
+        Edge::Sharp | Edge::Melts => (start_in_frame, start_in_frame + length),
+        Edge::GoesOn => (0.0, frame_size as f64),
+    };
+    let first = first.round().clamp(0.0, frame_size as f64) as usize;
+    let end = end.round().clamp(0.0, frame_size as f64) as usize;
     let last = source_size - 1;
     let taps = (first..end.max(first))
         .map(|at| {
             // Pixel centres lie at half-integers.
-            let position = ((at as f64 + 0.5 - start_in_frame) / scale - 0.5).clamp(0.0, last as f64);
+            let from_start = at as f64 + 0.5 - start_in_frame;
+            let position = (from_start / scale - 0.5).clamp(0.0, last as f64);
             let first = position as usize;
-            Tap { first, second: (first + 1).min(last), weight: (position.fract() * 256.0) as u32 }
+            let cover = match edge {
+                Edge::Sharp | Edge::GoesOn => 256,
+                Edge::Melts => (from_start.min(length - from_start) / (SEAM * length) * 256.0).clamp(0.0, 256.0) as u32,
+            };
+            Tap { first, second: (first + 1).min(last), weight: (position.fract() * 256.0) as u32, cover }
         })
         .collect();
     (first, taps)
 }
 
-fn draw_plane(frame: &mut Plane, source: &Plane, left: f64, top: f64, scale: f64) {
-    let (first_column, columns) = taps(left, scale, source.width, frame.width);
-    let (first_row, rows) = taps(top, scale, source.height, frame.height);
+fn draw_plane(frame: &mut Plane, source: &Plane, left: f64, top: f64, scale: f64, edge: Edge) {
+    let (first_column, columns) = taps(left, scale, source.width, frame.width, edge);
+    let (first_row, rows) = taps(top, scale, source.height, frame.height, edge);
     for (row, frame_row) in rows.iter().zip(frame.bytes.chunks_exact_mut(frame.width).skip(first_row)) {
         let upper = &source.bytes[row.first * source.width..][..source.width];
         let lower = &source.bytes[row.second * source.width..][..source.width];
@@ -123,8 +197,9 @@ fn draw_plane(frame: &mut Plane, source: &Plane, left: f64, top: f64, scale: f64
             let across = |line: &[u8]| {
                 u32::from(line[column.first]) * (256 - column.weight) + u32::from(line[column.second]) * column.weight
             };
-            let value = across(upper) * (256 - row.weight) + across(lower) * row.weight;
-            *pixel = ((value + (1 << 15)) >> 16) as u8;
+            let value = (across(upper) * (256 - row.weight) + across(lower) * row.weight + (1 << 15)) >> 16;
+            let cover = column.cover * row.cover;
+            *pixel = ((value * cover + u32::from(*pixel) * ((1 << 16) - cover) + (1 << 15)) >> 16) as u8;
         }
     }
 }
@@ -183,5 +258,34 @@ mod tests {
         let mut frame = Picture::plain(32, 32, [0, 128, 128]);
         frame.draw(&source, Placement { left_in_frame: 0.0, top_in_frame: 0.0, scale: 0.125 });
         assert!(frame.planes[0].bytes.iter().all(|&byte| (95..=105).contains(&byte)));
+    }
+
+    #[test]
+    fn a_picture_that_goes_on_has_no_edge() {
+        let source = Picture::plain(200, 120, [180, 90, 140]);
+        let mut frame = Picture::plain(320, 240, [16, 128, 128]);
+        frame.draw_continued(&source, Placement { left_in_frame: 100.0, top_in_frame: -30.0, scale: 0.9 });
+        for (plane, value) in frame.planes.iter().zip([180, 90, 140]) {
+            assert!(plane.bytes.iter().all(|&byte| byte == value));
+        }
+        // And with what is not plain: left dark, right bright, no step but the picture's own.
+        let mut frame = Picture::plain(320, 240, [16, 128, 128]);
+        frame.draw_continued(&ramp(200, 120), Placement { left_in_frame: 60.0, top_in_frame: 60.0, scale: 1.0 });
+        let step = frame.planes[0]
+            .bytes
+            .chunks_exact(320)
+            .map(|row| row.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap());
+        assert!(step.max().unwrap() < 8);
+        assert_eq!(frame.planes[0].bytes[120 * 320 + 160], ramp(200, 120).planes[0].bytes[100]);
+    }
+
+    #[test]
+    fn a_part_of_a_picture_has_its_own_chroma() {
+        let mut source = ramp(64, 48);
+        source.planes[1].bytes[5 * 32 + 10] = 77;
+        let part = source.cut(20, 10, 31, 17);
+        assert_eq!((part.width(), part.height()), (11, 7));
+        assert_eq!(part.planes[0].bytes[0], source.planes[0].bytes[10 * 64 + 20]);
+        assert_eq!((part.planes[1].width, part.planes[1].height, part.planes[1].bytes[0]), (6, 4, 77));
     }
 }

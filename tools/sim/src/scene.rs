@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gstreamer::{glib, prelude::*};
 use serde::Deserialize;
 
-use crate::walk_up::{Person, WalkUp};
+use crate::{person::Person, walk_up::WalkUp};
 
 /// What a camera sees, over and over.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

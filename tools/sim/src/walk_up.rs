@@ -1,17 +1,16 @@
 //! People who walk up to a gate camera: each appears small, grows as if coming nearer, stands, and leaves to the side.
 
-use std::path::{Path, PathBuf};
-
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use serde::Deserialize;
 
 use crate::{
     encode::Encoding,
     error::ClipError,
-    picture::{Picture, Placement},
-    source::{self, Source},
+    person::Person,
+    picture::Picture,
+    presentation::{self, Shown},
+    source,
 };
 
 /// Height of the face when the person comes into sight, as a share of the frame's height.
@@ -21,85 +20,8 @@ const FACE_NEAR: f64 = 0.45;
 /// A person's time is shared out as approaching, standing and (the rest) leaving.
 const APPROACH_SHARE: f64 = 0.45;
 const STAND_SHARE: f64 = 0.45;
-/// The plain wall behind the people, as limited-range Y, U, V: a light grey.
+/// The plain wall when nobody is there and behind what somebody holds up, as limited-range Y, U, V: a light grey.
 const WALL: [u8; 3] = [150, 128, 128];
-
-/// Pixels of a photo or video that hold the face: `[x, y, width, height]`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct FaceBox(pub f64, pub f64, pub f64, pub f64);
-
-/// Somebody who walks up to the camera.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "WrittenPerson")]
-pub enum Person {
-    /// Shown by a still photo.
-    Photo {
-        /// Any format that GStreamer decodes.
-        path: PathBuf,
-        /// Where the face is; the whole photo by default.
-        face_box: Option<FaceBox>,
-    },
-    /// Shown by a video, such as a talking face.
-    Video {
-        /// Any format that GStreamer decodes; starts again when it ends.
-        path: PathBuf,
-        /// Where the face is; the whole picture by default.
-        face_box: Option<FaceBox>,
-    },
-}
-
-/// As written in the config: `{ photo = "a.png" }` or `{ video = "b.mp4", face_box = [10, 20, 100, 130] }`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenPerson {
-    photo: Option<PathBuf>,
-    video: Option<PathBuf>,
-    face_box: Option<FaceBox>,
-}
-
-impl TryFrom<WrittenPerson> for Person {
-    type Error = String;
-
-    fn try_from(WrittenPerson { photo, video, face_box }: WrittenPerson) -> Result<Self, String> {
-        if let Some(FaceBox(x, y, width, height)) = face_box
-            && !(x >= 0.0 && y >= 0.0 && width > 0.0 && height > 0.0)
-        {
-            return Err(format!("face_box is [x, y, width, height] in pixels, got [{x}, {y}, {width}, {height}]"));
-        }
-        match (photo, video) {
-            (Some(path), None) => Ok(Self::Photo { path, face_box }),
-            (None, Some(path)) => Ok(Self::Video { path, face_box }),
-            _ => Err("a person has exactly one of photo, video".to_owned()),
-        }
-    }
-}
-
-impl Person {
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::Photo { path, .. } | Self::Video { path, .. } => path,
-        }
-    }
-
-    pub(crate) fn path_mut(&mut self) -> &mut PathBuf {
-        match self {
-            Self::Photo { path, .. } | Self::Video { path, .. } => path,
-        }
-    }
-
-    fn face_box(&self) -> Option<FaceBox> {
-        match self {
-            Self::Photo { face_box, .. } | Self::Video { face_box, .. } => *face_box,
-        }
-    }
-
-    fn open(&self, fps: u32) -> Result<Source, ClipError> {
-        match self {
-            Self::Photo { path, .. } => Source::photo(path),
-            Self::Video { path, .. } => Source::video(path, fps),
-        }
-    }
-}
 
 /// People who walk up one after another.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,24 +55,25 @@ impl WalkUp {
 
     /// Everything except where the files lie.
     pub(crate) fn fingerprint(&self) -> String {
-        let people: Vec<(bool, Option<FaceBox>)> =
-            self.people.iter().map(|person| (matches!(person, Person::Video { .. }), person.face_box())).collect();
+        let people: Vec<String> = self.people.iter().map(Person::fingerprint).collect();
         format!(
-            "walk-up {people:?} {} {} {FACE_FAR} {FACE_NEAR} {APPROACH_SHARE} {STAND_SHARE} {WALL:?}",
-            self.seconds_each, self.gap_seconds
+            "walk-up {people:?} {} {} {FACE_FAR} {FACE_NEAR} {APPROACH_SHARE} {STAND_SHARE} {WALL:?} {}",
+            self.seconds_each,
+            self.gap_seconds,
+            presentation::fingerprint()
         )
     }
 }
 
 /// Where a face is in the frame at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Pose {
+pub(crate) struct Pose {
     /// Height of the face over height of the frame.
-    face_height: f64,
+    pub(crate) face_height: f64,
     /// Centre of the face over width of the frame.
-    centre_x: f64,
+    pub(crate) centre_x: f64,
     /// Centre of the face over height of the frame.
-    centre_y: f64,
+    pub(crate) centre_y: f64,
 }
 
 /// The pose when `progress` (0 to 1) of a person's time is over and they have been there for `seconds`.
@@ -208,13 +131,12 @@ impl WalkUpFrames {
             if index >= self.pictures_max {
                 break;
             }
-            let mut source = person.open(self.fps)?;
+            let mut person = Shown::open(person, self.fps)?;
             for at in 0..shown + gap {
                 let mut frame = wall.clone();
                 if at < shown {
-                    let pose = pose(at as f64 / shown as f64, at as f64 / f64::from(self.fps));
-                    let picture = source.next()?;
-                    frame.draw(&picture, placement(pose, person.face_box(), &picture, &wall));
+                    let seconds = at as f64 / f64::from(self.fps);
+                    person.draw(&mut frame, pose(at as f64 / shown as f64, seconds), seconds)?;
                 }
                 if !self.push(out, &frame, index)? {
                     return Ok(());
@@ -241,18 +163,6 @@ impl WalkUpFrames {
     }
 }
 
-/// Puts the face of `picture` where `pose` wants it.
-fn placement(pose: Pose, face_box: Option<FaceBox>, picture: &Picture, frame: &Picture) -> Placement {
-    let FaceBox(x, y, width, height) =
-        face_box.unwrap_or(FaceBox(0.0, 0.0, picture.width() as f64, picture.height() as f64));
-    let scale = pose.face_height * frame.height() as f64 / height;
-    Placement {
-        left_in_frame: pose.centre_x * frame.width() as f64 - (x + width / 2.0) * scale,
-        top_in_frame: pose.centre_y * frame.height() as f64 - (y + height / 2.0) * scale,
-        scale,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,17 +181,5 @@ mod tests {
     #[test]
     fn a_standing_person_never_gives_the_same_picture_twice() {
         assert!((0..100).all(|at| pose(0.6, f64::from(at) * 0.04) != pose(0.6, f64::from(at + 1) * 0.04)));
-    }
-
-    #[test]
-    fn the_face_box_lands_where_the_pose_wants_it() {
-        let picture = Picture::plain(200, 300, [0; 3]);
-        let frame = Picture::plain(1280, 720, [0; 3]);
-        let pose = Pose { face_height: 0.5, centre_x: 0.5, centre_y: 0.25 };
-        let placed = placement(pose, Some(FaceBox(50.0, 60.0, 90.0, 120.0)), &picture, &frame);
-        assert!((placed.scale - 3.0).abs() < 1e-9, "120 px become 360");
-        assert!((placed.left_in_frame + (50.0 + 45.0) * 3.0 - 640.0).abs() < 1e-9);
-        assert!((placed.top_in_frame + (60.0 + 60.0) * 3.0 - 180.0).abs() < 1e-9);
-        assert!((placement(pose, None, &picture, &frame).scale - 1.2).abs() < 1e-9, "the whole photo is 360 px high");
     }
 }

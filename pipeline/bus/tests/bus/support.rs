@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gatehouse_bus::{Bus, BusOptions, Received, Watcher};
 use gatehouse_core::event::{
-    Decision, DensityEvent, EntryEvent, EntryLatency, Event, EventId, MapEvent, Method, Reason, SelfAssessment,
-    TallyEvent, ZoneDensity,
+    Decision, DensityEvent, Direction, EntryEvent, EntryLatency, Event, EventId, Grant, MapEvent, Method, Reason,
+    SelfAssessment, TallyEvent, ZoneDensity,
 };
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::key::{EVERYTHING, SiteKey};
@@ -83,18 +83,28 @@ pub(crate) fn entry(sequence: u64) -> EntryEvent {
         event_id: EventId(ulid::Ulid::from_parts(at(sequence).unix_millis().unsigned_abs(), u128::from(sequence))),
         sequence,
         gate: gate(),
+        direction: Direction::In,
         decision: Decision::Admit,
         reason: Reason::Matched,
         method: Method::Face,
         capture_time: capture_time(sequence),
         latency_ms: EntryLatency { capture_to_arrival: 80.0, detect: 20.0, embed: 15.0, decide: 0.5 },
-        expires_at: Some(at(sequence + 10_000)),
+        grant: Some(Grant { expires_at: at(sequence + 10_000), signature: "ab".repeat(64) }),
     }
 }
 
 pub(crate) fn tally(admitted: u32) -> Event {
     let (from, until) = (at(0), at(60_000));
-    Event::Tally(TallyEvent { gate: gate(), from, until, admitted_by_face: admitted, referred_by_face: 1 })
+    Event::Tally(TallyEvent {
+        gate: gate(),
+        from,
+        until,
+        admitted_by_face: admitted,
+        admitted_by_qr: 1,
+        admitted_by_both: 0,
+        referred: 1,
+        present: None,
+    })
 }
 
 pub(crate) fn density(camera: &str, count: u32) -> Event {

@@ -2,8 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{MODEL, Site, VERSION, append, consent_draft, enrol, gate, noon};
-use gatehouse_store::{Consent, ConsentDraft, NewPerson, SiteEncryptionKey, Store, StoreError};
+use crate::support::{
+    MODEL, Site, VERSION, append, bytes, consent_draft, desk, enrol, enrol_for_passes, gate, noon, pass_id, template,
+};
+use gatehouse_credential::SiteSecret;
+use gatehouse_store::{Consent, ConsentDraft, Enrolment, NewPass, NewPassKind, NewPerson, Store, StoreError, Who};
 
 #[test]
 fn names_and_templates_never_stand_in_a_file_in_plain() {
@@ -13,7 +16,14 @@ fn names_and_templates_never_stand_in_a_file_in_plain() {
     enrol(&store, "Zebedee Quill", &values);
     let draft = ConsentDraft { under_14: true, guardian: Some("Ottoline Quill".to_owned()), ..consent_draft() };
     let consent = Consent::new(draft).expect("has a guardian");
-    store.enrol(NewPerson { name: "Zenobia Quill", consent, templates: &[] }, noon()).expect("enrols");
+    let enrolment = Enrolment::Face { consent: consent.clone(), templates: &[template(&values)] };
+    let child = store.enrol(NewPerson { name: "Zenobia Quill", enrolment }, &desk(), noon()).expect("enrols");
+    enrol_for_passes(&store, "Zachary Quill");
+    let (valid_from, valid_until) = (noon(), noon() + crate::support::HOUR);
+    let card = NewPass { id: pass_id(9), kind: NewPassKind::Card { consent }, valid_from, valid_until, max_uses: None };
+    store.issue_pass(&card, &desk(), noon()).expect("issues");
+    let who = Who { person: Some(child), pass: None };
+    store.append_entry(&gate("g"), who, |n| crate::support::entry(&gate("g"), n, noon())).expect("appends");
 
     let template: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let mut seen_consent = false;
@@ -21,7 +31,7 @@ fn names_and_templates_never_stand_in_a_file_in_plain() {
         let path = file.expect("lists").path();
         let bytes = std::fs::read(&path).expect("reads");
         let has = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
-        for secret in [&b"Quill"[..], b"Zebedee", b"Zenobia", b"Ottoline", &template] {
+        for secret in [&b"Quill"[..], b"Zebedee", b"Zenobia", b"Zachary", b"Ottoline", &template] {
             assert!(!has(secret), "{} shows {}", path.display(), String::from_utf8_lossy(secret));
         }
         seen_consent |= has(b"entry at the gate");
@@ -35,13 +45,13 @@ fn names_and_templates_never_stand_in_a_file_in_plain() {
 fn another_sites_key_is_refused_at_open_and_changes_nothing() {
     let site = Site::new();
     enrol(&site.open(), "Zebedee Quill", &[1.0]);
-    let before = std::fs::read(site.path()).expect("reads");
-    let wrong = SiteEncryptionKey::generate().expect("randomness");
+    let before = [bytes(&site.path()), bytes(&site.keys_path())];
+    let wrong = SiteSecret::generate().expect("randomness");
     let error = Store::open(&site.path(), &wrong).expect_err("it is another site's");
     assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
     assert!(error.to_string().contains("site.db") && error.to_string().contains("site key"), "{error}");
-    assert!(std::fs::read(site.path()).expect("reads") == before, "the file is as it was");
-    assert_eq!(site.open().count().expect("counts").people, 1);
+    assert!([bytes(&site.path()), bytes(&site.keys_path())] == before, "the files are as they were");
+    assert_eq!(site.open().count(noon()).expect("counts").people, 1);
 }
 
 #[test]
@@ -60,8 +70,8 @@ fn a_sealed_value_moved_to_another_row_is_noticed() {
                  (SELECT values_sealed FROM kept WHERE kept.person_id <> template.person_id);",
         )
         .expect("an intruder can write");
-    let name = store.name_of(first).expect_err("it is the other one's name");
-    assert!(matches!(name, StoreError::Tampered { table: "person", row, .. } if row == first), "{name}");
+    let name = store.name_of(first, &desk(), noon()).expect_err("it is the other one's name");
+    assert!(matches!(&name, StoreError::Tampered { table: "person", row, .. } if *row == first.to_string()), "{name}");
     let gallery = store.gallery(MODEL, VERSION, noon()).expect_err("they are each other's templates");
     assert!(matches!(gallery, StoreError::Tampered { table: "template", .. }), "{gallery}");
     assert!(!format!("{name} {gallery}").contains("Quill"));
@@ -85,8 +95,47 @@ fn a_newer_schema_is_refused_with_what_to_do() {
     drop(site.open());
     site.raw().pragma_update(None, "user_version", 99).expect("writes");
     let error = Store::open(&site.path(), &site.key).expect_err("it is newer");
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("newer gatehouse"), "{error}");
+}
+
+#[test]
+fn a_store_of_the_first_development_version_is_refused_with_what_to_do() {
+    let site = Site::new();
+    let old = "PRAGMA application_id = 0x67746873; PRAGMA user_version = 1; CREATE TABLE person (person_id TEXT)";
+    crate::support::raw(&site.path()).execute_batch(old).expect("writes");
+    let before = bytes(&site.path());
+    let error = Store::open(&site.path(), &site.key).expect_err("it is too old");
+    assert!(matches!(error, StoreError::Outdated { found: 1, .. }), "{error}");
+    assert!(error.to_string().contains("site.db") && error.to_string().contains("enrol everybody again"), "{error}");
+    assert!(bytes(&site.path()) == before && !site.keys_path().exists(), "nothing was changed");
+}
+
+#[test]
+fn a_store_cut_short_anywhere_is_refused_and_left_as_it_is() {
+    let site = Site::new();
+    let store = site.open();
+    for i in 0..20 {
+        enrol(&store, "Zebedee Quill", &[i as f32; 128]);
+    }
+    drop(store);
+    let whole = [bytes(&site.path()), bytes(&site.keys_path())];
+    for (path, whole) in [site.path(), site.keys_path()].iter().zip(&whole) {
+        let last_page = whole.len() - 4096;
+        for length in [1, 15, 99, 100, 600, 4095, 4096, 4097, whole.len() / 2, last_page, whole.len() - 1] {
+            std::fs::write(path, &whole[..length]).expect("cuts");
+            let error = Store::open(&site.path(), &site.key).expect_err("it is not whole");
+            let named = error.to_string().contains(&path.display().to_string());
+            let clear = matches!(
+                error,
+                StoreError::Damaged { .. } | StoreError::KeysDamaged { .. } | StoreError::Foreign { .. }
+            );
+            assert!(clear && named, "{length} bytes of {}: {error:?}", path.display());
+            assert!(bytes(path) == whole[..length], "{length} bytes of {} were changed", path.display());
+        }
+        std::fs::write(path, whole).expect("mends");
+    }
+    assert_eq!(site.open().count(noon()).expect("counts").people, 20, "whole again, it opens");
 }
 
 #[test]
@@ -112,10 +161,12 @@ fn files_of_others_are_left_untouched() {
 fn a_store_that_others_can_read_is_closed_to_them() {
     let site = Site::new();
     drop(site.open());
-    std::fs::set_permissions(site.path(), std::fs::Permissions::from_mode(0o644)).expect("sets");
-    drop(site.open());
-    let mode = std::fs::metadata(site.path()).expect("exists").permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600);
+    for path in [site.path(), site.keys_path()] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("sets");
+        drop(site.open());
+        let mode = std::fs::metadata(path).expect("exists").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+    }
 }
 
 #[test]

@@ -1,7 +1,14 @@
 //! The store, on real files.
+#![cfg(test)]
 
 mod at_rest;
+mod audit;
+mod backup;
+mod entry_log;
+mod gallery_changes;
+mod keys;
 mod outbox;
+mod passes;
 mod people;
-#[cfg(test)]
+mod retention;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::support::{HOUR, Site, append, entry, gate, noon};
-use gatehouse_store::StoreError;
+use gatehouse_store::{StoreError, Who};
 
 #[test]
 fn numbers_go_on_without_a_gap_over_reopening_and_pruning() {
@@ -88,11 +88,13 @@ fn a_failed_append_uses_up_no_number() {
     let site = Site::new();
     let store = site.open();
     let (north, south) = (gate("north"), gate("south"));
-    let misplaced = store.append_entry(&north, |sequence| entry(&south, sequence, noon()));
+    let misplaced = store.append_entry(&north, Who::default(), |sequence| entry(&south, sequence, noon()));
     assert!(matches!(misplaced, Err(StoreError::EntryMismatch { .. })), "{misplaced:?}");
-    let misnumbered = store.append_entry(&north, |sequence| entry(&north, sequence + 1, noon()));
+    let misnumbered = store.append_entry(&north, Who::default(), |sequence| entry(&north, sequence + 1, noon()));
     assert!(matches!(misnumbered, Err(StoreError::EntryMismatch { .. })), "{misnumbered:?}");
-    let panicked = catch_unwind(AssertUnwindSafe(|| store.append_entry(&north, |_| panic!("a bug in the caller"))));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        store.append_entry(&north, Who::default(), |_| panic!("a bug in the caller"))
+    }));
     assert!(panicked.is_err());
     assert_eq!(append(&store, &north, noon()).sequence, 1);
 
@@ -105,7 +107,7 @@ fn a_failed_append_uses_up_no_number() {
 fn append_until_killed() {
     let Some(path) = std::env::var_os("GATEHOUSE_TEST_STORE") else { return };
     let key = std::env::var("GATEHOUSE_TEST_KEY").expect("given with the path");
-    let key = gatehouse_store::SiteEncryptionKey::from_text(&key).expect("a key");
+    let key = gatehouse_credential::SiteSecret::from_text(&key).expect("a key");
     let store = gatehouse_store::Store::open(path.as_ref(), &key).expect("opens");
     for done in 1_u64.. {
         append(&store, &gate("north"), noon());

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{HOUR, MODEL, Site, VERSION, consent, consent_draft, enrol, noon};
-use gatehouse_store::{Consent, ConsentDraft, Counts, NewPerson, NewTemplate, StoreError};
+use crate::support::{
+    HOUR, MODEL, Site, VERSION, bytes, consent_draft, desk, enrol, enrol_for_passes, noon, template, with_face,
+};
+use gatehouse_store::{Consent, ConsentDraft, Counts, Enrolment, FaceSummary, NewPerson, NewTemplate, StoreError};
 
 #[test]
 fn an_enrolled_person_is_in_the_gallery_of_their_model_as_enrolled() {
@@ -21,10 +23,30 @@ fn an_enrolled_person_is_in_the_gallery_of_their_model_as_enrolled() {
     assert!(store.gallery(MODEL, "other version", noon()).expect("reads").templates.is_empty());
     assert!(store.gallery("other model", VERSION, noon()).expect("reads").templates.is_empty());
 
-    assert_eq!(store.name_of(person).expect("reads").as_str(), "Zebedee Quill");
+    assert_eq!(store.name_of(person, &desk(), noon()).expect("reads").as_str(), "Zebedee Quill");
     let [ref summary] = store.people().expect("reads")[..] else { panic!("one person") };
-    assert_eq!((summary.person, summary.templates, summary.under_14), (person, 1, false));
-    assert_eq!(store.count().expect("counts"), Counts { people: 1, templates: 1, withdrawn: 0 });
+    let face = FaceSummary { consent_until: noon() + HOUR, under_14: false, templates: 1 };
+    assert_eq!((summary.person, summary.face, summary.passes), (person, Some(face), 0));
+    let counts = Counts { people: 1, with_face: 1, templates: 1, ..Counts::default() };
+    assert_eq!(store.count(noon()).expect("counts"), counts);
+    let expired = Counts { expired: 1, ..counts };
+    assert_eq!(store.count(noon() + HOUR).expect("counts"), expired);
+}
+
+#[test]
+fn who_wants_passes_only_leaves_no_face() {
+    let site = Site::new();
+    let store = site.open();
+    let person = enrol_for_passes(&store, "Zebedee Quill");
+    assert!(store.gallery(MODEL, VERSION, noon()).expect("reads").templates.is_empty());
+    let [ref summary] = store.people().expect("reads")[..] else { panic!("one person") };
+    assert_eq!((summary.person, summary.face), (person, None));
+    let counts = Counts { people: 1, pass_only: 1, ..Counts::default() };
+    assert_eq!(store.count(noon()).expect("counts"), counts);
+    let names = store.names(&desk(), noon()).expect("reads");
+    assert_eq!(names.iter().map(|(id, name)| (*id, name.as_str())).collect::<Vec<_>>(), [(person, "Zebedee Quill")]);
+    let refused = store.withdraw_face(person, &desk(), noon());
+    assert!(matches!(refused, Err(StoreError::NoFace { .. })), "{refused:?}");
 }
 
 #[test]
@@ -38,7 +60,7 @@ fn nobody_is_recognised_before_their_consent_or_after_its_end() {
     assert_eq!(found(noon() + HOUR - Duration::from_nanos(1)), 1);
     assert_eq!(found(noon() + HOUR), 0);
 
-    let late = store.enrol(NewPerson { name: "Y", consent: consent(), templates: &[] }, noon() + HOUR);
+    let late = store.enrol(with_face("Y", &[template(&[1.0])]), &desk(), noon() + HOUR);
     assert!(matches!(late, Err(StoreError::ConsentDoesNotHold { .. })), "{late:?}");
 }
 
@@ -46,22 +68,48 @@ fn nobody_is_recognised_before_their_consent_or_after_its_end() {
 fn what_is_no_name_or_template_is_refused_whole() {
     let site = Site::new();
     let store = site.open();
-    let blank = store.enrol(NewPerson { name: "  ", consent: consent(), templates: &[] }, noon());
+    let blank = store.enrol(with_face("  ", &[template(&[1.0])]), &desk(), noon());
     assert!(matches!(blank, Err(StoreError::Name { found: 0, .. })), "{blank:?}");
     for (model, values) in [(MODEL, &[][..]), (MODEL, &[1.0, f32::NAN]), ("", &[1.0])] {
-        let good = NewTemplate { model: MODEL, model_version: VERSION, values: &[1.0] };
-        let templates = [good, NewTemplate { model, model_version: VERSION, values }];
-        let refused = store.enrol(NewPerson { name: "Y", consent: consent(), templates: &templates }, noon());
+        let templates = [template(&[1.0]), NewTemplate { model, model_version: VERSION, values }];
+        let refused = store.enrol(with_face("Y", &templates), &desk(), noon());
         assert!(matches!(refused, Err(StoreError::Template { .. })), "{refused:?}");
     }
-    assert_eq!(store.count().expect("counts"), Counts { people: 0, templates: 0, withdrawn: 0 });
+    let none = store.enrol(with_face("Y", &[]), &desk(), noon());
+    assert!(matches!(none, Err(StoreError::NoTemplate)), "{none:?}");
+    assert_eq!(store.count(noon()).expect("counts"), Counts::default());
+    assert_eq!(store.audit_entries(1, 10).expect("reads"), [], "and nothing is recorded as done");
+}
+
+#[test]
+fn a_batch_is_enrolled_whole_or_not_at_all() {
+    let site = Site::new();
+    let store = site.open();
+    let (one, two) = ([template(&[1.0])], [template(&[2.0]), template(&[2.5])]);
+    let passes = |name| NewPerson { name, enrolment: Enrolment::PassOnly };
+    let bad = [with_face("Zebedee", &one), passes("Ottoline"), with_face(" ", &two)];
+    let error = store.enrol_all(&bad, &desk(), noon()).expect_err("the third has no name");
+    assert!(matches!(error, StoreError::InBatch { number: 3, .. }), "{error}");
+    assert_eq!(store.count(noon()).expect("counts"), Counts::default());
+
+    let good = [with_face("Zebedee", &one), passes("Ottoline"), with_face("Zenobia", &two)];
+    let people = store.enrol_all(&good, &desk(), noon()).expect("enrols");
+    let counts = Counts { people: 3, with_face: 2, pass_only: 1, templates: 3, ..Counts::default() };
+    assert_eq!(store.count(noon()).expect("counts"), counts);
+    for (person, name) in people.iter().zip(["Zebedee", "Ottoline", "Zenobia"]) {
+        assert_eq!(store.name_of(*person, &desk(), noon()).expect("reads").as_str(), name);
+    }
+    let mut gallery: Vec<_> = store.gallery(MODEL, VERSION, noon()).expect("reads").templates;
+    gallery.sort_by(|a, b| a.values[0].total_cmp(&b.values[0]));
+    let owners: Vec<_> = gallery.iter().map(|template| template.person).collect();
+    assert_eq!(owners, [people[0], people[2], people[2]]);
 }
 
 #[test]
 fn the_schema_itself_refuses_a_template_without_consent() {
     let site = Site::new();
     let store = site.open();
-    let person = store.enrol(NewPerson { name: "Y", consent: consent(), templates: &[] }, noon()).expect("enrols");
+    let person = enrol(&store, "Y", &[1.0]);
     let raw = site.raw();
     let insert =
         "INSERT INTO template (person_id, model, model_version, values_sealed) VALUES (?1, 'm', 'v', zeroblob(48))";
@@ -77,8 +125,10 @@ fn the_schema_itself_refuses_a_template_without_consent() {
 fn the_schema_itself_refuses_an_endless_consent_and_a_child_without_a_guardian() {
     let site = Site::new();
     let draft = ConsentDraft { under_14: true, guardian: Some("Ottoline Quill".to_owned()), ..consent_draft() };
-    let child = Consent::new(draft).expect("has a guardian");
-    site.open().enrol(NewPerson { name: "Y", consent: child, templates: &[] }, noon()).expect("enrols");
+    let consent = Consent::new(draft).expect("has a guardian");
+    let templates = [template(&[1.0])];
+    let child = NewPerson { name: "Y", enrolment: Enrolment::Face { consent, templates: &templates } };
+    site.open().enrol(child, &desk(), noon()).expect("enrols");
     for change in ["guardian_sealed = NULL", "valid_until_unix_ns = given_at_unix_ns", "how_given = 'none'"] {
         let refused = site.raw().execute(&format!("UPDATE consent SET {change}"), []).expect_err(change);
         assert!(refused.to_string().contains("CHECK"), "{change}: {refused}");
@@ -86,50 +136,81 @@ fn the_schema_itself_refuses_an_endless_consent_and_a_child_without_a_guardian()
 }
 
 #[test]
-fn forgetting_removes_everything_but_that_it_happened() {
+fn forgetting_leaves_nothing_that_could_be_read_again() {
     let site = Site::new();
     let store = site.open();
     let person = enrol(&store, "Zebedee Quill", &[1.0, 2.0]);
     let other = enrol(&store, "Ottoline Quill", &[3.0]);
-    let sealed: Vec<u8> = site
-        .raw()
-        .query_row("SELECT values_sealed FROM template WHERE person_id = ?1", [person.to_string()], |row| row.get(0))
-        .expect("it is there");
+    let sealed = |path, sql| -> Vec<u8> {
+        crate::support::raw(path).query_row(sql, [person.to_string()], |row| row.get(0)).expect("it is there")
+    };
+    let gone = [
+        sealed(&site.path(), "SELECT values_sealed FROM template WHERE person_id = ?1"),
+        sealed(&site.path(), "SELECT name_sealed FROM person WHERE person_id = ?1"),
+        sealed(&site.keys_path(), "SELECT key_sealed FROM data_key WHERE owner = ?1 AND part = 'name'"),
+        sealed(&site.keys_path(), "SELECT key_sealed FROM data_key WHERE owner = ?1 AND part = 'face'"),
+    ];
 
-    assert_eq!(store.forget(person, noon() + HOUR).expect("forgets").templates, 1);
-    assert_eq!(store.count().expect("counts"), Counts { people: 1, templates: 1, withdrawn: 1 });
+    assert_eq!(store.forget(person, &desk(), noon() + HOUR).expect("forgets").templates, 1);
+    let counts = Counts { people: 1, with_face: 1, templates: 1, withdrawn: 1, ..Counts::default() };
+    assert_eq!(store.count(noon()).expect("counts"), counts);
     let gallery = store.gallery(MODEL, VERSION, noon()).expect("reads");
     assert_eq!(gallery.templates.iter().map(|t| t.person).collect::<Vec<_>>(), [other]);
-    for again in [store.forget(person, noon()).map(|_| ()), store.name_of(person).map(|_| ())] {
+    let forgotten = store.forget(person, &desk(), noon()).map(drop);
+    for again in [forgotten, store.name_of(person, &desk(), noon()).map(drop)] {
         assert!(matches!(again, Err(StoreError::NoSuchPerson { .. })), "{again:?}");
     }
 
-    // Not even the sealed template or the person's id stays in a file, while the store is still open.
+    // While the store is still open: no sealed value, no key, and in the keys file not even the person's id.
     let mut looked_at = 0;
     for file in std::fs::read_dir(site.folder.path()).expect("lists") {
-        let bytes = std::fs::read(file.expect("lists").path()).expect("reads");
+        let bytes = bytes(&file.expect("lists").path());
         looked_at += bytes.len();
-        for gone in [&sealed[..], person.to_string().as_bytes()] {
+        for gone in &gone {
             assert!(!bytes.windows(gone.len()).any(|window| window == gone), "something of the person is still there");
         }
     }
-    assert!(looked_at > 4096, "the store's file was among them");
+    assert!(looked_at > 4096, "the store's files were among them");
+    let id = person.to_string();
+    assert!(!bytes(&site.keys_path()).windows(id.len()).any(|window| window == id.as_bytes()));
+}
+
+#[test]
+fn withdrawing_a_face_keeps_the_person_for_passes() {
+    let site = Site::new();
+    let store = site.open();
+    let person = enrol(&store, "Zebedee Quill", &[1.0, 2.0]);
+    let before = store.gallery(MODEL, VERSION, noon()).expect("reads").revision;
+    assert_eq!(store.withdraw_face(person, &desk(), noon()).expect("withdraws").templates, 1);
+    assert!(store.changed_since(before).expect("asks"));
+    assert!(store.gallery(MODEL, VERSION, noon()).expect("reads").templates.is_empty());
+    assert_eq!(store.name_of(person, &desk(), noon()).expect("reads").as_str(), "Zebedee Quill");
+    let counts = Counts { people: 1, pass_only: 1, withdrawn: 1, ..Counts::default() };
+    assert_eq!(store.count(noon()).expect("counts"), counts);
+    drop(store);
+    let keys = crate::support::raw(&site.keys_path());
+    let parts: String = keys.query_row("SELECT group_concat(part) FROM data_key", [], |row| row.get(0)).expect("reads");
+    assert_eq!(parts, "name", "only the key of the name is left");
+    let store = site.open();
+    store.forget(person, &desk(), noon()).expect("and the rest can go as well");
+    assert_eq!(store.count(noon()).expect("counts").people, 0);
 }
 
 #[test]
 fn another_process_withdrawing_is_seen_at_once_and_entries_are_no_change() {
     let site = Site::new();
-    let (node, desk) = (site.open(), site.open());
-    let person = enrol(&desk, "Zebedee Quill", &[1.0]);
+    let (node, second) = (site.open(), site.open());
+    let person = enrol(&second, "Zebedee Quill", &[1.0]);
     let gallery = node.gallery(MODEL, VERSION, noon()).expect("reads");
     assert!(!node.changed_since(gallery.revision).expect("asks"));
 
     let gate = crate::support::gate("gate-1");
     crate::support::append(&node, &gate, noon());
-    desk.mark_published(&gate, 1).expect("marks");
-    assert!(!node.changed_since(gallery.revision).expect("asks"), "an entry doesn't change the gallery");
+    second.mark_published(&gate, 1).expect("marks");
+    enrol_for_passes(&second, "Zenobia Quill");
+    assert!(!node.changed_since(gallery.revision).expect("asks"), "neither an entry nor a pass changes the gallery");
 
-    desk.forget(person, noon()).expect("forgets");
+    second.forget(person, &desk(), noon()).expect("forgets");
     assert!(node.changed_since(gallery.revision).expect("asks"));
     let gallery = node.gallery(MODEL, VERSION, noon()).expect("reads");
     assert!(gallery.templates.is_empty() && !node.changed_since(gallery.revision).expect("asks"));

@@ -47,20 +47,16 @@ impl Program {
         Ok(Child { name, process, output: BufReader::new(output).lines(), input })
     }
 
-    /// Runs a child to its end.
-    pub(crate) async fn run(&self, args: &[&str]) -> anyhow::Result<()> {
-        let status = Command::new(&self.path)
-            .args(&self.log)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .status()
-            .await?;
-        if !status.success() {
-            bail!("gatehouse {} failed ({status}); its reason is above", args.first().copied().unwrap_or_default());
+    /// Runs a child to its end, and returns what it prints.
+    pub(crate) async fn run(&self, args: &[&str]) -> anyhow::Result<String> {
+        let what = args.first().copied().unwrap_or_default();
+        let mut command = Command::new(&self.path);
+        command.args(&self.log).args(args).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let output = command.output().await?;
+        if !output.status.success() {
+            bail!("gatehouse {what} failed ({}); its reason is above", output.status);
         }
-        Ok(())
+        String::from_utf8(output.stdout).with_context(|| format!("what gatehouse {what} printed"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `gatehouse demo`: the whole product on simulated cameras, as a user would start it, process by process.
 //!
-//! It starts `gatehouse sim` (two cameras over real RTSP), `gatehouse enrol` (one person) and `gatehouse run` (a node),
+//! It starts `gatehouse enrol` and `pass` (two people), `gatehouse sim` (three cameras over real RTSP) and `gatehouse run` (a node),
 //! subscribes to the node's bus and prints what comes. The child processes end with their standard input, so that none is
 //! left behind whatever happens to this one.
 
@@ -26,9 +26,10 @@ use tally::Tally;
 
 /// Show the whole product on simulated cameras
 ///
-/// Serves a gate and a square over RTSP, enrols one of the two people who walk up to the gate, runs a node, and prints its
-/// events. Without `--seconds` it runs until Ctrl-C. With it, it ends by itself, and with 0 only if an enrolled person was
-/// let through, a stranger was referred, and people were counted.
+/// Serves two gates and a square over RTSP and runs a node. To one gate come somebody enrolled, a stranger, and a printed
+/// photograph of the enrolled one; to the other a QR pass. Prints the node's events. Without `--seconds` it runs until
+/// Ctrl-C. With it, it ends by itself, and with 0 only if a face and a pass were let through, the photograph was referred,
+/// and people were counted.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// End after so many seconds of running
@@ -60,23 +61,29 @@ async fn play(args: &DemoArgs, log: &LogArgs, assets: &Assets) -> Result<(), Fai
     let folder = tempfile::Builder::new().prefix("gatehouse-demo-").tempdir()?;
     let program = Program::this(log)?;
 
-    say("starting two simulated cameras (the first time, their scenes are encoded: about half a minute)")?;
+    say("making a site with a key of its own; enrolling one person who agreed to it, and one for QR passes only")?;
+    let (site_file, pass) = (folder.path().join("site.toml"), folder.path().join("pass.png"));
+    std::fs::write(&site_file, site::site(None))?;
+    program.run(&["key", "new", path(&folder.path().join("site.key"))?]).await?;
+    let enrol = site::enrol(path(&site_file)?, assets)?;
+    program.run(&enrol.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let enrolled = program.run(&site::enrol_for_passes(path(&site_file)?)).await?;
+    let visitor = enrolled.split_whitespace().nth(1).context("no number of whom was enrolled")?;
+    program.run(&site::issue_pass(path(&site_file)?, visitor, path(&pass)?)).await?;
+
+    say("starting three simulated cameras (the first time, their scenes are encoded: about half a minute)")?;
     let sim_file = folder.path().join("sim.toml");
-    std::fs::write(&sim_file, site::sim(assets))?;
+    std::fs::write(&sim_file, site::sim(assets, &pass))?;
     let mut sim = program.start("sim", &["sim", path(&sim_file)?, "--stop-with-stdin"])?;
     let mut urls = Vec::new();
-    while urls.len() < 2 {
+    while urls.len() < 3 {
         urls.push(sim.line(SCENES_WITHIN).await?);
     }
     let url = |name: &str| {
-        urls.iter().find(|url| url.ends_with(name)).ok_or_else(|| anyhow!("the simulator serves no {name}"))
+        let url = urls.iter().find(|url| url.ends_with(name)).map(String::as_str);
+        url.ok_or_else(|| anyhow!("the simulator serves no {name}"))
     };
-
-    say("making a site, with a key of its own, and enrolling one person who agreed to it")?;
-    let site_file = folder.path().join("site.toml");
-    std::fs::write(&site_file, site::site(url("/gate")?, url("/plaza")?))?;
-    program.run(&["key", path(&folder.path().join("site.key"))?]).await?;
-    program.run(&site::enrol(path(&site_file)?, assets)?.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    std::fs::write(&site_file, site::site(Some([url("/gate")?, url("/pass-gate")?, url("/plaza")?])))?;
 
     say("starting a node")?;
     let mut node = program.start("node", &["run", path(&site_file)?, "--json", "--stop-with-stdin"])?;

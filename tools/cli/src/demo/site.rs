@@ -1,5 +1,7 @@
 //! The demo's cameras and its site.
 
+use std::path::Path;
+
 use gatehouse_models::Assets;
 
 use crate::exit::{Exit, Failure};
@@ -29,8 +31,8 @@ fn quoted(text: impl std::fmt::Display) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
-/// The simulator's file: a gate that people walk up to, and a square.
-pub(crate) fn sim(assets: &Assets) -> String {
+/// The simulator's file: a gate that people walk up to, another one where somebody shows a pass, and a square.
+pub(crate) fn sim(assets: &Assets, pass: &Path) -> String {
     let media = |file: &str| quoted(assets.media().join(file).display());
     format!(
         r#"cache_dir = {cache}
@@ -39,8 +41,32 @@ pub(crate) fn sim(assets: &Assets) -> String {
 path = "/gate"
 size = [1280, 720]
 fps = 25
-max_seconds = 26
-scene = {{ walk_up = [{{ photo = {enrolled}, face_box = {enrolled_face} }}, {{ photo = {stranger}, face_box = {stranger_face} }}], seconds_each = 10, gap_seconds = 3 }}
+max_seconds = 30
+[mount.scene]
+seconds_each = 7
+gap_seconds = 3
+[[mount.scene.walk_up]]
+photo = {enrolled}
+face_box = {enrolled_face}
+[[mount.scene.walk_up]]
+photo = {stranger}
+face_box = {stranger_face}
+[[mount.scene.walk_up]]
+photo = {enrolled}
+face_box = {enrolled_face}
+presentation = "print"
+
+[[mount]]
+path = "/pass-gate"
+size = [1280, 720]
+fps = 25
+max_seconds = 12
+[mount.scene]
+seconds_each = 6
+gap_seconds = 6
+[[mount.scene.walk_up]]
+photo = {pass}
+presentation = "print"
 
 [[mount]]
 path = "/plaza"
@@ -54,14 +80,14 @@ scene = {{ file = {pedestrians} }}
         enrolled_face = "[195, 224, 276, 390]",
         stranger = media(STRANGER),
         stranger_face = "[178, 63, 90, 113]",
+        pass = quoted(pass.display()),
         pedestrians = media(PEDESTRIANS),
     )
 }
 
-/// The site file.
-pub(crate) fn site(gate: &str, plaza: &str) -> String {
-    format!(
-        r#"version = 1
+/// The site file. Before the cameras are there it has a gate of no use, for passes to be issued.
+pub(crate) fn site(cameras: Option<[&str; 3]>) -> String {
+    let head = r#"version = 1
 
 [site]
 id = "demo"
@@ -73,11 +99,24 @@ key = "file:site.key"
 
 [console]
 listen = "127.0.0.1:0"
-
+"#;
+    let Some([gate, pass_gate, plaza]) = cameras else {
+        return format!("{head}\n[[gate]]\nid = \"gate-1\"\nsource = \"test://smpte\"\nliveness = \"required\"\n");
+    };
+    format!(
+        r#"{head}
 [[gate]]
 id = "gate-1"
 source = {gate}
-liveness = "off"
+liveness = "required"
+
+[[gate]]
+id = "gate-2"
+source = {pass_gate}
+liveness = "required"
+analyse_fps = 5.0
+# The same pass comes again and again here.
+pass_again_s = 5
 
 [[crowd]]
 id = "plaza"
@@ -95,6 +134,7 @@ polygon = [[0.0, 0.4], [0.5, 0.5], [1.0, 0.75], [1.0, 1.0], [0.0, 1.0]]
 levels = {{ medium = 2, high = 4, critical = 8 }}
 "#,
         gate = quoted(gate),
+        pass_gate = quoted(pass_gate),
         plaza = quoted(plaza),
     )
 }
@@ -112,17 +152,28 @@ pub(crate) fn enrol(site_file: &str, assets: &Assets) -> Result<Vec<String>, Fai
     Ok(args)
 }
 
+/// The command line that enrols somebody who wants no face recognition.
+pub(crate) fn enrol_for_passes(site_file: &str) -> [&str; 5] {
+    ["enrol", site_file, "--name", "Demo Visitor", "--pass-only"]
+}
+
+/// The command line that issues a pass.
+pub(crate) fn issue_pass<'a>(site_file: &'a str, person: &'a str, file: &'a str) -> [&'a str; 8] {
+    ["pass", "issue", site_file, person, "--until", "2099-12-31", "--png", file]
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn both_files_are_right_whatever_the_assets_folder_is_called() {
         let assets = Assets::at("/tmp/a \"quoted\" folder");
-        gatehouse_sim::SimConfig::parse(&sim(&assets), Path::new("/tmp")).expect("the simulator's file is right");
-        let site = site("rtsp://127.0.0.1:8554/gate", "rtsp://127.0.0.1:8554/plaza");
-        gatehouse_config::Site::parse(&site, Path::new("site.toml")).expect("the site file is right");
+        let sim = sim(&assets, Path::new("/tmp/a \"quoted\" pass.png"));
+        gatehouse_sim::SimConfig::parse(&sim, Path::new("/tmp")).expect("the simulator's file is right");
+        let cameras = ["rtsp://127.0.0.1:8554/gate", "rtsp://127.0.0.1:8554/pass-gate", "rtsp://127.0.0.1:8554/plaza"];
+        for site in [site(None), site(Some(cameras))] {
+            gatehouse_config::Site::parse(&site, Path::new("site.toml")).expect("the site file is right");
+        }
     }
 }

@@ -136,6 +136,7 @@ pub(crate) fn entry(sequence: u64, decision: &str, reason: &str) -> Event {
         "event_id": format!("01K{sequence:0>23}"),
         "sequence": sequence,
         "gate": GATE,
+        "direction": "in",
         "decision": decision,
         "reason": reason,
         "method": "face",

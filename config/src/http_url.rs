@@ -1,0 +1,64 @@
+//! The address of a device that is driven over HTTP.
+
+use std::fmt;
+
+use crate::endpoint::host_and_port;
+use crate::reader::Refusal;
+
+/// An `http://` URL without user and password.
+///
+/// `Display` and `Debug` leave the query out: some devices take a token there.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The whole URL, for the client that connects. Not for logs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads an `http://` URL. The refusal never repeats any of the text, since a password may stand anywhere in it.
+    pub(crate) fn parse(text: &str) -> Result<HttpUrl, Refusal> {
+        let Some(rest) = text.strip_prefix("http://") else {
+            return Err(match text.strip_prefix("https://") {
+                Some(_) => Refusal::because("this version speaks plain `http://` to an actuator only")
+                    .with_help("put the device and this machine on a network of their own"),
+                None => Refusal::UNLIKE,
+            });
+        };
+        let (authority, place) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if text.contains('@') {
+            return Err(Refusal::because("the address holds a login, which would end up in logs and backups")
+                .with_help("put the header that logs in into a secret: `header = \"file:PATH\"`"));
+        }
+        if place.chars().any(|c| !c.is_ascii_graphic() || c == '#') {
+            return Err(Refusal::because("the address holds a character that a URL can't")
+                .with_help("write it percent-encoded: a blank is `%20`, `#` is `%23`"));
+        }
+        match host_and_port(authority) {
+            Some((_, port)) if port != Some(0) => Ok(HttpUrl(text.to_owned())),
+            _ => Err(Refusal::because("there is no host and port that can be used after `http://`")
+                .with_help("write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets")),
+        }
+    }
+
+    /// Whether all of it may be shown.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.0.contains('?')
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once('?') {
+            Some((place, _)) => write!(f, "{place}?…"),
+            None => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpUrl({self})")
+    }
+}

@@ -1,0 +1,40 @@
+//! Keys that both kinds of camera have.
+
+use crate::spec::{Format, Key, Kind, Presence};
+
+pub(crate) static CAMERA_ID: Key = Key {
+    name: "id",
+    kind: Kind::Text(Format::Name),
+    presence: Presence::Required,
+    example: r#""east-1""#,
+    meaning: "The camera's name on the bus. No two cameras of a site have the same, gate or crowd.",
+};
+pub(crate) static SOURCE: Key = Key {
+    name: "source",
+    kind: Kind::Text(Format::Source),
+    presence: Presence::Required,
+    example: r#""rtsp://192.0.2.10:554/main""#,
+    meaning: "Where the pictures come from. A user or password in the address is refused: use `login`. The relative \
+              path of a `file://` starts at the site file's folder.",
+};
+pub(crate) static LOGIN: Key = Key {
+    name: "login",
+    kind: Kind::Text(Format::Secret),
+    presence: Presence::Optional("the camera asks for none"),
+    example: r#""env:GATE_1_LOGIN""#,
+    meaning: "The camera's login, for an `rtsp://` source: a secret that holds `user:password`.",
+};
+pub(crate) static TRANSPORT: Key = Key {
+    name: "transport",
+    kind: Kind::OneOf(&["tcp", "udp"]),
+    presence: Presence::Default(r#""tcp""#),
+    example: r#""udp""#,
+    meaning: "How an RTSP camera sends its video. `udp` loses packets where the network is busy.",
+};
+pub(crate) static LATENCY_MS: Key = Key {
+    name: "latency_ms",
+    kind: Kind::Integer { min: 0, max: 5000 },
+    presence: Presence::Default("100"),
+    example: "300",
+    meaning: "How long video is held back to smooth out late packets (the jitter buffer), in milliseconds.",
+};

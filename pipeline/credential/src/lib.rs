@@ -1,0 +1,32 @@
+//! The site's secret, and what is derived from it: signed passes, card-held templates, signed grants, and their QR codes.
+//!
+//! One secret of 32 bytes belongs to a site. Everything that needs a key derives its own from it ([`SiteSecret::derive`]),
+//! so that none can be used in place of another. Nothing here reads a clock, a file or the network: times are passed in.
+//!
+//! - [`sign_pass`] and [`seal_card`] write the text of a QR code; [`read`] checks what a camera saw.
+//! - [`QrReader`] finds QR codes in a camera's frames; [`Sheet`] prints them.
+//! - [`sign_grant`] signs a gate's decision; [`check_grant`] checks it with the public key alone ([`SiteVerifier`]).
+
+mod base45;
+mod card;
+mod envelope;
+mod grant;
+mod hex;
+mod pass;
+mod pass_id;
+mod qr;
+mod sheet;
+mod signing;
+mod site_secret;
+mod time;
+
+pub use card::{CardContents, CardKey, ModelTag, NewCard, SealedCard, seal_card};
+pub use envelope::{CredentialError, PREFIX, Presented, read};
+pub use grant::{GrantError, check_grant, sign_grant};
+pub use pass::{Pass, sign_pass};
+pub use pass_id::{NoRandomness, PassId, PassIdError};
+pub use qr::QrReader;
+pub use sheet::{Paper, Sheet, SheetError};
+pub use signing::{SiteSigner, SiteVerifier, VerifierTextError};
+pub use site_secret::{Purpose, SecretTextError, SiteSecret};
+pub use time::{OutOfTime, UnixSeconds};

@@ -1,0 +1,166 @@
+//! The site's secret, and the keys derived from it.
+
+use std::fmt;
+
+use chacha20poly1305::aead::OsRng;
+use chacha20poly1305::aead::rand_core::RngCore;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Bytes of the secret, and of every key derived from it.
+const LENGTH: usize = 32;
+
+/// The one secret of a site. Kept outside the store, and never beside its backups: whoever has both can read both.
+/// Overwritten in memory when dropped; never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SiteSecret([u8; LENGTH]);
+
+/// What a derived key is for. Each purpose has a key of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Seals what the store holds.
+    Store,
+    /// Chains the audit log.
+    Audit,
+    /// Turns embeddings into the site's own templates.
+    TemplateProtection,
+    /// Signs passes, cards and grants (the seed of an Ed25519 key).
+    Signing,
+    /// Seals the template on a card.
+    Card,
+}
+
+impl Purpose {
+    /// Set for good: another text is another key.
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Store => b"gatehouse store v1",
+            Self::Audit => b"gatehouse audit v1",
+            Self::TemplateProtection => b"gatehouse template protection v1",
+            Self::Signing => b"gatehouse signing v1",
+            Self::Card => b"gatehouse card v1",
+        }
+    }
+}
+
+/// Why a text is no site secret, or none could be made. Never says what the text was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretTextError {
+    /// Too short or too long.
+    #[error("a site key is {} hexadecimal digits, this has {found} characters", 2 * LENGTH)]
+    Length {
+        /// Characters found, without surrounding white space.
+        found: usize,
+    },
+    /// Something else than `0`–`9` and `a`–`f`.
+    #[error("a site key is {} hexadecimal digits, character {position} of this is none", 2 * LENGTH)]
+    Digit {
+        /// Which character, counted from 1.
+        position: usize,
+    },
+    /// The operating system gives no random numbers.
+    #[error("the operating system gave no random numbers for a new key: {0}")]
+    Random(String),
+}
+
+impl SiteSecret {
+    /// A new secret from the operating system's randomness.
+    ///
+    /// # Errors
+    /// If the operating system gives none.
+    pub fn generate() -> Result<Self, SecretTextError> {
+        let mut secret = Self([0; LENGTH]);
+        OsRng.try_fill_bytes(&mut secret.0).map_err(|e| SecretTextError::Random(e.to_string()))?;
+        Ok(secret)
+    }
+
+    /// Reads a secret as [`Self::to_text`] writes it; white space around it is ignored.
+    ///
+    /// # Errors
+    /// If the text isn't 64 hexadecimal digits.
+    pub fn from_text(text: &str) -> Result<Self, SecretTextError> {
+        let text = text.trim();
+        let found = text.chars().count();
+        if found != 2 * LENGTH {
+            return Err(SecretTextError::Length { found });
+        }
+        let mut secret = Self([0; LENGTH]);
+        for (i, digit) in text.chars().enumerate() {
+            let value = digit.to_digit(16).ok_or(SecretTextError::Digit { position: i + 1 })?;
+            secret.0[i / 2] = secret.0[i / 2] << 4 | value as u8;
+        }
+        Ok(secret)
+    }
+
+    /// The secret as 64 hexadecimal digits, to be written to its file and nowhere else.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        // Sized up front: growing would leave copies behind that nobody overwrites.
+        let mut text = Zeroizing::new(String::with_capacity(2 * LENGTH));
+        for byte in self.0 {
+            for half in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(u32::from(half), 16));
+            }
+        }
+        text
+    }
+
+    /// The key for one purpose, by HKDF-SHA256 (RFC 5869) without salt: the secret is random and of full length.
+    pub fn derive(&self, purpose: Purpose) -> Zeroizing<[u8; LENGTH]> {
+        self.derive_for(purpose, &[])
+    }
+
+    /// The key for one purpose and one thing, such as one version of the template protection.
+    pub fn derive_for(&self, purpose: Purpose, which: &[u8]) -> Zeroizing<[u8; LENGTH]> {
+        let mut key = Zeroizing::new([0; LENGTH]);
+        let info = [purpose.label(), b"\0", which];
+        Hkdf::<Sha256>::new(None, &self.0)
+            .expand_multi_info(&info, key.as_mut())
+            .unwrap_or_else(|_| unreachable!("32 bytes are far below HKDF's limit"));
+        key
+    }
+}
+
+impl fmt::Debug for SiteSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SiteSecret(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_survives_its_text_and_never_shows_in_debug() {
+        let secret = SiteSecret::generate().expect("the system has randomness");
+        let text = secret.to_text();
+        assert_eq!(text.len(), 64);
+        let back = SiteSecret::from_text(&format!("  {}\n", text.to_uppercase())).expect("it is a secret");
+        assert_eq!(back.0, secret.0);
+        assert_ne!(SiteSecret::generate().expect("randomness").0, secret.0);
+        assert!(!format!("{secret:?}").contains(&text[..8]));
+    }
+
+    #[test]
+    fn a_wrong_text_is_named_without_repeating_it() {
+        let error = SiteSecret::from_text("secret").expect_err("too short");
+        assert_eq!(error, SecretTextError::Length { found: 6 });
+        assert_eq!(error.to_string(), "a site key is 64 hexadecimal digits, this has 6 characters");
+        let text = format!("{}é{}", "a".repeat(10), "b".repeat(53));
+        assert_eq!(SiteSecret::from_text(&text).expect_err("é is no digit"), SecretTextError::Digit { position: 11 });
+    }
+
+    #[test]
+    fn each_purpose_and_each_thing_has_a_key_of_its_own() {
+        let secret = SiteSecret::from_text(&"ab".repeat(32)).expect("it is a secret");
+        let purposes = [Purpose::Store, Purpose::Audit, Purpose::TemplateProtection, Purpose::Signing, Purpose::Card];
+        let mut keys: Vec<_> = purposes.into_iter().map(|p| secret.derive(p)).collect();
+        keys.extend(purposes.into_iter().map(|p| secret.derive_for(p, b"2")));
+        for (i, key) in keys.iter().enumerate() {
+            assert!(keys[..i].iter().all(|other| other.as_slice() != key.as_slice()));
+            assert_ne!(key.as_slice(), secret.0);
+        }
+        assert_eq!(secret.derive(Purpose::Store).as_slice(), keys[0].as_slice(), "the same every time");
+    }
+}

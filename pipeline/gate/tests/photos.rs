@@ -1,0 +1,149 @@
+//! Real photos, and copies of them that are blurred, dim or small, against the limits of enrolment and of the gate.
+
+#![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
+
+use gatehouse_gate::enrol::{EnrolError, examine};
+use gatehouse_gate::quality::{Limits, Problem, Quality};
+use gatehouse_models::{
+    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, OwnedI420, PhotoLimits, Registry, SessionOptions,
+    read_photo,
+};
+use gatehouse_picture::{Plane, Size};
+
+/// Portraits of one person each.
+const PORTRAITS: [&str; 5] = ["astronaut.png", "biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg"];
+
+/// Takes any face: measures only.
+const ANYTHING: Limits = Limits {
+    min_eye_distance_px: 0.0,
+    max_yaw_degrees: 91.0,
+    max_pitch_degrees: 91.0,
+    min_sharpness: 0.0,
+    min_mean: 0.0,
+    max_mean: 255.0,
+    min_spread: 0.0,
+    max_clipped: 1.0,
+    max_cut_off: 1.0,
+};
+
+struct Models {
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+}
+
+impl Models {
+    fn load() -> Self {
+        let catalogue = Catalogue::builtin().expect("the manifests that ship");
+        let registry = Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`");
+        let options = SessionOptions::default();
+        Self {
+            detector: FaceDetector::load(&registry, "yunet", &options).expect("run `make setup`"),
+            embedder: FaceEmbedder::load(&registry, "sface", &options).expect("run `make setup`"),
+        }
+    }
+
+    fn measure(&mut self, photo: &OwnedI420) -> Result<(Quality, Embedding), EnrolError> {
+        let portrait = examine(&mut self.detector, &photo.as_picture(), &ANYTHING)?;
+        let mut embeddings = Vec::new();
+        self.embedder.embed(&[portrait.aligned], &mut embeddings)?;
+        Ok((portrait.quality, embeddings.remove(0)))
+    }
+}
+
+fn read(file: &str) -> OwnedI420 {
+    let path = Assets::locate().expect("a folder").media().join(file);
+    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
+}
+
+/// A plane shrunk by `factor`, each sample the mean of the area that it covers; then blurred by a box of `2 · radius + 1`,
+/// three times over (near a Gaussian of deviation `radius + ½`).
+fn shrunk_and_blurred(plane: &Plane<'_>, to: Size, factor: f32, radius: usize) -> Vec<f32> {
+    let span = |i: usize, end: usize| {
+        let from = ((i as f32 * factor) as usize).min(end - 1);
+        from..(((i + 1) as f32 * factor) as usize).clamp(from + 1, end)
+    };
+    let mut samples: Vec<f32> = (0..to.width * to.height)
+        .map(|i| {
+            let (columns, rows) = (span(i % to.width, plane.row_bytes), span(i / to.width, plane.rows));
+            let area = (columns.len() * rows.len()) as f32;
+            rows.map(|y| plane.row(y)[columns.clone()].iter().map(|s| f32::from(*s)).sum::<f32>()).sum::<f32>() / area
+        })
+        .collect();
+    for _ in 0..3 {
+        for (length, stride, lines) in [(to.width, 1, to.height), (to.height, to.width, to.width)] {
+            for line in 0..lines {
+                let start = if stride == 1 { line * to.width } else { line };
+                let at = |i: usize| start + i * stride;
+                let before: Vec<f32> = (0..length).map(|i| samples[at(i)]).collect();
+                for i in 0..length {
+                    let around = &before[i.saturating_sub(radius)..(i + radius + 1).min(length)];
+                    samples[at(i)] = around.iter().sum::<f32>() / around.len() as f32;
+                }
+            }
+        }
+    }
+    samples
+}
+
+/// A copy that is shrunk by `factor`, blurred by `radius` pixels of the copy, and whose light is multiplied by `light`.
+fn copy(photo: &OwnedI420, factor: f32, radius: usize, light: f32) -> OwnedI420 {
+    let picture = photo.as_picture();
+    let half = |side: usize| (side as f32 / factor / 2.0) as usize;
+    let chroma = Size { width: half(picture.size().width), height: half(picture.size().height) };
+    let size = Size { width: 2 * chroma.width, height: 2 * chroma.height };
+    let mut planes: Vec<u8> = shrunk_and_blurred(&picture.luma(), size, factor, radius)
+        .into_iter()
+        .map(|y| (16.0 + (y - 16.0) * light).round().clamp(16.0, 235.0) as u8)
+        .collect();
+    for plane in picture.chroma() {
+        let samples = shrunk_and_blurred(plane, chroma, factor, radius / 2);
+        planes.extend(samples.into_iter().map(|c| (128.0 + (c - 128.0) * light.min(1.0)).round() as u8));
+    }
+    OwnedI420::new(size, planes).expect("even sides")
+}
+
+/// Prints what it measures: likeness is the cosine of the copy's embedding to that of the photo itself.
+#[test]
+fn portraits_pass_and_their_spoilt_copies_are_told_why() {
+    let mut models = Models::load();
+    println!("picture        copy          eyes   yaw pitch  sharp   mean spread clipped likeness");
+    for file in PORTRAITS {
+        let photo = read(file);
+        let (native, original) = models.measure(&photo).expect("one face");
+        let mut problems = |name: &str, copy: &OwnedI420| {
+            let (q, embedding) = models.measure(copy).expect("one face");
+            println!(
+                "{file:14} {name:12} {:5.0} {:5.0} {:5.0} {:.4} {:6.0} {:6.0} {:7.3} {:8.3}",
+                q.eye_distance_px,
+                q.pose.yaw_degrees,
+                q.pose.pitch_degrees,
+                q.sharpness,
+                q.light.mean,
+                q.light.spread,
+                q.light.clipped,
+                embedding.cosine(&original)
+            );
+            (q.problems(&Limits::ENROLMENT), q.problems(&Limits::GATE))
+        };
+        let (desk, gate) = problems("as it is", &photo);
+        assert_eq!(gate, [], "{file}");
+        if file == "obama2.jpg" {
+            assert!(matches!(desk[..], [Problem::TurnedAside { .. }]), "{file}: {desk:?}");
+        } else {
+            assert_eq!(desk, [], "{file}");
+        }
+        // Sixty pixels between the eyes: a face at a gate.
+        let factor = native.eye_distance_px / 60.0;
+        if factor < 1.0 {
+            continue;
+        }
+        let (desk, gate) = problems("blur 1", &copy(&photo, factor, 1, 1.0));
+        assert!(!desk.contains(&Problem::Blurred) && gate.is_empty(), "{file}: {desk:?} {gate:?}");
+        let (desk, _) = problems("blur 4", &copy(&photo, factor, 4, 1.0));
+        assert!(desk.contains(&Problem::Blurred), "{file}: {desk:?}");
+        let (desk, _) = problems("light × 0.1", &copy(&photo, factor, 0, 0.1));
+        assert!(desk.contains(&Problem::TooDark), "{file}: {desk:?}");
+        let (desk, _) = problems("light × 3", &copy(&photo, factor, 0, 3.0));
+        assert!(desk.contains(&Problem::TooBright), "{file}: {desk:?}");
+    }
+}

@@ -1,0 +1,156 @@
+//! QR codes held up to a gate's camera: read from its own frames, checked against the site's key and store, and shown to the
+//! gate. A pass costs no model; a face is never the only way in.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_batching::Batcher;
+use gatehouse_core::Frame;
+use gatehouse_core::event::Reason;
+use gatehouse_core::rate::RateLimit;
+use gatehouse_core::time::{Clock, WallTime};
+use gatehouse_credential::{
+    CardKey, CredentialError, ModelTag, OutOfTime, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
+};
+use gatehouse_gate::{PassKey, PassSeen, PersonKey, StageTimes};
+use gatehouse_models::Template;
+use gatehouse_store::{PassUse, PersonId, Store, StoreError};
+
+use crate::gates::GateLine;
+use crate::log_limit::LogLimit;
+
+/// How often a gate's picture is searched for a code. Somebody who holds one up waits a fifth of a second at most.
+const READS_PER_SECOND: f64 = 5.0;
+
+/// Thins a gate's frames to those that are searched for a code.
+pub(crate) struct CodeIntake(Mutex<RateLimit>);
+
+impl Default for CodeIntake {
+    fn default() -> Self {
+        Self(Mutex::new(RateLimit::new(READS_PER_SECOND)))
+    }
+}
+
+impl CodeIntake {
+    pub(crate) fn admits(&self, frame: &Frame) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admits(frame.times.arrival)
+    }
+}
+
+/// A frame waiting to be searched for a code.
+pub(crate) struct CodeJob {
+    line: Arc<GateLine>,
+    frame: Frame,
+    arrived: WallTime,
+}
+
+impl CodeJob {
+    pub(crate) fn new(line: &Arc<GateLine>, frame: &Frame, arrived: WallTime) -> Self {
+        let Frame { camera, number, times, buffer } = frame;
+        let frame = Frame { camera: camera.clone(), number: *number, times: *times, buffer: Arc::clone(buffer) };
+        Self { line: Arc::clone(line), frame, arrived }
+    }
+}
+
+/// Knows the site's passes and cards.
+pub(crate) struct CodeReader {
+    /// The site's key on the bus, which its passes and cards are bound to.
+    pub(crate) site: String,
+    pub(crate) verifier: SiteVerifier,
+    pub(crate) card_key: CardKey,
+    /// The model that a card's template must come from.
+    pub(crate) model: ModelTag,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl CodeReader {
+    /// Searches frames for codes until the batcher is closed.
+    pub(crate) fn run(self, batcher: &Batcher<CodeJob>) {
+        let failures = LogLimit::default();
+        let mut reader = QrReader::new();
+        let mut batch: Vec<CodeJob> = Vec::new();
+        while batcher.collect(&mut batch) {
+            for job in batch.drain(..) {
+                let luma = job.frame.picture().luma();
+                let texts = reader.read(luma.data, luma.row_bytes, luma.rows, luma.stride);
+                for text in texts {
+                    let times = StageTimes::found(job.frame.times, job.arrived, self.clock.monotonic());
+                    if !job.line.state().notice_code(text.as_bytes(), &times) {
+                        continue;
+                    }
+                    let Some(seen) = self.check(&text, job.line.pass_again(), &failures) else { continue };
+                    let times = times.checked(self.clock.monotonic());
+                    let outcome = job.line.state().show_pass(seen, &times);
+                    outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
+                }
+            }
+        }
+    }
+
+    /// What the site says of a code; nothing for one that isn't meant for a gate at all.
+    fn check(&self, text: &str, not_again_within: Duration, failures: &LogLimit) -> Option<PassSeen> {
+        let checked = match read(&self.verifier, &self.site, text) {
+            Ok(Presented::Pass(pass)) => match pass.check_time(self.clock.wall()) {
+                Ok(()) => self.use_pass(pass.id, not_again_within),
+                Err(e) => Ok(Err(out_of_time(e))),
+            },
+            Ok(Presented::Card(card)) => self.use_card(&card),
+            // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
+            Err(CredentialError::NotOurs) => return None,
+            Err(_) => Ok(Err(Reason::PassInvalid)),
+        };
+        match checked {
+            Ok(Ok(seen)) => Some(seen),
+            Ok(Err(reason)) => Some(PassSeen::Refused(reason)),
+            Err(e) => {
+                if let Some(times) = failures.count(self.clock.monotonic()) {
+                    tracing::error!(times, "passes can't be checked, so none is taken: {e}");
+                }
+                None
+            }
+        }
+    }
+
+    /// A pass that is accepted counts as used from here on: two gates can't both take the last use.
+    fn use_pass(&self, id: PassId, not_again_within: Duration) -> Result<Result<PassSeen, Reason>, StoreError> {
+        let used = self.store.use_pass(id, self.clock.wall(), not_again_within)?;
+        Ok(accepted(used).map(|person| {
+            let person = person.map(|person| PersonKey(person.as_u128()));
+            PassSeen::Accepted { person, id: pass_key(id) }
+        }))
+    }
+
+    /// A card is bound to its owner's face, so showing it again after a failed try does no harm.
+    fn use_card(&self, card: &SealedCard) -> Result<Result<PassSeen, Reason>, StoreError> {
+        let Ok(contents) = card.open(&self.card_key) else { return Ok(Err(Reason::PassInvalid)) };
+        if let Err(e) = contents.check_time(self.clock.wall()) {
+            return Ok(Err(out_of_time(e)));
+        }
+        // Made by a model that this gate doesn't run: nothing could be compared with it.
+        let template = Template::from_i8(&contents.template).ok().filter(|_| contents.model == self.model);
+        let Some(template) = template else { return Ok(Err(Reason::PassInvalid)) };
+        let used = self.store.check_pass(card.id, self.clock.wall(), Duration::ZERO)?;
+        let id = pass_key(card.id);
+        Ok(accepted(used).map(|_| PassSeen::Card { id, template: Box::new(template) }))
+    }
+}
+
+fn pass_key(id: PassId) -> PassKey {
+    PassKey(u128::from_be_bytes(id.to_bytes()))
+}
+
+fn out_of_time(_: OutOfTime) -> Reason {
+    Reason::PassExpired
+}
+
+/// Whose pass it is, or why it isn't taken.
+fn accepted(used: PassUse) -> Result<Option<PersonId>, Reason> {
+    match used {
+        PassUse::Accepted { person } => Ok(person),
+        PassUse::Unknown => Err(Reason::PassInvalid),
+        PassUse::Revoked => Err(Reason::PassRevoked),
+        PassUse::NotYet | PassUse::Expired => Err(Reason::PassExpired),
+        PassUse::UsedUp | PassUse::TooSoon => Err(Reason::PassUsed),
+    }
+}

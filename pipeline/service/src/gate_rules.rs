@@ -1,0 +1,110 @@
+//! From what an operator sets for a gate to the rules that it decides by: threshold, margin, liveness, deadlines.
+
+use std::time::Duration;
+
+use gatehouse_config::{self as config, Site};
+use gatehouse_core::CameraId;
+use gatehouse_core::event::Direction;
+use gatehouse_gate::{LivenessPolicy, MatchRule, Policy};
+use gatehouse_models::calibration::{Calibration, Prediction, Target};
+use gatehouse_models::{LivenessModel, Manifest};
+
+use crate::NodeError;
+use crate::gates::GateLineOptions;
+
+/// A walk-up's first frames are its worst; nobody is referred for those alone.
+const REFER_NOT_BEFORE: Duration = Duration::from_millis(1500);
+/// A picture that was captured longer ago than this says nothing of who stands there now.
+const MAX_FRAME_AGE: Duration = Duration::from_secs(3);
+
+/// A site's calibration of its embedder: the file that the site names, or the manifest's own.
+///
+/// # Errors
+/// If the file can't be read, or was measured with another model.
+pub fn calibration(site: &Site, embedder: &Manifest) -> Result<Option<Calibration>, NodeError> {
+    let Some(path) = &site.models.calibration else { return Ok(embedder.calibration.clone()) };
+    let calibration = Calibration::read(path)?;
+    calibration
+        .check_model(&embedder.name, &embedder.version)
+        .map_err(|source| NodeError::Calibration { path: path.clone(), source })?;
+    Ok(Some(calibration))
+}
+
+/// The threshold that a target asks for, with what is to be expected of it.
+///
+/// # Errors
+/// If there is no calibration, or it can't support the target.
+pub fn threshold_for_target(
+    site: &Site,
+    gate: &config::GateCamera,
+    target: &config::MatchTarget,
+    embedder: &Manifest,
+) -> Result<Prediction, NodeError> {
+    let gate = CameraId::new(&gate.id);
+    let Some(calibration) = calibration(site, embedder)? else {
+        return Err(NodeError::NoCalibration { gate, model: embedder.name.clone() });
+    };
+    let target = Target { strangers_let_in: target.strangers_let_in.as_f64(), enrolled: u64::from(target.enrolled) };
+    calibration.threshold_for(target).map_err(|source| NodeError::Target { gate, source })
+}
+
+/// When a face is somebody's at this gate.
+///
+/// # Errors
+/// If no threshold is set and the manifest states none, or a target can't be met.
+pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -> Result<MatchRule, NodeError> {
+    let threshold = match (&gate.match_target, gate.match_threshold) {
+        (Some(target), _) => {
+            let prediction = threshold_for_target(site, gate, target, embedder)?;
+            tracing::info!(gate = gate.id, "threshold {}: {prediction}", prediction.threshold);
+            prediction.threshold
+        }
+        (None, Some(threshold)) => threshold,
+        (None, None) => embedder
+            .threshold
+            .as_ref()
+            .map(|t| t.value)
+            .ok_or_else(|| NodeError::NoThreshold { gate: CameraId::new(&gate.id), model: embedder.name.clone() })?,
+    };
+    Ok(MatchRule { threshold, margin: gate.match_margin })
+}
+
+/// What a gate's line is made with. `liveness`: the model, where any gate asks for it.
+pub(crate) fn options(
+    gate: &config::GateCamera,
+    rule: &MatchRule,
+    liveness: Option<&LivenessModel>,
+) -> Result<GateLineOptions, NodeError> {
+    let stated = liveness.and_then(|model| model.manifest().threshold.as_ref()).map(|t| t.value);
+    let live_threshold = match (gate.liveness, gate.liveness_threshold.or(stated)) {
+        (config::Liveness::Off, _) => 0.0,
+        (_, Some(threshold)) => threshold,
+        (_, None) => return Err(NodeError::NoLivenessThreshold { gate: CameraId::new(&gate.id) }),
+    };
+    Ok(GateLineOptions {
+        camera: CameraId::new(&gate.id),
+        direction: match gate.direction {
+            config::Direction::In => Direction::In,
+            config::Direction::Out => Direction::Out,
+        },
+        policy: Policy {
+            min_eye_distance_px: gate.min_eye_distance_px as f32,
+            frames_to_agree: gate.frames_to_agree as usize,
+            frames_to_judge: gate.frames_to_judge as usize,
+            liveness: match gate.liveness {
+                config::Liveness::Required => LivenessPolicy::Required,
+                config::Liveness::SecondFactor => LivenessPolicy::SecondFactor,
+                config::Liveness::Off => LivenessPolicy::Off,
+            },
+            live_threshold,
+            card_threshold: rule.threshold,
+            refer_not_before: REFER_NOT_BEFORE,
+            deadline: gate.deadline,
+            card_deadline: gate.deadline,
+            max_frame_age: MAX_FRAME_AGE,
+            cool_down: gate.cool_down,
+            grant: gate.grant,
+        },
+        pass_again: gate.pass_again,
+    })
+}

@@ -1,0 +1,75 @@
+//! Who does something that the audit log records.
+
+use std::fmt;
+
+/// Longest role, and longest user, in characters.
+const LONGEST: usize = 100;
+
+/// Someone who acts on the store: a role, and who has it just now. Stands in the audit log as `role/user`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    role: String,
+    user: String,
+}
+
+/// A text that names no role or no user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the {what} of whoever does this must be named, in 1 to {LONGEST} characters without control characters or `/`"
+)]
+pub struct ActorError {
+    /// `role` or `user`.
+    pub what: &'static str,
+}
+
+impl Actor {
+    /// `role`: what they may do it as, such as `desk` or `security`; `user`: who they are. Surrounding white space is
+    /// removed.
+    ///
+    /// # Errors
+    /// If one of them is empty, too long, or has a control character or a `/`.
+    pub fn new(role: &str, user: &str) -> Result<Self, ActorError> {
+        for (what, text) in [("role", role), ("user", user)] {
+            let length = text.trim().chars().count();
+            if length == 0 || length > LONGEST || text.trim().chars().any(|c| c.is_control() || c == '/') {
+                return Err(ActorError { what });
+            }
+        }
+        Ok(Self { role: role.trim().to_owned(), user: user.trim().to_owned() })
+    }
+
+    /// The program itself, where nobody asked for it: retention, and what a crash left to finish.
+    pub fn gatehouse() -> Self {
+        Self { role: "node".to_owned(), user: "gatehouse".to_owned() }
+    }
+
+    /// The role.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.role, self.user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_and_a_user_are_both_needed() {
+        assert_eq!(Actor::new(" desk ", " quill ").expect("both are named").to_string(), "desk/quill");
+        assert_eq!(Actor::new(" ", "quill").expect_err("no role"), ActorError { what: "role" });
+        for user in ["", "\u{1b}[2J", "desk/quill", &"x".repeat(101)] {
+            assert_eq!(Actor::new("desk", user).expect_err("no user"), ActorError { what: "user" });
+        }
+    }
+}

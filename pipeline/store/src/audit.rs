@@ -1,0 +1,356 @@
+//! The audit log: what was done, by whom, each row chained to the one before it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use gatehouse_core::time::WallTime;
+use gatehouse_credential::PassId;
+use hmac::{Hmac, Mac};
+use rusqlite::{Row, Transaction, params};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::actor::Actor;
+use crate::audit_verify::AuditFault;
+use crate::error::{Abort, StoreError};
+use crate::open::{Base, Store};
+use crate::person::PersonId;
+use crate::seal::{Key, Place};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Someone was enrolled.
+    Enrol,
+    /// A name, or all names, were shown.
+    ViewNames,
+    /// A gate camera's picture was shown without pixelation.
+    ViewPicture,
+    /// Records were written out to a file.
+    Export,
+    /// The store was backed up.
+    Backup,
+    /// A backup was restored.
+    Restore,
+    /// Someone withdrew their face and stays for passes, or a crash left that to finish.
+    WithdrawFace,
+    /// Someone was forgotten, or a crash left that to finish.
+    Forget,
+    /// Someone was forgotten, or their face, because their consent had ended.
+    Expire,
+    /// Old records were removed.
+    Retention,
+    /// A gate's threshold was changed.
+    ThresholdChange,
+    /// A key was made or changed.
+    KeyChange,
+    /// A pass was issued.
+    IssuePass,
+    /// A pass was taken back.
+    RevokePass,
+    /// A card was issued.
+    IssueCard,
+    /// A card was taken back.
+    RevokeCard,
+    /// Somebody looked into the entry log.
+    LookUpEntries,
+    /// Gates were released in an emergency, or closed again after it.
+    EmergencyRelease,
+}
+
+impl Action {
+    /// As it stands in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrol => "enrol",
+            Self::ViewNames => "view-names",
+            Self::ViewPicture => "view-picture",
+            Self::Export => "export",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::WithdrawFace => "withdraw-face",
+            Self::Forget => "forget",
+            Self::Expire => "expire",
+            Self::Retention => "retention",
+            Self::ThresholdChange => "threshold-change",
+            Self::KeyChange => "key-change",
+            Self::IssuePass => "issue-pass",
+            Self::RevokePass => "revoke-pass",
+            Self::IssueCard => "issue-card",
+            Self::RevokeCard => "revoke-card",
+            Self::LookUpEntries => "look-up-entries",
+            Self::EmergencyRelease => "emergency-release",
+        }
+    }
+}
+
+/// To whom or what something was done. Stands in the log as `person:` or `pass:` and the id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A person.
+    Person(PersonId),
+    /// A pass or a card.
+    Pass(PassId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(id) => write!(f, "person:{id}"),
+            Self::Pass(id) => write!(f, "pass:{id}"),
+        }
+    }
+}
+
+/// One row of the log, as it stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Counts from 1 without a gap.
+    pub sequence: u64,
+    /// When.
+    pub at: WallTime,
+    /// Who, as `role/user`.
+    pub actor: String,
+    /// What, as [`Action::as_str`] writes it.
+    pub action: String,
+    /// To whom or what, as [`Subject`] is written.
+    pub subject: Option<String>,
+    /// More about it, as JSON.
+    pub details: String,
+    /// The hash of the row before.
+    pub previous_hash: [u8; 32],
+    /// The hash of this row and so of all before it.
+    pub hash: [u8; 32],
+}
+
+/// A row's place in the chain. Noted somewhere else, it proves later that the log up to there is still the same.
+/// Written as `sequence:hash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditHead {
+    /// The row's number; 0 before the first row.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
+/// A text that is no [`AuditHead`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the number of an audit row, a colon, and its hash in 64 hexadecimal digits")]
+pub struct AuditHeadError;
+
+impl fmt::Display for AuditHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.sequence)?;
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for AuditHead {
+    type Err = AuditHeadError;
+
+    fn from_str(text: &str) -> Result<Self, AuditHeadError> {
+        let (sequence, digits) = text.trim().split_once(':').ok_or(AuditHeadError)?;
+        let sequence = sequence.parse().map_err(|_| AuditHeadError)?;
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(AuditHeadError);
+        }
+        let mut hash = [0; 32];
+        for (i, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map_err(|_| AuditHeadError)?;
+        }
+        Ok(Self { sequence, hash })
+    }
+}
+
+/// Something to be recorded.
+pub(crate) struct Record<'a> {
+    pub(crate) action: Action,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) details: Value,
+    pub(crate) actor: &'a Actor,
+    pub(crate) at: WallTime,
+}
+
+/// The key of the chain.
+pub(crate) struct AuditKey(Key);
+
+impl AuditKey {
+    pub(crate) fn new(key: Key) -> Self {
+        Self(key)
+    }
+
+    /// Each part after its length, so that no two rows have the same bytes.
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Where the chain of a store begins: two stores with one secret have different ones.
+    pub(crate) fn start(&self, store_id: &[u8]) -> AuditHead {
+        AuditHead { sequence: 0, hash: self.mac(&[b"gatehouse audit log", store_id]) }
+    }
+
+    /// The hash of a row, if it had this number.
+    pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
+        let subject = entry.subject.as_deref();
+        self.mac(&[
+            &entry.previous_hash,
+            &sequence.to_le_bytes(),
+            &entry.at.unix_nanos().to_le_bytes(),
+            entry.actor.as_bytes(),
+            entry.action.as_bytes(),
+            &[u8::from(subject.is_some())],
+            subject.unwrap_or_default().as_bytes(),
+            entry.details.as_bytes(),
+        ])
+    }
+}
+
+const HEAD: &str = "audit_head_sealed";
+const ANCHOR: &str = "audit_anchor_sealed";
+
+impl Base {
+    /// Writes a row, in the transaction of what it records.
+    pub(crate) fn audit(&self, transaction: &Transaction<'_>, record: Record<'_>) -> Result<AuditHead, Abort> {
+        let last = self.audit_head(transaction)?;
+        let sequence = last.sequence + 1;
+        let mut entry = AuditEntry {
+            sequence,
+            at: record.at,
+            actor: record.actor.to_string(),
+            action: record.action.as_str().to_owned(),
+            subject: record.subject.map(|s| s.to_string()),
+            details: record.details.to_string(),
+            previous_hash: last.hash,
+            hash: [0; 32],
+        };
+        entry.hash = self.audit.hash(&entry, sequence);
+        transaction
+            .prepare_cached(
+                "INSERT INTO audit_log (sequence, at_unix_ns, actor, action, subject, details_json, previous_hash, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                sequence.cast_signed(),
+                entry.at.unix_nanos(),
+                entry.actor,
+                entry.action,
+                entry.subject,
+                entry.details,
+                entry.previous_hash,
+                entry.hash
+            ])?;
+        let head = AuditHead { sequence, hash: entry.hash };
+        transaction.prepare_cached("UPDATE meta SET audit_head_sealed = ?1")?.execute([self.seal_head(&head)?])?;
+        Ok(head)
+    }
+
+    /// The newest row, as `meta` says.
+    pub(crate) fn audit_head(&self, transaction: &Transaction<'_>) -> Result<AuditHead, Abort> {
+        let sealed: Vec<u8> =
+            transaction.prepare_cached("SELECT audit_head_sealed FROM meta")?.query_row([], |row| row.get(0))?;
+        self.open_mark(HEAD, &sealed).ok_or_else(|| self.audit_fault(AuditFault::Head).into())
+    }
+
+    /// The last row that retention removed, as `meta` says.
+    pub(crate) fn audit_anchor(&self, transaction: &Transaction<'_>) -> Result<AuditHead, Abort> {
+        let sql = "SELECT audit_anchor_sealed, audit_removed_until FROM meta";
+        let (sealed, until): (Vec<u8>, i64) = transaction.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let anchor = self.open_mark(ANCHOR, &sealed).filter(|anchor| anchor.sequence == until.cast_unsigned());
+        anchor.ok_or_else(|| self.audit_fault(AuditFault::Anchor).into())
+    }
+
+    pub(crate) fn seal_head(&self, head: &AuditHead) -> Result<Vec<u8>, StoreError> {
+        self.seal_mark(HEAD, head)
+    }
+
+    pub(crate) fn seal_anchor(&self, anchor: &AuditHead) -> Result<Vec<u8>, StoreError> {
+        self.seal_mark(ANCHOR, anchor)
+    }
+
+    fn seal_mark(&self, column: &'static str, mark: &AuditHead) -> Result<Vec<u8>, StoreError> {
+        let bytes = [&mark.sequence.to_le_bytes()[..], &mark.hash].concat();
+        self.seal.seal(Place { table: "meta", column, row: &[] }, &bytes)
+    }
+
+    fn open_mark(&self, column: &'static str, sealed: &[u8]) -> Option<AuditHead> {
+        let bytes = self.seal.open(Place { table: "meta", column, row: &[] }, sealed)?;
+        let (sequence, hash) = bytes.split_first_chunk::<8>()?;
+        Some(AuditHead { sequence: u64::from_le_bytes(*sequence), hash: hash.try_into().ok()? })
+    }
+
+    pub(crate) fn audit_fault(&self, fault: AuditFault) -> StoreError {
+        StoreError::Audit { path: self.path.clone(), fault }
+    }
+}
+
+impl Store {
+    /// Records something that was not done with the store itself: a changed threshold, an emergency release, an
+    /// unmasked picture. `details`: no name in it. Returns the row's place, to be noted elsewhere by whoever likes.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub fn record(
+        &self,
+        action: Action,
+        subject: Option<Subject>,
+        details: Value,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<AuditHead, StoreError> {
+        self.write("writing the audit log", |transaction| {
+            self.base.audit(transaction, Record { action, subject, details, actor, at: now })
+        })
+    }
+
+    /// Up to `limit` rows from number `from` on, or from the oldest still kept. Not verified: see
+    /// [`Store::verify_audit`].
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn audit_entries(&self, from: u64, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read("reading the audit log", |transaction| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let from = i64::try_from(from).unwrap_or(i64::MAX);
+            let mut statement = transaction.prepare_cached(
+                "SELECT sequence, at_unix_ns, actor, action, subject, details_json, previous_hash, hash
+                 FROM audit_log WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2",
+            )?;
+            let entries = statement.query_map(params![from, limit], entry_of)?;
+            Ok(entries.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+pub(crate) fn entry_of(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    Ok(AuditEntry {
+        sequence: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: WallTime::from_unix_nanos(row.get(1)?),
+        actor: row.get(2)?,
+        action: row.get(3)?,
+        subject: row.get(4)?,
+        details: row.get(5)?,
+        previous_hash: row.get(6)?,
+        hash: row.get(7)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_survives_its_text() {
+        let head = AuditHead { sequence: 17, hash: std::array::from_fn(|i| i as u8 * 7) };
+        assert_eq!(head.to_string().parse(), Ok(head));
+        for text in ["", "17", "x:00", "17:abcd", &format!("17:{}", "é".repeat(32)), &format!("-1:{}", "0".repeat(64))]
+        {
+            assert_eq!(text.parse::<AuditHead>(), Err(AuditHeadError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How a consent stands in the store: a person's, or that of a card's holder.
+
+use gatehouse_core::time::WallTime;
+use rusqlite::{Transaction, params};
+
+use crate::consent::Consent;
+use crate::error::StoreError;
+use crate::seal::{Place, Seal};
+
+/// Whose consent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ConsentOf {
+    Person,
+    Card,
+}
+
+impl ConsentOf {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Person => "consent",
+            Self::Card => "card_consent",
+        }
+    }
+
+    /// The guardian's name, sealed, if there is a guardian.
+    pub(crate) fn seal_guardian(
+        self,
+        seal: &Seal,
+        owner: &str,
+        consent: &Consent,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = [owner];
+        let place = Place { table: self.table(), column: "guardian_sealed", row: &row };
+        let guardian = consent.draft().guardian.as_deref();
+        guardian.map(|name| seal.seal(place, name.as_bytes())).transpose()
+    }
+
+    pub(crate) fn insert(
+        self,
+        site: &Transaction<'_>,
+        owner: &str,
+        consent: &Consent,
+        guardian_sealed: Option<&[u8]>,
+    ) -> rusqlite::Result<()> {
+        let sql = match self {
+            Self::Person => {
+                "INSERT INTO consent (person_id, purpose, notice_version, how_given, given_at_unix_ns,
+                     valid_until_unix_ns, under_14, guardian_sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            }
+            Self::Card => {
+                "INSERT INTO card_consent (pass_id, purpose, notice_version, how_given, given_at_unix_ns,
+                     valid_until_unix_ns, under_14, guardian_sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            }
+        };
+        let draft = consent.draft();
+        site.prepare_cached(sql)?
+            .execute(params![
+                owner,
+                draft.purpose,
+                draft.notice_version,
+                draft.how_given.as_str(),
+                draft.given_at.unix_nanos(),
+                draft.valid_until.unix_nanos(),
+                draft.under_14,
+                guardian_sealed,
+            ])
+            .map(drop)
+    }
+}
+
+/// Refuses a consent that doesn't hold at `now`.
+pub(crate) fn must_hold(consent: &Consent, now: WallTime) -> Result<(), StoreError> {
+    if consent.holds_at(now) {
+        return Ok(());
+    }
+    let (given_at, valid_until) = (consent.draft().given_at, consent.draft().valid_until);
+    Err(StoreError::ConsentDoesNotHold { given_at, valid_until, now })
+}

@@ -1,0 +1,215 @@
+//! Forgetting people, whole or their face only: their keys are destroyed first, so that no backup gives them back.
+
+use gatehouse_core::time::WallTime;
+use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::{Value, json};
+
+use crate::actor::Actor;
+use crate::audit::{Action, Record, Subject};
+use crate::error::{Abort, StoreError};
+use crate::gallery_change;
+use crate::keys::{Keys, Owner, Part};
+use crate::open::{Base, Store};
+use crate::person::PersonId;
+
+/// What [`Store::forget`] or [`Store::withdraw_face`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Templates deleted.
+    pub templates: u64,
+}
+
+/// Keys that are destroyed and whose rows are deleted: only their notes are still to be dropped.
+#[derive(Default)]
+pub(crate) struct Unfinished {
+    pub(crate) owners: Vec<Owner>,
+    /// Whose rows were deleted by finishing what a crash had left.
+    people: Vec<(Part, PersonId, Forgotten)>,
+}
+
+impl Unfinished {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// Whether a crash had left somebody's rows.
+    pub(crate) fn had_rows(&self) -> bool {
+        !self.people.is_empty()
+    }
+}
+
+impl Store {
+    /// Removes a person, their consent and their templates for good, and takes back their passes. Their keys are
+    /// destroyed first: from then on nobody can read their name or templates, not from a backup either. All that stays
+    /// is that someone withdrew at `now`, and in the audit log and the entry log a number that stands for nobody.
+    ///
+    /// # Errors
+    /// If no one has that id, or the store can't be written. If it fails after the keys are gone, it is finished when it
+    /// is called again, or when the store is next opened.
+    pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+        self.remove("forgetting a person", Part::Name, person, actor, now)
+    }
+
+    /// Removes a person's consent and templates for good, as [`Store::forget`] does, but keeps the person and their
+    /// passes: from now on they come in by pass only.
+    ///
+    /// # Errors
+    /// As [`Store::forget`], and if the person is enrolled for passes only.
+    pub fn withdraw_face(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+        self.remove("withdrawing a face", Part::Face, person, actor, now)
+    }
+
+    fn remove(
+        &self,
+        doing: &'static str,
+        part: Part,
+        person: PersonId,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<Forgotten, StoreError> {
+        let (forgotten, unfinished) = self.write_with_keys(doing, |site, keys| {
+            let mut unfinished = finish_destroyed(&self.base, site, keys)?;
+            let removed = match part {
+                Part::Face => remove_face(site, person, now)?,
+                _ => remove_person(site, person, now)?,
+            };
+            let Some(forgotten) = removed else {
+                // A crash may have interrupted this very call before.
+                let finished = unfinished.people.iter().find(|(p, who, _)| *p == part && *who == person);
+                let Some((_, _, forgotten)) = finished else {
+                    return Err(self.nobody(site, person)?.into());
+                };
+                return Ok((*forgotten, unfinished));
+            };
+            let action = if part == Part::Face { Action::WithdrawFace } else { Action::Forget };
+            let details = json!({ "templates": forgotten.templates });
+            self.base.audit_removal(site, action, person, details, actor, now)?;
+            gallery_change::trim(site)?;
+            let owners = owners_of(part, person);
+            keys.destroy(&owners, now)?;
+            unfinished.owners.extend(owners);
+            Ok((forgotten, unfinished))
+        })?;
+        self.finish(&unfinished)?;
+        Ok(forgotten)
+    }
+
+    fn nobody(&self, site: &Transaction<'_>, person: PersonId) -> Result<StoreError, Abort> {
+        let path = self.base.path.clone();
+        let sql = "SELECT 1 FROM person WHERE person_id = ?1";
+        let enrolled = site.query_row(sql, [person.to_string()], |_| Ok(())).optional()?;
+        Ok(match enrolled {
+            Some(()) => StoreError::NoFace { path, person },
+            None => StoreError::NoSuchPerson { path, person },
+        })
+    }
+}
+
+impl Base {
+    pub(crate) fn audit_removal(
+        &self,
+        site: &Transaction<'_>,
+        action: Action,
+        person: PersonId,
+        details: Value,
+        actor: &Actor,
+        at: WallTime,
+    ) -> Result<(), Abort> {
+        let subject = Some(Subject::Person(person));
+        self.audit(site, Record { action, subject, details, actor, at })?;
+        Ok(())
+    }
+}
+
+/// The keys that go when a person goes, or their face.
+pub(crate) fn owners_of(part: Part, person: PersonId) -> Vec<Owner> {
+    let owner = person.to_string();
+    match part {
+        Part::Face => vec![(Part::Face, owner)],
+        _ => vec![(Part::Name, owner.clone()), (Part::Face, owner)],
+    }
+}
+
+/// Deletes the rows whose keys are destroyed: a crash came between the two. Returns what to call [`Store::finish`] with
+/// once this transaction is committed.
+pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<Unfinished, Abort> {
+    let actor = Actor::gatehouse();
+    let mut unfinished = Unfinished::default();
+    for ((part, owner), at) in keys.destroyed()? {
+        match (part, owner.parse::<PersonId>()) {
+            (Part::Card, _) => remove_card(site, &owner)?,
+            (Part::Name | Part::Face, Ok(person)) => {
+                let (removed, action) = match part {
+                    Part::Face => (remove_face(site, person, at)?, Action::WithdrawFace),
+                    _ => (remove_person(site, person, at)?, Action::Forget),
+                };
+                if let Some(forgotten) = removed {
+                    let details = json!({ "templates": forgotten.templates, "finished": "after an interruption" });
+                    base.audit_removal(site, action, person, details, &actor, at)?;
+                    unfinished.people.push((part, person, forgotten));
+                }
+            }
+            // No id of ours: nobody's row can have it.
+            (Part::Name | Part::Face, Err(_)) => {}
+        }
+        unfinished.owners.push((part, owner));
+    }
+    Ok(unfinished)
+}
+
+/// Deletes a person with all that hangs on them, if there is one.
+pub(crate) fn remove_person(
+    site: &Transaction<'_>,
+    person: PersonId,
+    at: WallTime,
+) -> rusqlite::Result<Option<Forgotten>> {
+    let row = person.to_string();
+    let templates = count_templates(site, &row)?;
+    // Here with the right time; the schema's own trigger knows none.
+    site.prepare_cached(
+        "UPDATE pass SET person_id = NULL, revoked_at_unix_ns = coalesce(revoked_at_unix_ns, ?2) WHERE person_id = ?1",
+    )?
+    .execute(params![row, at.unix_nanos()])?;
+    if site.prepare_cached("DELETE FROM person WHERE person_id = ?1")?.execute([&row])? == 0 {
+        return Ok(None);
+    }
+    count_withdrawal(site, at)?;
+    Ok(Some(Forgotten { templates }))
+}
+
+/// Deletes a person's consent and templates, if they have them.
+pub(crate) fn remove_face(
+    site: &Transaction<'_>,
+    person: PersonId,
+    at: WallTime,
+) -> rusqlite::Result<Option<Forgotten>> {
+    let row = person.to_string();
+    let templates = count_templates(site, &row)?;
+    if site.prepare_cached("DELETE FROM consent WHERE person_id = ?1")?.execute([&row])? == 0 {
+        return Ok(None);
+    }
+    keep_since(site, person, at)?;
+    count_withdrawal(site, at)?;
+    Ok(Some(Forgotten { templates }))
+}
+
+/// Notes that someone without a face stays because they may want a pass.
+pub(crate) fn keep_since(site: &Transaction<'_>, person: PersonId, at: WallTime) -> rusqlite::Result<()> {
+    let sql = "UPDATE person SET kept_since_unix_ns = ?2 WHERE person_id = ?1";
+    site.prepare_cached(sql)?.execute(params![person.to_string(), at.unix_nanos()]).map(drop)
+}
+
+/// Deletes a card with its consent.
+pub(crate) fn remove_card(site: &Transaction<'_>, card: &str) -> rusqlite::Result<()> {
+    site.prepare_cached("DELETE FROM pass WHERE pass_id = ?1")?.execute([card]).map(drop)
+}
+
+fn count_templates(site: &Transaction<'_>, row: &str) -> rusqlite::Result<u64> {
+    let mut count = site.prepare_cached("SELECT count(*) FROM template WHERE person_id = ?1")?;
+    count.query_row([row], |r| r.get::<_, i64>(0)).map(i64::unsigned_abs)
+}
+
+fn count_withdrawal(site: &Transaction<'_>, at: WallTime) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO withdrawal (withdrawn_at_unix_ns) VALUES (?1)";
+    site.prepare_cached(sql)?.execute([at.unix_nanos()]).map(drop)
+}

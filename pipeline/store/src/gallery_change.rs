@@ -1,0 +1,93 @@
+//! How a running node learns that templates or consents changed, and for whom, without reading everybody again.
+
+use std::collections::BTreeMap;
+
+use gatehouse_core::time::WallTime;
+use rusqlite::{Transaction, params};
+
+use crate::error::StoreError;
+use crate::gallery::{GalleryTemplate, Revision};
+use crate::open::Store;
+use crate::person::{PersonId, from_column};
+
+/// How many changes are kept. A node looks several times a second; one that missed more reads everybody again.
+const KEPT: i64 = 10_000;
+
+/// What changed since a gallery was read.
+#[derive(Debug)]
+pub enum Changes {
+    /// First take out the templates of everyone who is `removed`, then put in those that were `added`.
+    These {
+        /// The state after them.
+        revision: Revision,
+        /// Whose templates are gone or no longer as they were. Someone who is also in `added` has them anew.
+        removed: Vec<PersonId>,
+        /// The templates to put in.
+        added: Vec<GalleryTemplate>,
+    },
+    /// Too many, or too long ago: read the whole gallery.
+    Everything,
+}
+
+impl Store {
+    /// Whether templates or consents changed since a gallery was read, by this process or another. Cheap enough to ask
+    /// several times a second; entries going through the outbox don't count as a change.
+    ///
+    /// A consent that ends by itself changes nothing here: see [`GalleryTemplate::consent_until`].
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn changed_since(&self, revision: Revision) -> Result<bool, StoreError> {
+        self.read("looking for changes", |site| Ok(revision_of(site)? != revision))
+    }
+
+    /// What changed since then in the gallery of a model, as [`Store::gallery`] would show it at `now`.
+    ///
+    /// # Errors
+    /// If the store can't be read, or a template or a key was altered.
+    pub fn gallery_changes(
+        &self,
+        since: Revision,
+        model: &str,
+        model_version: &str,
+        now: WallTime,
+    ) -> Result<Changes, StoreError> {
+        self.read_with_keys("reading the gallery's changes", |site, keys| {
+            let revision = revision_of(site)?;
+            let mut statement = site
+                .prepare_cached("SELECT person_id, added FROM gallery_change WHERE revision > ?1 ORDER BY revision")?;
+            let rows = statement.query_map([since.0], |row| Ok((from_column(row, 0)?, row.get(1)?)))?;
+            let changes: Vec<(PersonId, bool)> = rows.collect::<Result<_, _>>()?;
+            if i64::try_from(changes.len()).ok() != revision.0.checked_sub(since.0) {
+                return Ok(Changes::Everything);
+            }
+            // For each person: how many templates were added, and whether that is all that happened.
+            let mut people = BTreeMap::<PersonId, (i64, bool)>::new();
+            for (person, added) in changes {
+                let (count, only_added) = people.entry(person).or_insert((0, true));
+                *count += i64::from(added);
+                *only_added &= added;
+            }
+            let (mut removed, mut all_added) = (Vec::new(), Vec::new());
+            for (person, (count, only_added)) in people {
+                let sql = "SELECT count(*) FROM template WHERE person_id = ?1";
+                let there: i64 = site.prepare_cached(sql)?.query_row([person.to_string()], |row| row.get(0))?;
+                if !only_added || there != count {
+                    removed.push(person);
+                }
+                all_added.extend(self.base.templates_of(site, keys, person, (model, model_version), now)?);
+            }
+            Ok(Changes::These { revision, removed, added: all_added })
+        })
+    }
+}
+
+pub(crate) fn revision_of(site: &Transaction<'_>) -> rusqlite::Result<Revision> {
+    site.prepare_cached("SELECT gallery_revision FROM meta")?.query_row([], |row| row.get(0)).map(Revision)
+}
+
+/// Drops the oldest changes beyond those that are kept.
+pub(crate) fn trim(site: &Transaction<'_>) -> rusqlite::Result<()> {
+    let oldest = revision_of(site)?.0 - KEPT;
+    site.prepare_cached("DELETE FROM gallery_change WHERE revision <= ?1")?.execute(params![oldest]).map(drop)
+}

@@ -1,0 +1,106 @@
+//! Making store and keys agree when a store is opened, after whatever a crash or an operator left.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::audit::{Action, Record, Subject};
+use crate::error::{Abort, StoreError};
+use crate::keys::{Keys, Owner, Part};
+use crate::open::Base;
+
+/// Opens the keys of the store, or makes the file if nobody needs a key yet.
+pub(crate) fn keys_of(base: &Base, site: &Transaction<'_>) -> Result<Keys, Abort> {
+    let store_id: Vec<u8> = site.query_row("SELECT store_id FROM meta", [], |row| row.get(0))?;
+    if let Some(keys) = Keys::open(&base.keys_path, &base.seal, &store_id)? {
+        return Ok(keys);
+    }
+    let people = needing_keys(site)?;
+    if people > 0 {
+        let (path, store) = (base.keys_path.clone(), base.path.clone());
+        return Err(StoreError::KeysMissing { path, store, people }.into());
+    }
+    Ok(Keys::make(&base.keys_path, &base.seal, &store_id)?)
+}
+
+/// How many people, and cards with a guardian, can't be read without a key.
+pub(crate) fn needing_keys(site: &Transaction<'_>) -> rusqlite::Result<u64> {
+    let sql = "SELECT (SELECT count(*) FROM person)
+                   + (SELECT count(*) FROM card_consent WHERE guardian_sealed IS NOT NULL)";
+    site.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+}
+
+/// Removes keys that were written for people whose rows then weren't, and takes back what the keys file says was taken
+/// back.
+///
+/// # Errors
+/// If somebody has a row but no key, and nobody destroyed it.
+pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<(), Abort> {
+    let Compared { without_key, orphans } = compare(site, keys)?;
+    if !without_key.is_empty() {
+        let (path, store, missing) = (base.keys_path.clone(), base.path.clone(), without_key.len() as u64);
+        return Err(StoreError::KeysOlder { path, store, missing }.into());
+    }
+    revoke_again(base, site, keys)?;
+    if !orphans.is_empty() {
+        keys.remove(&orphans)?;
+    }
+    Ok(())
+}
+
+/// What store and keys don't agree on.
+pub(crate) struct Compared {
+    /// Owners of rows that have no key.
+    pub(crate) without_key: Vec<Owner>,
+    /// Owners of keys that have no row.
+    pub(crate) orphans: Vec<Owner>,
+}
+
+/// Finds rows without a key and keys without a row.
+pub(crate) fn compare(site: &Transaction<'_>, keys: &Keys) -> Result<Compared, Abort> {
+    let mut compared = Compared { without_key: Vec::new(), orphans: Vec::new() };
+    for part in Part::ALL {
+        let sql = match part {
+            Part::Name => "SELECT person_id FROM person ORDER BY 1",
+            Part::Face => "SELECT person_id FROM consent ORDER BY 1",
+            Part::Card => "SELECT pass_id FROM card_consent WHERE guardian_sealed IS NOT NULL ORDER BY 1",
+        };
+        let mut statement = site.prepare(sql)?;
+        let mut rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut row = rows.next().transpose()?;
+        for key in keys.owners(part)? {
+            while let Some(owner) = row.take_if(|owner| *owner < key) {
+                compared.without_key.push((part, owner));
+                row = rows.next().transpose()?;
+            }
+            if row.as_ref() == Some(&key) {
+                row = rows.next().transpose()?;
+            } else {
+                compared.orphans.push((part, key));
+            }
+        }
+        while let Some(owner) = row {
+            compared.without_key.push((part, owner));
+            row = rows.next().transpose()?;
+        }
+    }
+    Ok(compared)
+}
+
+/// Takes back the passes that the keys file knows as taken back: a crash or a backup may have left them good.
+pub(crate) fn revoke_again(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<u64, Abort> {
+    let actor = Actor::gatehouse();
+    let mut revoked = 0;
+    for (pass, at) in keys.revocations()? {
+        let sql = "UPDATE pass SET revoked_at_unix_ns = ?2 WHERE pass_id = ?1 AND revoked_at_unix_ns IS NULL
+                   RETURNING kind = 'card'";
+        let mut statement = site.prepare_cached(sql)?;
+        let is_card = statement.query_row(params![pass.to_string(), at.unix_nanos()], |row| row.get(0)).optional()?;
+        let Some(is_card) = is_card else { continue };
+        let action = if is_card { Action::RevokeCard } else { Action::RevokePass };
+        let details = json!({ "finished": "after an interruption or a restored backup" });
+        base.audit(site, Record { action, subject: Some(Subject::Pass(pass)), details, actor: &actor, at })?;
+        revoked += 1;
+    }
+    Ok(revoked)
+}

@@ -1,0 +1,197 @@
+//! What a gate lets in, and what it refuses, end to end: real RTSP, real models, real codes before the camera.
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gatehouse_core::Event;
+use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
+use gatehouse_sim::{FaceBox, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
+use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+
+/// The enrolled person, from another photograph than those they were enrolled by.
+fn resident() -> Person {
+    Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0))
+}
+
+fn stranger() -> Person {
+    Person::photo(media("astronaut.png")).with_face(FaceBox(178.0, 63.0, 90.0, 113.0))
+}
+
+/// A code on paper, held up to the camera.
+fn on_paper(code: &Path) -> Person {
+    Person::photo(code).presented(Presentation::Print)
+}
+
+/// A gate's camera before which these come, one after another, over and over.
+fn mount(name: &str, people: Vec<Person>, seconds_each: f64) -> MountConfig {
+    let gap_seconds = 1.0;
+    let length = (people.len() as f64 * (seconds_each + gap_seconds)).ceil() as u32;
+    let scene = Scene::WalkUp(WalkUp { people, seconds_each, gap_seconds });
+    MountConfig { max_seconds: length, ..MountConfig::new(name, scene) }
+}
+
+fn start(mounts: Vec<MountConfig>) -> Sim {
+    Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts")
+}
+
+fn gate(sim: &Sim, name: &str, settings: &str) -> String {
+    format!("[[gate]]\nid = \"{name}\"\nsource = \"{}\"\n{settings}\n", sim.url(name))
+}
+
+/// A site whose passes can be issued before there is a camera to show them to.
+fn site() -> SiteFolder {
+    SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n")
+}
+
+fn enrol(site: &SiteFolder) -> String {
+    site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31")
+}
+
+/// Waits until each gate has shown so many entries, and returns them in order.
+fn entries(node: &Node, wanted: &[(&str, usize)]) -> BTreeMap<String, Vec<EntryEvent>> {
+    let mut seen: BTreeMap<String, Vec<EntryEvent>> = BTreeMap::new();
+    node.wait("entries of every gate", |_, event| {
+        if let Event::Entry(entry) = event {
+            seen.entry(entry.gate.to_string()).or_default().push(entry.clone());
+        }
+        let enough = |(gate, count): &(&str, usize)| seen.get(*gate).is_some_and(|entries| entries.len() >= *count);
+        wanted.iter().all(enough).then_some(())
+    });
+    seen
+}
+
+#[test]
+fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_is_let_in() {
+    let (live, print, replay) =
+        (resident(), resident().presented(Presentation::Print), resident().presented(Presentation::Replay));
+    let sim = start(vec![
+        mount("in-person", vec![live], 6.0),
+        mount("on-paper", vec![print], 6.0),
+        mount("on-a-screen", vec![replay], 6.0),
+    ]);
+    let site = site();
+    enrol(&site);
+    let strict = "liveness = \"required\"\nanalyse_fps = 5.0";
+    site.set_cameras(&["in-person", "on-paper", "on-a-screen"].map(|name| gate(&sim, name, strict)).concat());
+    let node = Node::start(&site);
+    let seen = entries(&node, &[("in-person", 1), ("on-paper", 2), ("on-a-screen", 2)]);
+    for entry in seen.values().flatten() {
+        let expected = match entry.gate.as_str() {
+            "in-person" => (Decision::Admit, Reason::Matched),
+            _ => (Decision::Refer, Reason::NotLive),
+        };
+        assert_eq!((entry.decision, entry.reason), expected, "at {}", entry.gate);
+        assert_eq!(entry.grant.is_some(), entry.decision == Decision::Admit);
+    }
+    node.stop();
+}
+
+#[test]
+fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
+    let site = site();
+    let owner = site.run("enrol", &["--name", "Zora Quill", "--pass-only"]);
+    let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
+    let issue = |site: &SiteFolder, owner: &str, file: &str, more: &[&str]| -> (PathBuf, String) {
+        let path = site.path(file);
+        let png = path.to_str().expect("UTF-8");
+        let said = site.run("pass issue", &[&[owner, "--until", "2099-12-31", "--png", png], more].concat());
+        let id = said.lines().find_map(|line| line.strip_prefix("pass ")).expect("pass ID for …");
+        (path, id.split_whitespace().next().expect("an id").to_owned())
+    };
+    let (good, _) = issue(&site, owner, "good.png", &[]);
+    let (once, _) = issue(&site, owner, "once.png", &["--uses", "1"]);
+    let (early, _) = issue(&site, owner, "early.png", &["--from", "2098-01-01"]);
+    let (revoked, id) = issue(&site, owner, "revoked.png", &[]);
+    site.run("pass revoke", &[&id]);
+    // Another site of the same name, with a key of its own, makes what looks like one of ours.
+    let forger = SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n");
+    let accomplice = forger.run("enrol", &["--name", "Nobody", "--pass-only"]);
+    let (forged, _) = issue(&forger, accomplice.split_whitespace().nth(1).expect("a number"), "forged.png", &[]);
+
+    let shown = [&good, &once, &early, &revoked, &forged].map(|code| on_paper(code)).to_vec();
+    let sim = start(vec![mount("gate-1", shown, 5.0)]);
+    // Without a cool-down the second showing of each is judged by itself.
+    site.set_cameras(&gate(&sim, "gate-1", "liveness = \"required\"\npass_again_s = 0\ncool_down_s = 0"));
+    let node = Node::start(&site);
+    let seen = &entries(&node, &[("gate-1", 10)])["gate-1"];
+    assert!(seen.iter().all(|entry| entry.method == Method::Qr));
+    let reasons: Vec<Reason> = seen.iter().map(|entry| entry.reason).collect();
+    // The camera may join the scene anywhere in its round; the early one tells where.
+    let early_at = reasons.iter().position(|reason| *reason == Reason::PassExpired).expect("one comes too early");
+    let mut used_once = false;
+    for (i, reason) in reasons.iter().enumerate() {
+        let expected = match (i + 2 + reasons.len() - early_at) % 5 {
+            0 => Reason::PassAccepted,
+            1 if std::mem::replace(&mut used_once, true) => Reason::PassUsed,
+            1 => Reason::PassAccepted,
+            2 => Reason::PassExpired,
+            3 => Reason::PassRevoked,
+            _ => Reason::PassInvalid,
+        };
+        assert_eq!(*reason, expected, "entry {i} of {reasons:?}");
+    }
+    for entry in seen {
+        let accepted = entry.reason == Reason::PassAccepted;
+        assert_eq!((entry.decision == Decision::Admit, entry.grant.is_some()), (accepted, accepted));
+    }
+    node.stop();
+
+    // The site's own log knows whose they were, and says so only to whoever states a reason; each look is recorded.
+    let look = ["--role", "security", "--reason", "test", "--from", "2020-01-01"];
+    let log = site.run("entries", &look);
+    assert!(log.contains("Zora Quill") && log.contains(owner), "{log}");
+    let audit = site.run("audit list", &[]);
+    assert!(audit.contains("look-up-entries") && audit.contains("security/"), "{audit}");
+    assert!(!audit.contains("Zora"), "no name stands in the audit log");
+    assert!(site.run("audit verify", &[]).starts_with("sound: "));
+}
+
+#[test]
+fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
+    let site = site();
+    let path = site.path("card.png");
+    let (first, second) = (media("obama.jpg"), media("obama3.jpg"));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let said = site.run(
+        "pass card",
+        &[
+            &["--photo", &text(&first), "--photo", &text(&second), "--png", &text(&path)][..],
+            &["--purpose", "entry", "--notice", "1", "--given", "screen", "--until", "2099-12-31"],
+        ]
+        .concat(),
+    );
+    assert!(said.contains("nothing of the face"), "{said}");
+    let sim = start(vec![
+        mount("owner", vec![on_paper(&path), resident()], 5.0),
+        mount("thief", vec![on_paper(&path), stranger()], 5.0),
+    ]);
+    let settings = "liveness = \"required\"\ndeadline_s = 8\nanalyse_fps = 5.0\ncool_down_s = 0";
+    site.set_cameras(&["owner", "thief"].map(|name| gate(&sim, name, settings)).concat());
+    let node = Node::start(&site);
+    let seen = node_entries_with_codes(&node);
+    let [owner, thief] = ["owner", "thief"].map(|gate| &seen[gate]);
+    assert_eq!((owner.decision, owner.reason), (Decision::Admit, Reason::Matched));
+    assert_eq!((thief.decision, thief.reason), (Decision::Refer, Reason::CardMismatch));
+    assert!(thief.grant.is_none());
+    node.stop();
+    let people = site.run("people", &[]);
+    assert!(people.starts_with("0 enrolled"), "{people}");
+}
+
+/// The first entry of each gate that rests on a code: a resident's face by itself, when the camera joins in the middle of the
+/// scene, belongs to nobody here and is referred.
+fn node_entries_with_codes(node: &Node) -> BTreeMap<String, EntryEvent> {
+    let mut seen = BTreeMap::new();
+    node.wait("a card at both gates", |_, event| {
+        if let Event::Entry(entry) = event
+            && entry.method != Method::Face
+        {
+            seen.entry(entry.gate.to_string()).or_insert_with(|| entry.clone());
+        }
+        (seen.len() == 2).then_some(())
+    });
+    seen
+}

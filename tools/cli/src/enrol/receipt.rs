@@ -1,0 +1,86 @@
+//! The receipt of a consent: what was agreed to, until when, and how to take it back. Printed, and given to the person.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use gatehouse_store::{Consent, HowGiven, PersonId};
+
+/// Writes a receipt to a new file that only its owner can read: it has a name in it.
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let named = || format!("the receipt {}", path.display());
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(named)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)
+}
+
+/// The receipt's text, in English and Chinese. `site`: the site's place and name.
+pub(crate) fn text(site: &str, person: PersonId, name: &str, consent: &Consent) -> String {
+    let consent = consent.draft();
+    let (how, how_zh) = match consent.how_given {
+        HowGiven::Paper => ("on a signed sheet", "签署纸质文件"),
+        HowGiven::Screen => ("on a screen at the desk", "在服务台屏幕上确认"),
+        HowGiven::Online => ("over the internet", "通过互联网"),
+    };
+    let mut text = String::new();
+    let mut line = |en: &str, zh: &str, value: &str| {
+        let _ = writeln!(text, "{en} / {zh}:\n    {value}");
+    };
+    line("Receipt of consent to face recognition", "人脸识别同意回执", site);
+    line("Name", "姓名", name);
+    line("Number", "编号", &person.to_string());
+    line("Purpose", "用途", &consent.purpose);
+    line("Notice", "告知书版本", &consent.notice_version);
+    line("Given", "同意时间", &consent.given_at.to_string());
+    line("How", "同意方式", &format!("{how} / {how_zh}"));
+    line("Valid until", "有效期至", &consent.valid_until.to_string());
+    if let Some(guardian) = &consent.guardian {
+        line("Guardian", "监护人", guardian);
+    }
+    text.push_str(
+        "\nNo photograph is kept: only a protected template, at this site. You may take your consent back at any time at the\n\
+         desk, by the number above; your template is then removed at once. You may always come in with a QR pass instead.\n\
+         不保存照片，仅在本站点保存受保护的人脸模板。您可随时凭上述编号在服务台撤回同意，模板将立即删除。您也可以随时改用通行码。\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::time::WallTime;
+    use gatehouse_store::ConsentDraft;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_says_what_was_agreed_to_and_how_to_take_it_back() {
+        let at = WallTime::from_unix_nanos;
+        let consent = Consent::new(ConsentDraft {
+            purpose: "entry at the gate".to_owned(),
+            notice_version: "2026-01".to_owned(),
+            how_given: HowGiven::Paper,
+            given_at: at(1_790_000_000_000_000_000),
+            valid_until: at(1_800_000_000_000_000_000),
+            under_14: true,
+            guardian: Some("Zora Quill".to_owned()),
+        })
+        .expect("sound");
+        let person: PersonId = "01K00000000000000000000000".parse().expect("an id");
+        let text = text("riverside/north-gate", person, "Quentin Quill", &consent);
+        for needed in [
+            "riverside/north-gate",
+            "Quentin Quill",
+            "01K00000000000000000000000",
+            "entry at the gate",
+            "2026-01",
+            "on a signed sheet / 签署纸质文件",
+            "Zora Quill",
+            "take your consent back",
+            "撤回同意",
+        ] {
+            assert!(text.contains(needed), "{needed} is missing:\n{text}");
+        }
+    }
+}

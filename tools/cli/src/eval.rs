@@ -1,0 +1,307 @@
+//! `gatehouse eval`: how well faces are recognised and attacks are told, on pictures of the user's own.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use gatehouse_eval::{EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions, PadReport, Protocol, report};
+use gatehouse_models::{Assets, Registry};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::exit::{self, Exit, Failure};
+use crate::print;
+
+/// Measure how well faces are recognised, or attacks are told, on a folder of pictures
+///
+/// Pictures go through the product's own detector, alignment and models. Reports hold counts and rates with intervals, and
+/// no picture and no name of a person.
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Face(FaceArgs),
+    Pad(PadArgs),
+}
+
+/// Measure face recognition (ISO/IEC 19795-1)
+///
+/// DIR has a folder for each person with JPEG or PNG files in it. Rates that the number of comparisons can't support are null,
+/// and the notes say why.
+#[derive(Debug, Args)]
+struct FaceArgs {
+    /// The folder of people
+    dir: PathBuf,
+    /// How it is laid out and evaluated
+    #[arg(long, value_enum)]
+    protocol: ProtocolName,
+    /// A list of pairs in the form of LFW's `pairs.txt`, for the accuracy; DIR/pairs.txt is taken if it is there
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
+    /// Pictures of each person that are enrolled; the rest are probes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    enrol: u16,
+    /// What the draws depend on: who is left out of the gallery, and the intervals by people
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Write the calibration table for the model's manifest
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Write the score of each pair of the list, in its order, as CSV: to compare with another implementation
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
+    /// The face embedder
+    #[arg(long, value_name = "MODEL", default_value = "sface")]
+    embedder: String,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Measure liveness (ISO/IEC 30107-3)
+///
+/// DIR has a folder `bonafide` with pictures of live faces, and one for each kind of attack (`print`, `replay`, …). Each
+/// picture is one presentation; video files are not read. Exits with 3 if `bonafide` or the attacks are not there.
+#[derive(Debug, Args)]
+struct PadArgs {
+    /// The folder of presentations
+    dir: PathBuf,
+    /// The liveness model
+    #[arg(long, value_name = "MODEL", default_value = "fr-liveness")]
+    liveness: String,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// What the data set is called in reports; otherwise the folder's name
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Write a report with plots, one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the DET curve as a picture
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// The face detector
+    #[arg(long, value_name = "MODEL", default_value = "yunet")]
+    detector: String,
+    /// A folder with further manifests; may be given several times
+    #[arg(long, value_name = "FOLDER")]
+    manifests: Vec<PathBuf>,
+    /// Threads; otherwise one for each processor
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZero<usize>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProtocolName {
+    /// Labeled Faces in the Wild: the face in the centre, the list of pairs, all pairs of pictures
+    Lfw,
+    /// Any folders: the first pictures are enrolled by the product's rules, the rest are probes
+    Folders,
+}
+
+impl From<ProtocolName> for Protocol {
+    fn from(name: ProtocolName) -> Self {
+        match name {
+            ProtocolName::Lfw => Self::Lfw,
+            ProtocolName::Folders => Self::Folders,
+        }
+    }
+}
+
+pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
+    match &args.what {
+        What::Face(args) => face(args),
+        What::Pad(args) => pad(args),
+    }
+}
+
+fn face(args: &FaceArgs) -> Result<(), Failure> {
+    let common = &args.common;
+    let beside = args.dir.join("pairs.txt");
+    let found = (args.protocol == ProtocolName::Lfw && beside.is_file()).then_some(beside);
+    let options = FaceOptions {
+        dataset: common.dataset(&args.dir),
+        protocol: args.protocol.into(),
+        pairs: args.pairs.clone().or(found),
+        enrol: usize::from(args.enrol),
+        seed: args.seed,
+        models: ModelChoice { embedder: args.embedder.clone(), ..common.models() },
+    };
+    let registry = common.registry()?;
+    let report =
+        common.with_progress(|progress| gatehouse_eval::evaluate_faces(&args.dir, &options, &registry, progress))?;
+    common.write(&report::face_html(&report), report::face_png(&report))?;
+    if let Some(path) = &args.calibration {
+        let table = gatehouse_eval::calibration(&report).and_then(|calibration| calibration.to_toml());
+        write(path, table.map_err(|e| Failure::new(Exit::Input, e))?.as_bytes())?;
+    }
+    if let Some(path) = &args.scores {
+        write(path, scores_csv(&report).as_bytes())?;
+    }
+    if common.json {
+        print::line(&serde_json::to_string(&report)?)?;
+        return Ok(());
+    }
+    for line in face_lines(&report) {
+        print::line(&line)?;
+    }
+    Ok(())
+}
+
+fn pad(args: &PadArgs) -> Result<(), Failure> {
+    let common = &args.common;
+    let options = PadOptions {
+        dataset: common.dataset(&args.dir),
+        models: ModelChoice { liveness: args.liveness.clone(), ..common.models() },
+    };
+    let registry = common.registry()?;
+    let report =
+        common.with_progress(|progress| gatehouse_eval::evaluate_pad(&args.dir, &options, &registry, progress))?;
+    common.write(&report::pad_html(&report), report::pad_png(&report))?;
+    if common.json {
+        print::line(&serde_json::to_string(&report)?)?;
+        return Ok(());
+    }
+    for line in pad_lines(&report) {
+        print::line(&line)?;
+    }
+    Ok(())
+}
+
+impl CommonArgs {
+    fn dataset(&self, dir: &Path) -> String {
+        let of_folder = || {
+            let whole = dir.canonicalize().ok();
+            whole.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned())
+        };
+        self.dataset.clone().or_else(of_folder).unwrap_or_else(|| "unnamed".to_owned())
+    }
+
+    fn models(&self) -> ModelChoice {
+        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        ModelChoice { detector: self.detector.clone(), embedder: String::new(), liveness: String::new(), threads }
+    }
+
+    fn registry(&self) -> Result<Registry, Failure> {
+        let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
+        gatehouse_service::open_registry(assets, &self.manifests).map_err(|e| Failure::new(exit::of_node(&e), e))
+    }
+
+    /// Shows how far the pictures are, on a terminal only.
+    fn with_progress<R>(
+        &self,
+        evaluate: impl FnOnce(gatehouse_eval::Progress<'_>) -> Result<R, EvalError>,
+    ) -> Result<R, Failure> {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} pictures, {eta} left")?;
+        bar.set_style(style);
+        let result = evaluate(&|done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            if done == all {
+                bar.set_style(ProgressStyle::default_spinner());
+                bar.set_message("comparing");
+            }
+        });
+        bar.finish_and_clear();
+        result.map_err(|error| Failure::new(of_error(&error), error))
+    }
+
+    fn write(&self, html: &str, png: Result<Option<Vec<u8>>, EvalError>) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            write(path, html.as_bytes())?;
+        }
+        if let Some(path) = &self.png {
+            match png? {
+                Some(png) => write(path, &png)?,
+                None => eprintln!("gatehouse: {}: not written, for without errors there is no curve", path.display()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_error(error: &EvalError) -> Exit {
+    match error {
+        EvalError::Model(_) => Exit::Setup,
+        EvalError::Plot(_) => Exit::Failed,
+        EvalError::Unreadable { .. }
+        | EvalError::Layout { .. }
+        | EvalError::Pairs { .. }
+        | EvalError::NoPair { .. }
+        | EvalError::NoThreshold { .. } => Exit::Input,
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, content)
+        .map_err(|e| Failure::say(Exit::Failed, format!("{}: can't be written: {e}", path.display())))
+}
+
+/// A pair without a template has no score. Whose pairs they are stands in the list only.
+fn scores_csv(report: &FaceReport) -> String {
+    let mut csv = String::from("pair,same_person,score\n");
+    for (number, (genuine, score)) in (1..).zip(&report.pair_scores) {
+        let score = score.map(|score| score.to_string()).unwrap_or_default();
+        csv.push_str(&format!("{number},{},{score}\n", u8::from(*genuine)));
+    }
+    csv
+}
+
+fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "not known".to_owned(), |rate| format!("{:.3} %", 100.0 * rate))
+}
+
+fn face_lines(report: &FaceReport) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{}: {} pictures of {} people, by protocol {}",
+        report.dataset.name, report.dataset.pictures, report.dataset.people, report.protocol
+    )];
+    if let Some(detail) = &report.accuracy_detail {
+        let std = percent(report.accuracy_std);
+        lines.push(format!("accuracy      {} ± {std} on {} pairs", percent(report.accuracy), detail.pairs));
+    }
+    lines.push(format!("FTA           {} ({} pictures)", percent(report.fta), report.fta_detail.failed));
+    if let Some(detail) = &report.fte_detail {
+        lines.push(format!("FTE           {} ({} people)", percent(report.fte), detail.failed));
+    }
+    for set in &report.comparison_sets {
+        lines.push(format!("{}: {} genuine, {} impostor comparisons", set.name, set.genuine, set.impostor));
+        for (key, at) in set.fnmr_at_fmr.iter().rev().filter_map(|(key, at)| Some((key, at.as_ref()?))) {
+            lines.push(format!("  FMR {key}    FNMR {} at threshold {:.4}", percent(Some(at.fnmr)), at.threshold));
+        }
+    }
+    let facts = &report.identification;
+    lines.push(format!(
+        "1:N, {} enrolled: {} searches with them, {} with strangers",
+        facts.gallery, facts.mated_searches, facts.non_mated_searches
+    ));
+    for (key, at) in report.fnir_at_fpir.iter().filter_map(|(key, at)| Some((key, at.as_ref()?))) {
+        lines.push(format!("  FPIR {key}   FNIR {} at threshold {:.4}", percent(Some(at.fnir)), at.threshold));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines
+}
+
+fn pad_lines(report: &PadReport) -> Vec<String> {
+    let auc = report.auc.map_or_else(|| "not known".to_owned(), |auc| format!("{auc:.5}"));
+    let mut lines = vec![
+        format!("{}: {} pictures, threshold {}", report.dataset.name, report.dataset.pictures, report.threshold),
+        format!("AUC           {auc}"),
+        format!("BPCER         {}, without an answer {}", percent(report.bpcer), percent(report.bpnrr)),
+    ];
+    for (kind, apcer) in &report.apcer {
+        let none = report.apnrr.get(kind).copied().flatten();
+        lines.push(format!("APCER         {kind}: {}, without an answer {}", percent(*apcer), percent(none)));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines
+}

@@ -1,0 +1,87 @@
+//! A program that moves the door.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{self, Child, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gatehouse_config::CommandActuator as Config;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Actuator, ActuatorError, Command};
+
+/// How long a killed program may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Runs the program for each command, without a shell: its own arguments, then `open MILLISECONDS`, `hold` or `shut`. Done
+/// is what ends with 0. Past the deadline it is killed, with all that it started.
+#[derive(Debug)]
+pub struct CommandActuator {
+    config: Config,
+    timeout: Duration,
+}
+
+impl CommandActuator {
+    /// Nothing is run yet.
+    pub fn new(config: &Config, timeout: Duration) -> Self {
+        Self { config: config.clone(), timeout }
+    }
+
+    fn start(&self, command: Command) -> io::Result<Child> {
+        let words = match command {
+            Command::Open(time) => vec!["open".to_owned(), time.as_millis().to_string()],
+            Command::Hold => vec!["hold".to_owned()],
+            Command::Shut => vec!["shut".to_owned()],
+        };
+        process::Command::new(self.program())
+            .args(&self.config.args)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A group of its own, so that what it starts can be killed with it.
+            .process_group(0)
+            .spawn()
+    }
+
+    fn program(&self) -> &PathBuf {
+        &self.config.program
+    }
+
+    /// How the program ended; none if it had to be killed.
+    fn end(&self, mut child: Child) -> io::Result<Option<ExitStatus>> {
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let (sender, ended) = mpsc::channel();
+        let wait = move || drop(sender.send(child.wait()));
+        std::thread::Builder::new().name("door-program".to_owned()).spawn(wait)?;
+        match ended.recv_timeout(self.timeout) {
+            Ok(status) => status.map(Some),
+            Err(_) => {
+                // Fails only if all of it has just ended.
+                let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+                // A program that even this doesn't end hangs in the kernel; the door doesn't wait for it.
+                let _ = ended.recv_timeout(GONE_WITHIN);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Actuator for CommandActuator {
+    fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
+        let what = || format!("the program {}", self.program().display());
+        let unreachable = |error: io::Error| ActuatorError::Unreachable { what: what(), reason: error.to_string() };
+        let child = self.start(command).map_err(unreachable)?;
+        match self.end(child).map_err(unreachable)? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(ActuatorError::Refused { what: what(), reason: status.to_string() }),
+            None => Err(ActuatorError::TimedOut { what: what(), after: self.timeout }),
+        }
+    }
+
+    fn shut_after(&self, _: Duration) -> Option<Duration> {
+        None
+    }
+}

@@ -1,0 +1,96 @@
+//! A relay that speaks Modbus-TCP (Modbus Messaging on TCP/IP, V1.0b): one coil, on is open.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gatehouse_config::ModbusActuator as Config;
+use tokio_modbus::Slave;
+use tokio_modbus::client::sync::{Writer, tcp};
+
+use super::{Actuator, ActuatorError, Command};
+
+/// Writes the coil (function code 5) over a connection of its own each time: many relays drop a quiet one without a word.
+pub struct ModbusActuator {
+    config: Config,
+    timeout: Duration,
+    /// What the name was last resolved to. A door must open while the name server is away.
+    known: Option<SocketAddr>,
+}
+
+impl ModbusActuator {
+    /// Nothing is written yet.
+    pub fn new(config: &Config, timeout: Duration) -> Self {
+        Self { config: config.clone(), timeout, known: None }
+    }
+
+    /// The time for each of the three steps: finding the name's address, connecting, and writing.
+    fn step(&self) -> Duration {
+        self.timeout / 3
+    }
+
+    fn what(&self) -> String {
+        format!("the relay {} (unit {}, coil {})", self.config.address, self.config.unit, self.config.coil)
+    }
+
+    fn error(&self, error: io::Error) -> ActuatorError {
+        match error.kind() {
+            io::ErrorKind::TimedOut => ActuatorError::TimedOut { what: self.what(), after: self.timeout },
+            _ => ActuatorError::Unreachable { what: self.what(), reason: error.to_string() },
+        }
+    }
+
+    /// The relay's address. Asking for it may take longer than a door can wait, so it is asked for on the side.
+    fn address(&mut self) -> io::Result<SocketAddr> {
+        if let Ok(address) = self.config.address.parse() {
+            return Ok(address);
+        }
+        let (name, (sender, answer)) = (self.config.address.clone(), mpsc::channel());
+        let ask = move || drop(sender.send(name.to_socket_addrs().map(|mut found| found.next())));
+        std::thread::Builder::new().name("door-name".to_owned()).spawn(ask)?;
+        match answer.recv_timeout(self.step()) {
+            Ok(Ok(Some(address))) => {
+                self.known = Some(address);
+                Ok(address)
+            }
+            other => self.known.ok_or_else(|| match other {
+                Ok(Err(error)) => error,
+                _ => io::Error::new(io::ErrorKind::NotFound, "its name isn't known"),
+            }),
+        }
+    }
+
+    fn write(&mut self, on: bool) -> Result<(), ActuatorError> {
+        let address = self.address().map_err(|error| self.error(error))?;
+        let mut relay = tcp::connect_slave_with_timeout(address, Slave(self.config.unit), Some(self.step()))
+            .map_err(|error| self.error(error))?;
+        match relay.write_single_coil(self.config.coil, on) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(exception)) => {
+                Err(ActuatorError::Refused { what: self.what(), reason: format!("Modbus exception: {exception}") })
+            }
+            Err(tokio_modbus::Error::Transport(error)) => Err(self.error(error)),
+            Err(tokio_modbus::Error::Protocol(error)) => {
+                Err(ActuatorError::Refused { what: self.what(), reason: error.to_string() })
+            }
+        }
+    }
+}
+
+impl Actuator for ModbusActuator {
+    fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
+        self.write(!matches!(command, Command::Shut))
+    }
+
+    fn shut_after(&self, open_for: Duration) -> Option<Duration> {
+        Some(self.config.pulse.unwrap_or(open_for))
+    }
+}
+
+impl fmt::Debug for ModbusActuator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModbusActuator").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! One door, from its file to a clean stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use gatehouse_bus::{BusOptions, Watcher};
+use gatehouse_config::{self as config, Fail};
+use gatehouse_core::CameraId;
+use gatehouse_core::key::SiteKey;
+use gatehouse_core::time::Clock;
+use gatehouse_credential::SiteVerifier;
+
+use crate::actuator;
+use crate::bus::{DoorState, Listening};
+use crate::controller::{Controller, Rules};
+use crate::driver::{Driver, Hold};
+use crate::error::DoorError;
+use crate::folder::{Folder, log_path};
+use crate::link::Link;
+use crate::log_file::{Happened, Head, LogFile};
+use crate::release::{Desk, Listener, Marker};
+
+/// A controller that runs.
+///
+/// Locks: `state`, `link` and the log are leaves; none is taken while another is held.
+pub struct Door {
+    driver: Arc<Driver>,
+    listener: Listener,
+    stopping: Arc<AtomicBool>,
+    /// Gives the watcher back once `door-bus` has ended.
+    listened: Receiver<Watcher>,
+    log: Arc<Mutex<LogFile>>,
+    state: Arc<Mutex<DoorState>>,
+    clock: Arc<dyn Clock>,
+    fail: Fail,
+    /// Locked while the controller runs.
+    _folder: Arc<Folder>,
+}
+
+/// Whose grants open a door, by its file.
+///
+/// # Errors
+/// If the site's public key can't be had.
+pub fn rules(door: &config::Door) -> Result<Rules, DoorError> {
+    let key = config::PublicKeyRef::Key(door.public_key.resolve()?).to_string();
+    Ok(Rules {
+        site: SiteKey::new(&door.area, &door.site).to_string(),
+        gate: CameraId::new(&door.gate),
+        verifier: SiteVerifier::from_text(&key)?,
+        max_age: door.max_age,
+        clock_error: door.clock_error,
+    })
+}
+
+impl Door {
+    /// Starts it: first what an emergency needs, then the bus. Takes up to half a second while the node isn't there; it is
+    /// then looked for in the background.
+    ///
+    /// # Errors
+    /// If the key, the actuator's secret, the folder, the socket or the bus can't be used.
+    pub fn start(door: &config::Door, clock: Arc<dyn Clock>) -> Result<Self, DoorError> {
+        let rules = rules(door)?;
+        let gate = rules.gate.clone();
+        let (opener, holder) = (actuator::build(&door.actuator)?, actuator::build(&door.actuator)?);
+        let folder = Arc::new(Folder::open(&door.data)?);
+        let started = clock.wall();
+        let controller = Controller::new(rules, folder.memory(started)?);
+        // On disk from the beginning, so that a controller that is killed early knows its start.
+        folder
+            .remember(controller.memory())
+            .map_err(|source| DoorError::Folder { folder: door.data.clone(), source })?;
+        let mut log = LogFile::open(&log_path(door), started)?;
+        let marker = Marker::in_folder(&door.data);
+        let was_released = marker.reason();
+        log.append(started, Happened::Started { door: door.id.clone(), released: was_released.is_some() })?;
+        if let Some(reason) = &was_released {
+            tracing::warn!("the door is still released, and stays open until it is reset ({reason})");
+        }
+        let log = Arc::new(Mutex::new(log));
+        let hold = Hold { released: was_released.is_some(), lost: false };
+        let driver = Driver::start(opener, holder, door.open_for, hold, Arc::clone(&clock));
+        let driver = Arc::new(driver.map_err(DoorError::Thread)?);
+        let link = Arc::new(Mutex::new(Link::new(clock.monotonic(), door.lost_after)));
+        let desk = Desk {
+            driver: Arc::clone(&driver),
+            marker,
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            // What was being done, then what is to be done.
+            confirm_within: door.actuator.timeout * 2 + Duration::from_millis(500),
+            link: Arc::clone(&link),
+            fail: door.fail,
+        };
+        let listener = Listener::start(&door.socket, desk)
+            .map_err(|source| DoorError::Socket { socket: door.socket.clone(), source })?;
+
+        let state = Arc::new(Mutex::new(DoorState {
+            door: door.id.clone(),
+            gate,
+            released: hold.released,
+            lost: false,
+            works: true,
+            opened: 0,
+            since: started,
+            log: Head::default(),
+        }));
+        let site = SiteKey::new(&door.area, &door.site);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (give_back, listened) = mpsc::channel();
+        let open_bus = || -> Result<(), DoorError> {
+            let texts = |list: &[config::Endpoint]| list.iter().map(|endpoint| endpoint.as_str().to_owned()).collect();
+            let options = BusOptions { listen: texts(&door.bus.listen), connect: texts(&door.bus.connect) };
+            // Entries, tallies and the camera's health: all that the gate says.
+            let watcher = Watcher::open(&options, &format!("{site}/*/{}/*", door.gate))?;
+            let listening = Listening {
+                nodes: watcher.nodes(&site.alive(&door.node))?,
+                announcer: watcher.announcer(&format!("{site}/door/{}/state", door.id))?,
+                watcher,
+                controller,
+                folder: Arc::clone(&folder),
+                driver: Arc::clone(&driver),
+                link,
+                log: Arc::clone(&log),
+                state: Arc::clone(&state),
+                clock: Arc::clone(&clock),
+                stopping: Arc::clone(&stopping),
+                started,
+            };
+            let listen = move || drop(give_back.send(listening.run()));
+            thread::Builder::new().name("door-bus".to_owned()).spawn(listen).map_err(DoorError::Thread)?;
+            Ok(())
+        };
+        if let Err(error) = open_bus() {
+            listener.stop();
+            return Err(error);
+        }
+        Ok(Self { driver, listener, stopping, listened, log, state, clock, fail: door.fail, _folder: folder })
+    }
+
+    /// How the door is, as it was last looked at.
+    pub fn state(&self) -> DoorState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops it. A door that is released stays open, and so does one that is to fail safe; any other is shut. Names what
+    /// didn't end within `deadline`.
+    pub fn stop(self, deadline: Duration) -> Vec<String> {
+        let mut late = Vec::new();
+        self.stopping.store(true, Ordering::Release);
+        match self.listened.recv_timeout(deadline) {
+            Ok(watcher) => late.extend(watcher.close(deadline).err().map(|error| error.to_string())),
+            Err(_) => late.push("the bus did not end in time".to_owned()),
+        }
+        // Only now: until the bus is closed, someone may need it.
+        self.listener.stop();
+        if self.fail == Fail::Safe {
+            self.driver.set_hold(|hold| hold.lost = true);
+            tracing::warn!("the door is left open (fail = \"safe\")");
+        }
+        late.extend(self.driver.stop(deadline).into_iter().map(|name| format!("{name} did not end in time")));
+        let open = self.driver.position().hold.any();
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        late.extend(log.append(self.clock.wall(), Happened::Stopped { open }).err().map(|error| error.to_string()));
+        late
+    }
+}

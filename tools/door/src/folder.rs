@@ -1,0 +1,60 @@
+//! The door's own folder, which one controller at a time uses.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use gatehouse_config as config;
+use gatehouse_core::time::WallTime;
+
+use crate::controller::Memory;
+use crate::error::DoorError;
+use crate::files;
+
+/// The folder, locked until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Where a door's log is.
+pub fn log_path(door: &config::Door) -> PathBuf {
+    door.data.join("log.jsonl")
+}
+
+impl Folder {
+    /// Makes the folder where it is missing.
+    pub(crate) fn open(path: &Path) -> Result<Self, DoorError> {
+        let error = |source| DoorError::Folder { folder: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(error)?;
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
+        let lock = lock.map_err(error)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DoorError::InUse { folder: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(error(source)),
+        }
+    }
+
+    pub(crate) fn memory_path(&self) -> PathBuf {
+        self.path.join("grants.json")
+    }
+
+    /// What the last controller remembered. One that remembers nothing opens for nothing from before its start.
+    pub(crate) fn memory(&self, now: WallTime) -> Result<Memory, DoorError> {
+        let path = self.memory_path();
+        let bytes = files::read(&path).map_err(|source| DoorError::Folder { folder: self.path.clone(), source })?;
+        let Some(bytes) = bytes else { return Ok(Memory::new(now)) };
+        Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            tracing::warn!("{} can't be read ({error}): the door begins anew", path.display());
+            Memory::new(now)
+        }))
+    }
+
+    /// Writes down what the next controller must know.
+    pub(crate) fn remember(&self, memory: &Memory) -> io::Result<()> {
+        files::replace(&self.memory_path(), &serde_json::to_vec(memory)?)
+    }
+}

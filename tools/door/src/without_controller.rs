@@ -1,0 +1,53 @@
+//! Releasing and resetting a door whose controller doesn't run, or hangs.
+
+use std::sync::Arc;
+
+use gatehouse_config as config;
+use gatehouse_core::time::Clock;
+
+use crate::actuator::{self, Command};
+use crate::error::DoorError;
+use crate::folder::{Folder, log_path};
+use crate::log_file::{Happened, LogFile};
+use crate::release::{Answer, Marker, Request, tidy};
+
+/// Does what a controller would: moves the door, keeps the release for the next start, and writes it to the log. What hangs
+/// is left alone; it sees the release for itself.
+///
+/// # Errors
+/// If not even the actuator can be set up. What goes wrong besides is told in the answer.
+pub fn act_alone(door: &config::Door, request: &Request, clock: &Arc<dyn Clock>) -> Result<Answer, DoorError> {
+    let mut actuator = actuator::build(&door.actuator)?;
+    let uid = Some(rustix::process::getuid().as_raw());
+    let marker = Marker::in_folder(&door.data);
+    let (command, happened) = match request {
+        Request::Status => {
+            let released = marker.reason().is_some();
+            return Ok(Answer { released, lost: false, confirmed: false, trouble: None });
+        }
+        Request::Release { reason } => (Command::Hold, Happened::Released { reason: tidy(reason), uid }),
+        Request::Reset { reason } => (Command::Shut, Happened::Reset { reason: tidy(reason), uid }),
+    };
+    // The door first, the paperwork afterwards.
+    let moved = actuator.apply(command);
+    let confirmed = moved.is_ok();
+    let mut trouble: Vec<String> = moved.err().map(|error| error.to_string()).into_iter().collect();
+    // For the log; where a controller hangs, it has the folder, and writes the release down itself.
+    let folder = Folder::open(&door.data);
+    let kept = match request {
+        Request::Release { reason } => marker.set(reason),
+        _ => marker.clear(),
+    };
+    trouble.extend(kept.err().map(|error| format!("the next start will not know of it: {error}")));
+    let released = marker.reason().is_some();
+    match folder {
+        Ok(_locked) => {
+            let now = clock.wall();
+            let written = LogFile::open(&log_path(door), now).and_then(|mut log| log.append(now, happened));
+            trouble.extend(written.err().map(|error| error.to_string()));
+        }
+        Err(error) => trouble.push(error.to_string()),
+    }
+    let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
+    Ok(Answer { released, lost: false, confirmed, trouble })
+}

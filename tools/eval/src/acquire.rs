@@ -1,0 +1,224 @@
+//! From a picture's file to a template, through the product's own code: the photo reader, the detector, the alignment, the
+//! embedder and the protection.
+
+use std::path::PathBuf;
+
+use gatehouse_models::{
+    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, Manifest, ModelError, OwnedI420, PhotoLimits, Registry,
+    SessionOptions, Template, TemplateProtection, align_face, read_photo,
+};
+use gatehouse_picture::{Point, Size};
+
+use crate::error::EvalError;
+use crate::workers::{Progress, spread};
+
+/// Which face of several is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The one that the picture's centre lies in, which is how LFW defines whose picture it is; of several the surest. If
+    /// it lies in none, the nearest.
+    Centre,
+    /// The largest: who stands nearest.
+    Largest,
+}
+
+/// Why a picture gave no template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missed {
+    /// The file can't be read as a picture.
+    Unreadable,
+    /// No face was found in it.
+    NoFace,
+    /// A face whose landmarks or embedding make no sense.
+    Unusable,
+}
+
+impl Missed {
+    /// As reports call it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NoFace => "no_face",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
+/// Which models, run how.
+#[derive(Debug, Clone)]
+pub struct ModelChoice {
+    /// Name of the face detector.
+    pub detector: String,
+    /// Name of the face embedder.
+    pub embedder: String,
+    /// Name of the liveness model.
+    pub liveness: String,
+    /// Threads; each has models of its own.
+    pub threads: usize,
+}
+
+/// What is known of a model, by its name.
+pub(crate) fn manifest<'r>(registry: &'r Registry, name: &str) -> Result<&'r Manifest, EvalError> {
+    let known = || registry.catalogue().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+    let found = registry.catalogue().get(name);
+    Ok(found.ok_or_else(|| ModelError::Unknown { model: name.to_owned(), known: known() })?)
+}
+
+/// The face detector with the least score that counts as a face, as its manifest has it.
+pub(crate) struct Eyes {
+    detector: FaceDetector,
+    min_score: f32,
+    faces: Vec<Vec<Face>>,
+}
+
+impl Eyes {
+    pub(crate) fn load(registry: &Registry, name: &str) -> Result<Self, EvalError> {
+        let detector = FaceDetector::load(registry, name, &SessionOptions::default())?;
+        let threshold = detector.manifest().threshold.as_ref();
+        let min_score = threshold.ok_or_else(|| EvalError::NoThreshold { model: name.to_owned() })?.value;
+        Ok(Self { detector, min_score, faces: Vec::new() })
+    }
+
+    /// Reads pictures and finds the face that is meant in each.
+    pub(crate) fn look(
+        &mut self,
+        paths: &[PathBuf],
+        choice: Choice,
+    ) -> Result<Vec<Result<(OwnedI420, Face), Missed>>, EvalError> {
+        let photos: Vec<_> = paths.iter().map(|path| read_photo(path, &PhotoLimits::default())).collect();
+        let pictures: Vec<_> = photos.iter().flatten().map(OwnedI420::as_picture).collect();
+        self.detector.detect(&pictures, self.min_score, &mut self.faces)?;
+        drop(pictures);
+        let mut found = self.faces.iter();
+        Ok(photos
+            .into_iter()
+            .map(|photo| {
+                let photo = photo.map_err(|error| {
+                    // The text says what is wrong and not where: the file's name may be a person's.
+                    tracing::debug!(%error, "a picture can't be read");
+                    Missed::Unreadable
+                })?;
+                let faces = found.next().map_or(&[][..], Vec::as_slice);
+                let face = choose(faces, photo.as_picture().size(), choice).ok_or(Missed::NoFace)?;
+                Ok((photo, face))
+            })
+            .collect())
+    }
+}
+
+fn choose(faces: &[Face], picture: Size, choice: Choice) -> Option<Face> {
+    let centre = Point { x: picture.width as f32 / 2.0, y: picture.height as f32 / 2.0 };
+    let holds_centre = |face: &Face| {
+        let b = face.box_in_frame;
+        (b.x..=b.right()).contains(&centre.x) && (b.y..=b.bottom()).contains(&centre.y)
+    };
+    let nearness = |face: &Face| -face.box_in_frame.centre().distance(centre);
+    let best = |by: &dyn Fn(&Face) -> f32, of: &dyn Fn(&Face) -> bool| {
+        faces.iter().filter(|face| of(face)).max_by(|a, b| by(a).total_cmp(&by(b))).copied()
+    };
+    match choice {
+        Choice::Centre => best(&|face| face.score, &holds_centre).or_else(|| best(&nearness, &|_| true)),
+        Choice::Largest => best(&|face| face.box_in_frame.area(), &|_| true),
+    }
+}
+
+/// One thread's models for faces.
+struct Recogniser {
+    eyes: Eyes,
+    embedder: FaceEmbedder,
+}
+
+impl Recogniser {
+    fn load(registry: &Registry, models: &ModelChoice) -> Result<Self, EvalError> {
+        let eyes = Eyes::load(registry, &models.detector)?;
+        Ok(Self { eyes, embedder: FaceEmbedder::load(registry, &models.embedder, &SessionOptions::default())? })
+    }
+
+    fn acquire(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<Result<Embedding, Missed>>, EvalError> {
+        let looked = self.eyes.look(paths, choice)?;
+        let mut aligned = Vec::with_capacity(paths.len());
+        let mut missed = Vec::with_capacity(paths.len());
+        for seen in looked {
+            let face = seen.and_then(|(photo, face)| {
+                align_face(&photo.as_picture(), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
+            });
+            missed.push(face.map(|face| aligned.push(face)));
+        }
+        let mut embeddings = self.embed(&aligned)?.into_iter();
+        Ok(missed
+            .into_iter()
+            .map(|one| one.and_then(|()| embeddings.next().flatten().ok_or(Missed::Unusable)))
+            .collect())
+    }
+
+    /// One for each face; none where the embedder makes nothing of it.
+    fn embed(&mut self, faces: &[AlignedFace]) -> Result<Vec<Option<Embedding>>, EvalError> {
+        let mut embeddings = Vec::new();
+        match self.embedder.embed(faces, &mut embeddings) {
+            Ok(()) => Ok(embeddings.into_iter().map(Some).collect()),
+            // One bad face spoils its batch: each by itself then.
+            Err(ModelError::BadEmbedding { .. }) if faces.len() > 1 => {
+                let halves = faces.split_at(faces.len() / 2);
+                Ok([self.embed(halves.0)?, self.embed(halves.1)?].concat())
+            }
+            Err(ModelError::BadEmbedding { .. }) => Ok(vec![None]),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A template of the face that is meant in each picture, in their order.
+pub(crate) fn acquire(
+    pictures: &[PathBuf],
+    choice: Choice,
+    protection: &TemplateProtection,
+    registry: &Registry,
+    models: &ModelChoice,
+    progress: Progress<'_>,
+) -> Result<Vec<Result<Template, Missed>>, EvalError> {
+    spread(
+        pictures,
+        models.threads,
+        progress,
+        || Recogniser::load(registry, models),
+        |recogniser, _, batch| {
+            let embedded = recogniser.acquire(batch, choice)?;
+            Ok(embedded.into_iter().map(|one| one.map(|embedding| protection.protect(&embedding))).collect())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_picture::Rect;
+
+    use super::*;
+
+    fn face(x: f32, y: f32, side: f32, score: f32) -> Face {
+        let box_in_frame = Rect { x, y, width: side, height: side };
+        Face { box_in_frame, score, landmarks_in_frame: [Point { x, y }; 5] }
+    }
+
+    const PICTURE: Size = Size { width: 250, height: 250 };
+
+    #[test]
+    fn the_face_in_the_centre_is_whose_picture_it_is() {
+        let (aside, centre, surer) =
+            (face(0.0, 0.0, 110.0, 0.95), face(80.0, 80.0, 90.0, 0.8), face(70.0, 70.0, 70.0, 0.9));
+        assert_eq!(choose(&[aside, centre], PICTURE, Choice::Centre), Some(centre));
+        assert_eq!(choose(&[aside, centre, surer], PICTURE, Choice::Centre), Some(surer));
+        let far = face(200.0, 200.0, 45.0, 0.99);
+        assert_eq!(
+            choose(&[far, aside], PICTURE, Choice::Centre),
+            Some(aside),
+            "the nearest, as none holds the centre"
+        );
+        assert_eq!(choose(&[], PICTURE, Choice::Centre), None);
+    }
+
+    #[test]
+    fn who_stands_nearest_is_largest() {
+        let (small, large) = (face(80.0, 80.0, 90.0, 0.99), face(0.0, 0.0, 110.0, 0.75));
+        assert_eq!(choose(&[small, large], PICTURE, Choice::Largest), Some(large));
+    }
+}

@@ -1,0 +1,9 @@
+//! Pure arithmetic on scores and counts; nothing here knows of a picture.
+
+pub(crate) mod accuracy;
+pub(crate) mod auc;
+pub(crate) mod bootstrap;
+pub(crate) mod interval;
+pub(crate) mod probit;
+pub(crate) mod random;
+pub(crate) mod scores;

@@ -1,0 +1,8 @@
+//! Evaluation of liveness (presentation attack detection) after ISO/IEC 30107-3. One picture is one presentation; video
+//! files are not read.
+
+mod evaluate;
+mod report;
+
+pub use evaluate::{PadOptions, evaluate_pad};
+pub use report::{PadDataset, PadReport, Presentations};

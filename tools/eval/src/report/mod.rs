@@ -1,0 +1,15 @@
+//! Reports for people: one HTML file without scripts or anything from elsewhere, and the DET curve as PNG.
+//!
+//! They hold what the JSON holds: no picture and no name of a person. The data set's name is the user's own.
+
+mod det;
+mod faces;
+mod histogram;
+mod html;
+mod pad;
+mod png;
+mod scene;
+mod svg;
+
+pub use faces::{face_html, face_png};
+pub use pad::{pad_html, pad_png};

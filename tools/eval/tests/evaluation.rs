@@ -1,0 +1,134 @@
+//! Both evaluations over real photos with the real models, from files to the report.
+#![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
+
+use std::path::{Path, PathBuf};
+
+use gatehouse_eval::{
+    FaceOptions, ModelChoice, PadOptions, Protocol, calibration, evaluate_faces, evaluate_pad, report,
+};
+use gatehouse_models::calibration::Calibration;
+use gatehouse_models::{Assets, Catalogue, Registry};
+
+/// Fetched by `make setup`.
+const PHOTOS: [(&str, &str); 5] = [
+    ("Ann", "obama.jpg"),
+    ("Ann", "obama2.jpg"),
+    ("Ann", "obama3.jpg"),
+    ("Bob", "biden.jpg"),
+    ("Cid", "astronaut.png"),
+];
+
+fn assets() -> Assets {
+    Assets::locate().expect("a folder of assets")
+}
+
+fn registry() -> Registry {
+    Registry::open(assets(), Catalogue::builtin().expect("the manifests that ship")).expect("run `make setup`")
+}
+
+fn models() -> ModelChoice {
+    let name = |name: &str| name.to_owned();
+    ModelChoice { detector: name("yunet"), embedder: name("sface"), liveness: name("fr-liveness"), threads: 2 }
+}
+
+/// In LFW's layout, with a file that is no picture among Bob's.
+fn people(folder: &Path) -> PathBuf {
+    let mut numbers = std::collections::BTreeMap::new();
+    for (person, photo) in PHOTOS {
+        let number = numbers.entry(person).and_modify(|n| *n += 1).or_insert(1);
+        let extension = Path::new(photo).extension().expect("an extension").to_string_lossy();
+        let to = folder.join(person).join(format!("{person}_{number:04}.{extension}"));
+        std::fs::create_dir_all(to.parent().expect("a parent")).expect("made");
+        std::fs::copy(assets().root().join("media").join(photo), to).expect("run `make setup`");
+    }
+    std::fs::write(folder.join("Bob/Bob_0002.jpg"), b"no picture").expect("written");
+    let pairs = folder.join("pairs.txt");
+    let list = "2\t2\nAnn\t1\t2\nBob\t1\t2\nAnn\t1\tBob\t1\nAnn\t2\tCid\t1\nAnn\t1\t3\nAnn\t2\t3\nAnn\t3\tBob\t1\nBob\t1\tCid\t1\n";
+    std::fs::write(&pairs, list).expect("written");
+    pairs
+}
+
+fn face_options(protocol: Protocol, pairs: Option<PathBuf>) -> FaceOptions {
+    FaceOptions { dataset: "five photos".to_owned(), protocol, pairs, enrol: 1, seed: 0, models: models() }
+}
+
+#[test]
+fn lfw_from_files_to_reports() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = face_options(Protocol::Lfw, Some(people(folder.path())));
+    let report = evaluate_faces(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
+    assert_eq!((report.dataset.people, report.dataset.pictures), (3, 6));
+    assert_eq!((report.fta, report.fta_detail.reasons["unreadable"]), (Some(1.0 / 6.0), 1));
+    // Of eight pairs only the one with the broken file is answered wrongly: it counts as "not the same".
+    assert_eq!(report.accuracy, Some(7.0 / 8.0));
+    let detail = report.accuracy_detail.as_ref().expect("a list of pairs");
+    assert_eq!((detail.pairs_with_failures, detail.without_failures), (1, Some(1.0)));
+    let all = &report.comparison_sets[0];
+    assert_eq!((report.comparisons, all.genuine, all.impostor), ("all-pairs", 3, 7));
+    assert!(all.fnmr_at_fmr.values().all(Option::is_none), "seven comparisons support no rate");
+    assert!(report.notes.iter().any(|note| note.contains("fnmr_at_fmr 1e-3 is null")), "{:?}", report.notes);
+    for (genuine, score) in &report.pair_scores {
+        let right = |score: f32| if *genuine { score > 0.5 } else { score < 0.3 };
+        assert!(score.is_none_or(right), "same person: {genuine}, {score:?}");
+    }
+
+    let json = serde_json::to_string(&report).expect("JSON");
+    let html = report::face_html(&report);
+    for name in ["Ann", "Bob", "Cid"] {
+        assert!(!json.contains(name) && !html.contains(name), "a name of a person is in a report");
+    }
+    assert!(html.contains("<svg") && !html.contains("<script") && !html.contains("://"));
+    let table = calibration(&report).expect("a table").to_toml().expect("TOML");
+    let read = Calibration::parse(&table, "calibration.toml").expect("the table as it was written");
+    assert_eq!((read.genuine, read.impostor, read.people), (3, 7, 3));
+    read.check_model("sface", "2021dec").expect("its model");
+}
+
+#[test]
+fn folders_enrol_by_the_products_rules() {
+    let folder = tempfile::tempdir().expect("a folder");
+    people(folder.path());
+    // Somebody whose first picture shows six people: the desk refuses it.
+    std::fs::create_dir(folder.path().join("Dan")).expect("made");
+    std::fs::copy(assets().root().join("media/t1.jpg"), folder.path().join("Dan/1.jpg")).expect("run `make setup`");
+    let options = face_options(Protocol::Folders, None);
+    let report = evaluate_faces(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
+    let refused = report.fte_detail.as_ref().expect("an enrolment");
+    assert_eq!((refused.tried, refused.reasons.get("several_faces")), (4, Some(&1)), "{refused:?}");
+    assert_eq!(report.comparisons, "enrolled-probes");
+    // Ann's other two pictures are the only probes that can be read.
+    let set = &report.comparison_sets[0];
+    let enrolled = refused.tried - refused.failed;
+    assert_eq!(set.genuine + set.impostor, 2 * enrolled);
+    assert_eq!((report.accuracy, report.fta_detail.tried, report.fta_detail.failed), (None, 3, 1));
+}
+
+#[test]
+fn attacks_are_counted_by_kind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |to: &str, content: &dyn Fn(&Path)| {
+        let to = folder.path().join(to);
+        std::fs::create_dir_all(to.parent().expect("a parent")).expect("made");
+        content(&to);
+    };
+    let photo = |name: &'static str| {
+        move |to: &Path| {
+            std::fs::copy(assets().root().join("media").join(name), to).expect("run `make setup`");
+        }
+    };
+    put("bonafide/1.png", &photo("astronaut.png"));
+    put("bonafide/2.jpg", &photo("biden.jpg"));
+    put("print/1.jpg", &|to| std::fs::write(to, b"no picture").expect("written"));
+    put("print/2.jpg", &photo("obama.jpg"));
+    let options = PadOptions { dataset: "four files".to_owned(), models: models() };
+    let report = evaluate_pad(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
+    assert_eq!((report.bpnrr, report.apnrr["print"]), (Some(0.0), Some(0.5)));
+    assert_eq!((report.presentations["bonafide"].presented, report.presentations["print"].presented), (2, 2));
+    assert!(report.auc.is_some() && report.apcer["print"].is_some());
+    assert_eq!(report.not_measured, ["replay", "mask"]);
+    assert!(report::pad_html(&report).contains("Liveness on four files"));
+
+    std::fs::remove_dir_all(folder.path().join("print")).expect("removed");
+    let error = evaluate_pad(folder.path(), &options, &registry(), &|_, _| ()).expect_err("no attack").to_string();
+    assert!(error.contains("expected `bonafide` and a folder for each kind of attack"), "{error}");
+}
