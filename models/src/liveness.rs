@@ -33,7 +33,7 @@ impl Surroundings {
     pub fn of(face_in_frame: &Rect, frame: Size) -> Option<Self> {
         let Rect { x, y, width, height } = *face_in_frame;
         let inside = x < frame.width as f32 && y < frame.height as f32 && x + width > 0.0 && y + height > 0.0;
-        if !(width > 0.0 && height > 0.0 && inside) || ![x, y, width, height].into_iter().all(f32::is_finite) {
+        if !(width > 0.0 && height > 0.0 && inside && [x, y, width, height].into_iter().all(f32::is_finite)) {
             return None;
         }
         let most = |frame: usize, face: f32| (frame as f64 - 1.0) / f64::from(face);

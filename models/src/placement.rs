@@ -7,7 +7,8 @@ use gatehouse_picture::{Point, Rect, Size};
 pub enum Fit {
     /// Each side on its own; shapes are distorted.
     Stretch,
-    /// Aspect kept (to a pixel), top-left anchored, the rest black.
+    /// Aspect kept (to a pixel), top-left anchored, the rest black. Small pictures are not enlarged: a face that fills one
+    /// would grow beyond the sizes that the detector was trained on.
     Letterbox,
 }
 
@@ -24,7 +25,8 @@ impl Placement {
         let in_tensor = match fit {
             Fit::Stretch => tensor,
             Fit::Letterbox => {
-                let scale = (tensor.width as f64 / frame.width as f64).min(tensor.height as f64 / frame.height as f64);
+                let (x, y) = (tensor.width as f64 / frame.width as f64, tensor.height as f64 / frame.height as f64);
+                let scale = x.min(y).min(1.0);
                 let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most);
                 Size { width: even(frame.width, tensor.width), height: even(frame.height, tensor.height) }
             }
@@ -69,11 +71,11 @@ mod tests {
     const TENSOR: Size = Size { width: 640, height: 384 };
 
     #[test]
-    fn the_longer_side_fills_the_tensor() {
+    fn the_longer_side_fills_the_tensor_and_small_pictures_stay_small() {
         let place = |width, height| Placement::new(Size { width, height }, TENSOR, Fit::Letterbox).in_tensor();
         assert_eq!(place(1920, 1080), Size { width: 640, height: 360 });
         assert_eq!(place(768, 576), Size { width: 512, height: 384 });
-        assert_eq!(place(64, 48), Size { width: 512, height: 384 });
+        assert_eq!(place(250, 250), Size { width: 250, height: 250 });
         assert_eq!(place(8000, 2), Size { width: 640, height: 2 });
     }
 
@@ -98,7 +100,7 @@ mod tests {
         fn a_letterbox_keeps_the_aspect_to_a_pixel(width in 100usize..2000, height in 100usize..2000) {
             let frame = Size { width: 2 * width, height: 2 * height };
             let place = Placement::new(frame, TENSOR, Fit::Letterbox).in_tensor();
-            let scale = (640.0 / frame.width as f64).min(384.0 / frame.height as f64);
+            let scale = (640.0 / frame.width as f64).min(384.0 / frame.height as f64).min(1.0);
             prop_assert!((place.width as f64 - frame.width as f64 * scale).abs() <= 1.0);
             prop_assert!((place.height as f64 - frame.height as f64 * scale).abs() <= 1.0);
         }

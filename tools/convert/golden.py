@@ -47,7 +47,7 @@ HOW_FACES = [
     "IoU 0.3, best first.",
     "landmarks are the person's right eye, left eye, tip of the nose, right and left corner of the mouth.",
     "own_size: at the picture's own size.",
-    "letterbox: aspect kept, anchored at the top left of 640x384, sides rounded to even numbers, the rest black; "
+    "letterbox: aspect kept, never enlarged, anchored at the top left of 640x384, sides rounded to even numbers, the rest black; "
     "results are scaled back along each side.",
     "similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, y' = b*x + a*y + ty, by least squares from the landmarks to "
     "ArcFace's 112x112 template.",
@@ -146,7 +146,7 @@ class Faces:
 
     def letterboxed(self, picture, path):
         width, height = picture.size
-        scale = min(LETTERBOX[0] / width, LETTERBOX[1] / height)
+        scale = min(LETTERBOX[0] / width, LETTERBOX[1] / height, 1)
         inner = [min(round(side * scale / 2) * 2, most) for side, most in zip(picture.size, LETTERBOX, strict=True)]
         canvas = np.zeros((LETTERBOX[1], LETTERBOX[0], 3), np.uint8)
         canvas[: inner[1], : inner[0]] = picture.resized(path, tuple(inner))

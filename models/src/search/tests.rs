@@ -21,8 +21,11 @@ fn drawn(seed: u32) -> Template {
     Template::from_slice(&values).expect("a direction")
 }
 
+/// A key and its score.
+type Scored = (u32, f32);
+
 /// Best and runner-up straight from the definition: all scores, sorted.
-fn naive(enrolled: &[(u32, Template)], probe: &Template) -> Option<((u32, f32), Option<(u32, f32)>)> {
+fn naive(enrolled: &[(u32, Template)], probe: &Template) -> Option<(Scored, Option<Scored>)> {
     let mut all: Vec<(u32, f32)> = enrolled.iter().map(|(key, row)| (*key, row.cosine(probe))).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     let best = *all.first()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use gatehouse_core::Event;
 use zenoh::bytes::Encoding;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::{Session, Wait};
@@ -36,13 +36,14 @@ impl Announcer {
         Ok(Self { key: key.to_owned(), publisher })
     }
 
-    /// Hands the state to zenoh, as JSON. That it is handed over doesn't mean that anyone received it.
+    /// Hands an event to zenoh, as JSON. That it is handed over doesn't mean that anyone received it.
     ///
     /// # Errors
     /// If the watcher is closed.
-    pub fn say(&self, state: &Value) -> Result<(), BusError> {
-        let put = self.publisher.put(state.to_string()).wait();
-        put.map_err(|error| BusError::Publish { key: self.key.clone(), reason: error.to_string() })
+    pub fn say(&self, event: &Event) -> Result<(), BusError> {
+        let failed = |reason: String| BusError::Publish { key: self.key.clone(), reason };
+        let payload = serde_json::to_vec(event).map_err(|error| failed(error.to_string()))?;
+        self.publisher.put(payload).wait().map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -49,6 +49,7 @@ fn schema(event: &Event) -> &'static str {
         Event::Density(_) => "gatehouse/v1/density",
         Event::Map(_) => "gatehouse/v1/map",
         Event::Health(_) => "gatehouse/v1/health",
+        Event::Door(_) => "gatehouse/v1/door",
     }
 }
 
@@ -56,7 +57,7 @@ fn schema(event: &Event) -> &'static str {
 fn priority(event: &Event) -> Priority {
     match event {
         Event::Entry(_) => Priority::InteractiveHigh,
-        Event::Health(_) => Priority::InteractiveLow,
+        Event::Health(_) | Event::Door(_) => Priority::InteractiveLow,
         Event::Tally(_) | Event::Density(_) => Priority::Data,
         Event::Map(_) => Priority::DataLow,
     }

@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use crate::door::DoorEvent;
 use crate::health::HealthEvent;
 use crate::id::{CameraId, ZoneId};
 use crate::time::{CaptureTime, WallTime};
 
-/// Any event of a node.
+/// Any event of a site.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Event {
@@ -27,6 +28,8 @@ pub enum Event {
     Map(MapEvent),
     /// The state of a camera.
     Health(HealthEvent),
+    /// The state of a door.
+    Door(DoorEvent),
 }
 
 /// How an event must travel.
@@ -43,11 +46,11 @@ impl Event {
     pub fn delivery(&self) -> Delivery {
         match self {
             Self::Entry(_) => Delivery::Durable,
-            Self::Tally(_) | Self::Density(_) | Self::Map(_) | Self::Health(_) => Delivery::LastValue,
+            Self::Tally(_) | Self::Density(_) | Self::Map(_) | Self::Health(_) | Self::Door(_) => Delivery::LastValue,
         }
     }
 
-    /// The camera that it is about.
+    /// The camera that it is about; a door's is its gate's.
     pub fn camera(&self) -> &CameraId {
         match self {
             Self::Entry(e) => &e.gate,
@@ -55,6 +58,7 @@ impl Event {
             Self::Density(e) => &e.camera,
             Self::Map(e) => &e.camera,
             Self::Health(e) => &e.camera,
+            Self::Door(e) => &e.gate,
         }
     }
 }

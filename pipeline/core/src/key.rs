@@ -30,12 +30,18 @@ impl SiteKey {
             Event::Density(_) => format!("{self}/crowd/{camera}/density"),
             Event::Map(_) => format!("{self}/crowd/{camera}/map"),
             Event::Health(_) => format!("{self}/camera/{camera}/health"),
+            Event::Door(door) => self.door(&door.door),
         }
     }
 
     /// The key of a gate's entries.
     pub fn entry(&self, gate: &CameraId) -> String {
         format!("{self}/gate/{gate}/entry")
+    }
+
+    /// The key of a door's state.
+    pub fn door(&self, door: &str) -> String {
+        format!("{self}/door/{door}/state")
     }
 
     /// The queryable that replays a gate's entries.
@@ -73,6 +79,8 @@ pub enum Kind {
     Map,
     /// `camera/<camera>/health`
     Health,
+    /// `door/<door>/state`
+    Door,
 }
 
 impl Kind {
@@ -87,6 +95,7 @@ impl Kind {
             ("crowd", "density") => Some(Self::Density),
             ("crowd", "map") => Some(Self::Map),
             ("camera", "health") => Some(Self::Health),
+            ("door", "state") => Some(Self::Door),
             _ => None,
         }
     }
@@ -120,6 +129,7 @@ pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
         Kind::Density => serde_json::from_slice(payload).map(Event::Density),
         Kind::Map => serde_json::from_slice(payload).map(Event::Map),
         Kind::Health => serde_json::from_slice(payload).map(Event::Health),
+        Kind::Door => serde_json::from_slice(payload).map(Event::Door),
     };
     event.map_err(|source| DecodeError::Payload { key: key.to_owned(), source })
 }

@@ -2,6 +2,7 @@
 //!
 //! No native library is named here, and nothing here knows how a frame was decoded or how an event travels.
 
+pub mod door;
 pub mod event;
 pub mod frame;
 pub mod health;

@@ -91,7 +91,7 @@ impl CardCheck {
             Some(agreed) if asked && agreed.liveness == Liveness::NotLive => Reason::NotLive,
             Some(agreed) if asked && agreed.liveness == Liveness::Unknown => Reason::LivenessUnknown,
             Some(_) => Reason::FaceUnusable,
-            None if self.evidence.usable(now) >= policy.to_agree() => Reason::CardMismatch,
+            None if self.evidence.usable(now) >= policy.needed_frames() => Reason::CardMismatch,
             None => Reason::FaceUnusable,
         }))
     }

@@ -275,7 +275,7 @@ impl Encounter {
             }
             // All is well but for a newest frame that shows the person.
             Some(_) => late.then_some(Reason::FaceUnusable),
-            None if evidence.usable(now) >= policy.to_judge() => {
+            None if evidence.usable(now) >= policy.window() => {
                 let nobody = evidence.names_nobody(now) && !evidence.named_several();
                 Some(if nobody { Reason::NoMatch } else { Reason::Unsure })
             }

@@ -67,7 +67,7 @@ impl<K: Copy + Eq> Evidence<K> {
             self.frames.clear();
             self.named_several = true;
         }
-        while self.frames.len() >= policy.to_judge() {
+        while self.frames.len() >= policy.window() {
             self.frames.pop_front();
         }
         let live = live.filter(|score| (0.0..=1.0).contains(score));
@@ -85,7 +85,7 @@ impl<K: Copy + Eq> Evidence<K> {
     pub(crate) fn agreed(&self, now: Monotonic, policy: &Policy) -> Option<Agreed<K>> {
         let who = self.fresh(now).find_map(|f| if let Name::One(who) = f.name { Some(who) } else { None })?;
         let naming = || self.fresh(now).filter(|f| f.name == Name::One(who));
-        if naming().count() < policy.to_agree() {
+        if naming().count() < policy.needed_frames() {
             return None;
         }
         let scores = || naming().filter_map(|f| f.live);
@@ -93,7 +93,7 @@ impl<K: Copy + Eq> Evidence<K> {
         let attack = scores().any(|score| score < policy.clear_attack());
         let liveness = if attack {
             Liveness::NotLive
-        } else if scored < policy.to_agree() {
+        } else if scored < policy.needed_frames() {
             Liveness::Unknown
         } else if scores().sum::<f32>() / scored as f32 >= policy.live_threshold {
             Liveness::Live

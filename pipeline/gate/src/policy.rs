@@ -48,11 +48,11 @@ impl Policy {
         self.live_threshold / 2.0
     }
 
-    pub(crate) fn to_agree(&self) -> usize {
+    pub(crate) fn needed_frames(&self) -> usize {
         self.frames_to_agree.max(1)
     }
 
-    pub(crate) fn to_judge(&self) -> usize {
-        self.frames_to_judge.max(self.to_agree())
+    pub(crate) fn window(&self) -> usize {
+        self.frames_to_judge.max(self.needed_frames())
     }
 }

@@ -167,6 +167,8 @@ impl NodeView {
                 camera.map = Some(Keyed { key: key.clone(), event: e.clone() });
                 "map"
             }
+            // A door's controller says it itself; no node does.
+            Event::Door(_) => return,
             Event::Health(e) => {
                 camera.health = Some(Keyed { key: key.clone(), event: e.clone() });
                 "health"

@@ -1,6 +1,7 @@
-//! `gatehouse schema`: the JSON Schemas of events and of the site file.
+//! `gatehouse schema`: the JSON Schemas of events and of the site and door files.
 
 use clap::{Args, ValueEnum};
+use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
 use schemars::schema_for;
@@ -8,7 +9,7 @@ use schemars::schema_for;
 use crate::exit::Failure;
 use crate::print;
 
-/// Print a JSON Schema: of an event, or of the site file
+/// Print a JSON Schema: of an event, of the site file, or of a door's file
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Which one; without it, all events in one object
@@ -28,8 +29,12 @@ enum Of {
     Map,
     /// A camera's state, `camera/<camera>/health`
     Health,
+    /// A door's state, `door/<door>/state`
+    Door,
     /// The site file
     Site,
+    /// The door file
+    DoorFile,
 }
 
 fn of(which: Of) -> serde_json::Value {
@@ -39,7 +44,9 @@ fn of(which: Of) -> serde_json::Value {
         Of::Density => schema_for!(DensityEvent).into(),
         Of::Map => schema_for!(MapEvent).into(),
         Of::Health => schema_for!(HealthEvent).into(),
+        Of::Door => schema_for!(DoorEvent).into(),
         Of::Site => gatehouse_config::schema(),
+        Of::DoorFile => gatehouse_config::door_schema(),
     }
 }
 
@@ -55,7 +62,7 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
 fn events() -> serde_json::Value {
     serde_json::json!({
         "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "map": of(Of::Map),
-        "health": of(Of::Health),
+        "health": of(Of::Health), "door": of(Of::Door),
     })
 }
 

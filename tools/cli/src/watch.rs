@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use gatehouse_bus::{Arrival, BusOptions, GapDetector, Received, RecvError, Watcher};
 use gatehouse_core::Event;
+use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{Decision, DensityEvent, EntryEvent, Level, Method, Reason, SelfAssessment};
 use gatehouse_core::health::HealthEvent;
 use gatehouse_core::key::EVERYTHING;
@@ -130,6 +131,7 @@ pub(crate) fn words(event: &Event) -> String {
             ) + &tally.present.map(|present| format!(", {present} inside")).unwrap_or_default()
         }
         Event::Health(health) => health_words(health),
+        Event::Door(door) => door_words(door),
     }
 }
 
@@ -201,6 +203,20 @@ fn density_words(density: &DensityEvent) -> String {
         density.count,
         if density.count == 1 { "person" } else { "people" },
         zones.join(", ")
+    )
+}
+
+fn door_words(door: &DoorEvent) -> String {
+    let state = match (door.released, door.lost) {
+        (true, _) => "RELEASED: open until it is reset",
+        (false, true) => "OPEN, because its node is lost",
+        (false, false) => "shut, opens for grants",
+    };
+    let works = if door.works { "" } else { "; THE ACTUATOR DOES NOT DO WHAT IT IS TOLD" };
+    let (since, gate) = (time(&door.since), &door.gate);
+    format!(
+        "{:<13}  {:<12} door     {state} (gate {gate}) since {since}, opened {} times{works}",
+        "", door.door, door.opened
     )
 }
 

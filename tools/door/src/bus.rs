@@ -5,44 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_bus::{Announcer, NodeWatch, RecvError, Watcher};
+use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event};
-use serde::Serialize;
 
 use crate::controller::{Action, Controller, Refusal};
 use crate::driver::Driver;
 use crate::files;
 use crate::folder::Folder;
 use crate::link::Link;
-use crate::log_file::{Head, LogFile};
+use crate::log_file::LogFile;
 use crate::seldom::Seldom;
 
 /// How long is listened before the rest is looked at.
 const LISTEN_FOR: Duration = Duration::from_millis(100);
 /// How often the door's state is told although it hasn't changed.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-
-/// How a door is: what is told at `<site>/door/<door>/state`, on change and every 10 s. It says nothing of who passed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DoorState {
-    /// The door.
-    pub door: String,
-    /// The gate whose decisions open it.
-    pub gate: CameraId,
-    /// Whether it is released: open until it is reset.
-    pub released: bool,
-    /// Whether it is held open because the node was lost.
-    pub lost: bool,
-    /// Whether the actuator does what it is told.
-    pub works: bool,
-    /// People it was opened for since the start.
-    pub opened: u64,
-    /// Since when all but the count is so.
-    pub since: WallTime,
-    /// Where the door's log ends: who keeps it will notice lines that were cut off.
-    pub log: Head,
-}
 
 /// What the thread works with.
 pub(crate) struct Listening {
@@ -54,7 +33,7 @@ pub(crate) struct Listening {
     pub(crate) driver: Arc<Driver>,
     pub(crate) link: Arc<Mutex<Link>>,
     pub(crate) log: Arc<Mutex<LogFile>>,
-    pub(crate) state: Arc<Mutex<DoorState>>,
+    pub(crate) state: Arc<Mutex<DoorEvent>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) started: WallTime,
@@ -158,8 +137,7 @@ impl Listening {
         let due = told.at.is_none_or(|at| now.since(at) >= TELL_EVERY);
         if changed || due {
             told.at = Some(now);
-            let value = serde_json::to_value(&state).unwrap_or_default();
-            if let Err(error) = self.announcer.say(&value) {
+            if let Err(error) = self.announcer.say(&Event::Door(state)) {
                 tracing::debug!("{error}");
             }
         }

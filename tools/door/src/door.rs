@@ -9,18 +9,19 @@ use std::time::Duration;
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_config::{self as config, Fail};
 use gatehouse_core::CameraId;
+use gatehouse_core::door::{DoorEvent, LogHead};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_credential::SiteVerifier;
 
 use crate::actuator;
-use crate::bus::{DoorState, Listening};
+use crate::bus::Listening;
 use crate::controller::{Controller, Rules};
 use crate::driver::{Driver, Hold};
 use crate::error::DoorError;
 use crate::folder::{Folder, log_path};
 use crate::link::Link;
-use crate::log_file::{Happened, Head, LogFile};
+use crate::log_file::{Happened, LogFile};
 use crate::release::{Desk, Listener, Marker};
 
 /// A controller that runs.
@@ -33,7 +34,7 @@ pub struct Door {
     /// Gives the watcher back once `door-bus` has ended.
     listened: Receiver<Watcher>,
     log: Arc<Mutex<LogFile>>,
-    state: Arc<Mutex<DoorState>>,
+    state: Arc<Mutex<DoorEvent>>,
     clock: Arc<dyn Clock>,
     fail: Fail,
     /// Locked while the controller runs.
@@ -97,7 +98,7 @@ impl Door {
         let listener = Listener::start(&door.socket, desk)
             .map_err(|source| DoorError::Socket { socket: door.socket.clone(), source })?;
 
-        let state = Arc::new(Mutex::new(DoorState {
+        let state = Arc::new(Mutex::new(DoorEvent {
             door: door.id.clone(),
             gate,
             released: hold.released,
@@ -105,7 +106,7 @@ impl Door {
             works: true,
             opened: 0,
             since: started,
-            log: Head::default(),
+            log: LogHead::default(),
         }));
         let site = SiteKey::new(&door.area, &door.site);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -117,7 +118,7 @@ impl Door {
             let watcher = Watcher::open(&options, &format!("{site}/*/{}/*", door.gate))?;
             let listening = Listening {
                 nodes: watcher.nodes(&site.alive(&door.node))?,
-                announcer: watcher.announcer(&format!("{site}/door/{}/state", door.id))?,
+                announcer: watcher.announcer(&site.door(&door.id))?,
                 watcher,
                 controller,
                 folder: Arc::clone(&folder),
@@ -141,7 +142,7 @@ impl Door {
     }
 
     /// How the door is, as it was last looked at.
-    pub fn state(&self) -> DoorState {
+    pub fn state(&self) -> DoorEvent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

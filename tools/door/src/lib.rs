@@ -33,11 +33,10 @@ mod without_controller;
 pub use actuator::{
     Actuator, ActuatorError, Command, CommandActuator, HttpActuator, LogActuator, ModbusActuator, build,
 };
-pub use bus::DoorState;
 pub use controller::{Action, Controller, Memory, Refusal, Rules};
 pub use door::{Door, rules};
 pub use error::DoorError;
 pub use folder::log_path;
-pub use log_file::{Happened, Head, LogError, Record, verify};
+pub use log_file::{Happened, LogError, Record, verify};
 pub use release::{Answer, Request, TellError, tell};
 pub use without_controller::act_alone;

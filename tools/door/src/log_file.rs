@@ -8,6 +8,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use gatehouse_core::door::LogHead;
 use gatehouse_core::time::WallTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -77,16 +78,6 @@ struct Line {
     hash: String,
 }
 
-/// Where a log ends: the number of its last line, 0 for none, and that line's hash.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Head {
-    /// The last line's number.
-    pub number: u64,
-    /// Its hash, 64 hexadecimal digits.
-    pub hash: String,
-}
-
 /// What is wrong with a log, and where.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -123,7 +114,7 @@ pub enum LogError {
 pub(crate) struct LogFile {
     path: PathBuf,
     file: File,
-    head: Head,
+    head: LogHead,
 }
 
 fn hash(before: &str, record: &Record) -> serde_json::Result<String> {
@@ -154,7 +145,7 @@ impl LogFile {
         let io_error = |source| LogError::Io { path: path.to_owned(), source };
         let (lines, torn) = lines(path).map_err(io_error)?;
         let last = lines.iter().rev().find_map(|line| serde_json::from_str::<Line>(line).ok());
-        let head = last.map(|line| Head { number: line.record.number, hash: line.hash }).unwrap_or_default();
+        let head = last.map(|line| LogHead { number: line.record.number, hash: line.hash }).unwrap_or_default();
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io_error)?;
         let whole = file.seek(SeekFrom::End(0)).map_err(io_error)?.saturating_sub(torn);
@@ -171,7 +162,7 @@ impl LogFile {
         let io_error = |source| LogError::Io { path: self.path.clone(), source };
         let record = Record { number: self.head.number + 1, at: now, happened };
         let hash = hash(&self.head.hash, &record).map_err(|error| io_error(error.into()))?;
-        let head = Head { number: record.number, hash: hash.clone() };
+        let head = LogHead { number: record.number, hash: hash.clone() };
         let mut line = serde_json::to_vec(&Line { record, hash }).map_err(|error| io_error(error.into()))?;
         line.push(b'\n');
         let end = self.file.stream_position().map_err(io_error)?;
@@ -187,7 +178,7 @@ impl LogFile {
     }
 
     /// Where it ends.
-    pub(crate) fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &LogHead {
         &self.head
     }
 }
@@ -201,7 +192,7 @@ pub fn verify(path: &Path) -> Result<Vec<Record>, LogError> {
     let (lines, _) = lines(path).map_err(io_error)?;
     let head = files::read(&head_path(path)).map_err(io_error)?;
     // Where the end isn't known, the lines are all that can be checked.
-    let head: Head = head.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let head: LogHead = head.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let mut records = Vec::with_capacity(lines.len());
     let mut before = String::new();
     for (text, number) in lines.iter().zip(1..) {

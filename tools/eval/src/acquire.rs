@@ -71,6 +71,9 @@ pub(crate) struct Eyes {
     faces: Vec<Vec<Face>>,
 }
 
+/// A picture with the face that is meant, or why there is none.
+type Look = Result<(OwnedI420, Face), Missed>;
+
 impl Eyes {
     pub(crate) fn load(registry: &Registry, name: &str) -> Result<Self, EvalError> {
         let detector = FaceDetector::load(registry, name, &SessionOptions::default())?;
@@ -80,11 +83,7 @@ impl Eyes {
     }
 
     /// Reads pictures and finds the face that is meant in each.
-    pub(crate) fn look(
-        &mut self,
-        paths: &[PathBuf],
-        choice: Choice,
-    ) -> Result<Vec<Result<(OwnedI420, Face), Missed>>, EvalError> {
+    pub(crate) fn look(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<Look>, EvalError> {
         let photos: Vec<_> = paths.iter().map(|path| read_photo(path, &PhotoLimits::default())).collect();
         let pictures: Vec<_> = photos.iter().flatten().map(OwnedI420::as_picture).collect();
         self.detector.detect(&pictures, self.min_score, &mut self.faces)?;

@@ -75,7 +75,9 @@ mod tests {
             |(), start, batch| Ok((start..start + batch.len()).map(|n| (n, batch[n - start].clone())).collect()),
         );
         let made = made.expect("no error");
-        assert!(made.iter().enumerate().all(|(n, (place, path))| n == *place && *path == PathBuf::from(n.to_string())));
+        assert!(
+            made.iter().enumerate().all(|(n, (place, path))| n == *place && path.as_os_str() == n.to_string().as_str())
+        );
         assert_eq!((made.len(), most.into_inner()), (23, 23));
         assert!(spread(&[], 3, &|_, _| (), || Ok(()), |(), _, _| Ok(vec![0])).expect("nothing to do").is_empty());
     }

@@ -40,7 +40,7 @@ fn spoilt(spoil: impl Fn(&mut Quality)) -> Vec<Problem> {
 
 /// A pattern of edges, without the face.
 fn pattern(x: usize, y: usize) -> [u8; 3] {
-    [if (x / 6 + y / 9) % 2 == 0 { 60 } else { 180 }; 3]
+    [if (x / 6 + y / 9).is_multiple_of(2) { 60 } else { 180 }; 3]
 }
 
 fn measure(luma: impl Fn(usize, usize) -> [u8; 3]) -> Quality {

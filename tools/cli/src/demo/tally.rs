@@ -33,7 +33,7 @@ impl Tally {
                 self.fewest = Some(self.fewest.map_or(density.count, |fewest| fewest.min(density.count)));
                 self.most = self.most.max(density.count);
             }
-            Event::Tally(_) | Event::Map(_) | Event::Health(_) => {}
+            Event::Tally(_) | Event::Map(_) | Event::Health(_) | Event::Door(_) => {}
         }
     }
 
