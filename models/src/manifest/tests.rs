@@ -57,7 +57,7 @@ fn mistakes_are_named_with_their_line() {
             "person-detection",
             "person-tracking",
             "small.toml:3: unknown variant `person-tracking`, expected one of \
-          `face-detection`, `face-embedding`, `person-detection`",
+          `face-detection`, `face-embedding`, `face-liveness`, `person-detection`",
         ),
         (
             "8f23",
