@@ -24,12 +24,22 @@ pub(crate) struct CardCheck {
     since: Monotonic,
     face: Option<ProbeId>,
     evidence: Evidence<()>,
+    /// The last that the frames said against its holder.
+    last_word: Option<Reason>,
     admitted_is_near: bool,
 }
 
 impl CardCheck {
     pub(crate) fn new(id: PassKey, template: Box<Template>, now: Monotonic) -> Self {
-        Self { id, template, since: now, face: None, evidence: Evidence::default(), admitted_is_near: false }
+        Self {
+            id,
+            template,
+            since: now,
+            face: None,
+            evidence: Evidence::default(),
+            last_word: None,
+            admitted_is_near: false,
+        }
     }
 
     pub(crate) fn id(&self) -> PassKey {
@@ -76,6 +86,7 @@ impl CardCheck {
             return None;
         }
         self.evidence.add(if same { Name::One(()) } else { Name::Nobody }, live, now, policy);
+        self.last_word = self.word(now, policy).or(self.last_word);
         let agreed = self.evidence.agreed(now, policy)?;
         (same && agreed.suffices(policy)).then_some(CardVerdict::Admit)
     }
@@ -85,14 +96,20 @@ impl CardCheck {
         if now.since(self.since) < policy.card_deadline {
             return None;
         }
+        // Whoever was seen not to be the card's owner, and left, is told so.
+        let word = self.word(now, policy).or(self.last_word);
+        Some(CardVerdict::Refer(word.unwrap_or(Reason::FaceUnusable)))
+    }
+
+    /// What the frames say against its holder; nothing while there are too few.
+    fn word(&self, now: Monotonic, policy: &Policy) -> Option<Reason> {
         // A card has nothing behind it that could stand in for liveness: as a second factor it is as strict as required.
         let asked = policy.liveness != LivenessPolicy::Off;
-        Some(CardVerdict::Refer(match self.evidence.agreed(now, policy) {
-            Some(agreed) if asked && agreed.liveness == Liveness::NotLive => Reason::NotLive,
-            Some(agreed) if asked && agreed.liveness == Liveness::Unknown => Reason::LivenessUnknown,
-            Some(_) => Reason::FaceUnusable,
-            None if self.evidence.usable(now) >= policy.needed_frames() => Reason::CardMismatch,
-            None => Reason::FaceUnusable,
-        }))
+        match self.evidence.agreed(now, policy) {
+            Some(agreed) if asked && agreed.liveness == Liveness::NotLive => Some(Reason::NotLive),
+            Some(agreed) if asked && agreed.liveness == Liveness::Unknown => Some(Reason::LivenessUnknown),
+            Some(_) => None,
+            None => (self.evidence.usable(now) >= policy.needed_frames()).then_some(Reason::CardMismatch),
+        }
     }
 }

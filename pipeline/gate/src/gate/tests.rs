@@ -306,6 +306,16 @@ fn a_card_admits_the_face_that_it_carries() {
 }
 
 #[test]
+fn whoever_isnt_the_cards_owner_and_leaves_before_the_deadline_is_told_so() {
+    let mut gate = Gate::new(policy());
+    let frame = [face(300.0, 60.0)];
+    assert_eq!(hold_up(&mut gate, "card", 0, card), None);
+    assert_eq!(show(&mut gate, (100..1500).step_by(100), &frame, with_card(70.0, Some(0.9))), []);
+    let outcomes = show(&mut gate, (1500..9000).step_by(100), &[], with_card(70.0, None));
+    assert_eq!(told(&outcomes), [(Decision::Refer, Reason::CardMismatch, Method::QrAndFace)]);
+}
+
+#[test]
 fn a_card_of_somebody_else_a_picture_and_a_doubt_are_referred_at_the_deadline() {
     let reason = |policy: Policy, degrees: f32, live: Option<f32>| {
         let (outcomes, ms) = by_card(policy, degrees, live);
