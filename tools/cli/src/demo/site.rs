@@ -60,10 +60,10 @@ presentation = "print"
 path = "/pass-gate"
 size = [1280, 720]
 fps = 25
-max_seconds = 12
+max_seconds = 10
 [mount.scene]
 seconds_each = 6
-gap_seconds = 6
+gap_seconds = 4
 [[mount.scene.walk_up]]
 photo = {pass}
 presentation = "print"
