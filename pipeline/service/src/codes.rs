@@ -10,7 +10,7 @@ use gatehouse_core::event::Reason;
 use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::{Clock, WallTime};
 use gatehouse_credential::{
-    CardKey, CredentialError, ModelTag, OutOfTime, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
+    CardKey, CredentialError, ModelTag, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
 };
 use gatehouse_gate::{PassKey, PassSeen, PersonKey, StageTimes};
 use gatehouse_models::Template;
@@ -93,7 +93,7 @@ impl CodeReader {
         let checked = match read(&self.verifier, &self.site, text) {
             Ok(Presented::Pass(pass)) => match pass.check_time(self.clock.wall()) {
                 Ok(()) => self.use_pass(pass.id, not_again_within),
-                Err(e) => Ok(Err(out_of_time(e))),
+                Err(_) => Ok(Err(Reason::PassExpired)),
             },
             Ok(Presented::Card(card)) => self.use_card(&card),
             // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
@@ -124,8 +124,8 @@ impl CodeReader {
     /// A card is bound to its owner's face, so showing it again after a failed try does no harm.
     fn use_card(&self, card: &SealedCard) -> Result<Result<PassSeen, Reason>, StoreError> {
         let Ok(contents) = card.open(&self.card_key) else { return Ok(Err(Reason::PassInvalid)) };
-        if let Err(e) = contents.check_time(self.clock.wall()) {
-            return Ok(Err(out_of_time(e)));
+        if contents.check_time(self.clock.wall()).is_err() {
+            return Ok(Err(Reason::PassExpired));
         }
         // Made by a model that this gate doesn't run: nothing could be compared with it.
         let template = Template::from_i8(&contents.template).ok().filter(|_| contents.model == self.model);
@@ -138,10 +138,6 @@ impl CodeReader {
 
 fn pass_key(id: PassId) -> PassKey {
     PassKey(u128::from_be_bytes(id.to_bytes()))
-}
-
-fn out_of_time(_: OutOfTime) -> Reason {
-    Reason::PassExpired
 }
 
 /// Whose pass it is, or why it isn't taken.

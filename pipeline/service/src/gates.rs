@@ -245,12 +245,26 @@ impl Recogniser {
             let gallery = job.line.gallery();
             let templates: Vec<Template> =
                 embeddings.by_ref().take(job.probes.len()).map(|e| self.protection.protect(&e)).collect();
-            let identified = gallery.identify_all(&templates, self.clock.wall());
-            let state = job.line.state();
-            for ((probe, template), matched) in job.probes.iter().zip(&templates).zip(identified) {
-                let card = state.compare_with_card(probe.id, template);
-                compared.push(Compared { job, probe, matched: card.map_or(matched, Matched::Card) });
+            // Whoever shows a card is compared with that alone: their face isn't searched for.
+            let (mut searched, mut to_search) = (Vec::new(), Vec::new());
+            {
+                let state = job.line.state();
+                for (probe, template) in job.probes.iter().zip(templates) {
+                    match state.compare_with_card(probe.id, &template) {
+                        Some(same) => compared.push(Compared { job, probe, matched: Matched::Card(same) }),
+                        None => {
+                            searched.push(probe);
+                            to_search.push(template);
+                        }
+                    }
+                }
             }
+            let identified = gallery.identify_all(&to_search, self.clock.wall());
+            compared.extend(searched.into_iter().zip(identified).map(|(probe, matched)| Compared {
+                job,
+                probe,
+                matched,
+            }));
         }
         compared
     }

@@ -104,7 +104,6 @@ impl Node {
             bus: Arc::clone(&bus),
             store: Arc::clone(&store),
             view: Arc::clone(&view),
-            site: key.to_string(),
             key: key.clone(),
             clock: Arc::clone(&clock),
             signer: SiteSigner::new(&secret),

@@ -96,8 +96,6 @@ pub(crate) struct Publisher {
     pub(crate) store: Arc<Store>,
     pub(crate) view: Arc<NodeView>,
     pub(crate) key: SiteKey,
-    /// The same as text, which grants are bound to.
-    pub(crate) site: String,
     pub(crate) clock: Arc<dyn Clock>,
     /// Signs the grants that come with admissions.
     pub(crate) signer: SiteSigner,
@@ -156,6 +154,7 @@ impl Publisher {
         let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
         let event_id = EventId(Ulid::from_parts(millis, rand::random()));
         let who = outcome.admitted.map(who).unwrap_or_default();
+        let site = self.key.to_string();
         loop {
             let stored = self.store.append_entry(gate, who, |sequence| {
                 let mut entry = EntryEvent {
@@ -170,8 +169,7 @@ impl Publisher {
                     latency_ms: draft.latency_ms,
                     grant: None,
                 };
-                entry.grant =
-                    draft.expires_at.and_then(|end| sign_grant(&self.signer, self.site.as_str(), &entry, end));
+                entry.grant = draft.expires_at.and_then(|end| sign_grant(&self.signer, &site, &entry, end));
                 entry
             });
             match stored {

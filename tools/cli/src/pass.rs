@@ -194,7 +194,7 @@ fn card(args: &CardArgs) -> Result<(), Failure> {
 }
 
 impl Files {
-    /// The files with what makes them.
+    /// The files that are asked for.
     fn all(&self) -> impl Iterator<Item = &Path> {
         [&self.png, &self.svg, &self.pdf].into_iter().flatten().map(PathBuf::as_path)
     }
