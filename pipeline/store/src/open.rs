@@ -1,7 +1,8 @@
 //! Opening a store: its two files and their mode, the connections' settings, the schema, the key.
 
 use std::fmt;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,7 +61,7 @@ impl Store {
     /// these cases existing files are left as they were.
     pub fn open(path: &Path, secret: &SiteSecret) -> Result<Self, StoreError> {
         let base = Base::new(path, secret);
-        // Looked at in this order: another process that makes the store now makes its keys last.
+        let _alone = lock_folder_of(path)?;
         if holds_something(&base.keys_path) && !path.exists() {
             return Err(base.keys_without_store());
         }
@@ -77,10 +78,10 @@ impl Store {
         }
         set_up(&site).map_err(|e| base.opening_error(e))?;
 
-        base.write(&mut site, "making the store", |transaction| base.make(transaction))?;
+        if found == Found::Nothing {
+            base.write(&mut site, "making the store", |transaction| base.make(transaction))?;
+        }
         let (keys, unfinished) = base.write(&mut site, "opening the store", |transaction| {
-            // Once more: another process may have made the store just now.
-            base.check_key(transaction)?;
             STORE.migrate(transaction, STORE.find(transaction)?)?;
             let keys = settle::keys_of(&base, transaction)?;
             let unfinished = finish_destroyed(&base, transaction, &keys)?;
@@ -187,18 +188,12 @@ impl Base {
         }
     }
 
-    /// Writes the schema and what the store says of itself into an empty file. Looks again whether it is empty, since
-    /// another process may have made it just now.
+    /// Writes the schema and what the store says of itself into an empty file.
     fn make(&self, transaction: &Transaction<'_>) -> Result<(), Abort> {
-        let found = STORE.find(transaction)?;
-        self.accept(found)?;
-        if found != Found::Nothing {
-            return Ok(());
-        }
         if holds_something(&self.keys_path) {
             return Err(self.keys_without_store().into());
         }
-        STORE.migrate(transaction, found)?;
+        STORE.migrate(transaction, Found::Nothing)?;
         let mut store_id = [0; 16];
         random_bytes(&mut store_id)?;
         let start = self.audit.start(&store_id);
@@ -284,10 +279,23 @@ impl fmt::Debug for Store {
 }
 
 /// Makes a file for its owner alone, if it isn't there. Not left to SQLite, so that it never exists with a wider mode;
-/// SQLite gives the journal the same.
+/// SQLite gives the journal the same. A file that is there isn't even opened: closing it would take away the locks that
+/// this process's other connections hold on it (POSIX; "How To Corrupt An SQLite Database File", 2.2).
 pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path);
-    file.map(drop).map_err(|source| StoreError::File { path: path.to_owned(), source })
+    match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StoreError::File { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits until nobody else is opening a store in this folder, and keeps others waiting until the value is dropped.
+/// SQLite's own locks don't cover the choice of a journal, nor two files.
+fn lock_folder_of(path: &Path) -> Result<File, StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let locked = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    locked.map_err(|source| StoreError::File { path: path.to_owned(), source })
 }
 
 fn close_to_others(path: &Path) -> Result<(), StoreError> {
