@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-gallery
+.PHONY: help setup setup-test demo test lint docs bench bench-gallery bench-enrolled bench-gate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,3 +35,9 @@ bench-gallery: ## the search of the gallery beside faiss and usearch, in one run
 	@test -x target/bench-peers/bin/python || python3 -m venv target/bench-peers
 	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench gallery
+
+bench-enrolled: setup ## what 100,000 enrolled people cost a node: memory, start, search, changes (about 2 minutes)
+	cargo bench --locked --workspace --profile dev --bench enrolled
+
+bench-gate: setup ## how long a resident waits at a gate, stage by stage (about 10 minutes)
+	cargo bench --locked --workspace --profile dev --bench gate_latency

@@ -184,6 +184,9 @@ pub enum Method {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntryLatency {
+    /// From the first frame that showed the face near enough to the one that settled it: the frames that had to agree. For a
+    /// card, from reading it. Nothing for a QR pass.
+    pub acquire: f64,
     /// From capture to the decoded frame here, as far as the capture time can be trusted.
     pub capture_to_arrival: f64,
     /// Waiting for a place in a detection batch, and the detection itself; for a QR pass, reading it.

@@ -46,6 +46,11 @@ impl CardCheck {
         self.id
     }
 
+    /// When it was read.
+    pub(crate) fn since(&self) -> Monotonic {
+        self.since
+    }
+
     /// The face that it is compared with.
     pub(crate) fn face(&self) -> Option<ProbeId> {
         self.face

@@ -87,6 +87,8 @@ struct Visitor {
     stretch: u32,
     /// Was near enough when it was last seen.
     near: bool,
+    /// When the first of the frames arrived that its encounter is about.
+    first: Option<Monotonic>,
     /// Showed a pass, so that their face isn't referred as well.
     excused: bool,
 }
@@ -153,6 +155,9 @@ impl Gate {
             let observation = if visitor.near { Observation::Near } else { Observation::TooFar };
             let before = visitor.encounter.stage();
             let verdict = visitor.encounter.step(observation, now, &policy);
+            if !matches!(before, Stage::Acquire | Stage::Verify) {
+                visitor.first = Some(times.frame.arrival);
+            }
             if before == Stage::Approach && visitor.encounter.stage() == Stage::Acquire && !self.excuses.is_empty() {
                 self.excuses.remove(0);
                 visitor.excused = true;
@@ -223,7 +228,7 @@ impl Gate {
             PassSeen::Refused(reason) => {
                 self.codes.refused(now);
                 self.excuse_nearest(now);
-                return Some(refer(reason, Method::Qr, None, times));
+                return Some(refer(reason, Method::Qr, None, times, None));
             }
             PassSeen::Accepted { person, id } => (person, id, None),
             PassSeen::Card { id, template } => (None, id, Some(template)),
@@ -235,7 +240,7 @@ impl Gate {
             Again::TooSoon => {
                 self.codes.refused(now);
                 self.excuse_nearest(now);
-                return Some(refer(Reason::PassUsed, Method::Qr, None, times));
+                return Some(refer(Reason::PassUsed, Method::Qr, None, times, None));
             }
         }
         if let Some(template) = template {
@@ -246,21 +251,20 @@ impl Gate {
             let agrees = |visitor: &Visitor| visitor.encounter.agrees_on(person, now, &self.policy);
             self.tracks.iter().find(|t| agrees(&t.state)).map(|t| t.id)
         });
-        let method = if let Some(track) = waiting {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.state.encounter.decided_elsewhere();
-            }
-            Method::QrAndFace
+        let (method, first) = if let Some(track) = waiting.and_then(|track| self.tracks.get_mut(track)) {
+            track.state.encounter.decided_elsewhere();
+            (Method::QrAndFace, track.state.first)
         } else {
             self.excuse_nearest(now);
-            Method::Qr
+            (Method::Qr, None)
         };
-        Some(self.admit(admitted, Reason::PassAccepted, method, times))
+        Some(self.admit(admitted, Reason::PassAccepted, method, times, first))
     }
 
     /// The verdict of a track's own frames becomes an entry, unless it says nothing new.
     fn settle(&mut self, track: TrackId, verdict: Verdict, times: &StageTimes) -> Option<Outcome> {
         let visitor = &mut self.tracks.get_mut(track)?.state;
+        let first = visitor.first;
         match verdict {
             Verdict::Admit(person) => {
                 let admitted = Admitted { person: Some(person), pass: None };
@@ -269,11 +273,11 @@ impl Gate {
                     self.look_again_at_the_track_of(person);
                     return None;
                 }
-                Some(self.admit(admitted, Reason::Matched, Method::Face, times))
+                Some(self.admit(admitted, Reason::Matched, Method::Face, times, first))
             }
             // An excuse that nobody has claimed may be this one's: their track began before the phone hid their face.
             Verdict::Refer(_) if visitor.excused || self.excuses.pop().is_some() => None,
-            Verdict::Refer(reason) => Some(refer(reason, Method::Face, visitor.encounter.problem(), times)),
+            Verdict::Refer(reason) => Some(refer(reason, Method::Face, visitor.encounter.problem(), times, first)),
         }
     }
 
@@ -305,7 +309,7 @@ impl Gate {
     /// Ends the comparison with a card, and with it the card's template.
     fn end_card(&mut self, verdict: CardVerdict, times: &StageTimes) -> Option<Outcome> {
         let card = self.card.take().filter(|card| !card.is_idle())?;
-        let mut problem = None;
+        let (mut problem, first) = (None, Some(card.since()));
         if let Some(track) = card.face().and_then(|face| self.tracks.get_mut(face.track)) {
             problem = track.state.encounter.problem();
             track.state.excused = true;
@@ -316,9 +320,9 @@ impl Gate {
         match verdict {
             CardVerdict::Admit => {
                 let admitted = Admitted { person: None, pass: Some(card.id()) };
-                Some(self.admit(admitted, Reason::Matched, Method::QrAndFace, times))
+                Some(self.admit(admitted, Reason::Matched, Method::QrAndFace, times, first))
             }
-            CardVerdict::Refer(reason) => Some(refer(reason, Method::QrAndFace, problem, times)),
+            CardVerdict::Refer(reason) => Some(refer(reason, Method::QrAndFace, problem, times, first)),
         }
     }
 
@@ -339,14 +343,22 @@ impl Gate {
         }
     }
 
-    fn admit(&mut self, admitted: Admitted, reason: Reason, method: Method, times: &StageTimes) -> Outcome {
+    /// `first`: when the first frame arrived that the decision rests on, if not the settling one.
+    fn admit(
+        &mut self,
+        admitted: Admitted,
+        reason: Reason,
+        method: Method,
+        times: &StageTimes,
+        first: Option<Monotonic>,
+    ) -> Outcome {
         self.admissions.add(admitted, times.matched, &self.policy);
         let entry = EntryDraft {
             decision: Decision::Admit,
             reason,
             method,
             capture_time: times.frame.capture,
-            latency_ms: times.latency(),
+            latency_ms: times.latency(first.unwrap_or(times.frame.arrival)),
             expires_at: Some(times.grant_ends(&self.policy)),
         };
         Outcome { entry, admitted: Some(admitted), problem: None }
@@ -373,13 +385,19 @@ fn probe_id(track: &Track<Visitor>) -> ProbeId {
     ProbeId { track: track.id, stretch: track.state.stretch }
 }
 
-fn refer(reason: Reason, method: Method, problem: Option<Problem>, times: &StageTimes) -> Outcome {
+fn refer(
+    reason: Reason,
+    method: Method,
+    problem: Option<Problem>,
+    times: &StageTimes,
+    first: Option<Monotonic>,
+) -> Outcome {
     let entry = EntryDraft {
         decision: Decision::Refer,
         reason,
         method,
         capture_time: times.frame.capture,
-        latency_ms: times.latency(),
+        latency_ms: times.latency(first.unwrap_or(times.frame.arrival)),
         expires_at: None,
     };
     Outcome { entry, admitted: None, problem }

@@ -56,10 +56,12 @@ impl StageTimes {
         now.distance(self.captured()) <= policy.max_frame_age && self.grant_ends(policy) > now
     }
 
-    pub(crate) fn latency(&self) -> EntryLatency {
+    /// `first`: when the first frame arrived that counted towards the decision.
+    pub(crate) fn latency(&self, first: Monotonic) -> EntryLatency {
         // A tenth of a millisecond is finer than anything that is measured here.
         let millis = |d: Duration| (d.as_secs_f64() * 10_000.0).round() / 10.0;
         EntryLatency {
+            acquire: millis(self.frame.arrival.since(first)),
             capture_to_arrival: millis(self.arrived.distance(self.captured())),
             detect: millis(self.detected.since(self.frame.arrival)),
             embed: millis(self.embedded.since(self.detected)),

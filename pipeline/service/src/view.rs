@@ -264,7 +264,7 @@ mod tests {
             "reason": "matched",
             "method": "face",
             "capture_time": { "at": "2026-01-01T00:00:00Z", "source": "rtcp", "error_ms": 100 },
-            "latency_ms": { "capture_to_arrival": 1.0, "detect": 1.0, "embed": 1.0, "decide": 1.0 },
+            "latency_ms": { "acquire": 1.0, "capture_to_arrival": 1.0, "detect": 1.0, "embed": 1.0, "decide": 1.0 },
         });
         Event::Entry(serde_json::from_value(entry).expect("it is an entry"))
     }

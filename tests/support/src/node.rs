@@ -102,10 +102,18 @@ impl SiteFolder {
     /// Runs a command (`people`, `pass issue`) on this site and returns what it prints.
     #[track_caller]
     pub fn run(&self, command: &str, args: &[&str]) -> String {
+        let (code, said, complained) = self.try_to(command, args);
+        assert_eq!(code, 0, "{complained}");
+        said
+    }
+
+    /// Runs a command that may be refused: its exit code, what it prints, and what it complains of.
+    #[track_caller]
+    pub fn try_to(&self, command: &str, args: &[&str]) -> (i32, String, String) {
         let mut run = self.program.command();
         let output = run.args(command.split(' ')).arg(&self.file).args(args).output().expect("gatehouse runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))
     }
 }
 

@@ -28,9 +28,33 @@ fn moment(option: &str, text: &str, end: bool) -> anyhow::Result<WallTime> {
     Ok(WallTime::from_unix_nanos(nanos))
 }
 
+/// For a person to read: to the minute, in UTC.
+pub(crate) fn in_words(at: WallTime) -> String {
+    let timestamp = jiff::Timestamp::from_nanosecond(i128::from(at.unix_nanos())).unwrap_or_default();
+    timestamp.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// As [`in_words`]; what ends with a day names the day.
+pub(crate) fn end_in_words(end: WallTime) -> String {
+    const DAY: i64 = 86_400_000_000_000;
+    if end.unix_nanos().rem_euclid(DAY) != 0 {
+        return in_words(end);
+    }
+    let last = WallTime::from_unix_nanos(end.unix_nanos() - 1);
+    in_words(last).replace(" 23:59 UTC", ", to its end (UTC)")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_reads_as_it_was_given() {
+        let said = |text: &str| end_in_words(end_of("--until", text).expect("a moment"));
+        assert_eq!(said("2027-06-30"), "2027-06-30, to its end (UTC)");
+        assert_eq!(said("2027-06-30T12:00:59+08:00"), "2027-06-30 04:00 UTC");
+        assert_eq!(in_words(WallTime::from_unix_nanos(0)), "1970-01-01 00:00 UTC");
+    }
 
     #[test]
     fn a_date_ends_with_its_day_and_a_time_is_exact() {

@@ -10,7 +10,7 @@ use gatehouse_store::{PersonId, PersonSummary, Store, warnings};
 
 use crate::actor::Role;
 use crate::exit::{self, Exit, Failure};
-use crate::{check, print};
+use crate::{check, moment, print};
 
 /// List who is enrolled, by number
 ///
@@ -87,8 +87,12 @@ pub(crate) fn people(args: &PeopleArgs) -> Result<(), Failure> {
 fn line(summary: &PersonSummary, now: gatehouse_core::time::WallTime) -> String {
     let face = match &summary.face {
         None => "passes only".to_owned(),
-        Some(face) if face.consent_until > now => format!("face, consent until {}", face.consent_until),
-        Some(face) => format!("face, consent ENDED {}: not recognised any more", face.consent_until),
+        Some(face) if face.consent_until > now => {
+            format!("face, consent until {}", moment::end_in_words(face.consent_until))
+        }
+        Some(face) => {
+            format!("face, consent ENDED {}: not recognised any more", moment::end_in_words(face.consent_until))
+        }
     };
     let passes = if summary.passes > 0 { format!(", {} pass(es)", summary.passes) } else { String::new() };
     format!("{}  {face}{passes}", summary.person)

@@ -167,11 +167,11 @@ fn entry_words(entry: &EntryEvent) -> String {
     };
     let l = entry.latency_ms;
     format!(
-        "{}  {:<12} {decision}    by {method}: {reason}; entry {}, {:.0} ms from capture to decision",
+        "{}  {:<12} {decision}    by {method}: {reason}; entry {}, {:.0} ms from first sight to decision",
         time(&entry.capture_time.at),
         entry.gate,
         entry.sequence,
-        l.capture_to_arrival + l.detect + l.embed + l.decide
+        l.acquire + l.capture_to_arrival + l.detect + l.embed + l.decide
     )
 }
 
@@ -259,13 +259,19 @@ mod tests {
             reason: Reason::NoMatch,
             method: Method::Face,
             capture_time: WHEN,
-            latency_ms: EntryLatency { capture_to_arrival: 40.0, detect: 9.0, embed: 31.0, decide: 0.2 },
+            latency_ms: EntryLatency {
+                acquire: 120.0,
+                capture_to_arrival: 40.0,
+                detect: 9.0,
+                embed: 31.0,
+                decide: 0.2,
+            },
             grant: None,
         });
         assert_eq!(
             words(&entry),
-            "14:13:20.250Z  gate-1       REFER    by face: matches nobody who is enrolled; entry 7, 80 ms from capture \
-             to decision"
+            "14:13:20.250Z  gate-1       REFER    by face: matches nobody who is enrolled; entry 7, 200 ms from first \
+             sight to decision"
         );
         let json = event_line("k", &entry, true);
         let back: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");

@@ -88,7 +88,7 @@ pub(crate) fn entry(sequence: u64) -> EntryEvent {
         reason: Reason::Matched,
         method: Method::Face,
         capture_time: capture_time(sequence),
-        latency_ms: EntryLatency { capture_to_arrival: 80.0, detect: 20.0, embed: 15.0, decide: 0.5 },
+        latency_ms: EntryLatency { acquire: 100.0, capture_to_arrival: 80.0, detect: 20.0, embed: 15.0, decide: 0.5 },
         grant: Some(Grant { expires_at: at(sequence + 10_000), signature: "ab".repeat(64) }),
     }
 }

@@ -72,7 +72,7 @@ fn an_enrolled_person_is_admitted_once_and_again_only_after_the_cool_down() {
     assert_eq!(told(&first), [ADMITTED_BY_FACE]);
     assert_eq!(first[0].admitted, Some(Admitted { person: Some(ANN), pass: None }));
     assert_eq!(first[0].entry.expires_at, Some(first[0].entry.capture_time.at + policy().grant));
-    let latency = EntryLatency { capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 };
+    let latency = EntryLatency { acquire: 100.0, capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 };
     assert_eq!(first[0].entry.latency_ms, latency);
 
     let soon = walk_up(&mut gate, 5000..7000, Matched::Person(ANN));

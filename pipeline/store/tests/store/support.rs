@@ -124,7 +124,13 @@ pub(crate) fn entry(gate: &CameraId, sequence: u64, at: WallTime) -> EntryEvent 
         reason: Reason::Matched,
         method: Method::Face,
         capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100 },
-        latency_ms: EntryLatency { capture_to_arrival: 80.0, detect: 20.5, embed: 15.25, decide: 0.125 },
+        latency_ms: EntryLatency {
+            acquire: 120.5,
+            capture_to_arrival: 80.0,
+            detect: 20.5,
+            embed: 15.25,
+            decide: 0.125,
+        },
         grant: Some(Grant { expires_at: at + Duration::from_secs(10), signature: "0f".repeat(64) }),
     }
 }

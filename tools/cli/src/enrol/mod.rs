@@ -20,7 +20,7 @@ use gatehouse_store::{Enrolment, NewPerson};
 
 use crate::actor::Role;
 use crate::exit::{self, Exit, Failure};
-use crate::{check, print};
+use crate::{check, moment, print};
 use consent::{ConsentArgs, Given};
 use desk::Desk;
 
@@ -120,7 +120,7 @@ pub(crate) fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let row = [desk.row(&template)];
     let enrolment = Enrolment::Face { consent: consent.clone(), templates: &row };
     let person = desk.store.enrol(NewPerson { name: &name, enrolment }, &actor, now)?;
-    let valid_until = consent.draft().valid_until;
+    let valid_until = moment::end_in_words(consent.draft().valid_until);
     print::line(&format!("enrolled {person} from {} picture(s); consent until {valid_until}", template.pictures))?;
     if let Some(path) = &args.receipt {
         receipt::write(path, &receipt::text(&place(&site), person, &name, &consent))?;

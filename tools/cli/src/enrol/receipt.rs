@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::Context;
 use gatehouse_store::{Consent, HowGiven, PersonId};
 
+use crate::moment;
+
 /// Writes a receipt to a new file that only its owner can read: it has a name in it.
 pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let named = || format!("the receipt {}", path.display());
@@ -33,9 +35,9 @@ pub(crate) fn text(site: &str, person: PersonId, name: &str, consent: &Consent) 
     line("Number", "编号", &person.to_string());
     line("Purpose", "用途", &consent.purpose);
     line("Notice", "告知书版本", &consent.notice_version);
-    line("Given", "同意时间", &consent.given_at.to_string());
+    line("Given", "同意时间", &moment::in_words(consent.given_at));
     line("How", "同意方式", &format!("{how} / {how_zh}"));
-    line("Valid until", "有效期至", &consent.valid_until.to_string());
+    line("Valid until", "有效期至", &moment::end_in_words(consent.valid_until));
     if let Some(guardian) = &consent.guardian {
         line("Guardian", "监护人", guardian);
     }

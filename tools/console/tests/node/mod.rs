@@ -141,7 +141,7 @@ pub(crate) fn entry(sequence: u64, decision: &str, reason: &str) -> Event {
         "reason": reason,
         "method": "face",
         "capture_time": { "at": now(), "source": "rtcp", "error_ms": 100 },
-        "latency_ms": { "capture_to_arrival": 62.0, "detect": 31.5, "embed": 44.25, "decide": 0.25 },
+        "latency_ms": { "acquire": 104.0, "capture_to_arrival": 62.0, "detect": 31.5, "embed": 44.25, "decide": 0.25 },
     });
     event("gate/{}/entry", GATE, &payload)
 }

@@ -1,0 +1,116 @@
+//! From a pass before a gate's camera to a door that opens: the node and the gate controller as two programs, on one bus.
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use gatehouse_core::Event;
+use gatehouse_core::door::DoorEvent;
+use gatehouse_sim::{MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
+use gatehouse_testing::node::{Node, Program, SiteFolder};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+
+/// A running `gatehouse door`.
+struct Controller {
+    child: Child,
+    file: PathBuf,
+    log: PathBuf,
+}
+
+impl Controller {
+    fn start(site: &SiteFolder, bus: &str) -> Self {
+        let public_key = site.run("key public", &[]);
+        let text = format!(
+            "version = 1\n[door]\nid = \"door-1\"\ngate = \"gate-1\"\narea = \"city/county/cell\"\nsite = \"test-site\"\n\
+             public_key = \"{}\"\nfail = \"secure\"\ndata = \"door\"\n[bus]\nconnect = [\"{bus}\"]\n\
+             [actuator]\nkind = \"log\"\n[emergency]\nsocket = \"door.sock\"\n",
+            public_key.trim()
+        );
+        let (file, log) = (site.path("door.toml"), site.path("door.log"));
+        std::fs::write(&file, text).expect("there is room");
+        let mut child = Command::new(PROGRAM.0)
+            .arg("door")
+            .arg(&file)
+            .args(["--json", "--stop-with-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).expect("there is room"))
+            .spawn()
+            .expect("gatehouse runs");
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("it can be read");
+        let controller = Self { child, file, log };
+        assert!(ready.contains("door-1"), "{ready}");
+        controller
+    }
+
+    /// Runs `gatehouse door COMMAND` on this door.
+    fn command(&self, command: &str, args: &[&str]) -> String {
+        let output =
+            Command::new(PROGRAM.0).args(["door", command]).arg(&self.file).args(args).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn stop(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Controller {
+    /// A test that fails leaves no controller behind, and says what it had to say.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the controller's log:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
+    }
+}
+
+fn door(node: &Node, what: &str, wanted: impl Fn(&DoorEvent) -> bool) -> DoorEvent {
+    node.wait(what, |_, event| match event {
+        Event::Door(door) if wanted(door) => Some(door.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_pass_before_the_camera_opens_the_door_and_an_emergency_opens_it_for_all() {
+    let site = SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n");
+    let owner = site.run("enrol", &["--name", "Zora Quill", "--pass-only"]);
+    let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
+    let code = site.path("pass.png");
+    site.run("pass issue", &[owner, "--until", "2099-12-31", "--png", code.to_str().expect("UTF-8")]);
+    let shown = vec![Person::photo(code).presented(Presentation::Print)];
+    // Out of sight for so long that showing it again is another try.
+    let scene = Scene::WalkUp(WalkUp { people: shown, seconds_each: 3.0, gap_seconds: 5.0 });
+    let mount = MountConfig { max_seconds: 8, ..MountConfig::new("gate-1", scene) };
+    let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
+    let source = sim.url("gate-1");
+    site.set_cameras(&format!(
+        "[[gate]]\nid = \"gate-1\"\nsource = \"{source}\"\nliveness = \"required\"\npass_again_s = 0\ncool_down_s = 0\n"
+    ));
+    let node = Node::start(&site);
+    let controller = Controller::start(&site, &node.bus);
+
+    let opened = door(&node, "the door's opening", |door| door.opened >= 1);
+    assert!(opened.works && !opened.released && !opened.lost, "{opened:?}");
+    // Every next showing is a grant of its own.
+    door(&node, "its opening again", |door| door.opened >= 2);
+
+    assert!(controller.command("release", &["--reason", "fire drill"]).contains("RELEASED"));
+    assert!(door(&node, "the release", |door| door.released).works);
+    assert!(controller.command("status", &[]).contains("RELEASED"));
+    controller.command("reset", &["--reason", "all clear"]);
+    door(&node, "the end of the release", |door| !door.released);
+    let log = controller.command("log", &[]);
+    for line in ["controller started", ": fire drill", ": all clear", "none altered"] {
+        assert!(log.contains(line), "{log}");
+    }
+    controller.stop();
+    node.stop();
+}

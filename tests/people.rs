@@ -1,0 +1,131 @@
+//! What an enrolling desk does, by the commands that it types: on real photographs and before a real RTSP camera.
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
+
+use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
+use gatehouse_testing::node::{Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+const CAMERA: &str = "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n";
+/// Exit code for a wrong input.
+const INPUT: i32 = 3;
+
+fn site() -> SiteFolder {
+    SiteFolder::new(PROGRAM, CAMERA)
+}
+
+/// The numbers of those who are enrolled.
+fn people(site: &SiteFolder) -> Vec<String> {
+    let listed = site.run("people", &[]);
+    let numbers = listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|word| word.len() == 26);
+    numbers.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
+    let site = site();
+    let rows = [
+        "Aloysius Quill,obama.jpg;obama3.jpg,entry,1,paper,2099-12-31,,",
+        "Bettina Quill,biden.jpg,entry,1,paper,2099-12-31,,",
+        "Cornelia Quill,nobody.jpg,entry,1,paper,2099-12-31,,",
+        "Dorothea Quill,obama3.jpg,entry,1,paper,2099-12-31,,",
+        "Emmerich Quill,t1.jpg,entry,1,paper,2099-12-31,,",
+        "Florian Quill,astronaut.png,entry,1,paper,2001-12-31,,",
+        "Gundula Quill,astronaut.png,entry,1,paper,2099-12-31,yes,",
+        "Hedwig Quill,astronaut.png,entry,1,paper,2099-12-31,yes,Ida Quill",
+    ];
+    let table = format!("name,photos,purpose,notice,given,until,under_14,guardian\n{}\n", rows.join("\n"));
+    std::fs::write(site.path("people.csv"), &table).expect("there is room");
+    let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
+    let (table_file, report) = (path("people.csv"), path("report.csv"));
+    let folder = media("obama.jpg").parent().expect("a folder").to_str().expect("UTF-8").to_owned();
+    let args = [table_file.as_str(), "--photos", &folder, "--report", &report];
+
+    let (code, said, complained) = site.try_to("enrol-batch", &args);
+    assert_eq!(code, INPUT, "{complained}");
+    let written = std::fs::read_to_string(site.path("report.csv")).expect("the report is there");
+    // Each failure by its row, in words; and no name anywhere.
+    let reasons: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once(": ")).collect();
+    let about = |row: &str| reasons.iter().find(|(r, _)| *r == row).map(|(_, reason)| *reason).unwrap_or_default();
+    assert!(about("row 4").contains("photo 1"), "{said}");
+    assert!(about("row 5").contains("enrolled"), "the same face again: {said}");
+    assert!(about("row 6").contains("faces"), "{said}");
+    assert!(!about("row 7").is_empty() && !about("row 8").is_empty(), "{said}");
+    assert_eq!(reasons.len(), 5, "{said}");
+    assert!(complained.contains("3 enrolled, 5 not"), "{complained}");
+    for text in [&said, &complained, &written] {
+        assert!(!text.contains("Quill"), "{text}");
+    }
+    assert_eq!(people(&site).len(), 3);
+
+    // Half a line, as a power cut leaves it: the row is done again, and the person isn't enrolled twice.
+    let cut = written.trim_end().rfind('\n').expect("several lines") + 3;
+    std::fs::write(site.path("report.csv"), &written[..cut]).expect("there is room");
+    let (_, _, again) = site.try_to("enrol-batch", &args);
+    assert!(again.contains("2 enrolled, 6 not"), "the last row's face is enrolled already: {again}");
+    assert_eq!(people(&site).len(), 3);
+
+    std::fs::write(site.path("people.csv"), format!("{table}\n")).expect("there is room");
+    let (code, _, complained) = site.try_to("enrol-batch", &args);
+    assert!(code == INPUT && complained.contains("no report of this table"), "{complained}");
+}
+
+#[test]
+fn who_withdraws_is_in_no_backup_and_the_audit_log_knows_of_all() {
+    let site = site();
+    let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
+    let stays = site.enrol(&[media("obama.jpg")], "2099-12-31");
+    let leaves = site.enrol(&[media("biden.jpg")], "2099-12-31");
+    let goes_by_pass = site.enrol(&[media("astronaut.png")], "2099-12-31");
+    site.run("backup", &[&path("copy.db")]);
+    let (code, _, complained) = site.try_to("backup", &[&path("copy.db")]);
+    assert!(code != 0 && complained.contains("copy.db"), "nothing is overwritten: {complained}");
+
+    site.run("forget", &[&leaves]);
+    assert!(site.run("withdraw", &[&goes_by_pass]).contains("passes stay good"));
+    let (code, _, complained) = site.try_to("withdraw", &["01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
+    assert!(code != 0 && complained.contains("01ARZ3NDEKTSV4RRFFQ69G5FAV"), "{complained}");
+    let (code, _, complained) = site.try_to("restore", &[&path("copy.db")]);
+    assert!(code != 0 && complained.contains("site.db"), "a store that is there is not overwritten: {complained}");
+
+    for file in ["site.db", "site.db-wal", "site.db-shm"] {
+        let _ = std::fs::remove_file(site.path(file));
+    }
+    let said = site.run("restore", &[&path("copy.db")]);
+    assert!(said.contains("2 people; 1 left out because they have withdrawn since, 1 without their face"), "{said}");
+    assert_eq!(people(&site), [stays, goes_by_pass.clone()]);
+    let listed = site.run("people", &[]);
+    let line = listed.lines().find(|line| line.starts_with(&goes_by_pass)).expect("they are listed");
+    assert!(line.contains("passes only"), "{line}");
+    site.run("audit verify", &[]);
+    let log = site.run("audit list", &[]);
+    assert!(log.contains("restore") && log.contains("enrol"), "{log}");
+}
+
+#[test]
+fn a_person_is_enrolled_before_the_gates_own_camera_and_known_again_from_a_photo() {
+    let resident = Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0));
+    let scene = Scene::WalkUp(WalkUp { people: vec![resident], seconds_each: 20.0, gap_seconds: 1.0 });
+    let mount = MountConfig { max_seconds: 21, ..MountConfig::new("gate", scene) };
+    let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
+    let site = site();
+    site.set_cameras(&format!(
+        "[[gate]]\nid = \"gate-1\"\nsource = \"{}\"\nliveness = \"required\"\n",
+        sim.url("gate")
+    ));
+    let consent = ["--name", "Zora Quill", "--purpose", "entry", "--notice", "1", "--given", "paper"];
+    let until = ["--until", "2099-12-31"];
+    let receipt = site.path("receipt.txt");
+    let before_camera = ["--camera", "gate-1", "--within", "60", "--receipt", receipt.to_str().expect("UTF-8")];
+    let said = site.run("enrol", &[&consent[..], &until, &before_camera].concat());
+    assert!(said.starts_with("enrolled ") && said.contains("picture"), "{said}");
+    let receipt = std::fs::read_to_string(receipt).expect("it is written");
+    assert!(receipt.contains("Zora Quill") && receipt.contains("2099-12-31"), "{receipt}");
+
+    let photo = media("obama3.jpg");
+    let from_photo = ["--photo", photo.to_str().expect("UTF-8")];
+    let (code, _, complained) = site.try_to("enrol", &[&consent[..], &until, &from_photo].concat());
+    assert!(code == INPUT && complained.contains("enrolled"), "the camera's pictures are theirs: {complained}");
+    assert_eq!(people(&site).len(), 1);
+    let (code, _, complained) = site.try_to("enrol", &[&consent[..], &until, &["--camera", "gate-9"]].concat());
+    assert!(code == INPUT && complained.contains("it has gate-1"), "{complained}");
+}
