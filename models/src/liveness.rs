@@ -99,7 +99,7 @@ impl LivenessModel {
             outputs => return Err(model.unsuitable(format!("{} outputs, expected 1", outputs.len()))),
         };
         let (size, order, normalisation) = (input.size(), input.colour, Normalisation::from(input));
-        let (shrinker, batch) = (Shrinker::default(), Batch::new(size));
+        let (shrinker, batch) = (Shrinker::default(), Batch::default());
         Ok(Self { model, output, size, order, normalisation, shrinker, batch })
     }
 
@@ -123,7 +123,7 @@ impl LivenessModel {
     }
 
     fn fill(&mut self, faces: &[(&YuvPicture<'_>, Rect)]) -> Result<(), ModelError> {
-        let mut places = self.batch.places(faces.len());
+        let mut places = self.batch.places(faces.len(), self.size);
         for ((picture, face), place) in faces.iter().zip(places.outer_iter_mut()) {
             let part = Surroundings::of(face, picture.size()).and_then(|surroundings| surroundings.cut(picture));
             let Rect { x, y, width, height } = *face;
@@ -136,7 +136,7 @@ impl LivenessModel {
 
     fn infer(&mut self, faces: usize, results: &mut Vec<f32>) -> Result<(), ModelError> {
         let model = self.model.manifest().name.clone();
-        let outputs = self.model.run(self.batch.view(faces))?;
+        let outputs = self.model.run(self.batch.view())?;
         let classes = outputs.array(&self.output, [faces, CLASSES])?;
         for (index, logits) in classes.outer_iter().enumerate() {
             let live = softmax(logits.iter().copied(), LIVE_CLASS);

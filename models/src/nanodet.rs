@@ -78,12 +78,12 @@ impl PersonDetector {
         if pictures.is_empty() {
             return Ok(());
         }
-        let size = self.preparation.size();
         let (batch, placements) = self.preparation.fill(pictures)?;
+        let (_, _, height, width) = batch.dim();
         let outputs = self.model.run(batch)?;
         for stride in STRIDES {
-            let columns = size.width / stride;
-            let cells = columns * (size.height / stride);
+            let columns = width / stride;
+            let cells = columns * (height / stride);
             let scores = outputs.array(&format!("cls_{stride}"), [pictures.len(), cells, CLASSES])?;
             let scores = scores.index_axis_move(Axis(2), PERSON);
             let distances = outputs.array(&format!("dist_{stride}"), [pictures.len(), cells, 4 * BINS])?;
@@ -91,7 +91,7 @@ impl PersonDetector {
                 let level = Level {
                     stride,
                     columns,
-                    tensor: size,
+                    tensor: Size { width, height },
                     scores: scores.index_axis(Axis(0), i),
                     distances: distances.index_axis(Axis(0), i),
                 };

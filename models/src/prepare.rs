@@ -6,7 +6,7 @@
 //! on BT.709 video greens and reds shift by a few levels, which these models don't mind.
 
 use gatehouse_picture::{PixelFormat, Size, YuvPicture};
-use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Slice};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 use opencv::core::Mat;
 use opencv::imgproc;
 
@@ -149,39 +149,44 @@ pub(crate) fn write_planar(packed: ArrayView3<'_, u8>, with: Normalisation, tens
     }
 }
 
-/// A batch tensor, NCHW, that keeps its memory between batches and only grows.
-#[derive(Debug)]
-pub(crate) struct Batch(Array4<f32>);
+/// A batch tensor, NCHW with 3 channels, that keeps its memory between batches and only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    values: Vec<f32>,
+    shape: [usize; 4],
+}
 
 impl Batch {
-    pub(crate) fn new(size: Size) -> Self {
-        Self(Array4::zeros((1, 3, size.height, size.width)))
-    }
-
-    /// The first `pictures` places, to be written.
-    pub(crate) fn places(&mut self, pictures: usize) -> ArrayViewMut4<'_, f32> {
-        let (room, c, h, w) = self.0.dim();
-        if room < pictures {
-            self.0 = Array4::zeros((pictures, c, h, w));
+    /// Places for so many pictures of this size, to be written. What they hold is left over from before.
+    pub(crate) fn places(&mut self, pictures: usize, size: Size) -> ArrayViewMut4<'_, f32> {
+        self.shape = [pictures, 3, size.height, size.width];
+        let values = self.shape.iter().product();
+        if self.values.len() < values {
+            self.values.resize(values, 0.0);
         }
-        self.0.slice_axis_mut(Axis(0), Slice::from(..pictures))
+        ArrayViewMut4::from_shape(self.shape, &mut self.values[..values])
+            .unwrap_or_else(|_| unreachable!("cut to this shape"))
     }
 
-    /// The first `pictures` places; contiguous.
-    pub(crate) fn view(&self, pictures: usize) -> ArrayView4<'_, f32> {
-        self.0.slice_axis(Axis(0), Slice::from(..pictures))
+    /// The places, contiguous.
+    pub(crate) fn view(&self) -> ArrayView4<'_, f32> {
+        ArrayView4::from_shape(self.shape, &self.values[..self.shape.iter().product()])
+            .unwrap_or_else(|_| unreachable!("cut to this shape"))
     }
 
     /// Overwrites it all.
     pub(crate) fn clear(&mut self) {
-        self.0.fill(0.0);
+        self.values.fill(0.0);
     }
 }
 
 /// Brings pictures to one model's size, one after the other, into one batch.
 #[derive(Debug)]
 pub(crate) struct Preparation {
+    /// Of the tensor, at most.
     size: Size,
+    /// The tensor's sides are multiples of it, and no larger than its pictures need; none if they are always `size`.
+    step: Option<usize>,
     order: ColourOrder,
     normalisation: Normalisation,
     fit: Fit,
@@ -194,33 +199,41 @@ impl Preparation {
     pub(crate) fn new(input: &Input, fit: Fit) -> Self {
         Self {
             size: input.size(),
+            step: input.multiple_of.filter(|_| fit == Fit::Letterbox && input.is_of_any_size()),
             order: input.colour,
             normalisation: input.into(),
             fit,
             shrinker: Shrinker::default(),
-            batch: Batch::new(input.size()),
+            batch: Batch::default(),
             placements: Vec::new(),
         }
     }
 
-    pub(crate) fn size(&self) -> Size {
-        self.size
+    /// The size of the tensor for a picture of this size: no larger than it needs, since inference costs by the pixel, also
+    /// by the black ones; and the same whatever else is in the batch, so that batching changes no result.
+    pub(crate) fn tensor_size(&self, picture: Size) -> Size {
+        let Some(step) = self.step else { return self.size };
+        let needed = Placement::new(picture, self.size, self.fit).in_tensor();
+        Size {
+            width: needed.width.next_multiple_of(step).min(self.size.width),
+            height: needed.height.next_multiple_of(step).min(self.size.height),
+        }
     }
 
-    /// The batch of these pictures and the place of each in it.
+    /// The batch of these pictures, which all have one [`Self::tensor_size`], and the place of each in it.
     pub(crate) fn fill(
         &mut self,
         pictures: &[YuvPicture<'_>],
     ) -> Result<(ArrayView4<'_, f32>, &[Placement]), ModelError> {
         self.placements.clear();
-        let mut places = self.batch.places(pictures.len());
-        for (picture, place) in pictures.iter().zip(places.outer_iter_mut()) {
-            let placement = Placement::new(picture.size(), self.size, self.fit);
+        self.placements.extend(pictures.iter().map(|picture| Placement::new(picture.size(), self.size, self.fit)));
+        let size = pictures.first().map_or(self.size, |picture| self.tensor_size(picture.size()));
+        let mut places = self.batch.places(pictures.len(), size);
+        for ((picture, placement), place) in pictures.iter().zip(&self.placements).zip(places.outer_iter_mut()) {
             let packed = self.shrinker.shrink(picture, placement.in_tensor(), self.order)?;
             write_planar(packed, self.normalisation, place);
-            self.placements.push(placement);
         }
-        Ok((self.batch.view(pictures.len()), &self.placements))
+        Ok((self.batch.view(), &self.placements))
     }
 }
 

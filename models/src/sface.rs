@@ -1,6 +1,7 @@
 //! SFace, a face embedder (Zhong et al.: "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition",
 //! 2021).
 
+use gatehouse_picture::Size;
 use ndarray::Axis;
 
 use crate::align::{ALIGNED_SIDE, AlignedFace};
@@ -37,7 +38,7 @@ impl FaceEmbedder {
             [output] => output.name.clone(),
             outputs => return Err(model.unsuitable(format!("{} outputs, expected 1", outputs.len()))),
         };
-        let (order, normalisation, batch) = (input.colour, Normalisation::from(input), Batch::new(input.size()));
+        let (order, normalisation, batch) = (input.colour, Normalisation::from(input), Batch::default());
         Ok(Self { model, output, order, normalisation, batch })
     }
 
@@ -51,7 +52,8 @@ impl FaceEmbedder {
         if faces.is_empty() {
             return Ok(());
         }
-        for (face, mut place) in faces.iter().zip(self.batch.places(faces.len()).outer_iter_mut()) {
+        let size = Size { width: ALIGNED_SIDE, height: ALIGNED_SIDE };
+        for (face, mut place) in faces.iter().zip(self.batch.places(faces.len(), size).outer_iter_mut()) {
             for (channel, mut plane) in place.outer_iter_mut().enumerate() {
                 let source = match self.order {
                     ColourOrder::Rgb => channel,
@@ -73,7 +75,7 @@ impl FaceEmbedder {
 
     fn infer(&mut self, faces: usize, results: &mut Vec<Embedding>) -> Result<(), ModelError> {
         let model = self.model.manifest().name.clone();
-        let outputs = self.model.run(self.batch.view(faces))?;
+        let outputs = self.model.run(self.batch.view())?;
         let vectors = outputs.array(&self.output, [faces, Embedding::DIMENSIONS])?;
         for (index, vector) in vectors.outer_iter().enumerate() {
             let embedding = vector.as_slice().and_then(|values| Embedding::from_slice(values).ok());

@@ -65,10 +65,11 @@ impl FaceDetector {
         Ok(Self { model, preparation, not_finite: 0 })
     }
 
-    /// Finds the faces of score `min_score` (0–1) and more, best first; one inference for the whole batch.
+    /// Finds the faces of score `min_score` (0–1) and more, best first.
     ///
-    /// `results[i]` belongs to `pictures[i]`. Pictures may differ in size: each is brought to the model's size with its
-    /// aspect kept, at the top left, the rest black. A face with a number that is not finite is left out and counted,
+    /// `results[i]` belongs to `pictures[i]`. Pictures may differ in size: each is shrunk to within the model's size with
+    /// its aspect kept, at the top left of a tensor no larger than it needs, the rest black. One inference for all whose
+    /// tensors have the same size. A face with a number that is not finite is left out and counted,
     /// see [`FaceDetector::not_finite`].
     ///
     /// # Errors
@@ -81,20 +82,37 @@ impl FaceDetector {
     ) -> Result<(), ModelError> {
         results.resize_with(pictures.len(), Vec::new);
         results.iter_mut().for_each(Vec::clear);
-        if pictures.is_empty() {
-            return Ok(());
+        let size_of = |detector: &Self, i: usize| detector.preparation.tensor_size(pictures[i].size());
+        let mut left: Vec<usize> = (0..pictures.len()).collect();
+        while let Some(first) = left.first() {
+            let size = size_of(self, *first);
+            let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|i| size_of(self, *i) == size);
+            let alike: Vec<_> = now.iter().map(|i| pictures[*i]).collect();
+            self.detect_alike(&alike, min_score, &now, results)?;
+            left = later;
         }
-        let size = self.preparation.size();
+        Ok(())
+    }
+
+    /// Pictures whose tensors have one size; `results[which[i]]` belongs to `pictures[i]`.
+    fn detect_alike(
+        &mut self,
+        pictures: &[YuvPicture<'_>],
+        min_score: f32,
+        which: &[usize],
+        results: &mut [Vec<Face>],
+    ) -> Result<(), ModelError> {
         let (batch, placements) = self.preparation.fill(pictures)?;
+        let (_, _, height, width) = batch.dim();
         let outputs = self.model.run(batch)?;
         for stride in STRIDES {
-            let columns = size.width / stride;
-            let cells = columns * (size.height / stride);
+            let columns = width / stride;
+            let cells = columns * (height / stride);
             let output =
                 |kind: &str, values| outputs.array(&format!("{kind}_{stride}"), [pictures.len(), cells, values]);
             let (class, object, boxes, landmarks) =
                 (output("cls", 1)?, output("obj", 1)?, output("bbox", 4)?, output("kps", 10)?);
-            for (i, faces) in results.iter_mut().enumerate() {
+            for (i, place) in which.iter().enumerate() {
                 let level = Level {
                     stride,
                     columns,
@@ -103,10 +121,11 @@ impl FaceDetector {
                     boxes: boxes.index_axis(Axis(0), i),
                     landmarks: landmarks.index_axis(Axis(0), i),
                 };
-                self.not_finite += level.decode(min_score, faces);
+                self.not_finite += level.decode(min_score, &mut results[*place]);
             }
         }
-        for (faces, placement) in results.iter_mut().zip(placements) {
+        for (place, placement) in which.iter().zip(placements) {
+            let faces = &mut results[*place];
             suppress(faces, MAX_IOU, |face| (face.box_in_frame, face.score));
             faces.iter_mut().for_each(|face| face.move_to_frame(placement));
         }

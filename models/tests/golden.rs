@@ -15,16 +15,16 @@ use serde::Deserialize;
 /// most 0.001 pixels of the tensor; coarser than this is another resize or another decoding.
 const SAME_WAY_PX_IN_TENSOR: f32 = 0.1;
 const SAME_WAY_SCORE: f32 = 0.002;
-/// The reference went from BGR straight, ours has halved chroma. Measured under 2 pixels of the tensor for nearly all, and
-/// up to 4.1 for two faces whose score differs by 0.0004 only: most likely suppression chose a neighbouring cell.
+/// The reference went from BGR straight, ours has halved chroma. Measured at most 1.0 pixels of the tensor, and 4.0 for one
+/// face whose score differs by 0.0001 only: most likely suppression chose a neighbouring cell.
 const STRAIGHT_PX_IN_TENSOR: f32 = 5.0;
-/// Measured at most 0.029.
+/// Measured at most 0.027.
 const STRAIGHT_SCORE: f32 = 0.04;
 /// Same landmarks, same pixels; but our crop interpolates chroma, and the reference repeats it and then warps BGR.
-/// Measured 0.9985 and more.
+/// Measured 0.9989 and more.
 const SAME_WAY_COSINE: f32 = 0.998;
-/// Chroma is halved on our way only. Measured 0.9945 and more.
-const STRAIGHT_COSINE: f32 = 0.99;
+/// Chroma is halved on our way only. Measured 0.9982 and more.
+const STRAIGHT_COSINE: f32 = 0.997;
 /// What a test of the colour order must tell from the above. Measured 0.96 and less with blue and red swapped.
 const SWAPPED_COLOURS_COSINE: f32 = 0.98;
 /// Of a cosine between two pictures: each embedding may be off by `1 − SAME_WAY_COSINE`.
@@ -276,8 +276,11 @@ fn blue_and_red_swapped_would_show() {
 }
 
 fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2], tolerance: Tolerance) {
-    let count = got.iter().filter(|person| person.score >= 0.5).count();
-    assert_eq!(count, wanted.count, "{of}: people of score 0.5 and more");
+    // A score that is as near to 0.5 as the two ways are to each other may count on one of them only.
+    if wanted.persons.iter().all(|person| (person.score - 0.5).abs() >= tolerance.score) {
+        let count = got.iter().filter(|person| person.score >= 0.5).count();
+        assert_eq!(count, wanted.count, "{of}: people of score 0.5 and more");
+    }
     for person in wanted.persons.iter().filter(|person| person.score >= 0.5) {
         let off = |found: &Person| box_off(&found.box_in_frame, &person.box_in_frame, px);
         let nearest = got.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("as many as wanted");

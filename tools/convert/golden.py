@@ -36,7 +36,8 @@ TEMPLATE = np.array(
 HOW_PICTURES = [
     "Pictures are decoded by OpenCV to BGR and cut to even sides (the last odd row or column falls).",
     "bgr_sha256 is of those rows x columns x 3 bytes.",
-    "i420_sha256 is of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601.",
+    "i420_sha256 is of the I420 planes: luma of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601, and "
+    "the chroma of the mean of each 2x2 pixels.",
     "'bgr' results are from that BGR picture.",
     "'i420' results are what a camera frame goes through: each I420 plane is resized by itself (INTER_LINEAR), and the "
     "small picture is converted with COLOR_YUV2BGR_I420.",
@@ -47,8 +48,8 @@ HOW_FACES = [
     "IoU 0.3, best first.",
     "landmarks are the person's right eye, left eye, tip of the nose, right and left corner of the mouth.",
     "own_size: at the picture's own size.",
-    "letterbox: aspect kept, never enlarged, anchored at the top left of 640x384, sides rounded to even numbers, the rest black; "
-    "results are scaled back along each side.",
+    "letterbox: aspect kept, never enlarged, within 640x384, sides rounded to even numbers, at the top left of a canvas "
+    "whose sides are the next multiples of 32, the rest black; results are scaled back along each side.",
     "similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, y' = b*x + a*y + ty, by least squares from the landmarks to "
     "ArcFace's 112x112 template.",
     "embedding: cv2.FaceRecognizerSF.alignCrop and feature, not normalised; for 'i420' the crop is cut from the full "
@@ -88,6 +89,18 @@ def rounded(values, digits=4):
     return [round(float(value), digits) for value in np.asarray(values).ravel()]
 
 
+def i420(bgr):
+    """The planes, one below the other; the chroma is that of the mean of each 2x2 pixels."""
+    planes = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
+    height, width = bgr.shape[:2]
+    mean = bgr.astype(np.float64).reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
+    # ITU-R BT.601: rows for Cb and Cr, columns for B, G and R.
+    to_chroma = np.array([[0.439216, -0.290993, -0.148223], [-0.071427, -0.367788, 0.439216]])
+    chroma = np.floor(mean @ to_chroma.T + 128.5).astype(np.uint8)
+    planes.ravel()[width * height :] = np.moveaxis(chroma, 2, 0).ravel()
+    return planes
+
+
 class Picture:
     """A decoded picture with even sides, and its I420 planes."""
 
@@ -98,7 +111,7 @@ class Picture:
         height, width = decoded.shape[0] // 2 * 2, decoded.shape[1] // 2 * 2
         self.bgr = np.ascontiguousarray(decoded[:height, :width])
         self.size = (width, height)
-        self.i420 = cv2.cvtColor(self.bgr, cv2.COLOR_BGR2YUV_I420)
+        self.i420 = i420(self.bgr)
         self.facts = {
             "file": path.name,
             "folder": folder,
@@ -148,7 +161,8 @@ class Faces:
         width, height = picture.size
         scale = min(LETTERBOX[0] / width, LETTERBOX[1] / height, 1)
         inner = [min(round(side * scale / 2) * 2, most) for side, most in zip(picture.size, LETTERBOX, strict=True)]
-        canvas = np.zeros((LETTERBOX[1], LETTERBOX[0], 3), np.uint8)
+        outer = [(side + 31) // 32 * 32 for side in inner]
+        canvas = np.zeros((outer[1], outer[0], 3), np.uint8)
         canvas[: inner[1], : inner[0]] = picture.resized(path, tuple(inner))
         rows = self.detect(canvas)
         back = np.array([width / inner[0], height / inner[1]], np.float32)

@@ -208,6 +208,11 @@ impl Input {
         Size { width, height }
     }
 
+    /// Whether height and width are the caller's to choose.
+    pub(crate) fn is_of_any_size(&self) -> bool {
+        matches!(self.shape.as_slice(), [_, _, Dimension::Dynamic(_), Dimension::Dynamic(_)])
+    }
+
     /// The shape for a batch of `batch` pictures, or what is wrong with the manifest's.
     pub(crate) fn shape_for(&self, batch: usize) -> Result<[usize; 4], String> {
         let Size { width, height } = self.size();

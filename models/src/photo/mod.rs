@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 
 use gatehouse_picture::{PictureError, Size, YuvPicture};
-use opencv::core::{Mat, MatTraitConst, MatTraitManual, Rect};
+use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Rect, Vec3b};
 use opencv::{imgcodecs, imgproc};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -142,9 +142,33 @@ fn decode(file: &[u8]) -> opencv::Result<OwnedI420> {
     let upright = Mat::roi(&bgr, Rect::new(0, 0, columns, rows))?;
     let converted = imgproc::cvt_color(&upright, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1);
     drop(upright);
+    let averaged = converted.and_then(|()| average_chroma(&bgr, size, &mut planes));
     bgr.data_bytes_mut()?.zeroize();
-    converted?;
+    averaged?;
     OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))
+}
+
+/// Writes the chroma of four pixels each: OpenCV takes that of the upper left one, which shifts colours against the
+/// picture by half a pixel. ITU-R BT.601, limited range.
+fn average_chroma(bgr: &Mat, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
+    let (_, chroma) = planes.split_at_mut(size.width * size.height);
+    let (u, v) = chroma.split_at_mut(chroma.len() / 2);
+    let half = size.width / 2;
+    let rows = u.chunks_exact_mut(half).zip(v.chunks_exact_mut(half)).take(size.height / 2);
+    for ((u, v), row) in rows.zip((0..).step_by(2)) {
+        let upper: &[Vec3b] = bgr.at_row(row)?;
+        let lower: &[Vec3b] = bgr.at_row(row + 1)?;
+        let blocks = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+        for ((u, v), (upper, lower)) in u.iter_mut().zip(v).zip(blocks) {
+            let four = upper.iter().chain(lower);
+            let [b, g, r] = four.fold([0u32; 3], |sum, pixel| [0, 1, 2].map(|i| sum[i] + u32::from(pixel[i])));
+            let [b, g, r] = [b, g, r].map(|sum| sum as f32 / 4.0);
+            // `as` stays within 0–255.
+            *u = (128.5 - 0.148_223 * r - 0.290_993 * g + 0.439_216 * b) as u8;
+            *v = (128.5 + 0.439_216 * r - 0.367_788 * g - 0.071_427 * b) as u8;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -48,11 +48,13 @@ impl Policy {
         self.live_threshold / 2.0
     }
 
-    pub(crate) fn needed_frames(&self) -> usize {
+    /// Frames that must name the same person, 1 or more.
+    pub fn needed_frames(&self) -> usize {
         self.frames_to_agree.max(1)
     }
 
-    pub(crate) fn window(&self) -> usize {
+    /// The newest usable frames that are judged, as many as must agree or more.
+    pub fn window(&self) -> usize {
         self.frames_to_judge.max(self.needed_frames())
     }
 }

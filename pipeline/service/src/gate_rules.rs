@@ -8,6 +8,7 @@ use gatehouse_core::event::Direction;
 use gatehouse_gate::{LivenessPolicy, MatchRule, Policy};
 use gatehouse_models::calibration::{Calibration, Prediction, Target};
 use gatehouse_models::{LivenessModel, Manifest};
+use serde_json::{Value, json};
 
 use crate::NodeError;
 use crate::gates::GateLineOptions;
@@ -67,6 +68,24 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
             .ok_or_else(|| NodeError::NoThreshold { gate: CameraId::new(&gate.id), model: embedder.name.clone() })?,
     };
     Ok(MatchRule { threshold, margin: gate.match_margin })
+}
+
+/// The rules that say who is let in by their face, as the audit log keeps them.
+pub(crate) fn in_force(rule: &MatchRule, policy: &Policy) -> Value {
+    // Finer than any of them is set; more digits would only show how they are stored.
+    let rounded = |score: f32| (f64::from(score) * 1e6).round() / 1e6;
+    json!({
+        "threshold": rounded(rule.threshold),
+        "margin": rounded(rule.margin),
+        "frames_to_agree": policy.needed_frames(),
+        "frames_to_judge": policy.window(),
+        "liveness": match policy.liveness {
+            LivenessPolicy::Required => "required",
+            LivenessPolicy::SecondFactor => "second-factor",
+            LivenessPolicy::Off => "off",
+        },
+        "liveness_threshold": rounded(policy.live_threshold),
+    })
 }
 
 /// What a gate's line is made with. `liveness`: the model, where any gate asks for it.

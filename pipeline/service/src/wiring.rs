@@ -15,7 +15,7 @@ use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, PersonDetector, Registry, SessionOptions, TemplateProtection,
 };
 use gatehouse_picture::{NormalisedPolygon, Point};
-use gatehouse_store::Store;
+use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;
 use crate::codes::{CodeIntake, CodeReader};
@@ -127,6 +127,10 @@ impl Wiring {
             let id = CameraId::new(&gate.id);
             let rule = gate_rules::match_rule(ends.site, gate, manifest)?;
             let options = gate_rules::options(gate, &rule, liveness.as_ref())?;
+            let noted = gate_rules::in_force(&rule, &options.policy);
+            if ends.store.note_gate_rules(&id, &noted, &Actor::gatehouse(), ends.clock.wall())? {
+                tracing::info!(camera = %id, "these rules are new here, and noted in the audit log: {noted}");
+            }
             let line = GateLine::new(options, galleries.with_rule(rule), &embedding, ends.outbound);
             let lane = Arc::new(detection.lane());
             let sink = GateSink {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use gatehouse_core::CameraId;
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::PassId;
 use hmac::{Hmac, Mac};
-use rusqlite::{Row, Transaction, params};
-use serde_json::Value;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::actor::Actor;
@@ -24,10 +25,6 @@ pub enum Action {
     Enrol,
     /// A name, or all names, were shown.
     ViewNames,
-    /// A gate camera's picture was shown without pixelation.
-    ViewPicture,
-    /// Records were written out to a file.
-    Export,
     /// The store was backed up.
     Backup,
     /// A backup was restored.
@@ -40,10 +37,8 @@ pub enum Action {
     Expire,
     /// Old records were removed.
     Retention,
-    /// A gate's threshold was changed.
+    /// A gate's thresholds, or what it asks of liveness, were set or changed.
     ThresholdChange,
-    /// A key was made or changed.
-    KeyChange,
     /// A pass was issued.
     IssuePass,
     /// A pass was taken back.
@@ -54,8 +49,6 @@ pub enum Action {
     RevokeCard,
     /// Somebody looked into the entry log.
     LookUpEntries,
-    /// Gates were released in an emergency, or closed again after it.
-    EmergencyRelease,
 }
 
 impl Action {
@@ -64,8 +57,6 @@ impl Action {
         match self {
             Self::Enrol => "enrol",
             Self::ViewNames => "view-names",
-            Self::ViewPicture => "view-picture",
-            Self::Export => "export",
             Self::Backup => "backup",
             Self::Restore => "restore",
             Self::WithdrawFace => "withdraw-face",
@@ -73,13 +64,11 @@ impl Action {
             Self::Expire => "expire",
             Self::Retention => "retention",
             Self::ThresholdChange => "threshold-change",
-            Self::KeyChange => "key-change",
             Self::IssuePass => "issue-pass",
             Self::RevokePass => "revoke-pass",
             Self::IssueCard => "issue-card",
             Self::RevokeCard => "revoke-card",
             Self::LookUpEntries => "look-up-entries",
-            Self::EmergencyRelease => "emergency-release",
         }
     }
 }
@@ -290,8 +279,8 @@ impl Base {
 }
 
 impl Store {
-    /// Records something that was not done with the store itself: a changed threshold, an emergency release, an
-    /// unmasked picture. `details`: no name in it. Returns the row's place, to be noted elsewhere by whoever likes.
+    /// Records something that was not done with the store itself. `details`: no name in it. Returns the row's place, to
+    /// be noted elsewhere by whoever likes.
     ///
     /// # Errors
     /// If the store can't be written.
@@ -305,6 +294,36 @@ impl Store {
     ) -> Result<AuditHead, StoreError> {
         self.write("writing the audit log", |transaction| {
             self.base.audit(transaction, Record { action, subject, details, actor, at: now })
+        })
+    }
+
+    /// Records the rules that a gate decides by from now on, and those before, unless they are the ones that the log has of
+    /// this gate already. `rules`: no name in it. Returns whether they were recorded.
+    ///
+    /// # Errors
+    /// If the store can't be read or written.
+    pub fn note_gate_rules(
+        &self,
+        gate: &CameraId,
+        rules: &Value,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<bool, StoreError> {
+        self.write("writing the audit log", |transaction| {
+            let action = Action::ThresholdChange;
+            let mut statement = transaction.prepare_cached(
+                "SELECT json_extract(details_json, '$.rules') FROM audit_log
+                 WHERE action = ?1 AND json_extract(details_json, '$.gate') = ?2 ORDER BY sequence DESC LIMIT 1",
+            )?;
+            let noted =
+                statement.query_row([action.as_str(), gate.as_str()], |row| row.get::<_, String>(0)).optional()?;
+            let before: Value = noted.and_then(|rules| serde_json::from_str(&rules).ok()).unwrap_or_default();
+            if before == *rules {
+                return Ok(false);
+            }
+            let details = json!({ "gate": gate, "rules": rules, "before": before });
+            self.base.audit(transaction, Record { action, subject: None, details, actor, at: now })?;
+            Ok(true)
         })
     }
 

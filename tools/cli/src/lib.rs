@@ -4,6 +4,7 @@ mod actor;
 mod audit;
 mod backup;
 mod check;
+mod core_dump;
 mod demo;
 mod doctor;
 mod door;
@@ -74,6 +75,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.log.start();
+    core_dump::switch_off();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),

@@ -1,7 +1,7 @@
 //! The audit log: what is recorded, and that no later change goes unnoticed.
 
-use crate::support::{HOUR, Site, desk, enrol, issue, noon, pass};
-use gatehouse_store::{Action, Actor, AuditFault, AuditHead, PassUse, Store, StoreError, Subject};
+use crate::support::{HOUR, Site, desk, enrol, gate, issue, noon, pass};
+use gatehouse_store::{Action, Actor, AuditFault, AuditHead, PassUse, Store, StoreError};
 use serde_json::json;
 
 /// A store whose log has ten rows.
@@ -43,8 +43,8 @@ fn what_is_done_is_recorded_with_who_and_to_whom_and_without_names() {
     store.revoke_pass(id, &desk(), noon()).expect("takes back");
     store.withdraw_face(person, &desk(), noon()).expect("withdraws");
     store.forget(person, &desk(), noon() + HOUR).expect("forgets");
-    let subject = Some(Subject::Person(person));
-    store.record(Action::ViewPicture, subject, json!({ "gate": "north" }), &desk(), noon()).expect("records");
+    let rules = json!({ "threshold": 0.4 });
+    store.note_gate_rules(&gate("north"), &rules, &desk(), noon()).expect("records");
 
     let entries = store.audit_entries(1, 100).expect("reads");
     let (of_person, of_pass) = (Some(format!("person:{person}")), Some(format!("pass:{id}")));
@@ -58,16 +58,31 @@ fn what_is_done_is_recorded_with_who_and_to_whom_and_without_names() {
             (4, "view-names", None),
             (5, "revoke-pass", of_pass),
             (6, "withdraw-face", of_person.clone()),
-            (7, "forget", of_person.clone()),
-            (8, "view-picture", of_person),
+            (7, "forget", of_person),
+            (8, "threshold-change", None),
         ]
     );
     assert!(entries.iter().all(|e| e.actor == "desk/quillon" && !e.details.contains("Quill")), "{entries:?}");
-    assert_eq!((entries[6].at, entries[7].details.as_str()), (noon() + HOUR, r#"{"gate":"north"}"#));
+    let details = r#"{"before":null,"gate":"north","rules":{"threshold":0.4}}"#;
+    assert_eq!((entries[6].at, entries[7].details.as_str()), (noon() + HOUR, details));
     assert_eq!(store.audit_entries(3, 2).expect("reads"), entries[2..4]);
     let report = store.verify_audit(None).expect("nobody touched it");
     assert_eq!((report.rows, report.removed_until, report.compared_with_known), (8, 0, false));
     assert_eq!(report.head, AuditHead { sequence: 8, hash: entries[7].hash });
+}
+
+#[test]
+fn a_gates_rules_are_recorded_when_they_change() {
+    let site = Site::new();
+    let store = site.open();
+    let note = |name: &str, threshold: f64| {
+        store.note_gate_rules(&gate(name), &json!({ "threshold": threshold }), &desk(), noon()).expect("records")
+    };
+    let noted = [("a", 0.4), ("a", 0.4), ("b", 0.4), ("a", 0.5), ("b", 0.4), ("a", 0.4)].map(|(g, t)| note(g, t));
+    assert_eq!(noted, [true, false, true, true, false, true]);
+    let entries = store.audit_entries(3, 1).expect("reads");
+    assert_eq!(entries[0].details, r#"{"before":{"threshold":0.4},"gate":"a","rules":{"threshold":0.5}}"#);
+    store.verify_audit(None).expect("sound");
 }
 
 #[test]
@@ -135,7 +150,7 @@ fn an_older_note_of_the_newest_row_hides_nothing() {
     let site = Site::new();
     let store = ten_rows(&site);
     let old: Vec<u8> = site.raw().query_row("SELECT audit_head_sealed FROM meta", [], |row| row.get(0)).expect("reads");
-    store.record(Action::EmergencyRelease, None, json!({}), &desk(), noon()).expect("records");
+    store.record(Action::Backup, None, json!({}), &desk(), noon()).expect("records");
     site.raw().execute("UPDATE meta SET audit_head_sealed = ?1", [old]).expect("writes");
     assert_eq!(fault(&store, None), AuditFault::Head);
 }
@@ -147,7 +162,7 @@ fn a_whole_store_put_back_is_found_by_a_head_noted_elsewhere() {
     drop(store);
     let earlier = crate::support::bytes(&site.path());
     let store = site.open();
-    let noted = store.record(Action::EmergencyRelease, None, json!({}), &desk(), noon()).expect("records");
+    let noted = store.record(Action::Backup, None, json!({}), &desk(), noon()).expect("records");
     let report = store.verify_audit(Some(noted)).expect("it is there");
     assert!(report.compared_with_known && report.head == noted);
     drop(store);
@@ -194,7 +209,7 @@ fn many_writers_leave_one_chain() {
         for store in [&first, &second, &first, &second] {
             scope.spawn(move || {
                 for _ in 0..10 {
-                    store.record(Action::Export, None, json!({}), &desk(), noon()).expect("records");
+                    store.record(Action::Backup, None, json!({}), &desk(), noon()).expect("records");
                 }
             });
         }

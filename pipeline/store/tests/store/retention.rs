@@ -122,7 +122,7 @@ fn a_shortened_audit_log_still_verifies_and_a_tampered_one_is_not_shortened() {
     let mut heads = Vec::new();
     for day in 0..10 {
         heads.push(
-            store.record(Action::Export, None, json!({ "day": day }), &desk(), noon() + day * DAY).expect("records"),
+            store.record(Action::Backup, None, json!({ "day": day }), &desk(), noon() + day * DAY).expect("records"),
         );
     }
     let keep = Retention { audit: 5 * DAY, ..KEEP_ALL };
@@ -150,7 +150,7 @@ fn a_shortened_audit_log_still_verifies_and_a_tampered_one_is_not_shortened() {
 fn a_log_of_old_rows_only_is_emptied_and_goes_on() {
     let site = Site::new();
     let store = site.open();
-    store.record(Action::Export, None, json!({}), &desk(), noon()).expect("records");
+    store.record(Action::Backup, None, json!({}), &desk(), noon()).expect("records");
     let keep = Retention { audit: DAY, ..KEEP_ALL };
     for round in 1..4_u32 {
         let now = noon() + round * 2 * DAY;
