@@ -9,8 +9,8 @@
 
 use divan::{Bencher, black_box};
 use gatehouse_models::{
-    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PersonDetector, PhotoLimits, Registry, SessionOptions,
-    align_face, read_photo,
+    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PeopleScene, PersonDetector, PhotoLimits, Registry,
+    SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::Size;
 
@@ -49,8 +49,9 @@ fn detect_people(bencher: Bencher, (width, height): (usize, usize)) {
     let mut detector =
         PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
     let frame = frame(width, height);
+    let scene = PeopleScene { picture: frame.as_picture(), longer_side_px: 768 };
     let mut found = Vec::new();
-    bencher.bench_local(|| detector.detect(&[frame.as_picture()], 0.5, black_box(&mut found)));
+    bencher.bench_local(|| detector.detect(&[scene], 0.5, black_box(&mut found)));
 }
 
 #[divan::bench(sample_count = 100)]

@@ -225,6 +225,7 @@ fn match_target(t: &mut Reader<'_, '_>) -> Option<MatchTarget> {
 fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCamera> {
     let camera = camera(t, cameras);
     let analyse_fps = t.number(&keys::CROWD_ANALYSE_FPS);
+    let detail_px = t.integer(&keys::DETAIL_PX);
     let min_score = t.number(&keys::MIN_SCORE).map(|score| score as f32);
     let map_columns = t.integer(&keys::MAP_COLUMNS);
     let map_rows = t.integer(&keys::MAP_ROWS);
@@ -238,6 +239,7 @@ fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCamera> {
         id,
         stream,
         analyse_fps: analyse_fps?,
+        detail_px: detail_px?,
         min_score: min_score?,
         map_columns: map_columns?,
         map_rows: map_rows?,

@@ -251,6 +251,8 @@ pub struct CrowdCamera {
     pub stream: StreamSettings,
     /// Frames looked at in a second, 0.1 to 60.
     pub analyse_fps: f64,
+    /// Longer side of the picture when people are looked for in it, in pixels, 256 to 2048.
+    pub detail_px: usize,
     /// Least score of the person detector that counts, 0.05 to 0.95.
     pub min_score: f32,
     /// Columns of the density map, 4 to 128.

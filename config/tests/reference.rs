@@ -145,7 +145,7 @@ fn what_is_left_out_has_the_documented_default() {
     let gate = "[[gate]]\nid = 'g'\nsource = 'test://ball'\nliveness = 'off'\n";
     let with_gate = Site::parse(&format!("{MINIMAL}{gate}"), Path::new("site.toml")).unwrap();
     let written =
-        with_defaults(&site_file(), &format!("{MINIMAL}{gate}"), &["crowd[].zone", "console", "match_target"], 40);
+        with_defaults(&site_file(), &format!("{MINIMAL}{gate}"), &["crowd[].zone", "console", "match_target"], 41);
     assert_eq!(Site::parse(&written, Path::new("site.toml")).unwrap(), with_gate);
 
     let door = "version = 1\n[door]\nid = 'd'\ngate = 'g'\narea = 'a'\nsite = 's'\nfail = 'safe'\n\

@@ -36,7 +36,7 @@ pub use manifest::{
     Catalogue, ColourOrder, Convert, Dimension, ElementType, Input, Layout, Manifest, ManifestError, Metric, ModelFile,
     Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
 };
-pub use nanodet::{Person, PersonDetector};
+pub use nanodet::{PeopleScene, Person, PersonDetector};
 pub use nms::suppress;
 pub use photo::{OwnedI420, PhotoError, PhotoLimits, read_photo};
 pub use placement::{Fit, Placement};

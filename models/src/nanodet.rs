@@ -32,6 +32,16 @@ pub struct Person {
     pub score: f32,
 }
 
+/// A picture to find people in.
+#[derive(Debug, Clone, Copy)]
+pub struct PeopleScene<'a> {
+    /// The picture.
+    pub picture: YuvPicture<'a>,
+    /// How large it is looked at: its longer side in the tensor, in pixels. More finds smaller people; the cost grows with its
+    /// square.
+    pub longer_side_px: usize,
+}
+
 /// Finds people in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct PersonDetector {
@@ -55,52 +65,54 @@ impl PersonDetector {
         if input.size().width % STRIDES[2] != 0 || input.size().height % STRIDES[2] != 0 {
             return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
         }
-        let preparation = Preparation::new(input, Fit::Stretch);
+        let preparation = Preparation::new(input, Fit::Scale);
         Ok(Self { model, preparation, not_finite: 0 })
     }
 
-    /// Finds the people of score `min_score` (0–1) and more, best first; one inference for the whole batch.
+    /// Finds the people of score `min_score` (0–1) and more, best first.
     ///
-    /// `results[i]` belongs to `pictures[i]`. Pictures may differ in size: each is stretched to the model's size, as in
-    /// the reference. A person with a number that is not finite is left out and counted, see
+    /// `results[i]` belongs to `scenes[i]`. Each picture is brought to its own size with its aspect kept: squeezed to a square,
+    /// as the network's authors do it, people in a wide picture become thin, and more of them are missed. One inference for
+    /// all whose tensors have the same size. A person with a number that is not finite is left out and counted, see
     /// [`PersonDetector::not_finite`].
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails; `results` are of no use then.
     pub fn detect(
         &mut self,
-        pictures: &[YuvPicture<'_>],
+        scenes: &[PeopleScene<'_>],
         min_score: f32,
         results: &mut Vec<Vec<Person>>,
     ) -> Result<(), ModelError> {
-        results.resize_with(pictures.len(), Vec::new);
+        results.resize_with(scenes.len(), Vec::new);
         results.iter_mut().for_each(Vec::clear);
-        if pictures.is_empty() {
-            return Ok(());
-        }
-        let (batch, placements) = self.preparation.fill(pictures)?;
-        let (_, _, height, width) = batch.dim();
-        let outputs = self.model.run(batch)?;
-        for stride in STRIDES {
-            let columns = width / stride;
-            let cells = columns * (height / stride);
-            let scores = outputs.array(&format!("cls_{stride}"), [pictures.len(), cells, CLASSES])?;
-            let scores = scores.index_axis_move(Axis(2), PERSON);
-            let distances = outputs.array(&format!("dist_{stride}"), [pictures.len(), cells, 4 * BINS])?;
-            for (i, people) in results.iter_mut().enumerate() {
-                let level = Level {
-                    stride,
-                    columns,
-                    tensor: Size { width, height },
-                    scores: scores.index_axis(Axis(0), i),
-                    distances: distances.index_axis(Axis(0), i),
-                };
-                self.not_finite += level.decode(min_score, people);
+        let placed: Vec<_> =
+            scenes.iter().map(|scene| self.preparation.place(scene.picture, Some(scene.longer_side_px))).collect();
+        for batch in self.preparation.batches(&placed) {
+            let tensor = self.preparation.fill(&placed, &batch)?;
+            let (_, _, height, width) = tensor.dim();
+            let outputs = self.model.run(tensor)?;
+            for stride in STRIDES {
+                let columns = width / stride;
+                let cells = columns * (height / stride);
+                let scores = outputs.array(&format!("cls_{stride}"), [batch.len(), cells, CLASSES])?;
+                let scores = scores.index_axis_move(Axis(2), PERSON);
+                let distances = outputs.array(&format!("dist_{stride}"), [batch.len(), cells, 4 * BINS])?;
+                for (i, scene) in batch.iter().enumerate() {
+                    let level = Level {
+                        stride,
+                        columns,
+                        picture: placed[*scene].place.in_tensor(),
+                        scores: scores.index_axis(Axis(0), i),
+                        distances: distances.index_axis(Axis(0), i),
+                    };
+                    self.not_finite += level.decode(min_score, &mut results[*scene]);
+                }
             }
         }
-        for (people, placement) in results.iter_mut().zip(placements) {
+        for (people, placed) in results.iter_mut().zip(&placed) {
             for person in people.iter_mut() {
-                person.box_in_frame = placement.rect_in_frame(person.box_in_frame);
+                person.box_in_frame = placed.place.rect_in_frame(person.box_in_frame);
             }
             suppress(people, MAX_IOU, |person| (person.box_in_frame, person.score));
         }
@@ -127,7 +139,8 @@ impl PersonDetector {
 struct Level<'o> {
     stride: usize,
     columns: usize,
-    tensor: Size,
+    /// The part of the tensor that the picture fills.
+    picture: Size,
     scores: ArrayView1<'o, f32>,
     distances: ArrayView2<'o, f32>,
 }
@@ -149,7 +162,7 @@ impl Level<'_> {
             }
             let [left, top, right, bottom] = sides;
             if [score, left, top, right, bottom].into_iter().all(f32::is_finite) {
-                let box_in_frame = Rect::from_corners(x - left, y - top, x + right, y + bottom).clamped(self.tensor);
+                let box_in_frame = Rect::from_corners(x - left, y - top, x + right, y + bottom).clamped(self.picture);
                 people.push(Person { box_in_frame, score });
             } else {
                 not_finite += 1;
@@ -199,7 +212,7 @@ mod tests {
     fn decode((scores, distances): &(Array1<f32>, Array2<f32>), min_score: f32) -> (Vec<Person>, u64) {
         let mut people = Vec::new();
         let level =
-            Level { stride: 32, columns: 3, tensor: TENSOR, scores: scores.view(), distances: distances.view() };
+            Level { stride: 32, columns: 3, picture: TENSOR, scores: scores.view(), distances: distances.view() };
         let not_finite = level.decode(min_score, &mut people);
         (people, not_finite)
     }

@@ -2,14 +2,13 @@
 
 use gatehouse_picture::{Point, Rect, Size};
 
-/// How a picture is brought to a model's size.
+/// How a picture is brought to a model's size; its aspect is kept (to a pixel).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// Each side on its own; shapes are distorted.
-    Stretch,
-    /// Aspect kept (to a pixel), top-left anchored, the rest black. Small pictures are not enlarged: a face that fills one
-    /// would grow beyond the sizes that the detector was trained on.
-    Letterbox,
+    /// Small pictures are not enlarged: a face that fills one would grow beyond the sizes that the detector was trained on.
+    Shrink,
+    /// Small pictures are enlarged too: people who are few pixels high are found then.
+    Scale,
 }
 
 /// The place of one picture in a tensor: it begins at the top left and is scaled along each side.
@@ -20,17 +19,15 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Of a picture of size `frame` in a tensor of size `tensor`. The place has even sides, as 4:2:0 needs.
-    pub fn new(frame: Size, tensor: Size, fit: Fit) -> Self {
-        let in_tensor = match fit {
-            Fit::Stretch => tensor,
-            Fit::Letterbox => {
-                let (x, y) = (tensor.width as f64 / frame.width as f64, tensor.height as f64 / frame.height as f64);
-                let scale = x.min(y).min(1.0);
-                let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most);
-                Size { width: even(frame.width, tensor.width), height: even(frame.height, tensor.height) }
-            }
+    /// Of a picture of size `frame` within `most`. The place has even sides, as 4:2:0 needs.
+    pub fn new(frame: Size, most: Size, fit: Fit) -> Self {
+        let (x, y) = (most.width as f64 / frame.width as f64, most.height as f64 / frame.height as f64);
+        let scale = match fit {
+            Fit::Shrink => x.min(y).min(1.0),
+            Fit::Scale => x.min(y),
         };
+        let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most);
+        let in_tensor = Size { width: even(frame.width, most.width), height: even(frame.height, most.height) };
         Self { frame, in_tensor }
     }
 
@@ -72,20 +69,22 @@ mod tests {
 
     #[test]
     fn the_longer_side_fills_the_tensor_and_small_pictures_stay_small() {
-        let place = |width, height| Placement::new(Size { width, height }, TENSOR, Fit::Letterbox).in_tensor();
+        let place = |width, height| Placement::new(Size { width, height }, TENSOR, Fit::Shrink).in_tensor();
         assert_eq!(place(1920, 1080), Size { width: 640, height: 360 });
         assert_eq!(place(768, 576), Size { width: 512, height: 384 });
         assert_eq!(place(250, 250), Size { width: 250, height: 250 });
         assert_eq!(place(8000, 2), Size { width: 640, height: 2 });
+        let enlarged = Placement::new(Size { width: 320, height: 180 }, TENSOR, Fit::Scale).in_tensor();
+        assert_eq!(enlarged, Size { width: 640, height: 360 });
     }
 
     proptest! {
         #[test]
         fn the_way_back_leads_to_where_it_began(
-            width in 1usize..2000, height in 1usize..2000, x in 0f32..1.0, y in 0f32..1.0, letterbox in any::<bool>(),
+            width in 1usize..2000, height in 1usize..2000, x in 0f32..1.0, y in 0f32..1.0, enlarge in any::<bool>(),
         ) {
             let frame = Size { width: 2 * width, height: 2 * height };
-            let fit = if letterbox { Fit::Letterbox } else { Fit::Stretch };
+            let fit = if enlarge { Fit::Scale } else { Fit::Shrink };
             let placement = Placement::new(frame, TENSOR, fit);
             let at = Point { x: x * frame.width as f32, y: y * frame.height as f32 };
             let in_tensor = placement.point_in_tensor(at);
@@ -97,9 +96,9 @@ mod tests {
         }
 
         #[test]
-        fn a_letterbox_keeps_the_aspect_to_a_pixel(width in 100usize..2000, height in 100usize..2000) {
+        fn the_aspect_is_kept_to_a_pixel(width in 100usize..2000, height in 100usize..2000) {
             let frame = Size { width: 2 * width, height: 2 * height };
-            let place = Placement::new(frame, TENSOR, Fit::Letterbox).in_tensor();
+            let place = Placement::new(frame, TENSOR, Fit::Shrink).in_tensor();
             let scale = (640.0 / frame.width as f64).min(384.0 / frame.height as f64).min(1.0);
             prop_assert!((place.width as f64 - frame.width as f64 * scale).abs() <= 1.0);
             prop_assert!((place.height as f64 - frame.height as f64 * scale).abs() <= 1.0);

@@ -180,60 +180,77 @@ impl Batch {
     }
 }
 
-/// Brings pictures to one model's size, one after the other, into one batch.
+/// A picture, and its place in a tensor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    pub(crate) picture: YuvPicture<'a>,
+    pub(crate) place: Placement,
+}
+
+/// Brings pictures to one model's size, one after the other, into batches.
 #[derive(Debug)]
 pub(crate) struct Preparation {
-    /// Of the tensor, at most.
+    /// Of the tensor, unless the model runs at any size.
     size: Size,
-    /// The tensor's sides are multiples of it, and no larger than its pictures need; none if they are always `size`.
+    /// The tensor's sides are multiples of it, and no larger than the picture needs; none if they are always `size`.
     step: Option<usize>,
     order: ColourOrder,
     normalisation: Normalisation,
     fit: Fit,
     shrinker: Shrinker,
     batch: Batch,
-    placements: Vec<Placement>,
 }
 
 impl Preparation {
     pub(crate) fn new(input: &Input, fit: Fit) -> Self {
         Self {
             size: input.size(),
-            step: input.multiple_of.filter(|_| fit == Fit::Letterbox && input.is_of_any_size()),
+            step: input.multiple_of.filter(|_| input.is_of_any_size()),
             order: input.colour,
             normalisation: input.into(),
             fit,
             shrinker: Shrinker::default(),
             batch: Batch::default(),
-            placements: Vec::new(),
         }
     }
 
-    /// The size of the tensor for a picture of this size: no larger than it needs, since inference costs by the pixel, also
-    /// by the black ones; and the same whatever else is in the batch, so that batching changes no result.
-    pub(crate) fn tensor_size(&self, picture: Size) -> Size {
+    /// Places a picture within the model's own size; or, if there is a `longer_side` and the model runs at any size, so that
+    /// the picture's longer side has so many pixels of the tensor.
+    pub(crate) fn place<'a>(&self, picture: YuvPicture<'a>, longer_side: Option<usize>) -> Placed<'a> {
+        let most = longer_side.filter(|_| self.step.is_some()).map_or(self.size, |px| Size { width: px, height: px });
+        Placed { picture, place: Placement::new(picture.size(), most, self.fit) }
+    }
+
+    /// No larger than the picture needs, since inference costs by the pixel, also by the black ones; and the same whatever
+    /// else is in the batch, so that batching changes no result.
+    fn tensor_size(&self, placed: &Placed<'_>) -> Size {
         let Some(step) = self.step else { return self.size };
-        let needed = Placement::new(picture, self.size, self.fit).in_tensor();
-        Size {
-            width: needed.width.next_multiple_of(step).min(self.size.width),
-            height: needed.height.next_multiple_of(step).min(self.size.height),
-        }
+        let Size { width, height } = placed.place.in_tensor();
+        Size { width: width.next_multiple_of(step), height: height.next_multiple_of(step) }
     }
 
-    /// The batch of these pictures, which all have one [`Self::tensor_size`], and the place of each in it.
-    pub(crate) fn fill(
-        &mut self,
-        pictures: &[YuvPicture<'_>],
-    ) -> Result<(ArrayView4<'_, f32>, &[Placement]), ModelError> {
-        self.placements.clear();
-        self.placements.extend(pictures.iter().map(|picture| Placement::new(picture.size(), self.size, self.fit)));
-        let size = pictures.first().map_or(self.size, |picture| self.tensor_size(picture.size()));
-        let mut places = self.batch.places(pictures.len(), size);
-        for ((picture, placement), place) in pictures.iter().zip(&self.placements).zip(places.outer_iter_mut()) {
-            let packed = self.shrinker.shrink(picture, placement.in_tensor(), self.order)?;
-            write_planar(packed, self.normalisation, place);
+    /// Indices of the pictures that can share a batch, whose tensors have one size; in their order.
+    pub(crate) fn batches(&self, placed: &[Placed<'_>]) -> Vec<Vec<usize>> {
+        let mut batches: Vec<(Size, Vec<usize>)> = Vec::new();
+        for (i, size) in placed.iter().map(|placed| self.tensor_size(placed)).enumerate() {
+            match batches.iter_mut().find(|(of, _)| *of == size) {
+                Some((_, batch)) => batch.push(i),
+                None => batches.push((size, vec![i])),
+            }
         }
-        Ok((self.batch.view(), &self.placements))
+        batches.into_iter().map(|(_, batch)| batch).collect()
+    }
+
+    /// The tensor of one of [`Self::batches`].
+    pub(crate) fn fill(&mut self, placed: &[Placed<'_>], batch: &[usize]) -> Result<ArrayView4<'_, f32>, ModelError> {
+        let size = batch.first().map_or(self.size, |first| self.tensor_size(&placed[*first]));
+        let mut tensors = self.batch.places(batch.len(), size);
+        for (i, tensor) in batch.iter().zip(tensors.outer_iter_mut()) {
+            let Placed { picture, place } = &placed[*i];
+            let packed = self.shrinker.shrink(picture, place.in_tensor(), self.order)?;
+            write_planar(packed, self.normalisation, tensor);
+        }
+        Ok(self.batch.view())
     }
 }
 

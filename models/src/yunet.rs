@@ -61,7 +61,7 @@ impl FaceDetector {
         if input.size().width % STRIDES[2] != 0 || input.size().height % STRIDES[2] != 0 {
             return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
         }
-        let preparation = Preparation::new(input, Fit::Letterbox);
+        let preparation = Preparation::new(input, Fit::Shrink);
         Ok(Self { model, preparation, not_finite: 0 })
     }
 
@@ -82,52 +82,34 @@ impl FaceDetector {
     ) -> Result<(), ModelError> {
         results.resize_with(pictures.len(), Vec::new);
         results.iter_mut().for_each(Vec::clear);
-        let size_of = |detector: &Self, i: usize| detector.preparation.tensor_size(pictures[i].size());
-        let mut left: Vec<usize> = (0..pictures.len()).collect();
-        while let Some(first) = left.first() {
-            let size = size_of(self, *first);
-            let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|i| size_of(self, *i) == size);
-            let alike: Vec<_> = now.iter().map(|i| pictures[*i]).collect();
-            self.detect_alike(&alike, min_score, &now, results)?;
-            left = later;
-        }
-        Ok(())
-    }
-
-    /// Pictures whose tensors have one size; `results[which[i]]` belongs to `pictures[i]`.
-    fn detect_alike(
-        &mut self,
-        pictures: &[YuvPicture<'_>],
-        min_score: f32,
-        which: &[usize],
-        results: &mut [Vec<Face>],
-    ) -> Result<(), ModelError> {
-        let (batch, placements) = self.preparation.fill(pictures)?;
-        let (_, _, height, width) = batch.dim();
-        let outputs = self.model.run(batch)?;
-        for stride in STRIDES {
-            let columns = width / stride;
-            let cells = columns * (height / stride);
-            let output =
-                |kind: &str, values| outputs.array(&format!("{kind}_{stride}"), [pictures.len(), cells, values]);
-            let (class, object, boxes, landmarks) =
-                (output("cls", 1)?, output("obj", 1)?, output("bbox", 4)?, output("kps", 10)?);
-            for (i, place) in which.iter().enumerate() {
-                let level = Level {
-                    stride,
-                    columns,
-                    class: class.index_axis(Axis(0), i),
-                    object: object.index_axis(Axis(0), i),
-                    boxes: boxes.index_axis(Axis(0), i),
-                    landmarks: landmarks.index_axis(Axis(0), i),
-                };
-                self.not_finite += level.decode(min_score, &mut results[*place]);
+        let placed: Vec<_> = pictures.iter().map(|picture| self.preparation.place(*picture, None)).collect();
+        for batch in self.preparation.batches(&placed) {
+            let tensor = self.preparation.fill(&placed, &batch)?;
+            let (_, _, height, width) = tensor.dim();
+            let outputs = self.model.run(tensor)?;
+            for stride in STRIDES {
+                let columns = width / stride;
+                let cells = columns * (height / stride);
+                let output =
+                    |kind: &str, values| outputs.array(&format!("{kind}_{stride}"), [batch.len(), cells, values]);
+                let (class, object, boxes, landmarks) =
+                    (output("cls", 1)?, output("obj", 1)?, output("bbox", 4)?, output("kps", 10)?);
+                for (i, picture) in batch.iter().enumerate() {
+                    let level = Level {
+                        stride,
+                        columns,
+                        class: class.index_axis(Axis(0), i),
+                        object: object.index_axis(Axis(0), i),
+                        boxes: boxes.index_axis(Axis(0), i),
+                        landmarks: landmarks.index_axis(Axis(0), i),
+                    };
+                    self.not_finite += level.decode(min_score, &mut results[*picture]);
+                }
             }
         }
-        for (place, placement) in which.iter().zip(placements) {
-            let faces = &mut results[*place];
+        for (faces, placed) in results.iter_mut().zip(&placed) {
             suppress(faces, MAX_IOU, |face| (face.box_in_frame, face.score));
-            faces.iter_mut().for_each(|face| face.move_to_frame(placement));
+            faces.iter_mut().for_each(|face| face.move_to_frame(&placed.place));
         }
         Ok(())
     }

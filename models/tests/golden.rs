@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_models::{
-    Assets, Catalogue, ColourOrder, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, Person, PersonDetector,
-    PhotoLimits, Registry, SessionOptions, align_face, read_photo,
+    Assets, Catalogue, ColourOrder, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, PeopleScene, Person,
+    PersonDetector, PhotoLimits, Registry, SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::{Point, Rect, YuvPicture};
 use serde::Deserialize;
@@ -97,11 +97,9 @@ impl<R> GoldenPicture<R> {
         photo
     }
 
-    /// Pixels of the picture for one of a tensor of this size that keeps its aspect, or that does not.
-    fn px_in_tensor(&self, [width, height]: [usize; 2], letterbox: bool) -> [f32; 2] {
-        let x = self.width as f32 / width as f32;
-        let y = self.height as f32 / height as f32;
-        if letterbox { [x.max(y); 2] } else { [x, y] }
+    /// Pixels of the picture for one of a tensor of this size at most.
+    fn px_in_tensor(&self, [width, height]: [usize; 2]) -> f32 {
+        (self.width as f32 / width as f32).max(self.height as f32 / height as f32)
     }
 }
 
@@ -125,26 +123,21 @@ struct Tolerance {
 const SAME_WAY: Tolerance = Tolerance { px_in_tensor: SAME_WAY_PX_IN_TENSOR, score: SAME_WAY_SCORE };
 const STRAIGHT: Tolerance = Tolerance { px_in_tensor: STRAIGHT_PX_IN_TENSOR, score: STRAIGHT_SCORE };
 
-/// The largest difference of two boxes' edges, each axis in its own pixels of the tensor.
-fn box_off(got: &Rect, wanted: &[f32; 4], px: [f32; 2]) -> f32 {
+/// The largest difference of two boxes' edges, in pixels of the tensor.
+fn box_off(got: &Rect, wanted: &[f32; 4], px: f32) -> f32 {
     let [x, y, width, height] = *wanted;
-    let off = [
-        (got.x - x) / px[0],
-        (got.right() - x - width) / px[0],
-        (got.y - y) / px[1],
-        (got.bottom() - y - height) / px[1],
-    ];
-    off.into_iter().map(f32::abs).fold(0.0, f32::max)
+    let off = [got.x - x, got.right() - x - width, got.y - y, got.bottom() - y - height];
+    off.into_iter().map(|off| off.abs() / px).fold(0.0, f32::max)
 }
 
-fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: [f32; 2], tolerance: Tolerance) {
+fn compare_faces(of: &str, got: &[Face], wanted: &[GoldenFace], px: f32, tolerance: Tolerance) {
     assert_eq!(got.len(), wanted.len(), "{of}: number of faces");
     for face in wanted {
         let off = |found: &Face| box_off(&found.box_in_frame, &face.box_in_frame, px);
         let nearest = got.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("as many as wanted");
         let landmarks_off = face.landmarks.iter().zip(nearest.landmarks_in_frame);
         let landmarks_off =
-            landmarks_off.map(|([x, y], p)| p.distance(Point { x: *x, y: *y }) / px[0]).fold(0.0, f32::max);
+            landmarks_off.map(|([x, y], p)| p.distance(Point { x: *x, y: *y }) / px).fold(0.0, f32::max);
         let score_off = (nearest.score - face.score).abs();
         println!("{of}: box {:.3} landmarks {landmarks_off:.3} score {score_off:.4}", off(nearest));
         assert!(
@@ -168,7 +161,7 @@ fn faces_are_opencvs_faces() {
     detector.detect(&pictures, 0.6, &mut batched).expect("detects");
     assert!(batched.iter().map(Vec::len).sum::<usize>() > 9, "faces in portraits and a group");
     for (i, picture) in golden.pictures.iter().enumerate() {
-        let px = picture.px_in_tensor([640, 384], true);
+        let px = picture.px_in_tensor([640, 384]);
         let of = |way: &str| format!("{}, {way}", picture.file);
         compare_faces(&of("same way"), &batched[i], &picture.i420.letterbox, px, SAME_WAY);
         compare_faces(&of("straight"), &batched[i], &picture.bgr.letterbox, px, STRAIGHT);
@@ -275,7 +268,7 @@ fn blue_and_red_swapped_would_show() {
     }
 }
 
-fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: [f32; 2], tolerance: Tolerance) {
+fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: f32, tolerance: Tolerance) {
     // A score that is as near to 0.5 as the two ways are to each other may count on one of them only.
     if wanted.persons.iter().all(|person| (person.score - 0.5).abs() >= tolerance.score) {
         let count = got.iter().filter(|person| person.score >= 0.5).count();
@@ -302,11 +295,12 @@ fn people_are_the_references_people() {
     let mut detector =
         PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
     let photos: Vec<OwnedI420> = golden.pictures.iter().map(GoldenPicture::read).collect();
-    let pictures: Vec<YuvPicture<'_>> = photos.iter().map(OwnedI420::as_picture).collect();
+    let scenes: Vec<_> =
+        photos.iter().map(|photo| PeopleScene { picture: photo.as_picture(), longer_side_px: 416 }).collect();
     let mut batched = Vec::new();
-    detector.detect(&pictures, 0.3, &mut batched).expect("detects");
+    detector.detect(&scenes, 0.3, &mut batched).expect("detects");
     for (picture, people) in golden.pictures.iter().zip(&batched) {
-        let px = picture.px_in_tensor([416, 416], false);
+        let px = picture.px_in_tensor([416, 416]);
         compare_people(&format!("{}, same way", picture.file), people, &picture.i420, px, SAME_WAY);
         compare_people(&format!("{}, straight", picture.file), people, &picture.bgr, px, STRAIGHT);
         for person in people {

@@ -56,7 +56,8 @@ HOW_FACES = [
     "picture after I420 and back.",
 ]
 HOW_PERSONS = [
-    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture squeezed to 416x416.",
+    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture's longer side 416 pixels, at the "
+    "top left of a canvas whose sides are the next multiples of 32, the rest black.",
     "count_at_0.5 is how many have a score of 0.5 and more; it is the same with an NMS IoU of 0.5.",
 ]
 HOW_LIVENESS = [
@@ -256,7 +257,7 @@ def person_goldens(model, pictures):
     for picture in pictures:
         entry = dict(picture.facts)
         for path in ("bgr", "i420"):
-            found = nanodet.persons(session, picture.resized(path, nanodet.SIZE), picture.size)
+            found = nanodet.persons(session, picture.resized(path, nanodet.placed_size(picture.size)), picture.size)
             entry[path] = {
                 "persons": [{"box": rounded(box, 3), "score": round(score, 5)} for box, score in found],
                 "count_at_0.5": sum(score >= 0.5 for _, score in found),
@@ -266,7 +267,7 @@ def person_goldens(model, pictures):
         "how": HOW_PICTURES + HOW_PERSONS,
         "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
         "models": {model.name: sha256(model.read_bytes())},
-        "input_size": nanodet.SIZE,
+        "longer_side": nanodet.LONGER_SIDE,
         "min_score": nanodet.MIN_SCORE,
         "max_iou": nanodet.MAX_IOU,
         "pictures": entries,

@@ -11,7 +11,7 @@ import numpy as np
 STRIDES = (8, 16, 32)
 BINS = 11
 PERSON = 0
-SIZE = (416, 416)
+LONGER_SIDE = 416
 MEAN = np.array([103.53, 116.28, 123.675], np.float32)
 STD = np.array([57.375, 57.12, 58.395], np.float32)
 MIN_SCORE = 0.3
@@ -54,22 +54,30 @@ def suppress(boxes, scores, max_iou):
     return kept
 
 
+def placed_size(frame_size):
+    """The size of a frame (width, height) in the tensor: longer side LONGER_SIDE, both even."""
+    scale = LONGER_SIDE / max(frame_size)
+    return tuple(round(side * scale / 2) * 2 for side in frame_size)
+
+
 def persons(session, bgr, frame_size):
-    """People in a BGR picture that was brought to SIZE; boxes as (x, y, width, height) in pixels of the frame."""
+    """People in a BGR picture of `placed_size`; boxes as (x, y, width, height) in pixels of the frame.
+
+    The tensor's sides are the next multiples of 32; the picture is at its top left, the rest is black.
+    """
+    height, width = bgr.shape[:2]
+    canvas = np.zeros(((height + 31) // 32 * 32, (width + 31) // 32 * 32, 3), np.uint8)
+    canvas[:height, :width] = bgr
     names = [output.name for output in session.get_outputs()]
-    outputs = dict(zip(names, session.run(names, {"input": tensor(bgr)}), strict=True))
-    boxes, scores = candidates(outputs, SIZE)
+    outputs = dict(zip(names, session.run(names, {"input": tensor(canvas)}), strict=True))
+    boxes, scores = candidates(outputs, (canvas.shape[1], canvas.shape[0]))
+    boxes = boxes.clip(0, [width, height, width, height])
     likely = scores >= MIN_SCORE
     boxes, scores = boxes[likely], scores[likely]
     kept = suppress(boxes, scores, MAX_IOU)
-    scale = np.array([frame_size[0] / SIZE[0], frame_size[1] / SIZE[1]] * 2)
+    scale = np.array([frame_size[0] / width, frame_size[1] / height] * 2)
     return [(_corner_and_sides(boxes[i] * scale), float(scores[i])) for i in kept]
 
 
 def _corner_and_sides(box):
     return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-
-
-def stretched(frame):
-    """The frame squeezed to SIZE."""
-    return cv2.resize(frame, SIZE, interpolation=cv2.INTER_LINEAR)

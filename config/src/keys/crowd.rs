@@ -13,6 +13,7 @@ pub(super) static CROWD: Table = Table {
         &TRANSPORT,
         &LATENCY_MS,
         &CROWD_ANALYSE_FPS,
+        &DETAIL_PX,
         &MIN_SCORE,
         &MAP_COLUMNS,
         &MAP_ROWS,
@@ -26,6 +27,14 @@ pub(crate) static CROWD_ANALYSE_FPS: Key = Key {
     presence: Presence::Default("2.0"),
     example: "1.0",
     meaning: "How many frames a second are looked at. The others are decoded and dropped.",
+};
+pub(crate) static DETAIL_PX: Key = Key {
+    name: "detail_px",
+    kind: Kind::Integer { min: 256, max: 2048 },
+    presence: Presence::Default("768"),
+    example: "1024",
+    meaning: "How large the picture is when people are looked for in it: its longer side, in pixels. More finds smaller people, \
+              and costs more, by its square.",
 };
 pub(crate) static MIN_SCORE: Key = Key {
     name: "min_score",

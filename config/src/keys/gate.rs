@@ -35,7 +35,8 @@ pub(crate) static GATE_ANALYSE_FPS: Key = Key {
     kind: Kind::Number { min: 0.1, max: 60.0 },
     presence: Presence::Default("10.0"),
     example: "5.0",
-    meaning: "How many frames a second are looked at. The others are decoded and dropped.",
+    meaning: "How many frames a second are looked at while nobody near is being decided about; the others are decoded and \
+              dropped. As long as somebody is, every frame is looked at that the node keeps up with.",
 };
 pub(crate) static DIRECTION: Key = Key {
     name: "direction",

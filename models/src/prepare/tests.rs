@@ -112,17 +112,20 @@ fn planar_writing_normalises_and_blackens_the_rest() {
 #[test]
 fn a_batch_holds_pictures_of_any_size_and_forgets_the_last_one() {
     let manifest = Manifest::parse(SMALL, "small.toml").expect("a manifest");
-    let mut preparation = Preparation::new(&manifest.inputs[0], Fit::Letterbox);
+    let mut preparation = Preparation::new(&manifest.inputs[0], Fit::Shrink);
     let wide = Plain::new(Size { width: 1280, height: 720 }, PixelFormat::I420, WHITE);
     let tall = Plain::new(Size { width: 90, height: 160 }, PixelFormat::Nv12, RED);
-    let (batch, places) = preparation.fill(&[wide.picture(), wide.picture()]).expect("filled");
+    let placed = [wide.picture(), tall.picture(), wide.picture()].map(|picture| preparation.place(picture, None));
+    let batches = preparation.batches(&placed);
+    assert_eq!(batches, [vec![0, 2], vec![1]]);
+    assert_eq!(placed[0].place.in_tensor(), Size { width: 640, height: 360 });
+    let batch = preparation.fill(&placed, &batches[0]).expect("filled");
     assert_eq!(batch.dim(), (2, 3, 384, 640));
-    assert_eq!(places[1].in_tensor(), Size { width: 640, height: 360 });
     assert!(batch.as_slice().is_some(), "ONNX Runtime needs it contiguous");
     assert_eq!(batch[[1, 0, 359, 639]], 255.0);
     assert_eq!(batch[[1, 0, 360, 0]], 0.0);
 
-    let (batch, _) = preparation.fill(&[tall.picture()]).expect("filled");
+    let batch = preparation.fill(&placed, &batches[1]).expect("filled");
     assert_eq!(batch.dim(), (1, 3, 160, 96), "no larger than it needs to be");
     // Blue, green and red of a red picture, and black beside it.
     assert!(batch[[0, 0, 0, 0]] < 3.0 && batch[[0, 1, 0, 0]] < 3.0 && batch[[0, 2, 0, 0]] > 252.0);

@@ -13,8 +13,9 @@ use crate::level::Thresholds;
 /// Above this count the whole-frame detector misses people: on 30 rendered crowds with 371 people on average it was 360 off,
 /// and below about 40 it was the best of the models measured.
 const MOST_PEOPLE: usize = 40;
-/// People whose median box is lower than this share of the picture are at the limit of what the detector sees at 416 pixels.
-const LEAST_HEIGHT: f32 = 1.0 / 16.0;
+/// People whose median box is lower than this, in pixels of the picture that the detector sees, are at the limit of what it
+/// finds.
+const LEAST_HEIGHT_PX: f32 = 26.0;
 
 /// A zone of the picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,8 @@ pub struct CrowdOptions {
     pub map_columns: u16,
     /// Rows of the grid.
     pub map_rows: u16,
+    /// Longer side of the picture that the detector sees, in pixels.
+    pub detail_px: usize,
     /// Score from which on a detection counts as a person.
     pub min_score: f32,
 }
@@ -93,7 +96,7 @@ impl Crowd {
             count: number(boxes.len()),
             zones,
             model: self.model.clone(),
-            self_assessment: assess(&boxes, frame, picture),
+            self_assessment: assess(&boxes, frame, self.options.detail_px, picture),
         };
         self.grid.fill(feet);
         let quantised = self.grid.quantised();
@@ -122,13 +125,14 @@ fn normalised(point: Point, frame: Size) -> Point {
     }
 }
 
-fn assess(boxes: &[Rect], frame: Size, picture: PictureVerdict) -> SelfAssessment {
+fn assess(boxes: &[Rect], frame: Size, detail_px: usize, picture: PictureVerdict) -> SelfAssessment {
     if picture != PictureVerdict::Sound {
         return SelfAssessment::NoPicture;
     }
-    let mut heights: Vec<f32> = boxes.iter().map(|b| b.height / frame.height as f32).collect();
+    let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
+    let mut heights: Vec<f32> = boxes.iter().map(|b| b.height * scale).collect();
     heights.sort_by(f32::total_cmp);
-    let too_small = heights.get(heights.len() / 2).is_some_and(|median| *median < LEAST_HEIGHT);
+    let too_small = heights.get(heights.len() / 2).is_some_and(|median| *median < LEAST_HEIGHT_PX);
     if boxes.len() > MOST_PEOPLE || too_small { SelfAssessment::OutOfRange } else { SelfAssessment::InRange }
 }
 
@@ -155,7 +159,7 @@ mod tests {
             zone("left", NormalisedPolygon::new(left).expect("a rectangle"), Some(50.0), None),
             zone("all", NormalisedPolygon::whole(), None, Some(Thresholds { medium: 2, high: 3, critical: 4 })),
         ];
-        let options = CrowdOptions { zones, map_columns: 8, map_rows: 4, min_score: 0.5 };
+        let options = CrowdOptions { zones, map_columns: 8, map_rows: 4, detail_px: 500, min_score: 0.5 };
         Crowd::new(CameraId::new("plaza"), "nanodet".into(), options)
     }
 
@@ -181,7 +185,7 @@ mod tests {
         assert_eq!(assess(&[], PictureVerdict::Sound), SelfAssessment::InRange);
         let many = vec![person(100.0, 400.0, 120.0, 0.9); 41];
         assert_eq!(assess(&many, PictureVerdict::Sound), SelfAssessment::OutOfRange);
-        let small = vec![person(100.0, 400.0, 30.0, 0.9); 5];
+        let small = vec![person(100.0, 400.0, 51.0, 0.9); 5];
         assert_eq!(assess(&small, PictureVerdict::Sound), SelfAssessment::OutOfRange);
     }
 }

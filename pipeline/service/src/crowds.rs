@@ -12,7 +12,7 @@ use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event, Frame, FrameSink};
 use gatehouse_crowd::Crowd;
 use gatehouse_crowd::preview::Preview;
-use gatehouse_models::{Person, PersonDetector};
+use gatehouse_models::{PeopleScene, Person, PersonDetector};
 
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
@@ -26,13 +26,14 @@ const MIN_HIDDEN_SCORE: f32 = 0.15;
 /// One crowd camera of a running node.
 pub(crate) struct CrowdLine {
     camera: CameraId,
+    detail_px: usize,
     state: Mutex<(Crowd, Option<Preview>)>,
     analysed: AtomicU64,
 }
 
 impl CrowdLine {
-    pub(crate) fn new(camera: CameraId, crowd: Crowd, preview: Option<Preview>) -> Arc<Self> {
-        Arc::new(Self { camera, state: Mutex::new((crowd, preview)), analysed: AtomicU64::new(0) })
+    pub(crate) fn new(camera: CameraId, crowd: Crowd, detail_px: usize, preview: Option<Preview>) -> Arc<Self> {
+        Arc::new(Self { camera, detail_px, state: Mutex::new((crowd, preview)), analysed: AtomicU64::new(0) })
     }
 
     pub(crate) fn analysed(&self) -> u64 {
@@ -47,6 +48,12 @@ pub(crate) struct CountJob {
     verdict: PictureVerdict,
 }
 
+impl CountJob {
+    fn scene(&self) -> PeopleScene<'_> {
+        PeopleScene { picture: self.frame.picture(), longer_side_px: self.line.detail_px }
+    }
+}
+
 /// Takes a crowd camera's frames on its decoder's thread and puts those that are due into its detection lane.
 pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
@@ -56,7 +63,7 @@ pub(crate) struct CrowdSink {
 
 impl FrameSink for CrowdSink {
     fn deliver(&self, frame: Frame) {
-        if let Some(verdict) = self.intake.admit(&frame) {
+        if let Some(verdict) = self.intake.admit(&frame, false) {
             self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict });
         }
     }
@@ -74,8 +81,8 @@ pub(crate) fn count(
     let mut batch = Vec::new();
     let mut found: Vec<Vec<Person>> = Vec::new();
     while batcher.collect(&mut batch) {
-        let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
-        if let Err(e) = detector.detect(&pictures, MIN_HIDDEN_SCORE, &mut found) {
+        let scenes: Vec<_> = batch.iter().map(CountJob::scene).collect();
+        if let Err(e) = detector.detect(&scenes, MIN_HIDDEN_SCORE, &mut found) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, person detection failed: {e}");
             }

@@ -4,7 +4,7 @@
 //! Locks: each gate's own state is behind its `state` mutex, taken by the detection, embedding and code workers for a few
 //! microseconds and never while a model runs; no other lock is taken under it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct GateLine {
     gallery: Arc<SharedGallery>,
     embed: Lane<EmbedJob>,
     analysed: AtomicU64,
+    /// Somebody near is being decided about: they wait for the frames that must agree, so each is looked at.
+    deciding: AtomicBool,
     outbound: Outbound,
 }
 
@@ -69,6 +71,7 @@ impl GateLine {
             gallery,
             embed: embedding.lane(),
             analysed: AtomicU64::new(0),
+            deciding: AtomicBool::new(false),
             outbound: outbound.clone(),
         })
     }
@@ -127,7 +130,7 @@ pub(crate) struct GateSink {
 
 impl FrameSink for GateSink {
     fn deliver(&self, frame: Frame) {
-        if self.intake.admit(&frame).is_none() {
+        if self.intake.admit(&frame, self.line.deciding.load(Ordering::Relaxed)).is_none() {
             return;
         }
         let arrived = self.clock.wall();
@@ -157,6 +160,7 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
             line.analysed.fetch_add(1, Ordering::Relaxed);
             let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
             let seen = line.state().see(faces, &times);
+            line.deciding.store(!seen.probes.is_empty(), Ordering::Relaxed);
             seen.outcomes.into_iter().for_each(|outcome| line.decide(outcome));
             if let Some(job) = usable(job, seen.probes, &times, clock) {
                 line.embed.offer(job);

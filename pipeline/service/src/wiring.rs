@@ -169,7 +169,7 @@ impl Wiring {
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
             let crowd = Crowd::new(id.clone(), model.clone(), crowd_options(&id, camera)?);
-            let line = CrowdLine::new(id.clone(), crowd, camera.preview.then(Preview::new));
+            let line = CrowdLine::new(id.clone(), crowd, camera.detail_px, camera.preview.then(Preview::new));
             let lane = Arc::new(batcher.lane());
             let sink = CrowdSink {
                 line: Arc::clone(&line),
@@ -205,6 +205,7 @@ fn crowd_options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOpt
         zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
         map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
+        detail_px: camera.detail_px,
         min_score: camera.min_score,
     })
 }

@@ -1,18 +1,21 @@
-//! `gatehouse eval`: how well faces are recognised and attacks are told, on pictures of the user's own.
+//! `gatehouse eval`: how well faces are recognised, attacks are told and people are counted, on pictures of the user's own.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use gatehouse_eval::{EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions, PadReport, Protocol, report};
+use gatehouse_eval::{
+    CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions, PadReport,
+    Protocol, report,
+};
 use gatehouse_models::{Assets, Registry};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::{self, Exit, Failure};
 use crate::print;
 
-/// Measure how well faces are recognised, or attacks are told, on a folder of pictures
+/// Measure how well faces are recognised, attacks are told, or people are counted, on a folder of pictures
 ///
-/// Pictures go through the product's own detector, alignment and models. Reports hold counts and rates with intervals, and
+/// Pictures go through the product's own detectors, alignment and models. Reports hold counts and rates with intervals, and
 /// no picture and no name of a person.
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -24,6 +27,7 @@ pub(crate) struct EvalArgs {
 enum What {
     Face(FaceArgs),
     Pad(PadArgs),
+    Crowd(CrowdArgs),
 }
 
 /// Measure face recognition (ISO/IEC 19795-1)
@@ -52,6 +56,9 @@ struct FaceArgs {
     /// Write the score of each pair of the list, in its order, as CSV: to compare with another implementation
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
+    /// The face detector
+    #[arg(long, value_name = "MODEL", default_value = "yunet")]
+    detector: String,
     /// The face embedder
     #[arg(long, value_name = "MODEL", default_value = "sface")]
     embedder: String,
@@ -67,9 +74,33 @@ struct FaceArgs {
 struct PadArgs {
     /// The folder of presentations
     dir: PathBuf,
+    /// The face detector
+    #[arg(long, value_name = "MODEL", default_value = "yunet")]
+    detector: String,
     /// The liveness model
     #[arg(long, value_name = "MODEL", default_value = "fr-liveness")]
     liveness: String,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Measure how well people are counted
+///
+/// DIR has the pictures, or a folder `images` with them, and `points.json`: an object of picture → [[x, y], …], the heads in
+/// pixels. Errors are told by how many people there are.
+#[derive(Debug, Args)]
+struct CrowdArgs {
+    /// The folder of crowds
+    dir: PathBuf,
+    /// As `detail_px` of a crowd camera: the longer side of the pictures that people are looked for in
+    #[arg(long, value_name = "PIXELS", default_value_t = 768, value_parser = clap::value_parser!(u16).range(256..=2048))]
+    detail_px: u16,
+    /// As `min_score` of a crowd camera: the least score that counts as a person
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
+    min_score: f32,
+    /// The person detector
+    #[arg(long, value_name = "MODEL", default_value = "nanodet")]
+    detector: String,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -85,12 +116,9 @@ struct CommonArgs {
     /// Write a report with plots, one file that needs nothing else
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the DET curve as a picture
+    /// Write the main plot as a picture: the DET curve, or counts over marks
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// The face detector
-    #[arg(long, value_name = "MODEL", default_value = "yunet")]
-    detector: String,
     /// A folder with further manifests; may be given several times
     #[arg(long, value_name = "FOLDER")]
     manifests: Vec<PathBuf>,
@@ -120,6 +148,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     match &args.what {
         What::Face(args) => face(args),
         What::Pad(args) => pad(args),
+        What::Crowd(args) => crowd(args),
     }
 }
 
@@ -133,7 +162,7 @@ fn face(args: &FaceArgs) -> Result<(), Failure> {
         pairs: args.pairs.clone().or(found),
         enrol: usize::from(args.enrol),
         seed: args.seed,
-        models: ModelChoice { embedder: args.embedder.clone(), ..common.models() },
+        models: ModelChoice { embedder: args.embedder.clone(), ..common.models(&args.detector) },
     };
     let registry = common.registry()?;
     let report =
@@ -160,7 +189,7 @@ fn pad(args: &PadArgs) -> Result<(), Failure> {
     let common = &args.common;
     let options = PadOptions {
         dataset: common.dataset(&args.dir),
-        models: ModelChoice { liveness: args.liveness.clone(), ..common.models() },
+        models: ModelChoice { liveness: args.liveness.clone(), ..common.models(&args.detector) },
     };
     let registry = common.registry()?;
     let report =
@@ -176,6 +205,29 @@ fn pad(args: &PadArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
+    let common = &args.common;
+    let options = CrowdEvalOptions {
+        dataset: common.dataset(&args.dir),
+        detector: args.detector.clone(),
+        detail_px: args.detail_px.into(),
+        min_score: args.min_score,
+        threads: common.threads(),
+    };
+    let registry = common.registry()?;
+    let report =
+        common.with_progress(|progress| gatehouse_eval::evaluate_crowd(&args.dir, &options, &registry, progress))?;
+    common.write(&report::crowd_html(&report), report::crowd_png(&report).map(Some))?;
+    if common.json {
+        print::line(&serde_json::to_string(&report)?)?;
+        return Ok(());
+    }
+    for line in crowd_lines(&report) {
+        print::line(&line)?;
+    }
+    Ok(())
+}
+
 impl CommonArgs {
     fn dataset(&self, dir: &Path) -> String {
         let of_folder = || {
@@ -185,9 +237,13 @@ impl CommonArgs {
         self.dataset.clone().or_else(of_folder).unwrap_or_else(|| "unnamed".to_owned())
     }
 
-    fn models(&self) -> ModelChoice {
-        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-        ModelChoice { detector: self.detector.clone(), embedder: String::new(), liveness: String::new(), threads }
+    fn threads(&self) -> usize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from)
+    }
+
+    fn models(&self, detector: &str) -> ModelChoice {
+        let threads = self.threads();
+        ModelChoice { detector: detector.to_owned(), embedder: String::new(), liveness: String::new(), threads }
     }
 
     fn registry(&self) -> Result<Registry, Failure> {
@@ -237,6 +293,7 @@ fn of_error(error: &EvalError) -> Exit {
         | EvalError::Layout { .. }
         | EvalError::Pairs { .. }
         | EvalError::NoPair { .. }
+        | EvalError::Points { .. }
         | EvalError::NoThreshold { .. } => Exit::Input,
     }
 }
@@ -301,6 +358,37 @@ fn pad_lines(report: &PadReport) -> Vec<String> {
     for (kind, apcer) in &report.apcer {
         let none = report.apnrr.get(kind).copied().flatten();
         lines.push(format!("APCER         {kind}: {}, without an answer {}", percent(*apcer), percent(none)));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines
+}
+
+fn crowd_lines(report: &CrowdReport) -> Vec<String> {
+    let row = |name: &str, e: &CountErrors| {
+        format!(
+            "{name:<14} {:>8} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {:>9.1} %",
+            e.images,
+            e.mean_marked,
+            e.mae,
+            e.rmse,
+            e.bias,
+            100.0 * e.relative_error
+        )
+    };
+    let mut lines = vec![
+        format!("{}: {} people in {} pictures", report.dataset.name, report.dataset.marked, report.errors.images),
+        format!(
+            "{:<14} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11}",
+            "people", "pictures", "marked", "MAE", "RMSE", "bias", "relative"
+        ),
+        row("all", &report.errors),
+    ];
+    let mut bands: Vec<_> = report.bands.iter().collect();
+    bands.sort_by(|a, b| a.1.mean_marked.total_cmp(&b.1.mean_marked));
+    lines.extend(bands.into_iter().map(|(band, errors)| row(band, errors)));
+    lines.extend(report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)));
+    if report.dataset.unreadable > 0 {
+        lines.push(format!("note: {} picture(s) can't be read and are left out", report.dataset.unreadable));
     }
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines

@@ -45,6 +45,14 @@ pub enum EvalError {
         /// How many pairs it has.
         pairs: usize,
     },
+    /// The marks of a folder of crowds are wrong.
+    #[error("{}: {reason}", path.display())]
+    Points {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where there is one.
+        reason: String,
+    },
     /// A model can't be opened or fails.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -56,6 +56,10 @@ impl Scene {
         self.shapes.push(Shape::Line { points, colour, width });
     }
 
+    pub(super) fn dot(&mut self, at: (f32, f32), radius: f32, colour: Colour) {
+        self.shapes.push(Shape::Dot { at, radius, colour });
+    }
+
     pub(super) fn text(&mut self, x: f32, y: f32, anchor: Anchor, text: impl Into<String>) {
         self.shapes.push(Shape::Text { at: (x, y), text: text.into(), anchor });
     }

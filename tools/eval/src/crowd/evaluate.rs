@@ -1,0 +1,134 @@
+//! The evaluation of a folder of marked pictures, from pictures to the report.
+
+use std::path::{Path, PathBuf};
+
+use gatehouse_core::CameraId;
+use gatehouse_core::event::SelfAssessment;
+use gatehouse_core::picture_check::PictureCheck;
+use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+use gatehouse_crowd::{Crowd, CrowdOptions};
+use gatehouse_models::{PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_picture::Rect;
+
+use super::points::{self, Marked};
+use super::report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport, band, game};
+use crate::acquire::manifest;
+use crate::error::EvalError;
+use crate::workers::{Progress, spread};
+
+/// Where in a person's box the head is marked, as a share of the box's height.
+const HEAD_AT: f32 = 0.08;
+
+/// What to evaluate, and how.
+#[derive(Debug, Clone)]
+pub struct CrowdEvalOptions {
+    /// What the data set is called in reports.
+    pub dataset: String,
+    /// The person detector, by its name in the catalogue.
+    pub detector: String,
+    /// Longer side of the pictures as the detector sees them, in pixels: `detail_px` of a crowd camera.
+    pub detail_px: usize,
+    /// Score from which on a detection counts: `min_score` of a crowd camera.
+    pub min_score: f32,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// Evaluates a folder with `points.json` and the pictures that it names.
+///
+/// # Errors
+/// If the points can't be read or name a picture that isn't there, or a model can't be opened or fails. Pictures that can't be
+/// read are counted in the report.
+pub fn evaluate_crowd(
+    folder: &Path,
+    options: &CrowdEvalOptions,
+    registry: &Registry,
+    progress: Progress<'_>,
+) -> Result<CrowdReport, EvalError> {
+    let marked = points::read(folder)?;
+    let detector = manifest(registry, &options.detector)?;
+    let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
+    let load = || Ok(PersonDetector::load(registry, &options.detector, &SessionOptions::default())?);
+    let counted = spread(&paths, options.threads, progress, load, |detector, start, batch| {
+        marked[start..start + batch.len()].iter().map(|marked| count(detector, marked, options)).collect()
+    })?;
+    let pictures: Vec<CountedPicture> = counted.into_iter().flatten().collect();
+    let errors = CountErrors::of(pictures.iter()).ok_or_else(|| EvalError::Layout {
+        path: folder.to_owned(),
+        expected: "expected JPEG or PNG pictures",
+        found: format!("{} that can't be read", paths.len()),
+    })?;
+    let by = |key: &dyn Fn(&CountedPicture) -> String| {
+        let keys: std::collections::BTreeSet<String> = pictures.iter().map(key).collect();
+        let errors = |wanted: &String| CountErrors::of(pictures.iter().filter(|picture| key(picture) == *wanted));
+        keys.into_iter().filter_map(|key| errors(&key).map(|errors| (key, errors))).collect()
+    };
+    Ok(CrowdReport {
+        dataset: CrowdDataset {
+            name: options.dataset.clone(),
+            marked: pictures.iter().map(|picture| picture.marked).sum(),
+            unreadable: paths.len() - pictures.len(),
+        },
+        models: vec![detector.into()],
+        detail_px: options.detail_px,
+        min_score: options.min_score,
+        bands: by(&|picture| band(picture.marked)),
+        by_self_assessment: by(&|picture| said(picture.self_assessment).to_owned()),
+        notes: vec![
+            "Counts come without an interval, so their coverage is not known.".to_owned(),
+            "Each picture is counted by itself; a camera's counts rest on one frame as well.".to_owned(),
+        ],
+        errors,
+        pictures,
+    })
+}
+
+fn said(of_itself: SelfAssessment) -> &'static str {
+    match of_itself {
+        SelfAssessment::InRange => "in_range",
+        SelfAssessment::OutOfRange => "out_of_range",
+        SelfAssessment::NoPicture => "no_picture",
+    }
+}
+
+/// Counts one picture as a crowd camera does; none if it can't be read.
+fn count(
+    detector: &mut PersonDetector,
+    marked: &Marked,
+    options: &CrowdEvalOptions,
+) -> Result<Option<CountedPicture>, EvalError> {
+    let photo = match read_photo(&marked.picture, &PhotoLimits::default()) {
+        Ok(photo) => photo,
+        Err(error) => {
+            tracing::warn!("{}: {error}", marked.picture.display());
+            return Ok(None);
+        }
+    };
+    let picture = photo.as_picture();
+    let mut found = Vec::new();
+    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], options.min_score, &mut found)?;
+    let people = found.pop().unwrap_or_default();
+    let size = picture.size();
+    let crowd_options = CrowdOptions {
+        zones: Vec::new(),
+        map_columns: 1,
+        map_rows: 1,
+        detail_px: options.detail_px,
+        min_score: options.min_score,
+    };
+    let verdict = PictureCheck::default().judge(&picture, Monotonic::from_start(std::time::Duration::ZERO));
+    let at = CaptureTime { at: WallTime::from_unix_nanos(0), source: ClockSource::Arrival, error_ms: 0 };
+    let mut crowd = Crowd::new(CameraId::new("picture"), options.detector.clone(), crowd_options);
+    let (density, _) = crowd.count(&people, size, at, verdict);
+    let share = |x: f64, y: f64| [x / size.width as f64, y / size.height as f64];
+    let head = |Rect { x, y, width, height }: Rect| share(f64::from(x + width / 2.0), f64::from(y + HEAD_AT * height));
+    let counted: Vec<_> = people.iter().map(|person| head(person.box_in_frame)).collect();
+    let heads: Vec<_> = marked.heads.iter().map(|[x, y]| share(*x, *y)).collect();
+    Ok(Some(CountedPicture {
+        marked: heads.len(),
+        counted: f64::from(density.count),
+        interval: None,
+        game: game(&counted, &heads),
+        self_assessment: density.self_assessment,
+    }))
+}

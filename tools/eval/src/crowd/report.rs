@@ -1,0 +1,167 @@
+//! What an evaluation of counts comes to: a value that is printed as JSON or shown as HTML.
+
+use std::collections::BTreeMap;
+
+use gatehouse_core::event::SelfAssessment;
+use serde::Serialize;
+
+use crate::faces::ModelFacts;
+
+/// Where the bands of density begin, in marked people a picture.
+const BAND_STARTS: [usize; 5] = [0, 10, 30, 100, 300];
+
+/// The evaluation of counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CrowdReport {
+    /// The pictures.
+    pub dataset: CrowdDataset,
+    /// The models.
+    pub models: Vec<ModelFacts>,
+    /// Longer side of the pictures as the detector saw them, in pixels.
+    pub detail_px: usize,
+    /// Least score that counted.
+    pub min_score: f32,
+    /// Over all pictures.
+    #[serde(flatten)]
+    pub errors: CountErrors,
+    /// By marked people: `0-10` holds pictures with 0 to 9, `300+` the rest. Bands without a picture are left out.
+    pub bands: BTreeMap<String, CountErrors>,
+    /// By what the counter said of itself.
+    pub by_self_assessment: BTreeMap<String, CountErrors>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+    /// Each picture, in the order of their names; not in the JSON.
+    #[serde(skip)]
+    pub pictures: Vec<CountedPicture>,
+}
+
+/// The pictures of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CrowdDataset {
+    /// As the user calls it.
+    pub name: String,
+    /// Heads that are marked, in all.
+    pub marked: usize,
+    /// Pictures that can't be read; they are in no figure.
+    pub unreadable: usize,
+}
+
+/// One picture's count beside the truth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedPicture {
+    /// Marked people.
+    pub marked: usize,
+    /// People counted.
+    pub counted: f64,
+    /// The interval that the count came with, if it did.
+    pub interval: Option<[f64; 2]>,
+    /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the picture cut into 4, 16
+    /// and 64 parts, the errors of all parts summed.
+    pub game: [f64; 3],
+    /// What the counter said of itself.
+    pub self_assessment: SelfAssessment,
+}
+
+/// Errors of counts over some pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CountErrors {
+    /// Pictures.
+    pub images: usize,
+    /// Mean of the marked people.
+    pub mean_marked: f64,
+    /// Mean absolute error, in people.
+    pub mae: f64,
+    /// Root of the mean squared error, in people.
+    pub rmse: f64,
+    /// Mean error, in people: below 0, people are missed.
+    pub bias: f64,
+    /// Mean of the absolute error over the marked people (over 1 where nobody is).
+    pub relative_error: f64,
+    /// Share of the pictures whose interval holds the truth; null as long as counts come without one.
+    pub coverage: Option<f64>,
+    /// Mean GAME of levels 1 to 3, in people.
+    pub game: [f64; 3],
+}
+
+impl CountErrors {
+    /// Over these pictures; none of none.
+    pub(super) fn of<'a>(pictures: impl Iterator<Item = &'a CountedPicture> + Clone) -> Option<Self> {
+        let images = pictures.clone().count();
+        let mean = |value: &dyn Fn(&CountedPicture) -> f64| pictures.clone().map(value).sum::<f64>() / images as f64;
+        let error = |p: &CountedPicture| p.counted - p.marked as f64;
+        let holds = |p: &CountedPicture| {
+            p.interval.map(|[low, high]| f64::from(u8::from((low..=high).contains(&(p.marked as f64)))))
+        };
+        (images > 0).then(|| Self {
+            images,
+            mean_marked: mean(&|p| p.marked as f64),
+            mae: mean(&|p| error(p).abs()),
+            rmse: mean(&|p| error(p).powi(2)).sqrt(),
+            bias: mean(&error),
+            relative_error: mean(&|p| error(p).abs() / p.marked.max(1) as f64),
+            coverage: pictures.clone().map(holds).sum::<Option<f64>>().map(|held| held / images as f64),
+            game: [0, 1, 2].map(|level| mean(&|p| p.game[level])),
+        })
+    }
+}
+
+/// The band that a picture with so many marked people is in.
+pub(super) fn band(marked: usize) -> String {
+    let above = BAND_STARTS.iter().position(|start| *start > marked);
+    match above {
+        Some(above) => format!("{}-{}", BAND_STARTS[above - 1], BAND_STARTS[above]),
+        None => format!("{}+", BAND_STARTS[BAND_STARTS.len() - 1]),
+    }
+}
+
+/// [`CountedPicture::game`] of counted and marked places, both in 0–1.
+pub(super) fn game(counted: &[[f64; 2]], marked: &[[f64; 2]]) -> [f64; 3] {
+    [1u32, 2, 3].map(|level| {
+        let side = 2usize.pow(level);
+        let mut cells = vec![0.0f64; side * side];
+        let cell = |[x, y]: [f64; 2]| {
+            // `as` stays within 0 and the last one, for what lies beyond the picture's edge too.
+            let at = |share: f64| ((share * side as f64) as usize).min(side - 1);
+            at(y) * side + at(x)
+        };
+        counted.iter().for_each(|place| cells[cell(*place)] += 1.0);
+        marked.iter().for_each(|place| cells[cell(*place)] -= 1.0);
+        cells.iter().map(|error| error.abs()).sum()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(marked: usize, counted: f64, interval: Option<[f64; 2]>) -> CountedPicture {
+        CountedPicture { marked, counted, interval, game: [1.0, 2.0, 3.0], self_assessment: SelfAssessment::InRange }
+    }
+
+    #[test]
+    fn errors_by_hand() {
+        let pictures = [picture(10, 7.0, Some([5.0, 10.0])), picture(0, 1.0, Some([1.0, 2.0]))];
+        let errors = CountErrors::of(pictures.iter()).expect("two");
+        assert_eq!((errors.images, errors.mean_marked, errors.mae, errors.bias), (2, 5.0, 2.0, -1.0));
+        assert!((errors.rmse - 5f64.sqrt()).abs() < 1e-12 && (errors.relative_error - 0.65).abs() < 1e-12);
+        assert_eq!((errors.coverage, errors.game), (Some(0.5), [1.0, 2.0, 3.0]));
+        let without = [picture(1, 1.0, None), picture(1, 1.0, Some([0.0, 2.0]))];
+        assert_eq!(CountErrors::of(without.iter()).expect("two").coverage, None);
+        assert_eq!(CountErrors::of([].iter()), None);
+    }
+
+    #[test]
+    fn bands_begin_where_they_say() {
+        let bands = [0, 9, 10, 29, 30, 299, 300, 5000].map(band);
+        assert_eq!(bands, ["0-10", "0-10", "10-30", "10-30", "30-100", "100-300", "300+", "300+"]);
+    }
+
+    #[test]
+    fn game_counts_people_in_the_wrong_part_twice() {
+        let (left, right) = ([0.1, 0.1], [0.9, 0.1]);
+        assert_eq!(game(&[left], &[left]), [0.0; 3]);
+        assert_eq!(game(&[left], &[right]), [2.0; 3]);
+        assert_eq!(game(&[left], &[[0.2, 0.1]]), [0.0, 0.0, 2.0]);
+        assert_eq!(game(&[[-0.5, 2.0]], &[[0.0, 0.999]]), [0.0; 3], "beyond the edge is at the edge");
+    }
+}
