@@ -25,6 +25,7 @@ Two example site files stand in `config/examples/`: `minimal.toml` has only what
 - `file:PATH`: a text file. Only its owner may read it (`chmod 600 PATH`); anything wider is refused. One line end after
   the secret is not part of it.
 - `env:NAME`: an environment variable.
+- `credential:NAME`: a credential that systemd hands to the service (`LoadCredential=NAME:PATH` in its unit).
 
 A camera's login is a secret of the form `user:password`. No message of `gatehouse` repeats a secret, and the line that
 is printed under an error leaves out what may be one.

@@ -12,13 +12,18 @@ use zeroize::Zeroizing;
 /// The most bytes a secret file may have: far more than any key or login.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Where a secret is kept: `file:PATH` or `env:NAME` in the site file.
+/// Where systemd puts the credentials of a service (systemd.exec(5), `LoadCredential=`).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// Where a secret is kept: `file:PATH`, `env:NAME` or `credential:NAME` in the site file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SecretRef {
     /// A file that only its owner may read; a relative path has been joined to the site file's folder.
     File(PathBuf),
     /// An environment variable.
     Env(String),
+    /// A credential that systemd hands to the service.
+    Credential(String),
 }
 
 impl fmt::Display for SecretRef {
@@ -26,6 +31,7 @@ impl fmt::Display for SecretRef {
         match self {
             SecretRef::File(path) => write!(f, "file:{}", path.display()),
             SecretRef::Env(name) => write!(f, "env:{name}"),
+            SecretRef::Credential(name) => write!(f, "credential:{name}"),
         }
     }
 }
@@ -63,6 +69,15 @@ pub enum SecretError {
     #[error("the environment variable {name} is not set, or is not UTF-8 text")]
     NotSet {
         /// The variable.
+        name: String,
+    },
+    /// systemd handed over no credentials.
+    #[error(
+        "there are no credentials ({CREDENTIALS_DIRECTORY} is not set): run this as a systemd service with \
+         LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
+    )]
+    NoCredentials {
+        /// The credential.
         name: String,
     },
     /// The file can't be read.
@@ -107,6 +122,11 @@ impl SecretRef {
         if let Some(path) = text.strip_prefix("file:") {
             return (!path.is_empty() && !path.contains('\0')).then(|| SecretRef::File(folder.join(path)));
         }
+        if let Some(name) = text.strip_prefix("credential:") {
+            let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+            return (good && !name.is_empty() && !name.starts_with('.'))
+                .then(|| SecretRef::Credential(name.to_owned()));
+        }
         let name = text.strip_prefix("env:")?;
         let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
@@ -119,8 +139,16 @@ impl SecretRef {
     /// Where there is no such file or variable, it is empty or not text, or the file's mode lets the group or others at
     /// it.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
+        self.resolve_beside(env::var_os(CREDENTIALS_DIRECTORY).as_deref().map(Path::new))
+    }
+
+    fn resolve_beside(&self, credentials: Option<&Path>) -> Result<Secret, SecretError> {
         let mut text = match self {
-            SecretRef::File(path) => read(path)?,
+            SecretRef::File(path) => read(path, Mode::OwnerAlone)?,
+            SecretRef::Credential(name) => {
+                let folder = credentials.ok_or_else(|| SecretError::NoCredentials { name: name.clone() })?;
+                read(&folder.join(name), Mode::SetBySystemd)?
+            }
             SecretRef::Env(name) => {
                 Zeroizing::new(env::var(name).map_err(|_| SecretError::NotSet { name: name.clone() })?)
             }
@@ -149,13 +177,21 @@ impl SecretRef {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
+/// Who sees to it that nobody else may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    OwnerAlone,
+    /// With an access list, whose mask stands where the group's bits are otherwise.
+    SetBySystemd,
+}
+
+fn read(path: &Path, by: Mode) -> Result<Zeroizing<String>, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     // Asked of the open file, so that it is the file that is read and not another one put in its place.
     let facts = file.metadata().map_err(unreadable)?;
     let mode = facts.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if by == Mode::OwnerAlone && mode & 0o077 != 0 {
         return Err(SecretError::OpenToOthers { path: path.to_owned(), mode });
     }
     let not_text = || SecretError::NotText { path: path.to_owned() };
@@ -222,6 +258,20 @@ mod tests {
         assert!(missing.contains("/nowhere/site.key"), "{missing}");
         let unset = SecretRef::Env("GATEHOUSE_CONFIG_NOT_SET".to_owned()).resolve().unwrap_err().to_string();
         assert!(unset.contains("GATEHOUSE_CONFIG_NOT_SET"), "{unset}");
+    }
+
+    #[test]
+    fn a_credential_is_read_from_where_systemd_puts_it() {
+        let (folder, _) = file_with(b"s3cret\n", 0o440);
+        let parse = |text: &str| SecretRef::parse(text, Path::new("/site"));
+        let credential = parse("credential:site.key").unwrap();
+        assert_eq!(credential.resolve_beside(Some(folder.path())).unwrap().expose(), "s3cret");
+        assert_eq!(credential.to_string(), "credential:site.key");
+        let none = credential.resolve_beside(None).unwrap_err().to_string();
+        assert!(none.contains("LoadCredential=site.key:PATH"), "{none}");
+        for elsewhere in ["credential:", "credential:../site.key", "credential:a/b", "credential:.hidden"] {
+            assert_eq!(parse(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

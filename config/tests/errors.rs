@@ -230,12 +230,12 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "id = 'g'",
             "id = 'g'\nlogin = 'admin:hunter2'",
-            "10:9 gate[0].login: `login` must be a secret reference, `file:PATH` or `env:NAME` (keep the secret itself out of this file: put it into a file of its own or a variable)",
+            "10:9 gate[0].login: `login` must be a secret reference, `file:PATH`, `env:NAME` or `credential:NAME` (keep the secret itself out of this file: put it into a file of its own or a variable)",
         ),
         (
             "id = 'g'",
             "id = 'g'\nlogin = 123456",
-            "10:9 gate[0].login: `login` must be a secret reference, `file:PATH` or `env:NAME`, found a number",
+            "10:9 gate[0].login: `login` must be a secret reference, `file:PATH`, `env:NAME` or `credential:NAME`, found a number",
         ),
         (
             "id = 'c'",

@@ -9,5 +9,5 @@ pub mod preview;
 
 mod crowd;
 
-pub use crowd::{Crowd, CrowdOptions, Zone};
+pub use crowd::{Crowd, CrowdOptions, LEAST_SCORE, Zone};
 pub use level::Thresholds;

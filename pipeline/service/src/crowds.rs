@@ -10,18 +10,14 @@ use gatehouse_batching::{Batcher, Lane};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event, Frame, FrameSink};
-use gatehouse_crowd::Crowd;
 use gatehouse_crowd::preview::Preview;
+use gatehouse_crowd::{Crowd, LEAST_SCORE};
 use gatehouse_models::{PeopleScene, Person, PersonDetector};
 
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
-
-/// Score from which on a detection is hidden in the preview. Far below what counts as a person: a bush that is pixelated
-/// harms nobody, a person who isn't does.
-const MIN_HIDDEN_SCORE: f32 = 0.15;
 
 /// One crowd camera of a running node.
 pub(crate) struct CrowdLine {
@@ -82,7 +78,7 @@ pub(crate) fn count(
     let mut found: Vec<Vec<Person>> = Vec::new();
     while batcher.collect(&mut batch) {
         let scenes: Vec<_> = batch.iter().map(CountJob::scene).collect();
-        if let Err(e) = detector.detect(&scenes, MIN_HIDDEN_SCORE, &mut found) {
+        if let Err(e) = detector.detect(&scenes, LEAST_SCORE, &mut found) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, person detection failed: {e}");
             }

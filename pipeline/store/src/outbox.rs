@@ -94,15 +94,6 @@ impl Store {
         })
     }
 
-    /// Deletes published entries captured before `older_than` from the outbox, and says how many. Those not published
-    /// yet stay, however old, and numbers are not given again.
-    ///
-    /// # Errors
-    /// If the store can't be written.
-    pub fn prune(&self, older_than: WallTime) -> Result<usize, StoreError> {
-        self.write("pruning entries", |transaction| Ok(prune(transaction, older_than)?))
-    }
-
     fn entries(&self, transaction: &Transaction<'_>, sql: &str, params: impl Params) -> Result<Vec<EntryEvent>, Abort> {
         let mut statement = transaction.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
@@ -120,6 +111,8 @@ impl Store {
     }
 }
 
+/// Deletes published entries captured before `older_than` from the outbox, and says how many. Those not published yet stay,
+/// however old, and numbers are not given again.
 pub(crate) fn prune(transaction: &Transaction<'_>, older_than: WallTime) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM entry_outbox WHERE published = 1 AND captured_at_unix_ns < ?1";
     transaction.prepare_cached(sql)?.execute([older_than.unix_nanos()])

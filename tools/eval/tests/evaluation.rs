@@ -1,10 +1,11 @@
-//! Both evaluations over real photos with the real models, from files to the report.
+//! The evaluations over real photos with the real models, from files to the report.
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
 use std::path::{Path, PathBuf};
 
 use gatehouse_eval::{
-    FaceOptions, ModelChoice, PadOptions, Protocol, calibration, evaluate_faces, evaluate_pad, report,
+    CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, calibration, evaluate_crowd, evaluate_faces,
+    evaluate_pad, report,
 };
 use gatehouse_models::calibration::Calibration;
 use gatehouse_models::{Assets, Catalogue, Registry};
@@ -131,4 +132,47 @@ fn attacks_are_counted_by_kind() {
     std::fs::remove_dir_all(folder.path().join("print")).expect("removed");
     let error = evaluate_pad(folder.path(), &options, &registry(), &|_, _| ()).expect_err("no attack").to_string();
     assert!(error.contains("expected `bonafide` and a folder for each kind of attack"), "{error}");
+}
+
+#[test]
+fn people_are_counted_beside_their_marks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).expect("made");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tests/golden");
+    // Frames of a plaza with 3, 6 and 8 people, by eye; here it is not looked at where.
+    let mut points = serde_json::Map::new();
+    for (name, people) in [("vtest-000.jpg", 3), ("vtest-600.jpg", 6), ("vtest-720.jpg", 8)] {
+        std::fs::copy(golden.join(name), images.join(name)).expect("the frames are there");
+        points.insert(format!("images/{name}"), serde_json::json!(vec![[384.0, 288.0]; people]));
+    }
+    std::fs::copy(assets().root().join("media/t1.jpg"), images.join("t1.jpg")).expect("run `make setup`");
+    points.insert("t1.jpg".to_owned(), serde_json::json!(vec![[100.0, 100.0]; 40]));
+    std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&points).expect("JSON")).expect("written");
+    let options = CrowdEvalOptions {
+        dataset: "a plaza".to_owned(),
+        detector: "nanodet".to_owned(),
+        detail_px: 768,
+        min_score: 0.5,
+        threads: 1,
+    };
+    let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
+    let plaza = &report.bands["0-10"];
+    assert_eq!((plaza.images, report.bands["30-100"].images), (3, 1));
+    assert!(plaza.mae <= 1.0, "{plaza:?}");
+    assert!(
+        report.bands["30-100"].bias < -25.0,
+        "marks that nobody stands at are missed: {:?}",
+        report.bands["30-100"]
+    );
+    let json: serde_json::Value = serde_json::to_value(&report).expect("JSON");
+    for key in ["images", "mae", "rmse", "relative_error", "coverage", "bands"] {
+        assert!(json.get(key).is_some(), "{key}: {json}");
+    }
+    assert!(report::crowd_html(&report).contains("Counts on a plaza"));
+    assert!(report::crowd_png(&report).expect("drawn").starts_with(b"\x89PNG"));
+
+    std::fs::write(folder.path().join("points.json"), "{\"a.jpg\": 1}").expect("written");
+    let error = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect_err("no list").to_string();
+    assert!(error.contains("points.json: invalid type"), "{error}");
 }

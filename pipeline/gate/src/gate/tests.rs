@@ -1,8 +1,11 @@
+use std::collections::HashSet;
+
 use gatehouse_core::event::EntryLatency;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
 use gatehouse_picture::Point;
 
 use super::*;
+use crate::gallery::{Enrolled, Gallery, MatchRule};
 use crate::pass::PassKey;
 use crate::policy::LivenessPolicy;
 use crate::testing::{at, policy, template};
@@ -64,6 +67,39 @@ fn told(outcomes: &[Outcome]) -> Vec<(Decision, Reason, Method)> {
 
 const ADMITTED_BY_FACE: (Decision, Reason, Method) = (Decision::Admit, Reason::Matched, Method::Face);
 const NO_MATCH: (Decision, Reason, Method) = (Decision::Refer, Reason::NoMatch, Method::Face);
+
+#[test]
+fn whoever_withdraws_or_whose_consent_ends_in_mid_approach_is_not_admitted() {
+    let rule = MatchRule { threshold: 0.5, margin: 0.05 };
+    let now = times(0).wall();
+    let until = |ms: u64| [(Enrolled { person: ANN, consent_until: now + Duration::from_millis(ms) }, template(0.0))];
+    let gallery = |ms: u64| Gallery::new(until(ms), rule);
+    let withdrawn = gallery(60_000).with_changes(&HashSet::from([ANN]), []);
+    // One frame short of an admission, then the version without them; or a consent that ends in between.
+    for (before, after) in [(gallery(60_000), withdrawn), (gallery(50), gallery(50))] {
+        let mut gate = Gate::new(policy());
+        let mut frames = 0;
+        let mut outcomes = Vec::new();
+        for ms in (0..3000).step_by(100) {
+            let seen = gate.see(&[face(300.0, 60.0)], &found(ms));
+            outcomes.extend(seen.outcomes);
+            for probe in seen.probes {
+                let version = if frames == 0 { &before } else { &after };
+                frames += 1;
+                let matched = version.identify(&template(1.0), times(ms).wall());
+                assert_eq!(matched == Matched::Person(ANN), frames == 1, "frame {frames}");
+                outcomes.extend(gate.judge(probe.id, live(matched), &times(ms)));
+            }
+        }
+        assert_eq!(outcomes.len(), 1);
+        assert_eq!(outcomes[0].entry.decision, Decision::Refer);
+    }
+    let mut gate = Gate::new(policy());
+    let stays = gallery(60_000);
+    let matched = |_: &Gate, _: &Probe| live(stays.identify(&template(1.0), now));
+    let outcomes = show(&mut gate, (0..300).step_by(100), &[face(300.0, 60.0)], matched);
+    assert_eq!(told(&outcomes), [ADMITTED_BY_FACE], "who doesn't is");
+}
 
 #[test]
 fn an_enrolled_person_is_admitted_once_and_again_only_after_the_cool_down() {

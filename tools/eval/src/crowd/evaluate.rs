@@ -6,7 +6,7 @@ use gatehouse_core::CameraId;
 use gatehouse_core::event::SelfAssessment;
 use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
-use gatehouse_crowd::{Crowd, CrowdOptions};
+use gatehouse_crowd::{Crowd, CrowdOptions, LEAST_SCORE};
 use gatehouse_models::{PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
 use gatehouse_picture::Rect;
 
@@ -106,7 +106,7 @@ fn count(
     };
     let picture = photo.as_picture();
     let mut found = Vec::new();
-    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], options.min_score, &mut found)?;
+    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], LEAST_SCORE, &mut found)?;
     let people = found.pop().unwrap_or_default();
     let size = picture.size();
     let crowd_options = CrowdOptions {
@@ -122,7 +122,8 @@ fn count(
     let (density, _) = crowd.count(&people, size, at, verdict);
     let share = |x: f64, y: f64| [x / size.width as f64, y / size.height as f64];
     let head = |Rect { x, y, width, height }: Rect| share(f64::from(x + width / 2.0), f64::from(y + HEAD_AT * height));
-    let counted: Vec<_> = people.iter().map(|person| head(person.box_in_frame)).collect();
+    let people = people.iter().filter(|person| person.score >= options.min_score);
+    let counted: Vec<_> = people.map(|person| head(person.box_in_frame)).collect();
     let heads: Vec<_> = marked.heads.iter().map(|[x, y]| share(*x, *y)).collect();
     Ok(Some(CountedPicture {
         marked: heads.len(),
