@@ -26,32 +26,21 @@ impl WithSimd for Scan<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
         let (probe, _) = S::as_simd_f32s(self.probe);
         let mut highest = f32::NEG_INFINITY;
-        // Four rows side by side: an addition takes four cycles, and the next need not wait for it; and each part of the
-        // probe is loaded once for all four.
-        let (fours, left) = self.rows.as_chunks::<4>();
-        let (scores_of_fours, scores_left) = self.scores.split_at_mut(4 * fours.len());
-        for (rows, scores) in fours.iter().zip(scores_of_fours.as_chunks_mut::<4>().0) {
-            *scores = dots(simd, rows.each_ref(), probe);
-            highest = scores.iter().fold(highest, |highest, score| highest.max(*score));
-        }
-        for (row, score) in left.iter().zip(scores_left) {
-            [*score] = dots(simd, [row], probe);
+        for (row, score) in self.rows.iter().zip(self.scores) {
+            let (row, _) = S::as_simd_f32s(&row.0);
+            // Four sums side by side: an addition takes four cycles, and the next need not wait for it.
+            let mut sums = [simd.splat_f32s(0.0); 4];
+            for (row, probe) in row.chunks_exact(4).zip(probe.chunks_exact(4)) {
+                for ((sum, row), probe) in sums.iter_mut().zip(row).zip(probe) {
+                    *sum = simd.mul_add_e_f32s(*row, *probe, *sum);
+                }
+            }
+            let [a, b, c, d] = sums;
+            *score = simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
             highest = highest.max(*score);
         }
         highest
     }
-}
-
-#[inline(always)]
-fn dots<S: Simd, const ROWS: usize>(simd: S, rows: [&Row; ROWS], probe: &[S::f32s]) -> [f32; ROWS] {
-    let rows = rows.map(|row| S::as_simd_f32s(&row.0).0);
-    let mut sums = [simd.splat_f32s(0.0); ROWS];
-    for (i, probe) in probe.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = simd.mul_add_e_f32s(row[i], *probe, *sum);
-        }
-    }
-    sums.map(|sum| simd.reduce_sum_f32s(sum))
 }
 
 #[cfg(test)]
