@@ -9,6 +9,7 @@ use gatehouse_eval::{
 };
 use gatehouse_models::{Assets, Registry};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::exit::{self, Exit, Failure};
 use crate::print;
@@ -175,14 +176,7 @@ fn face(args: &FaceArgs) -> Result<(), Failure> {
     if let Some(path) = &args.scores {
         write(path, scores_csv(&report).as_bytes())?;
     }
-    if common.json {
-        print::line(&serde_json::to_string(&report)?)?;
-        return Ok(());
-    }
-    for line in face_lines(&report) {
-        print::line(&line)?;
-    }
-    Ok(())
+    common.print(&report, face_lines)
 }
 
 fn pad(args: &PadArgs) -> Result<(), Failure> {
@@ -195,14 +189,7 @@ fn pad(args: &PadArgs) -> Result<(), Failure> {
     let report =
         common.with_progress(|progress| gatehouse_eval::evaluate_pad(&args.dir, &options, &registry, progress))?;
     common.write(&report::pad_html(&report), report::pad_png(&report))?;
-    if common.json {
-        print::line(&serde_json::to_string(&report)?)?;
-        return Ok(());
-    }
-    for line in pad_lines(&report) {
-        print::line(&line)?;
-    }
-    Ok(())
+    common.print(&report, pad_lines)
 }
 
 fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
@@ -218,14 +205,7 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
     let report =
         common.with_progress(|progress| gatehouse_eval::evaluate_crowd(&args.dir, &options, &registry, progress))?;
     common.write(&report::crowd_html(&report), report::crowd_png(&report).map(Some))?;
-    if common.json {
-        print::line(&serde_json::to_string(&report)?)?;
-        return Ok(());
-    }
-    for line in crowd_lines(&report) {
-        print::line(&line)?;
-    }
-    Ok(())
+    common.print(&report, crowd_lines)
 }
 
 impl CommonArgs {
@@ -269,6 +249,15 @@ impl CommonArgs {
         });
         bar.finish_and_clear();
         result.map_err(|error| Failure::new(of_error(&error), error))
+    }
+
+    /// Prints the report, as JSON or in lines for a person.
+    fn print<R: Serialize>(&self, report: &R, lines: impl FnOnce(&R) -> Vec<String>) -> Result<(), Failure> {
+        let printed = if self.json { vec![serde_json::to_string(report)?] } else { lines(report) };
+        for line in printed {
+            print::line(&line)?;
+        }
+        Ok(())
     }
 
     fn write(&self, html: &str, png: Result<Option<Vec<u8>>, EvalError>) -> Result<(), Failure> {
@@ -383,9 +372,7 @@ fn crowd_lines(report: &CrowdReport) -> Vec<String> {
         ),
         row("all", &report.errors),
     ];
-    let mut bands: Vec<_> = report.bands.iter().collect();
-    bands.sort_by(|a, b| a.1.mean_marked.total_cmp(&b.1.mean_marked));
-    lines.extend(bands.into_iter().map(|(band, errors)| row(band, errors)));
+    lines.extend(report.bands_in_order().into_iter().map(|(band, errors)| row(band, errors)));
     lines.extend(report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)));
     if report.dataset.unreadable > 0 {
         lines.push(format!("note: {} picture(s) can't be read and are left out", report.dataset.unreadable));

@@ -35,6 +35,15 @@ pub struct CrowdReport {
     pub pictures: Vec<CountedPicture>,
 }
 
+impl CrowdReport {
+    /// The bands from few people to many; their names sort as text.
+    pub fn bands_in_order(&self) -> Vec<(&String, &CountErrors)> {
+        let mut bands: Vec<_> = self.bands.iter().collect();
+        bands.sort_by(|a, b| a.1.mean_marked.total_cmp(&b.1.mean_marked));
+        bands
+    }
+}
+
 /// The pictures of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CrowdDataset {

@@ -1,6 +1,6 @@
 //! The report on counts.
 
-use super::html::{list, page, percent, table};
+use super::html::{list, models, page, percent, table};
 use super::png::png;
 use super::scene::{Anchor, GRID, INK, SERIES, Scene};
 use super::svg::svg;
@@ -18,21 +18,13 @@ pub fn crowd_html(report: &CrowdReport) -> String {
         row.push(percent(e.coverage));
         row
     };
-    // A band's name says where it begins, and sorts as text.
-    let mut bands: Vec<_> = report.bands.iter().collect();
-    bands.sort_by(|a, b| a.1.mean_marked.total_cmp(&b.1.mean_marked));
     let mut by_band = vec![row("all", &report.errors)];
-    by_band.extend(bands.into_iter().map(|(band, errors)| row(band, errors)));
+    by_band.extend(report.bands_in_order().into_iter().map(|(band, errors)| row(band, errors)));
     let caption = format!("Errors in people, by how many are marked; pictures at {} pixels", report.detail_px);
     let mut body = table(&caption, &head, &by_band);
     let by_itself: Vec<_> = report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)).collect();
     body.push_str(&table("By what the counter said of itself", &head, &by_itself));
-    let models: Vec<Vec<String>> = report
-        .models
-        .iter()
-        .map(|model| vec![model.name.clone(), model.version.clone(), model.task.clone(), model.sha256.clone()])
-        .collect();
-    body.push_str(&table("Models", &["name", "version", "task", "SHA-256"], &models));
+    body.push_str(&models(&report.models));
     body.push_str(&svg(&plot(report)));
     body.push_str("<h2>Notes</h2>\n");
     body.push_str(&list(&report.notes));

@@ -1,5 +1,6 @@
 //! The page around the plots, and tables.
 
+use crate::faces::ModelFacts;
 use crate::maths::interval::Interval;
 
 /// Text as HTML shows it.
@@ -43,6 +44,13 @@ pub(super) fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Strin
     let head = row(&mut head.iter().map(|cell| (*cell).to_owned()), "th");
     let rows: String = rows.iter().map(|cells| row(&mut cells.iter().cloned(), "td")).collect();
     format!("<table><caption>{}</caption>{head}{rows}</table>\n", escape(caption))
+}
+
+/// The table of the models that were evaluated.
+pub(super) fn models(models: &[ModelFacts]) -> String {
+    let row = |m: &ModelFacts| vec![m.name.clone(), m.version.clone(), m.task.clone(), m.sha256.clone()];
+    let rows: Vec<Vec<String>> = models.iter().map(row).collect();
+    table("Models", &["name", "version", "task", "SHA-256"], &rows)
 }
 
 /// A list of sentences.

@@ -2,7 +2,7 @@
 
 use super::det::{DetSeries, det};
 use super::histogram::histogram;
-use super::html::{list, page, percent, range, table};
+use super::html::{list, models, page, percent, range, table};
 use super::png::png;
 use super::scene::Scene;
 use super::svg::svg;
@@ -42,12 +42,7 @@ pub fn pad_html(report: &PadReport) -> String {
     );
     let head = ["kind", "presentations", "errors", "95 %", "no answer", "95 %", "AUC"];
     let mut body = table(&caption, &head, &rows);
-    let models: Vec<Vec<String>> = report
-        .models
-        .iter()
-        .map(|model| vec![model.name.clone(), model.version.clone(), model.task.clone(), model.sha256.clone()])
-        .collect();
-    body.push_str(&table("Models", &["name", "version", "task", "SHA-256"], &models));
+    body.push_str(&models(&report.models));
     let plot = pad_plot(report);
     body.push_str(&plot.map_or_else(
         || "<p>No DET curve: live faces and attacks don't overlap, or there are none.</p>\n".to_owned(),
