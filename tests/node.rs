@@ -121,19 +121,19 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
     let mut counted = None;
     node.wait("a count and the grid of the same frame", |received, event| {
         match event {
-            Event::Density(density) if density.count > 0 => {
+            Event::Density(density) if density.count > 0.0 => {
                 assert_eq!(received.key, "gatehouse/v1/city/county/cell/test-site/crowd/plaza/density");
-                let zones: u32 = density.zones.iter().map(|z| z.count).sum();
+                let zones: f64 = density.zones.iter().map(|z| z.count).sum();
                 assert_eq!(zones, density.count, "the two halves of the picture are the whole");
                 let left = &density.zones[0];
-                assert_eq!(left.people_per_m2, Some(f64::from(left.count) / 100.0));
+                assert_eq!(left.people_per_m2, Some(left.count / 100.0));
                 counted = Some(density.clone());
             }
             Event::Map(map) => {
                 if let Some(density) = counted.as_ref().filter(|d| d.capture_time == map.capture_time) {
                     let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
                     assert!(
-                        (people - density.count as f32).abs() < 0.5,
+                        (f64::from(people) - density.count).abs() < 0.5,
                         "{people} in the grid, {} counted",
                         density.count
                     );

@@ -22,6 +22,7 @@ mod nearest;
 mod polygon;
 mod public_key;
 mod rate;
+mod read_crowd;
 mod read_door;
 mod read_site;
 mod reader;
@@ -49,7 +50,7 @@ pub use reference::{door_reference, reference};
 pub use schema::{door_schema, schema};
 pub use secret::{Login, Secret, SecretError, SecretRef};
 pub use site::{
-    Bus, Console, CrowdCamera, Direction, GateCamera, Levels, Liveness, MatchTarget, Models, Point, Site, SiteId,
-    Store, StreamSettings, Transport, Zone,
+    Bus, Console, CrowdCamera, Direction, GateCamera, Ground, LevelUnit, Levels, Line, Liveness, MatchTarget, Models,
+    Point, Site, SiteId, Store, StreamSettings, Surge, Transport, Zone,
 };
 pub use source::{RtspUrl, Source};

@@ -1,4 +1,4 @@
-//! A zone's polygon: enough corners, inside the picture, no crossing sides, some area.
+//! A polygon of the picture: enough corners, inside the picture, no crossing sides, some area.
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -23,7 +23,7 @@ pub(crate) fn read(at: &At<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Vec<
         items.iter().enumerate().map(|(index, item)| corner(&at.item(index, item), item)).collect();
     let corners: Vec<Corner> = corners.into_iter().collect::<Option<_>>()?;
     if let Err((message, help)) = check(&corners) {
-        at.refuse_whole(message, help.map(str::to_owned));
+        at.refuse_whole(message.replace("`polygon`", &format!("`{}`", at.name())), help.map(str::to_owned));
         return None;
     }
     Some(corners.into_iter().map(|(x, y)| Point { x: x as f32, y: y as f32 }).collect())
@@ -33,7 +33,7 @@ fn corner(at: &At<'_, '_>, item: &Spanned<DeValue<'_>>) -> Option<Corner> {
     let inside = |value: &Spanned<DeValue<'_>>| number(value.get_ref()).filter(|part| (0.0..=1.0).contains(part));
     let parts =
         item.get_ref().as_array().map(|parts| parts.iter().map(|part| (part, inside(part))).collect::<Vec<_>>());
-    let wanted = "a corner of `polygon` must be `[x, y]`, each number from 0 to 1";
+    let wanted = format!("a corner of `{}` must be `[x, y]`, each number from 0 to 1", at.name());
     match parts.as_deref() {
         Some([(_, Some(x)), (_, Some(y))]) => return Some((*x, *y)),
         Some(both @ [_, _]) => {
@@ -69,7 +69,7 @@ fn check(corners: &[Corner]) -> Result<(), (String, Option<&'static str>)> {
                 let side = |corner| format!("{} to {}", corner + 1, (corner + 1) % count + 1);
                 let message =
                     format!("`polygon` crosses itself: its side {} meets its side {}", side(first), side(second));
-                return Err((message, Some("give the corners in the order in which you would walk around the zone")));
+                return Err((message, Some("give the corners in the order in which you would walk around it")));
             }
         }
     }

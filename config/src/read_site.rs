@@ -9,10 +9,10 @@ use crate::document::{Document, Places};
 use crate::error::ConfigErrors;
 use crate::keys;
 use crate::rate::OneIn;
+use crate::read_crowd::crowd;
 use crate::reader::{Refusal, TableReader};
 use crate::site::{
-    Bus, Console, CrowdCamera, Direction, GateCamera, Levels, Liveness, MatchTarget, Models, Site, SiteId, Store,
-    StreamSettings, Transport, Zone,
+    Bus, Console, Direction, GateCamera, Liveness, MatchTarget, Models, Site, SiteId, Store, StreamSettings, Transport,
 };
 use crate::source::{self, Source};
 use crate::text_value::{area, endpoint, model_name, name, path_in, secret};
@@ -27,10 +27,10 @@ pub(crate) fn parse(text: &str, file_name: &Path) -> Result<Site, ConfigErrors> 
     SITE_FILE.parse(text, file_name, root).map(|(site, places)| Site { places, ..site })
 }
 
-type Reader<'a, 'c> = TableReader<'a, 'c>;
+pub(crate) type Reader<'a, 'c> = TableReader<'a, 'c>;
 
 /// The names given so far, each with its path.
-type Names = RefCell<Vec<(String, String)>>;
+pub(crate) type Names = RefCell<Vec<(String, String)>>;
 
 fn root(t: &mut Reader<'_, '_>) -> Option<Site> {
     let cameras = Names::default();
@@ -132,7 +132,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     })
 }
 
-fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSettings)> {
+pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSettings)> {
     let folder = t.context.folder;
     let id = t.text(&keys::CAMERA_ID, name);
     if let Some(id) = &id {
@@ -220,57 +220,4 @@ fn match_target(t: &mut Reader<'_, '_>) -> Option<MatchTarget> {
     let strangers_let_in = t.text(&keys::STRANGERS_LET_IN, |text| OneIn::parse(text).ok_or(Refusal::UNLIKE));
     let enrolled = t.integer(&keys::TARGET_ENROLLED);
     Some(MatchTarget { strangers_let_in: strangers_let_in?, enrolled: enrolled? })
-}
-
-fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCamera> {
-    let camera = camera(t, cameras);
-    let analyse_fps = t.number(&keys::CROWD_ANALYSE_FPS);
-    let detail_px = t.integer(&keys::DETAIL_PX);
-    let min_score = t.number(&keys::MIN_SCORE).map(|score| score as f32);
-    let map_columns = t.integer(&keys::MAP_COLUMNS);
-    let map_rows = t.integer(&keys::MAP_ROWS);
-    let preview = t.boolean(&keys::PREVIEW);
-    let names = Names::default();
-    let zones = t.tables(&keys::ZONE_TABLES, |t| zone(t, &names));
-    t.context.refuse_repeated(&names.into_inner(), "zone");
-    let (id, stream) = camera?;
-    let zones = zones.map(|zones| if zones.is_empty() { vec![Zone::all()] } else { zones });
-    Some(CrowdCamera {
-        id,
-        stream,
-        analyse_fps: analyse_fps?,
-        detail_px: detail_px?,
-        min_score: min_score?,
-        map_columns: map_columns?,
-        map_rows: map_rows?,
-        preview: preview?,
-        zones: zones?,
-    })
-}
-
-fn zone(t: &mut Reader<'_, '_>, names: &Names) -> Option<Zone> {
-    let id = t.text(&keys::ZONE_ID, name);
-    if let Some(id) = &id {
-        names.borrow_mut().push((t.path_of(&keys::ZONE_ID), id.clone()));
-    }
-    let polygon = t.polygon(&keys::POLYGON);
-    let area_m2 = t.number(&keys::AREA_M2);
-    let levels = t.table(&keys::LEVELS_TABLE, levels);
-    Some(Zone { id: id?, polygon: polygon?, area_m2, levels })
-}
-
-fn levels(t: &mut Reader<'_, '_>) -> Option<Levels> {
-    let medium = t.integer(&keys::LEVEL_MEDIUM);
-    let high = t.integer(&keys::LEVEL_HIGH);
-    let critical = t.integer(&keys::LEVEL_CRITICAL);
-    let levels = Levels { medium: medium?, high: high?, critical: critical? };
-    let steps = [
-        (&keys::LEVEL_MEDIUM, levels.medium, &keys::LEVEL_HIGH, levels.high),
-        (&keys::LEVEL_HIGH, levels.high, &keys::LEVEL_CRITICAL, levels.critical),
-    ];
-    for (lower, low, upper, up) in steps.into_iter().filter(|(_, low, _, up)| low >= up) {
-        let message = format!("`{}` must be more than `{}`, found {up} and {low}", upper.name, lower.name);
-        t.refuse_together(&[upper], message, None);
-    }
-    Some(levels)
 }

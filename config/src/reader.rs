@@ -126,6 +126,11 @@ impl<'a, 'c> At<'a, 'c> {
         self.context.note(Finding { span: self.span.clone(), path: self.path.clone(), message, help, local });
     }
 
+    /// The key's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.key.name
+    }
+
     /// The place of a part of the value.
     pub(crate) fn item(&self, index: usize, value: &Spanned<DeValue<'_>>) -> At<'a, 'c> {
         At { context: self.context, key: self.key, path: format!("{}[{index}]", self.path), span: value.span() }
@@ -278,6 +283,43 @@ impl<'a, 'c> TableReader<'a, 'c> {
 
     pub(crate) fn polygon(&mut self, key: &'static Key) -> Option<Vec<Point>> {
         self.value(key, polygon::read)
+    }
+
+    pub(crate) fn polygons(&mut self, key: &'static Key) -> Option<Vec<Vec<Point>>> {
+        self.value(key, |at, value| {
+            let Some(items) = value.get_ref().as_array() else {
+                at.refuse(value.get_ref(), Refusal::UNLIKE);
+                return None;
+            };
+            all(items.iter().enumerate().map(|(index, item)| polygon::read(&at.item(index, item), item)).collect())
+        })
+    }
+
+    /// As many points as the key takes.
+    pub(crate) fn points(&mut self, key: &'static Key) -> Option<Vec<[f64; 2]>> {
+        let Kind::Points { count, min, max } = key.kind else { unreachable!("{} holds no points", key.name) };
+        self.value(key, |at, value| {
+            let point = |item: &Spanned<DeValue<'_>>| {
+                let inside = |part: &Spanned<DeValue<'_>>| number(part.get_ref()).filter(|n| (min..=max).contains(n));
+                let [x, y] = item.get_ref().as_array()?.iter().collect::<Vec<_>>().try_into().ok()?;
+                Some([inside(x)?, inside(y)?])
+            };
+            let points: Option<Vec<_>> = if count == 1 {
+                point(value).map(|point| vec![point])
+            } else {
+                let items = value.get_ref().as_array().filter(|items| items.len() == count);
+                items.and_then(|items| items.iter().map(point).collect())
+            };
+            if points.is_none() {
+                at.refuse(value.get_ref(), Refusal::UNLIKE);
+            }
+            points
+        })
+    }
+
+    /// The one point that the key takes.
+    pub(crate) fn point(&mut self, key: &'static Key) -> Option<[f64; 2]> {
+        self.points(key)?.first().copied()
     }
 
     pub(crate) fn table<T>(

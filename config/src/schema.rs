@@ -56,10 +56,11 @@ fn property(key: &Key) -> Value {
         Kind::Texts(format) => {
             object(json!({ "type": "array", "items": { "type": "string", "pattern": format.pattern() } }))
         }
-        Kind::Polygon => {
-            let part = json!({ "type": "number", "minimum": 0, "maximum": 1 });
-            let corner = json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 });
-            object(json!({ "type": "array", "items": corner, "minItems": MIN_CORNERS, "maxItems": MAX_CORNERS }))
+        Kind::Polygon => object(polygon()),
+        Kind::Polygons => object(json!({ "type": "array", "items": polygon() })),
+        Kind::Points { count: 1, min, max } => object(point(*min, *max)),
+        Kind::Points { count, min, max } => {
+            object(json!({ "type": "array", "items": point(*min, *max), "minItems": count, "maxItems": count }))
         }
         Kind::Table(below) => table(below),
         Kind::Tables(below) => object(json!({ "type": "array", "items": table(below) })),
@@ -70,6 +71,15 @@ fn property(key: &Key) -> Value {
     }
     schema.extend(to_json(key.example).map(|value| ("examples".to_owned(), json!([value]))));
     Value::Object(schema)
+}
+
+fn point(min: f64, max: f64) -> Value {
+    let part = json!({ "type": "number", "minimum": min, "maximum": max });
+    json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 })
+}
+
+fn polygon() -> Value {
+    json!({ "type": "array", "items": point(0.0, 1.0), "minItems": MIN_CORNERS, "maxItems": MAX_CORNERS })
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -261,8 +261,45 @@ pub struct CrowdCamera {
     pub map_rows: usize,
     /// Whether the console shows the live picture, people pixelated.
     pub preview: bool,
+    /// What is black from the decoder on. Polygons as of a zone.
+    pub privacy: Vec<Vec<Point>>,
+    /// Where heads don't count. Polygons as of a zone.
+    pub exclude: Vec<Vec<Point>>,
+    /// How the camera looks at the ground.
+    pub ground: Option<Ground>,
     /// What is counted, at least one. Where the file has none: the whole picture, as `all`.
     pub zones: Vec<Zone>,
+    /// Lines across which people are counted.
+    pub lines: Vec<Line>,
+}
+
+/// How a camera looks at flat ground.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ground {
+    /// Four points of the picture, convex and in order, with their places on the ground in metres.
+    Points([(Point, [f64; 2]); 4]),
+    /// How it is mounted.
+    Mounting {
+        /// Of the lens above the ground, in metres, 1.8 to 200.
+        height_m: f64,
+        /// Downwards from level, in degrees, 0 to 90.
+        tilt_deg: f64,
+        /// Across the picture, in degrees, 5 to 120.
+        field_of_view_deg: f64,
+    },
+}
+
+/// A line across which people are counted. It has two ends that are apart, and `inside` is not on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The line's name, one zenoh chunk, the only one of its name at the camera.
+    pub id: String,
+    /// One end.
+    pub from: Point,
+    /// The other.
+    pub to: Point,
+    /// A point on its inner side.
+    pub inside: Point,
 }
 
 /// A part of a crowd camera's picture that is counted on its own.
@@ -276,6 +313,8 @@ pub struct Zone {
     pub area_m2: Option<f64>,
     /// From how many people on a level is reached.
     pub levels: Option<Levels>,
+    /// When people pour in.
+    pub surge: Option<Surge>,
 }
 
 impl Zone {
@@ -287,6 +326,7 @@ impl Zone {
             polygon: corners.map(|(x, y)| Point { x, y }).to_vec(),
             area_m2: None,
             levels: None,
+            surge: None,
         }
     }
 }
@@ -301,12 +341,34 @@ pub struct Point {
 }
 
 /// From how many people on a zone reaches a level: `medium` < `high` < `critical`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
     /// Worth a look.
-    pub medium: u32,
+    pub medium: f64,
     /// Time to act.
-    pub high: u32,
+    pub high: f64,
     /// Danger.
-    pub critical: u32,
+    pub critical: f64,
+    /// What they are given in.
+    pub unit: LevelUnit,
+    /// How long a level must be reached or left, up to 10 minutes.
+    pub hold: Duration,
+}
+
+/// What levels are given in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelUnit {
+    /// People in the zone.
+    People,
+    /// People per square metre of it; then its area is known, or the camera's ground.
+    PeoplePerM2,
+}
+
+/// People pour in when there are `people` more than at any time in the last `within`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Surge {
+    /// So many more, 1 or above.
+    pub people: f64,
+    /// Up to an hour.
+    pub within: Duration,
 }

@@ -52,13 +52,26 @@ pub(crate) enum Presence {
 /// What a value must be.
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Integer { min: i64, max: i64 },
-    Number { min: f64, max: f64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
     Boolean,
     OneOf(&'static [&'static str]),
     Text(Format),
     Texts(Format),
     Polygon,
+    Polygons,
+    /// So many `[x, y]`, each number within the range; one stands by itself, without a list around it.
+    Points {
+        count: usize,
+        min: f64,
+        max: f64,
+    },
     Table(&'static Table),
     Tables(&'static Table),
 }
@@ -100,6 +113,16 @@ impl fmt::Display for Kind {
                 crate::polygon::MIN_CORNERS,
                 crate::polygon::MAX_CORNERS
             ),
+            Kind::Polygons => write!(
+                f,
+                "a list of polygons, each a list of {} to {} corners `[x, y]`, each number from 0 to 1",
+                crate::polygon::MIN_CORNERS,
+                crate::polygon::MAX_CORNERS
+            ),
+            Kind::Points { count: 1, min, max } => write!(f, "a point `[x, y]`, each number from {min} to {max}"),
+            Kind::Points { count, min, max } => {
+                write!(f, "a list of {count} points `[x, y]`, each number from {min} to {max}")
+            }
             Kind::Table(table) if table.heading.starts_with('[') => write!(f, "a table, written as {}", table.heading),
             Kind::Table(table) => {
                 let keys: Vec<String> =

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_config::{
-    Bus, Console, CrowdCamera, Direction, Door, Endpoint, GateCamera, Levels, Liveness, Models, Point, SecretRef, Site,
-    SiteId, Source, Store, Transport, Zone,
+    Bus, Console, CrowdCamera, Direction, Door, Endpoint, GateCamera, Ground, LevelUnit, Levels, Line, Liveness,
+    Models, Point, SecretRef, Site, SiteId, Source, Store, Surge, Transport, Zone,
 };
 
 const MINIMAL: &str = include_str!("../examples/minimal.toml");
@@ -106,7 +106,11 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         map_columns: 32,
         map_rows: 18,
         preview: true,
+        privacy: vec![],
+        exclude: vec![],
+        ground: None,
         zones: vec![Zone::all()],
+        lines: vec![],
     };
     assert_eq!(crowds, [expected]);
     assert_eq!(
@@ -141,7 +145,13 @@ fn every_value_of_the_full_example_arrives() {
         .replace("analyse_fps = 2.0", "analyse_fps = 0.1")
         .replace("cool_down_s = 10", "cool_down_s = 0")
         .replace("grant_s = 5", "grant_s = 60")
-        .replace("preview = true", "preview = false");
+        .replace("preview = true", "preview = false")
+        .replace("critical = 4.0", "critical = 4.5")
+        .replace("people = 20, within_s", "people = 21, within_s")
+        .replace("area_m2 = 120.0", "area_m2 = 125.5")
+        .replace("[12, 20]", "[12, 20.5]")
+        .replace("inside = [0.5, 0.95]", "inside = [0.5, 0.96]")
+        .replace("height_m = 6.0", "height_m = 6.5");
     let Site { site, store, bus, console, models, gates, crowds, .. } = parse(&text);
     assert_eq!((site.area.as_str(), site.node.as_str()), ("riverside/oak-county/mill-town/cell-12", "node-9"));
     assert_eq!((store.people_limit, store.outbox, store.entry_log), (5, days(90), days(1)));
@@ -168,10 +178,20 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!((crowd.analyse_fps, crowd.preview, crowd.stream.transport), (0.1, false, Transport::Udp));
     assert_eq!(crowd.stream.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
     let [crossing, steps] = &crowd.zones[..] else { panic!("{:?}", crowd.zones) };
-    assert_eq!(crossing.polygon[1], Point { x: 0.6, y: 0.4 });
-    assert_eq!(crossing.area_m2, Some(120.0));
-    assert_eq!(crossing.levels, Some(Levels { medium: 5, high: 10, critical: 20 }));
-    assert_eq!((steps.id.as_str(), steps.polygon.len(), steps.area_m2, steps.levels), ("steps", 3, None, None));
+    let at = |x, y| Point { x, y };
+    assert_eq!((crossing.polygon[1], crossing.area_m2), (at(0.6, 0.5), None));
+    let levels = |medium, high, critical, unit, hold| Some(Levels { medium, high, critical, unit, hold });
+    assert_eq!(crossing.levels, levels(1.0, 2.0, 4.5, LevelUnit::PeoplePerM2, Duration::from_secs(10)));
+    assert_eq!(crossing.surge, Some(Surge { people: 21.0, within: Duration::from_secs(30) }));
+    assert_eq!((steps.id.as_str(), steps.polygon.len(), steps.area_m2, steps.surge), ("steps", 3, Some(125.5), None));
+    assert_eq!(steps.levels, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
+    assert_eq!((crowd.privacy[0][1], crowd.exclude[0][1]), (at(0.3, 0.0), at(0.9, 0.1)));
+    let Some(Ground::Points(points)) = crowd.ground else { panic!("{:?}", crowd.ground) };
+    assert_eq!(points[2], (at(1.0, 0.9), [12.0, 20.5]));
+    let door = Line { id: "door".into(), from: at(0.4, 0.8), to: at(0.6, 0.8), inside: at(0.5, 0.96) };
+    assert_eq!(crowd.lines, [door]);
+    let mounting = Ground::Mounting { height_m: 6.5, tilt_deg: 30.0, field_of_view_deg: 70.0 };
+    assert_eq!(crowds[1].ground, Some(mounting));
 }
 
 #[test]

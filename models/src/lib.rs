@@ -7,6 +7,7 @@
 mod align;
 mod assets;
 pub mod calibration;
+mod density;
 mod embedding;
 mod error;
 mod interface;
@@ -29,14 +30,15 @@ mod yunet;
 
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
 pub use assets::{Assets, NoAssetsFolder};
+pub use density::DensityMap;
 pub use embedding::Embedding;
 pub use error::{FileMismatch, ModelError, Recovery};
 pub use liveness::{LivenessModel, Surroundings};
 pub use manifest::{
-    Catalogue, ColourOrder, Convert, Dimension, ElementType, Input, Layout, Manifest, ManifestError, Metric, ModelFile,
-    Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
+    Catalogue, ColourOrder, Convert, CountSpread, Counting, Dimension, ElementType, HandOver, Input, Layout, Manifest,
+    ManifestError, Metric, ModelFile, Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
 };
-pub use nanodet::{PeopleScene, Person, PersonDetector};
+pub use nanodet::{PeopleReading, PeopleScene, Person, PersonDetector};
 pub use nms::suppress;
 pub use photo::{OwnedI420, PhotoError, PhotoLimits, read_photo};
 pub use placement::{Fit, Placement};

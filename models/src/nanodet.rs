@@ -1,4 +1,5 @@
-//! NanoDet, a detector of the 80 COCO classes, here for people only.
+//! NanoDet, a detector of the 80 COCO classes, here for people only; and crowd models on its backbone, which give a density map
+//! in the same pass.
 //!
 //! At strides 8, 16 and 32 each cell offers a score per class and, for each side of the box, a distribution over the
 //! distance from the cell's centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance.
@@ -6,6 +7,7 @@
 use gatehouse_picture::{Rect, Size, YuvPicture};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
+use crate::density::DensityMap;
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
 use crate::nms::suppress;
@@ -15,6 +17,10 @@ use crate::registry::Registry;
 use crate::session::{Model, Provider, SessionOptions};
 
 const STRIDES: [usize; 3] = [8, 16, 32];
+/// The output of people per cell, of models that have it.
+const DENSITY: &str = "density";
+/// Pixels of the tensor along a cell of it.
+const DENSITY_CELL_PX: usize = 8;
 const CLASSES: usize = 80;
 /// COCO's first class.
 const PERSON: usize = 0;
@@ -42,11 +48,21 @@ pub struct PeopleScene<'a> {
     pub longer_side_px: usize,
 }
 
+/// What was seen of people in one picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PeopleReading {
+    /// Those that were made out one by one, best first.
+    pub people: Vec<Person>,
+    /// All of them, spread; empty if the model has no density head.
+    pub density: DensityMap,
+}
+
 /// Finds people in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct PersonDetector {
     model: Model,
     preparation: Preparation,
+    has_density: bool,
     not_finite: u64,
 }
 
@@ -54,7 +70,8 @@ impl PersonDetector {
     /// Opens and warms up the named model.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or has not NanoDet's outputs.
+    /// If it is unknown, for another task, not the file of its manifest, or has not NanoDet's outputs. `density` is one that a
+    /// model may have.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::PersonDetection, options)?;
         for stride in STRIDES {
@@ -66,10 +83,11 @@ impl PersonDetector {
             return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
         }
         let preparation = Preparation::new(input, Fit::Scale);
-        Ok(Self { model, preparation, not_finite: 0 })
+        let has_density = model.manifest().outputs.iter().any(|output| output.name == DENSITY);
+        Ok(Self { model, preparation, has_density, not_finite: 0 })
     }
 
-    /// Finds the people of score `min_score` (0–1) and more, best first.
+    /// Finds the people of score `min_score` (0–1) and more, best first, and the density where the model has it.
     ///
     /// `results[i]` belongs to `scenes[i]`. Each picture is brought to its own size with its aspect kept: squeezed to a square,
     /// as the network's authors do it, people in a wide picture become thin, and more of them are missed. One inference for
@@ -82,10 +100,13 @@ impl PersonDetector {
         &mut self,
         scenes: &[PeopleScene<'_>],
         min_score: f32,
-        results: &mut Vec<Vec<Person>>,
+        results: &mut Vec<PeopleReading>,
     ) -> Result<(), ModelError> {
-        results.resize_with(scenes.len(), Vec::new);
-        results.iter_mut().for_each(Vec::clear);
+        results.resize_with(scenes.len(), PeopleReading::default);
+        for reading in results.iter_mut() {
+            reading.people.clear();
+            reading.density.clear();
+        }
         let placed: Vec<_> =
             scenes.iter().map(|scene| self.preparation.place(scene.picture, Some(scene.longer_side_px))).collect();
         for batch in self.preparation.batches(&placed) {
@@ -106,15 +127,24 @@ impl PersonDetector {
                         scores: scores.index_axis(Axis(0), i),
                         distances: distances.index_axis(Axis(0), i),
                     };
-                    self.not_finite += level.decode(min_score, &mut results[*scene]);
+                    self.not_finite += level.decode(min_score, &mut results[*scene].people);
+                }
+            }
+            if self.has_density {
+                let cells = [batch.len(), 1, height / DENSITY_CELL_PX, width / DENSITY_CELL_PX];
+                let maps = outputs.array(DENSITY, cells)?;
+                for (map, scene) in maps.outer_iter().zip(&batch) {
+                    let (density, placed) = (&mut results[*scene].density, &placed[*scene]);
+                    density.reset(placed.picture.size(), &placed.place, DENSITY_CELL_PX);
+                    self.not_finite += density.take(map.index_axis(Axis(0), 0));
                 }
             }
         }
-        for (people, placed) in results.iter_mut().zip(&placed) {
-            for person in people.iter_mut() {
+        for (reading, placed) in results.iter_mut().zip(&placed) {
+            for person in &mut reading.people {
                 person.box_in_frame = placed.place.rect_in_frame(person.box_in_frame);
             }
-            suppress(people, MAX_IOU, |person| (person.box_in_frame, person.score));
+            suppress(&mut reading.people, MAX_IOU, |person| (person.box_in_frame, person.score));
         }
         Ok(())
     }
@@ -129,7 +159,12 @@ impl PersonDetector {
         self.model.provider()
     }
 
-    /// How many candidates had a number that is not finite, since it was loaded. More than 0 means a broken model.
+    /// Whether it gives a density map.
+    pub fn has_density(&self) -> bool {
+        self.has_density
+    }
+
+    /// How many candidates and cells had a number that is not finite, since it was loaded. More than 0 means a broken model.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }

@@ -130,6 +130,16 @@ pub(super) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32;
     if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(D::Error::custom("a mean is a finite number")) }
 }
 
+/// Two finite numbers, the second greater.
+pub(super) fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 2], D::Error> {
+    let [from, to] = <[f32; 2]>::deserialize(deserializer)?;
+    if from.is_finite() && to.is_finite() && from < to {
+        Ok([from, to])
+    } else {
+        Err(D::Error::custom(format!("expected two numbers, the second greater, got [{from}, {to}]")))
+    }
+}
+
 /// Three numbers above 0, to divide by.
 pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 3], D::Error> {
     let values = <[f32; 3]>::deserialize(deserializer)?;

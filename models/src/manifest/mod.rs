@@ -2,6 +2,7 @@
 //! out, and the threshold with the data that it was set on.
 
 mod catalogue;
+mod counting;
 mod fields;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use catalogue::Catalogue;
+pub use counting::{CountSpread, Counting, HandOver};
 pub use fields::{Dimension, RelativePath, Sha256};
 
 use crate::calibration::Calibration;
@@ -88,6 +90,8 @@ pub struct Manifest {
     pub threshold: Option<Threshold>,
     /// Errors by threshold, where they were measured.
     pub calibration: Option<Calibration>,
+    /// How far its counts are off, where that was measured.
+    pub counting: Option<Counting>,
 }
 
 /// The file that is loaded, below the models' folder.

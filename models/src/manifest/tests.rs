@@ -51,7 +51,7 @@ fn mistakes_are_named_with_their_line() {
             "licence =",
             "license =",
             "small.toml:5: unknown field `license`, expected one of `name`, `version`, `task`, \
-          `description`, `licence`, `licence_note`, `card`, `file`, `source`, `convert`, `input`, `output`, `threshold`, `calibration`",
+          `description`, `licence`, `licence_note`, `card`, `file`, `source`, `convert`, `input`, `output`, `threshold`, `calibration`, `counting`",
         ),
         (
             "person-detection",

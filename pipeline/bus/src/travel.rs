@@ -47,17 +47,18 @@ fn schema(event: &Event) -> &'static str {
         Event::Entry(_) => "gatehouse/v1/entry",
         Event::Tally(_) => "gatehouse/v1/tally",
         Event::Density(_) => "gatehouse/v1/density",
+        Event::Level(_) => "gatehouse/v1/level",
         Event::Map(_) => "gatehouse/v1/map",
         Event::Health(_) => "gatehouse/v1/health",
         Event::Door(_) => "gatehouse/v1/door",
     }
 }
 
-/// A gate is waiting for an entry; a map is large and nobody waits for it.
+/// A gate is waiting for an entry; somebody may have to act on a level; a map is large and nobody waits for it.
 fn priority(event: &Event) -> Priority {
     match event {
         Event::Entry(_) => Priority::InteractiveHigh,
-        Event::Health(_) | Event::Door(_) => Priority::InteractiveLow,
+        Event::Health(_) | Event::Door(_) | Event::Level(_) => Priority::InteractiveLow,
         Event::Tally(_) | Event::Density(_) => Priority::Data,
         Event::Map(_) => Priority::DataLow,
     }

@@ -11,7 +11,7 @@ use ulid::Ulid;
 
 use crate::door::DoorEvent;
 use crate::health::HealthEvent;
-use crate::id::{CameraId, ZoneId};
+use crate::id::{CameraId, LineId, ZoneId};
 use crate::time::{CaptureTime, WallTime};
 
 /// Any event of a site.
@@ -24,6 +24,8 @@ pub enum Event {
     Tally(TallyEvent),
     /// A crowd camera's count per zone.
     Density(DensityEvent),
+    /// A zone of a crowd camera became fuller or emptier.
+    Level(LevelEvent),
     /// A crowd camera's density grid.
     Map(MapEvent),
     /// The state of a camera.
@@ -46,7 +48,9 @@ impl Event {
     pub fn delivery(&self) -> Delivery {
         match self {
             Self::Entry(_) => Delivery::Durable,
-            Self::Tally(_) | Self::Density(_) | Self::Map(_) | Self::Health(_) | Self::Door(_) => Delivery::LastValue,
+            Self::Tally(_) | Self::Density(_) | Self::Level(_) | Self::Map(_) | Self::Health(_) | Self::Door(_) => {
+                Delivery::LastValue
+            }
         }
     }
 
@@ -56,6 +60,7 @@ impl Event {
             Self::Entry(e) => &e.gate,
             Self::Tally(e) => &e.gate,
             Self::Density(e) => &e.camera,
+            Self::Level(e) => &e.camera,
             Self::Map(e) => &e.camera,
             Self::Health(e) => &e.camera,
             Self::Door(e) => &e.gate,
@@ -234,6 +239,16 @@ pub enum Level {
     Critical,
 }
 
+/// Between how many and how many people there are, at the coverage that the model was measured with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CountInterval {
+    /// At least so many.
+    pub low: f64,
+    /// At most so many.
+    pub high: f64,
+}
+
 /// A crowd camera's counts (`crowd/<camera>/density`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -242,14 +257,27 @@ pub struct DensityEvent {
     pub camera: CameraId,
     /// When the frame was captured.
     pub capture_time: CaptureTime,
-    /// People in the whole picture.
-    pub count: u32,
-    /// Each zone, in the order of the configuration. A person who stands in two zones counts in both.
+    /// People in the whole picture, but for the parts that the configuration leaves out; to a tenth, since a dense crowd is
+    /// measured and not counted out.
+    pub count: f64,
+    /// How sure that is; nothing where the model's error is not known or the scene is not one that it can count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<CountInterval>,
+    /// The part of the count that was measured as a density, 0–1; the rest was made out one by one.
+    pub share_by_density: f64,
+    /// Each zone, in the order of the configuration. A person who stands in two zones counts in both. Empty while the camera
+    /// doesn't look at what the zones were drawn on.
     pub zones: Vec<ZoneDensity>,
+    /// Each line, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineFlow>,
     /// The model that counted, with its version.
     pub model: String,
     /// Whether the scene is one that the model can count.
     pub self_assessment: SelfAssessment,
+    /// Where the picture has not changed since then, nothing was counted anew: these are the counts of then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged_since: Option<WallTime>,
 }
 
 /// One zone's part of a [`DensityEvent`].
@@ -258,26 +286,69 @@ pub struct DensityEvent {
 pub struct ZoneDensity {
     /// The zone.
     pub zone: ZoneId,
-    /// People whose feet are in it.
-    pub count: u32,
+    /// People who stand in it, to a tenth.
+    pub count: f64,
+    /// How sure that is, as for the whole picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<CountInterval>,
     /// People per square metre, where the zone's area is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people_per_m2: Option<f64>,
     /// How full it is, where the zone has thresholds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// Whether people are pouring in faster than the zone's rule allows, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surge: Option<bool>,
+    /// Seconds that those who are in it have been there, the median; nothing where they can't be told apart for that long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwell_s: Option<f64>,
 }
 
-/// What a counting model says of itself. A first cut: it looks at the picture and the count, not yet at an interval.
+/// How many people have crossed a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LineFlow {
+    /// The line.
+    pub line: LineId,
+    /// To its inner side.
+    #[serde(rename = "in")]
+    pub inwards: u64,
+    /// To its outer side.
+    #[serde(rename = "out")]
+    pub outwards: u64,
+    /// Since when that was counted.
+    pub since: WallTime,
+}
+
+/// A zone's level changed, or people began or ceased to pour in (`crowd/<camera>/level`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LevelEvent {
+    /// The camera.
+    pub camera: CameraId,
+    /// When the frame was captured that it changed with.
+    pub capture_time: CaptureTime,
+    /// The zone as it is now.
+    pub now: ZoneDensity,
+    /// Its level before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_before: Option<Level>,
+}
+
+/// What a counting model says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfAssessment {
-    /// People are few and the picture is sound: what this model was measured on.
+    /// A sound picture of a scene like those that the model was measured on.
     InRange,
-    /// More people, or smaller ones, than the model can tell apart; the count is a lower bound.
+    /// A scene that the model can't count: people too many, too small, or nothing like what it was measured on. The count is a
+    /// rough guess.
     OutOfRange,
-    /// The picture is black or stands still; the count says nothing.
+    /// The picture is black or stands still; nobody is counted.
     NoPicture,
+    /// The camera was moved or is covered: it doesn't look at what its zones were drawn on, and they are not counted.
+    Moved,
 }
 
 /// A crowd camera's density grid (`crowd/<camera>/map`): where in the picture people stand, without saying who.

@@ -1,4 +1,4 @@
-//! Names of cameras and zones: one chunk of a key expression each.
+//! Names of cameras, zones and lines: one chunk of a key expression each.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,4 +41,8 @@ name! {
 name! {
     /// A zone of one crowd camera. Cheap to clone.
     ZoneId
+}
+name! {
+    /// A line of one crowd camera, across which people are counted. Cheap to clone.
+    LineId
 }

@@ -28,6 +28,7 @@ impl SiteKey {
             Event::Entry(_) => self.entry(camera),
             Event::Tally(_) => format!("{self}/gate/{camera}/tally"),
             Event::Density(_) => format!("{self}/crowd/{camera}/density"),
+            Event::Level(_) => format!("{self}/crowd/{camera}/level"),
             Event::Map(_) => format!("{self}/crowd/{camera}/map"),
             Event::Health(_) => format!("{self}/camera/{camera}/health"),
             Event::Door(door) => self.door(&door.door),
@@ -75,6 +76,8 @@ pub enum Kind {
     Tally,
     /// `crowd/<camera>/density`
     Density,
+    /// `crowd/<camera>/level`
+    Level,
     /// `crowd/<camera>/map`
     Map,
     /// `camera/<camera>/health`
@@ -93,6 +96,7 @@ impl Kind {
             ("gate", "entry") => Some(Self::Entry),
             ("gate", "tally") => Some(Self::Tally),
             ("crowd", "density") => Some(Self::Density),
+            ("crowd", "level") => Some(Self::Level),
             ("crowd", "map") => Some(Self::Map),
             ("camera", "health") => Some(Self::Health),
             ("door", "state") => Some(Self::Door),
@@ -127,6 +131,7 @@ pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
         Kind::Entry => serde_json::from_slice(payload).map(Event::Entry),
         Kind::Tally => serde_json::from_slice(payload).map(Event::Tally),
         Kind::Density => serde_json::from_slice(payload).map(Event::Density),
+        Kind::Level => serde_json::from_slice(payload).map(Event::Level),
         Kind::Map => serde_json::from_slice(payload).map(Event::Map),
         Kind::Health => serde_json::from_slice(payload).map(Event::Health),
         Kind::Door => serde_json::from_slice(payload).map(Event::Door),

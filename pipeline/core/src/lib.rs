@@ -14,4 +14,4 @@ pub mod time;
 
 pub use event::Event;
 pub use frame::{Frame, FrameSink};
-pub use id::{CameraId, ZoneId};
+pub use id::{CameraId, LineId, ZoneId};

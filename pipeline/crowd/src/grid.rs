@@ -1,4 +1,4 @@
-//! The density grid: each person spread over the four cells around where they stand, so that its sum is the count.
+//! The density grid: people spread over the four cells around where they stand, so that its sum is the count.
 
 use gatehouse_picture::Point;
 
@@ -26,15 +26,15 @@ impl DensityGrid {
         Self { columns, rows, people: vec![0.0; columns * rows] }
     }
 
-    /// Empties the grid and puts one person at each normalised point; points outside the picture are moved to its edge.
-    pub fn fill(&mut self, standing_at: impl IntoIterator<Item = Point>) {
+    /// Empties the grid and puts so many people at each normalised point; points outside the picture are moved to its edge.
+    pub fn fill(&mut self, standing_at: impl IntoIterator<Item = (Point, f32)>) {
         self.people.fill(0.0);
-        for point in standing_at {
+        for (point, people) in standing_at {
             let (x0, x1, right) = self.neighbours(point.x, self.columns);
             let (y0, y1, below) = self.neighbours(point.y, self.rows);
             for (y, share_y) in [(y0, 1.0 - below), (y1, below)] {
                 for (x, share_x) in [(x0, 1.0 - right), (x1, right)] {
-                    self.people[y * self.columns + x] += share_x * share_y;
+                    self.people[y * self.columns + x] += people * share_x * share_y;
                 }
             }
         }
@@ -72,7 +72,7 @@ mod tests {
             points in proptest::collection::vec((-0.1f32..1.1, -0.1f32..1.1), 0..200), columns in 1usize..64, rows in 1usize..64,
         ) {
             let mut grid = DensityGrid::new(columns, rows);
-            grid.fill(points.iter().map(|&(x, y)| Point { x, y }));
+            grid.fill(points.iter().map(|&(x, y)| (Point { x, y }, 1.0)));
             prop_assert!((grid.sum() - points.len() as f32).abs() < 1e-2);
             let quantised = grid.quantised();
             let sum: f32 = quantised.cells.iter().map(|c| f32::from(*c) * quantised.people_per_step).sum();
@@ -84,8 +84,8 @@ mod tests {
     #[test]
     fn a_person_at_a_cells_centre_is_in_that_cell_alone() {
         let mut grid = DensityGrid::new(4, 2);
-        grid.fill([Point { x: 0.375, y: 0.75 }]);
-        assert_eq!(grid.people, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        grid.fill([(Point { x: 0.375, y: 0.75 }, 0.5)]);
+        assert_eq!(grid.people, [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0]);
         grid.fill([]);
         assert_eq!(grid.sum(), 0.0, "filling starts anew");
     }

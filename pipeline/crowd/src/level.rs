@@ -1,42 +1,156 @@
-//! How full a zone is, with hysteresis, so that a level doesn't flicker where a count hovers at its threshold.
+//! How full a zone is: levels with hysteresis and a time to hold, so that a level doesn't flicker where a count hovers at its
+//! threshold; and surges, people pouring in faster than a rule allows. Pure functions of time and counts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use gatehouse_core::event::Level;
+use gatehouse_core::time::Monotonic;
 
-/// Counts at which a zone becomes medium, high and critical; strictly increasing.
+/// A level falls once the value is so far below its threshold, as a part of it.
+const HYSTERESIS: f64 = 0.1;
+
+/// What a zone's levels go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelUnit {
+    /// People in the zone.
+    People,
+    /// People per square metre.
+    PeoplePerM2,
+}
+
+/// Values at which a zone becomes medium, high and critical; strictly increasing.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
     /// From here on medium.
-    pub medium: u32,
+    pub medium: f64,
     /// From here on high.
-    pub high: u32,
+    pub high: f64,
     /// From here on critical.
-    pub critical: u32,
+    pub critical: f64,
+    /// What they are given in.
+    pub unit: LevelUnit,
+    /// How long a level must be reached, or left, before it is taken or given up.
+    pub hold: Duration,
 }
 
 impl Thresholds {
-    fn entry(&self, level: Level) -> u32 {
+    fn entry(&self, level: Level) -> f64 {
         match level {
-            Level::Low => 0,
+            Level::Low => 0.0,
             Level::Medium => self.medium,
             Level::High => self.high,
             Level::Critical => self.critical,
         }
     }
 
-    fn reached(&self, count: u32) -> Level {
+    fn reached(&self, value: f64) -> Level {
         [Level::Critical, Level::High, Level::Medium]
             .into_iter()
-            .find(|level| count >= self.entry(*level))
+            .find(|level| value >= self.entry(*level))
             .unwrap_or(Level::Low)
     }
 
-    /// The level after `before` at this count. It rises as soon as a threshold is reached, and falls only once the count is
-    /// a tenth of the threshold, and at least one person, below it.
-    pub fn next(&self, before: Level, count: u32) -> Level {
-        let reached = self.reached(count);
+    /// The level after `before` at this value, whatever the time. It rises when a threshold is reached, and falls only once the
+    /// value is a tenth of the threshold, and at least one person, below it.
+    fn next(&self, before: Level, value: f64) -> Level {
+        let reached = self.reached(value);
         let threshold = self.entry(before);
-        let margin = threshold.div_ceil(10);
-        if reached >= before || count + margin <= threshold { reached } else { before }
+        let least = match self.unit {
+            LevelUnit::People => 1.0,
+            LevelUnit::PeoplePerM2 => 0.0,
+        };
+        let margin = (HYSTERESIS * threshold).max(least);
+        if reached >= before || value <= threshold - margin { reached } else { before }
+    }
+}
+
+/// A zone's level over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelKeeper {
+    thresholds: Thresholds,
+    level: Level,
+    /// What it is about to become, and since when.
+    coming: Option<(Level, Monotonic)>,
+}
+
+impl LevelKeeper {
+    /// At the lowest level.
+    pub fn new(thresholds: Thresholds) -> Self {
+        Self { thresholds, level: Level::Low, coming: None }
+    }
+
+    /// The level with the value of `now`, in the unit of the thresholds.
+    pub fn next(&mut self, value: f64, now: Monotonic) -> Level {
+        let next = self.thresholds.next(self.level, value);
+        if next == self.level {
+            self.coming = None;
+            return self.level;
+        }
+        // Who goes up or down goes on the same way; a level skipped on it doesn't begin the time anew.
+        let since = match self.coming {
+            Some((coming, since)) if (coming > self.level) == (next > self.level) => since,
+            _ => now,
+        };
+        self.coming = Some((next, since));
+        if now.since(since) >= self.thresholds.hold {
+            (self.level, self.coming) = (next, None);
+        }
+        self.level
+    }
+
+    /// The level as it is.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What it goes by.
+    pub fn unit(&self) -> LevelUnit {
+        self.thresholds.unit
+    }
+}
+
+/// People pour in when there are `people` more than at any time in the last `within`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SurgeRule {
+    /// So many more.
+    pub people: f64,
+    /// In this time.
+    pub within: Duration,
+}
+
+/// Whether people pour into a zone, over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurgeWatch {
+    rule: SurgeRule,
+    /// Counts of the last while, of which only those are kept that a later one is not below.
+    least: VecDeque<(Monotonic, f64)>,
+    surging: bool,
+}
+
+impl SurgeWatch {
+    /// That has seen nothing yet.
+    pub fn new(rule: SurgeRule) -> Self {
+        Self { rule, least: VecDeque::new(), surging: false }
+    }
+
+    /// Whether people pour in, with the count of `now`. It ends when the rise is half of what it began with.
+    pub fn next(&mut self, people: f64, now: Monotonic) -> bool {
+        while self.least.front().is_some_and(|(at, _)| now.since(*at) > self.rule.within) {
+            self.least.pop_front();
+        }
+        while self.least.back().is_some_and(|(_, count)| *count >= people) {
+            self.least.pop_back();
+        }
+        self.least.push_back((now, people));
+        let risen = people - self.least.front().map_or(people, |(_, least)| *least);
+        self.surging = risen >= if self.surging { self.rule.people / 2.0 } else { self.rule.people };
+        self.surging
+    }
+
+    /// Whether people pour in.
+    pub fn surging(&self) -> bool {
+        self.surging
     }
 }
 
@@ -45,28 +159,73 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const T: Thresholds = Thresholds { medium: 5, high: 20, critical: 40 };
+    const T: Thresholds =
+        Thresholds { medium: 5.0, high: 20.0, critical: 40.0, unit: LevelUnit::People, hold: Duration::ZERO };
+
+    fn at(s: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_secs(s))
+    }
 
     #[test]
     fn a_level_rises_at_its_threshold_and_falls_a_tenth_below() {
-        let mut level = Level::Low;
-        let mut at = |count| {
-            level = T.next(level, count);
-            level
-        };
-        assert_eq!([at(4), at(5), at(4)], [Level::Low, Level::Medium, Level::Low]);
-        assert_eq!([at(20), at(19), at(18)], [Level::High, Level::High, Level::Medium]);
-        assert_eq!([at(45), at(37), at(0)], [Level::Critical, Level::Critical, Level::Low]);
+        let mut keeper = LevelKeeper::new(T);
+        let mut seen = |count: f64| keeper.next(count, at(0));
+        assert_eq!(
+            [seen(4.9), seen(5.0), seen(4.1), seen(4.0)],
+            [Level::Low, Level::Medium, Level::Medium, Level::Low]
+        );
+        assert_eq!([seen(20.0), seen(18.1), seen(18.0)], [Level::High, Level::High, Level::Medium]);
+        assert_eq!([seen(45.0), seen(36.1), seen(0.0)], [Level::Critical, Level::Critical, Level::Low]);
+        let mut per_m2 = LevelKeeper::new(Thresholds { medium: 0.5, unit: LevelUnit::PeoplePerM2, ..T });
+        let mut seen = |value: f64| per_m2.next(value, at(0));
+        assert_eq!([seen(0.5), seen(0.46), seen(0.45)], [Level::Medium, Level::Medium, Level::Low]);
+    }
+
+    #[test]
+    fn a_level_that_must_hold_is_taken_and_given_up_late() {
+        let mut keeper = LevelKeeper::new(Thresholds { hold: Duration::from_secs(10), ..T });
+        let mut seen = |count: f64, s: u64| keeper.next(count, at(s));
+        assert_eq!([seen(6.0, 0), seen(6.0, 9), seen(4.0, 9)], [Level::Low; 3], "not long enough");
+        assert_eq!(
+            [seen(6.0, 10), seen(25.0, 15), seen(21.0, 20)],
+            [Level::Low, Level::Low, Level::High],
+            "still rising"
+        );
+        assert_eq!([seen(0.0, 21), seen(0.0, 30), seen(0.0, 31)], [Level::High, Level::High, Level::Low]);
+    }
+
+    #[test]
+    fn people_pour_in_when_there_are_many_more_than_a_moment_ago() {
+        let mut watch = SurgeWatch::new(SurgeRule { people: 10.0, within: Duration::from_secs(30) });
+        let mut seen = |count: f64, s: u64| watch.next(count, at(s));
+        assert_eq!([seen(5.0, 0), seen(14.9, 20), seen(15.0, 30)], [false, false, true]);
+        assert_eq!([seen(16.0, 40), seen(16.0, 62)], [false, false], "14.9 is the least of the last 30 s");
+        let slowly: Vec<_> = (0..60).map(|i| seen(16.0 + f64::from(i) * 0.3, 70 + 2 * i as u64)).collect();
+        assert_eq!(slowly, [false; 60], "4.5 more in 30 s");
     }
 
     proptest! {
         #[test]
-        fn the_same_count_again_never_changes_the_level(counts in proptest::collection::vec(0u32..60, 1..50)) {
-            let mut level = Level::Low;
+        fn the_same_count_again_never_changes_the_level(counts in proptest::collection::vec(0f64..60.0, 1..50)) {
+            let mut keeper = LevelKeeper::new(T);
             for count in counts {
-                level = T.next(level, count);
-                prop_assert_eq!(T.next(level, count), level);
+                let level = keeper.next(count, at(0));
+                prop_assert_eq!(keeper.next(count, at(0)), level);
                 prop_assert!(level >= T.reached(count), "a level is never below what the count has reached");
+            }
+        }
+
+        /// Whatever the counts do, two changes are at least the time to hold apart.
+        #[test]
+        fn a_level_is_held(counts in proptest::collection::vec(0f64..60.0, 1..200), hold in 1u64..20) {
+            let mut keeper = LevelKeeper::new(Thresholds { hold: Duration::from_secs(hold), ..T });
+            let mut changed: Option<u64> = None;
+            for (s, count) in counts.iter().enumerate() {
+                let before = keeper.level();
+                if keeper.next(*count, at(s as u64)) != before {
+                    prop_assert!(changed.is_none_or(|at| s as u64 - at >= hold));
+                    changed = Some(s as u64);
+                }
             }
         }
     }

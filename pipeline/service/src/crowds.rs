@@ -11,8 +11,8 @@ use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::{Crowd, LEAST_SCORE};
-use gatehouse_models::{PeopleScene, Person, PersonDetector};
+use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
+use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
 
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
@@ -75,23 +75,34 @@ pub(crate) fn count(
 ) {
     let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
     let mut batch = Vec::new();
-    let mut found: Vec<Vec<Person>> = Vec::new();
+    let mut readings: Vec<PeopleReading> = Vec::new();
     while batcher.collect(&mut batch) {
         let scenes: Vec<_> = batch.iter().map(CountJob::scene).collect();
-        if let Err(e) = detector.detect(&scenes, LEAST_SCORE, &mut found) {
+        if let Err(e) = detector.detect(&scenes, LEAST_SCORE, &mut readings) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, person detection failed: {e}");
             }
             continue;
         }
-        for (job, people) in batch.iter().zip(&found) {
+        for (job, reading) in batch.iter().zip(&readings) {
             job.line.analysed.fetch_add(1, Ordering::Relaxed);
             let picture = job.frame.picture();
             let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
             let (crowd, preview) = &mut *state;
-            let (density, map) = crowd.count(people, picture.size(), job.frame.times.capture, job.verdict);
-            outbound.offer(Event::Density(density));
-            outbound.offer(Event::Map(map));
+            let counted = crowd.count(&CrowdPicture {
+                reading,
+                frame: picture.size(),
+                capture_time: job.frame.times.capture,
+                arrival: job.frame.times.arrival,
+                verdict: job.verdict,
+                moved: false,
+            });
+            if let Some(events) = counted {
+                outbound.offer(Event::Density(events.density));
+                outbound.offer(Event::Map(events.map));
+                events.levels.into_iter().for_each(|level| outbound.offer(Event::Level(level)));
+            }
+            let people = &reading.people;
             let Some(preview) = preview else { continue };
             if !view.preview_wanted(&job.line.camera) {
                 // Whoever opens the console next must not see people whom the detector misses in that first frame.

@@ -91,6 +91,24 @@ pub enum NodeError {
         /// What is wrong with it.
         source: gatehouse_picture::NormalisedPolygonError,
     },
+    /// A ground calibration that fits no camera.
+    #[error("crowd camera {camera}, ground: {source}")]
+    Ground {
+        /// The camera.
+        camera: CameraId,
+        /// What is wrong with it.
+        source: gatehouse_crowd::ground::GroundError,
+    },
+    /// A zone of which a part is not on the ground.
+    #[error("crowd camera {camera}, zone {zone}: {source}; draw it lower, or give it its `area_m2`")]
+    ZoneGround {
+        /// The camera.
+        camera: CameraId,
+        /// The zone.
+        zone: String,
+        /// What is wrong with it.
+        source: gatehouse_crowd::ground::GroundError,
+    },
     /// The operating system gave no thread.
     #[error("no thread to be had: {0}")]
     Thread(std::io::Error),

@@ -6,6 +6,7 @@
 pub mod view;
 
 mod codes;
+mod crowd_rules;
 mod crowds;
 mod error;
 mod gallery_watch;

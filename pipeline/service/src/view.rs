@@ -113,7 +113,7 @@ pub struct Snapshot {
 /// One event on its way to every reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// `entry`, `tally`, `density`, `map` or `health`.
+    /// `entry`, `tally`, `density`, `level`, `map` or `health`.
     pub kind: &'static str,
     /// A [`Keyed`] event as JSON, without line breaks.
     pub json: Arc<str>,
@@ -163,6 +163,8 @@ impl NodeView {
                 camera.density = Some(Keyed { key: key.clone(), event: e.clone() });
                 "density"
             }
+            // The counts that it comes with say the same.
+            Event::Level(_) => "level",
             Event::Map(e) => {
                 camera.map = Some(Keyed { key: key.clone(), event: e.clone() });
                 "map"

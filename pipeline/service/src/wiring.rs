@@ -10,15 +10,15 @@ use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::{Crowd, CrowdOptions, Thresholds, Zone};
+use gatehouse_crowd::{Crowd, CrowdModel};
 use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, PersonDetector, Registry, SessionOptions, TemplateProtection,
 };
-use gatehouse_picture::{NormalisedPolygon, Point};
 use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;
 use crate::codes::{CodeIntake, CodeReader};
+use crate::crowd_rules;
 use crate::crowds::{self, CrowdLine, CrowdSink};
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
@@ -165,10 +165,11 @@ impl Wiring {
     fn crowds(&mut self, detector: PersonDetector, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
         let batcher = self.batcher(ends);
         let manifest = detector.manifest();
-        let model = format!("{} {}", manifest.name, manifest.version);
+        let model =
+            CrowdModel { name: format!("{} {}", manifest.name, manifest.version), counting: manifest.counting.clone() };
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
-            let crowd = Crowd::new(id.clone(), model.clone(), crowd_options(&id, camera)?);
+            let crowd = Crowd::new(id.clone(), model.clone(), crowd_rules::options(&id, camera)?);
             let line = CrowdLine::new(id.clone(), crowd, camera.detail_px, camera.preview.then(Preview::new));
             let lane = Arc::new(batcher.lane());
             let sink = CrowdSink {
@@ -188,26 +189,6 @@ impl Wiring {
 
 fn overtaken<T>(lane: &Lane<T>) -> u64 {
     lane.counts().overtaken
-}
-
-fn crowd_options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
-    let zone = |zone: &config::Zone| {
-        let corners = zone.polygon.iter().map(|p| Point { x: p.x, y: p.y }).collect();
-        let polygon = NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
-            camera: id.clone(),
-            zone: zone.id.clone(),
-            source,
-        })?;
-        let thresholds = zone.levels.map(|l| Thresholds { medium: l.medium, high: l.high, critical: l.critical });
-        Ok(Zone { id: ZoneId::new(&zone.id), polygon, area_m2: zone.area_m2, thresholds })
-    };
-    Ok(CrowdOptions {
-        zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
-        map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
-        map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
-        detail_px: camera.detail_px,
-        min_score: camera.min_score,
-    })
 }
 
 /// How a camera's stream is had, with its login.

@@ -87,7 +87,9 @@ pub(crate) fn of_node(error: &gatehouse_service::NodeError) -> Exit {
         | E::Calibration { .. }
         | E::NoCalibration { .. }
         | E::Target { .. }
-        | E::Zone { .. } => Exit::Input,
+        | E::Zone { .. }
+        | E::Ground { .. }
+        | E::ZoneGround { .. } => Exit::Input,
         E::Model(_) => Exit::Setup,
         E::StoreFolder { .. } | E::Store(_) | E::Bus(_) | E::Capture(_) | E::Thread(_) => Exit::Failed,
     }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use gatehouse_core::door::DoorEvent;
-use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
+use gatehouse_core::event::{DensityEvent, EntryEvent, LevelEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
 use schemars::schema_for;
 
@@ -25,6 +25,8 @@ enum Of {
     Tally,
     /// A crowd camera's counts, `crowd/<camera>/density`
     Density,
+    /// A zone's new level, `crowd/<camera>/level`
+    Level,
     /// A crowd camera's density grid, `crowd/<camera>/map`
     Map,
     /// A camera's state, `camera/<camera>/health`
@@ -42,6 +44,7 @@ fn of(which: Of) -> serde_json::Value {
         Of::Entry => schema_for!(EntryEvent).into(),
         Of::Tally => schema_for!(TallyEvent).into(),
         Of::Density => schema_for!(DensityEvent).into(),
+        Of::Level => schema_for!(LevelEvent).into(),
         Of::Map => schema_for!(MapEvent).into(),
         Of::Health => schema_for!(HealthEvent).into(),
         Of::Door => schema_for!(DoorEvent).into(),
@@ -61,8 +64,8 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
 
 fn events() -> serde_json::Value {
     serde_json::json!({
-        "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "map": of(Of::Map),
-        "health": of(Of::Health), "door": of(Of::Door),
+        "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "level": of(Of::Level),
+        "map": of(Of::Map), "health": of(Of::Health), "door": of(Of::Door),
     })
 }
 

@@ -6,7 +6,9 @@ use clap::Args;
 use gatehouse_bus::{Arrival, BusOptions, GapDetector, Received, RecvError, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
-use gatehouse_core::event::{Decision, DensityEvent, EntryEvent, Level, Method, Reason, SelfAssessment};
+use gatehouse_core::event::{
+    CountInterval, Decision, DensityEvent, EntryEvent, Level, LevelEvent, Method, Reason, SelfAssessment, ZoneDensity,
+};
 use gatehouse_core::health::HealthEvent;
 use gatehouse_core::key::EVERYTHING;
 use serde_json::json;
@@ -111,6 +113,7 @@ pub(crate) fn words(event: &Event) -> String {
     match event {
         Event::Entry(entry) => entry_words(entry),
         Event::Density(density) => density_words(density),
+        Event::Level(level) => level_words(level),
         Event::Map(map) => {
             let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
             format!(
@@ -175,35 +178,49 @@ fn entry_words(entry: &EntryEvent) -> String {
     )
 }
 
+fn people_words(count: f64, interval: Option<CountInterval>) -> String {
+    let interval = interval.filter(|between| between.low < between.high);
+    let between = interval.map(|between| format!(" ({:.0}–{:.0})", between.low, between.high)).unwrap_or_default();
+    format!("{count:.0}{between}")
+}
+
+fn zone_words(zone: &ZoneDensity) -> String {
+    let level = match zone.level {
+        Some(Level::Low) => " low",
+        Some(Level::Medium) => " MEDIUM",
+        Some(Level::High) => " HIGH",
+        Some(Level::Critical) => " CRITICAL",
+        None => "",
+    };
+    let surge = if zone.surge == Some(true) { " SURGE" } else { "" };
+    let per_m2 = zone.people_per_m2.map(|d| format!(" {d:.2}/m²")).unwrap_or_default();
+    let stay = zone.dwell_s.map(|s| format!(" for {s:.0} s")).unwrap_or_default();
+    format!("{} {}{per_m2}{level}{surge}{stay}", zone.zone, people_words(zone.count, zone.interval))
+}
+
 fn density_words(density: &DensityEvent) -> String {
-    let zones: Vec<String> = density
-        .zones
-        .iter()
-        .map(|zone| {
-            let level = match zone.level {
-                Some(Level::Low) => " low",
-                Some(Level::Medium) => " MEDIUM",
-                Some(Level::High) => " HIGH",
-                Some(Level::Critical) => " CRITICAL",
-                None => "",
-            };
-            let per_m2 = zone.people_per_m2.map(|d| format!(" {d:.2}/m²")).unwrap_or_default();
-            format!("{} {}{per_m2}{level}", zone.zone, zone.count)
-        })
-        .collect();
+    let zones = density.zones.iter().map(zone_words);
+    let lines = density.lines.iter().map(|l| format!("{} {} in, {} out", l.line, l.inwards, l.outwards));
+    let parts: Vec<String> = zones.chain(lines).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let doubt = match density.self_assessment {
         SelfAssessment::InRange => "",
-        SelfAssessment::OutOfRange => "; more or smaller people than the model can count, at least so many",
-        SelfAssessment::NoPicture => "; NO PICTURE, the count says nothing",
+        SelfAssessment::OutOfRange => "; UNSURE, a scene that the model can't count",
+        SelfAssessment::NoPicture => "; NO PICTURE, nobody is counted",
+        SelfAssessment::Moved => "; THE CAMERA WAS MOVED, its zones are not counted",
     };
+    let unchanged = density.unchanged_since.map(|at| format!("; unchanged since {}", time(&at))).unwrap_or_default();
     format!(
-        "{}  {:<12} density  {} {} ({}){doubt}",
+        "{}  {:<12} density  {} {}{parts}{doubt}{unchanged}",
         time(&density.capture_time.at),
         density.camera,
-        density.count,
-        if density.count == 1 { "person" } else { "people" },
-        zones.join(", ")
+        people_words(density.count, density.interval),
+        if density.count == 1.0 { "person" } else { "people" },
     )
+}
+
+fn level_words(level: &LevelEvent) -> String {
+    format!("{}  {:<12} LEVEL    {}", time(&level.capture_time.at), level.camera, zone_words(&level.now))
 }
 
 fn door_words(door: &DoorEvent) -> String {
@@ -284,23 +301,45 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_says_nothing_says_so() {
-        let density = Event::Density(DensityEvent {
+    fn a_count_says_how_sure_it_is_and_one_that_says_nothing_says_so() {
+        let zone = ZoneDensity {
+            zone: ZoneId::new("crossing"),
+            count: 4.2,
+            interval: Some(CountInterval { low: 3.0, high: 5.4 }),
+            people_per_m2: Some(0.031),
+            level: Some(Level::Medium),
+            surge: Some(true),
+            dwell_s: Some(12.4),
+        };
+        let mut density = DensityEvent {
             camera: CameraId::new("plaza"),
             capture_time: WHEN,
-            count: 6,
-            zones: vec![gatehouse_core::event::ZoneDensity {
-                zone: ZoneId::new("crossing"),
-                count: 4,
-                people_per_m2: Some(0.031),
-                level: Some(Level::Medium),
-            }],
+            count: 6.0,
+            interval: None,
+            share_by_density: 0.0,
+            zones: vec![zone.clone()],
+            lines: Vec::new(),
             model: "nanodet".into(),
-            self_assessment: SelfAssessment::NoPicture,
-        });
+            self_assessment: SelfAssessment::InRange,
+            unchanged_since: None,
+        };
         assert_eq!(
-            words(&density),
-            "14:13:20.250Z  plaza        density  6 people (crossing 4 0.03/m² MEDIUM); NO PICTURE, the count says nothing"
+            words(&Event::Density(density.clone())),
+            "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s"
         );
+        density.zones.clear();
+        density.self_assessment = SelfAssessment::NoPicture;
+        density.count = 0.0;
+        assert_eq!(
+            words(&Event::Density(density)),
+            "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
+        );
+        let level = LevelEvent {
+            camera: CameraId::new("plaza"),
+            capture_time: WHEN,
+            now: ZoneDensity { surge: None, dwell_s: None, interval: None, ..zone },
+            level_before: Some(Level::Low),
+        };
+        assert_eq!(words(&Event::Level(level)), "14:13:20.250Z  plaza        LEVEL    crossing 4 0.03/m² MEDIUM");
     }
 }

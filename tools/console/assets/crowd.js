@@ -17,6 +17,7 @@ export function buildTiles(store, show) {
       el("div", { class: "tile-head" }, el("h3", {}, choose)),
       el("p", { class: "total" },
         el("b", { "data-testid": `count-${camera.id}` }, "–"),
+        el("span", { class: "between", title: t("crowd.between"), "data-testid": `between-${camera.id}` }, ""),
         el("span", {}, t("crowd.people")),
         el("em", { class: "old-mark", "data-testid": `old-${camera.id}`, hidden: true }, t("crowd.old"))),
       el("p", { class: "note", hidden: true }, icon("warning"), el("span", {})),
@@ -49,9 +50,13 @@ export function updateTile(camera) {
   // A count that the model itself doesn't stand by isn't shown as one.
   const shown = (count) => {
     if (assessment === "no_picture") return "–";
-    return assessment === "out_of_range" ? `≥ ${number(count)}` : number(count);
+    return assessment === "out_of_range" ? `~ ${number(count)}` : number(count);
   };
+  const between = ({ interval }) => interval && interval.low < interval.high
+    ? `${number(interval.low)}–${number(interval.high)}`
+    : "";
   setText(tile.querySelector(".total b"), shown(density.count));
+  setText(tile.querySelector(".between"), between(density));
   const note = tile.querySelector(".note");
   note.hidden = assessment === "in_range";
   setText(note.lastElementChild, note.hidden ? "" : t(`crowd.${assessment}`));
@@ -63,15 +68,20 @@ export function updateTile(camera) {
     const row = tile.querySelector(`[data-zone="${CSS.escape(zone.zone)}"]`);
     if (!row) continue;
     setText(row.querySelector(".number"), shown(zone.count));
+    row.querySelector(".number").title = between(zone);
     setText(row.querySelector(".per-m2"), zone.people_per_m2 === undefined ? "" : number(zone.people_per_m2, 2));
     row.querySelector(".level").className = `level ${zone.level ?? "none"}`;
-    setText(row.querySelector(".word"), t(`level.${zone.level ?? "none"}`));
+    const level = t(`level.${zone.level ?? "none"}`);
+    setText(row.querySelector(".word"), zone.surge ? `${level} · ${t("crowd.surge")}` : level);
   }
   const captured = {
     time: moment(new Date(density.capture_time.at)),
     error: number(density.capture_time.error_ms / 1000, 1),
   };
   const words = [t("crowd.captured", captured), t("crowd.model", { model: density.model })];
+  for (const line of density.lines ?? []) {
+    words.unshift(t("crowd.line", { line: line.line, in: number(line.in), out: number(line.out) }));
+  }
   setText(tile.querySelector(".tile-foot"), words.join(" · "));
   updateAge(camera);
 }

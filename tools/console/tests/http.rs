@@ -93,7 +93,7 @@ async fn the_snapshot_is_the_last_word_of_every_camera() {
     let [gate, crowd] = [&snapshot["cameras"][0], &snapshot["cameras"][1]];
     assert_eq!((gate["id"].as_str(), gate["role"].as_str()), (Some(GATE), Some("gate")));
     assert_eq!(gate["health"]["event"]["reason"], "connection refused");
-    assert_eq!((&crowd["density"]["event"]["count"], &crowd["map"]), (&8.into(), &Value::Null));
+    assert_eq!((&crowd["density"]["event"]["count"], &crowd["map"]), (&8.0.into(), &Value::Null));
     assert_eq!(crowd["zones"][1]["polygon"].as_array().map(Vec::len), Some(4));
     let sequences: Vec<_> =
         snapshot["entries"].as_array().into_iter().flatten().map(|e| &e["event"]["sequence"]).collect();

@@ -91,6 +91,6 @@ fn there_are_words_for_whatever_the_node_says() {
     has_words("reason", &reasons, "");
     has_words("method", &[Method::Face, Method::Qr, Method::QrAndFace], "");
     has_words("level", &[Level::Low, Level::Medium, Level::High, Level::Critical], "");
-    has_words("crowd", &[SelfAssessment::OutOfRange, SelfAssessment::NoPicture], "");
+    has_words("crowd", &[SelfAssessment::OutOfRange, SelfAssessment::NoPicture, SelfAssessment::Moved], "");
     has_words("role", &[CameraRole::Gate, CameraRole::Crowd], "");
 }

@@ -111,10 +111,22 @@ pub(crate) fn density(camera: &str, count: u32) -> Event {
     Event::Density(DensityEvent {
         camera: CameraId::new(camera),
         capture_time: capture_time(0),
-        count,
-        zones: vec![ZoneDensity { zone: ZoneId::new("all"), count, people_per_m2: Some(0.25), level: None }],
+        count: count.into(),
+        interval: None,
+        share_by_density: 0.0,
+        zones: vec![ZoneDensity {
+            zone: ZoneId::new("all"),
+            count: count.into(),
+            interval: None,
+            people_per_m2: Some(0.25),
+            level: None,
+            surge: None,
+            dwell_s: None,
+        }],
+        lines: Vec::new(),
         model: "nanodet 1".to_owned(),
         self_assessment: SelfAssessment::InRange,
+        unchanged_since: None,
     })
 }
 

@@ -12,8 +12,8 @@ pub(crate) struct Tally {
     pictures: u64,
     densities: u64,
     counted: u64,
-    fewest: Option<u32>,
-    most: u32,
+    fewest: Option<f64>,
+    most: f64,
 }
 
 impl Tally {
@@ -29,11 +29,11 @@ impl Tally {
             },
             Event::Density(density) => {
                 self.densities += 1;
-                self.counted += u64::from(density.count > 0);
+                self.counted += u64::from(density.count > 0.0);
                 self.fewest = Some(self.fewest.map_or(density.count, |fewest| fewest.min(density.count)));
                 self.most = self.most.max(density.count);
             }
-            Event::Tally(_) | Event::Map(_) | Event::Health(_) | Event::Door(_) => {}
+            Event::Tally(_) | Event::Level(_) | Event::Map(_) | Event::Health(_) | Event::Door(_) => {}
         }
     }
 
@@ -51,7 +51,7 @@ impl Tally {
             self.referred,
             self.pictures,
             self.densities,
-            self.fewest.unwrap_or(0),
+            self.fewest.unwrap_or(0.0),
             self.most,
             if self.complete() { "all was seen" } else { "NOT all was seen" }
         )

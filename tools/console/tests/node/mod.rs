@@ -89,11 +89,12 @@ fn event(kind: &str, camera: &str, payload: &serde_json::Value) -> Event {
 }
 
 pub(crate) fn density(count: u32, zones: [(u32, &str); 2]) -> Event {
-    let zone = |id: &str, (count, level): (u32, &str)| json!({ "zone": id, "count": count, "level": level });
+    let zone = |id: &str, (count, level): (u32, &str)| json!({ "zone": id, "count": f64::from(count), "level": level });
     let payload = json!({
         "camera": CROWD,
         "capture_time": { "at": now(), "source": "rtcp", "error_ms": 100 },
-        "count": count,
+        "count": f64::from(count),
+        "share_by_density": 0.0,
         "zones": [zone("steps", zones[0]), zone("crossing", zones[1])],
         "model": "nanodet-plus",
         "self_assessment": "in_range",

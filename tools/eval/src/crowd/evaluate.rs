@@ -6,18 +6,14 @@ use gatehouse_core::CameraId;
 use gatehouse_core::event::SelfAssessment;
 use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
-use gatehouse_crowd::{Crowd, CrowdOptions, LEAST_SCORE};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
-use gatehouse_picture::Rect;
 
 use super::points::{self, Marked};
 use super::report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport, band, game};
 use crate::acquire::manifest;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
-
-/// Where in a person's box the head is marked, as a share of the box's height.
-const HEAD_AT: f32 = 0.08;
 
 /// What to evaluate, and how.
 #[derive(Debug, Clone)]
@@ -74,10 +70,7 @@ pub fn evaluate_crowd(
         min_score: options.min_score,
         bands: by(&|picture| band(picture.marked)),
         by_self_assessment: by(&|picture| said(picture.self_assessment).to_owned()),
-        notes: vec![
-            "Counts come without an interval, so their coverage is not known.".to_owned(),
-            "Each picture is counted by itself; a camera's counts rest on one frame as well.".to_owned(),
-        ],
+        notes: vec!["Each picture is counted by itself; a camera's counts rest on several.".to_owned()],
         errors,
         pictures,
     })
@@ -88,6 +81,7 @@ fn said(of_itself: SelfAssessment) -> &'static str {
         SelfAssessment::InRange => "in_range",
         SelfAssessment::OutOfRange => "out_of_range",
         SelfAssessment::NoPicture => "no_picture",
+        SelfAssessment::Moved => "moved",
     }
 }
 
@@ -105,31 +99,43 @@ fn count(
         }
     };
     let picture = photo.as_picture();
-    let mut found = Vec::new();
-    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], LEAST_SCORE, &mut found)?;
-    let people = found.pop().unwrap_or_default();
-    let size = picture.size();
-    let crowd_options = CrowdOptions {
+    let mut readings = Vec::new();
+    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], LEAST_SCORE, &mut readings)?;
+    let reading = readings.pop().unwrap_or_default();
+    let frame = picture.size();
+    let arrival = Monotonic::from_start(std::time::Duration::ZERO);
+    let verdict = PictureCheck::default().judge(&picture, arrival);
+    let capture_time = CaptureTime { at: WallTime::from_unix_nanos(0), source: ClockSource::Arrival, error_ms: 0 };
+    let manifest = detector.manifest();
+    let model = CrowdModel { name: manifest.name.clone(), counting: manifest.counting.clone() };
+    let mut crowd = Crowd::new(CameraId::new("picture"), model, crowd_options(options));
+    let picture = CrowdPicture { reading: &reading, frame, capture_time, arrival, verdict, moved: false };
+    let Some(events) = crowd.count(&picture) else {
+        unreachable!("pictures that don't follow each other are counted one by one")
+    };
+    let counted: Vec<_> =
+        crowd.heads().map(|(head, people)| ([f64::from(head.x), f64::from(head.y)], f64::from(people))).collect();
+    let share = |[x, y]: &[f64; 2]| [x / frame.width as f64, y / frame.height as f64];
+    let heads: Vec<_> = marked.heads.iter().map(share).collect();
+    Ok(Some(CountedPicture {
+        marked: heads.len(),
+        counted: events.density.count,
+        interval: events.density.interval.map(|interval| [interval.low, interval.high]),
+        game: game(&counted, &heads),
+        self_assessment: events.density.self_assessment,
+    }))
+}
+
+fn crowd_options(options: &CrowdEvalOptions) -> CrowdOptions {
+    CrowdOptions {
         zones: Vec::new(),
+        excluded: Vec::new(),
+        lines: Vec::new(),
+        ground: None,
         map_columns: 1,
         map_rows: 1,
         detail_px: options.detail_px,
         min_score: options.min_score,
-    };
-    let verdict = PictureCheck::default().judge(&picture, Monotonic::from_start(std::time::Duration::ZERO));
-    let at = CaptureTime { at: WallTime::from_unix_nanos(0), source: ClockSource::Arrival, error_ms: 0 };
-    let mut crowd = Crowd::new(CameraId::new("picture"), options.detector.clone(), crowd_options);
-    let (density, _) = crowd.count(&people, size, at, verdict);
-    let share = |x: f64, y: f64| [x / size.width as f64, y / size.height as f64];
-    let head = |Rect { x, y, width, height }: Rect| share(f64::from(x + width / 2.0), f64::from(y + HEAD_AT * height));
-    let people = people.iter().filter(|person| person.score >= options.min_score);
-    let counted: Vec<_> = people.map(|person| head(person.box_in_frame)).collect();
-    let heads: Vec<_> = marked.heads.iter().map(|[x, y]| share(*x, *y)).collect();
-    Ok(Some(CountedPicture {
-        marked: heads.len(),
-        counted: f64::from(density.count),
-        interval: None,
-        game: game(&counted, &heads),
-        self_assessment: density.self_assessment,
-    }))
+        follows: false,
+    }
 }

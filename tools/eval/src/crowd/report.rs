@@ -86,8 +86,10 @@ pub struct CountErrors {
     pub bias: f64,
     /// Mean of the absolute error over the marked people (over 1 where nobody is).
     pub relative_error: f64,
-    /// Share of the pictures whose interval holds the truth; null as long as counts come without one.
+    /// Share of those pictures whose interval holds the truth; null where no count came with one.
     pub coverage: Option<f64>,
+    /// Share of the pictures whose count came with an interval.
+    pub with_interval: f64,
     /// Mean GAME of levels 1 to 3, in people.
     pub game: [f64; 3],
 }
@@ -98,9 +100,9 @@ impl CountErrors {
         let images = pictures.clone().count();
         let mean = |value: &dyn Fn(&CountedPicture) -> f64| pictures.clone().map(value).sum::<f64>() / images as f64;
         let error = |p: &CountedPicture| p.counted - p.marked as f64;
-        let holds = |p: &CountedPicture| {
-            p.interval.map(|[low, high]| f64::from(u8::from((low..=high).contains(&(p.marked as f64)))))
-        };
+        let with_interval = pictures.clone().filter_map(|p| p.interval.map(|interval| (p.marked as f64, interval)));
+        let sure = with_interval.clone().count();
+        let held = with_interval.filter(|(marked, [low, high])| (low..=high).contains(&marked)).count();
         (images > 0).then(|| Self {
             images,
             mean_marked: mean(&|p| p.marked as f64),
@@ -108,7 +110,8 @@ impl CountErrors {
             rmse: mean(&|p| error(p).powi(2)).sqrt(),
             bias: mean(&error),
             relative_error: mean(&|p| error(p).abs() / p.marked.max(1) as f64),
-            coverage: pictures.clone().map(holds).sum::<Option<f64>>().map(|held| held / images as f64),
+            coverage: (sure > 0).then(|| held as f64 / sure as f64),
+            with_interval: sure as f64 / images as f64,
             game: [0, 1, 2].map(|level| mean(&|p| p.game[level])),
         })
     }
@@ -123,8 +126,8 @@ pub(super) fn band(marked: usize) -> String {
     }
 }
 
-/// [`CountedPicture::game`] of counted and marked places, both in 0–1.
-pub(super) fn game(counted: &[[f64; 2]], marked: &[[f64; 2]]) -> [f64; 3] {
+/// [`CountedPicture::game`] of counted places, each with so many people, and marked ones; both in 0–1.
+pub(super) fn game(counted: &[([f64; 2], f64)], marked: &[[f64; 2]]) -> [f64; 3] {
     [1u32, 2, 3].map(|level| {
         let side = 2usize.pow(level);
         let mut cells = vec![0.0f64; side * side];
@@ -133,7 +136,7 @@ pub(super) fn game(counted: &[[f64; 2]], marked: &[[f64; 2]]) -> [f64; 3] {
             let at = |share: f64| ((share * side as f64) as usize).min(side - 1);
             at(y) * side + at(x)
         };
-        counted.iter().for_each(|place| cells[cell(*place)] += 1.0);
+        counted.iter().for_each(|(place, people)| cells[cell(*place)] += people);
         marked.iter().for_each(|place| cells[cell(*place)] -= 1.0);
         cells.iter().map(|error| error.abs()).sum()
     })
@@ -155,7 +158,9 @@ mod tests {
         assert!((errors.rmse - 5f64.sqrt()).abs() < 1e-12 && (errors.relative_error - 0.65).abs() < 1e-12);
         assert_eq!((errors.coverage, errors.game), (Some(0.5), [1.0, 2.0, 3.0]));
         let without = [picture(1, 1.0, None), picture(1, 1.0, Some([0.0, 2.0]))];
-        assert_eq!(CountErrors::of(without.iter()).expect("two").coverage, None);
+        let errors = CountErrors::of(without.iter()).expect("two");
+        assert_eq!((errors.coverage, errors.with_interval), (Some(1.0), 0.5), "of those that have one");
+        assert_eq!(CountErrors::of(without[..1].iter()).expect("one").coverage, None);
         assert_eq!(CountErrors::of([].iter()), None);
     }
 
@@ -168,9 +173,9 @@ mod tests {
     #[test]
     fn game_counts_people_in_the_wrong_part_twice() {
         let (left, right) = ([0.1, 0.1], [0.9, 0.1]);
-        assert_eq!(game(&[left], &[left]), [0.0; 3]);
-        assert_eq!(game(&[left], &[right]), [2.0; 3]);
-        assert_eq!(game(&[left], &[[0.2, 0.1]]), [0.0, 0.0, 2.0]);
-        assert_eq!(game(&[[-0.5, 2.0]], &[[0.0, 0.999]]), [0.0; 3], "beyond the edge is at the edge");
+        assert_eq!(game(&[(left, 1.0)], &[left]), [0.0; 3]);
+        assert_eq!(game(&[(left, 1.0)], &[right]), [2.0; 3]);
+        assert_eq!(game(&[(left, 0.5), (left, 0.5)], &[[0.2, 0.1]]), [0.0, 0.0, 2.0]);
+        assert_eq!(game(&[([-0.5, 2.0], 1.0)], &[[0.0, 0.999]]), [0.0; 3], "beyond the edge is at the edge");
     }
 }

@@ -1,0 +1,146 @@
+//! Density maps: people per cell of a picture. A map's integral is the count (Lempitsky, Zisserman: "Learning to count objects
+//! in images", 2010).
+
+use gatehouse_picture::{Point, Size};
+use ndarray::ArrayView2;
+
+use crate::placement::Placement;
+
+/// People per cell, row by row from the top left; a person counts where the head is. Empty where a model makes none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DensityMap {
+    columns: usize,
+    rows: usize,
+    cell_in_frame: (f32, f32),
+    people: Vec<f32>,
+}
+
+impl DensityMap {
+    /// No map.
+    pub fn clear(&mut self) {
+        self.columns = 0;
+        self.rows = 0;
+        self.people.clear();
+    }
+
+    /// An empty map over a picture of size `frame`, for cells of `cell_px` pixels of the picture at `place` in a tensor.
+    pub fn reset(&mut self, frame: Size, place: &Placement, cell_px: usize) {
+        let in_tensor = place.in_tensor();
+        self.columns = in_tensor.width.div_ceil(cell_px);
+        self.rows = in_tensor.height.div_ceil(cell_px);
+        self.cell_in_frame = (
+            cell_px as f32 * frame.width as f32 / in_tensor.width as f32,
+            cell_px as f32 * frame.height as f32 / in_tensor.height as f32,
+        );
+        self.people.clear();
+        self.people.resize(self.columns * self.rows, 0.0);
+    }
+
+    /// Takes the map that a model gave, whose cells beyond the picture are left out. Less than nobody is nobody; so is what is not
+    /// finite. Returns how many cells were not.
+    pub(crate) fn take(&mut self, map: ArrayView2<'_, f32>) -> u64 {
+        let mut not_finite = 0;
+        for (row, cells) in map.rows().into_iter().take(self.rows).enumerate() {
+            let into = &mut self.people[row * self.columns..(row + 1) * self.columns];
+            for (cell, value) in into.iter_mut().zip(cells) {
+                not_finite += u64::from(!value.is_finite());
+                *cell = if value.is_finite() { value.max(0.0) } else { 0.0 };
+            }
+        }
+        not_finite
+    }
+
+    /// Whether there is no map.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty()
+    }
+
+    /// Cells in a row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// People in each cell, row by row.
+    pub fn people(&self) -> &[f32] {
+        &self.people
+    }
+
+    /// The same, to be changed.
+    pub fn people_mut(&mut self) -> &mut [f32] {
+        &mut self.people
+    }
+
+    /// Width and height of a cell in pixels of the picture.
+    pub fn cell_in_frame(&self) -> (f32, f32) {
+        self.cell_in_frame
+    }
+
+    /// Each cell's middle, in pixels of the picture, with its people.
+    pub fn cells(&self) -> impl Iterator<Item = (Point, f32)> {
+        let (width, height) = self.cell_in_frame;
+        self.people.iter().enumerate().map(move |(i, people)| {
+            let (column, row) = (i % self.columns, i / self.columns);
+            (Point { x: (column as f32 + 0.5) * width, y: (row as f32 + 0.5) * height }, *people)
+        })
+    }
+
+    /// The cell that a point of the picture lies in; of a point beyond the edge, the nearest.
+    ///
+    /// # Panics
+    /// If there is no map.
+    pub fn cell_at(&self, in_frame: Point) -> usize {
+        // `as` stays at 0 for what is negative or no number.
+        let at = |value: f32, cell: f32, cells: usize| ((value / cell) as usize).min(cells - 1);
+        let (width, height) = self.cell_in_frame;
+        at(in_frame.y, height, self.rows) * self.columns + at(in_frame.x, width, self.columns)
+    }
+
+    /// People in all of it.
+    pub fn sum(&self) -> f32 {
+        self.people.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr2;
+
+    use super::*;
+    use crate::placement::Fit;
+
+    fn map(width: usize, height: usize) -> DensityMap {
+        let frame = Size { width, height };
+        let place = Placement::new(frame, Size { width: 32, height: 32 }, Fit::Scale);
+        let mut map = DensityMap::default();
+        map.reset(frame, &place, 8);
+        map
+    }
+
+    #[test]
+    fn cells_lie_where_the_picture_does() {
+        // 32 × 18 of the tensor: 4 columns, and 3 rows of which the last is a quarter picture.
+        let mut map = map(640, 360);
+        assert_eq!((map.columns(), map.rows(), map.cell_in_frame()), (4, 3, (160.0, 160.0)));
+        assert_eq!(map.cell_at(Point { x: 170.0, y: 330.0 }), 9);
+        assert_eq!(map.cell_at(Point { x: -5.0, y: 9e9 }), 8, "beyond the edge is the nearest");
+        let padded = arr2(&[[1.0, 2.0, 0.5, 0.0], [0.0; 4], [0.0, 0.0, 0.0, 1.5], [7.0; 4]]);
+        assert_eq!(map.take(padded.view()), 0);
+        assert_eq!(map.sum(), 5.0, "the row that has nothing of the picture is left out");
+        let last = map.cells().last();
+        assert_eq!(last, Some((Point { x: 560.0, y: 400.0 }, 1.5)));
+    }
+
+    #[test]
+    fn what_is_no_number_of_people_is_nobody() {
+        let mut map = map(64, 32);
+        let odd = arr2(&[[f32::NAN, f32::INFINITY, -3.0, 1.0], [0.0; 4]]);
+        assert_eq!((map.take(odd.view()), map.sum()), (2, 1.0));
+        map.clear();
+        assert!(map.is_empty() && map.sum() == 0.0);
+    }
+}

@@ -1,0 +1,255 @@
+use gatehouse_core::ZoneId;
+use gatehouse_core::event::Level;
+use gatehouse_core::time::ClockSource;
+use gatehouse_models::{CountSpread, Fit, HandOver, Placement};
+
+use super::*;
+use crate::level::{LevelUnit, SurgeRule, Thresholds};
+
+const FRAME: Size = Size { width: 1000, height: 500 };
+
+fn when(ms: u64) -> (CaptureTime, Monotonic) {
+    let nanos = i64::try_from(ms * 1_000_000).expect("a small number");
+    let at = WallTime::from_unix_nanos(nanos);
+    (CaptureTime { at, source: ClockSource::Arrival, error_ms: 600 }, Monotonic::from_start(Duration::from_millis(ms)))
+}
+
+fn person(foot_x: f32, foot_y: f32, height: f32, score: f32) -> Person {
+    let box_in_frame = Rect { x: foot_x - 20.0, y: foot_y - height, width: 40.0, height };
+    Person { box_in_frame, score }
+}
+
+fn at(x: f32, y: f32) -> Point {
+    Point { x, y }
+}
+
+fn rectangle(left: f32, top: f32, right: f32, bottom: f32) -> NormalisedPolygon {
+    let corners = vec![at(left, top), at(right, top), at(right, bottom), at(left, bottom)];
+    NormalisedPolygon::new(corners).expect("a rectangle")
+}
+
+fn zone(id: &str, polygon: NormalisedPolygon) -> Zone {
+    Zone { id: ZoneId::new(id), polygon, area_m2: None, thresholds: None, surge: None }
+}
+
+fn options(follows: bool) -> CrowdOptions {
+    let levels = Thresholds { medium: 2.0, high: 3.0, critical: 4.0, unit: LevelUnit::People, hold: Duration::ZERO };
+    let left = Zone { area_m2: Some(50.0), ..zone("left", rectangle(0.0, 0.0, 0.5, 1.0)) };
+    let all = Zone { thresholds: Some(levels), ..zone("all", NormalisedPolygon::whole()) };
+    CrowdOptions {
+        zones: vec![left, all],
+        excluded: Vec::new(),
+        lines: Vec::new(),
+        ground: None,
+        map_columns: 8,
+        map_rows: 4,
+        detail_px: 500,
+        min_score: 0.5,
+        follows,
+    }
+}
+
+fn detector_alone() -> CrowdModel {
+    CrowdModel { name: "nanodet".into(), counting: None }
+}
+
+fn with_density() -> CrowdModel {
+    let spread = |floor, all| CountSpread { floor, each: 0.0, all };
+    let counting = Counting {
+        coverage: 0.9,
+        dataset: "none".into(),
+        pictures: 1,
+        one_by_one: spread(1.0, 0.0),
+        by_density: spread(0.0, 0.2),
+        hand_over: Some(HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 2.0], square_px: 80 }),
+        most_people: 1000.0,
+    };
+    CrowdModel { name: "crowd".into(), counting: Some(counting) }
+}
+
+fn crowd(model: CrowdModel, options: CrowdOptions) -> Crowd {
+    Crowd::new(CameraId::new("plaza"), model, options)
+}
+
+fn reading(people: &[Person]) -> PeopleReading {
+    PeopleReading { people: people.to_vec(), density: DensityMap::default() }
+}
+
+/// With so many people in each cell of the left half.
+fn packed(people: &[Person], in_cell: f32) -> PeopleReading {
+    let mut density = DensityMap::default();
+    density.reset(FRAME, &Placement::new(FRAME, Size { width: 500, height: 500 }, Fit::Scale), 8);
+    let columns = density.columns();
+    let cells = density.people_mut().iter_mut().enumerate();
+    cells.for_each(|(i, cell)| *cell = if i % columns < columns / 2 { in_cell } else { 0.0 });
+    PeopleReading { people: people.to_vec(), density }
+}
+
+fn count(crowd: &mut Crowd, reading: &PeopleReading, ms: u64, verdict: PictureVerdict) -> Option<CrowdEvents> {
+    let (capture_time, arrival) = when(ms);
+    crowd.count(&CrowdPicture { reading, frame: FRAME, capture_time, arrival, verdict, moved: false })
+}
+
+fn still(model: CrowdModel, reading: &PeopleReading) -> CrowdEvents {
+    count(&mut crowd(model, options(false)), reading, 0, PictureVerdict::Sound).expect("counted by itself")
+}
+
+fn map_sum(map: &MapEvent) -> f64 {
+    map.cells.iter().map(|c| f64::from(*c) * f64::from(map.people_per_step)).sum()
+}
+
+#[test]
+fn people_count_in_the_zones_where_their_feet_are() {
+    let people = [person(100.0, 400.0, 120.0, 0.9), person(700.0, 500.0, 120.0, 0.6), person(200.0, 300.0, 90.0, 0.4)];
+    let CrowdEvents { density, map, levels } = still(detector_alone(), &reading(&people));
+    assert_eq!(density.count, 2.0, "the doubtful third is left out");
+    let counts: Vec<_> = density.zones.iter().map(|z| (z.zone.as_str(), z.count, z.people_per_m2, z.level)).collect();
+    assert_eq!(counts, [("left", 1.0, Some(0.02), None), ("all", 2.0, None, Some(Level::Medium))]);
+    assert!((map_sum(&map) - 2.0).abs() < 0.05, "{}", map_sum(&map));
+    assert_eq!((density.self_assessment, density.interval), (SelfAssessment::InRange, None));
+    assert_eq!(levels.len(), 1);
+    assert_eq!((levels[0].now.zone.as_str(), levels[0].level_before), ("all", Some(Level::Low)));
+}
+
+#[test]
+fn a_count_that_cannot_be_trusted_says_so() {
+    let assess = |people: &[Person]| still(detector_alone(), &reading(people)).density.self_assessment;
+    assert_eq!(assess(&[]), SelfAssessment::InRange);
+    assert_eq!(assess(&vec![person(100.0, 400.0, 120.0, 0.9); 41]), SelfAssessment::OutOfRange);
+    assert_eq!(assess(&vec![person(100.0, 400.0, 51.0, 0.9); 5]), SelfAssessment::OutOfRange);
+    // A crowd in which the detector is hardly sure of anybody, and a plaza with people seen well.
+    let with_faint = |sure: usize, faint: usize| {
+        [vec![person(100.0, 400.0, 120.0, 0.9); sure], vec![person(300.0, 300.0, 60.0, 0.2); faint]].concat()
+    };
+    assert_eq!(assess(&with_faint(3, 57)), SelfAssessment::OutOfRange);
+    assert_eq!(assess(&with_faint(0, 60)), SelfAssessment::OutOfRange);
+    assert_eq!(assess(&with_faint(3, 56)), SelfAssessment::InRange);
+    assert_eq!(assess(&with_faint(20, 139)), SelfAssessment::InRange);
+}
+
+#[test]
+fn without_a_picture_nobody_is_counted() {
+    for verdict in [PictureVerdict::Dark, PictureVerdict::Frozen] {
+        let seen = packed(&[person(100.0, 400.0, 120.0, 0.9)], 0.1);
+        let mut crowd = crowd(with_density(), options(false));
+        let CrowdEvents { density, map, levels } = count(&mut crowd, &seen, 0, verdict).expect("an event");
+        assert_eq!((density.count, density.interval, map_sum(&map)), (0.0, None, 0.0));
+        assert_eq!((density.self_assessment, density.zones.len(), levels.len()), (SelfAssessment::NoPicture, 0, 0));
+    }
+}
+
+#[test]
+fn zones_of_a_camera_that_was_moved_are_not_counted() {
+    let (capture_time, arrival) = when(0);
+    let seen = reading(&[person(100.0, 400.0, 120.0, 0.9)]);
+    let (frame, verdict) = (FRAME, PictureVerdict::Sound);
+    let picture = CrowdPicture { reading: &seen, frame, capture_time, arrival, verdict, moved: true };
+    let events = crowd(detector_alone(), options(false)).count(&picture).expect("an event");
+    assert_eq!((events.density.count, events.density.self_assessment), (1.0, SelfAssessment::Moved));
+    assert!(events.density.zones.is_empty() && events.levels.is_empty());
+}
+
+#[test]
+fn a_packed_half_is_measured_with_its_uncertainty() {
+    // 0.1 in each of 31 × 32 cells. Two were made out: one in the crowd, one beside it.
+    let seen = packed(
+        &[person(200.0, 250.0, 60.0, 0.9), person(800.0, 400.0, 120.0, 0.9), person(1.0, 400.0, 60.0, 0.2)],
+        0.1,
+    );
+    let seen = PeopleReading { people: [seen.people.clone(), vec![seen.people[2]; 9]].concat(), ..seen };
+    let CrowdEvents { density, map, .. } = still(with_density(), &seen);
+    let measured = 0.1 * 31.0 * 32.0;
+    assert!((density.count - measured - 1.0).abs() < 0.02 * measured, "{} instead of {measured}", density.count);
+    assert!((map_sum(&map) - density.count).abs() < 0.01 * measured);
+    assert_eq!((density.self_assessment, density.share_by_density), (SelfAssessment::InRange, 1.0));
+    let interval = density.interval.expect("the model was measured");
+    assert!((interval.high - interval.low - 2.0 * 0.2 * measured).abs() < 1.5, "{interval:?}");
+    // The zone of the left half has the crowd alone; its interval is of its own count.
+    let left = &density.zones[0];
+    assert!((left.count - measured).abs() < 0.02 * measured && left.interval.is_some(), "{left:?}");
+    assert_eq!(left.people_per_m2, Some((left.count / 50.0 * 1000.0).round() / 1000.0));
+}
+
+#[test]
+fn what_looks_like_a_crowd_and_in_which_nobody_is_suspected_is_out_of_range() {
+    let density = still(with_density(), &packed(&[], 0.1)).density;
+    assert_eq!((density.self_assessment, density.interval), (SelfAssessment::OutOfRange, None));
+}
+
+#[test]
+fn heads_on_a_screen_do_not_count() {
+    let excluded = vec![rectangle(0.0, 0.0, 0.5, 1.0)];
+    let mut crowd = crowd(with_density(), CrowdOptions { excluded, ..options(false) });
+    let seen = packed(&[person(200.0, 250.0, 60.0, 0.9), person(800.0, 400.0, 120.0, 0.9)], 0.1);
+    let events = count(&mut crowd, &seen, 0, PictureVerdict::Sound).expect("an event");
+    assert_eq!(events.density.count, 1.0);
+}
+
+#[test]
+fn a_dense_crowd_stands_where_its_feet_are() {
+    // Level, 4 m up: everybody's feet are below the middle, and lower than their heads.
+    let ground = Some(GroundCalibration::Mounting { height_m: 4.0, tilt_deg: 0.0, field_of_view_deg: 60.0 });
+    let zones = vec![zone("heads", rectangle(0.0, 0.5, 1.0, 0.55)), zone("feet", rectangle(0.0, 0.55, 1.0, 1.0))];
+    let mut crowd = crowd(with_density(), CrowdOptions { ground, zones, ..options(false) });
+    let mut seen = packed(&[], 0.0);
+    let columns = seen.density.columns();
+    // Heads in the row at 0.54 of the height, 1 a cell.
+    seen.density.people_mut()[17 * columns..17 * columns + 40].fill(1.0);
+    let events = count(&mut crowd, &seen, 0, PictureVerdict::Sound).expect("an event");
+    let [heads, feet] = [0, 1].map(|zone| events.density.zones[zone].count);
+    assert!(heads == 0.0 && (feet - 40.0).abs() < 1.0, "{heads} and {feet}");
+}
+
+#[test]
+fn a_cameras_count_does_not_flicker() {
+    let mut crowd = crowd(detector_alone(), options(true));
+    let three: Vec<_> = (0..3).map(|i| person(100.0 + 300.0 * i as f32, 400.0, 120.0, 0.9)).collect();
+    let mut counts = Vec::new();
+    for step in 0..20u64 {
+        // One is missed now and then, one is faint now and then, and something is seen once.
+        let mut people = three.clone();
+        people[0].score = if step % 3 == 0 { 0.3 } else { 0.9 };
+        if step % 4 == 1 {
+            people.remove(1);
+        }
+        if step == 10 {
+            people.push(person(950.0, 200.0, 60.0, 0.9));
+        }
+        counts.extend(count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound).map(|e| e.density.count));
+    }
+    assert_eq!(counts.len(), 19, "of the first picture nothing can be said");
+    assert!(counts[2..].iter().all(|count| *count == 3.0), "{counts:?}");
+}
+
+#[test]
+fn who_stays_in_a_zone_has_been_there_so_long_and_who_crosses_a_line_is_counted_once() {
+    let door = Crossing { from: at(0.3, 0.5), to: at(0.3, 1.0), inside: at(0.9, 0.75) };
+    let lines = vec![(LineId::new("door"), door)];
+    let mut crowd = crowd(detector_alone(), CrowdOptions { lines, ..options(true) });
+    let mut last = None;
+    for step in 0..12u64 {
+        // One walks in and stops at 0.42 of the width; the other stands there all the time.
+        let walker = person((100.0 + 40.0 * step as f32).min(420.0), 400.0, 120.0, 0.9);
+        let people = [walker, person(800.0, 400.0, 120.0, 0.9)];
+        last = count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
+    }
+    let density = last.expect("an event").density;
+    let flows: Vec<_> = density.lines.iter().map(|l| (l.line.as_str(), l.inwards, l.outwards)).collect();
+    assert_eq!(flows, [("door", 1, 0)]);
+    assert_eq!(density.zones[0].dwell_s, Some(5.0), "since the second picture, half a second in");
+}
+
+#[test]
+fn people_who_pour_in_are_told_once_and_when_it_ends() {
+    let surge = Some(SurgeRule { people: 3.0, within: Duration::from_secs(10) });
+    let zones = vec![Zone { surge, ..zone("all", NormalisedPolygon::whole()) }];
+    let mut crowd = crowd(detector_alone(), CrowdOptions { zones, ..options(true) });
+    let mut told = Vec::new();
+    for step in 0..40u64 {
+        let people: Vec<_> =
+            (0..if step < 10 { 1 } else { 5 }).map(|i| person(100.0 + 150.0 * i as f32, 400.0, 120.0, 0.9)).collect();
+        let events = count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
+        told.extend(events.into_iter().flat_map(|e| e.levels).map(|level| (step, level.now.surge)));
+    }
+    assert_eq!(told, [(11, Some(true)), (31, Some(false))]);
+}

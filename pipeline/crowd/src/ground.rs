@@ -1,0 +1,287 @@
+//! Ground calibration: where on flat ground a point of the picture lies, how large an area is there, how high a head seems, and
+//! where the feet below it stand.
+//!
+//! A pinhole camera without distortion, whose principal point is the picture's middle and whose pixels are square. From four
+//! points of known places the homography is had in closed form (Heckbert: "Fundamentals of texture mapping and image warping",
+//! 1989, section 2.2.3), and the focal length from it (Zhang: "A flexible new technique for camera calibration", 2000,
+//! section 3.1).
+
+use gatehouse_picture::{NormalisedPolygon, Point, Size};
+use glam::{DMat3, DVec2, DVec3};
+
+/// How high the middle of a standing person's head is, in metres: people of all ages on a street, roughly.
+const HEAD_M: f64 = 1.55;
+/// From chin to crown, in metres.
+const HEAD_HEIGHT_M: f64 = 0.23;
+/// Where the focal length can't be had from four points, as of a camera that looks straight down: of a lens of 60° across.
+const COMMON_FOCAL: f64 = 0.866;
+/// Lenses of 7° to 103° across: four points that ask for another one were measured badly.
+const FOCALS: std::ops::RangeInclusive<f64> = 0.4..=8.0;
+/// Ground farther away is as good as the horizon, in metres.
+const FARTHEST_M: f64 = 1000.0;
+
+/// What is known of how a camera looks at the ground.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GroundCalibration {
+    /// Four points of the picture, normalised, with their places on the ground in metres, in any frame of reference.
+    Points([(Point, [f64; 2]); 4]),
+    /// A camera whose mounting is known.
+    Mounting {
+        /// Height of the lens above the ground, in metres.
+        height_m: f64,
+        /// How far it looks down, in degrees: 0 is level, 90 straight down.
+        tilt_deg: f64,
+        /// From the picture's left edge to its right one, in degrees.
+        field_of_view_deg: f64,
+    },
+}
+
+/// A calibration that fits no camera, or no zone.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+pub enum GroundError {
+    /// Three of the four points lie on a line, or their sides cross.
+    #[error("the four points must be the corners of a convex shape, in one order in the picture and on the ground")]
+    Degenerate,
+    /// An area that reaches the sky.
+    #[error("it reaches above the horizon of the ground calibration, where there is no ground")]
+    AboveHorizon,
+}
+
+/// A camera above flat ground.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroundPlane {
+    /// From the ground in metres to the picture: units of its width, from its middle. Scaled so that the third coordinate is the
+    /// depth in metres.
+    to_picture: DMat3,
+    from_picture: DMat3,
+    /// The same from the plane of heads.
+    heads_from_picture: DMat3,
+    /// What a metre upwards adds to a point in the picture, in homogeneous coordinates.
+    upwards: DVec3,
+    /// Of the lens, in widths of the picture.
+    focal: f64,
+    /// Of the picture, height over width.
+    aspect: f64,
+}
+
+impl GroundPlane {
+    /// For pictures of size `frame`, of which only the aspect matters.
+    ///
+    /// # Errors
+    /// If four points fit no camera.
+    pub fn new(calibration: &GroundCalibration, frame: Size) -> Result<Self, GroundError> {
+        let aspect = frame.height as f64 / frame.width as f64;
+        let (to_picture, upwards, focal) = match calibration {
+            GroundCalibration::Points(points) => from_points(points, aspect).ok_or(GroundError::Degenerate)?,
+            GroundCalibration::Mounting { height_m, tilt_deg, field_of_view_deg } => {
+                mounted(*height_m, tilt_deg.to_radians(), field_of_view_deg.to_radians())
+            }
+        };
+        // A plane that is parallel to the ground: its axes are the same, its origin is higher.
+        let heads = DMat3::from_cols(to_picture.x_axis, to_picture.y_axis, to_picture.z_axis + HEAD_M * upwards);
+        let heads_from_picture = heads.inverse();
+        Ok(Self { to_picture, from_picture: to_picture.inverse(), heads_from_picture, upwards, focal, aspect })
+    }
+
+    /// Where a normalised point of the picture is on the ground, in metres; none from the horizon on.
+    pub fn ground_at(&self, point: Point) -> Option<[f64; 2]> {
+        self.on_plane(&self.from_picture, point).map(Into::into)
+    }
+
+    /// Where somebody's feet are whose head is at a normalised point; they may be beyond the picture's edge. None from the horizon
+    /// of the heads on.
+    pub fn foot_below_head(&self, head: Point) -> Option<Point> {
+        let ground = self.on_plane(&self.heads_from_picture, head)?;
+        Some(self.in_picture(ground, 0.0))
+    }
+
+    /// How high a head at a normalised point is, from chin to crown, as a part of the picture's height; none from the horizon of
+    /// the heads on. From straight above it is what is seen of its length.
+    pub fn head_height(&self, head: Point) -> Option<f32> {
+        let ground = self.on_plane(&self.heads_from_picture, head)?;
+        let (crown, chin) = (HEAD_M + HEAD_HEIGHT_M / 2.0, HEAD_M - HEAD_HEIGHT_M / 2.0);
+        let upright = self.distance(self.in_picture(ground, crown), self.in_picture(ground, chin));
+        let depth = (self.to_picture * ground.extend(1.0) + HEAD_M * self.upwards).z;
+        // Seen from straight above it has no height, but a length.
+        Some(upright.max((0.8 * HEAD_HEIGHT_M * self.focal / depth / self.aspect) as f32))
+    }
+
+    /// Ground that a zone covers, in square metres.
+    ///
+    /// # Errors
+    /// If it reaches above the horizon.
+    pub fn area_m2(&self, zone: &NormalisedPolygon) -> Result<f64, GroundError> {
+        // What is straight in the picture is straight on the ground, so the corners are enough.
+        let on_ground = |corner: &Point| self.on_plane(&self.from_picture, *corner).ok_or(GroundError::AboveHorizon);
+        let corners = zone.corners().iter().map(on_ground).collect::<Result<Vec<_>, _>>()?;
+        let next = corners.iter().cycle().skip(1);
+        Ok((corners.iter().zip(next).map(|(a, b)| a.perp_dot(*b)).sum::<f64>() / 2.0).abs())
+    }
+
+    fn on_plane(&self, from_picture: &DMat3, point: Point) -> Option<DVec2> {
+        let at = from_picture * centred(point, self.aspect).extend(1.0);
+        (at.z > 1.0 / FARTHEST_M).then(|| at.truncate() / at.z)
+    }
+
+    fn in_picture(&self, ground: DVec2, height_m: f64) -> Point {
+        let at = self.to_picture * ground.extend(1.0) + height_m * self.upwards;
+        let DVec2 { x, y } = at.truncate() / at.z;
+        Point { x: (x + 0.5) as f32, y: (y / self.aspect + 0.5) as f32 }
+    }
+
+    // In parts of the picture's height.
+    fn distance(&self, a: Point, b: Point) -> f32 {
+        ((a.x - b.x) / self.aspect as f32).hypot(a.y - b.y)
+    }
+}
+
+fn centred(point: Point, aspect: f64) -> DVec2 {
+    DVec2::new(f64::from(point.x) - 0.5, (f64::from(point.y) - 0.5) * aspect)
+}
+
+// Camera axes: right, down, forward. Ground axes: right, forward, up, from the point below the lens.
+fn mounted(height_m: f64, tilt: f64, field_of_view: f64) -> (DMat3, DVec3, f64) {
+    let (sin, cos) = tilt.sin_cos();
+    let focal = 0.5 / (field_of_view / 2.0).tan();
+    let lens = DVec3::new(focal, focal, 1.0);
+    let right = DVec3::X;
+    let forward = DVec3::new(0.0, -sin, cos);
+    let origin = DVec3::new(0.0, height_m * cos, height_m * sin);
+    let up = DVec3::new(0.0, -cos, -sin);
+    (DMat3::from_cols(lens * right, lens * forward, lens * origin), lens * up, focal)
+}
+
+fn from_points(points: &[(Point, [f64; 2]); 4], aspect: f64) -> Option<(DMat3, DVec3, f64)> {
+    let picture = points.map(|(point, _)| centred(point, aspect));
+    let ground = points.map(|(_, place)| DVec2::from(place));
+    let homography = from_square(picture)? * from_square(ground)?.inverse();
+    let (h1, h2) = (homography.x_axis, homography.y_axis);
+    // The ground's axes are at right angles and equally long: two equations in 1/focal², solved by least squares.
+    let (flat1, flat2) = (h1.truncate(), h2.truncate());
+    let (a, b) = (flat1.dot(flat2), flat1.length_squared() - flat2.length_squared());
+    let (c, d) = (h1.z * h2.z, h1.z * h1.z - h2.z * h2.z);
+    let focal = (-(a * c + b * d) / (a * a + b * b)).sqrt().recip();
+    let focal = if FOCALS.contains(&focal) { focal } else { COMMON_FOCAL };
+    let lens = DVec3::new(focal, focal, 1.0);
+    let (axis1, axis2, origin) = (h1 / lens, h2 / lens, homography.z_axis / lens);
+    let depth = (homography * ground[0].extend(1.0)).z;
+    let metric = depth.signum() / (axis1.length() * axis2.length()).sqrt();
+    let (axis1, axis2, origin) = (metric * axis1, metric * axis2, metric * origin);
+    let normal = axis1.cross(axis2).normalize();
+    // The camera is above the ground.
+    let up = if normal.dot(origin) < 0.0 { normal } else { -normal };
+    let plane = DMat3::from_cols(lens * axis1, lens * axis2, lens * origin);
+    (plane.is_finite() && up.is_finite()).then_some((plane, lens * up, focal))
+}
+
+// From the unit square's corners, in order, to those of a convex quadrilateral.
+fn from_square(corners: [DVec2; 4]) -> Option<DMat3> {
+    let turn = |i: usize| {
+        let [a, b, c] = [corners[i], corners[(i + 1) % 4], corners[(i + 2) % 4]];
+        (b - a).perp_dot(c - b) / ((b - a).length() * (c - b).length())
+    };
+    // Corners of almost 180° make a map that is almost singular.
+    let turns = [0, 1, 2, 3].map(turn);
+    if !(turns.iter().all(|turn| *turn > 1e-3) || turns.iter().all(|turn| *turn < -1e-3)) {
+        return None;
+    }
+    let [p0, p1, p2, p3] = corners;
+    let (side1, side2, skew) = (p1 - p2, p3 - p2, p0 - p1 + p2 - p3);
+    let area = side1.perp_dot(side2);
+    let (g, h) = (skew.perp_dot(side2) / area, side1.perp_dot(skew) / area);
+    Some(DMat3::from_cols((p1 - p0 + g * p1).extend(g), (p3 - p0 + h * p3).extend(h), p0.extend(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FRAME: Size = Size { width: 1280, height: 720 };
+
+    fn at(x: f32, y: f32) -> Point {
+        Point { x, y }
+    }
+
+    fn mounting(height_m: f64, tilt_deg: f64, field_of_view_deg: f64) -> GroundPlane {
+        GroundPlane::new(&GroundCalibration::Mounting { height_m, tilt_deg, field_of_view_deg }, FRAME)
+            .expect("a camera")
+    }
+
+    #[test]
+    fn a_mounting_by_hand() {
+        // The middle of the picture is where the axis meets the ground: at 45° as far away as the lens is high.
+        let plane = mounting(6.0, 45.0, 60.0);
+        let [x, y] = plane.ground_at(at(0.5, 0.5)).expect("ground");
+        assert!(x.abs() < 1e-9 && (y - 6.0).abs() < 1e-9, "({x}, {y})");
+        // A level camera has its horizon in the middle.
+        let level = mounting(6.0, 0.0, 60.0);
+        assert_eq!(level.ground_at(at(0.5, 0.499)), None);
+        assert!(level.ground_at(at(0.5, 0.6)).is_some());
+        // Straight down from 10 m with 90° across: 20 m by 11.25 m.
+        let down = mounting(10.0, 90.0, 90.0);
+        assert!((down.area_m2(&NormalisedPolygon::whole()).expect("all ground") - 225.0).abs() < 1e-6);
+        assert_eq!(level.area_m2(&NormalisedPolygon::whole()), Err(GroundError::AboveHorizon));
+    }
+
+    #[test]
+    fn a_head_is_as_high_as_it_should_be() {
+        // Level, at head height, 10 m away: 0.23 m of 10 m · 2 · tan(30°) across.
+        let level = mounting(HEAD_M + 1.0, 0.0, 60.0);
+        let depth = 10.0;
+        let below = 1.0 / (2.0 * depth * 30f64.to_radians().tan() * 9.0 / 16.0);
+        let head = at(0.5, 0.5 + below as f32);
+        let expected = 0.23 / (2.0 * depth * 30f64.to_radians().tan() * 9.0 / 16.0);
+        let height = level.head_height(head).expect("below the horizon");
+        assert!((f64::from(height) - expected).abs() < 1e-5, "{height} instead of {expected}");
+        let foot = level.foot_below_head(head).expect("below the horizon");
+        let [x, y] = level.ground_at(foot).expect("ground");
+        assert!(x.abs() < 1e-6 && (y - depth).abs() < 1e-3, "({x}, {y})");
+    }
+
+    #[test]
+    fn points_that_are_no_corners_are_refused() {
+        let square = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]];
+        let with = |points: [Point; 4]| {
+            let pairs = [0, 1, 2, 3].map(|i| (points[i], square[i]));
+            GroundPlane::new(&GroundCalibration::Points(pairs), FRAME)
+        };
+        let line = [at(0.1, 0.5), at(0.3, 0.5), at(0.5, 0.5), at(0.2, 0.8)];
+        assert_eq!(with(line), Err(GroundError::Degenerate));
+        let crossing = [at(0.1, 0.5), at(0.9, 0.9), at(0.9, 0.5), at(0.1, 0.9)];
+        assert_eq!(with(crossing), Err(GroundError::Degenerate));
+        assert!(with([at(0.3, 0.5), at(0.7, 0.5), at(0.9, 0.9), at(0.1, 0.9)]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn four_points_give_the_camera_that_they_were_seen_by(
+            height_m in 2f64..30.0, tilt_deg in 8f64..80.0, field_of_view_deg in 30f64..90.0,
+            turned_deg in 0f64..360.0, mirrored in any::<bool>(), x in 0.05f32..0.95, y in 0.55f32..0.95,
+        ) {
+            let truth = mounting(height_m, tilt_deg, field_of_view_deg);
+            let corners = [at(0.2, 0.6), at(0.75, 0.55), at(0.9, 0.95), at(0.1, 0.9)];
+            prop_assume!(corners.iter().all(|corner| truth.ground_at(*corner).is_some_and(|[_, y]| y < 300.0)));
+            // Whoever measures the places may begin anywhere and count either way.
+            let (sin, cos) = turned_deg.to_radians().sin_cos();
+            let pairs = corners.map(|corner| {
+                let [x, y] = truth.ground_at(corner).expect("just seen");
+                let x = if mirrored { -x } else { x };
+                (corner, [x * cos - y * sin + 7.0, x * sin + y * cos - 3.0])
+            });
+            let found = GroundPlane::new(&GroundCalibration::Points(pairs), FRAME).expect("a camera");
+            let zone = NormalisedPolygon::new(corners.to_vec()).expect("a polygon");
+            let (area, expected) = (found.area_m2(&zone).expect("ground"), truth.area_m2(&zone).expect("ground"));
+            prop_assert!((area / expected - 1.0).abs() < 1e-3, "{area} m² instead of {expected}");
+            let head = at(x, y);
+            if let (Some(foot), Some(expected)) = (found.foot_below_head(head), truth.foot_below_head(head)) {
+                let off = foot.distance(expected) / (1.0 + expected.y.abs());
+                prop_assert!(off < 2e-2, "{foot:?} instead of {expected:?}");
+                let (height, expected) = (found.head_height(head), truth.head_height(head));
+                let (height, expected) = (height.expect("as above"), expected.expect("as above"));
+                prop_assert!((height / expected - 1.0).abs() < 3e-2, "{height} instead of {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From a crowd camera's configuration to what it counts.
+
+use std::time::Duration;
+
+use gatehouse_config as config;
+use gatehouse_core::{CameraId, LineId, ZoneId};
+use gatehouse_crowd::flow::Crossing;
+use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
+use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_picture::{NormalisedPolygon, Point, Size};
+
+use crate::NodeError;
+
+/// Zones are measured before a stream tells its size: of the aspect that almost all cameras have.
+const COMMON: Size = Size { width: 1920, height: 1080 };
+
+/// What a crowd camera counts.
+///
+/// # Errors
+/// If a polygon encloses nothing, or the ground calibration fits no camera or leaves a zone without ground.
+pub(crate) fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
+    let calibration = camera.ground.as_ref().map(ground);
+    let plane = calibration.map(|calibration| GroundPlane::new(&calibration, COMMON)).transpose();
+    let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;
+    let polygon = |corners: &[config::Point], what: &str| {
+        let corners = corners.iter().map(point).collect();
+        NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
+            camera: id.clone(),
+            zone: what.to_owned(),
+            source,
+        })
+    };
+    let zone = |zone: &config::Zone| {
+        let polygon = polygon(&zone.polygon, &zone.id)?;
+        // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
+        let drawn = camera.zones.iter().any(|z| *z != config::Zone::all());
+        let ground_m2 = plane.as_ref().map(|plane| plane.area_m2(&polygon)).transpose();
+        let ground_m2 = match (ground_m2, drawn && zone.area_m2.is_none()) {
+            (Err(source), true) => {
+                return Err(NodeError::ZoneGround { camera: id.clone(), zone: zone.id.clone(), source });
+            }
+            (area, _) => area.ok().flatten(),
+        };
+        Ok(Zone {
+            id: ZoneId::new(&zone.id),
+            polygon,
+            area_m2: zone.area_m2.or(ground_m2),
+            thresholds: zone.levels.map(thresholds),
+            surge: zone.surge.map(|surge| SurgeRule { people: surge.people, within: surge.within }),
+        })
+    };
+    let line = |line: &config::Line| {
+        let crossing = Crossing { from: point(&line.from), to: point(&line.to), inside: point(&line.inside) };
+        (LineId::new(&line.id), crossing)
+    };
+    Ok(CrowdOptions {
+        zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
+        excluded: camera.exclude.iter().map(|part| polygon(part, "exclude")).collect::<Result<_, NodeError>>()?,
+        lines: camera.lines.iter().map(line).collect(),
+        ground: calibration,
+        map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
+        map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
+        detail_px: camera.detail_px,
+        min_score: camera.min_score,
+        follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
+    })
+}
+
+fn point(at: &config::Point) -> Point {
+    Point { x: at.x, y: at.y }
+}
+
+fn ground(ground: &config::Ground) -> GroundCalibration {
+    match ground {
+        config::Ground::Points(pairs) => {
+            GroundCalibration::Points(pairs.map(|(in_picture, metres)| (point(&in_picture), metres)))
+        }
+        config::Ground::Mounting { height_m, tilt_deg, field_of_view_deg } => GroundCalibration::Mounting {
+            height_m: *height_m,
+            tilt_deg: *tilt_deg,
+            field_of_view_deg: *field_of_view_deg,
+        },
+    }
+}
+
+fn thresholds(levels: config::Levels) -> Thresholds {
+    Thresholds {
+        medium: levels.medium,
+        high: levels.high,
+        critical: levels.critical,
+        unit: match levels.unit {
+            config::LevelUnit::People => LevelUnit::People,
+            config::LevelUnit::PeoplePerM2 => LevelUnit::PeoplePerM2,
+        },
+        hold: levels.hold,
+    }
+}
