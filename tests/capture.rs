@@ -9,7 +9,7 @@ use gatehouse_capture::{Camera, Cameras, Login, Source, StreamOptions, Transport
 use gatehouse_core::CameraId;
 use gatehouse_core::health::StreamStatus;
 use gatehouse_core::time::{ClockSource, SystemClock};
-use gatehouse_picture::Size;
+use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
 use gatehouse_testing::recorder::{Heard, Recorder, Seen};
 
@@ -30,6 +30,7 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 
 fn options(address: String) -> StreamOptions {
     StreamOptions {
+        privacy: Vec::new(),
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address),
         login: None,
@@ -98,6 +99,28 @@ fn both_codecs_come_over_both_transports_with_all_three_times() {
         assert!(last.times.capture.error_ms < 500, "the simulator runs on this very clock: {:?}", last.times.capture);
         camera.stop();
     }
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
+    let white =
+        MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("white".into())) };
+    let sim = sim(vec![white]);
+    let at = |x, y| Point { x, y };
+    let left =
+        NormalisedPolygon::new(vec![at(0.0, 0.0), at(0.5, 0.0), at(0.5, 1.0), at(0.0, 1.0)]).expect("a rectangle");
+    let camera = Watched::start(StreamOptions { privacy: vec![left], ..options(sim.url("cam")) });
+    let mut count = 0;
+    // More than a clip, so that pictures that the next one is predicted from are among them.
+    camera.wait("three seconds of frames", |heard| {
+        let Heard::Frame(Seen { halves: [left, right], .. }) = heard else { return None };
+        assert_eq!(left, [16, 16]);
+        assert!(right[0] > 200, "the black is not dragged along by prediction: {right:?}");
+        count += 1;
+        (count == 75).then_some(())
+    });
+    camera.stop();
     sim.stop().expect("the simulator stops");
 }
 

@@ -20,7 +20,6 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
     let map_columns = t.integer(&keys::MAP_COLUMNS);
     let map_rows = t.integer(&keys::MAP_ROWS);
     let preview = t.boolean(&keys::PREVIEW);
-    let privacy = t.polygons(&keys::PRIVACY);
     let exclude = t.polygons(&keys::EXCLUDE);
     let has_ground = t.has(&keys::GROUND_TABLE);
     let ground = t.table(&keys::GROUND_TABLE, ground);
@@ -41,7 +40,6 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
         map_columns: map_columns?,
         map_rows: map_rows?,
         preview: preview?,
-        privacy: privacy?,
         exclude: exclude?,
         ground: if has_ground { Some(ground?) } else { None },
         zones: zones?,

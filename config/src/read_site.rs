@@ -146,11 +146,12 @@ pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String,
         _ => Err(Refusal::UNLIKE),
     });
     let latency = t.integer(&keys::LATENCY_MS).map(Duration::from_millis);
+    let privacy = t.polygons(&keys::PRIVACY);
     let source = source?;
     if login.is_some() && !matches!(source, Source::Rtsp(_)) {
         t.refuse_together(&[&keys::LOGIN], "`login` can be used with an `rtsp://` source only".to_owned(), None);
     }
-    Some((id?, StreamSettings { source, login, transport: transport?, latency: latency? }))
+    Some((id?, StreamSettings { source, login, transport: transport?, latency: latency?, privacy: privacy? }))
 }
 
 fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {

@@ -138,7 +138,7 @@ pub struct Models {
 }
 
 /// How a camera's stream is had; the same for both kinds of camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamSettings {
     /// Where the pictures come from.
     pub source: Source,
@@ -148,6 +148,8 @@ pub struct StreamSettings {
     pub transport: Transport,
     /// The jitter buffer, 0 to 5 s.
     pub latency: Duration,
+    /// What is black from the decoder on: polygons as of a zone.
+    pub privacy: Vec<Vec<Point>>,
 }
 
 /// How an RTSP camera sends its video.
@@ -261,8 +263,6 @@ pub struct CrowdCamera {
     pub map_rows: usize,
     /// Whether the console shows the live picture, people pixelated.
     pub preview: bool,
-    /// What is black from the decoder on. Polygons as of a zone.
-    pub privacy: Vec<Vec<Point>>,
     /// Where heads don't count. Polygons as of a zone.
     pub exclude: Vec<Vec<Point>>,
     /// How the camera looks at the ground.

@@ -100,7 +100,7 @@ fn at<'v>(file: &'v mut Value, path: &str) -> &'v mut Value {
 
 #[test]
 fn the_reader_knows_every_documented_key_and_the_examples_have_them_all() {
-    for (kind, expected_tables) in [(site_file(), 11), (door_file(), 5)] {
+    for (kind, expected_tables) in [(site_file(), 14), (door_file(), 5)] {
         assert_eq!(kind.tables().len(), expected_tables);
         for (path, properties) in kind.tables() {
             let mut shown = BTreeSet::new();
@@ -144,8 +144,12 @@ fn what_is_left_out_has_the_documented_default() {
     // The same sites with every documented default written out, for both kinds of camera.
     let gate = "[[gate]]\nid = 'g'\nsource = 'test://ball'\nliveness = 'off'\n";
     let with_gate = Site::parse(&format!("{MINIMAL}{gate}"), Path::new("site.toml")).unwrap();
-    let written =
-        with_defaults(&site_file(), &format!("{MINIMAL}{gate}"), &["crowd[].zone", "console", "match_target"], 41);
+    let written = with_defaults(
+        &site_file(),
+        &format!("{MINIMAL}{gate}"),
+        &["crowd[].zone", "crowd[].line", "crowd[].ground", "console", "match_target"],
+        45,
+    );
     assert_eq!(Site::parse(&written, Path::new("site.toml")).unwrap(), with_gate);
 
     let door = "version = 1\n[door]\nid = 'd'\ngate = 'g'\narea = 'a'\nsite = 's'\nfail = 'safe'\n\
@@ -219,8 +223,8 @@ fn the_schemas_refuse_what_the_reader_refuses_for_its_type_range_or_absence() {
         ("liveness = \"required\"", ""),
         (", enrolled = 8000", ""),
         ("preview = true", "preview = 1"),
-        ("[0.1, 0.4], [0.6, 0.4]", "[0.1, 1.4], [0.6, 0.4]"),
-        ("[0.1, 0.4], [0.6, 0.4]", "[0.1], [0.6, 0.4]"),
+        ("[0.1, 0.5], [0.6, 0.5]", "[0.1, 1.5], [0.6, 0.5]"),
+        ("[0.1, 0.5], [0.6, 0.5]", "[0.1], [0.6, 0.5]"),
         ("medium = 5, ", ""),
     ];
     let door = [

@@ -38,3 +38,11 @@ pub(crate) static LATENCY_MS: Key = Key {
     example: "300",
     meaning: "How long video is held back to smooth out late packets (the jitter buffer), in milliseconds.",
 };
+pub(crate) static PRIVACY: Key = Key {
+    name: "privacy",
+    kind: Kind::Polygons,
+    presence: Presence::Default("[]"),
+    example: "[[[0.0, 0.0], [0.3, 0.0], [0.3, 0.2], [0.0, 0.2]]]",
+    meaning: "Parts of the picture that nobody may look at, such as windows of homes. They are black from the decoder on, for \
+              the models and in every picture shown.",
+};

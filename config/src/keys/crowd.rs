@@ -1,6 +1,6 @@
 //! Keys of a crowd camera. There is none for faces.
 
-use super::camera::{CAMERA_ID, LATENCY_MS, LOGIN, SOURCE, TRANSPORT};
+use super::camera::{CAMERA_ID, LATENCY_MS, LOGIN, PRIVACY, SOURCE, TRANSPORT};
 use crate::spec::{Format, Key, Kind, Presence, Table};
 
 pub(super) static CROWD: Table = Table {
@@ -12,13 +12,13 @@ pub(super) static CROWD: Table = Table {
         &LOGIN,
         &TRANSPORT,
         &LATENCY_MS,
+        &PRIVACY,
         &CROWD_ANALYSE_FPS,
         &DETAIL_PX,
         &MIN_SCORE,
         &MAP_COLUMNS,
         &MAP_ROWS,
         &PREVIEW,
-        &PRIVACY,
         &EXCLUDE,
         &GROUND_TABLE,
         &ZONE_TABLES,
@@ -67,14 +67,6 @@ pub(crate) static PREVIEW: Key = Key {
     presence: Presence::Default("true"),
     example: "false",
     meaning: "Whether the console shows the live picture. People in it are pixelated before it leaves the node.",
-};
-pub(crate) static PRIVACY: Key = Key {
-    name: "privacy",
-    kind: Kind::Polygons,
-    presence: Presence::Default("[]"),
-    example: "[[[0.0, 0.0], [0.3, 0.0], [0.3, 0.2], [0.0, 0.2]]]",
-    meaning: "Parts of the picture that nobody may look at, such as windows of homes. They are black from the decoder on, for \
-              the models and in every picture shown.",
 };
 pub(crate) static EXCLUDE: Key = Key {
     name: "exclude",

@@ -20,7 +20,8 @@ use gstreamer_video as gst_video;
 use crate::CaptureError;
 use crate::backoff;
 use crate::failure::{self, Failure};
-use crate::mapped::{MappedPicture, camera_time};
+use crate::mapped::{MapError, MappedPicture, camera_time};
+use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
 use crate::watchdog::{self, Verdict};
 
@@ -290,6 +291,7 @@ impl Supervisor {
             shared: Arc::clone(&self.shared),
             notes,
             info: None,
+            privacy: PrivacyMask::new(self.options.privacy.clone()),
         };
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| delivery.take(sink.pull_sample().map_err(|_| gst::FlowError::Eos)?))
@@ -308,6 +310,7 @@ struct Delivery {
     notes: Sender<Note>,
     /// The caps last seen, parsed; a stream may change them at any frame.
     info: Option<(gst::Caps, gst_video::VideoInfo)>,
+    privacy: PrivacyMask,
 }
 
 impl Delivery {
@@ -331,10 +334,12 @@ impl Delivery {
         });
         let capture = CaptureTime::choose(camera_time(&buffer), self.clock.wall(), self.latency);
         let stream = StreamTime(running.map_or(Duration::ZERO, Duration::from));
-        let picture = MappedPicture::new(buffer, info).map_err(|problem| {
+        let unreadable = |problem: MapError| {
             let _ = self.notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));
             gst::FlowError::Error
-        })?;
+        };
+        let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
+        let picture = MappedPicture::new(buffer, info).map_err(unreadable)?;
         let number = self.shared.decoded.fetch_add(1, Ordering::Relaxed) + 1;
         let times = FrameTimes { stream, arrival, capture };
         self.frames.deliver(Frame { camera: self.camera.clone(), number, times, buffer: Arc::new(picture) });

@@ -10,6 +10,7 @@ mod camera;
 mod elements;
 mod failure;
 mod mapped;
+mod privacy;
 mod source;
 mod watchdog;
 

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
+use gatehouse_picture::NormalisedPolygon;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -68,6 +69,8 @@ pub struct StreamOptions {
     pub transport: Transport,
     /// Length of the jitter buffer.
     pub latency: Duration,
+    /// Parts of the picture that are black from the decoder on.
+    pub privacy: Vec<NormalisedPolygon>,
 }
 
 /// How long to wait for a camera's answer on TCP, and for its first datagram on UDP.

@@ -22,16 +22,8 @@ pub(crate) fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<Cro
     let calibration = camera.ground.as_ref().map(ground);
     let plane = calibration.map(|calibration| GroundPlane::new(&calibration, COMMON)).transpose();
     let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;
-    let polygon = |corners: &[config::Point], what: &str| {
-        let corners = corners.iter().map(point).collect();
-        NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
-            camera: id.clone(),
-            zone: what.to_owned(),
-            source,
-        })
-    };
     let zone = |zone: &config::Zone| {
-        let polygon = polygon(&zone.polygon, &zone.id)?;
+        let polygon = polygon(id, &zone.polygon, &zone.id)?;
         // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
         let drawn = camera.zones.iter().any(|z| *z != config::Zone::all());
         let ground_m2 = plane.as_ref().map(|plane| plane.area_m2(&polygon)).transpose();
@@ -55,7 +47,7 @@ pub(crate) fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<Cro
     };
     Ok(CrowdOptions {
         zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
-        excluded: camera.exclude.iter().map(|part| polygon(part, "exclude")).collect::<Result<_, NodeError>>()?,
+        excluded: camera.exclude.iter().map(|part| polygon(id, part, "exclude")).collect::<Result<_, NodeError>>()?,
         lines: camera.lines.iter().map(line).collect(),
         ground: calibration,
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
@@ -63,6 +55,16 @@ pub(crate) fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<Cro
         detail_px: camera.detail_px,
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
+    })
+}
+
+/// A polygon of the configuration, which is called `what`.
+pub(crate) fn polygon(id: &CameraId, corners: &[config::Point], what: &str) -> Result<NormalisedPolygon, NodeError> {
+    let corners = corners.iter().map(point).collect();
+    NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
+        camera: id.clone(),
+        zone: what.to_owned(),
+        source,
     })
 }
 

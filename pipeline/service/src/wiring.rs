@@ -214,6 +214,11 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
             config::Transport::Udp => Transport::Udp,
         },
         latency: settings.latency,
+        privacy: settings
+            .privacy
+            .iter()
+            .map(|part| crowd_rules::polygon(camera, part, "privacy"))
+            .collect::<Result<_, _>>()?,
     })
 }
 

@@ -18,6 +18,8 @@ pub struct Seen {
     pub size: Size,
     pub times: FrameTimes,
     pub mean_luma: f64,
+    /// The darkest and the lightest sample of the left half, and of the right one.
+    pub halves: [[u8; 2]; 2],
 }
 
 /// What came from a camera, in order.
@@ -36,8 +38,13 @@ impl FrameSink for Sink {
         let rows = (0..luma.rows).step_by(8);
         let samples: Vec<u64> = rows.flat_map(|r| luma.row(r).iter().step_by(8).map(|v| u64::from(*v))).collect();
         let mean_luma = samples.iter().sum::<u64>() as f64 / samples.len() as f64;
+        let halves = [0, 1].map(|half| {
+            let middle = luma.row_bytes / 2;
+            let samples = (0..luma.rows).flat_map(|r| luma.row(r)[half * middle..(half + 1) * middle].iter().copied());
+            samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
+        });
         // A test that has seen enough doesn't listen any more.
-        let _ = self.0.try_send(Heard::Frame(Seen { size: frame.size(), times: frame.times, mean_luma }));
+        let _ = self.0.try_send(Heard::Frame(Seen { size: frame.size(), times: frame.times, mean_luma, halves }));
     }
 }
 

@@ -1,0 +1,207 @@
+//! Parts of the picture that nobody may look at: black from the decoder on, so that no model, preview or later stage can see them.
+
+use std::ops::Range;
+
+use gatehouse_picture::NormalisedPolygon;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+
+use crate::mapped::MapError;
+
+/// Black of limited-range YUV (ITU-R BT.601).
+const BLACK: [u8; 3] = [16, 128, 128];
+
+/// A camera's masked parts. Empty for most cameras, whose buffers are then handed on untouched.
+#[derive(Debug, Default)]
+pub(crate) struct PrivacyMask {
+    parts: Vec<NormalisedPolygon>,
+    /// For the size of picture seen last: its width and height, and what to black out of every pair of rows, in pairs of columns.
+    spans: Option<(u32, u32, Vec<(usize, Range<usize>)>)>,
+}
+
+impl PrivacyMask {
+    pub(crate) fn new(parts: Vec<NormalisedPolygon>) -> Self {
+        Self { parts, spans: None }
+    }
+
+    /// The buffer with the masked parts black. A decoder that still needs its picture to predict the next one keeps it as it is:
+    /// then it is copied first.
+    pub(crate) fn black_out(
+        &mut self,
+        mut buffer: gst::Buffer,
+        info: &gst_video::VideoInfo,
+    ) -> Result<gst::Buffer, MapError> {
+        if self.parts.is_empty() {
+            return Ok(buffer);
+        }
+        let (width, height) = (info.width(), info.height());
+        if self.spans.as_ref().is_none_or(|(w, h, _)| (*w, *h) != (width, height)) {
+            let spans = self.parts.iter().flat_map(|part| spans(part, width as usize, height as usize)).collect();
+            self.spans = Some((width, height, spans));
+        }
+        let spans = self.spans.as_ref().map_or(&[][..], |(_, _, spans)| spans);
+        buffer.make_mut();
+        let mut frame = gst_video::VideoFrame::from_buffer_writable(buffer, info).map_err(|_| MapError::Map)?;
+        let interleaved = match frame.format() {
+            gst_video::VideoFormat::I420 => false,
+            gst_video::VideoFormat::Nv12 => true,
+            other => return Err(MapError::Format(other.to_string())),
+        };
+        let strides =
+            [0, 1, 2].map(|plane| frame.plane_stride().get(plane).map_or(0, |s| usize::try_from(*s).unwrap_or(0)));
+        for (pair, columns) in spans {
+            let wide = 2 * columns.start..2 * columns.end;
+            for row in [2 * pair, 2 * pair + 1] {
+                fill(&mut frame, 0, row * strides[0], wide.clone(), BLACK[0])?;
+            }
+            if interleaved {
+                // U and V are both 128.
+                fill(&mut frame, 1, pair * strides[1], wide, BLACK[1])?;
+            } else {
+                fill(&mut frame, 1, pair * strides[1], columns.clone(), BLACK[1])?;
+                fill(&mut frame, 2, pair * strides[2], columns.clone(), BLACK[2])?;
+            }
+        }
+        Ok(frame.into_buffer())
+    }
+}
+
+// An odd last row or column is cut off when the frame is handed on.
+fn fill(
+    frame: &mut gst_video::VideoFrame<gst_video::video_frame::Writable>,
+    plane: u32,
+    row_start: usize,
+    columns: Range<usize>,
+    value: u8,
+) -> Result<(), MapError> {
+    let data = frame.plane_data_mut(plane).map_err(|_| MapError::Map)?;
+    if let Some(span) = data.get_mut(row_start + columns.start..row_start + columns.end) {
+        span.fill(value);
+    }
+    Ok(())
+}
+
+/// All pairs of rows that a polygon touches, with the pairs of columns that it touches there. It rather covers too much than too
+/// little, since it hides.
+fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<(usize, Range<usize>)> {
+    let corners: Vec<(f64, f64)> = part
+        .corners()
+        .iter()
+        .map(|corner| (f64::from(corner.x) * width as f64 / 2.0, f64::from(corner.y) * height as f64 / 2.0))
+        .collect();
+    let sides = || corners.iter().copied().zip(corners.iter().copied().cycle().skip(1));
+    let (pairs, columns) = (height / 2, width / 2);
+    let mut spans = Vec::new();
+    for pair in 0..pairs {
+        let (top, bottom) = (pair as f64, pair as f64 + 1.0);
+        let mut cover = |from: f64, to: f64| {
+            let (from, to) = (from.floor().max(0.0) as usize, (to.ceil().max(0.0) as usize).min(columns));
+            if from < to {
+                spans.push((pair, from..to));
+            }
+        };
+        // What the sides themselves pass through,
+        for (a, b) in sides() {
+            let (upper, lower) = if a.1 <= b.1 { (a, b) } else { (b, a) };
+            if lower.1 < top || upper.1 > bottom {
+                continue;
+            }
+            let at = |y: f64| {
+                let along = if lower.1 > upper.1 { (y - upper.1) / (lower.1 - upper.1) } else { 0.0 };
+                upper.0 + (lower.0 - upper.0) * along.clamp(0.0, 1.0)
+            };
+            let ends = if lower.1 > upper.1 { (at(top), at(bottom)) } else { (a.0, b.0) };
+            cover(ends.0.min(ends.1), ends.0.max(ends.1));
+        }
+        // and what lies between them.
+        let middle = (top + bottom) / 2.0;
+        let mut crossings: Vec<f64> = sides()
+            .filter(|(a, b)| (a.1 > middle) != (b.1 > middle))
+            .map(|(a, b)| a.0 + (b.0 - a.0) * (middle - a.1) / (b.1 - a.1))
+            .collect();
+        crossings.sort_by(f64::total_cmp);
+        for between in crossings.chunks_exact(2) {
+            cover(between[0], between[1]);
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_picture::Point;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn polygon(corners: &[(f32, f32)]) -> Option<NormalisedPolygon> {
+        NormalisedPolygon::new(corners.iter().map(|&(x, y)| Point { x, y }).collect()).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn no_pixel_of_a_masked_part_is_left_and_none_far_from_it_is_lost(
+            corners in proptest::collection::vec((0f32..1.0, 0f32..1.0), 3..8),
+        ) {
+            const SIZE: (usize, usize) = (96, 64);
+            let Some(part) = polygon(&corners) else { return Ok(()) };
+            let mut black = vec![false; SIZE.0 * SIZE.1];
+            for (pair, columns) in spans(&part, SIZE.0, SIZE.1) {
+                for row in [2 * pair, 2 * pair + 1] {
+                    black[row * SIZE.0 + 2 * columns.start..row * SIZE.0 + 2 * columns.end].fill(true);
+                }
+            }
+            for (i, black) in black.iter().enumerate() {
+                let (x, y) = (i % SIZE.0, i / SIZE.0);
+                let at = |dx: f32, dy: f32| Point {
+                    x: (x as f32 + dx) / SIZE.0 as f32,
+                    y: (y as f32 + dy) / SIZE.1 as f32,
+                };
+                let touched = [0.05, 0.35, 0.65, 0.95].iter().any(|dy| [0.05, 0.35, 0.65, 0.95].iter().any(|dx| part.contains(at(*dx, *dy))));
+                prop_assert!(*black || !touched, "({x}, {y}) is left");
+                // Two pairs of pixels away from all of it, nothing may be lost.
+                let near = (-8..=8).any(|dy| (-8..=8).any(|dx| part.contains(at(dx as f32 / 2.0, dy as f32 / 2.0))))
+                    || near_a_side(&corners, at(0.5, 0.5), SIZE);
+                prop_assert!(!*black || near, "({x}, {y}) is lost");
+            }
+        }
+    }
+
+    // Within four pixels of a side; a sliver may lie between all points that were tried.
+    fn near_a_side(corners: &[(f32, f32)], at: Point, size: (usize, usize)) -> bool {
+        let px = |(x, y): (f32, f32)| (x * size.0 as f32, y * size.1 as f32);
+        let (px_x, px_y) = px((at.x, at.y));
+        corners.iter().zip(corners.iter().cycle().skip(1)).any(|(a, b)| {
+            let ((ax, ay), (bx, by)) = (px(*a), px(*b));
+            let length = (bx - ax).powi(2) + (by - ay).powi(2);
+            let along = if length > 0.0 {
+                (((px_x - ax) * (bx - ax) + (px_y - ay) * (by - ay)) / length).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            (ax + along * (bx - ax) - px_x).hypot(ay + along * (by - ay) - px_y) <= 4.0
+        })
+    }
+
+    #[test]
+    fn black_is_black_in_both_formats_and_the_rest_is_kept() {
+        gst::init().expect("GStreamer starts");
+        for format in [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12] {
+            let info = gst_video::VideoInfo::builder(format, 32, 16).build().expect("a picture");
+            let buffer = gst::Buffer::from_mut_slice(vec![200u8; info.size()]);
+            let shared = buffer.clone();
+            let left = polygon(&[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]).expect("a rectangle");
+            let masked = PrivacyMask::new(vec![left]).black_out(buffer, &info).expect("it is masked");
+            let frame = gst_video::VideoFrame::from_buffer_readable(masked, &info).expect("readable");
+            let luma = frame.plane_data(0).expect("a plane");
+            assert!(
+                luma.chunks(32).all(|row| row[..16].iter().all(|v| *v == 16) && row[16..].iter().all(|v| *v == 200))
+            );
+            let chroma = frame.plane_data(1).expect("a plane");
+            let (row, black) = if format == gst_video::VideoFormat::Nv12 { (32, 16) } else { (16, 8) };
+            assert!(chroma.chunks(row).all(|row| row[..black].iter().all(|v| *v == 128)), "{format}");
+            assert!(shared.map_readable().expect("readable").iter().all(|v| *v == 200), "the decoder's own is kept");
+        }
+    }
+}
