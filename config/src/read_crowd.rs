@@ -20,6 +20,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
     let map_columns = t.integer(&keys::MAP_COLUMNS);
     let map_rows = t.integer(&keys::MAP_ROWS);
     let preview = t.boolean(&keys::PREVIEW);
+    let skip_unchanged = t.boolean(&keys::SKIP_UNCHANGED);
     let exclude = t.polygons(&keys::EXCLUDE);
     let has_ground = t.has(&keys::GROUND_TABLE);
     let ground = t.table(&keys::GROUND_TABLE, ground);
@@ -40,6 +41,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
         map_columns: map_columns?,
         map_rows: map_rows?,
         preview: preview?,
+        skip_unchanged: skip_unchanged?,
         exclude: exclude?,
         ground: if has_ground { Some(ground?) } else { None },
         zones: zones?,

@@ -263,6 +263,8 @@ pub struct CrowdCamera {
     pub map_rows: usize,
     /// Whether the console shows the live picture, people pixelated.
     pub preview: bool,
+    /// Whether a picture in which nothing has changed is counted as the one before.
+    pub skip_unchanged: bool,
     /// Where heads don't count. Polygons as of a zone.
     pub exclude: Vec<Vec<Point>>,
     /// How the camera looks at the ground.

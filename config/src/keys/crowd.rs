@@ -19,6 +19,7 @@ pub(super) static CROWD: Table = Table {
         &MAP_COLUMNS,
         &MAP_ROWS,
         &PREVIEW,
+        &SKIP_UNCHANGED,
         &EXCLUDE,
         &GROUND_TABLE,
         &ZONE_TABLES,
@@ -67,6 +68,14 @@ pub(crate) static PREVIEW: Key = Key {
     presence: Presence::Default("true"),
     example: "false",
     meaning: "Whether the console shows the live picture. People in it are pixelated before it leaves the node.",
+};
+pub(crate) static SKIP_UNCHANGED: Key = Key {
+    name: "skip_unchanged",
+    kind: Kind::Boolean,
+    presence: Presence::Default("true"),
+    example: "false",
+    meaning: "Whether a picture in which nothing has changed is counted as the one before, for up to 30 seconds. Its event says since \
+              when; it costs next to nothing.",
 };
 pub(crate) static EXCLUDE: Key = Key {
     name: "exclude",

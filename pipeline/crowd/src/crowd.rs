@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAssessment};
+use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAssessment, ZoneDensity};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_core::{CameraId, LineId};
@@ -91,13 +91,17 @@ pub struct Crowd {
     options: CrowdOptions,
     zones: Vec<ZoneState>,
     flows: Vec<LineFlow>,
-    ground: Option<(Size, GroundPlane)>,
+    /// Of the last picture.
+    frame: Option<Size>,
+    ground: Option<GroundPlane>,
     tracker: Tracker,
     /// The density over the last pictures, and when it was brought up to date.
     density: DensityMap,
     settled: Option<Monotonic>,
     joiner: Joiner,
     grid: DensityGrid,
+    /// What was said of the last picture, and when that was captured.
+    last: Option<(SelfAssessment, WallTime)>,
     /// Of the last picture, normalised.
     standing: Vec<Standing>,
 }
@@ -118,12 +122,14 @@ impl Crowd {
             model,
             zones: options.zones.iter().map(ZoneState::new).collect(),
             flows: Vec::new(),
+            frame: None,
             ground: None,
             tracker: Tracker::default(),
             density: DensityMap::default(),
             settled: None,
             joiner: Joiner::default(),
             grid: DensityGrid::new(options.map_columns.into(), options.map_rows.into()),
+            last: None,
             standing: Vec::new(),
             options,
         }
@@ -157,16 +163,41 @@ impl Crowd {
         } else {
             self.assess(&all, &people, reading, frame)
         };
-        let counting = self.model.counting.clone().filter(|_| self_assessment == SelfAssessment::InRange);
-        let zoned = sound && !picture.moved;
-        let mut levels = Vec::new();
-        let zones = if zoned { self.zones(counting.as_ref(), picture, &mut levels) } else { Vec::new() };
-        if zoned {
+        self.last = Some((self_assessment, picture.capture_time.at));
+        if sound && !picture.moved {
             self.flow(frame, now, picture.capture_time.at);
         }
+        Some(self.tell(self_assessment, picture.capture_time, now, None))
+    }
+
+    /// The picture has not changed since the last one that was counted: the same people, at another time. Nothing where that one
+    /// gave nothing.
+    pub fn unchanged(&mut self, capture_time: CaptureTime, arrival: Monotonic) -> Option<CrowdEvents> {
+        let (self_assessment, since) = self.last?;
+        self.tracker.hold(arrival);
+        self.settled = self.settled.map(|_| arrival);
+        Some(self.tell(self_assessment, capture_time, arrival, Some(since)))
+    }
+
+    fn tell(
+        &mut self,
+        self_assessment: SelfAssessment,
+        capture_time: CaptureTime,
+        now: Monotonic,
+        unchanged_since: Option<WallTime>,
+    ) -> CrowdEvents {
+        let all = tally(self.standing.iter());
+        let counting = self.model.counting.clone().filter(|_| self_assessment == SelfAssessment::InRange);
+        let mut levels = Vec::new();
+        let zones = match self_assessment {
+            SelfAssessment::InRange | SelfAssessment::OutOfRange => {
+                self.zones(counting.as_ref(), capture_time, now, &mut levels)
+            }
+            SelfAssessment::NoPicture | SelfAssessment::Moved => Vec::new(),
+        };
         let density = DensityEvent {
             camera: self.camera.clone(),
-            capture_time: picture.capture_time,
+            capture_time,
             count: tenth(all.people()),
             interval: counting.map(|counting| all.interval(&counting)),
             share_by_density: if all.people() > 0.0 { tenth(all.by_density / all.people()) } else { 0.0 },
@@ -174,19 +205,19 @@ impl Crowd {
             lines: self.flows.clone(),
             model: self.model.name.clone(),
             self_assessment,
-            unchanged_since: None,
+            unchanged_since,
         };
         self.grid.fill(self.standing.iter().map(|standing| (standing.at, standing.people)));
         let quantised = self.grid.quantised();
         let map = MapEvent {
             camera: self.camera.clone(),
-            capture_time: picture.capture_time,
+            capture_time,
             columns: self.options.map_columns,
             rows: self.options.map_rows,
             people_per_step: quantised.people_per_step,
             cells: quantised.cells,
         };
-        Some(CrowdEvents { density, map, levels })
+        CrowdEvents { density, map, levels }
     }
 
     /// Where the heads are of those who counted in the last picture, normalised, with how many people each stands for.
@@ -196,10 +227,9 @@ impl Crowd {
 
     // The aspect may change with a stream's size.
     fn look_at_ground(&mut self, frame: Size) {
-        if self.ground.as_ref().is_none_or(|(size, _)| *size != frame) {
+        if self.frame.replace(frame) != Some(frame) {
             // What fits no camera was refused when the node started; of another aspect it may fit none.
-            let plane = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
-            self.ground = plane.map(|plane| (frame, plane));
+            self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
         }
     }
 
@@ -224,7 +254,7 @@ impl Crowd {
         let none = DensityMap::default();
         let density = if sound { &self.density } else { &none };
         let joined = self.joiner.join(people.iter().copied(), density, hand_over, frame, self.options.detail_px);
-        let ground = self.ground.as_ref().map(|(_, plane)| plane);
+        let ground = self.ground.as_ref();
         let counted = |head: Point| !self.options.excluded.iter().any(|part| part.contains(normalised(head, frame)));
         self.standing.clear();
         let made_out = joined.one_by_one.iter().filter(|person| counted(head_of(&person.box_in_frame)));
@@ -245,20 +275,24 @@ impl Crowd {
     fn zones(
         &mut self,
         counting: Option<&Counting>,
-        picture: &CrowdPicture<'_>,
+        capture_time: CaptureTime,
+        now: Monotonic,
         levels: &mut Vec<LevelEvent>,
-    ) -> Vec<gatehouse_core::event::ZoneDensity> {
-        let now = picture.arrival;
-        let tracks = self.tracker.present(now);
-        let tracks: Vec<_> =
-            tracks.map(|track| (track.number, normalised(track.box_in_frame.foot(), picture.frame))).collect();
+    ) -> Vec<ZoneDensity> {
+        let tracks: Vec<_> = match self.frame {
+            Some(frame) => {
+                let present = self.tracker.present(now);
+                present.map(|track| (track.number, normalised(track.box_in_frame.foot(), frame))).collect()
+            }
+            None => Vec::new(),
+        };
         let mut zones = Vec::with_capacity(self.zones.len());
         for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
             let before = state.before();
             state.stay(zone, tracks.iter().copied(), now);
             let inside = tally(self.standing.iter().filter(|standing| zone.polygon.contains(standing.at)));
             let density = state.count(zone, &inside, counting, now);
-            levels.extend(change(&self.camera, picture.capture_time, before, &density));
+            levels.extend(change(&self.camera, capture_time, before, &density));
             zones.push(density);
         }
         zones

@@ -142,6 +142,14 @@ impl Tracker {
         compares
     }
 
+    /// Nothing has changed since the last picture: who was there is still there.
+    pub(crate) fn hold(&mut self, now: Monotonic) {
+        self.looked = self.looked.map(|_| now);
+        for track in self.tracks.iter_mut().filter(|track| track.confirmed) {
+            (track.seen, track.speed, track.foot_before) = (now, (0.0, 0.0), None);
+        }
+    }
+
     /// Those who count: confirmed, and seen just now, or a moment ago and not likely to have left the picture.
     pub(crate) fn present(&self, now: Monotonic) -> impl Iterator<Item = &Track> {
         let stays = move |track: &Track| {

@@ -18,7 +18,7 @@ const COMMON: Size = Size { width: 1920, height: 1080 };
 ///
 /// # Errors
 /// If a polygon encloses nothing, or the ground calibration fits no camera or leaves a zone without ground.
-pub(crate) fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
+pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
     let calibration = camera.ground.as_ref().map(ground);
     let plane = calibration.map(|calibration| GroundPlane::new(&calibration, COMMON)).transpose();
     let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;

@@ -1,16 +1,18 @@
 //! Crowd cameras: capture → person detection batcher → counts, grid and preview → publisher.
 //!
 //! Nothing in this file can name a face model, a gallery or a person: it imports none, and [`CrowdLine`] has no field for
-//! one. Locks: each line's `state`, taken by one worker at a time, never while a model runs.
+//! one. Locks: each line's `scene`, taken on its decoder's thread alone, and its `state`, by the worker or, for a picture that has
+//! not changed, the decoder's thread, never while a model runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_batching::{Batcher, Lane};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{CameraId, Event, Frame, FrameSink};
+use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
+use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, ViewCheck};
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
 
@@ -18,18 +20,48 @@ use crate::intake::Intake;
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
+use crate::views::Views;
 
 /// One crowd camera of a running node.
 pub(crate) struct CrowdLine {
     camera: CameraId,
     detail_px: usize,
     state: Mutex<(Crowd, Option<Preview>)>,
+    scene: Mutex<Scene>,
+    /// A picture is on its way to be counted.
+    on_its_way: AtomicBool,
     analysed: AtomicU64,
 }
 
+/// How a camera's scene looks.
+struct Scene {
+    /// None if every picture is to be counted.
+    change: Option<ChangeCheck>,
+    view: ViewCheck,
+    moved: bool,
+}
+
+/// What else there is to a line.
+pub(crate) struct LineOptions {
+    pub(crate) detail_px: usize,
+    pub(crate) preview: Option<Preview>,
+    pub(crate) skip_unchanged: bool,
+    /// The view that its zones were drawn on, if it was learnt before.
+    pub(crate) reference: Option<ReferenceView>,
+}
+
 impl CrowdLine {
-    pub(crate) fn new(camera: CameraId, crowd: Crowd, detail_px: usize, preview: Option<Preview>) -> Arc<Self> {
-        Arc::new(Self { camera, detail_px, state: Mutex::new((crowd, preview)), analysed: AtomicU64::new(0) })
+    pub(crate) fn new(camera: CameraId, crowd: Crowd, options: LineOptions) -> Arc<Self> {
+        let change = options.skip_unchanged.then(ChangeCheck::default);
+        let view = ViewCheck::new(options.reference);
+        Arc::new(Self {
+            camera,
+            detail_px: options.detail_px,
+            state: Mutex::new((crowd, options.preview)),
+            scene: Mutex::new(Scene { change, view, moved: false }),
+            on_its_way: AtomicBool::new(false),
+            analysed: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn analysed(&self) -> u64 {
@@ -42,6 +74,9 @@ pub(crate) struct CountJob {
     line: Arc<CrowdLine>,
     frame: Frame,
     verdict: PictureVerdict,
+    moved: bool,
+    /// The view that was just learnt, to be kept.
+    learnt: Option<ReferenceView>,
 }
 
 impl CountJob {
@@ -55,13 +90,67 @@ pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
     pub(crate) lane: Arc<Lane<CountJob>>,
     pub(crate) intake: Intake,
+    pub(crate) outbound: Outbound,
+    pub(crate) view: Arc<NodeView>,
+}
+
+/// How a frame's scene looks, beside those before it.
+struct Look {
+    moved: bool,
+    learnt: Option<ReferenceView>,
+    /// Nothing has changed since the last frame that was counted.
+    unchanged: bool,
+}
+
+impl CrowdSink {
+    fn look(&self, frame: &Frame, verdict: PictureVerdict) -> Look {
+        let (picture, arrival) = (frame.picture(), frame.times.arrival);
+        let mut scene = self.line.scene.lock().unwrap_or_else(PoisonError::into_inner);
+        // A black or frozen picture says nothing of where the camera looks, and is told as such each time.
+        if verdict != PictureVerdict::Sound {
+            return Look { moved: scene.moved, learnt: None, unchanged: false };
+        }
+        let (moved, learnt) = scene.view.judge(&picture, arrival);
+        let learnt = learnt.cloned();
+        let before = std::mem::replace(&mut scene.moved, moved);
+        let due = scene.change.as_mut().is_none_or(|change| change.is_due(&picture, arrival));
+        drop(scene);
+        match (before, moved) {
+            (false, true) => tracing::error!(
+                camera = %self.line.camera,
+                "the camera doesn't look where its zones were drawn any more, and they are not counted: put it back, or draw them \
+                 anew and let the node learn the new view (`gatehouse view`)"
+            ),
+            (true, false) => {
+                tracing::info!(camera = %self.line.camera, "the camera looks where its zones were drawn again")
+            }
+            _ => {}
+        }
+        Look { moved, unchanged: !due && learnt.is_none() && before == moved, learnt }
+    }
+
+    /// Whether the frame is as good as counted. Who watches sees every frame; and with one that is still on its way the last
+    /// counts are not those of this scene.
+    fn skip(&self, frame: &Frame) -> bool {
+        if self.line.on_its_way.load(Ordering::Acquire) || self.view.preview_wanted(&self.line.camera) {
+            return false;
+        }
+        let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = state.0.unchanged(frame.times.capture, frame.times.arrival);
+        drop(state);
+        events.map(|events| self.outbound.crowd(events)).is_some()
+    }
 }
 
 impl FrameSink for CrowdSink {
     fn deliver(&self, frame: Frame) {
-        if let Some(verdict) = self.intake.admit(&frame, false) {
-            self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict });
+        let Some(verdict) = self.intake.admit(&frame, false) else { return };
+        let Look { moved, learnt, unchanged } = self.look(&frame, verdict);
+        if unchanged && self.skip(&frame) {
+            return;
         }
+        self.line.on_its_way.store(true, Ordering::Release);
+        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, learnt });
     }
 }
 
@@ -72,6 +161,7 @@ pub(crate) fn count(
     clock: &dyn Clock,
     outbound: &Outbound,
     view: &NodeView,
+    views: &Views,
 ) {
     let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
     let mut batch = Vec::new();
@@ -86,6 +176,9 @@ pub(crate) fn count(
         }
         for (job, reading) in batch.iter().zip(&readings) {
             job.line.analysed.fetch_add(1, Ordering::Relaxed);
+            if let Some(learnt) = &job.learnt {
+                views.keep(&job.line.camera, learnt);
+            }
             let picture = job.frame.picture();
             let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
             let (crowd, preview) = &mut *state;
@@ -95,13 +188,12 @@ pub(crate) fn count(
                 capture_time: job.frame.times.capture,
                 arrival: job.frame.times.arrival,
                 verdict: job.verdict,
-                moved: false,
+                moved: job.moved,
             });
             if let Some(events) = counted {
-                outbound.offer(Event::Density(events.density));
-                outbound.offer(Event::Map(events.map));
-                events.levels.into_iter().for_each(|level| outbound.offer(Event::Level(level)));
+                outbound.crowd(events);
             }
+            job.line.on_its_way.store(false, Ordering::Release);
             let people = &reading.people;
             let Some(preview) = preview else { continue };
             if !view.preview_wanted(&job.line.camera) {

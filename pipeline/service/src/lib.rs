@@ -20,9 +20,12 @@ mod node;
 mod publisher;
 mod tally;
 mod threads;
+mod views;
 mod wiring;
 
+pub use crowd_rules::options as crowd_options;
 pub use error::NodeError;
 pub use gate_rules::{calibration, match_rule, threshold_for_target};
 pub use node::{Node, open_registry, open_store, site_secret};
+pub use views::Views;
 pub use wiring::stream;

@@ -12,6 +12,7 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{PassId, SiteSigner, sign_grant};
+use gatehouse_crowd::CrowdEvents;
 use gatehouse_gate::{Admitted, Outcome};
 use gatehouse_store::{PersonId, Store, Who};
 use ulid::Ulid;
@@ -62,6 +63,13 @@ impl Outbound {
         if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Hands over what a crowd camera has counted, in the order in which it is to be understood.
+    pub(crate) fn crowd(&self, events: CrowdEvents) {
+        self.offer(Event::Density(events.density));
+        self.offer(Event::Map(events.map));
+        events.levels.into_iter().for_each(|level| self.offer(Event::Level(level)));
     }
 
     /// Events dropped so far because the bus took them too slowly.

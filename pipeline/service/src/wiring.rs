@@ -19,7 +19,7 @@ use gatehouse_store::{Actor, Store};
 use crate::NodeError;
 use crate::codes::{CodeIntake, CodeReader};
 use crate::crowd_rules;
-use crate::crowds::{self, CrowdLine, CrowdSink};
+use crate::crowds::{self, CrowdLine, CrowdSink, LineOptions};
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
@@ -28,6 +28,7 @@ use crate::intake::Intake;
 use crate::publisher::Outbound;
 use crate::threads::Threads;
 use crate::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
+use crate::views::Views;
 
 /// The models that a site's cameras need, loaded and warm.
 pub(crate) struct Models {
@@ -167,22 +168,31 @@ impl Wiring {
         let manifest = detector.manifest();
         let model =
             CrowdModel { name: format!("{} {}", manifest.name, manifest.version), counting: manifest.counting.clone() };
+        let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
             let crowd = Crowd::new(id.clone(), model.clone(), crowd_rules::options(&id, camera)?);
-            let line = CrowdLine::new(id.clone(), crowd, camera.detail_px, camera.preview.then(Preview::new));
+            let line = LineOptions {
+                detail_px: camera.detail_px,
+                preview: camera.preview.then(Preview::new),
+                skip_unchanged: camera.skip_unchanged,
+                reference: views.read(&id),
+            };
+            let line = CrowdLine::new(id.clone(), crowd, line);
             let lane = Arc::new(batcher.lane());
             let sink = CrowdSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
                 intake: Intake::new(camera.analyse_fps, ends.health),
+                outbound: ends.outbound.clone(),
+                view: Arc::clone(ends.view),
             };
             self.cameras.push((stream(&id, &camera.stream)?, Arc::new(sink)));
             self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
         }
         let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
         workers.spawn("people-count", move || {
-            crowds::count(detector, &batcher, clock.as_ref(), &outbound, &view);
+            crowds::count(detector, &batcher, clock.as_ref(), &outbound, &view, &views);
         })
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gatehouse_config::Site;
+use gatehouse_core::CameraId;
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -33,6 +34,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     for (id, stream) in &streams {
         if let Some(Err(e)) = stream.login.as_ref().map(|login| login.resolve_login()) {
             missing.push(format!("login of camera {id}: {e}"));
+        }
+    }
+    for camera in &site.crowds {
+        if let Err(e) = gatehouse_service::crowd_options(&CameraId::new(&camera.id), camera) {
+            missing.push(e.to_string());
         }
     }
     if !missing.is_empty() {

@@ -24,6 +24,7 @@ mod schema;
 mod sim;
 mod stop;
 mod threshold;
+mod view;
 mod watch;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ enum Command {
     Threshold(threshold::ThresholdArgs),
     Eval(eval::EvalArgs),
     Door(door::DoorArgs),
+    View(view::ViewArgs),
     Watch(watch::WatchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Threshold(args) => threshold::threshold(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Door(args) => door::door(&args),
+        Command::View(args) => view::view(&args),
         Command::Watch(args) => watch::watch(&args),
         Command::Models(args) => models::models(&args),
         Command::Doctor(args) => doctor::doctor(&args),

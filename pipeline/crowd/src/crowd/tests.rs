@@ -253,3 +253,25 @@ fn people_who_pour_in_are_told_once_and_when_it_ends() {
     }
     assert_eq!(told, [(11, Some(true)), (31, Some(false))]);
 }
+
+#[test]
+fn a_picture_that_has_not_changed_has_the_same_people_at_another_time() {
+    let mut crowd = crowd(detector_alone(), options(true));
+    assert_eq!(crowd.unchanged(when(0).0, when(0).1), None, "nothing was counted yet");
+    let people = [person(100.0, 400.0, 120.0, 0.9), person(800.0, 400.0, 120.0, 0.9)];
+    for step in 0..3 {
+        count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
+    }
+    for s in 2..20 {
+        let (capture_time, arrival) = when(1000 * s);
+        let density = crowd.unchanged(capture_time, arrival).expect("counted before").density;
+        assert_eq!(
+            (density.count, density.capture_time, density.unchanged_since),
+            (2.0, capture_time, Some(when(1000).0.at))
+        );
+        assert_eq!(density.zones[1].dwell_s, Some(s as f64 - 0.5));
+    }
+    // The next picture goes on from there.
+    let events = count(&mut crowd, &reading(&people), 20_000, PictureVerdict::Sound).expect("no pause");
+    assert_eq!((events.density.count, events.density.unchanged_since), (2.0, None));
+}

@@ -9,7 +9,7 @@ use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
 
-use super::points::{self, Marked};
+use super::marks::{self, Marked};
 use super::report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport, band, game};
 use crate::acquire::manifest;
 use crate::error::EvalError;
@@ -30,7 +30,8 @@ pub struct CrowdEvalOptions {
     pub threads: usize,
 }
 
-/// Evaluates a folder with `points.json` and the pictures that it names.
+/// Evaluates a folder of pictures with marked people: `points.json`, ShanghaiTech's `ground_truth/GT_*.mat`, or
+/// MOTChallenge's `gt/gt.txt` with `img1/`.
 ///
 /// # Errors
 /// If the points can't be read or name a picture that isn't there, or a model can't be opened or fails. Pictures that can't be
@@ -41,7 +42,7 @@ pub fn evaluate_crowd(
     registry: &Registry,
     progress: Progress<'_>,
 ) -> Result<CrowdReport, EvalError> {
-    let marked = points::read(folder)?;
+    let marked = marks::read(folder)?;
     let detector = manifest(registry, &options.detector)?;
     let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
     let load = || Ok(PersonDetector::load(registry, &options.detector, &SessionOptions::default())?);

@@ -1,16 +1,10 @@
 //! The marked heads: `points.json`, an object of picture → [[x, y], …] in pixels.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::{Marked, picture};
 use crate::error::EvalError;
-
-/// A picture with its heads, in pixels from the top left.
-#[derive(Debug, PartialEq)]
-pub(super) struct Marked {
-    pub(super) picture: PathBuf,
-    pub(super) heads: Vec<[f64; 2]>,
-}
 
 /// The marked pictures of a folder, by name. Pictures are named from the folder on, or from `images/` in it.
 pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
@@ -27,9 +21,8 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
             if let Some([x, y]) = heads.iter().find(|head| !head.iter().all(|side| side.is_finite())) {
                 return Err(wrong(format!("{name}: [{x}, {y}] is no point")));
             }
-            let candidates = [folder.join(&name), folder.join("images").join(&name)];
-            let found = candidates.into_iter().find(|candidate| candidate.is_file());
-            let picture = found.ok_or_else(|| wrong(format!("{name}: there is no such picture in the folder")))?;
+            let picture = picture(folder, Path::new(&name))
+                .ok_or_else(|| wrong(format!("{name}: there is no such picture in the folder")))?;
             Ok(Marked { picture, heads })
         })
         .collect()
