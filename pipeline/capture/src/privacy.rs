@@ -16,9 +16,20 @@ const BLACK: [u8; 3] = [16, 128, 128];
 #[derive(Debug, Default)]
 pub(crate) struct PrivacyMask {
     parts: Vec<NormalisedPolygon>,
-    /// For the size of picture seen last: its width and height, and what to black out of every pair of rows, in pairs of columns.
-    spans: Option<(u32, u32, Vec<(usize, Range<usize>)>)>,
+    /// For the size of picture seen last.
+    spans: Option<Spans>,
 }
+
+/// What to black out of pictures of one size.
+#[derive(Debug)]
+struct Spans {
+    width: u32,
+    height: u32,
+    spans: Vec<Span>,
+}
+
+/// A pair of rows, and pairs of columns of it: pairs, so that their chroma is their own.
+type Span = (usize, Range<usize>);
 
 impl PrivacyMask {
     pub(crate) fn new(parts: Vec<NormalisedPolygon>) -> Self {
@@ -36,11 +47,11 @@ impl PrivacyMask {
             return Ok(buffer);
         }
         let (width, height) = (info.width(), info.height());
-        if self.spans.as_ref().is_none_or(|(w, h, _)| (*w, *h) != (width, height)) {
+        let known = self.spans.take().filter(|known| (known.width, known.height) == (width, height));
+        let Spans { spans, .. } = self.spans.insert(known.unwrap_or_else(|| {
             let spans = self.parts.iter().flat_map(|part| spans(part, width as usize, height as usize)).collect();
-            self.spans = Some((width, height, spans));
-        }
-        let spans = self.spans.as_ref().map_or(&[][..], |(_, _, spans)| spans);
+            Spans { width, height, spans }
+        }));
         buffer.make_mut();
         let mut frame = gst_video::VideoFrame::from_buffer_writable(buffer, info).map_err(|_| MapError::Map)?;
         let interleaved = match frame.format() {
@@ -50,7 +61,7 @@ impl PrivacyMask {
         };
         let strides =
             [0, 1, 2].map(|plane| frame.plane_stride().get(plane).map_or(0, |s| usize::try_from(*s).unwrap_or(0)));
-        for (pair, columns) in spans {
+        for (pair, columns) in spans.iter() {
             let wide = 2 * columns.start..2 * columns.end;
             for row in [2 * pair, 2 * pair + 1] {
                 fill(&mut frame, 0, row * strides[0], wide.clone(), BLACK[0])?;
@@ -84,7 +95,7 @@ fn fill(
 
 /// All pairs of rows that a polygon touches, with the pairs of columns that it touches there. It rather covers too much than too
 /// little, since it hides.
-fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<(usize, Range<usize>)> {
+fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<Span> {
     let corners: Vec<(f64, f64)> = part
         .corners()
         .iter()

@@ -88,7 +88,8 @@ struct PadArgs {
 /// Measure how well people are counted
 ///
 /// DIR has the pictures, or a folder `images` with them, and `points.json`: an object of picture → [[x, y], …], the heads in
-/// pixels. Errors are told by how many people there are.
+/// pixels. Or it is laid out as ShanghaiTech (`images`, `ground_truth/GT_NAME.mat`) or as a sequence of MOTChallenge (`img1`,
+/// `gt/gt.txt`, boxes). Errors are told by how many people there are.
 #[derive(Debug, Args)]
 struct CrowdArgs {
     /// The folder of crowds

@@ -115,8 +115,8 @@ fn people_count_in_the_zones_where_their_feet_are() {
 fn a_count_that_cannot_be_trusted_says_so() {
     let assess = |people: &[Person]| still(detector_alone(), &reading(people)).density.self_assessment;
     assert_eq!(assess(&[]), SelfAssessment::InRange);
-    assert_eq!(assess(&vec![person(100.0, 400.0, 120.0, 0.9); 41]), SelfAssessment::OutOfRange);
-    assert_eq!(assess(&vec![person(100.0, 400.0, 51.0, 0.9); 5]), SelfAssessment::OutOfRange);
+    assert_eq!(assess(&[person(100.0, 400.0, 120.0, 0.9); 41]), SelfAssessment::OutOfRange);
+    assert_eq!(assess(&[person(100.0, 400.0, 51.0, 0.9); 5]), SelfAssessment::OutOfRange);
     // A crowd in which the detector is hardly sure of anybody, and a plaza with people seen well.
     let with_faint = |sure: usize, faint: usize| {
         [vec![person(100.0, 400.0, 120.0, 0.9); sure], vec![person(300.0, 300.0, 60.0, 0.2); faint]].concat()
