@@ -1,0 +1,250 @@
+"""Measures an exported network: counts, by set and size, and whether the detector is still what it was.
+
+usage: python evaluate.py CROWD.onnx --detector NANODET.onnx [--points POINTS.json] [--video V.avi] [--empty FOLDER]
+       [--pool POOL] [--sizes 768 1024] [--overlays FOLDER]
+
+--points   JSON, picture (a path beside the file) -> head points; every --every th picture
+--video    every --frame-step th frame; the original detector's boxes at score 0.5 and the first size are the
+           reference, not the truth
+--empty    pictures without anybody, and with --video also the video's background (the median of its frames)
+--pool     the pictures of a training pool that were kept back
+Bias is (estimate - truth); relative bias is the sum of estimates over the sum of truths, less 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from export import session
+from network import BINS, CELL, MEAN, PERSON, SIDES, STD, STRIDES
+from pool import Pool, Recipe
+
+MIN_SCORE = 0.5
+MAX_IOU = 0.6
+#: People in a picture; the bands in which errors are given.
+BANDS = (0, 1, 10, 40, 100, 300, 600, 10**6)
+RESCALED = (0.75, 1.33)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture and how many people are in it."""
+
+    name: str
+    pixels: np.ndarray = field(repr=False)
+    people: float
+
+
+def tensor(pixels: np.ndarray, longer_side: int) -> tuple[np.ndarray, float]:
+    """The picture scaled to `longer_side`, black up to the next multiples of 32; and the scale."""
+    scale = longer_side / max(pixels.shape[:2])
+    width, height = (max(1, round(side * scale)) for side in pixels.shape[1::-1])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.zeros(((height + 31) // 32 * 32, (width + 31) // 32 * 32, 3), np.uint8)
+    canvas[:height, :width] = cv2.resize(pixels, (width, height), interpolation=way)
+    values = (canvas.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None]), scale
+
+
+def run(
+    model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int
+) -> tuple[dict[str, np.ndarray], float]:
+    """All outputs by name, and the scale from picture to tensor."""
+    x, scale = tensor(pixels, longer_side)
+    names = [output.name for output in model.get_outputs()]
+    return dict(zip(names, model.run(names, {"input": x}), strict=True)) | {"input": x}, scale
+
+
+def person_boxes(outputs: dict[str, np.ndarray], scale: float) -> np.ndarray:
+    """Boxes (left, top, right, bottom) in pixels of the picture, score at least 0.5, suppressed."""
+    columns_px = outputs["input"].shape[3]
+    boxes, scores = [], []
+    for stride in STRIDES:
+        likely = outputs[f"cls_{stride}"][0, :, PERSON] >= MIN_SCORE
+        logits = outputs[f"dist_{stride}"][0][likely].reshape(-1, SIDES, BINS)
+        shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+        reach = (shares / shares.sum(axis=2, keepdims=True) * np.arange(BINS)).sum(axis=2) * stride
+        row, column = np.divmod(np.flatnonzero(likely), columns_px // stride)
+        centre = (np.stack([column, row], axis=1) + 0.5) * stride
+        boxes.append(np.concatenate([centre - reach[:, :2], centre + reach[:, 2:]], axis=1))
+        scores.append(outputs[f"cls_{stride}"][0, likely, PERSON])
+    found, score = np.concatenate(boxes), np.concatenate(scores)
+    order, kept = np.argsort(-score, kind="stable"), []
+    while order.size:
+        kept.append(order[0])
+        order = order[1:][overlaps(found[order[:1]], found[order[1:]])[0] <= MAX_IOU]
+    return found[kept] / scale
+
+
+def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of all pairs: [a, b]."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = (high - low).clip(0).prod(axis=2)
+    areas = [(x[:, 2:] - x[:, :2]).prod(axis=1) for x in (a, b)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared)
+
+
+def matches(a: np.ndarray, b: np.ndarray) -> int:
+    """Pairs of boxes with an overlap of 0.5 or more, best first, each box in one pair."""
+    if not len(a) or not len(b):
+        return 0
+    table, count = overlaps(a, b), 0
+    while table.max() >= 0.5:
+        row, column = np.unravel_index(table.argmax(), table.shape)
+        table[row], table[:, column] = -1, -1
+        count += 1
+    return count
+
+
+def count(model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int) -> float:
+    """Persons by the density map."""
+    return float(run(model, pixels, longer_side)[0]["density"].sum())
+
+
+def errors(title: str, estimates: list[float], truths: list[float]) -> str:
+    """One line of figures."""
+    estimate, truth = np.array(estimates), np.array(truths)
+    difference = estimate - truth
+    text = f"{title}: n {len(truth)}, mean {truth.mean():.1f}, MAE {np.abs(difference).mean():.2f}"
+    text += f", RMSE {np.sqrt((difference**2).mean()):.2f}, bias {difference.mean():+.2f}"
+    return text + (f" ({estimate.sum() / truth.sum() - 1:+.1%})" if truth.sum() else "")
+
+
+def report(title: str, model: onnxruntime.InferenceSession, cases: list[Case], sizes: list[int]) -> None:
+    """Errors at every size, by band where there are several."""
+    truths = [case.people for case in cases]
+    for size in sizes:
+        estimates = [count(model, case.pixels, size) for case in cases]
+        print(errors(f"{title} at {size}", estimates, truths), flush=True)
+        bands = np.digitize(truths, BANDS)
+        for band in np.unique(bands) if len(np.unique(bands)) > 1 else []:
+            chosen = np.flatnonzero(bands == band)
+            label = f"  {BANDS[band - 1]} to {BANDS[band] - 1}"
+            print(errors(label, [estimates[i] for i in chosen], [truths[i] for i in chosen]))
+
+
+def report_scales(title: str, model: onnxruntime.InferenceSession, cases: list[Case], size: int) -> None:
+    """How the count changes with the input's scale: mean of the ratios' logarithms, and of their absolute values."""
+    plain = np.array([count(model, case.pixels, size) for case in cases])
+    for factor in RESCALED:
+        other = np.array([count(model, case.pixels, round(size * factor)) for case in cases])
+        change = np.log((other + 1) / (plain + 1))
+        mean, either_way = np.expm1(change.mean()), np.expm1(np.abs(change).mean())
+        print(f"{title} {size} x {factor}: {mean:+.1%}, either way {either_way:.1%}")
+
+
+def points_cases(path: Path, every: int) -> list[Case]:
+    """Every so manieth picture of a list of head points."""
+    rows = sorted(json.loads(path.read_text(encoding="utf-8")).items())[::every]
+    return [Case(name, read(path.parent / name), len(points)) for name, points in rows]
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture, or an error that names it."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise SystemExit(f"evaluate: {path} can't be read as a picture")
+    return pixels
+
+
+def video_frames(path: Path, step: int) -> Iterator[np.ndarray]:
+    """Every so manieth frame."""
+    capture, number = cv2.VideoCapture(str(path)), 0
+    while capture.grab():
+        if number % step == 0:
+            yield capture.retrieve()[1]
+        number += 1
+
+
+def report_detector(
+    crowd: onnxruntime.InferenceSession, original: onnxruntime.InferenceSession, frames: list[np.ndarray], size: int
+) -> list[int]:
+    """Agreement of both detectors' boxes; returns the original's counts."""
+    pairs, found, before, gaps = 0, 0, [], []
+    for frame in frames:
+        now, then = (person_boxes(*run(model, frame, size)) for model in (crowd, original))
+        pairs, found = pairs + matches(now, then), found + len(now)
+        before.append(len(then))
+        gaps.append(len(now) - len(then))
+    agreement = 2 * pairs / max(1, found + sum(before))
+    print(
+        f"detector at {size}: F1 {agreement:.3f} with the original (IoU 0.5, score 0.5), boxes {found} and "
+        f"{sum(before)}, count difference {np.mean(gaps):+.2f}, absolute {np.abs(gaps).mean():.2f}",
+        flush=True,
+    )
+    return before
+
+
+def overlay(pixels: np.ndarray, density: np.ndarray, scale: float, title: str) -> np.ndarray:
+    """The picture beside itself with the density in red over it."""
+    height, width = pixels.shape[:2]
+    sides = (round(density.shape[1] * CELL / scale), round(density.shape[0] * CELL / scale))
+    enlarged = cv2.resize(density, sides, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    heat = cv2.applyColorMap((np.clip(enlarged * 3, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    drawn = cv2.addWeighted(pixels, 0.45, heat, 0.75, 0)
+    cv2.putText(drawn, title, (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2)
+    return np.hstack([pixels, drawn])
+
+
+def write_overlays(model: onnxruntime.InferenceSession, cases: list[Case], size: int, folder: Path) -> None:
+    """A few pictures of each set, to look at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        outputs, scale = run(model, case.pixels, size)
+        density = outputs["density"][0, 0]
+        title = f"{density.sum():.1f} of {case.people:g}"
+        cv2.imwrite(str(folder / f"{Path(case.name).stem}.jpg"), overlay(case.pixels, density, scale, title))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--detector", type=Path, required=True)
+    parser.add_argument("--points", type=Path)
+    parser.add_argument("--every", type=int, default=6)
+    parser.add_argument("--video", type=Path)
+    parser.add_argument("--frame-step", type=int, default=40)
+    parser.add_argument("--empty", type=Path)
+    parser.add_argument("--pool", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[768, 1024])
+    parser.add_argument("--overlays", type=Path)
+    args = parser.parse_args()
+
+    cv2.setNumThreads(1)
+    model, original = session(str(args.model)), session(str(args.detector))
+    sets: dict[str, list[Case]] = {}
+    if args.points:
+        sets["points"] = points_cases(args.points, args.every)
+    if args.video:
+        frames = list(video_frames(args.video, args.frame_step))
+        references = [report_detector(model, original, frames, size) for size in args.sizes]
+        names = [f"frame-{i * args.frame_step:04d}" for i in range(len(frames))]
+        sets["video"] = [Case(*row) for row in zip(names, frames, references[0], strict=True)]
+        sets["empty"] = [Case("video-background", np.median(frames, axis=0).astype(np.uint8), 0)]
+    if args.empty:
+        found = sorted(path for path in args.empty.iterdir() if path.suffix.lower() in {".jpg", ".png"})
+        sets["empty"] = sets.get("empty", []) + [Case(path.name, read(path), 0) for path in found]
+    if args.pool:
+        kept = Pool(args.pool, Recipe(), check=True)
+        for name, pictures in sorted(kept.sets.items()):
+            sets[f"pool {name}"] = [Case(f"{name}-{p.path.stem}", kept.load(p), len(p.heads)) for p in pictures[:20]]
+    for title, cases in sets.items():
+        if not cases:
+            continue
+        report(title, model, cases, args.sizes)
+        if title in ("points", "video"):
+            report_scales(title, model, cases, args.sizes[0])
+        if args.overlays:
+            write_overlays(model, cases[:: max(1, len(cases) // 4)], args.sizes[0], args.overlays)
+
+
+if __name__ == "__main__":
+    main()

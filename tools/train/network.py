@@ -1,0 +1,221 @@
+"""A person detector and a crowd-density head on one backbone, in PyTorch.
+
+The detector is NanoDet-g (batch normalisation already folded into its convolutions), read from its ONNX file; a unit
+test compares the two. The density head is ours.
+
+Tensors are [batch, channels, rows, columns]. Pictures are BGR, float32, normalised by `normalise`; their sides are
+multiples of 32. "s4", "s8" and so on say how many pixels of the picture a cell of a feature map spans.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+MEAN = (103.53, 116.28, 123.675)
+STD = (57.375, 57.12, 58.395)
+CLASSES = 80
+PERSON = 0
+BINS = 11
+SIDES = 4
+STRIDES = (8, 16, 32)
+#: Pixels of the picture to one cell of the density map, along each side.
+CELL = 8
+SLOPE = 0.1
+NECK = 128
+
+
+class Features(NamedTuple):
+    """What the heads read. s4: 64 channels, s8: 128; the pyramid's levels have 128 each."""
+
+    s4: Tensor
+    s8: Tensor
+    pyramid_8: Tensor
+    pyramid_16: Tensor
+    pyramid_32: Tensor
+
+
+class Detection(NamedTuple):
+    """One stride of the detector. scores: logits [n, 80, h, w]; distances: bin logits [n, 4 * 11, h, w]."""
+
+    scores: Tensor
+    distances: Tensor
+
+
+def normalise(pictures: np.ndarray | Tensor) -> Tensor:
+    """BGR pictures [n, h, w, 3], 0 to 255, as the network's input [n, 3, h, w]."""
+    batch = torch.as_tensor(pictures).permute(0, 3, 1, 2).float()
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class Conv(nn.Module):
+    """A convolution that keeps the size (or halves it), and a leaky ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, side, stride, side // 2 * dilation, dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.leaky_relu(self.conv(x), SLOPE, inplace=True)
+
+
+class Stage(nn.Module):
+    """A cross-stage-partial stage: `blocks` dense pairs at half the width, joined with the stage's own input."""
+
+    def __init__(self, inputs: int, width: int, blocks: int, stride: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.enter = Conv(inputs, width, stride=stride)
+        self.narrow = Conv(width, half)
+        self.grow = nn.ModuleList(Conv(half, half) for _ in range(blocks))
+        self.join = nn.ModuleList(Conv(width, width if i == blocks - 1 else half) for i in range(blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        entered = self.enter(x)
+        x = self.narrow(entered)
+        for grow, join in zip(self.grow, self.join, strict=True):
+            x = join(torch.cat([grow(x), x], 1))
+        return torch.cat([x, entered], 1)
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _half(x: Tensor) -> Tensor:
+    # Bilinear at half size with half-pixel centres is exactly the mean of 2x2.
+    return functional.avg_pool2d(x, 2)
+
+
+class Detector(nn.Module):
+    """NanoDet-g: backbone, pyramid and three heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Conv(3, 32, stride=2)
+        self.stage_4 = Stage(32, 32, 1, 1)
+        self.stage_8 = Stage(64, 64, 2, 2)
+        self.stage_16 = Stage(128, 128, 2, 2)
+        self.stage_32 = Stage(256, 256, 3, 2)
+        self.lateral = nn.ModuleList(nn.Conv2d(width, NECK, 1) for width in (128, 256, 512))
+        self.tower = nn.ModuleList(Conv(NECK, NECK) for _ in STRIDES)
+        self.output = nn.ModuleList(nn.Conv2d(NECK, CLASSES + SIDES * BINS, 1) for _ in STRIDES)
+
+    def features(self, x: Tensor) -> Features:
+        """Everything that both heads share, for a normalised picture."""
+        s4 = self.stage_4(functional.max_pool2d(self.stem(x), 3, 2, 1))
+        s8 = self.stage_8(s4)
+        s16 = self.stage_16(s8)
+        pyramid_32 = self.lateral[2](self.stage_32(s16))
+        pyramid_16 = self.lateral[1](s16) + _twice(pyramid_32)
+        pyramid_8 = self.lateral[0](s8) + _twice(pyramid_16)
+        return Features(s4, s8, pyramid_8, pyramid_16, pyramid_32)
+
+    def detect(self, features: Features) -> list[Detection]:
+        """Logits at the three strides."""
+        level_16 = features.pyramid_16 + _half(features.pyramid_8)
+        levels = (features.pyramid_8, level_16, features.pyramid_32 + _half(level_16))
+        both = [output(tower(x)) for tower, output, x in zip(self.tower, self.output, levels, strict=True)]
+        return [Detection(*x.split([CLASSES, SIDES * BINS], 1)) for x in both]
+
+    def convolutions(self) -> list[nn.Conv2d]:
+        """All convolutions in the order of `ONNX_CONVOLUTIONS`."""
+        backbone = [self.stem, self.stage_4, self.stage_8, self.stage_16, self.stage_32]
+        ordered: list[nn.Conv2d] = []
+        for part in backbone:
+            if isinstance(part, Conv):
+                ordered.append(part.conv)
+                continue
+            ordered += [part.enter.conv, part.narrow.conv]
+            for grow, join in zip(part.grow, part.join, strict=True):
+                ordered += [grow.conv, join.conv]
+        ordered += list(self.lateral)
+        for tower, output in zip(self.tower, self.output, strict=True):
+            ordered += [tower.conv, output]
+        return ordered
+
+
+def _onnx_name(number: int) -> str:
+    return "PartitionedCall/Add" + (f"_{number}" if number else "")
+
+
+#: Names of the convolutions in the ONNX file: backbone, laterals, then tower and output of each stride.
+ONNX_CONVOLUTIONS = [_onnx_name(i) for i in [*range(28), 28, 29, 32, 33, 36, 37]]
+
+
+def load_detector(path: Path) -> Detector:
+    """The detector with the weights of its ONNX file."""
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    detector = Detector()
+    with torch.no_grad():
+        for name, conv in zip(ONNX_CONVOLUTIONS, detector.convolutions(), strict=True):
+            conv.weight.copy_(torch.from_numpy(weights[f"{name}/weight"].copy()))
+            conv.bias.copy_(torch.from_numpy(weights[f"{name}/bias"].copy()))
+    return detector
+
+
+class DensityHead(nn.Module):
+    """Persons per 8x8-pixel cell from fine (s4, s8) and pyramid features.
+
+    A small head is a texture of s4 and s8; a large one spans many cells, so a second branch looks around at s16, where
+    a dilated convolution is cheap, and tells the fine one what size of thing it stands in.
+    """
+
+    #: What the last convolution's softplus is divided by: crowds reach about one person a cell, and outputs near ten
+    #: learn faster than outputs near one.
+    SCALE = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.from_s4 = Conv(64, 32, stride=2)
+        self.from_s8 = Conv(128, 32, side=1)
+        self.from_8 = Conv(NECK, 64, side=1)
+        self.wide_in = Conv(NECK, 32, side=1)
+        self.wide_near = Conv(32, 32)
+        self.wide_far = Conv(32, 32, dilation=3)
+        self.mix = Conv(32 + 32 + 64 + 32, 64)
+        self.look = Conv(64, 64, dilation=2)
+        self.far = Conv(64, 64, dilation=4)
+        self.narrow = Conv(64, 32)
+        self.output = nn.Conv2d(32, 1, 1)
+        for layer in self.modules():
+            if isinstance(layer, Conv):
+                # The default draws weights so small that six layers on nothing of the picture is left.
+                nn.init.kaiming_normal_(layer.conv.weight, a=SLOPE)
+                nn.init.zeros_(layer.conv.bias)
+        # The detector's features are small (0.25, 0.15 and 0.08 in the mean square); the head starts with about 1.
+        for layer, gain in ((self.from_s4, 4.0), (self.from_s8, 6.5), (self.from_8, 12.0), (self.wide_in, 12.0)):
+            layer.conv.weight.data.mul_(gain)
+        nn.init.normal_(self.output.weight, 0.0, 0.01)
+        # Almost nobody, until pictures say otherwise.
+        nn.init.constant_(self.output.bias, -3.0)
+
+    def forward(self, features: Features) -> Tensor:
+        """Density [n, 1, h/8, w/8], at least 0."""
+        near = self.wide_near(self.wide_in(features.pyramid_16))
+        wide = _twice(near + self.wide_far(near))
+        fine = [self.from_s4(features.s4), self.from_s8(features.s8), self.from_8(features.pyramid_8), wide]
+        x = self.narrow(self.far(self.look(self.mix(torch.cat(fine, 1)))))
+        return functional.softplus(self.output(x)) / self.SCALE
+
+
+class CrowdNet(nn.Module):
+    """One backbone, one pass, two heads."""
+
+    def __init__(self, detector: Detector | None = None) -> None:
+        super().__init__()
+        self.detector = detector or Detector()
+        self.density = DensityHead()
+
+    def forward(self, x: Tensor) -> tuple[list[Detection], Tensor]:
+        """Detector logits at three strides, and persons per cell."""
+        features = self.detector.features(x)
+        return self.detector.detect(features), self.density(features)

@@ -1,0 +1,81 @@
+"""A pinhole camera over a ground of height 0: metres to pixels and back.
+
+Ground axes: X to the camera's right, Y up, Z ahead; the camera stands at X = Z = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Chin to crown of an adult, and how high the head's centre is, standing.
+HEAD_M = 0.235
+HEAD_CENTRE_M = 1.57
+
+
+@dataclass(frozen=True)
+class Camera:
+    """height_m over the ground, pitch in radians below level, focal length and principal point in pixels."""
+
+    height_m: float
+    pitch: float
+    focal_px: float
+    cx: float
+    cy: float
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """points: [n, 3] in metres. Pixels [n, 2] and depths along the axis [n] in metres (behind it: <= 0)."""
+        up = points[:, 1] - self.height_m
+        ahead = points[:, 2]
+        sin, cos = math.sin(self.pitch), math.cos(self.pitch)
+        depth = ahead * cos - up * sin
+        lower = -(up * cos + ahead * sin)
+        safe = np.where(depth > 1e-6, depth, np.nan)
+        return (
+            np.stack([self.cx + self.focal_px * points[:, 0] / safe, self.cy + self.focal_px * lower / safe], 1),
+            depth,
+        )
+
+    def head_px(self, depth: np.ndarray | float) -> np.ndarray | float:
+        """Height of an adult's head at a depth."""
+        return self.focal_px * HEAD_M / depth
+
+    def horizon(self) -> float:
+        """The row at which level ground vanishes."""
+        return self.cy - self.focal_px * math.tan(self.pitch)
+
+    def ground_at(self, row: float, height_m: float = 0.0) -> float:
+        """Z at which a row meets the level `height_m` (in the middle column); infinite from the horizon up."""
+        angle = self.pitch + math.atan2(row - self.cy, self.focal_px)
+        return (self.height_m - height_m) / math.tan(angle) if angle > 1e-4 else math.inf
+
+    def looks_down(self, row: float) -> float:
+        """The angle below level, in radians, under which things at a row are seen."""
+        return self.pitch + math.atan2(row - self.cy, self.focal_px)
+
+    @staticmethod
+    def with_heads(
+        size: tuple[int, int], pitch: float, focal_px: float, head_px: float, cy: float | None = None
+    ) -> Camera:
+        """The camera that sees heads of `head_px` at the lower edge of a picture of size (width, height)."""
+        width, height = size
+        cy = height / 2 if cy is None else cy
+        angle = pitch + math.atan2(height - cy, focal_px)
+        if angle < math.radians(2):
+            raise ValueError(
+                f"the lower edge looks up: pitch {math.degrees(pitch):.1f} degrees, focal length {focal_px:.0f} px"
+            )
+        depth = focal_px * HEAD_M / head_px
+        over_heads = depth / (math.sin(pitch) + math.cos(pitch) / math.tan(angle))
+        return Camera(over_heads + HEAD_CENTRE_M, pitch, focal_px, width / 2, cy)
+
+
+def ground_to_picture(camera: Camera) -> np.ndarray:
+    """The 3x3 homography of ground metres (X, Z, 1) to pixels."""
+    sin, cos = math.sin(camera.pitch), math.cos(camera.pitch)
+    f, cx, cy, h = camera.focal_px, camera.cx, camera.cy, camera.height_m
+    depth = np.array([0.0, cos, h * sin])
+    lower = np.array([0.0, -sin, h * cos])
+    return np.stack([f * np.array([1.0, 0.0, 0.0]) + cx * depth, f * lower + cy * depth, depth])

@@ -1,0 +1,125 @@
+"""The table of sources (`sources.toml`): finds, checks and reads their files.
+
+Roots are folders: `python` (site-packages), `debian` (`/`, or where packages were unpacked; several may be given),
+`npm` (where a package was unpacked, as `package/`), `clips` (Intel's sample videos), `wheel` (an unpacked wheel).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+TABLE = Path(__file__).with_name("sources.toml")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of one source."""
+
+    source: str
+    licence: str
+    root: str
+    path: str
+    sha256: str
+    use: str
+    #: Of a clip: first and last frame that count, or nothing for all.
+    frames: tuple[int, int] | None = None
+    #: Of a photograph: the first and last row that may be used, as shares of its height.
+    rows: tuple[float, float] = (0.0, 1.0)
+
+
+def members(use: str) -> list[Member]:
+    """What the table has for a use."""
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return [
+        Member(
+            s["name"], s["licence"], s["root"], **{key: tuple(v) if isinstance(v, list) else v for key, v in m.items()}
+        )
+        for s in table["source"]
+        for m in s["members"]
+        if m["use"] == use
+    ]
+
+
+class Roots:
+    """Where the sources' files are."""
+
+    def __init__(self, given: list[str]) -> None:
+        """given: `kind=folder`, as on the command line."""
+        self.folders: dict[str, list[Path]] = {}
+        for word in given:
+            kind, _, folder = word.partition("=")
+            self.folders.setdefault(kind, []).append(Path(folder))
+
+    def find(self, member: Member) -> Path | None:
+        """The file, if it is there and as recorded; a changed one is refused."""
+        for folder in self.folders.get(member.root, []):
+            path = folder / member.path
+            if path.is_file():
+                if hashlib.sha256(path.read_bytes()).hexdigest() != member.sha256:
+                    raise ValueError(f"{path}: isn't the file that sources.toml records")
+                return path
+        return None
+
+    def pictures(self, use: str) -> list[np.ndarray]:
+        """All pictures for a use that are here, as BGR, uint8 [h, w, 3], longer side at most 1600."""
+        found = []
+        for member in members(use):
+            path = self.find(member)
+            if path is not None:
+                bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                if bgr is None:
+                    raise ValueError(f"{path}: can't be read as a picture")
+                first, last = (round(share * bgr.shape[0]) for share in member.rows)
+                found.append(_at_most(bgr[first:last], 1600))
+        return found
+
+    def panoramas(self) -> list[np.ndarray]:
+        """Equirectangular environments, BGR, float32 [h, 2 h, 3], linear light."""
+        import OpenEXR
+
+        found = []
+        for member in members("panorama"):
+            path = self.find(member)
+            if path is None:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                if path.suffix == ".js":
+                    text = re.search(r"base64,([^'\"]+)", path.read_text(encoding="utf-8"))
+                    path = Path(folder) / "panorama.exr"
+                    path.write_bytes(base64.b64decode(text.group(1)))
+                channels = OpenEXR.File(str(path)).channels()
+                rgb = channels["RGB"].pixels
+            found.append(np.ascontiguousarray(rgb[..., ::-1], dtype=np.float32))
+        return found
+
+    def empty_views(self) -> list[np.ndarray]:
+        """Views of clips while nobody is there, or in which people only pass: the median over time, BGR."""
+        found = []
+        for member in members("empty-clip"):
+            path = self.find(member)
+            if path is None:
+                continue
+            clip, frames = cv2.VideoCapture(str(path)), []
+            first, last = member.frames or (0, int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) - 1)
+            for i in range(last + 1):
+                read, frame = clip.read()
+                if not read:
+                    break
+                if i >= first and (i - first) % max(1, (last - first) // 30) == 0:
+                    frames.append(frame)
+            found.append(np.median(np.stack(frames), axis=0).astype(np.uint8))
+        return found
+
+
+def _at_most(bgr: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(bgr.shape[:2])
+    return bgr if scale >= 1 else cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

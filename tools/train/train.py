@@ -1,0 +1,239 @@
+"""Trains the density head, and with it the detector's backbone, whose own head is held to what it was.
+
+usage: python train.py --name NAME --pool POOL --detector NANODET.onnx --runs RUNS [--recipe recipe.toml] [--resume]
+
+The same seed, pool and recipe give the same weights on the same machine, resumed or not (a pool that grows meanwhile is
+another pool). A run's folder holds `last.pt` (all that is needed to go on) and smoothed weights every 1000 iterations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from augment import batch
+from loss import consistency_loss, density_loss, distillation_loss
+from network import CrowdNet, Detector, load_detector, normalise
+from pool import Pool, Recipe
+
+BATCH = 8
+HEAD_RATE = 1e-3
+#: The learning rates of the detector's own heads and of the backbone as shares of the density head's. The former only
+#: follow the backbone to where they find what they found before, and must keep up with it.
+DETECTOR_SHARE, BACKBONE_SHARE = 0.4, 0.15
+#: Iterations in which only the head learns: an untrained one would pull the backbone apart.
+FROZEN = 400
+#: Never trained: edges and colours are the same to both heads, and their large maps take a quarter of a step's time.
+FIXED = ("stem", "stage_4")
+WARM_UP = 100
+BACKBONE_WARM_UP = 300
+FINAL_SHARE = 0.03
+SMOOTHING = 0.999
+LARGEST_GRADIENT = 5.0
+#: The detector is compared every second iteration, on half of the pictures: that holds it, at a quarter of the price.
+DISTIL_EVERY, DISTIL_PICTURES, DISTIL_WEIGHT = 2, 4, 2.5
+#: In a third of the others, half of the crops are seen at a second scale.
+SCALES_EVERY, SCALES_PICTURES, SCALES_WEIGHT = 6, 4, 0.2
+SECOND_SCALES = (0.6, 1.6)
+LOG_EVERY, SAVE_EVERY, KEEP_EVERY = 100, 500, 1000
+
+
+class Batches(Dataset):
+    """Batch number i is made from the seed and i alone, so that a resumed run goes on as if it had never stopped."""
+
+    def __init__(self, pool: Pool, recipe: Path | None, seed: int, rescan: int) -> None:
+        self.pool, self.recipe, self.seed, self.rescan = pool, recipe, seed, rescan
+        self.next_scan = 0
+
+    def __getitem__(self, iteration: int) -> dict[str, np.ndarray]:
+        cv2.setNumThreads(1)
+        if iteration >= self.next_scan:
+            self.pool.rescan(Recipe.read(self.recipe))
+            self.next_scan = iteration + self.rescan
+            print(f"{iteration}: pool: {self.pool.describe()}", flush=True)
+        return batch(np.random.default_rng((self.seed, iteration)), self.pool, BATCH)
+
+
+class Smoothed:
+    """An exponential moving average of a network's weights."""
+
+    def __init__(self, network: CrowdNet) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False)
+
+    @torch.no_grad()
+    def follow(self, network: CrowdNet, iteration: int) -> None:
+        """Early averages are short, or the untrained head would stay in them."""
+        share = 1 - min(SMOOTHING, (1 + iteration) / (10 + iteration))
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), share)
+
+
+def rates(iteration: int, iterations: int) -> tuple[float, float, float]:
+    """Learning rates of density head, detector's heads and backbone: warm-up, then a cosine down to `FINAL_SHARE`."""
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
+    rate = HEAD_RATE * (FINAL_SHARE + (1 - FINAL_SHARE) * cosine) * min(1.0, (iteration + 1) / WARM_UP)
+    thawed = min(1.0, max(0, iteration + 1 - FROZEN) / BACKBONE_WARM_UP)
+    return rate, rate * DETECTOR_SHARE * thawed, rate * BACKBONE_SHARE * thawed
+
+
+def sums_weight(iteration: int) -> float:
+    """See `density_loss`: nothing at first, all from the end of the frozen part on."""
+    return min(1.0, max(0.0, iteration / FROZEN - 0.25) / 0.75)
+
+
+class Trainer:
+    """Networks, optimiser and one training step."""
+
+    def __init__(self, detector: Detector, iterations: int) -> None:
+        self.iterations = iterations
+        self.network = CrowdNet(detector).to(memory_format=torch.channels_last)
+        self.teacher = copy.deepcopy(self.network.detector).requires_grad_(False)
+        for name in FIXED:
+            getattr(self.network.detector, name).requires_grad_(False)
+        self.smoothed = Smoothed(self.network)
+        own = [*self.network.detector.tower.parameters(), *self.network.detector.output.parameters()]
+        shared = [x for x in self.network.detector.parameters() if x.requires_grad and all(x is not y for y in own)]
+        groups = [{"params": part} for part in (list(self.network.density.parameters()), own, shared)]
+        self.optimiser = torch.optim.AdamW(groups, lr=HEAD_RATE, betas=(0.9, 0.99), weight_decay=1e-4, foreach=True)
+
+    def losses(self, iteration: int, pictures: Tensor, target: Tensor, counted: Tensor) -> dict[str, Tensor]:
+        """Each loss by name, weighted; `error` is only for the log."""
+        detector = self.network.detector
+        with torch.set_grad_enabled(iteration >= FROZEN):
+            features = detector.features(pictures)
+        density = self.network.density(features)
+        result = {"density": density_loss(density, target, counted, sums_weight(iteration))}
+        if iteration >= FROZEN and iteration % DISTIL_EVERY == 0:
+            some = pictures[:DISTIL_PICTURES]
+            with torch.no_grad():
+                before = self.teacher.detect(self.teacher.features(some))
+            now = detector.detect(type(features)(*(level[:DISTIL_PICTURES] for level in features)))
+            result["distil"] = DISTIL_WEIGHT * distillation_loss(now, before)
+        elif iteration >= FROZEN and iteration % SCALES_EVERY == 1:
+            some = pictures[-SCALES_PICTURES:]
+            factor = math.exp(random.Random(iteration).uniform(*map(math.log, SECOND_SCALES)))
+            size = [max(4, round(side * factor / 32)) * 32 for side in some.shape[2:]]
+            again = functional.interpolate(some, size=size, mode="bilinear", antialias=True, align_corners=False)
+            second = self.network.density(detector.features(again))
+            result["scales"] = SCALES_WEIGHT * consistency_loss(density[-SCALES_PICTURES:], second)
+        with torch.no_grad():
+            count, wanted = ((x * counted).sum((1, 2, 3)) for x in (density, target))
+            result["error"] = (count - wanted).abs().sum() / (wanted.sum() + 1)
+            result["bias"] = (count - wanted).sum() / (wanted.sum() + 1)
+        return result
+
+    def step(self, iteration: int, data: dict[str, Tensor]) -> dict[str, float]:
+        """One update; returns the losses."""
+        for group, rate in zip(self.optimiser.param_groups, rates(iteration, self.iterations), strict=True):
+            group["lr"] = rate
+        losses = self.losses(iteration, normalise(data["pictures"]), data["density"], data["counted"].float())
+        self.optimiser.zero_grad(set_to_none=True)
+        total = torch.stack([losses[name] for name in ("density", "distil", "scales") if name in losses]).sum()
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        if not torch.isfinite(norm):
+            raise SystemExit(f"train: iteration {iteration}: the gradient is not finite; resume from last.pt")
+        self.optimiser.step()
+        self.smoothed.follow(self.network, iteration)
+        return {name: float(value.detach()) for name, value in losses.items()} | {"gradient": float(norm)}
+
+    def state(self, iteration: int) -> dict[str, Any]:
+        """All that `restore` needs. iteration: the number of updates made."""
+        parts = {"network": self.network, "smoothed": self.smoothed.network, "optimiser": self.optimiser}
+        return {"iteration": iteration} | {name: part.state_dict() for name, part in parts.items()}
+
+    def restore(self, state: dict[str, Any]) -> int:
+        """Goes on from a saved state; returns the number of updates made."""
+        self.network.load_state_dict(state["network"])
+        self.smoothed.network.load_state_dict(state["smoothed"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        return int(state["iteration"])
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Writes whole or not at all."""
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def log_line(iteration: int, past: list[dict[str, float]], seconds: float) -> str:
+    """Means of the last iterations; of losses that come only now and then, the mean of those that came."""
+    names = ("density", "distil", "scales", "error", "bias", "gradient")
+    means = {name: [row[name] for row in past if name in row] for name in names}
+    text = " ".join(f"{name} {np.mean(values):.3f}" for name, values in means.items() if values)
+    return f"{iteration} {text} {len(past) / seconds:.2f} it/s"
+
+
+def train(trainer: Trainer, batches: Batches, folder: Path, start: int, loaders: int) -> None:
+    """Runs to the last iteration."""
+    numbers = range(start, trainer.iterations)
+    loader = DataLoader(
+        batches, batch_size=None, sampler=numbers, num_workers=loaders, prefetch_factor=4 if loaders else None
+    )
+    past: list[dict[str, float]] = []
+    began = time.monotonic()
+    for iteration, data in zip(numbers, loader, strict=True):
+        past.append(trainer.step(iteration, data))
+        done = iteration + 1
+        if done % LOG_EVERY == 0 or done == trainer.iterations:
+            print(log_line(done, past, time.monotonic() - began), flush=True)
+            past, began = [], time.monotonic()
+        if done % KEEP_EVERY == 0 or done == trainer.iterations:
+            save({"iteration": done, "smoothed": trainer.smoothed.network.state_dict()}, folder / f"{done:06d}.pt")
+        if done % SAVE_EVERY == 0 or done == trainer.iterations:
+            save(trainer.state(done), folder / "last.pt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", required=True, help="of the run")
+    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--detector", type=Path, required=True, help="nanodet-g-416-dynamic.onnx")
+    parser.add_argument("--runs", type=Path, required=True, help="where the run's folder is made")
+    parser.add_argument("--recipe", type=Path, help="shares of the sets")
+    parser.add_argument("--iterations", type=int, default=10000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--loaders", type=int, default=1, help="processes that make batches; 0: none but this one")
+    parser.add_argument("--rescan", type=int, default=300, help="iterations until the pool is looked through again")
+    parser.add_argument("--start-from", type=Path, help="smoothed weights of another run to begin with")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last.pt")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    folder = args.runs / args.name
+    folder.mkdir(parents=True, exist_ok=True)
+    last = folder / "last.pt"
+    if last.exists() and not args.resume:
+        parser.error(f"{last} exists: --resume it or choose another --name")
+    trainer = Trainer(load_detector(args.detector), args.iterations)
+    start = 0
+    if args.start_from:
+        weights = torch.load(args.start_from, weights_only=True)["smoothed"]
+        trainer.network.load_state_dict(weights)
+        trainer.smoothed.network.load_state_dict(weights)
+    if args.resume and last.exists():
+        start = trainer.restore(torch.load(last, weights_only=True))
+    pool = Pool(args.pool, Recipe.read(args.recipe))
+    if not len(pool):
+        parser.error(f"{args.pool}: no pictures")
+    print(f"{start}: to {args.iterations}, seed {args.seed}, {len(pool)} pictures", flush=True)
+    train(trainer, Batches(pool, args.recipe, args.seed, args.rescan), folder, start, args.loaders)
+
+
+if __name__ == "__main__":
+    main()
