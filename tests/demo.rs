@@ -21,7 +21,7 @@ fn it_ends_by_itself_and_says_what_it_showed() {
         "ADMIT    by QR pass: a valid pass",
         "REFER    by face: matches nobody",
         "REFER    by face: looks like a picture",
-        "people (road",
+        "people: road",
         "console  http",
     ] {
         assert!(said.contains(shown), "`{shown}` in\n{said}");
@@ -42,7 +42,7 @@ fn ctrl_c_stops_it_cleanly() {
     let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
     let event = lines.find(|line| line.contains("/density")).expect("people are counted");
     let event: serde_json::Value = serde_json::from_str(&event).expect("an event a line");
-    assert!(event["event"]["count"].is_u64(), "{event}");
+    assert!(event["event"]["count"].is_number(), "{event}");
 
     let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
     assert!(interrupted.success());

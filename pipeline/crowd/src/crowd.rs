@@ -230,6 +230,9 @@ impl Crowd {
         if self.frame.replace(frame) != Some(frame) {
             // What fits no camera was refused when the node started; of another aspect it may fit none.
             self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
+            for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
+                state.measure(zone, self.ground.as_ref());
+            }
         }
     }
 

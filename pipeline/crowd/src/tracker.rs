@@ -13,11 +13,13 @@ use gatehouse_picture::{Point, Rect, Size};
 /// Pictures farther apart than this say nothing about who is who.
 pub const MOST_APART: Duration = Duration::from_millis(1500);
 /// A track that was confirmed counts so long without being seen.
-const COASTS: Duration = Duration::from_millis(1200);
+const COASTS: Duration = Duration::from_millis(700);
 /// One that has not been seen for so long is gone.
 const FORGOTTEN: Duration = Duration::from_secs(3);
 /// Score from which on somebody goes on who was confirmed before.
 const FAINT: f32 = 0.25;
+/// Two boxes that overlap by more (intersection over union) may be of one person.
+const SAME: f32 = 0.3;
 /// How far somebody may be from where they are expected, in heights of theirs: 1.4 m/s is 0.8 heights a second.
 const REACH: f32 = 0.45;
 const REACH_A_SECOND: f32 = 0.5;
@@ -36,6 +38,12 @@ pub(crate) struct Track {
     /// Pixels a second.
     speed: (f32, f32),
     confirmed: bool,
+    /// Not seen, and where it is expected somebody else is: most likely the same person.
+    covered: bool,
+}
+
+fn overlap(a: &Person, b: &Person) -> bool {
+    a.box_in_frame.iou(&b.box_in_frame) > SAME
 }
 
 impl Track {
@@ -106,6 +114,11 @@ impl Tracker {
                     if self.taken[person] || found.score < from || found.score >= to {
                         continue;
                     }
+                    // A part of somebody who is there anyway.
+                    let is_sure = |other: &Person| other.score >= min_score;
+                    if to <= 1.0 && people.iter().any(|other| is_sure(other) && overlap(other, found)) {
+                        continue;
+                    }
                     if let Some(misfit) = self.tracks[track].misfit(&found.box_in_frame, now) {
                         self.pairs.push((misfit, track, person));
                     }
@@ -127,6 +140,13 @@ impl Tracker {
             if track.confirmed { unseen <= FORGOTTEN } else { unseen.is_zero() }
         };
         self.tracks.retain(lasts);
+        for track in 0..self.tracks.len() {
+            let missed = &self.tracks[track];
+            let expected = missed.expected(now);
+            let seen = self.tracks.iter().filter(|other| other.seen == now);
+            let covered = missed.seen != now && seen.into_iter().any(|other| other.box_in_frame.iou(&expected) > SAME);
+            self.tracks[track].covered = covered;
+        }
         let new = people.iter().zip(&self.taken).filter(|(person, taken)| !**taken && person.score >= min_score);
         for (person, _) in new {
             self.next += 1;
@@ -137,6 +157,7 @@ impl Tracker {
                 seen: now,
                 speed: (0.0, 0.0),
                 confirmed: false,
+                covered: false,
             });
         }
         compares
@@ -159,7 +180,7 @@ impl Tracker {
         };
         let counts = move |track: &&Track| {
             let unseen = now.since(track.seen);
-            track.confirmed && (unseen.is_zero() || unseen <= COASTS && stays(track))
+            track.confirmed && (unseen.is_zero() || unseen <= COASTS && !track.covered && stays(track))
         };
         self.tracks.iter().filter(counts)
     }

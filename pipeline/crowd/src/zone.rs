@@ -9,6 +9,7 @@ use gatehouse_core::{CameraId, event::Level};
 use gatehouse_models::Counting;
 use gatehouse_picture::{NormalisedPolygon, Point};
 
+use crate::ground::GroundPlane;
 use crate::join::{Tally, tenth};
 use crate::level::{LevelKeeper, LevelUnit, SurgeRule, SurgeWatch, Thresholds};
 
@@ -19,7 +20,7 @@ pub struct Zone {
     pub id: ZoneId,
     /// Where it is.
     pub polygon: NormalisedPolygon,
-    /// Ground area in square metres, where it is known.
+    /// Ground area in square metres, where it was measured. Without, it is that of the camera's ground calibration, if any.
     pub area_m2: Option<f64>,
     /// When it is how full, where that is set.
     pub thresholds: Option<Thresholds>,
@@ -35,6 +36,7 @@ const MOST_BY_DENSITY: f64 = 0.2;
 /// What is kept of a zone.
 #[derive(Debug)]
 pub(crate) struct ZoneState {
+    area_m2: Option<f64>,
     level: Option<LevelKeeper>,
     surge: Option<SurgeWatch>,
     /// Tracks that are in it, and since when.
@@ -44,10 +46,16 @@ pub(crate) struct ZoneState {
 impl ZoneState {
     pub(crate) fn new(zone: &Zone) -> Self {
         Self {
+            area_m2: zone.area_m2,
             level: zone.thresholds.map(LevelKeeper::new),
             surge: zone.surge.map(SurgeWatch::new),
             inside: Vec::new(),
         }
+    }
+
+    /// Measures the zone on the ground, unless somebody has measured it. One that reaches above the horizon has no area.
+    pub(crate) fn measure(&mut self, zone: &Zone, ground: Option<&GroundPlane>) {
+        self.area_m2 = zone.area_m2.or_else(|| ground?.area_m2(&zone.polygon).ok());
     }
 
     /// Who of those that are told apart is in the zone now.
@@ -79,7 +87,7 @@ impl ZoneState {
         now: Monotonic,
     ) -> ZoneDensity {
         let people = tally.people();
-        let people_per_m2 = zone.area_m2.map(|area| people / area);
+        let people_per_m2 = self.area_m2.map(|area| people / area);
         let level = self.level.as_mut().and_then(|keeper| {
             let value = match keeper.unit() {
                 LevelUnit::People => Some(people),

@@ -11,7 +11,7 @@ use gatehouse_picture::{NormalisedPolygon, Point, Size};
 
 use crate::NodeError;
 
-/// Zones are measured before a stream tells its size: of the aspect that almost all cameras have.
+/// A calibration is checked before a stream tells its size: with the aspect that almost all cameras have.
 const COMMON: Size = Size { width: 1920, height: 1080 };
 
 /// What a crowd camera counts.
@@ -25,18 +25,18 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
     let zone = |zone: &config::Zone| {
         let polygon = polygon(id, &zone.polygon, &zone.id)?;
         // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
-        let drawn = camera.zones.iter().any(|z| *z != config::Zone::all());
-        let ground_m2 = plane.as_ref().map(|plane| plane.area_m2(&polygon)).transpose();
-        let ground_m2 = match (ground_m2, drawn && zone.area_m2.is_none()) {
-            (Err(source), true) => {
-                return Err(NodeError::ZoneGround { camera: id.clone(), zone: zone.id.clone(), source });
-            }
-            (area, _) => area.ok().flatten(),
-        };
+        let drawn = *zone != config::Zone::all();
+        if let (Some(plane), true, None) = (&plane, drawn, zone.area_m2) {
+            plane.area_m2(&polygon).map_err(|source| NodeError::ZoneGround {
+                camera: id.clone(),
+                zone: zone.id.clone(),
+                source,
+            })?;
+        }
         Ok(Zone {
             id: ZoneId::new(&zone.id),
             polygon,
-            area_m2: zone.area_m2.or(ground_m2),
+            area_m2: zone.area_m2,
             thresholds: zone.levels.map(thresholds),
             surge: zone.surge.map(|surge| SurgeRule { people: surge.people, within: surge.within }),
         })

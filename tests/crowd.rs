@@ -1,0 +1,110 @@
+//! A crowd camera through the whole path: RTSP in, counts on a zenoh bus out.
+#![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
+
+use gatehouse_core::Event;
+use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
+use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+
+/// A plaza with 3 to 8 pedestrians, from a fixed camera.
+fn plaza() -> Sim {
+    let mount = MountConfig {
+        size: [768, 576],
+        fps: 10,
+        max_seconds: 20,
+        ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
+    };
+    Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts")
+}
+
+/// The plaza's grass and path, on a ground that is measured.
+fn site(sim: &Sim) -> SiteFolder {
+    let url = sim.url("plaza");
+    let cameras = format!(
+        r#"
+        [[crowd]]
+        id = "plaza"
+        source = "{url}"
+        ground = {{ height_m = 3.0, tilt_deg = 20.0, field_of_view_deg = 45.0 }}
+        [[crowd.zone]]
+        id = "ground"
+        polygon = [[0.0, 0.2], [1.0, 0.2], [1.0, 1.0], [0.0, 1.0]]
+        levels = {{ medium = 0.01, high = 5.0, critical = 6.0, unit = "people_per_m2" }}
+        [[crowd.line]]
+        id = "middle"
+        from = [0.5, 0.0]
+        to = [0.5, 1.0]
+        inside = [0.9, 0.5]
+        "#
+    );
+    SiteFolder::new(PROGRAM, &cameras)
+}
+
+fn density(node: &Node, what: &str, mut wanted: impl FnMut(&DensityEvent) -> bool) -> DensityEvent {
+    node.wait(what, |_, event| match event {
+        Event::Density(density) if wanted(density) => Some(density.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
+    let sim = plaza();
+    let site = site(&sim);
+    let node = Node::start(&site);
+    let level = node.wait("a level", |received, event| match event {
+        Event::Level(level) => Some((received.key.clone(), level.clone())),
+        _ => None,
+    });
+    assert_eq!(level.0, "gatehouse/v1/city/county/cell/test-site/crowd/plaza/level");
+    assert_eq!((level.1.level_before, level.1.now.level), (Some(Level::Low), Some(Level::Medium)));
+
+    let mut counts = Vec::new();
+    let last = density(&node, "a whole film and somebody across the line", |density| {
+        assert_eq!(density.self_assessment, SelfAssessment::InRange);
+        counts.push(density.count);
+        let [line] = density.lines.as_slice() else { panic!("{:?}", density.lines) };
+        counts.len() >= 40 && line.inwards + line.outwards > 0
+    });
+    // 3 to 8 people walk about and hide each other; the film begins anew once, and otherwise nobody comes or goes in threes.
+    let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+    assert!((4.0..=9.0).contains(&mean) && counts.iter().all(|count| (1.0..=11.0).contains(count)), "{counts:?}");
+    let steps = counts.windows(2).filter(|pair| (pair[0] - pair[1]).abs() > 2.0).count();
+    assert!(steps <= 1, "{counts:?}");
+    let ground = &last.zones[0];
+    let area = ground.count / ground.people_per_m2.expect("the ground is measured");
+    // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.
+    assert!((124.0..142.0).contains(&area), "{area} m²");
+    node.stop();
+}
+
+#[test]
+fn a_camera_that_does_not_look_where_its_zones_were_drawn_says_so() {
+    let sim = plaza();
+    let site = site(&sim);
+    let asked = site.run("view", &["plaza"]);
+    let view = asked.trim().rsplit(' ').next().expect("the file's path").to_owned();
+    assert!(asked.starts_with("plaza: the reference view was not learnt yet; it will be in "), "{asked}");
+    // The view of another place, which brightens towards the lower left all over.
+    let edges = |step: i32| vec![step; 64 * 36];
+    let other = serde_json::json!({ "columns": 64, "rows": 36, "across": edges(-20), "down": edges(20) });
+    std::fs::create_dir(site.path("views")).expect("a folder");
+    std::fs::write(&view, other.to_string()).expect("there is room");
+
+    let node = Node::start(&site);
+    let first = density(&node, "a count", |_| true);
+    assert_eq!((first.self_assessment, first.zones.len()), (SelfAssessment::InRange, 1));
+    let moved = density(&node, "the camera to be seen as moved", |d| d.self_assessment == SelfAssessment::Moved);
+    assert!(moved.zones.is_empty() && moved.interval.is_none());
+    assert!(node.log().contains("the camera doesn't look where its zones were drawn any more"));
+    node.stop();
+
+    let forgotten = site.run("view", &["plaza", "--learn"]);
+    assert!(forgotten.starts_with("plaza: the reference view is forgotten"), "{forgotten}");
+    assert!(!std::path::Path::new(&view).exists());
+    let (code, _, complaint) = site.try_to("view", &["square"]);
+    assert_eq!(code, 3);
+    assert!(complaint.contains("no crowd camera `square`; there are: plaza"), "{complaint}");
+}
