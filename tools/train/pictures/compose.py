@@ -18,6 +18,7 @@ from .backgrounds import Backgrounds, noise
 from .finish import finish
 from .geometry import HEAD_CENTRE_M, Camera
 from .labels import Owners, SetWriter
+from .patterns import pattern
 from .people import any_colour, figure
 from .sources import Roots
 from .sprite import Sprite
@@ -135,6 +136,14 @@ def dressed(rng: Rng, s: Sprite) -> Sprite:
     return s.recoloured(cv2.cvtColor(np.clip(hsv, 0, 255).astype(np.uint8), cv2.COLOR_HSV2BGR))
 
 
+def close_camera(rng: Rng, size: tuple[int, int]) -> Camera:
+    """Looks down on a packed crowd whose heads, 14 to 60 pixels tall, fill the picture to its upper edge."""
+    focal = size[0] * math.exp(rng.uniform(math.log(0.9), math.log(4)))
+    head = math.exp(rng.uniform(math.log(14), math.log(60)))
+    steepest = math.atan2(size[1] / 2, focal)
+    return Camera.with_heads(size, min(1.3, steepest + math.radians(rng.uniform(5, 40))), focal, head)
+
+
 def camera_for(rng: Rng, size: tuple[int, int], packed: bool) -> Camera:
     """Real focal lengths and heights; heads of 8 to 64 pixels at the lower edge in crowds, of 18 to 170 otherwise."""
     for _ in range(200):
@@ -159,6 +168,10 @@ def gathering(rng: Rng, size: tuple[int, int], packed: bool) -> tuple[Camera, st
     else:
         layout = str(rng.choice(["scattered", "groups", "queue"], p=[0.48, 0.38, 0.14]))
         density, at_most = rng.uniform(0.05, 1), int(rng.integers(5, 180))
+    if packed and layout == "packed" and rng.random() < 0.4:
+        camera, density = close_camera(rng, size), rng.uniform(2.2, 6.5)
+        crowd = scenes.place(rng, camera, size, layout, density, 4000)
+        return camera, layout, density, scenes.thinned(rng, camera, crowd, 1500)
     best = None
     # Some crowds end within the picture, but most fill it: so look for a camera that need not leave people out.
     for _ in range(10 if packed else 1):
@@ -199,13 +212,13 @@ class Composer:
         return finish(rng, backdrop), owners.listed()
 
     def empty(self, rng: Rng, size: tuple[int, int]) -> np.ndarray:
-        """A picture of nobody, with things that might be taken for people in half of them."""
+        """A picture of nobody: repeated small things, or places, often with things that might be taken for people."""
         camera = camera_for(rng, size, rng.random() < 0.5)
-        picture = (
-            self.backgrounds.photograph(rng, size)
-            if rng.random() < 0.45
-            else self.backgrounds.backdrop(rng, size, camera)
-        )
+        kind = rng.random()
+        if kind < 0.5:
+            return finish(rng, pattern(rng, size))
+        photograph = kind < 0.7
+        picture = self.backgrounds.photograph(rng, size) if photograph else self.backgrounds.backdrop(rng, size, camera)
         if rng.random() < 0.6:
             layout = str(rng.choice(["scattered", "groups", "packed", "rows", "stand", "queue"]))
             crowd = scenes.place(rng, camera, size, layout, rng.uniform(0.3, 2.5), int(rng.integers(3, 250)))

@@ -18,10 +18,15 @@ Size = tuple[int, int]
 
 
 def _disorder(rng: Rng, picture: np.ndarray) -> np.ndarray:
-    """Uneven light and grain."""
+    """A usual brightness, uneven light and grain."""
+    picture = picture * min(4.0, rng.uniform(50, 150) / max(1.0, float(picture.mean())))
     rows, columns = picture.shape[:2]
-    light = cv2.resize(rng.uniform(0.6, 1.25, (3, 4)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
-    return np.clip(picture * light[..., None] + rng.normal(0, rng.uniform(0, 6), picture.shape), 0, 255).astype(np.uint8)
+    light = cv2.resize(
+        rng.uniform(0.6, 1.25, (3, 4)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+    )
+    return np.clip(picture * light[..., None] + rng.normal(0, rng.uniform(0, 6), picture.shape), 0, 255).astype(
+        np.uint8
+    )
 
 
 def _step(rng: Rng, low: float = 6, high: float = 60) -> float:
@@ -99,12 +104,16 @@ def shelves(rng: Rng, size: Size) -> np.ndarray:
             left, right, top = int(x), int(x + w), int(y - h)
             if kind in ("books", "tins"):
                 cv2.rectangle(picture, (left, top), (right - 1, int(y)), colour, -1)
-                cv2.rectangle(picture, (left, int(y - h * 0.7)), (right - 1, int(y - h * 0.5)), any_colour(rng).tolist(), -1)
+                cv2.rectangle(
+                    picture, (left, int(y - h * 0.7)), (right - 1, int(y - h * 0.5)), any_colour(rng).tolist(), -1
+                )
             else:
                 middle, r = int(x + w / 2), max(1, int(w * 0.46))
                 cv2.ellipse(picture, (middle, int(y - h * 0.3)), (r, max(1, int(h * 0.32))), 0, 0, 360, colour, -1)
                 neck = max(1, int(w * 0.16))
-                cv2.rectangle(picture, (middle - neck, int(y - h * 0.85)), (middle + neck, int(y - h * 0.5)), colour, -1)
+                cv2.rectangle(
+                    picture, (middle - neck, int(y - h * 0.85)), (middle + neck, int(y - h * 0.5)), colour, -1
+                )
                 cap = any_colour(rng).tolist() if kind == "bottles" else colour
                 cv2.circle(picture, (middle, int(y - h * 0.86)), max(1, int(w * rng.uniform(0.16, 0.26))), cap, -1)
             x += w * rng.uniform(1.0, 1.15)
@@ -175,7 +184,9 @@ def lights(rng: Rng, size: Size) -> np.ndarray:
         colour = np.clip(any_colour(rng) + rng.uniform(0, 130), 0, 255)
         part = picture[max(0, at[1] - 40) : at[1] + 40, max(0, at[0] - 40) : at[0] + 40]
         where = at[0] - max(0, at[0] - 40), at[1] - max(0, at[1] - 40)
-        spot = cv2.circle(part.copy(), where, max(1, int(radius * rng.uniform(0.5, 1.2))), colour.tolist(), -1, cv2.LINE_AA)
+        spot = cv2.circle(
+            part.copy(), where, max(1, int(radius * rng.uniform(0.5, 1.2))), colour.tolist(), -1, cv2.LINE_AA
+        )
         part += (spot - part) * rng.uniform(0.4, 1)
     return _disorder(rng, picture)
 

@@ -17,6 +17,7 @@ from .figures import Part, draw, limb, rotation
 from .geometry import HEAD_CENTRE_M, HEAD_M, Camera, ground_to_picture
 from .gpu import view_matrix
 from .labels import Owners, SetWriter, listed
+from .patterns import PATTERNS
 from .people import figure
 from .sprite import Sprite, load, save
 from .things import KINDS, thing
@@ -171,6 +172,15 @@ class SceneTest(unittest.TestCase):
         crowd = scenes.place(np.random.default_rng(5), camera, (640, 480), "packed", 2.0, 5000)
         near = crowd.feet[(np.abs(crowd.feet[:, 0]) < 2) & (crowd.feet[:, 2] > 8) & (crowd.feet[:, 2] < 14)]
         self.assertAlmostEqual(len(near) / 24, 2.0, delta=0.7)
+
+
+class PatternTest(unittest.TestCase):
+    def test_patterns_fill_the_size_and_depend_on_the_seed_only(self):
+        for draw_one in PATTERNS:
+            one, same = (draw_one(np.random.default_rng(5), (160, 96)) for _ in range(2))
+            self.assertEqual((one.shape, one.dtype), ((96, 160, 3), np.uint8))
+            self.assertTrue((one == same).all())
+            self.assertGreater(one.std(), 3)
 
 
 class FilesTest(unittest.TestCase):
