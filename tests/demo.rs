@@ -40,15 +40,17 @@ fn ctrl_c_stops_it_cleanly() {
         .spawn()
         .expect("gatehouse runs");
     let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
-    let event = lines.find(|line| line.contains("/density")).expect("people are counted");
-    let event: serde_json::Value = serde_json::from_str(&event).expect("an event a line");
-    assert!(event["event"]["count"].is_number(), "{event}");
-
+    let event = lines.find(|line| line.contains("/density"));
+    // Whatever it said, it is ended before anything is asserted.
     let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
-    assert!(interrupted.success());
-    let summary = lines.last().expect("a summary");
-    assert!(summary.starts_with("demo: "), "{summary}");
+    let summary = lines.last();
     let output = demo.wait_with_output().expect("it ends");
+
+    assert!(interrupted.success());
+    let event: serde_json::Value = serde_json::from_str(&event.expect("people are counted")).expect("an event a line");
+    assert!(event["event"]["count"].is_number(), "{event}");
+    let summary = summary.expect("a summary");
+    assert!(summary.starts_with("demo: "), "{summary}");
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{log}", output.status);
     assert!(log.contains("stopped"), "the node ended in its own good order:\n{log}");
