@@ -25,7 +25,7 @@ from .geometry import HEAD_M, Camera
 from .gpu import Light, Model, Painter, averaged, encoded
 from .labels import SetWriter, listed
 from .people import any_colour
-from .sources import Roots
+from .sources import Roots, check_bodies
 from .sprite import Sprite
 from .things import KINDS, parts_of
 from .wardrobe import HEAD, Person, ellipsoid, person
@@ -313,6 +313,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=160, help="different posed persons")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    check_bodies(arguments.bodies)
     stage = Stage(Painter(), arguments.bodies, arguments.seed, arguments.people)
     if arguments.sprites:
         sprites, standing = [], [i for i, p in enumerate(stage.people) if not p.sitting]

@@ -49,6 +49,14 @@ def members(use: str) -> list[Member]:
     ]
 
 
+def check_bodies(folder: Path) -> None:
+    """Refuses a folder `mpfb2` whose licence, mesh, groups or weights aren't those that the table records."""
+    for member in members("body"):
+        path = folder / member.path.partition("/mpfb2/")[2]
+        if hashlib.sha256(path.read_bytes()).hexdigest() != member.sha256:
+            raise ValueError(f"{path}: isn't the file that sources.toml records")
+
+
 class Roots:
     """Where the sources' files are."""
 
