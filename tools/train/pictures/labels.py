@@ -59,9 +59,13 @@ class Owners:
 def listed(size: tuple[int, int], heads, shares) -> list[list[float]]:
     """Rows x, y, height, visible share of the heads in a picture of `size` of which enough is seen."""
     width, height = size
-    return [
+    rounded = (
         [round(float(x), 2), round(float(y), 2), round(float(s), 2), round(min(1.0, float(v)), 3)]
         for (x, y, s), v in zip(heads, shares, strict=True)
+    )
+    return [
+        [x, y, s, v]
+        for x, y, s, v in rounded
         if 0 <= x < width and 0 <= y < height and v >= MIN_VISIBLE and s >= MIN_HEAD_PX
     ]
 
