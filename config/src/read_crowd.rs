@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::keys;
-use crate::read_site::{Names, Reader, camera};
+use crate::read_site::{Names, Reader, camera, own_name};
 use crate::reader::Refusal;
 use crate::site::{CrowdCamera, Ground, LevelUnit, Levels, Line, Point, Surge, Zone};
 use crate::spec::Key;
-use crate::text_value::name;
 
 /// How far beside a line its inner side is shown at least, as a part of the picture.
 const LEAST_OFF: f64 = 1e-3;
@@ -43,17 +42,14 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
         preview: preview?,
         skip_unchanged: skip_unchanged?,
         exclude: exclude?,
-        ground: if has_ground { Some(ground?) } else { None },
+        ground,
         zones: zones?,
         lines: lines?,
     })
 }
 
 fn zone(t: &mut Reader<'_, '_>, names: &Names, has_ground: bool) -> Option<Zone> {
-    let id = t.text(&keys::ZONE_ID, name);
-    if let Some(id) = &id {
-        names.borrow_mut().push((t.path_of(&keys::ZONE_ID), id.clone()));
-    }
+    let id = own_name(t, &keys::ZONE_ID, names);
     let polygon = t.polygon(&keys::POLYGON);
     let area_m2 = t.number(&keys::AREA_M2);
     let has_area = has_ground || t.has(&keys::AREA_M2);
@@ -96,10 +92,7 @@ fn surge(t: &mut Reader<'_, '_>) -> Option<Surge> {
 }
 
 fn line(t: &mut Reader<'_, '_>, names: &Names) -> Option<Line> {
-    let id = t.text(&keys::LINE_ID, name);
-    if let Some(id) = &id {
-        names.borrow_mut().push((t.path_of(&keys::LINE_ID), id.clone()));
-    }
+    let id = own_name(t, &keys::LINE_ID, names);
     let [from, to, inside] = [&keys::LINE_FROM, &keys::LINE_TO, &keys::LINE_INSIDE].map(|key| t.point(key));
     let (from, to, inside) = (from?, to?, inside?);
     let along = [to[0] - from[0], to[1] - from[1]];

@@ -15,6 +15,7 @@ use crate::site::{
     Bus, Console, Direction, GateCamera, Liveness, MatchTarget, Models, Site, SiteId, Store, StreamSettings, Transport,
 };
 use crate::source::{self, Source};
+use crate::spec::Key;
 use crate::text_value::{area, endpoint, model_name, name, path_in, secret};
 
 const SITE_FILE: Document = Document { name: "site file", root: &keys::ROOT };
@@ -132,12 +133,16 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     })
 }
 
+/// A name that nothing else of its kind may have: taken note of, to be compared.
+pub(crate) fn own_name(t: &mut Reader<'_, '_>, key: &'static Key, names: &Names) -> Option<String> {
+    let id = t.text(key, name)?;
+    names.borrow_mut().push((t.path_of(key), id.clone()));
+    Some(id)
+}
+
 pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSettings)> {
     let folder = t.context.folder;
-    let id = t.text(&keys::CAMERA_ID, name);
-    if let Some(id) = &id {
-        cameras.borrow_mut().push((t.path_of(&keys::CAMERA_ID), id.clone()));
-    }
+    let id = own_name(t, &keys::CAMERA_ID, cameras);
     let source = t.text(&keys::SOURCE, |text| source::parse(text, folder));
     let login = t.text(&keys::LOGIN, |text| secret(folder, text));
     let transport = t.text(&keys::TRANSPORT, |text| match text {

@@ -7,12 +7,25 @@ use ndarray::ArrayView2;
 use crate::placement::Placement;
 
 /// People per cell, row by row from the top left; a person counts where the head is. Empty where a model makes none.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct DensityMap {
     columns: usize,
     rows: usize,
     cell_in_frame: (f32, f32),
     people: Vec<f32>,
+}
+
+impl Clone for DensityMap {
+    fn clone(&self) -> Self {
+        Self { people: self.people.clone(), ..*self }
+    }
+
+    /// Keeps its memory, as the derived one would not.
+    fn clone_from(&mut self, other: &Self) {
+        let Self { columns, rows, cell_in_frame, ref people } = *other;
+        (self.columns, self.rows, self.cell_in_frame) = (columns, rows, cell_in_frame);
+        self.people.clone_from(people);
+    }
 }
 
 impl DensityMap {

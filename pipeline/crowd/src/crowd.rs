@@ -1,5 +1,6 @@
 //! One crowd camera: from what a model saw in a picture to the camera's events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAssessment, ZoneDensity};
@@ -87,7 +88,7 @@ pub struct CrowdEvents {
 #[derive(Debug)]
 pub struct Crowd {
     camera: CameraId,
-    model: CrowdModel,
+    model: Arc<CrowdModel>,
     options: CrowdOptions,
     zones: Vec<ZoneState>,
     flows: Vec<LineFlow>,
@@ -119,7 +120,7 @@ impl Crowd {
     pub fn new(camera: CameraId, model: CrowdModel, options: CrowdOptions) -> Self {
         Self {
             camera,
-            model,
+            model: Arc::new(model),
             zones: options.zones.iter().map(ZoneState::new).collect(),
             flows: Vec::new(),
             frame: None,
@@ -167,7 +168,7 @@ impl Crowd {
         if sound && !picture.moved {
             self.flow(frame, now, picture.capture_time.at);
         }
-        Some(self.tell(self_assessment, picture.capture_time, now, None))
+        Some(self.tell(&all, self_assessment, picture.capture_time, now, None))
     }
 
     /// The picture has not changed since the last one that was counted: the same people, at another time. Nothing where that one
@@ -176,22 +177,23 @@ impl Crowd {
         let (self_assessment, since) = self.last?;
         self.tracker.hold(arrival);
         self.settled = self.settled.map(|_| arrival);
-        Some(self.tell(self_assessment, capture_time, arrival, Some(since)))
+        Some(self.tell(&tally(self.standing.iter()), self_assessment, capture_time, arrival, Some(since)))
     }
 
     fn tell(
         &mut self,
+        all: &Tally,
         self_assessment: SelfAssessment,
         capture_time: CaptureTime,
         now: Monotonic,
         unchanged_since: Option<WallTime>,
     ) -> CrowdEvents {
-        let all = tally(self.standing.iter());
-        let counting = self.model.counting.clone().filter(|_| self_assessment == SelfAssessment::InRange);
+        let model = Arc::clone(&self.model);
+        let counting = model.counting.as_ref().filter(|_| self_assessment == SelfAssessment::InRange);
         let mut levels = Vec::new();
         let zones = match self_assessment {
             SelfAssessment::InRange | SelfAssessment::OutOfRange => {
-                self.zones(counting.as_ref(), capture_time, now, &mut levels)
+                self.zones(counting, capture_time, now, &mut levels)
             }
             SelfAssessment::NoPicture | SelfAssessment::Moved => Vec::new(),
         };
@@ -199,11 +201,11 @@ impl Crowd {
             camera: self.camera.clone(),
             capture_time,
             count: tenth(all.people()),
-            interval: counting.map(|counting| all.interval(&counting)),
+            interval: counting.map(|counting| all.interval(counting)),
             share_by_density: if all.people() > 0.0 { tenth(all.by_density / all.people()) } else { 0.0 },
             zones,
             lines: self.flows.clone(),
-            model: self.model.name.clone(),
+            model: model.name.clone(),
             self_assessment,
             unchanged_since,
         };
@@ -253,10 +255,10 @@ impl Crowd {
 
     // Where everybody stands who counts.
     fn stand(&mut self, people: &[Rect], frame: Size, sound: bool) {
-        let hand_over = self.model.counting.as_ref().and_then(|counting| counting.hand_over.as_ref());
-        let none = DensityMap::default();
-        let density = if sound { &self.density } else { &none };
-        let joined = self.joiner.join(people.iter().copied(), density, hand_over, frame, self.options.detail_px);
+        let counting = self.model.counting.as_ref().filter(|_| sound);
+        let hand_over = counting.and_then(|counting| counting.hand_over.as_ref());
+        let people = people.iter().copied();
+        let joined = self.joiner.join(people, &self.density, hand_over, frame, self.options.detail_px);
         let ground = self.ground.as_ref();
         let counted = |head: Point| !self.options.excluded.iter().any(|part| part.contains(normalised(head, frame)));
         self.standing.clear();

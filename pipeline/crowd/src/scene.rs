@@ -15,10 +15,11 @@ const STEP: usize = 2;
 
 /// A picture's brightness, cell by cell.
 #[derive(Debug, Clone, PartialEq)]
-struct Thumbnail(Box<[f32; CELLS]>);
+pub struct Thumbnail(Box<[f32; CELLS]>);
 
 impl Thumbnail {
-    fn of(picture: &YuvPicture<'_>) -> Self {
+    /// Of a picture of any size.
+    pub fn of(picture: &YuvPicture<'_>) -> Self {
         let luma = picture.luma();
         let mut means = Box::new([0f32; CELLS]);
         for row in 0..ROWS {
@@ -57,8 +58,7 @@ pub struct ChangeCheck {
 
 impl ChangeCheck {
     /// Whether this picture is to be counted. If so, it is the one that the next ones are compared with.
-    pub fn is_due(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
-        let new = Thumbnail::of(picture);
+    pub fn is_due(&mut self, new: Thumbnail, now: Monotonic) -> bool {
         let alike = |old: &Thumbnail| old.0.iter().zip(new.0.iter()).all(|(a, b)| (a - b).abs() <= NOISE);
         let same = self.counted.as_ref().is_some_and(|(old, at)| now.since(*at) < AT_LEAST_EVERY && alike(old));
         if !same {
@@ -131,7 +131,7 @@ impl ReferenceView {
     }
 
     /// Whether there is enough in it to be known again.
-    pub fn has_edges(&self) -> bool {
+    fn has_edges(&self) -> bool {
         let edges = (0..CELLS).filter(|at| self.edge(*at).2 > EDGE).count();
         edges as f32 >= FEWEST_EDGES * CELLS as f32
     }
@@ -214,32 +214,36 @@ impl ViewCheck {
         Self { reference, learning: Vec::new(), looked: None, elsewhere_since: None, moved: false }
     }
 
-    /// Whether the camera was moved, by the picture of `now`. The second value is the reference view when it was just learnt.
-    pub fn judge(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> (bool, Option<&ReferenceView>) {
+    /// Whether the camera was moved, as far as was judged.
+    pub fn moved(&self) -> bool {
+        self.moved
+    }
+
+    /// Judges by the picture of `now` whether the camera was moved. Gives the reference view when it was just learnt.
+    pub fn judge(&mut self, picture: &Thumbnail, now: Monotonic) -> Option<&ReferenceView> {
         if self.looked.is_some_and(|at| now.since(at) < EVERY) {
-            return (self.moved, None);
+            return None;
         }
         self.looked = Some(now);
-        let thumbnail = Thumbnail::of(picture);
         let Some(reference) = &self.reference else {
-            self.learning.push(thumbnail);
+            self.learning.push(picture.clone());
             if self.learning.len() < LEARNT_FROM {
-                return (false, None);
+                return None;
             }
             let learnt = ReferenceView::of(&medians(&self.learning));
             self.learning.clear();
             if learnt.has_edges() {
                 self.reference = Some(learnt);
             }
-            return (false, self.reference.as_ref());
+            return self.reference.as_ref();
         };
-        if !reference.is_elsewhere(&ReferenceView::of(&thumbnail.0)) {
+        if !reference.is_elsewhere(&ReferenceView::of(&picture.0)) {
             (self.elsewhere_since, self.moved) = (None, false);
         } else {
             let since = *self.elsewhere_since.get_or_insert(now);
             self.moved |= now.since(since) >= HELD;
         }
-        (self.moved, None)
+        None
     }
 }
 
@@ -319,7 +323,7 @@ mod tests {
     #[test]
     fn noise_changes_nothing_and_one_person_does() {
         let mut check = ChangeCheck::default();
-        let mut due = |scene: Scene, s: u64| scene.look(|picture| check.is_due(picture, at(s)));
+        let mut due = |scene: Scene, s: u64| scene.look(|picture| check.is_due(Thumbnail::of(picture), at(s)));
         assert!(due(Scene::street((0, 0)).with(12, 1), 0), "the first");
         assert!(!due(Scene::street((0, 0)).with(12, 2), 1));
         assert!(due(Scene::street((0, 0)).with(12, 3).someone(300, 200), 2));
@@ -335,8 +339,8 @@ mod tests {
             // People walk through it.
             let scene = Scene::street((0, 0)).with(12, i).someone(20 * i, 150);
             let (moved, reference) = scene.look(|picture| {
-                let (moved, reference) = check.judge(picture, at(2 * i as u64));
-                (moved, reference.cloned())
+                let reference = check.judge(&Thumbnail::of(picture), at(2 * i as u64)).cloned();
+                (check.moved(), reference)
             });
             assert!(!moved);
             assert_eq!(reference.is_some(), i == 29);
@@ -344,8 +348,13 @@ mod tests {
         check
     }
 
+    fn is_moved(check: &mut ViewCheck, picture: &YuvPicture<'_>, s: u64) -> bool {
+        check.judge(&Thumbnail::of(picture), at(s));
+        check.moved()
+    }
+
     fn moved_within_a_minute(check: &mut ViewCheck, scene: impl Fn(usize) -> Scene) -> Option<u64> {
-        (0..30u64).map(|i| 2 * i).find(|s| scene(*s as usize).look(|picture| check.judge(picture, at(100 + s)).0))
+        (0..30u64).map(|i| 2 * i).find(|s| scene(*s as usize).look(|picture| is_moved(check, picture, 100 + s)))
     }
 
     #[test]
@@ -367,7 +376,7 @@ mod tests {
             let mut check = learnt();
             let since = moved_within_a_minute(&mut check, |i| scene((22, 12)).with(12, i));
             assert_eq!(since, Some(20), "held for twenty seconds");
-            let back = Scene::street((0, 0)).look(|picture| check.judge(picture, at(300)).0);
+            let back = Scene::street((0, 0)).look(|picture| is_moved(&mut check, picture, 300));
             assert!(!back);
         }
     }
@@ -377,7 +386,7 @@ mod tests {
         let mut check = ViewCheck::new(None);
         let fog = Scene(vec![120; SIZE.width * SIZE.height]);
         for i in 0..40 {
-            assert!(fog.look(|picture| check.judge(picture, at(2 * i)).1.is_none()));
+            assert!(fog.look(|picture| check.judge(&Thumbnail::of(picture), at(2 * i)).is_none()));
         }
     }
 }

@@ -89,9 +89,9 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Takes note of the people of a picture of size `frame` that arrived `now`; they are all those from a low score on, and `min_score` is the
-    /// one from which somebody counts. `false` where there is no picture to compare with, just before this one: then nothing can
-    /// be said yet.
+    /// Takes note of the people of a picture of size `frame` that arrived `now`; they are all those from a low score on, and
+    /// `min_score` is the one from which somebody counts. `false` where there is no picture to compare with, just before this
+    /// one: then nothing can be said yet.
     pub fn look(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
         let soon = self.looked.is_some_and(|before| now.since(before) <= MOST_APART);
         let compares = soon && self.frame == Some(frame);
@@ -107,24 +107,25 @@ impl Tracker {
         self.taken.resize(people.len(), false);
         // Those who count choose first, best fit first; then those who were confirmed may go on faintly.
         let mut missing: Vec<usize> = (0..self.tracks.len()).collect();
-        for (from, to) in [(min_score, f32::INFINITY), (FAINT.min(min_score), min_score)] {
+        let is_sure = |person: &Person| person.score >= min_score;
+        // Who overlaps somebody sure is a part of somebody who is there anyway.
+        let is_faint = |person: &Person| {
+            let covered = || people.iter().any(|other| is_sure(other) && overlap(other, person));
+            person.score >= FAINT && !is_sure(person) && !covered()
+        };
+        for faintly in [false, true] {
             self.pairs.clear();
-            for track in missing.iter().copied().filter(|track| to > 1.0 || self.tracks[*track].confirmed) {
-                for (person, found) in people.iter().enumerate() {
-                    if self.taken[person] || found.score < from || found.score >= to {
-                        continue;
-                    }
-                    // A part of somebody who is there anyway.
-                    let is_sure = |other: &Person| other.score >= min_score;
-                    if to <= 1.0 && people.iter().any(|other| is_sure(other) && overlap(other, found)) {
-                        continue;
-                    }
+            for (person, found) in people.iter().enumerate() {
+                if !(if faintly { is_faint(found) } else { is_sure(found) }) {
+                    continue;
+                }
+                for track in missing.iter().copied().filter(|track| !faintly || self.tracks[*track].confirmed) {
                     if let Some(misfit) = self.tracks[track].misfit(&found.box_in_frame, now) {
                         self.pairs.push((misfit, track, person));
                     }
                 }
             }
-            self.pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            self.pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
             for (_, track, person) in &self.pairs {
                 let Some(place) = missing.iter().position(|m| m == track) else { continue };
                 if !self.taken[*person] {
@@ -143,8 +144,8 @@ impl Tracker {
         for track in 0..self.tracks.len() {
             let missed = &self.tracks[track];
             let expected = missed.expected(now);
-            let seen = self.tracks.iter().filter(|other| other.seen == now);
-            let covered = missed.seen != now && seen.into_iter().any(|other| other.box_in_frame.iou(&expected) > SAME);
+            let mut seen = self.tracks.iter().filter(|other| other.seen == now);
+            let covered = missed.seen != now && seen.any(|other| other.box_in_frame.iou(&expected) > SAME);
             self.tracks[track].covered = covered;
         }
         let new = people.iter().zip(&self.taken).filter(|(person, taken)| !**taken && person.score >= min_score);

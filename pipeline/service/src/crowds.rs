@@ -12,7 +12,7 @@ use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, ViewCheck};
+use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, Thumbnail, ViewCheck};
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
 
@@ -38,7 +38,6 @@ struct Scene {
     /// None if every picture is to be counted.
     change: Option<ChangeCheck>,
     view: ViewCheck,
-    moved: bool,
 }
 
 /// What else there is to a line.
@@ -58,7 +57,7 @@ impl CrowdLine {
             camera,
             detail_px: options.detail_px,
             state: Mutex::new((crowd, options.preview)),
-            scene: Mutex::new(Scene { change, view, moved: false }),
+            scene: Mutex::new(Scene { change, view }),
             on_its_way: AtomicBool::new(false),
             analysed: AtomicU64::new(0),
         })
@@ -104,16 +103,16 @@ struct Look {
 
 impl CrowdSink {
     fn look(&self, frame: &Frame, verdict: PictureVerdict) -> Look {
-        let (picture, arrival) = (frame.picture(), frame.times.arrival);
         let mut scene = self.line.scene.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = scene.view.moved();
         // A black or frozen picture says nothing of where the camera looks, and is told as such each time.
         if verdict != PictureVerdict::Sound {
-            return Look { moved: scene.moved, learnt: None, unchanged: false };
+            return Look { moved: before, learnt: None, unchanged: false };
         }
-        let (moved, learnt) = scene.view.judge(&picture, arrival);
-        let learnt = learnt.cloned();
-        let before = std::mem::replace(&mut scene.moved, moved);
-        let due = scene.change.as_mut().is_none_or(|change| change.is_due(&picture, arrival));
+        let (thumbnail, arrival) = (Thumbnail::of(&frame.picture()), frame.times.arrival);
+        let learnt = scene.view.judge(&thumbnail, arrival).cloned();
+        let moved = scene.view.moved();
+        let due = scene.change.as_mut().is_none_or(|change| change.is_due(thumbnail, arrival));
         drop(scene);
         match (before, moved) {
             (false, true) => tracing::error!(

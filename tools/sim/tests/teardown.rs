@@ -2,41 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+mod threads;
+
+use std::{fs, time::Duration};
 
 use gatehouse_sim::{ClipLibrary, MountConfig, Scene, Sim, SimConfig};
 use gstreamer::{self as gst, prelude::*};
+
+use crate::threads::{threads, threads_that_stay};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn entries(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
-}
-
-fn own_threads() -> Vec<String> {
-    fs::read_dir("/proc/self/task")
-        .unwrap()
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
-        .filter(|name| name.starts_with("sim-"))
-        .collect()
-}
-
-/// The simulator's threads that don't go away. One that was joined is still listed for a moment: the kernel tells who
-/// joins it before it takes it off the list.
-#[allow(clippy::disallowed_methods, reason = "the kernel's list has no clock to inject")]
-fn threads_that_stay() -> Vec<String> {
-    let given_up = Instant::now() + PATIENCE;
-    loop {
-        let threads = own_threads();
-        if threads.is_empty() || Instant::now() >= given_up {
-            return threads;
-        }
-        thread::yield_now();
-    }
 }
 
 /// Starts a simulator with three cameras and a client each, over TCP, UDP and one that only describes; then stops it
@@ -61,10 +39,10 @@ fn live_and_die(library: &ClipLibrary) {
     for (mount, plays) in [("a", 1), ("b", 1), ("c", 0)] {
         sim.wait_for(mount, PATIENCE, |stats| (stats.streams, stats.plays >= plays) == (1, true)).unwrap();
     }
-    assert!(!own_threads().is_empty());
+    assert!(!threads("sim-").is_empty());
     // Fails where a client, a stream or a pipeline of the server outlives it.
     sim.stop().unwrap();
-    assert_eq!(threads_that_stay(), [""; 0]);
+    assert_eq!(threads_that_stay("sim-"), [""; 0]);
     for client in clients {
         client.set_state(gst::State::Null).unwrap();
     }
@@ -78,12 +56,12 @@ fn nothing_is_left() {
     for _ in 0..3 {
         live_and_die(&library);
     }
-    let (threads, files) = (entries("/proc/self/task"), entries("/proc/self/fd"));
+    let (threads_before, files) = (entries("/proc/self/task"), entries("/proc/self/fd"));
     for _ in 0..5 {
         live_and_die(&library);
     }
     // One thread or socket left per camera would be 15 more by now.
     let (threads_after, files_after) = (entries("/proc/self/task"), entries("/proc/self/fd"));
-    assert!(threads_after < threads + 5, "{threads} threads became {threads_after}");
+    assert!(threads_after < threads_before + 5, "{threads_before} threads became {threads_after}");
     assert!(files_after < files + 5, "{files} open files became {files_after}");
 }

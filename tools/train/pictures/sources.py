@@ -11,6 +11,7 @@ import hashlib
 import re
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,17 +78,22 @@ class Roots:
                 return path
         return None
 
-    def pictures(self, use: str) -> list[np.ndarray]:
-        """All pictures for a use that are here, as BGR, uint8 [h, w, 3], longer side at most 1600."""
-        found = []
+    def _here(self, use: str) -> Iterator[tuple[Member, Path]]:
+        """The members for a use that are here, with their files."""
         for member in members(use):
             path = self.find(member)
             if path is not None:
-                bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-                if bgr is None:
-                    raise ValueError(f"{path}: can't be read as a picture")
-                first, last = (round(share * bgr.shape[0]) for share in member.rows)
-                found.append(_at_most(bgr[first:last], 1600))
+                yield member, path
+
+    def pictures(self, use: str) -> list[np.ndarray]:
+        """All pictures for a use that are here, as BGR, uint8 [h, w, 3], longer side at most 1600."""
+        found = []
+        for member, path in self._here(use):
+            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise ValueError(f"{path}: can't be read as a picture")
+            first, last = (round(share * bgr.shape[0]) for share in member.rows)
+            found.append(_at_most(bgr[first:last], 1600))
         return found
 
     def panoramas(self) -> list[np.ndarray]:
@@ -95,10 +101,7 @@ class Roots:
         import OpenEXR
 
         found = []
-        for member in members("panorama"):
-            path = self.find(member)
-            if path is None:
-                continue
+        for _, path in self._here("panorama"):
             with tempfile.TemporaryDirectory() as folder:
                 if path.suffix == ".js":
                     text = re.search(r"base64,([^'\"]+)", path.read_text(encoding="utf-8"))
@@ -112,10 +115,7 @@ class Roots:
     def empty_views(self) -> list[np.ndarray]:
         """Views of clips while nobody is there, or in which people only pass: the median over time, BGR."""
         found = []
-        for member in members("empty-clip"):
-            path = self.find(member)
-            if path is None:
-                continue
+        for member, path in self._here("empty-clip"):
             clip, frames = cv2.VideoCapture(str(path)), []
             first, last = member.frames or (0, int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) - 1)
             for i in range(last + 1):

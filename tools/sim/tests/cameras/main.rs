@@ -5,4 +5,6 @@
 mod faults;
 mod login;
 mod serving;
+#[path = "../threads/mod.rs"]
+mod threads;
 mod viewer;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatehouse_sim::{Codec, MountConfig, Scene, SenderReports, Sim, SimConfig, SimError};
 use gstreamer::{self as gst, prelude::*};
 
+use crate::threads::threads_that_stay;
 use crate::viewer::{PATIENCE, Viewer, camera, ntp_now, serve};
 
 /// Watches two seconds and more, so that the loop's seam lies within.
@@ -132,9 +133,5 @@ fn a_simulator_that_cannot_start_leaves_no_thread() {
     let bad = MountConfig::new("/bad", Scene::File("no/such/file.avi".into()));
     let error = Sim::start(SimConfig { mounts: vec![good, bad], ..SimConfig::default() }).err().unwrap();
     assert!(error.to_string().starts_with("mount bad: no/such/file.avi"), "{error}");
-    let running = std::fs::read_dir("/proc/self/task")
-        .unwrap()
-        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
-        .any(|name| name.trim() == "sim-half-way");
-    assert!(!running);
+    assert_eq!(threads_that_stay("sim-half-way"), [""; 0]);
 }
