@@ -52,7 +52,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("sim", vec![]),
         // A controller knows the site's public key and its events, and nothing of faces, people or the store.
         ("door", vec!["bus", "config", "core", "credential"]),
-        ("eval", vec!["core", "crowd", "gate", "models", "picture"]),
+        ("eval", vec!["capture", "core", "crowd", "gate", "models", "picture"]),
         ("console", vec!["core", "crowd", "service"]),
         ("cli", all),
         ("testing", vec!["bus", "core", "models", "picture"]),

@@ -44,7 +44,7 @@ pub(crate) fn of_error(source: &Source, error: &gst::glib::Error, debug: Option<
 }
 
 /// Replaces every URL, since one may hold credentials.
-fn without_addresses(text: &str) -> String {
+pub(crate) fn without_addresses(text: &str) -> String {
     text.split_whitespace()
         .map(|word| if word.contains("://") { "<address>" } else { word })
         .collect::<Vec<_>>()

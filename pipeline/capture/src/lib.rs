@@ -9,6 +9,7 @@ mod backoff;
 mod camera;
 mod elements;
 mod failure;
+mod file;
 mod mapped;
 mod privacy;
 mod source;
@@ -16,6 +17,7 @@ mod watchdog;
 
 pub use camera::{Camera, Cameras, Counts};
 pub use elements::{Missing, REQUIRED, gstreamer_version, init, missing};
+pub use file::{FileFrame, VideoFile};
 pub use source::{Login, Source, StreamOptions, Transport};
 
 /// Why a camera can't be set up at all. What goes wrong later is a [`StreamStatus`](gatehouse_core::health::StreamStatus).
@@ -24,6 +26,14 @@ pub enum CaptureError {
     /// GStreamer didn't start.
     #[error("GStreamer doesn't start: {0}")]
     Init(String),
+    /// A video file can't be read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The operating system gave no thread.
     #[error("camera {camera}: no thread for it: {source}")]
     Thread {

@@ -9,7 +9,7 @@
 //! Decoders hand over I420 (software) or NV12 (hardware); no other format is accepted, so nothing is converted on the way.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -91,22 +91,7 @@ pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_ap
             sink.set_property("sync", false);
             rtsp(&pipeline, &sink, address, options)?;
         }
-        Source::File(path) => {
-            let file = gst::ElementFactory::make("filesrc").property("location", path).build()?;
-            let decoder = gst::ElementFactory::make("decodebin").build()?;
-            let convert = gst::ElementFactory::make("videoconvert").build()?;
-            pipeline.add_many([&file, &decoder, &convert])?;
-            gst::Element::link(&file, &decoder)?;
-            gst::Element::link(&convert, &sink)?;
-            decoder.connect_pad_added(move |_, pad| {
-                let is_video =
-                    pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
-                if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
-                    // A pad that doesn't fit leaves the file without frames, which the watchdog reports.
-                    let _ = pad.link(&target);
-                }
-            });
-        }
+        Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
             sink.set_property("sync", false);
             let source = gst::ElementFactory::make("videotestsrc")
@@ -124,6 +109,28 @@ pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_ap
         }
     }
     Ok((pipeline, sink))
+}
+
+/// A file of any codec, into `sink`, which is in the pipeline already.
+pub(crate) fn add_file(
+    pipeline: &gst::Pipeline,
+    sink: &gst_app::AppSink,
+    path: &Path,
+) -> Result<(), gst::glib::BoolError> {
+    let file = gst::ElementFactory::make("filesrc").property("location", path).build()?;
+    let decoder = gst::ElementFactory::make("decodebin").build()?;
+    let convert = gst::ElementFactory::make("videoconvert").build()?;
+    pipeline.add_many([&file, &decoder, &convert])?;
+    gst::Element::link(&file, &decoder)?;
+    gst::Element::link(&convert, sink)?;
+    decoder.connect_pad_added(move |_, pad| {
+        let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
+        if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
+            // A pad that doesn't fit leaves the file without frames, which the watchdog reports.
+            let _ = pad.link(&target);
+        }
+    });
+    Ok(())
 }
 
 fn rtsp(

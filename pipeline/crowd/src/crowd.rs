@@ -13,7 +13,7 @@ use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 use crate::flow::{Crossing, Way};
 use crate::grid::DensityGrid;
 use crate::ground::{GroundCalibration, GroundPlane};
-use crate::join::{Joiner, Tally, head_of, tenth};
+use crate::join::{Counted, Joiner, Tally, head_of, tenth};
 use crate::tracker::{MOST_APART, Tracker};
 use crate::zone::{Zone, ZoneState, change};
 
@@ -105,6 +105,17 @@ pub struct Crowd {
     last: Option<(SelfAssessment, WallTime)>,
     /// Of the last picture, normalised.
     standing: Vec<Standing>,
+}
+
+/// A place at which people counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Head {
+    /// The middle of the head, or of the part of the density, normalised.
+    pub at: Point,
+    /// How many people it stands for.
+    pub people: f32,
+    /// Whether it is somebody who was made out.
+    pub made_out: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -222,9 +233,18 @@ impl Crowd {
         CrowdEvents { density, map, levels }
     }
 
-    /// Where the heads are of those who counted in the last picture, normalised, with how many people each stands for.
-    pub fn heads(&self) -> impl Iterator<Item = (Point, f32)> {
-        self.standing.iter().map(|standing| (standing.head, standing.people))
+    /// Where those are who counted in the last picture.
+    pub fn heads(&self) -> impl Iterator<Item = Head> {
+        self.standing.iter().map(|Standing { head, people, made_out, .. }| Head {
+            at: *head,
+            people: *people,
+            made_out: *made_out,
+        })
+    }
+
+    /// Those who were made out one by one in the last picture.
+    pub fn made_out(&self) -> impl Iterator<Item = &Counted> {
+        self.joiner.joined().one_by_one.iter()
     }
 
     // The aspect may change with a stream's size.

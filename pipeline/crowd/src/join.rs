@@ -78,6 +78,11 @@ pub struct Joiner {
 }
 
 impl Joiner {
+    /// What was joined last.
+    pub fn joined(&self) -> &Joined {
+        &self.joined
+    }
+
     /// Joins people who were made out in a picture of size `frame`, the longer side of which the model saw with `longer_side_px`,
     /// with its density map, if there is one and a rule to hand over by.
     pub fn join(

@@ -16,7 +16,7 @@ mod crowd;
 mod tracker;
 mod zone;
 
-pub use crowd::{Crowd, CrowdEvents, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
+pub use crowd::{Crowd, CrowdEvents, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
 pub use level::{LevelUnit, SurgeRule, Thresholds};
 pub use tracker::{MOST_APART, Tracker};
 pub use zone::Zone;

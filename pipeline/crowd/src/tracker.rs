@@ -18,6 +18,9 @@ const COASTS: Duration = Duration::from_millis(700);
 const FORGOTTEN: Duration = Duration::from_secs(3);
 /// Score from which on somebody goes on who was confirmed before.
 const FAINT: f32 = 0.25;
+/// For so long after it was made out surely. Longer, and whoever walked past a lamp post that looks a little like a person would
+/// stand there for ever: on 31 frames of vtest.avi the mean absolute error is 0.3 up to 2 s, 0.7 at 3 s, 1.9 without an end.
+const FAINTLY: Duration = Duration::from_millis(1200);
 /// Two boxes that overlap by more (intersection over union) may be of one person.
 const SAME: f32 = 0.3;
 /// How far somebody may be from where they are expected, in heights of theirs: 1.4 m/s is 0.8 heights a second.
@@ -35,6 +38,8 @@ pub(crate) struct Track {
     /// Where the feet were before, if they were seen.
     pub(crate) foot_before: Option<Point>,
     seen: Monotonic,
+    /// When it was last made out surely.
+    sure: Monotonic,
     /// Pixels a second.
     speed: (f32, f32),
     confirmed: bool,
@@ -63,13 +68,16 @@ impl Track {
         (away <= reach && size <= 0.7).then_some(away + 0.5 * size)
     }
 
-    fn see(&mut self, person: Rect, now: Monotonic) {
+    fn see(&mut self, person: Rect, surely: bool, now: Monotonic) {
         let seconds = now.since(self.seen).as_secs_f32();
         if seconds > 0.0 {
             let (from, to) = (self.box_in_frame.centre(), person.centre());
             let step = ((to.x - from.x) / seconds, (to.y - from.y) / seconds);
             let mix = |old: f32, new: f32| old + NEW_SPEED * (new - old);
             self.speed = (mix(self.speed.0, step.0), mix(self.speed.1, step.1));
+        }
+        if surely {
+            self.sure = now;
         }
         self.foot_before = Some(self.box_in_frame.foot());
         (self.box_in_frame, self.seen, self.confirmed) = (person, now, true);
@@ -113,13 +121,14 @@ impl Tracker {
             let covered = || people.iter().any(|other| is_sure(other) && overlap(other, person));
             person.score >= FAINT && !is_sure(person) && !covered()
         };
+        let goes_on_faintly = |track: &Track| track.confirmed && now.since(track.sure) <= FAINTLY;
         for faintly in [false, true] {
             self.pairs.clear();
             for (person, found) in people.iter().enumerate() {
                 if !(if faintly { is_faint(found) } else { is_sure(found) }) {
                     continue;
                 }
-                for track in missing.iter().copied().filter(|track| !faintly || self.tracks[*track].confirmed) {
+                for track in missing.iter().copied().filter(|track| !faintly || goes_on_faintly(&self.tracks[*track])) {
                     if let Some(misfit) = self.tracks[track].misfit(&found.box_in_frame, now) {
                         self.pairs.push((misfit, track, person));
                     }
@@ -131,7 +140,7 @@ impl Tracker {
                 if !self.taken[*person] {
                     self.taken[*person] = true;
                     missing.swap_remove(place);
-                    self.tracks[*track].see(people[*person].box_in_frame, now);
+                    self.tracks[*track].see(people[*person].box_in_frame, !faintly, now);
                 }
             }
         }
@@ -156,6 +165,7 @@ impl Tracker {
                 box_in_frame: person.box_in_frame,
                 foot_before: None,
                 seen: now,
+                sure: now,
                 speed: (0.0, 0.0),
                 confirmed: false,
                 covered: false,
@@ -235,6 +245,21 @@ mod tests {
         tracker.look(&[person(160.0, 0.3)], 0.5, FRAME, at(6000));
         tracker.look(&[person(160.0, 0.3)], 0.5, FRAME, at(6500));
         assert_eq!(numbers(&tracker, at(6500)), [0; 0], "nobody begins faintly");
+    }
+
+    #[test]
+    fn nobody_stays_behind_at_what_looks_a_little_like_a_person() {
+        let (mut tracker, lamp) = (Tracker::default(), person(300.0, 0.4));
+        for step in 0..4 {
+            tracker.look(&[person(180.0 + 40.0 * step as f32, 0.9), lamp], 0.5, FRAME, at(500 * step));
+        }
+        let counts: Vec<usize> = (4..10)
+            .map(|step| {
+                tracker.look(&[lamp], 0.5, FRAME, at(500 * step));
+                numbers(&tracker, at(500 * step)).len()
+            })
+            .collect();
+        assert_eq!(counts, [1, 1, 1, 0, 0, 0], "half hidden for a moment, and then gone");
     }
 
     #[test]

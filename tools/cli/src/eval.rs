@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use gatehouse_eval::{
-    CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions, PadReport,
-    Protocol, report,
+    BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions,
+    PadReport, Protocol, report,
 };
 use gatehouse_models::{Assets, Registry};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -89,7 +89,9 @@ struct PadArgs {
 ///
 /// DIR has the pictures, or a folder `images` with them, and `points.json`: an object of picture → [[x, y], …], the heads in
 /// pixels. Or it is laid out as ShanghaiTech (`images`, `ground_truth/GT_NAME.mat`) or as a sequence of MOTChallenge (`img1`,
-/// `gt/gt.txt`, boxes). Errors are told by how many people there are.
+/// `gt/gt.txt`, boxes). In place of pictures there may be one video; in `points.json` frames are then named by their number,
+/// from 1. Frames of a video, or with their rate in `seqinfo.ini`, are counted as a crowd camera does, one after the other.
+/// Errors are told by how many people there are.
 #[derive(Debug, Args)]
 struct CrowdArgs {
     /// The folder of crowds
@@ -100,11 +102,22 @@ struct CrowdArgs {
     /// As `min_score` of a crowd camera: the least score that counts as a person
     #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     min_score: f32,
+    /// As `analyse_fps` of a crowd camera: the frames of a sequence that are looked at, a second
+    #[arg(long, value_name = "FPS", default_value_t = 2.0, value_parser = analyse_fps)]
+    analyse_fps: f64,
+    /// Count each frame of a sequence by itself, and don't follow people from one to the next
+    #[arg(long)]
+    stills: bool,
     /// The person detector
     #[arg(long, value_name = "MODEL", default_value = "nanodet")]
     detector: String,
     #[command(flatten)]
     common: CommonArgs,
+}
+
+fn analyse_fps(text: &str) -> Result<f64, String> {
+    let fps = text.parse().ok().filter(|fps| (0.1..=60.0).contains(fps));
+    fps.ok_or_else(|| "expected a number from 0.1 to 60".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -200,12 +213,14 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
         detector: args.detector.clone(),
         detail_px: args.detail_px.into(),
         min_score: args.min_score,
+        analyse_fps: args.analyse_fps,
+        follow: !args.stills,
         threads: common.threads(),
     };
     let registry = common.registry()?;
     let report =
         common.with_progress(|progress| gatehouse_eval::evaluate_crowd(&args.dir, &options, &registry, progress))?;
-    common.write(&report::crowd_html(&report), report::crowd_png(&report).map(Some))?;
+    common.write(&report::crowd_html(&report)?, report::crowd_png(&report).map(Some))?;
     common.print(&report, crowd_lines)
 }
 
@@ -284,6 +299,7 @@ fn of_error(error: &EvalError) -> Exit {
         | EvalError::Pairs { .. }
         | EvalError::NoPair { .. }
         | EvalError::Points { .. }
+        | EvalError::Video(_)
         | EvalError::NoThreshold { .. } => Exit::Input,
     }
 }
@@ -356,7 +372,7 @@ fn pad_lines(report: &PadReport) -> Vec<String> {
 fn crowd_lines(report: &CrowdReport) -> Vec<String> {
     let row = |name: &str, e: &CountErrors| {
         format!(
-            "{name:<14} {:>8} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {:>9.1} %",
+            "{name:<14} {:>8} {:>8.1} {:>8.2} {:>8.2} {:>8.2} {:>9.1} %",
             e.images,
             e.mean_marked,
             e.mae,
@@ -375,6 +391,12 @@ fn crowd_lines(report: &CrowdReport) -> Vec<String> {
     ];
     lines.extend(report.bands_in_order().into_iter().map(|(band, errors)| row(band, errors)));
     lines.extend(report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)));
+    if let Some(BoxErrors { precision, recall, f1 }) = report.boxes {
+        lines.push(format!("boxes: F1 {f1:.3} at IoU 0.5, precision {precision:.3}, recall {recall:.3}"));
+    }
+    if let Some(facts) = report.sequence {
+        lines.push(format!("steadiness: at most ±{:.1} while as many are marked", facts.most_change_while_still));
+    }
     if report.dataset.unreadable > 0 {
         lines.push(format!("note: {} picture(s) can't be read and are left out", report.dataset.unreadable));
     }

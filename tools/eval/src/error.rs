@@ -56,6 +56,9 @@ pub enum EvalError {
     /// A model can't be opened or fails.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A video can't be read.
+    #[error(transparent)]
+    Video(#[from] gatehouse_capture::CaptureError),
     /// What the model's manifest must state for this.
     #[error("model `{model}`: its manifest states no threshold, so there is nothing to evaluate it at")]
     NoThreshold {

@@ -22,7 +22,10 @@ mod workers;
 
 pub use acquire::ModelChoice;
 pub use calibration::calibration;
-pub use crowd::{CountErrors, CountedPicture, CrowdDataset, CrowdEvalOptions, CrowdReport, evaluate_crowd};
+pub use crowd::{
+    BoxErrors, CountErrors, CountedPicture, CrowdDataset, CrowdEvalOptions, CrowdReport, Example, SequenceFacts,
+    evaluate_crowd,
+};
 pub use error::EvalError;
 pub use faces::{
     AccuracyDetail, ComparisonSet, Curve, DatasetFacts, FaceOptions, FaceReport, FailureDetail, FnirAt, FnmrAt,

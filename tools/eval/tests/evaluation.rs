@@ -154,6 +154,8 @@ fn people_are_counted_beside_their_marks() {
         detector: "nanodet".to_owned(),
         detail_px: 768,
         min_score: 0.5,
+        analyse_fps: 2.0,
+        follow: true,
         threads: 1,
     };
     let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
@@ -169,10 +171,51 @@ fn people_are_counted_beside_their_marks() {
     for key in ["images", "mae", "rmse", "relative_error", "coverage", "bands"] {
         assert!(json.get(key).is_some(), "{key}: {json}");
     }
-    assert!(report::crowd_html(&report).contains("Counts on a plaza"));
+    let html = report::crowd_html(&report).expect("drawn");
+    assert!(html.contains("Counts on a plaza"));
+    assert!(
+        html.matches("<img alt=\"\" src=\"data:image/png;base64,iVBOR").count() == 4,
+        "each picture, with what was counted"
+    );
     assert!(report::crowd_png(&report).expect("drawn").starts_with(b"\x89PNG"));
 
     std::fs::write(folder.path().join("points.json"), "{\"a.jpg\": 1}").expect("written");
     let error = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect_err("no list").to_string();
     assert!(error.contains("points.json: invalid type"), "{error}");
+}
+
+/// People in frames of `vtest.avi`, by the public ground truth (MOTChallenge 2015, PETS09-S2L1, entries with confidence 1).
+const PLAZA: [(u32, usize); 4] = [(121, 7), (126, 7), (131, 7), (136, 8)];
+
+#[test]
+fn a_video_is_counted_as_a_camera_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let marks: serde_json::Map<_, _> = PLAZA
+        .iter()
+        .map(|(frame, people)| (frame.to_string(), serde_json::json!(vec![[384.0, 288.0]; *people])))
+        .collect();
+    std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&marks).expect("JSON")).expect("written");
+    let video = assets().root().join("media/vtest.avi");
+    std::os::unix::fs::symlink(video, folder.path().join("plaza.avi")).expect("linked");
+    let options = CrowdEvalOptions {
+        dataset: "a plaza".to_owned(),
+        detector: "nanodet".to_owned(),
+        detail_px: 768,
+        min_score: 0.5,
+        analyse_fps: 2.0,
+        follow: true,
+        threads: 1,
+    };
+    let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("run `make setup`");
+    let sequence = report.sequence.expect("a video is one");
+    assert!(sequence.followed && sequence.most_change_while_still <= 1.0, "{sequence:?}");
+    assert_eq!((report.errors.images, report.boxes), (4, None), "the marked frames, in which heads are marked");
+    assert!(report.errors.mae <= 1.0, "{:?}", report.errors);
+    assert_eq!(report.examples[0].name.split(' ').next(), Some("frame"));
+
+    std::fs::write(folder.path().join("points.json"), r#"{"796": []}"#).expect("written");
+    let options = CrowdEvalOptions { analyse_fps: 0.1, ..options };
+    let error =
+        evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect_err("it is shorter").to_string();
+    assert!(error.ends_with("plaza.avi: frame 796 is marked, and the last one is 795"), "{error}");
 }

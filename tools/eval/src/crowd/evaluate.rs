@@ -1,16 +1,17 @@
 //! The evaluation of a folder of marked pictures, from pictures to the report.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use gatehouse_core::CameraId;
 use gatehouse_core::event::SelfAssessment;
-use gatehouse_core::picture_check::PictureCheck;
-use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
-use gatehouse_models::{PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_models::{PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
 
-use super::marks::{self, Marked};
-use super::report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport, band, game};
+use super::boxes::{BoxErrors, BoxTally};
+use super::count::Counter;
+use super::examples::Examples;
+use super::marks::{self, Marked, Marks};
+use super::report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport, band};
+use super::sequence::{self, Counted, count_frames, count_video};
 use crate::acquire::manifest;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
@@ -26,54 +27,80 @@ pub struct CrowdEvalOptions {
     pub detail_px: usize,
     /// Score from which on a detection counts: `min_score` of a crowd camera.
     pub min_score: f32,
+    /// Frames of a sequence that are looked at, a second: `analyse_fps` of a crowd camera.
+    pub analyse_fps: f64,
+    /// Whether people are followed from one frame of a sequence to the next. Otherwise each is counted by itself.
+    pub follow: bool,
     /// Threads.
     pub threads: usize,
 }
 
-/// Evaluates a folder of pictures with marked people: `points.json`, ShanghaiTech's `ground_truth/GT_*.mat`, or
-/// MOTChallenge's `gt/gt.txt` with `img1/`.
+/// Evaluates a folder of marked pictures: `points.json`, ShanghaiTech's `ground_truth/GT_*.mat`, or MOTChallenge's `gt/gt.txt` with
+/// `img1/`. Frames whose rate is known and videos are counted one after the other, as a crowd camera does.
 ///
 /// # Errors
-/// If the points can't be read or name a picture that isn't there, or a model can't be opened or fails. Pictures that can't be
-/// read are counted in the report.
+/// If the marks can't be read or name a picture that isn't there, a video can't be decoded, or a model can't be opened or fails.
+/// Pictures that can't be read are counted in the report.
 pub fn evaluate_crowd(
     folder: &Path,
     options: &CrowdEvalOptions,
     registry: &Registry,
     progress: Progress<'_>,
 ) -> Result<CrowdReport, EvalError> {
-    let marked = marks::read(folder)?;
+    let marks = marks::read(folder)?;
     let detector = manifest(registry, &options.detector)?;
-    let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
-    let load = || Ok(PersonDetector::load(registry, &options.detector, &SessionOptions::default())?);
-    let counted = spread(&paths, options.threads, progress, load, |detector, start, batch| {
-        marked[start..start + batch.len()].iter().map(|marked| count(detector, marked, options)).collect()
-    })?;
-    let pictures: Vec<CountedPicture> = counted.into_iter().flatten().collect();
+    let load = |threads: usize| -> Result<PersonDetector, EvalError> {
+        let session = SessionOptions { intra_threads: threads, ..SessionOptions::default() };
+        Ok(PersonDetector::load(registry, &options.detector, &session)?)
+    };
+    let examples = Examples::default();
+    let is_sequence = !matches!(marks, Marks::Pictures(_));
+    let counted = match &marks {
+        Marks::Pictures(marked) => count_pictures(marked, options, || load(1), &examples, progress)?,
+        Marks::Frames { frames, per_second } => {
+            count_frames(frames, *per_second, load(options.threads)?, options, &examples, progress)?
+        }
+        Marks::Video { video, frames, all } => {
+            count_video(video, (frames, *all), load(options.threads)?, options, &examples, progress)?
+        }
+    };
+    let sequence = is_sequence.then(|| sequence::facts(&counted, options));
+    let Counted { pictures, unreadable } = counted;
     let errors = CountErrors::of(pictures.iter()).ok_or_else(|| EvalError::Layout {
         path: folder.to_owned(),
-        expected: "expected JPEG or PNG pictures",
-        found: format!("{} that can't be read", paths.len()),
+        expected: if is_sequence { "expected marked frames" } else { "expected JPEG or PNG pictures" },
+        found: format!("{unreadable} that can't be read, and no other"),
     })?;
     let by = |key: &dyn Fn(&CountedPicture) -> String| {
         let keys: std::collections::BTreeSet<String> = pictures.iter().map(key).collect();
         let errors = |wanted: &String| CountErrors::of(pictures.iter().filter(|picture| key(picture) == *wanted));
         keys.into_iter().filter_map(|key| errors(&key).map(|errors| (key, errors))).collect()
     };
+    let boxes: Option<Vec<BoxTally>> = pictures.iter().map(|picture| picture.boxes).collect();
+    let note = match &sequence {
+        None => "Each picture is counted by itself; a camera's counts rest on several.",
+        Some(facts) if facts.followed => {
+            "Frames are counted as a crowd camera counts them: people are followed from one to the next."
+        }
+        Some(_) => "Each frame is counted by itself; a camera's counts rest on several.",
+    };
     Ok(CrowdReport {
         dataset: CrowdDataset {
             name: options.dataset.clone(),
             marked: pictures.iter().map(|picture| picture.marked).sum(),
-            unreadable: paths.len() - pictures.len(),
+            unreadable,
         },
         models: vec![detector.into()],
         detail_px: options.detail_px,
         min_score: options.min_score,
+        sequence,
+        boxes: boxes.map(|boxes| BoxErrors::of(boxes.into_iter().sum())),
         bands: by(&|picture| band(picture.marked)),
         by_self_assessment: by(&|picture| said(picture.self_assessment).to_owned()),
-        notes: vec!["Each picture is counted by itself; a camera's counts rest on several.".to_owned()],
+        notes: vec![note.to_owned()],
         errors,
         pictures,
+        examples: examples.into_vec(),
     })
 }
 
@@ -86,57 +113,31 @@ fn said(of_itself: SelfAssessment) -> &'static str {
     }
 }
 
-/// Counts one picture as a crowd camera does; none if it can't be read.
-fn count(
-    detector: &mut PersonDetector,
-    marked: &Marked,
+/// Counts pictures that stand by themselves.
+fn count_pictures(
+    marked: &[Marked],
     options: &CrowdEvalOptions,
-) -> Result<Option<CountedPicture>, EvalError> {
-    let photo = match read_photo(&marked.picture, &PhotoLimits::default()) {
-        Ok(photo) => photo,
-        Err(error) => {
-            tracing::warn!("{}: {error}", marked.picture.display());
-            return Ok(None);
-        }
+    load: impl Fn() -> Result<PersonDetector, EvalError> + Sync,
+    examples: &Examples,
+    progress: Progress<'_>,
+) -> Result<Counted, EvalError> {
+    let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
+    let count = |detector: &mut PersonDetector, number: usize| {
+        let Marked { picture, truth } = &marked[number];
+        let photo = match read_photo(picture, &PhotoLimits::default()) {
+            Ok(photo) => photo,
+            Err(error) => {
+                tracing::warn!("{}: {error}", picture.display());
+                return Ok(None);
+            }
+        };
+        let name = picture.file_name().unwrap_or_default().to_string_lossy();
+        let mut counter = Counter::new(detector, options, false);
+        counter.count(detector, photo.as_picture(), Duration::ZERO, Some(truth), (number, &name), examples)
     };
-    let picture = photo.as_picture();
-    let mut readings = Vec::new();
-    detector.detect(&[PeopleScene { picture, longer_side_px: options.detail_px }], LEAST_SCORE, &mut readings)?;
-    let reading = readings.pop().unwrap_or_default();
-    let frame = picture.size();
-    let arrival = Monotonic::from_start(std::time::Duration::ZERO);
-    let verdict = PictureCheck::default().judge(&picture, arrival);
-    let capture_time = CaptureTime { at: WallTime::from_unix_nanos(0), source: ClockSource::Arrival, error_ms: 0 };
-    let manifest = detector.manifest();
-    let model = CrowdModel { name: manifest.name.clone(), counting: manifest.counting.clone() };
-    let mut crowd = Crowd::new(CameraId::new("picture"), model, crowd_options(options));
-    let picture = CrowdPicture { reading: &reading, frame, capture_time, arrival, verdict, moved: false };
-    let Some(events) = crowd.count(&picture) else {
-        unreachable!("pictures that don't follow each other are counted one by one")
-    };
-    let counted: Vec<_> =
-        crowd.heads().map(|(head, people)| ([f64::from(head.x), f64::from(head.y)], f64::from(people))).collect();
-    let share = |[x, y]: &[f64; 2]| [x / frame.width as f64, y / frame.height as f64];
-    let heads: Vec<_> = marked.heads.iter().map(share).collect();
-    Ok(Some(CountedPicture {
-        marked: heads.len(),
-        counted: events.density.count,
-        interval: events.density.interval.map(|interval| [interval.low, interval.high]),
-        game: game(&counted, &heads),
-        self_assessment: events.density.self_assessment,
-    }))
-}
-
-fn crowd_options(options: &CrowdEvalOptions) -> CrowdOptions {
-    CrowdOptions {
-        zones: Vec::new(),
-        excluded: Vec::new(),
-        lines: Vec::new(),
-        ground: None,
-        map_columns: 1,
-        map_rows: 1,
-        detail_px: options.detail_px,
-        min_score: options.min_score,
-        follows: false,
-    }
+    let counted = spread(&paths, options.threads, progress, load, |detector, start, batch| {
+        (start..start + batch.len()).map(|number| count(detector, number)).collect()
+    })?;
+    let pictures: Vec<_> = counted.into_iter().flatten().collect();
+    Ok(Counted { unreadable: paths.len() - pictures.len(), pictures })
 }

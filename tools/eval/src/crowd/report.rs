@@ -1,10 +1,14 @@
 //! What an evaluation of counts comes to: a value that is printed as JSON or shown as HTML.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gatehouse_core::event::SelfAssessment;
 use serde::Serialize;
 
+use super::boxes::{BoxErrors, BoxTally};
+use super::examples::Example;
+use super::sequence::SequenceFacts;
 use crate::faces::ModelFacts;
 
 /// Where the bands of density begin, in marked people a picture.
@@ -21,9 +25,13 @@ pub struct CrowdReport {
     pub detail_px: usize,
     /// Least score that counted.
     pub min_score: f32,
+    /// Of frames that follow each other; null of pictures that stand by themselves.
+    pub sequence: Option<SequenceFacts>,
     /// Over all pictures.
     #[serde(flatten)]
     pub errors: CountErrors,
+    /// Over all pictures in which people are marked by boxes; null without.
+    pub boxes: Option<BoxErrors>,
     /// By marked people: `0-10` holds pictures with 0 to 9, `300+` the rest. Bands without a picture are left out.
     pub bands: BTreeMap<String, CountErrors>,
     /// By what the counter said of itself.
@@ -33,6 +41,9 @@ pub struct CrowdReport {
     /// Each picture, in the order of their names; not in the JSON.
     #[serde(skip)]
     pub pictures: Vec<CountedPicture>,
+    /// Those whose counts are furthest off, the worst first; not in the JSON.
+    #[serde(skip)]
+    pub examples: Vec<Example>,
 }
 
 impl CrowdReport {
@@ -58,6 +69,8 @@ pub struct CrowdDataset {
 /// One picture's count beside the truth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountedPicture {
+    /// When it was taken, from the sequence's start; nothing of pictures that stand by themselves.
+    pub at: Duration,
     /// Marked people.
     pub marked: usize,
     /// People counted.
@@ -67,6 +80,8 @@ pub struct CountedPicture {
     /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the picture cut into 4, 16
     /// and 64 parts, the errors of all parts summed.
     pub game: [f64; 3],
+    /// Of its boxes, where people are marked by boxes.
+    pub(super) boxes: Option<BoxTally>,
     /// What the counter said of itself.
     pub self_assessment: SelfAssessment,
 }
@@ -127,7 +142,7 @@ pub(super) fn band(marked: usize) -> String {
 }
 
 /// [`CountedPicture::game`] of counted places, each with so many people, and marked ones; both in 0–1.
-pub(super) fn game(counted: &[([f64; 2], f64)], marked: &[[f64; 2]]) -> [f64; 3] {
+pub(super) fn game(counted: impl Iterator<Item = ([f64; 2], f64)> + Clone, marked: &[[f64; 2]]) -> [f64; 3] {
     [1u32, 2, 3].map(|level| {
         let side = 2usize.pow(level);
         let mut cells = vec![0.0f64; side * side];
@@ -136,7 +151,7 @@ pub(super) fn game(counted: &[([f64; 2], f64)], marked: &[[f64; 2]]) -> [f64; 3]
             let at = |share: f64| ((share * side as f64) as usize).min(side - 1);
             at(y) * side + at(x)
         };
-        counted.iter().for_each(|(place, people)| cells[cell(*place)] += people);
+        counted.clone().for_each(|(place, people)| cells[cell(place)] += people);
         marked.iter().for_each(|place| cells[cell(*place)] -= 1.0);
         cells.iter().map(|error| error.abs()).sum()
     })
@@ -147,7 +162,15 @@ mod tests {
     use super::*;
 
     fn picture(marked: usize, counted: f64, interval: Option<[f64; 2]>) -> CountedPicture {
-        CountedPicture { marked, counted, interval, game: [1.0, 2.0, 3.0], self_assessment: SelfAssessment::InRange }
+        CountedPicture {
+            at: Duration::ZERO,
+            marked,
+            counted,
+            interval,
+            game: [1.0, 2.0, 3.0],
+            boxes: None,
+            self_assessment: SelfAssessment::InRange,
+        }
     }
 
     #[test]
@@ -170,12 +193,16 @@ mod tests {
         assert_eq!(bands, ["0-10", "0-10", "10-30", "10-30", "30-100", "100-300", "300+", "300+"]);
     }
 
+    fn people(places: &[([f64; 2], f64)]) -> impl Iterator<Item = ([f64; 2], f64)> + Clone {
+        places.iter().copied()
+    }
+
     #[test]
     fn game_counts_people_in_the_wrong_part_twice() {
         let (left, right) = ([0.1, 0.1], [0.9, 0.1]);
-        assert_eq!(game(&[(left, 1.0)], &[left]), [0.0; 3]);
-        assert_eq!(game(&[(left, 1.0)], &[right]), [2.0; 3]);
-        assert_eq!(game(&[(left, 0.5), (left, 0.5)], &[[0.2, 0.1]]), [0.0, 0.0, 2.0]);
-        assert_eq!(game(&[([-0.5, 2.0], 1.0)], &[[0.0, 0.999]]), [0.0; 3], "beyond the edge is at the edge");
+        assert_eq!(game(people(&[(left, 1.0)]), &[left]), [0.0; 3]);
+        assert_eq!(game(people(&[(left, 1.0)]), &[right]), [2.0; 3]);
+        assert_eq!(game(people(&[(left, 0.5), (left, 0.5)]), &[[0.2, 0.1]]), [0.0, 0.0, 2.0]);
+        assert_eq!(game(people(&[([-0.5, 2.0], 1.0)]), &[[0.0, 0.999]]), [0.0; 3], "beyond the edge is at the edge");
     }
 }

@@ -1,14 +1,23 @@
 //! The report on counts.
 
-use super::html::{list, models, page, percent, table};
-use super::png::png;
-use super::scene::{Anchor, GRID, INK, SERIES, Scene};
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+use super::html::{escape, list, models, page, percent, table};
+use super::png::{png, png_over};
+use super::scene::{Anchor, Colour, GRID, INK, SERIES, Scene, Shape};
 use super::svg::svg;
-use crate::crowd::{CountErrors, CrowdReport};
+use crate::crowd::{BoxErrors, CountErrors, CrowdReport, Example};
 use crate::error::EvalError;
 
+const MARKED: Colour = SERIES[2];
+const MADE_OUT: Colour = SERIES[4];
+const DENSITY: Colour = SERIES[0];
+
 /// The report as one HTML file.
-pub fn crowd_html(report: &CrowdReport) -> String {
+///
+/// # Errors
+/// If an example can't be drawn.
+pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
     let head = ["", "pictures", "marked", "MAE", "RMSE", "bias", "relative", "GAME 1", "GAME 2", "GAME 3", "coverage"];
     let row = |name: &str, e: &CountErrors| {
         let mut row = vec![name.to_owned(), e.images.to_string()];
@@ -25,10 +34,64 @@ pub fn crowd_html(report: &CrowdReport) -> String {
     let by_itself: Vec<_> = report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)).collect();
     body.push_str(&table("By what the counter said of itself", &head, &by_itself));
     body.push_str(&models(&report.models));
+    body.push_str(&facts(report));
     body.push_str(&svg(&plot(report)));
+    body.push_str(&examples(report)?);
     body.push_str("<h2>Notes</h2>\n");
     body.push_str(&list(&report.notes));
-    page(&format!("Counts on {}", report.dataset.name), &body)
+    Ok(page(&format!("Counts on {}", report.dataset.name), &body))
+}
+
+fn facts(report: &CrowdReport) -> String {
+    let mut facts = Vec::new();
+    if let Some(BoxErrors { precision, recall, f1 }) = report.boxes {
+        facts.push(format!("Boxes at IoU 0.5: F1 {f1:.3}, precision {precision:.3}, recall {recall:.3}."));
+    }
+    if let Some(sequence) = report.sequence {
+        let (fps, change) = (sequence.analyse_fps, sequence.most_change_while_still);
+        facts.push(format!(
+            "{fps} frames a second were looked at; while as many were marked, the count changed by {change:.1} at most."
+        ));
+    }
+    if facts.is_empty() { String::new() } else { list(&facts) }
+}
+
+fn examples(report: &CrowdReport) -> Result<String, EvalError> {
+    if report.examples.is_empty() {
+        return Ok(String::new());
+    }
+    let mut html = "<h2>The counts that are furthest off</h2>\n<p>Green: marked. Orange: counted one by one. \
+                    Blue: counted by density.</p>\n"
+        .to_owned();
+    for example in &report.examples {
+        let picture = BASE64_STANDARD.encode(png_over(&example.grey, &overlay(example))?);
+        let (name, marked, counted) = (escape(&example.name), example.marked, example.counted);
+        html.push_str(&format!(
+            "<figure><img alt=\"\" src=\"data:image/png;base64,{picture}\">\
+             <figcaption>{name}: {marked} marked, {counted:.1} counted</figcaption></figure>\n"
+        ));
+    }
+    Ok(html)
+}
+
+/// The picture with its marks and what was counted.
+fn overlay(example: &Example) -> Scene {
+    let [width, height] = example.size;
+    let mut scene = Scene::new(width as u32, height as u32, example.name.clone());
+    let (width, height) = (width as f32, height as f32);
+    for head in example.seen.iter().filter(|head| !head.made_out) {
+        // A cell's side is about a hundredth of the picture's; its colour is full at a person in it.
+        let side = width / 96.0;
+        let at = (head.at.x * width - side / 2.0, head.at.y * height - side / 2.0, side, side);
+        scene.shapes.push(Shape::Box { at, colour: DENSITY, opacity: head.people.clamp(0.0, 1.0) });
+    }
+    for head in example.seen.iter().filter(|head| head.made_out) {
+        scene.dot((head.at.x * width, head.at.y * height), 4.0, MADE_OUT);
+    }
+    for [x, y] in &example.heads {
+        scene.dot((*x as f32 * width, *y as f32 * height), 2.0, MARKED);
+    }
+    scene
 }
 
 /// The plot of counts against marks as PNG.

@@ -21,14 +21,15 @@ pub(super) fn escape(text: &str) -> String {
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ddd;padding:.3rem .8rem;text-align:right}\
 th:first-child,td:first-child{text-align:left}caption{text-align:left;font-weight:600;padding:.3rem 0}\
-svg{max-width:100%;height:auto}svg text{font:13px ui-monospace,monospace;fill:#222}h2{margin-top:2rem}";
+svg{max-width:100%;height:auto}svg text{font:13px ui-monospace,monospace;fill:#222}h2{margin-top:2rem}\
+figure{display:inline-block;margin:0 1rem 1rem 0}figure img{max-width:100%}";
 
 /// A whole page; `body` is HTML already.
 pub(super) fn page(title: &str, body: &str) -> String {
     // No script and nothing from elsewhere, whatever gets into a name.
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style></head>\n\
          <body><h1>{0}</h1>\n{body}</body></html>\n",
         escape(title)

@@ -11,9 +11,24 @@ use super::scene::{Anchor, Colour, INK, Scene, Shape};
 use crate::error::EvalError;
 
 pub(super) fn png(scene: &Scene) -> Result<Vec<u8>, EvalError> {
+    drawn(scene, |pixels| pixels.fill(Color::WHITE))
+}
+
+/// A scene over a grey picture of its size.
+pub(super) fn png_over(grey: &[u8], scene: &Scene) -> Result<Vec<u8>, EvalError> {
+    drawn(scene, |pixels| {
+        let opaque = |grey: &u8| {
+            PremultipliedColorU8::from_rgba(*grey, *grey, *grey, u8::MAX)
+                .unwrap_or_else(|| unreachable!("what is opaque is no darker than its colours"))
+        };
+        pixels.pixels_mut().iter_mut().zip(grey).for_each(|(pixel, grey)| *pixel = opaque(grey));
+    })
+}
+
+fn drawn(scene: &Scene, on: impl FnOnce(&mut Pixmap)) -> Result<Vec<u8>, EvalError> {
     let failed = |what: &str| EvalError::Plot(what.to_owned());
     let mut pixels = Pixmap::new(scene.width, scene.height).ok_or_else(|| failed("it has no size"))?;
-    pixels.fill(Color::WHITE);
+    on(&mut pixels);
     scene.shapes.iter().for_each(|shape| draw(shape, &mut pixels));
     pixels.encode_png().map_err(|error| failed(&error.to_string()))
 }

@@ -4,24 +4,46 @@ mod mot;
 mod points;
 mod shanghai;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use gatehouse_picture::Rect;
 
 use crate::error::EvalError;
 
-/// A picture with its heads, in pixels from the top left.
+/// What is marked in one picture, in pixels from the top left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Truth {
+    pub(super) heads: Vec<[f64; 2]>,
+    /// Around the whole person, where people are marked so.
+    pub(super) boxes: Option<Vec<Rect>>,
+}
+
+/// A picture and what is marked in it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Marked {
     pub(super) picture: PathBuf,
-    pub(super) heads: Vec<[f64; 2]>,
+    pub(super) truth: Truth,
 }
 
-/// The marked pictures of a folder, by name.
-pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
+/// A folder's pictures.
+#[derive(Debug, PartialEq)]
+pub(super) enum Marks {
+    /// Each stands by itself; by name.
+    Pictures(Vec<Marked>),
+    /// Frames of one camera, by their number, from 1.
+    Frames { frames: BTreeMap<u32, Marked>, per_second: f64 },
+    /// One camera's video. Where not `all` frames are marked, those that aren't are in no figure.
+    Video { video: PathBuf, frames: BTreeMap<u32, Truth>, all: bool },
+}
+
+/// What is marked in a folder.
+pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     if folder.join(mot::MARKS).is_file() {
         return mot::read(folder);
     }
     if let Some(marks) = shanghai::marks(folder) {
-        return shanghai::read(folder, &marks);
+        return shanghai::read(folder, &marks).map(Marks::Pictures);
     }
     // Without any of them, its error tells what was looked for first.
     points::read(folder)
@@ -31,4 +53,16 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
 fn picture(folder: &Path, name: &Path) -> Option<PathBuf> {
     let candidates = [folder.join(name), folder.join("images").join(name)];
     candidates.into_iter().find(|candidate| candidate.is_file())
+}
+
+/// The only video file in a folder, if there is one.
+fn video(folder: &Path) -> Option<PathBuf> {
+    const VIDEOS: [&str; 6] = ["avi", "mkv", "mov", "mp4", "ts", "webm"];
+    let is_video = |path: &PathBuf| {
+        let suffix = path.extension().and_then(|suffix| suffix.to_str());
+        suffix.is_some_and(|suffix| VIDEOS.contains(&suffix.to_ascii_lowercase().as_str()))
+    };
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut videos = entries.filter(is_video);
+    videos.next().filter(|_| videos.next().is_none())
 }

@@ -1,4 +1,5 @@
-//! MOTChallenge (Leal-Taixé et al., 2015): `gt/gt.txt` with a box a line, and the frames of the video in `img1/`.
+//! MOTChallenge (Leal-Taixé et al., 2015): `gt/gt.txt` with a box a line, and the frames of the video in `img1/`, at the rate in
+//! `seqinfo.ini`; or, in place of both, the video itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,41 +7,65 @@ use std::path::Path;
 use gatehouse_crowd::join::head_of;
 use gatehouse_picture::Rect;
 
-use super::Marked;
+use super::{Marked, Marks, Truth, video};
 use crate::error::EvalError;
 
 pub(super) const MARKS: &str = "gt/gt.txt";
 const FRAMES: &str = "img1";
+const RATE: &str = "seqinfo.ini";
 /// Of the classes of MOT16 and later: a pedestrian. Earlier sets have −1 or a place in the world there.
 const PEDESTRIAN: f64 = 1.0;
 
-/// The frames that have a picture, in their order, with the heads of the boxes that count.
-pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
+/// The frames that there are, with the boxes that count. Without their rate, nobody can be followed from one to the next.
+pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join(MARKS);
-    let text = std::fs::read_to_string(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
-    let frames_folder = folder.join(FRAMES);
-    let unreadable = |source| EvalError::Unreadable { path: frames_folder.clone(), source };
-    let mut heads = parse(&text).map_err(|reason| EvalError::Points { path: path.clone(), reason })?;
-    let mut marked = Vec::new();
-    for entry in std::fs::read_dir(&frames_folder).map_err(unreadable)? {
+    let text = text(&path)?;
+    let mut boxes = parse(&text).map_err(|reason| EvalError::Points { path: path.clone(), reason })?;
+    let img1 = folder.join(FRAMES);
+    if let Some(video) = video(folder).filter(|_| !img1.is_dir()) {
+        return Ok(Marks::Video { video, frames: boxes, all: true });
+    }
+    let nobody = || Truth { heads: Vec::new(), boxes: Some(Vec::new()) };
+    let mut frames = BTreeMap::new();
+    let unreadable = |source| EvalError::Unreadable { path: img1.clone(), source };
+    for entry in std::fs::read_dir(&img1).map_err(unreadable)? {
         let picture = entry.map_err(unreadable)?.path();
         // 000001.jpg is frame 1.
-        let number = picture.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u32>().ok());
-        if let Some(number) = number {
-            marked.push(Marked { picture, heads: heads.remove(&number).unwrap_or_default() });
+        if let Some(number) = number(&picture) {
+            frames.insert(number, Marked { picture, truth: boxes.remove(&number).unwrap_or_else(nobody) });
         }
     }
-    if marked.is_empty() {
-        let reason = format!("{} has no pictures with the numbers of frames", frames_folder.display());
+    if frames.is_empty() {
+        let reason = format!("{} has no pictures with the numbers of frames", img1.display());
         return Err(EvalError::Points { path, reason });
     }
-    marked.sort_by(|a, b| a.picture.cmp(&b.picture));
-    Ok(marked)
+    let rate = folder.join(RATE);
+    if !rate.is_file() {
+        return Ok(Marks::Pictures(frames.into_values().collect()));
+    }
+    let per_second = per_second(&self::text(&rate)?).ok_or_else(|| {
+        let reason = "expected a line `frameRate=` with the frames a second, above 0".to_owned();
+        EvalError::Points { path: rate, reason }
+    })?;
+    Ok(Marks::Frames { frames, per_second })
 }
 
-/// `frame, id, left, top, width, height, counts, class, visible`: the heads of each frame.
-fn parse(text: &str) -> Result<BTreeMap<u32, Vec<[f64; 2]>>, String> {
-    let mut heads: BTreeMap<u32, Vec<[f64; 2]>> = BTreeMap::new();
+fn text(path: &Path) -> Result<String, EvalError> {
+    std::fs::read_to_string(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })
+}
+
+fn number(picture: &Path) -> Option<u32> {
+    picture.file_stem()?.to_str()?.parse().ok()
+}
+
+fn per_second(seqinfo: &str) -> Option<f64> {
+    let rate = seqinfo.lines().find_map(|line| line.trim().strip_prefix("frameRate")?.trim().strip_prefix('='))?;
+    rate.trim().parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+}
+
+/// `frame, id, left, top, width, height, counts, class, visible`: those who count, by frame.
+fn parse(text: &str) -> Result<BTreeMap<u32, Truth>, String> {
+    let mut frames: BTreeMap<u32, Truth> = BTreeMap::new();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (i, line) in lines {
         let numbers: Result<Vec<f64>, _> = line.split(',').map(|part| part.trim().parse()).collect();
@@ -56,14 +81,17 @@ fn parse(text: &str) -> Result<BTreeMap<u32, Vec<[f64; 2]>>, String> {
         if !in_range {
             return Err(wrong());
         }
-        let frame = heads.entry(*frame as u32).or_default();
+        let frame = frames.entry(*frame as u32).or_default();
+        let boxes = frame.boxes.get_or_insert_default();
         if *counts != 0.0 && pedestrian {
             let [x, y, width, height] = [left, top, width, height].map(|side| *side as f32);
-            let head = head_of(&Rect { x, y, width, height });
-            frame.push([f64::from(head.x), f64::from(head.y)]);
+            let person = Rect { x, y, width, height };
+            let head = head_of(&person);
+            boxes.push(person);
+            frame.heads.push([f64::from(head.x), f64::from(head.y)]);
         }
     }
-    Ok(heads)
+    Ok(frames)
 }
 
 #[cfg(test)]
@@ -74,8 +102,11 @@ mod tests {
     fn boxes_of_people_who_count_become_heads() {
         // MOT15 has ten columns, of which the last three are a place; MOT16 nine, of which the eighth is the class.
         let text = "1,7,100,50,20,100,1,-6.8,-12.2,0\n1,8,0,0,10,10,0,-1,-1,-1\n\n3,1,10,0,20,50,1,1,0.8\n3,2,10,0,20,50,1,3,1.0\n";
-        let heads = parse(text).expect("sound");
-        assert_eq!(heads, BTreeMap::from([(1, vec![[110.0, 58.0]]), (3, vec![[20.0, 4.0]])]));
+        let frames = parse(text).expect("sound");
+        let heads: Vec<_> = frames.iter().map(|(number, truth)| (*number, truth.heads.clone())).collect();
+        assert_eq!(heads, [(1, vec![[110.0, 58.0]]), (3, vec![[20.0, 4.0]])]);
+        let boxes = frames[&1].boxes.as_deref();
+        assert_eq!(boxes, Some([Rect { x: 100.0, y: 50.0, width: 20.0, height: 100.0 }].as_slice()));
     }
 
     #[test]
@@ -87,15 +118,36 @@ mod tests {
     }
 
     #[test]
-    fn frames_without_people_count_too() {
+    fn frames_without_people_count_too_and_their_rate_makes_them_a_sequence() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (name, text) in [("gt/gt.txt", "2,1,0,0,10,100,1,1,1\n"), ("img1/000001.jpg", ""), ("img1/000002.jpg", "")]
-        {
+        let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             std::fs::write(path, text).expect("there is room");
-        }
-        let heads: Vec<_> = read(folder.path()).expect("sound").iter().map(|marked| marked.heads.len()).collect();
-        assert_eq!(heads, [0, 1]);
+        };
+        write("gt/gt.txt", "2,1,0,0,10,100,1,1,1\n");
+        write("img1/000001.jpg", "");
+        write("img1/000002.jpg", "");
+        let heads = |marked: &Marked| marked.truth.heads.len();
+        let Marks::Pictures(pictures) = read(folder.path()).expect("sound") else { panic!("no rate is known") };
+        assert_eq!(pictures.iter().map(heads).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(pictures[0].truth.boxes, Some(Vec::new()), "nobody is marked by boxes too");
+
+        write("seqinfo.ini", "[Sequence]\nname=PLAZA\nframeRate = 7\nseqLength=2\n");
+        let Marks::Frames { frames, per_second } = read(folder.path()).expect("sound") else {
+            panic!("a rate is known")
+        };
+        assert_eq!((frames.keys().copied().collect::<Vec<_>>(), per_second), (vec![1, 2], 7.0));
+        write("seqinfo.ini", "frameRate=0\n");
+        let told = read(folder.path()).expect_err("no rate").to_string();
+        assert!(
+            told.ends_with("seqinfo.ini: expected a line `frameRate=` with the frames a second, above 0"),
+            "{told}"
+        );
+
+        std::fs::remove_dir_all(folder.path().join("img1")).expect("removed");
+        write("walk.mp4", "");
+        let marks = read(folder.path()).expect("sound");
+        assert!(matches!(marks, Marks::Video { frames, all: true, .. } if frames.keys().eq([&2])));
     }
 }

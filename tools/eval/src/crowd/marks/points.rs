@@ -1,13 +1,14 @@
-//! The marked heads: `points.json`, an object of picture → [[x, y], …] in pixels.
+//! The marked heads: `points.json`, an object of picture → [[x, y], …] in pixels. Beside a video, the frame's number, from 1, stands
+//! in place of the picture.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Marked, picture};
+use super::{Marked, Marks, Truth, picture, video};
 use crate::error::EvalError;
 
-/// The marked pictures of a folder, by name. Pictures are named from the folder on, or from `images/` in it.
-pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
+/// The marks of a folder. Pictures are named from the folder on, or from `images/` in it.
+pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join("points.json");
     let text = std::fs::read_to_string(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
     let wrong = |reason: String| EvalError::Points { path: path.clone(), reason };
@@ -15,17 +16,25 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Marked>, EvalError> {
     if marks.is_empty() {
         return Err(wrong("it names no picture".to_owned()));
     }
-    marks
-        .into_iter()
-        .map(|(name, heads)| {
-            if let Some([x, y]) = heads.iter().find(|head| !head.iter().all(|side| side.is_finite())) {
-                return Err(wrong(format!("{name}: [{x}, {y}] is no point")));
-            }
-            let picture = picture(folder, Path::new(&name))
-                .ok_or_else(|| wrong(format!("{name}: there is no such picture in the folder")))?;
-            Ok(Marked { picture, heads })
-        })
-        .collect()
+    for (name, heads) in &marks {
+        if let Some([x, y]) = heads.iter().find(|head| !head.iter().all(|side| side.is_finite())) {
+            return Err(wrong(format!("{name}: [{x}, {y}] is no point")));
+        }
+    }
+    if let Some(video) = video(folder) {
+        let frame = |(number, heads): (String, _)| match number.parse() {
+            Ok(frame @ 1u32..) => Ok((frame, Truth { heads, boxes: None })),
+            _ => Err(wrong(format!("{number}: beside a video, expected the number of a frame, from 1"))),
+        };
+        let frames = marks.into_iter().map(frame).collect::<Result<_, _>>()?;
+        return Ok(Marks::Video { video, frames, all: false });
+    }
+    let marked = |(name, heads): (String, _)| {
+        let picture = picture(folder, Path::new(&name))
+            .ok_or_else(|| wrong(format!("{name}: there is no such picture in the folder")))?;
+        Ok(Marked { picture, truth: Truth { heads, boxes: None } })
+    };
+    marks.into_iter().map(marked).collect::<Result<_, _>>().map(Marks::Pictures)
 }
 
 #[cfg(test)]
@@ -45,9 +54,10 @@ mod tests {
     #[test]
     fn pictures_are_named_from_the_folder_or_from_its_images() {
         let folder = folder(r#"{"images/a.jpg": [[1, 2.5]], "a.jpg": [], "b.jpg": [[3, 4], [5, 6]]}"#);
-        let marked = read(folder.path()).expect("sound");
-        let seen: Vec<_> = marked.iter().map(|m| (m.picture.file_name().expect("a file"), m.heads.len())).collect();
-        assert_eq!(seen, [("a.jpg".as_ref(), 0), ("b.jpg".as_ref(), 2), ("a.jpg".as_ref(), 1)]);
+        let Marks::Pictures(marked) = read(folder.path()).expect("sound") else { panic!("there is no video") };
+        let name = |marked: &Marked| marked.picture.file_name().expect("a file").to_owned();
+        let seen: Vec<_> = marked.iter().map(|marked| (name(marked), marked.truth.heads.len())).collect();
+        assert_eq!(seen, [("a.jpg".into(), 0), ("b.jpg".into(), 2), ("a.jpg".into(), 1)]);
     }
 
     #[test]
@@ -62,5 +72,22 @@ mod tests {
         assert!(told(r#"{"b.jpg": [[1]]}"#).ends_with("at line 1 column 14"), "{}", told(r#"{"b.jpg": [[1]]}"#));
         let missing = read(Path::new("/nowhere")).expect_err("no such folder").to_string();
         assert!(missing.starts_with("/nowhere/points.json: can't be read"), "{missing}");
+    }
+
+    #[test]
+    fn beside_a_video_frames_are_named_by_their_numbers() {
+        let with_video = |points: &str| {
+            let folder = folder(points);
+            std::fs::write(folder.path().join("walk.MP4"), "").expect("there is room");
+            read(folder.path()).map_err(|error| error.to_string().replace(&folder.path().display().to_string(), ""))
+        };
+        let Ok(Marks::Video { frames, all: false, .. }) = with_video(r#"{"10": [[1, 2]], "2": []}"#) else {
+            panic!("a video of which two frames are marked")
+        };
+        assert_eq!(frames.iter().map(|(n, truth)| (*n, truth.heads.len())).collect::<Vec<_>>(), [(2, 0), (10, 1)]);
+        for name in ["a.jpg", "0"] {
+            let told = with_video(&format!("{{\"{name}\": []}}")).expect_err("it is no frame");
+            assert_eq!(told, format!("/points.json: {name}: beside a video, expected the number of a frame, from 1"));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use matrw::MatVariable;
 
-use super::{Marked, picture};
+use super::{Marked, Truth, picture};
 use crate::error::EvalError;
 
 const FOLDERS: [&str; 2] = ["ground_truth", "ground-truth"];
@@ -31,7 +31,8 @@ pub(super) fn read(folder: &Path, marks: &Path) -> Result<Vec<Marked>, EvalError
         let picture = names.iter().find_map(|name| picture(folder, name));
         let picture = picture.ok_or_else(|| wrong(format!("there is no picture {name}.jpg in `images`")))?;
         let bytes = std::fs::read(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
-        marked.push(Marked { picture, heads: heads(&bytes).map_err(wrong)? });
+        let truth = Truth { heads: heads(&bytes).map_err(wrong)?, boxes: None };
+        marked.push(Marked { picture, truth });
     }
     if marked.is_empty() {
         let reason = format!("there is no file {PREFIX}NAME.mat in it");
@@ -84,6 +85,7 @@ fn location(variable: &MatVariable, depth: usize) -> Option<MatVariable> {
 mod tests {
     use matrw::{matfile, matvar, save_matfile_v7};
 
+    use super::super::Marks;
     use super::*;
 
     fn folder(file: matrw::MatFile, compressed: bool) -> tempfile::TempDir {
@@ -102,8 +104,10 @@ mod tests {
         for compressed in [false, true] {
             let heads = matvar!([[10.5, 20.25], [100.0, 50.0], [7.0, 8.0]]);
             let folder = folder(matfile!(image_info: matvar!([{ location: heads, number: 3.0 }])), compressed);
-            let marked = super::super::read(folder.path()).expect("sound");
-            assert_eq!(marked[0].heads, [[10.5, 20.25], [100.0, 50.0], [7.0, 8.0]]);
+            let Marks::Pictures(marked) = super::super::read(folder.path()).expect("sound") else {
+                panic!("they are pictures")
+            };
+            assert_eq!(marked[0].truth.heads, [[10.5, 20.25], [100.0, 50.0], [7.0, 8.0]]);
             assert!(marked[0].picture.ends_with("images/IMG_1.jpg"));
         }
     }

@@ -1,0 +1,133 @@
+//! A video file, frame by frame and as fast as it can be read, for those who measure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_core::frame::PictureBuffer;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use crate::CaptureError;
+use crate::failure::without_addresses;
+use crate::mapped::MappedPicture;
+use crate::source::add_file;
+
+/// Frames that are decoded ahead of who reads them.
+const AHEAD: u32 = 2;
+
+/// A frame of a video file.
+pub struct FileFrame {
+    /// Its time in the file.
+    pub at: Duration,
+    /// I420 or NV12.
+    pub picture: Box<dyn PictureBuffer>,
+}
+
+/// A video file that is being read. Gives every frame once, in the order in which they are shown; an error ends it.
+pub struct VideoFile {
+    path: PathBuf,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    failed: bool,
+}
+
+impl VideoFile {
+    /// Begins to read. Call [`init`](crate::init) first.
+    ///
+    /// # Errors
+    /// If an element isn't installed. What is wrong with the file is told instead of its first frame.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        let told = |reason: String| CaptureError::File { path: path.to_owned(), reason };
+        let pipeline = gst::Pipeline::new();
+        let formats = gst::List::new(["I420", "NV12"]);
+        let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
+        let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(AHEAD).sync(false).build();
+        let built = pipeline.add(&sink).and_then(|()| add_file(&pipeline, &sink, path));
+        built.map_err(|error| told(error.message.to_string()))?;
+        let file = Self { path: path.to_owned(), pipeline, sink, failed: false };
+        // Why it didn't start is on the bus, and told by the first frame.
+        let _ = file.pipeline.set_state(gst::State::Playing);
+        Ok(file)
+    }
+
+    fn error(&self, reason: impl Into<String>) -> CaptureError {
+        CaptureError::File { path: self.path.clone(), reason: reason.into() }
+    }
+
+    fn trouble(&self) -> Option<CaptureError> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        let gst::MessageView::Error(error) = message.view() else { return None };
+        let missing = error.error().matches(gst::ResourceError::NotFound);
+        Some(self.error(if missing {
+            "there is no such file".to_owned()
+        } else {
+            without_addresses(error.error().message())
+        }))
+    }
+
+    fn frame(&self, sample: &gst::Sample) -> Result<FileFrame, CaptureError> {
+        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
+            return Err(self.error("a frame without a picture"));
+        };
+        let at = buffer.pts().map_or(Duration::ZERO, Duration::from);
+        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| self.error(error.message.to_string()))?;
+        let picture = MappedPicture::new(buffer, &info).map_err(|error| self.error(error.to_string()))?;
+        Ok(FileFrame { at, picture: Box::new(picture) })
+    }
+}
+
+impl Iterator for VideoFile {
+    type Item = Result<FileFrame, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = loop {
+            // An error ends no wait for a frame, so it is looked for in between.
+            if let Some(sample) = self.sink.try_pull_sample(gst::ClockTime::from_mseconds(100)) {
+                break Some(self.frame(&sample));
+            }
+            if let Some(error) = self.trouble() {
+                break Some(Err(error));
+            }
+            if self.sink.is_eos() {
+                break None;
+            }
+        };
+        self.failed = matches!(next, Some(Err(_)));
+        next
+    }
+}
+
+impl Drop for VideoFile {
+    fn drop(&mut self) {
+        // To null there is no refusal to tell.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &Path) -> String {
+        crate::init().expect("GStreamer starts");
+        let mut file = VideoFile::open(path).expect("the elements are there");
+        let Some(Err(error)) = file.next() else { panic!("no frame can come") };
+        assert!(file.next().is_none(), "an error ends it");
+        error.to_string().replace(&path.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn what_is_no_video_is_told_with_its_name() {
+        assert_eq!(told(Path::new("/nowhere/walk.mp4")), "FILE: there is no such file");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.mp4");
+        std::fs::write(&path, "no video, only words").expect("written");
+        let told = told(&path);
+        assert!(told.starts_with("FILE: ") && told.len() > 10, "{told}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Counts pictures as a crowd camera does.
+
+use std::time::Duration;
+
+use gatehouse_core::CameraId;
+use gatehouse_core::picture_check::PictureCheck;
+use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
+use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
+use gatehouse_picture::{Rect, YuvPicture};
+
+use super::boxes::BoxTally;
+use super::evaluate::CrowdEvalOptions;
+use super::examples::Examples;
+use super::marks::Truth;
+use super::report::{CountedPicture, game};
+use crate::error::EvalError;
+
+/// One crowd camera without zones.
+pub(super) struct Counter<'o> {
+    options: &'o CrowdEvalOptions,
+    check: PictureCheck,
+    crowd: Crowd,
+    readings: Vec<PeopleReading>,
+}
+
+impl<'o> Counter<'o> {
+    /// `follows`: whether its pictures follow each other.
+    pub(super) fn new(detector: &PersonDetector, options: &'o CrowdEvalOptions, follows: bool) -> Self {
+        let manifest = detector.manifest();
+        let model = CrowdModel { name: manifest.name.clone(), counting: manifest.counting.clone() };
+        let camera = CrowdOptions {
+            zones: Vec::new(),
+            excluded: Vec::new(),
+            lines: Vec::new(),
+            ground: None,
+            map_columns: 1,
+            map_rows: 1,
+            detail_px: options.detail_px,
+            min_score: options.min_score,
+            follows,
+        };
+        let crowd = Crowd::new(CameraId::new("picture"), model, camera);
+        Self { options, check: PictureCheck::default(), crowd, readings: Vec::new() }
+    }
+
+    /// Counts the picture of the time `at`; none if nothing can be said yet. `called` is what an example says of it.
+    pub(super) fn count(
+        &mut self,
+        detector: &mut PersonDetector,
+        picture: YuvPicture<'_>,
+        at: Duration,
+        truth: Option<&Truth>,
+        called: (usize, &str),
+        examples: &Examples,
+    ) -> Result<Option<CountedPicture>, EvalError> {
+        let scene = PeopleScene { picture, longer_side_px: self.options.detail_px };
+        self.readings.clear();
+        detector.detect(&[scene], LEAST_SCORE, &mut self.readings)?;
+        let reading = self.readings.pop().unwrap_or_default();
+        let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
+        let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
+        let capture_time =
+            CaptureTime { at: WallTime::from_unix_nanos(nanos), source: ClockSource::Arrival, error_ms: 0 };
+        let verdict = self.check.judge(&picture, arrival);
+        let events =
+            self.crowd.count(&CrowdPicture { reading: &reading, frame, capture_time, arrival, verdict, moved: false });
+        let Some((events, truth)) = events.zip(truth) else { return Ok(None) };
+        let share = |[x, y]: &[f64; 2]| [x / frame.width as f64, y / frame.height as f64];
+        let heads: Vec<_> = truth.heads.iter().map(share).collect();
+        let seen: Vec<Head> = self.crowd.heads().collect();
+        let boxes = truth.boxes.as_ref().map(|marked| {
+            let made_out = self.crowd.made_out().filter(|person| person.share >= 0.5);
+            let found: Vec<Rect> = made_out.map(|person| person.box_in_frame).collect();
+            BoxTally::of(&found, marked)
+        });
+        let counted = CountedPicture {
+            at,
+            marked: heads.len(),
+            counted: events.density.count,
+            interval: events.density.interval.map(|interval| [interval.low, interval.high]),
+            game: game(seen.iter().map(place), &heads),
+            boxes,
+            self_assessment: events.density.self_assessment,
+        };
+        examples.offer(called, &counted, &picture, &heads, &seen);
+        Ok(Some(counted))
+    }
+}
+
+fn place(head: &Head) -> ([f64; 2], f64) {
+    ([f64::from(head.at.x), f64::from(head.at.y)], f64::from(head.people))
+}

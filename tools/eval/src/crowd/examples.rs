@@ -1,0 +1,130 @@
+//! The pictures whose counts are furthest off, to be looked at in the report.
+
+use std::sync::Mutex;
+
+use gatehouse_crowd::Head;
+use gatehouse_picture::YuvPicture;
+
+use super::report::CountedPicture;
+
+/// So many are kept.
+const KEPT: usize = 12;
+/// Longer side of what is kept of a picture, in pixels.
+const LONGER_SIDE: usize = 480;
+
+/// A picture, what is marked and what was counted in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The picture's file, or the frame's number in the video.
+    pub name: String,
+    /// Its number among all pictures, from 0.
+    pub(crate) number: usize,
+    /// Marked people.
+    pub marked: usize,
+    /// People counted.
+    pub counted: f64,
+    /// Width and height of `grey`, in pixels.
+    pub(crate) size: [usize; 2],
+    /// The picture, small and grey.
+    pub(crate) grey: Vec<u8>,
+    /// Marked heads, normalised.
+    pub(crate) heads: Vec<[f64; 2]>,
+    /// Where who was counted is.
+    pub(crate) seen: Vec<Head>,
+}
+
+impl Example {
+    fn off(&self) -> f64 {
+        (self.counted - self.marked as f64).abs()
+    }
+}
+
+/// Collects them, from several threads.
+#[derive(Debug, Default)]
+pub(super) struct Examples(Mutex<Vec<Example>>);
+
+impl Examples {
+    /// Keeps the picture if its count is among those that are furthest off.
+    pub(super) fn offer(
+        &self,
+        (number, name): (usize, &str),
+        counted: &CountedPicture,
+        picture: &YuvPicture<'_>,
+        heads: &[[f64; 2]],
+        seen: &[Head],
+    ) {
+        let mut kept = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let off = (counted.counted - counted.marked as f64).abs();
+        // The first ones win a draw, whichever thread comes first.
+        let place = kept.partition_point(|other| other.off() > off || (other.off() == off && other.number < number));
+        if place >= KEPT {
+            return;
+        }
+        let (size, grey) = small(picture);
+        let example = Example {
+            name: name.to_owned(),
+            number,
+            marked: counted.marked,
+            counted: counted.counted,
+            size,
+            grey,
+            heads: heads.to_vec(),
+            seen: seen.to_vec(),
+        };
+        kept.insert(place, example);
+        kept.truncate(KEPT);
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Example> {
+        self.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The picture's luma, every so many pixels of it.
+fn small(picture: &YuvPicture<'_>) -> ([usize; 2], Vec<u8>) {
+    let (size, luma) = (picture.size(), picture.luma());
+    let step = size.width.max(size.height).div_ceil(LONGER_SIDE).max(1);
+    let rows = (0..size.height).step_by(step);
+    let grey: Vec<u8> =
+        rows.clone().flat_map(|row| luma.row(row)[..size.width].iter().step_by(step).copied()).collect();
+    ([size.width.div_ceil(step), rows.count()], grey)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatehouse_core::event::SelfAssessment;
+    use gatehouse_picture::Size;
+
+    use super::*;
+
+    fn counted(counted: f64) -> CountedPicture {
+        CountedPicture {
+            at: Duration::ZERO,
+            marked: 10,
+            counted,
+            interval: None,
+            game: [0.0; 3],
+            boxes: None,
+            self_assessment: SelfAssessment::InRange,
+        }
+    }
+
+    #[test]
+    fn the_worst_are_kept_whatever_their_order() {
+        let size = Size { width: 962, height: 4 };
+        let planes = [&[7u8; 962 * 4][..], &[128; 481 * 2], &[128; 481 * 2]];
+        let picture = YuvPicture::i420(size, planes, [962, 481, 481]).expect("sound");
+        let numbers = |order: &mut dyn Iterator<Item = usize>| {
+            let examples = Examples::default();
+            // Each error twice, and as much above as below.
+            order.for_each(|n| examples.offer((n, "a.jpg"), &counted(10.0 - (n / 2) as f64), &picture, &[], &[]));
+            let kept = examples.into_vec();
+            assert!(kept.iter().all(|example| example.size == [321, 2] && example.grey.len() == 642));
+            kept.iter().map(|example| example.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&mut (0..20)), [18, 19, 16, 17, 14, 15, 12, 13, 10, 11, 8, 9]);
+        assert_eq!(numbers(&mut (0..20)), numbers(&mut (0..20).rev()));
+    }
+}

@@ -1,0 +1,152 @@
+//! Counts frames that follow each other, as a crowd camera does.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use gatehouse_capture::VideoFile;
+use gatehouse_core::rate::RateLimit;
+use gatehouse_core::time::Monotonic;
+use gatehouse_crowd::MOST_APART;
+use gatehouse_models::{PersonDetector, PhotoLimits, read_photo};
+use serde::Serialize;
+
+use super::count::Counter;
+use super::evaluate::CrowdEvalOptions;
+use super::examples::Examples;
+use super::marks::{Marked, Truth};
+use super::report::CountedPicture;
+use crate::error::EvalError;
+use crate::workers::Progress;
+
+/// How a sequence was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SequenceFacts {
+    /// Frames that were looked at, a second.
+    pub analyse_fps: f64,
+    /// Whether people were followed from one frame to the next. Then the first one, and one that comes too long after the one
+    /// before, is in no figure: nothing can be said of it.
+    pub followed: bool,
+    /// The most by which the count changed from one frame to the next one that was looked at while as many people were marked.
+    pub most_change_while_still: f64,
+}
+
+/// What was counted of a sequence.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) pictures: Vec<CountedPicture>,
+    pub(super) unreadable: usize,
+}
+
+/// Looks at frames at the camera's rate.
+struct Watch<'a> {
+    counter: Counter<'a>,
+    detector: PersonDetector,
+    limit: RateLimit,
+    examples: &'a Examples,
+}
+
+impl<'a> Watch<'a> {
+    fn new(detector: PersonDetector, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
+        let limit = RateLimit::new(options.analyse_fps);
+        Self { counter: Counter::new(&detector, options, is_followed(options)), detector, limit, examples }
+    }
+
+    fn is_due(&mut self, at: Duration) -> bool {
+        self.limit.admits(Monotonic::from_start(at))
+    }
+}
+
+pub(super) fn is_followed(options: &CrowdEvalOptions) -> bool {
+    options.follow && Duration::from_secs_f64(1.0 / options.analyse_fps) <= MOST_APART
+}
+
+/// Counts pictures that are the frames of a camera.
+pub(super) fn count_frames(
+    frames: &BTreeMap<u32, Marked>,
+    per_second: f64,
+    detector: PersonDetector,
+    options: &CrowdEvalOptions,
+    examples: &Examples,
+    progress: Progress<'_>,
+) -> Result<Counted, EvalError> {
+    let mut watch = Watch::new(detector, options, examples);
+    let mut counted = Counted::default();
+    for (done, (number, Marked { picture, truth })) in frames.iter().enumerate() {
+        let at = Duration::from_secs_f64(f64::from(number - 1) / per_second);
+        if watch.is_due(at) {
+            match read_photo(picture, &PhotoLimits::default()) {
+                Ok(photo) => {
+                    let name = picture.file_name().unwrap_or_default().to_string_lossy();
+                    let Watch { counter, detector, examples, .. } = &mut watch;
+                    let called = (done, name.as_ref());
+                    counted.pictures.extend(counter.count(
+                        detector,
+                        photo.as_picture(),
+                        at,
+                        Some(truth),
+                        called,
+                        examples,
+                    )?);
+                }
+                Err(error) => {
+                    tracing::warn!("{}: {error}", picture.display());
+                    counted.unreadable += 1;
+                }
+            }
+        }
+        progress(done + 1, frames.len());
+    }
+    Ok(counted)
+}
+
+/// Counts a video. Where not `all` its frames are marked, those that are marked are looked at as well as those that are due.
+pub(super) fn count_video(
+    video: &Path,
+    (frames, all): (&BTreeMap<u32, Truth>, bool),
+    detector: PersonDetector,
+    options: &CrowdEvalOptions,
+    examples: &Examples,
+    progress: Progress<'_>,
+) -> Result<Counted, EvalError> {
+    gatehouse_capture::init()?;
+    let mut watch = Watch::new(detector, options, examples);
+    let mut counted = Counted::default();
+    let nobody = Truth { heads: Vec::new(), boxes: Some(Vec::new()) };
+    let last = frames.keys().next_back().copied().unwrap_or(0);
+    let mut read = 0;
+    for (frame, number) in VideoFile::open(video)?.zip(1u32..) {
+        read = number;
+        let frame = frame?;
+        let truth = frames.get(&number).or(all.then_some(&nobody));
+        let is_due = watch.is_due(frame.at);
+        if is_due || (!all && truth.is_some()) {
+            let Watch { counter, detector, examples, .. } = &mut watch;
+            let name = format!("frame {number}");
+            let called = (number as usize, name.as_str());
+            let picture = frame.picture.picture();
+            counted.pictures.extend(counter.count(detector, picture, frame.at, truth, called, examples)?);
+        }
+        progress(number as usize, last.max(number) as usize);
+        if !all && number >= last {
+            break;
+        }
+    }
+    if read < last {
+        let reason = format!("frame {last} is marked, and the last one is {read}");
+        return Err(EvalError::Points { path: video.to_owned(), reason });
+    }
+    Ok(counted)
+}
+
+pub(super) fn facts(counted: &Counted, options: &CrowdEvalOptions) -> SequenceFacts {
+    let still = counted.pictures.windows(2).filter_map(|pair| match pair {
+        [a, b] if a.marked == b.marked && b.at - a.at <= MOST_APART => Some((b.counted - a.counted).abs()),
+        _ => None,
+    });
+    SequenceFacts {
+        analyse_fps: options.analyse_fps,
+        followed: is_followed(options),
+        most_change_while_still: still.fold(0.0, f64::max),
+    }
+}
