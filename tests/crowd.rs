@@ -1,9 +1,12 @@
 //! A crowd camera through the whole path: RTSP in, counts on a zenoh bus out.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
+use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
+use gatehouse_core::rollup::{Blindness, RollUp, SilentSite};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_testing::PATIENCE;
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
@@ -78,6 +81,75 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
     // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.
     assert!((124.0..142.0).contains(&area), "{area} m²");
     node.stop();
+}
+
+/// A running `gatehouse rollup`, ended with the test.
+struct RollUpRun(std::process::Child);
+
+impl Drop for RollUpRun {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("it can be ended");
+    }
+}
+
+#[test]
+fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
+    let sim = plaza();
+    let url = sim.url("plaza");
+    let cameras = format!(
+        r#"
+        [[crowd]]
+        id = "plaza"
+        source = "{url}"
+        detail_px = 416
+        [[crowd]]
+        id = "gone"
+        source = "{url}-that-is-not-there"
+        [[crowd]]
+        id = "again"
+        source = "{url}"
+        detail_px = 416
+        in_total = false
+        "#
+    );
+    let folder = SiteFolder::new(PROGRAM, &cameras);
+    let node = Node::start(&folder);
+    let counts = |said: &RollUp| said.counted == 1 && said.count > 0.0 && said.top_zones.len() == 2;
+    let (key, site) = node.wait("the site's sum", |received, event| match event {
+        Event::RollUp(said) if counts(said) => Some((received.key.clone(), said.clone())),
+        _ => None,
+    });
+    assert_eq!(key, "gatehouse/v1/city/county/cell/test-site/crowd/rollup");
+    assert_eq!((site.place.as_str(), site.cameras), ("city/county/cell/test-site", 2));
+    let blind: Vec<_> = site.blind.iter().map(|blind| (blind.camera.as_str(), blind.reason)).collect();
+    assert_eq!(blind, [("gone", Blindness::Silent)]);
+    assert!((1.0..=11.0).contains(&site.count), "one of the two who look at the plaza: {site:?}");
+
+    // A command centre that listens itself hears what is summed up for it.
+    let listen = BusOptions { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() };
+    let centre = Watcher::open(&listen, "gatehouse/v1/city/area/rollup").expect("it listens");
+    let run = std::process::Command::new(PROGRAM.0)
+        .args(["rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])
+        .args(["--connect", &node.bus, "--connect", &centre.locators()[0]])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("gatehouse runs");
+    let run = RollUpRun(run);
+    let area = loop {
+        let received = centre.recv_timeout(PATIENCE).expect("an area's sum");
+        match received.event.expect("an event") {
+            Event::RollUp(said) if said.counted == 1 => break said,
+            _ => {}
+        }
+    };
+    assert_eq!((area.place.as_str(), area.cameras, area.count > 0.0), ("city", 2, true));
+    assert_eq!(area.blind[0].camera, "city/county/cell/test-site/gone");
+    let silent = SilentSite { site: "city/county/other/site".to_owned(), cameras: 0, since: None };
+    assert_eq!(area.silent_sites, [silent]);
+    drop(run);
+    centre.close(PATIENCE).expect("it closes");
+    node.stop();
+    sim.stop().expect("it stops");
 }
 
 #[test]

@@ -54,3 +54,4 @@ pub use site::{
     Point, Site, SiteId, Store, StreamSettings, Surge, Transport, Zone,
 };
 pub use source::{RtspUrl, Source};
+pub use text_value::is_area;

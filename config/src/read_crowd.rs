@@ -20,6 +20,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
     let map_rows = t.integer(&keys::MAP_ROWS);
     let preview = t.boolean(&keys::PREVIEW);
     let skip_unchanged = t.boolean(&keys::SKIP_UNCHANGED);
+    let in_total = t.boolean(&keys::IN_TOTAL);
     let exclude = t.polygons(&keys::EXCLUDE);
     let has_ground = t.has(&keys::GROUND_TABLE);
     let ground = t.table(&keys::GROUND_TABLE, ground);
@@ -41,6 +42,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
         map_rows: map_rows?,
         preview: preview?,
         skip_unchanged: skip_unchanged?,
+        in_total: in_total?,
         exclude: exclude?,
         ground,
         zones: zones?,

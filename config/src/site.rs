@@ -265,6 +265,8 @@ pub struct CrowdCamera {
     pub preview: bool,
     /// Whether a picture in which nothing has changed is counted as the one before.
     pub skip_unchanged: bool,
+    /// Whether its count belongs to the site's sum.
+    pub in_total: bool,
     /// Where heads don't count. Polygons as of a zone.
     pub exclude: Vec<Vec<Point>>,
     /// How the camera looks at the ground.

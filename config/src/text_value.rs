@@ -15,9 +15,13 @@ fn is_name(text: &str) -> bool {
 }
 
 pub(crate) fn area(text: &str) -> Result<String, Refusal> {
+    if is_area(text) { Ok(text.to_owned()) } else { Err(Refusal::UNLIKE) }
+}
+
+/// Whether a text may be the path of an area: up to eight names of small letters, digits and `-`, joined by `/`.
+pub fn is_area(text: &str) -> bool {
     let levels: Vec<&str> = text.split('/').collect();
-    let good = levels.len() <= 8 && levels.iter().all(|level| is_name(level));
-    if good { Ok(text.to_owned()) } else { Err(Refusal::UNLIKE) }
+    levels.len() <= 8 && levels.iter().all(|level| is_name(level))
 }
 
 pub(crate) fn model_name(text: &str) -> Result<String, Refusal> {

@@ -107,6 +107,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         map_rows: 18,
         preview: true,
         skip_unchanged: true,
+        in_total: true,
         exclude: vec![],
         ground: None,
         zones: vec![Zone::all()],
@@ -147,6 +148,7 @@ fn every_value_of_the_full_example_arrives() {
         .replace("grant_s = 5", "grant_s = 60")
         .replace("preview = true", "preview = false")
         .replace("skip_unchanged = true", "skip_unchanged = false")
+        .replace("in_total = true", "in_total = false")
         .replace("critical = 4.0", "critical = 4.5")
         .replace("people = 20, within_s", "people = 21, within_s")
         .replace("area_m2 = 120.0", "area_m2 = 125.5")
@@ -187,8 +189,8 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!((steps.id.as_str(), steps.polygon.len(), steps.area_m2, steps.surge), ("steps", 3, Some(125.5), None));
     assert_eq!(steps.levels, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
     assert_eq!(
-        (crowd.stream.privacy[0][1], crowd.exclude[0][1], crowd.skip_unchanged),
-        (at(0.3, 0.0), at(0.9, 0.1), false)
+        (crowd.stream.privacy[0][1], crowd.exclude[0][1], crowd.skip_unchanged, crowd.in_total),
+        (at(0.3, 0.0), at(0.9, 0.1), false, false)
     );
     let Some(Ground::Points(points)) = crowd.ground else { panic!("{:?}", crowd.ground) };
     assert_eq!(points[2], (at(1.0, 0.9), [12.0, 20.5]));

@@ -20,6 +20,7 @@ pub(super) static CROWD: Table = Table {
         &MAP_ROWS,
         &PREVIEW,
         &SKIP_UNCHANGED,
+        &IN_TOTAL,
         &EXCLUDE,
         &GROUND_TABLE,
         &ZONE_TABLES,
@@ -76,6 +77,14 @@ pub(crate) static SKIP_UNCHANGED: Key = Key {
     example: "false",
     meaning: "Whether a picture in which nothing has changed is counted as the one before, for up to 30 seconds. Its event says since \
               when; it costs next to nothing.",
+};
+pub(crate) static IN_TOTAL: Key = Key {
+    name: "in_total",
+    kind: Kind::Boolean,
+    presence: Presence::Default("true"),
+    example: "false",
+    meaning: "Whether the camera's count belongs to the site's sum (`crowd/rollup`). `false` for one that sees the same people as \
+              another.",
 };
 pub(crate) static EXCLUDE: Key = Key {
     name: "exclude",

@@ -63,7 +63,7 @@ impl Bus {
     /// The addresses at which others reach this node, with the ports that the system chose. Listening at an unspecified
     /// address (`0.0.0.0`), these are the addresses of the machine's interfaces, loopback left out.
     pub fn locators(&self) -> Vec<String> {
-        self.shared.session.info().locators().wait().iter().map(ToString::to_string).collect()
+        session::locators(&self.shared.session)
     }
 
     /// How many peers and routers are connected.

@@ -41,6 +41,10 @@ fn settings(options: &BusOptions) -> [(&'static str, Value); 6] {
     ]
 }
 
+pub(crate) fn locators(session: &Session) -> Vec<String> {
+    session.info().locators().wait().iter().map(ToString::to_string).collect()
+}
+
 /// How many peers and routers a session is connected to.
 pub(crate) fn peers(session: &Session) -> usize {
     let info = session.info();

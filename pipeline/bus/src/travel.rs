@@ -49,6 +49,7 @@ fn schema(event: &Event) -> &'static str {
         Event::Density(_) => "gatehouse/v1/density",
         Event::Level(_) => "gatehouse/v1/level",
         Event::Map(_) => "gatehouse/v1/map",
+        Event::RollUp(_) => "gatehouse/v1/rollup",
         Event::Health(_) => "gatehouse/v1/health",
         Event::Door(_) => "gatehouse/v1/door",
     }
@@ -59,7 +60,7 @@ fn priority(event: &Event) -> Priority {
     match event {
         Event::Entry(_) => Priority::InteractiveHigh,
         Event::Health(_) | Event::Door(_) | Event::Level(_) => Priority::InteractiveLow,
-        Event::Tally(_) | Event::Density(_) => Priority::Data,
+        Event::Tally(_) | Event::Density(_) | Event::RollUp(_) => Priority::Data,
         Event::Map(_) => Priority::DataLow,
     }
 }

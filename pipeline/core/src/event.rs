@@ -12,6 +12,7 @@ use ulid::Ulid;
 use crate::door::DoorEvent;
 use crate::health::HealthEvent;
 use crate::id::{CameraId, LineId, ZoneId};
+use crate::rollup::RollUp;
 use crate::time::{CaptureTime, WallTime};
 
 /// Any event of a site.
@@ -28,6 +29,8 @@ pub enum Event {
     Level(LevelEvent),
     /// A crowd camera's density grid.
     Map(MapEvent),
+    /// Crowd cameras summed up.
+    RollUp(RollUp),
     /// The state of a camera.
     Health(HealthEvent),
     /// The state of a door.
@@ -48,15 +51,20 @@ impl Event {
     pub fn delivery(&self) -> Delivery {
         match self {
             Self::Entry(_) => Delivery::Durable,
-            Self::Tally(_) | Self::Density(_) | Self::Level(_) | Self::Map(_) | Self::Health(_) | Self::Door(_) => {
-                Delivery::LastValue
-            }
+            Self::Tally(_)
+            | Self::Density(_)
+            | Self::Level(_)
+            | Self::Map(_)
+            | Self::RollUp(_)
+            | Self::Health(_)
+            | Self::Door(_) => Delivery::LastValue,
         }
     }
 
-    /// The camera that it is about; a door's is its gate's.
-    pub fn camera(&self) -> &CameraId {
-        match self {
+    /// The camera that it is about, if it is about one; a door's is its gate's.
+    pub fn camera(&self) -> Option<&CameraId> {
+        Some(match self {
+            Self::RollUp(_) => return None,
             Self::Entry(e) => &e.gate,
             Self::Tally(e) => &e.gate,
             Self::Density(e) => &e.camera,
@@ -64,7 +72,7 @@ impl Event {
             Self::Map(e) => &e.camera,
             Self::Health(e) => &e.camera,
             Self::Door(e) => &e.gate,
-        }
+        })
     }
 }
 

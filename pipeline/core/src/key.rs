@@ -21,16 +21,21 @@ impl SiteKey {
         Self(format!("{ROOT}/{area}/{site}"))
     }
 
+    /// The site's path: area and site.
+    pub fn place(&self) -> &str {
+        self.0.strip_prefix(ROOT).and_then(|path| path.strip_prefix('/')).unwrap_or(&self.0)
+    }
+
     /// The key of an event.
     pub fn of(&self, event: &Event) -> String {
-        let camera = event.camera();
         match event {
-            Event::Entry(_) => self.entry(camera),
-            Event::Tally(_) => format!("{self}/gate/{camera}/tally"),
-            Event::Density(_) => format!("{self}/crowd/{camera}/density"),
-            Event::Level(_) => format!("{self}/crowd/{camera}/level"),
-            Event::Map(_) => format!("{self}/crowd/{camera}/map"),
-            Event::Health(_) => format!("{self}/camera/{camera}/health"),
+            Event::Entry(entry) => self.entry(&entry.gate),
+            Event::Tally(tally) => format!("{self}/gate/{}/tally", tally.gate),
+            Event::Density(density) => format!("{self}/crowd/{}/density", density.camera),
+            Event::Level(level) => format!("{self}/crowd/{}/level", level.camera),
+            Event::Map(map) => format!("{self}/crowd/{}/map", map.camera),
+            Event::RollUp(_) => format!("{self}/crowd/rollup"),
+            Event::Health(health) => format!("{self}/camera/{}/health", health.camera),
             Event::Door(door) => self.door(&door.door),
         }
     }
@@ -67,7 +72,7 @@ impl fmt::Display for SiteKey {
     }
 }
 
-/// Which kind of event a key carries, by its shape: the last chunk and the folder two above it.
+/// Which kind of event a key carries, by its shape: the last chunk and the folders above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `gate/<gate>/entry`
@@ -80,6 +85,8 @@ pub enum Kind {
     Level,
     /// `crowd/<camera>/map`
     Map,
+    /// `crowd/rollup`, of a site, and `area/rollup`
+    RollUp,
     /// `camera/<camera>/health`
     Health,
     /// `door/<door>/state`
@@ -91,7 +98,10 @@ impl Kind {
     pub fn of(key: &str) -> Option<Self> {
         let mut chunks = key.strip_prefix(ROOT)?.rsplit('/');
         let last = chunks.next()?;
-        let _camera = chunks.next()?;
+        let before = chunks.next()?;
+        if last == "rollup" && (before == "crowd" || before == "area") {
+            return Some(Self::RollUp);
+        }
         match (chunks.next()?, last) {
             ("gate", "entry") => Some(Self::Entry),
             ("gate", "tally") => Some(Self::Tally),
@@ -133,6 +143,7 @@ pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
         Kind::Density => serde_json::from_slice(payload).map(Event::Density),
         Kind::Level => serde_json::from_slice(payload).map(Event::Level),
         Kind::Map => serde_json::from_slice(payload).map(Event::Map),
+        Kind::RollUp => serde_json::from_slice(payload).map(Event::RollUp),
         Kind::Health => serde_json::from_slice(payload).map(Event::Health),
         Kind::Door => serde_json::from_slice(payload).map(Event::Door),
     };
@@ -143,6 +154,7 @@ pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
 mod tests {
     use super::*;
     use crate::event::TallyEvent;
+    use crate::rollup::{area_key, site_of};
     use crate::time::WallTime;
 
     #[test]
@@ -173,5 +185,18 @@ mod tests {
             assert_eq!(Kind::of(key), None, "{key}");
         }
         assert_eq!(Kind::of("gatehouse/v1/a/s/gate/g/entry"), Some(Kind::Entry));
+        assert_eq!(
+            Kind::of("gatehouse/v1/a/s/crowd/rollup/density"),
+            Some(Kind::Density),
+            "a camera's name is its own"
+        );
+    }
+
+    #[test]
+    fn a_roll_up_stands_below_its_site_or_its_area() {
+        let of_site = "gatehouse/v1/city/cell/north/crowd/rollup";
+        assert_eq!((Kind::of(of_site), site_of(of_site)), (Some(Kind::RollUp), Some("city/cell/north")));
+        assert_eq!(Kind::of(&area_key("city/cell")), Some(Kind::RollUp));
+        assert_eq!(site_of(&area_key("city/cell")), None, "an area is no site of the area above it");
     }
 }

@@ -10,6 +10,7 @@ pub mod id;
 pub mod key;
 pub mod picture_check;
 pub mod rate;
+pub mod rollup;
 pub mod time;
 
 pub use event::Event;

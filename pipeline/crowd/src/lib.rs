@@ -10,6 +10,7 @@ pub mod ground;
 pub mod join;
 pub mod level;
 pub mod preview;
+pub mod rollup;
 pub mod scene;
 
 mod crowd;

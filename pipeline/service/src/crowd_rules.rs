@@ -6,6 +6,7 @@ use gatehouse_config as config;
 use gatehouse_core::{CameraId, LineId, ZoneId};
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
+use gatehouse_crowd::rollup::SummedCamera;
 use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 
@@ -56,6 +57,18 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
     })
+}
+
+/// How a camera's counts are summed up with those of the others.
+pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
+    /// Counts that may be missing, and for at least so long.
+    const MISSED: f64 = 3.0;
+    const LEAST: Duration = Duration::from_secs(10);
+    SummedCamera {
+        camera: CameraId::new(&camera.id),
+        in_total: camera.in_total,
+        silent_after: Duration::from_secs_f64(MISSED / camera.analyse_fps).max(LEAST),
+    }
 }
 
 /// A polygon of the configuration, which is called `what`.

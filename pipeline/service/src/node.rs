@@ -17,6 +17,7 @@ use gatehouse_models::{Assets, Catalogue, Registry};
 use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
+use crate::crowd_rules;
 use crate::health::{Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
 use crate::publisher::{self, Outbound, Publisher};
@@ -111,7 +112,8 @@ impl Node {
             abandoned,
         };
         let gates = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
-        publisher.start(inbound, gates, &mut publishers)?;
+        let crowds = site.crowds.iter().map(crowd_rules::summed).collect();
+        publisher.start(inbound, gates, crowds, &mut publishers)?;
 
         let ids = site.gates.iter().map(|g| &g.id).chain(site.crowds.iter().map(|c| &c.id));
         let health = Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select, tick};
 use gatehouse_bus::Bus;
 use gatehouse_core::event::{Direction, EntryEvent, EventId};
 use gatehouse_core::key::SiteKey;
@@ -13,6 +13,7 @@ use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{PassId, SiteSigner, sign_grant};
 use gatehouse_crowd::CrowdEvents;
+use gatehouse_crowd::rollup::{SiteSum, SummedCamera};
 use gatehouse_gate::{Admitted, Outcome};
 use gatehouse_store::{PersonId, Store, Who};
 use ulid::Ulid;
@@ -32,6 +33,8 @@ const EVENTS_WAITING: usize = 1024;
 const STORE_RETRY: Duration = Duration::from_millis(500);
 /// How often the entry thread looks at the clock for tallies.
 const TICK: Duration = Duration::from_secs(1);
+/// How often the site's crowd cameras are summed up.
+const SUM_EVERY: Duration = Duration::from_secs(5);
 /// Entries read from the outbox at a time.
 const REPLAY_BATCH: usize = 256;
 
@@ -115,17 +118,35 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Starts both threads. They end when every [`Outbound`] is gone and the queues are empty.
-    pub(crate) fn start(self, inbound: Inbound, gates: Vec<CameraId>, threads: &mut Threads) -> Result<(), NodeError> {
+    pub(crate) fn start(
+        self,
+        inbound: Inbound,
+        gates: Vec<CameraId>,
+        crowds: Vec<SummedCamera>,
+        threads: &mut Threads,
+    ) -> Result<(), NodeError> {
         let for_entries = Arc::new(self);
         let for_events = Arc::clone(&for_entries);
         let Inbound { entries, events } = inbound;
         threads.spawn("pub-entries", move || for_entries.run_entries(&entries, gates))?;
-        threads.spawn("pub-events", move || for_events.run_events(&events))
+        threads.spawn("pub-events", move || for_events.run_events(&events, crowds))
     }
 
-    fn run_events(&self, events: &Receiver<Event>) {
+    fn run_events(&self, events: &Receiver<Event>, crowds: Vec<SummedCamera>) {
         let failures = LogLimit::default();
-        for event in events {
+        let due = if crowds.is_empty() { never() } else { tick(SUM_EVERY) };
+        let mut sum = SiteSum::new(self.key.place().to_owned(), crowds, self.clock.wall());
+        loop {
+            let event = select! {
+                recv(events) -> event => match event {
+                    Ok(event) => event,
+                    Err(_) => return,
+                },
+                recv(due) -> _ => Event::RollUp(sum.sum(self.clock.monotonic(), self.clock.wall())),
+            };
+            if let Event::Density(counted) = &event {
+                sum.count(counted, self.clock.monotonic());
+            }
             self.send(&event, &failures);
         }
     }

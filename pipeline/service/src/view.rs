@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
+use gatehouse_core::rollup::RollUp;
 use gatehouse_core::{CameraId, Event, ZoneId};
 use gatehouse_crowd::preview::PreviewFrame;
 use serde::Serialize;
@@ -106,6 +107,8 @@ pub struct Snapshot {
     pub site: SiteView,
     /// Its cameras, in the order of the configuration.
     pub cameras: Vec<CameraSnapshot>,
+    /// Its crowd cameras summed up.
+    pub rollup: Option<Keyed<RollUp>>,
     /// The last 50 entries, newest first.
     pub entries: VecDeque<Keyed<EntryEvent>>,
 }
@@ -113,7 +116,7 @@ pub struct Snapshot {
 /// One event on its way to every reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// `entry`, `tally`, `density`, `level`, `map` or `health`.
+    /// `entry`, `tally`, `density`, `level`, `map`, `rollup` or `health`.
     pub kind: &'static str,
     /// A [`Keyed`] event as JSON, without line breaks.
     pub json: Arc<str>,
@@ -134,7 +137,7 @@ impl NodeView {
         let unheard = |camera| CameraSnapshot { camera, health: None, density: None, map: None, tally: None };
         let cameras = cameras.into_iter().map(unheard).collect();
         Self {
-            state: Mutex::new(Snapshot { site, cameras, entries: VecDeque::with_capacity(ENTRIES_KEPT) }),
+            state: Mutex::new(Snapshot { site, cameras, rollup: None, entries: VecDeque::with_capacity(ENTRIES_KEPT) }),
             messages: broadcast::Sender::new(MESSAGES_KEPT),
             previews,
         }
@@ -146,32 +149,34 @@ impl NodeView {
         let key: Arc<str> = key.into();
         let mut guard = self.state();
         let state = &mut *guard;
-        let Some(camera) = state.cameras.iter_mut().find(|c| c.camera.id == *event.camera()) else {
-            return;
-        };
-        let kind = match event {
-            Event::Entry(e) => {
+        let camera = event.camera().and_then(|id| state.cameras.iter_mut().find(|c| c.camera.id == *id));
+        let kind = match (event, camera) {
+            (Event::RollUp(e), _) => {
+                state.rollup = Some(Keyed { key: key.clone(), event: e.clone() });
+                "rollup"
+            }
+            // A door's controller says it itself; no node does.
+            (Event::Door(_), _) | (_, None) => return,
+            (Event::Entry(e), _) => {
                 state.entries.truncate(ENTRIES_KEPT - 1);
                 state.entries.push_front(Keyed { key: key.clone(), event: e.clone() });
                 "entry"
             }
-            Event::Tally(e) => {
+            (Event::Tally(e), Some(camera)) => {
                 camera.tally = Some(Keyed { key: key.clone(), event: e.clone() });
                 "tally"
             }
-            Event::Density(e) => {
+            (Event::Density(e), Some(camera)) => {
                 camera.density = Some(Keyed { key: key.clone(), event: e.clone() });
                 "density"
             }
             // The counts that it comes with say the same.
-            Event::Level(_) => "level",
-            Event::Map(e) => {
+            (Event::Level(_), _) => "level",
+            (Event::Map(e), Some(camera)) => {
                 camera.map = Some(Keyed { key: key.clone(), event: e.clone() });
                 "map"
             }
-            // A door's controller says it itself; no node does.
-            Event::Door(_) => return,
-            Event::Health(e) => {
+            (Event::Health(e), Some(camera)) => {
                 camera.health = Some(Keyed { key: key.clone(), event: e.clone() });
                 "health"
             }
@@ -181,7 +186,7 @@ impl NodeView {
         if self.messages.receiver_count() > 0 {
             match serde_json::to_string(&Keyed { key, event }) {
                 Ok(json) => drop(self.messages.send(Message { kind, json: json.into() })),
-                Err(error) => tracing::error!(camera = %event.camera(), kind, %error, "an event can't be shown"),
+                Err(error) => tracing::error!(kind, %error, "an event can't be shown"),
             }
         }
     }

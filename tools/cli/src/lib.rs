@@ -19,6 +19,7 @@ mod moment;
 mod pass;
 mod people;
 mod print;
+mod rollup;
 mod run;
 mod schema;
 mod sim;
@@ -65,6 +66,7 @@ enum Command {
     Door(door::DoorArgs),
     View(view::ViewArgs),
     Watch(watch::WatchArgs),
+    Rollup(rollup::RollupArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
     Sim(sim::SimArgs),
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Door(args) => door::door(&args),
         Command::View(args) => view::view(&args),
         Command::Watch(args) => watch::watch(&args),
+        Command::Rollup(args) => rollup::rollup(&args),
         Command::Models(args) => models::models(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Sim(args) => sim::sim(&args),

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{DensityEvent, EntryEvent, LevelEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
+use gatehouse_core::rollup::RollUp;
 use schemars::schema_for;
 
 use crate::exit::Failure;
@@ -29,6 +30,8 @@ enum Of {
     Level,
     /// A crowd camera's density grid, `crowd/<camera>/map`
     Map,
+    /// Crowd cameras summed up, `crowd/rollup` of a site and `area/rollup`
+    Rollup,
     /// A camera's state, `camera/<camera>/health`
     Health,
     /// A door's state, `door/<door>/state`
@@ -46,6 +49,7 @@ fn of(which: Of) -> serde_json::Value {
         Of::Density => schema_for!(DensityEvent).into(),
         Of::Level => schema_for!(LevelEvent).into(),
         Of::Map => schema_for!(MapEvent).into(),
+        Of::Rollup => schema_for!(RollUp).into(),
         Of::Health => schema_for!(HealthEvent).into(),
         Of::Door => schema_for!(DoorEvent).into(),
         Of::Site => gatehouse_config::schema(),
@@ -65,7 +69,7 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
 fn events() -> serde_json::Value {
     serde_json::json!({
         "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "level": of(Of::Level),
-        "map": of(Of::Map), "health": of(Of::Health), "door": of(Of::Door),
+        "map": of(Of::Map), "rollup": of(Of::Rollup), "health": of(Of::Health), "door": of(Of::Door),
     })
 }
 

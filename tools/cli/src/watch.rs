@@ -11,6 +11,7 @@ use gatehouse_core::event::{
 };
 use gatehouse_core::health::HealthEvent;
 use gatehouse_core::key::EVERYTHING;
+use gatehouse_core::rollup::{Blindness, RollUp, TopZone};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -133,6 +134,7 @@ pub(crate) fn words(event: &Event) -> String {
                 tally.referred
             ) + &tally.present.map(|present| format!(", {present} inside")).unwrap_or_default()
         }
+        Event::RollUp(sum) => rollup_words(sum),
         Event::Health(health) => health_words(health),
         Event::Door(door) => door_words(door),
     }
@@ -184,14 +186,18 @@ fn people_words(count: f64, interval: Option<CountInterval>) -> String {
     format!("{count:.0}{between}")
 }
 
-fn zone_words(zone: &ZoneDensity) -> String {
-    let level = match zone.level {
+fn level_name(level: Option<Level>) -> &'static str {
+    match level {
         Some(Level::Low) => " low",
         Some(Level::Medium) => " MEDIUM",
         Some(Level::High) => " HIGH",
         Some(Level::Critical) => " CRITICAL",
         None => "",
-    };
+    }
+}
+
+fn zone_words(zone: &ZoneDensity) -> String {
+    let level = level_name(zone.level);
     let surge = if zone.surge == Some(true) { " SURGE" } else { "" };
     let per_m2 = zone.people_per_m2.map(|d| format!(" {d:.2}/m²")).unwrap_or_default();
     let stay = zone.dwell_s.map(|s| format!(" for {s:.0} s")).unwrap_or_default();
@@ -217,6 +223,39 @@ fn density_words(density: &DensityEvent) -> String {
         people_words(density.count, density.interval),
         if density.count == 1.0 { "person" } else { "people" },
     )
+}
+
+fn rollup_words(sum: &RollUp) -> String {
+    let blind = sum.blind.iter().map(|blind| {
+        let reason = match blind.reason {
+            Blindness::Silent => "silent",
+            Blindness::NoPicture => "no picture",
+            Blindness::OutOfRange => "a scene that the model can't count",
+            Blindness::Moved => "moved",
+        };
+        format!("{} ({reason} since {})", blind.camera, time(&blind.since))
+    });
+    let silent = sum.silent_sites.iter().map(|silent| match &silent.since {
+        Some(since) => format!("site {} (silent since {})", silent.site, time(since)),
+        None => format!("site {} (never heard)", silent.site),
+    });
+    let blind: Vec<String> = blind.chain(silent).collect();
+    let blind = if blind.is_empty() { String::new() } else { format!("; BLIND: {}", blind.join(", ")) };
+    let zones: Vec<String> = sum.top_zones.iter().take(3).map(top_zone_words).collect();
+    let zones = if zones.is_empty() { String::new() } else { format!(": {}", zones.join(", ")) };
+    format!(
+        "{}  {:<12} sum      {} people before {} of {} cameras{zones}{blind}",
+        time(&sum.at),
+        sum.place,
+        people_words(sum.count, sum.interval),
+        sum.counted,
+        sum.cameras
+    )
+}
+
+fn top_zone_words(zone: &TopZone) -> String {
+    let per_m2 = zone.people_per_m2.map(|d| format!(" {d:.2}/m²")).unwrap_or_default();
+    format!("{}/{} {:.0}{per_m2}{}", zone.camera, zone.zone, zone.count, level_name(zone.level))
 }
 
 fn level_words(level: &LevelEvent) -> String {
@@ -254,6 +293,7 @@ fn health_words(health: &HealthEvent) -> String {
 #[cfg(test)]
 mod tests {
     use gatehouse_core::event::{Direction, EntryLatency, EventId};
+    use gatehouse_core::rollup::{BlindCamera, LevelCounts};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
     use gatehouse_core::{CameraId, ZoneId};
 
@@ -326,6 +366,29 @@ mod tests {
         assert_eq!(
             words(&Event::Density(density.clone())),
             "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s"
+        );
+        let sum = RollUp {
+            place: "city/cell/north".to_owned(),
+            at: WHEN.at,
+            count: 31.0,
+            interval: Some(CountInterval { low: 28.0, high: 34.4 }),
+            cameras: 3,
+            counted: 2,
+            blind: vec![BlindCamera { camera: "back".to_owned(), reason: Blindness::Moved, since: WHEN.at }],
+            silent_sites: Vec::new(),
+            levels: LevelCounts::default(),
+            top_zones: vec![TopZone {
+                camera: "plaza".to_owned(),
+                zone: zone.zone.clone(),
+                count: 4.2,
+                people_per_m2: None,
+                level: Some(Level::High),
+            }],
+        };
+        assert_eq!(
+            words(&Event::RollUp(sum)),
+            "14:13:20.250Z  city/cell/north sum      31 (28–34) people before 2 of 3 cameras: plaza/crossing 4 HIGH; BLIND: \
+             back (moved since 14:13:20.250Z)"
         );
         density.zones.clear();
         density.self_assessment = SelfAssessment::NoPicture;

@@ -55,7 +55,7 @@ impl Listening {
         while !self.stopping.load(Ordering::Acquire) {
             match self.watcher.recv_timeout(LISTEN_FOR) {
                 Ok(received) => match received.event {
-                    Ok(event) if *event.camera() == self.gate() => {
+                    Ok(event) if event.camera() == Some(&self.gate()) => {
                         self.heard();
                         if let Event::Entry(entry) = event {
                             self.entry(&entry, &mut told);

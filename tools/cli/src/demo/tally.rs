@@ -33,7 +33,12 @@ impl Tally {
                 self.fewest = Some(self.fewest.map_or(density.count, |fewest| fewest.min(density.count)));
                 self.most = self.most.max(density.count);
             }
-            Event::Tally(_) | Event::Level(_) | Event::Map(_) | Event::Health(_) | Event::Door(_) => {}
+            Event::Tally(_)
+            | Event::Level(_)
+            | Event::Map(_)
+            | Event::RollUp(_)
+            | Event::Health(_)
+            | Event::Door(_) => {}
         }
     }
 
