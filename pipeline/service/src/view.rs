@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
 use gatehouse_core::rollup::RollUp;
-use gatehouse_core::{CameraId, Event, ZoneId};
+use gatehouse_core::{CameraId, Event, LineId, ZoneId};
 use gatehouse_crowd::preview::PreviewFrame;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
@@ -58,6 +58,8 @@ pub struct CameraView {
     pub name: Option<String>,
     /// Its zones, in the order of the configuration.
     pub zones: Vec<ZoneView>,
+    /// The lines across which it counts, in the order of the configuration.
+    pub lines: Vec<LineView>,
     /// Whether it has a preview.
     pub preview: bool,
 }
@@ -73,6 +75,19 @@ pub struct ZoneView {
     pub polygon: Vec<[f32; 2]>,
     /// Whether it has thresholds, so that its counts have a level.
     pub has_levels: bool,
+}
+
+/// A line of a crowd camera; its points are as a zone's corners.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LineView {
+    /// The line.
+    pub id: LineId,
+    /// One end.
+    pub from: [f32; 2],
+    /// The other end.
+    pub to: [f32; 2],
+    /// A point on the side that is inside.
+    pub inside: [f32; 2],
 }
 
 /// An event and the key that it is published under: what `gatehouse watch --json` prints as one line.

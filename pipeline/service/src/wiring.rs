@@ -7,7 +7,7 @@ use gatehouse_capture::{Login, Source, StreamOptions, Transport};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{CameraId, FrameSink, ZoneId};
+use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::{Crowd, CrowdModel};
@@ -27,7 +27,7 @@ use crate::health::HealthBoard;
 use crate::intake::Intake;
 use crate::publisher::Outbound;
 use crate::threads::Threads;
-use crate::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
+use crate::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use crate::views::Views;
 
 /// The models that a site's cameras need, loaded and warm.
@@ -239,6 +239,7 @@ pub(crate) fn view_of(site: &Site) -> NodeView {
         role: CameraRole::Gate,
         name: None,
         zones: Vec::new(),
+        lines: Vec::new(),
         preview: false,
     };
     let crowd = |camera: &config::CrowdCamera| CameraView {
@@ -246,6 +247,7 @@ pub(crate) fn view_of(site: &Site) -> NodeView {
         role: CameraRole::Crowd,
         name: None,
         zones: camera.zones.iter().map(zone_view).collect(),
+        lines: camera.lines.iter().map(line_view).collect(),
         preview: camera.preview,
     };
     let cameras = site.gates.iter().map(gate).chain(site.crowds.iter().map(crowd)).collect();
@@ -265,4 +267,9 @@ fn zone_view(zone: &config::Zone) -> ZoneView {
         polygon: zone.polygon.iter().map(|p| [p.x, p.y]).collect(),
         has_levels: zone.levels.is_some(),
     }
+}
+
+fn line_view(line: &config::Line) -> LineView {
+    let at = |point: &config::Point| [point.x, point.y];
+    LineView { id: LineId::new(&line.id), from: at(&line.from), to: at(&line.to), inside: at(&line.inside) }
 }

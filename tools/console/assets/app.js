@@ -3,7 +3,7 @@
 import { byId, setText } from "./dom.js";
 import { buildFeed, addToFeed } from "./feed.js";
 import { buildCameras, updateCamera } from "./health.js";
-import { buildTiles, speakCounts, updateAge, updateTile } from "./crowd.js";
+import { buildTiles, speakCounts, updateAge, updateSum, updateTile } from "./crowd.js";
 import { clockTime, loadWords, moment, remember, speak, t } from "./i18n.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
@@ -75,6 +75,7 @@ listen({
   },
   event(kind, message) {
     const id = store.take(kind, message);
+    if (kind === "rollup") updateSum(store);
     if (id === null) return;
     const camera = store.cameras.get(id);
     if (kind === "entry") addToFeed(store);

@@ -25,6 +25,23 @@ export function buildTiles(store, show) {
       el("p", { class: "tile-foot" }, t("crowd.unheard")));
   }));
   store.crowdCameras().forEach(updateTile);
+  updateSum(store);
+}
+
+// All cameras together, where there are several; with those that can't count, or the sum would look complete.
+export function updateSum(store) {
+  const sum = store.rollup?.event;
+  const line = byId("sum");
+  line.hidden = sum === undefined || store.crowdCameras().length < 2;
+  if (line.hidden) return;
+  const { count, counted, cameras, interval } = sum;
+  const between = interval && interval.low < interval.high ? ` (${number(interval.low)}–${number(interval.high)})` : "";
+  setText(byId("sum-count"), t("sum", { count: number(count) + between, counted, cameras }));
+  const named = (id) => title(store.cameras.get(id) ?? { id });
+  const blind = (sum.blind ?? []).map(({ camera, reason, since }) =>
+    t(`blind.${reason}`, { camera: named(camera), time: moment(new Date(since)) }));
+  byId("sum-blind").hidden = blind.length === 0;
+  setText(byId("sum-blind").lastElementChild, blind.join(" "));
 }
 
 function table(camera) {

@@ -3,8 +3,11 @@
 import { number } from "./i18n.js";
 import { isOld, title } from "./store.js";
 
-// People in a cell, and the colour and opacity that stand for them, as in the legend. The same in every picture, so that
-// one person alone never glows like a crowd.
+// People in a cell at which it is full. A picture takes the first that its fullest cell fits into: a crowd is told apart by it,
+// and one person alone never glows like one.
+const SCALES = [2, 5, 10, 20, 50];
+
+// Of the two people of the first scale, and the colour and opacity that stand for them, as in the legend.
 const RAMP = [
   [0, [64, 160, 255, 0]],
   [0.2, [64, 190, 255, 0.5]],
@@ -12,7 +15,15 @@ const RAMP = [
   [2, [255, 80, 60, 0.75]],
 ];
 
+export function scaleOf(map) {
+  const most = Math.max(0, ...map.cells) * map.people_per_step;
+  return SCALES.find((scale) => most <= scale) ?? SCALES.at(-1);
+}
+
 const grid = document.createElement("canvas");
+
+const LINE = "#e8eef1";
+const ARROW_PX = 18;
 
 export function levelColour(level) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--level-${level ?? "none"}`).trim();
@@ -34,12 +45,20 @@ export function draw(canvas, camera, { zones, density }) {
   if (density && counted && camera.map) drawGrid(context, camera.map.event, width, height);
   if (!zones) return;
   const placed = [];
+  for (const line of camera.lines) {
+    const flow = counted ? counts.lines?.find((candidate) => candidate.line === line.id) : undefined;
+    const [from, to, inside] = [line.from, line.to, line.inside].map(([x, y]) => [x * width, y * height]);
+    drawLine(context, from, to, inside);
+    const words = flow ? `${number(flow.in)} ⇄ ${number(flow.out)}` : "–";
+    placed.push(() => drawLabel(context, [from, to], line.id, words, LINE, width));
+  }
   for (const zone of camera.zones) {
     const measured = counted ? counts.zones.find((candidate) => candidate.zone === zone.id) : undefined;
     const colour = measured ? levelColour(measured.level) : levelColour(null);
     const corners = zone.polygon.map(([x, y]) => [x * width, y * height]);
     drawZone(context, corners, colour);
-    placed.push(() => drawLabel(context, corners, title(zone), measured, colour, width));
+    const count = measured ? number(measured.count) : "–";
+    placed.push(() => drawLabel(context, corners, title(zone), count, colour, width));
   }
   // Labels last, so that no zone's outline crosses another's label.
   placed.forEach((label) => label());
@@ -50,8 +69,9 @@ function drawGrid(context, map, width, height) {
   grid.height = map.rows;
   const cells = grid.getContext("2d");
   const pixels = cells.createImageData(map.columns, map.rows);
+  const part = SCALES[0] / scaleOf(map);
   map.cells.forEach((steps, i) => {
-    const [red, green, blue, alpha] = colourAt(steps * map.people_per_step);
+    const [red, green, blue, alpha] = colourAt(steps * map.people_per_step * part);
     pixels.data.set([red, green, blue, alpha * 255], i * 4);
   });
   cells.putImageData(pixels, 0, 0);
@@ -86,8 +106,28 @@ function drawZone(context, corners, colour) {
   context.stroke();
 }
 
-function drawLabel(context, corners, name, measured, colour, width) {
-  const count = measured ? number(measured.count) : "–";
+// A line that is counted across, with an arrow to its inner side.
+function drawLine(context, from, to, inside) {
+  const middle = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
+  const along = Math.atan2(to[1] - from[1], to[0] - from[0]);
+  const across = (inside[0] - from[0]) * (to[1] - from[1]) - (inside[1] - from[1]) * (to[0] - from[0]);
+  const inwards = along + (across > 0 ? -Math.PI / 2 : Math.PI / 2);
+  const tip = [middle[0] + ARROW_PX * Math.cos(inwards), middle[1] + ARROW_PX * Math.sin(inwards)];
+  const barb = (turn) => [tip[0] - 6 * Math.cos(inwards + turn), tip[1] - 6 * Math.sin(inwards + turn)];
+  const path = [[from, to], [middle, tip], [barb(0.6), tip], [barb(-0.6), tip]];
+  for (const [width, colour] of [[5, "rgb(0 0 0 / .55)"], [2.5, LINE]]) {
+    context.beginPath();
+    for (const [start, end] of path) {
+      context.moveTo(...start);
+      context.lineTo(...end);
+    }
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
+}
+
+function drawLabel(context, corners, name, count, colour, width) {
   const top = Math.min(...corners.map(([, y]) => y));
   const xs = corners.map(([x]) => x);
   const middle = (Math.min(...xs) + Math.max(...xs)) / 2;

@@ -3,7 +3,7 @@
 import { byId, el, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { paintChip, whyNot } from "./health.js";
-import { draw } from "./overlay.js";
+import { draw, scaleOf } from "./overlay.js";
 import { isOld, stateOf, title } from "./store.js";
 
 const RETRY_MS = 2000;
@@ -97,6 +97,7 @@ export class Stage {
     const doubtful = camera && ((stateOf(camera) !== "live" && stateOf(camera) !== "unheard") || isOld(camera));
     byId("frame").classList.toggle("old", Boolean(doubtful));
     byId("legend").hidden = !camera?.map || !this.options.density;
+    if (camera?.map) setText(byId("legend-full"), t("stage.legend", { people: scaleOf(camera.map.event) }));
     this.redraw();
   }
 

@@ -8,19 +8,26 @@ export class Store {
   site = null;
   cameras = new Map();
   entries = [];
+  // The crowd cameras summed up: {key, event}, or null.
+  rollup = null;
 
   // Starts over from a snapshot. What it holds may be old already: its own time says how old.
   restart(snapshot) {
     this.site = snapshot.site;
     this.entries = snapshot.entries;
+    this.rollup = snapshot.rollup;
     this.cameras = new Map(snapshot.cameras.map((camera) => {
       const age = camera.density ? Date.now() - Date.parse(camera.density.event.capture_time.at) : 0;
       return [camera.id, { ...camera, countedAt: performance.now() - Math.max(0, age) }];
     }));
   }
 
-  // Takes an event in, and returns its camera's id, or null if that isn't known.
+  // Takes an event in, and returns its camera's id, or null if it has none or that isn't known.
   take(kind, message) {
+    if (kind === "rollup") {
+      this.rollup = message;
+      return null;
+    }
     const id = message.event.camera ?? message.event.gate;
     const camera = this.cameras.get(id);
     if (camera === undefined) return null;

@@ -33,6 +33,11 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
     assert_eq!(browser.title().await, "north-gate – Gatehouse console");
     assert_eq!(browser.texts(ENTRY).await, Vec::<String>::new());
 
+    assert!(!browser.texts("[data-testid='sum']").await.concat().contains("people"), "nothing was summed up yet");
+    node.record(&node::rollup(9));
+    browser.wait_for("#sum-count", "9 (6–13) people before 1 of 2 cameras").await;
+    browser.wait_for("#sum-blind", "back-yard: moved since ").await;
+
     // The count changes while one looks.
     node.record(&node::density(31, [(23, "critical"), (8, "medium")]));
     browser.wait_for_exactly(TOTAL, "31").await;
@@ -114,6 +119,7 @@ async fn the_live_picture_is_shown_with_zones_and_density_over_it() {
     let zones = share(browser.run(painted, vec![]).await);
     browser.click("#switch-zones").await;
     let none = share(browser.run(painted, vec![]).await);
+    assert_eq!(browser.texts("#legend-full").await, ["2 people or more in a cell of the grid"]);
     assert!(both > zones && zones > 0.2 && none == 0.0, "{both} with both, {zones} with zones, {none} with none");
     browser.close().await;
     camera.abort();

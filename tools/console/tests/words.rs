@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse_core::event::{Decision, Level, Method, Reason, SelfAssessment};
 use gatehouse_core::health::CameraState;
+use gatehouse_core::rollup::Blindness;
 use gatehouse_service::view::CameraRole;
 use serde::Serialize;
 
@@ -92,5 +93,7 @@ fn there_are_words_for_whatever_the_node_says() {
     has_words("method", &[Method::Face, Method::Qr, Method::QrAndFace], "");
     has_words("level", &[Level::Low, Level::Medium, Level::High, Level::Critical], "");
     has_words("crowd", &[SelfAssessment::OutOfRange, SelfAssessment::NoPicture, SelfAssessment::Moved], "");
+    let blind = [Blindness::Silent, Blindness::NoPicture, Blindness::OutOfRange, Blindness::Moved];
+    has_words("blind", &blind, "");
     has_words("role", &[CameraRole::Gate, CameraRole::Crowd], "");
 }

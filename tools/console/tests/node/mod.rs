@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::{Clock, Monotonic, SystemClock, WallTime};
-use gatehouse_core::{CameraId, Event, ZoneId, key};
+use gatehouse_core::{CameraId, Event, LineId, ZoneId, key};
 use gatehouse_crowd::preview::{Preview, PreviewFrame};
 use gatehouse_picture::{Size, YuvPicture};
-use gatehouse_service::view::{CameraRole, CameraView, NodeView, SiteView, ZoneView};
+use gatehouse_service::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -72,9 +72,13 @@ fn cameras() -> Vec<CameraView> {
         zone("steps", &[[0.05, 0.55], [0.5, 0.5], [0.52, 0.97], [0.04, 0.97]], true),
         zone("crossing", &[[0.56, 0.3], [0.95, 0.25], [0.97, 0.8], [0.6, 0.85]], true),
     ];
+    let line = LineView { id: LineId::new("door"), from: [0.1, 0.2], to: [0.3, 0.2], inside: [0.2, 0.4] };
+    let camera =
+        |id, role| CameraView { id: CameraId::new(id), role, name: None, zones: vec![], lines: vec![], preview: false };
     vec![
-        CameraView { id: CameraId::new(GATE), role: CameraRole::Gate, name: None, zones: vec![], preview: false },
-        CameraView { id: CameraId::new(CROWD), role: CameraRole::Crowd, name: None, zones, preview: true },
+        camera(GATE, CameraRole::Gate),
+        CameraView { zones, lines: vec![line], preview: true, ..camera(CROWD, CameraRole::Crowd) },
+        camera("back-yard", CameraRole::Crowd),
     ]
 }
 
@@ -100,6 +104,21 @@ pub(crate) fn density(count: u32, zones: [(u32, &str); 2]) -> Event {
         "self_assessment": "in_range",
     });
     event("crowd/{}/density", CROWD, &payload)
+}
+
+pub(crate) fn rollup(count: u32) -> Event {
+    let payload = json!({
+        "place": "riverside/oak-county/mill-town/cell-12/north-gate",
+        "at": now(),
+        "count": f64::from(count),
+        "interval": { "low": f64::from(count) - 3.0, "high": f64::from(count) + 4.0 },
+        "cameras": 2,
+        "counted": 1,
+        "blind": [{ "camera": "back-yard", "reason": "moved", "since": now() }],
+        "levels": { "low": 1, "medium": 1, "high": 0, "critical": 0 },
+    });
+    let key = format!("{}/a/s/crowd/rollup", key::ROOT);
+    key::decode(&key, payload.to_string().as_bytes()).expect("it is a roll-up")
 }
 
 pub(crate) fn map() -> Event {
