@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -101,5 +102,35 @@ fn a_crowd_camera_cannot_reach_a_gallery_or_a_decision() {
     }
     for forbidden in ["gatehouse-gate", "gatehouse-store"] {
         assert!(!reached.contains(forbidden), "the crowd crate reaches {forbidden}");
+    }
+}
+
+/// The models crate has both kinds of models, and the service wires both kinds of cameras: here the names are looked at.
+#[test]
+fn what_counts_names_no_model_of_faces() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).expect("a source file");
+    // What the modules of face models give, read from where it is given.
+    let exports = text("models/src/lib.rs");
+    let exports = exports.lines().filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix(';'));
+    let of_faces = ["align", "embedding", "liveness", "search", "sface", "template", "yunet"];
+    let names: Vec<String> = exports
+        .filter_map(|export| export.split_once("::").filter(|(module, _)| of_faces.contains(module)))
+        .flat_map(|(_, names)| names.trim_matches(['{', '}']).split(", ").map(str::to_owned))
+        .collect();
+    for known in ["Face", "FaceDetector", "FaceEmbedder", "Gallery", "LivenessModel", "Template"] {
+        assert!(names.iter().any(|name| name == known), "{known} is not among {names:?}");
+    }
+    let crowd = std::fs::read_dir(root.join("pipeline/crowd/src")).expect("its sources");
+    let mut sources: Vec<PathBuf> =
+        crowd.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
+    sources.extend(["crowds.rs", "crowd_rules.rs"].map(|file| root.join("pipeline/service/src").join(file)));
+    for source in sources {
+        let code = std::fs::read_to_string(&source).expect("text");
+        let code: String =
+            code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let named = words.find(|word| names.iter().any(|name| name == word));
+        assert_eq!(named, None, "{}", source.display());
     }
 }

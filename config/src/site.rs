@@ -238,7 +238,15 @@ pub enum Liveness {
 
 /// A camera over a place: it counts people and knows no identity.
 ///
-/// It has no field that could hold a face model, a threshold or a gallery, so none can be given to it:
+/// It has no field that could hold a face model, a threshold or a gallery, so none can be given to it. What a gate has,
+///
+/// ```
+/// fn threshold(camera: &gatehouse_config::GateCamera) -> Option<f32> {
+///     camera.match_threshold
+/// }
+/// ```
+///
+/// a crowd camera has not:
 ///
 /// ```compile_fail,E0609
 /// fn threshold(camera: &gatehouse_config::CrowdCamera) -> Option<f32> {

@@ -137,6 +137,29 @@ fn an_undocumented_key_is_refused_in_every_table() {
 }
 
 #[test]
+fn a_crowd_camera_takes_no_key_of_a_gate() {
+    let kind = site_file();
+    let keys = |table: &str| {
+        let (_, keys) = kind.tables().into_iter().find(|(path, _)| path == table).unwrap();
+        keys.keys().cloned().collect::<BTreeSet<_>>()
+    };
+    let of_gates: Vec<String> = keys("gate[]").difference(&keys("crowd[]")).cloned().collect();
+    assert!(
+        of_gates.contains(&"match_threshold".to_owned()) && of_gates.contains(&"liveness".to_owned()),
+        "{of_gates:?}"
+    );
+    for key in of_gates {
+        let example = kind.examples().next().unwrap();
+        let mut file = example.clone();
+        at(&mut file, "crowd[]")[&key] =
+            example["gate"].as_array().unwrap().iter().find_map(|gate| gate.get(&key)).unwrap().clone();
+        let errors = kind.read(&file).unwrap_err();
+        let refused = format!("crowd cameras know no identity: [[crowd]] can't have `{key}`");
+        assert!(errors.iter().any(|error| error.message == refused), "{key}: {errors}");
+    }
+}
+
+#[test]
 fn what_is_left_out_has_the_documented_default() {
     let left_out = Site::parse(MINIMAL, Path::new("site.toml")).unwrap();
     assert_eq!((left_out.console.as_ref(), left_out.crowds[0].zones[0].id.as_str()), (None, "all"));

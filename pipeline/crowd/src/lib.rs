@@ -3,6 +3,42 @@
 //! Nothing here can tell who anybody is: the input is boxes without identity and a density map. From frame to frame it keeps
 //! each zone's level, and for seconds the places of boxes, so that somebody who stands there is not counted anew
 //! ([`Tracker`]). The crate does not depend on anything that knows a face or a gallery.
+//!
+//! What it counts is what a person detector saw,
+//!
+//! ```
+//! # use gatehouse_crowd::CrowdPicture;
+//! fn of<'a>(people: &'a gatehouse_models::PeopleReading, picture: CrowdPicture<'a>) -> CrowdPicture<'a> {
+//!     CrowdPicture { reading: people, ..picture }
+//! }
+//! ```
+//!
+//! and never what a face detector saw:
+//!
+//! ```compile_fail,E0308
+//! # use gatehouse_crowd::CrowdPicture;
+//! fn of<'a>(faces: &'a Vec<gatehouse_models::Face>, picture: CrowdPicture<'a>) -> CrowdPicture<'a> {
+//!     CrowdPicture { reading: faces, ..picture }
+//! }
+//! ```
+//!
+//! A model that counts is known by its name and its measured errors,
+//!
+//! ```
+//! # use gatehouse_crowd::CrowdModel;
+//! fn with(detector: &gatehouse_models::PersonDetector) -> CrowdModel {
+//!     CrowdModel { name: detector.manifest().name.clone(), counting: detector.manifest().counting.clone() }
+//! }
+//! ```
+//!
+//! and there is no place for one that embeds a face:
+//!
+//! ```compile_fail,E0560
+//! # use gatehouse_crowd::CrowdModel;
+//! fn with(embedder: gatehouse_models::FaceEmbedder) -> CrowdModel {
+//!     CrowdModel { name: String::new(), counting: None, embedder }
+//! }
+//! ```
 
 pub mod flow;
 pub mod grid;
