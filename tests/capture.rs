@@ -30,6 +30,7 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 
 fn options(address: String) -> StreamOptions {
     StreamOptions {
+        enough_every: None,
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address),
@@ -121,6 +122,28 @@ fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
         (count == 75).then_some(())
     });
     camera.stop();
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn key_frames_alone_are_decoded_where_they_come_often_enough() {
+    let sim = sim(vec![mount("h264"), MountConfig { codec: Codec::H265, ..mount("h265") }]);
+    for name in ["h264", "h265"] {
+        let wanted = Some(Duration::from_secs(1));
+        let camera = Watched::start(StreamOptions { enough_every: wanted, ..options(sim.url(name)) });
+        let mut before: Option<Duration> = None;
+        let mut apart = Vec::new();
+        // Three key frames a second apart are seen first, with every frame between them.
+        camera.wait("four frames a second apart", |heard| {
+            let Heard::Frame(seen) = heard else { return None };
+            let at = seen.times.stream.0;
+            apart.extend(before.replace(at).map(|before| at - before));
+            let second = |gap: &Duration| (0.9..1.1).contains(&gap.as_secs_f64());
+            (apart.len() >= 4 && apart[apart.len() - 4..].iter().all(second)).then_some(())
+        });
+        assert!(apart.len() < 110, "{name}: {} frames were decoded before", apart.len());
+        camera.stop();
+    }
     sim.stop().expect("the simulator stops");
 }
 

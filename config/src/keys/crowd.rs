@@ -32,7 +32,8 @@ pub(crate) static CROWD_ANALYSE_FPS: Key = Key {
     kind: Kind::Number { min: 0.1, max: 60.0 },
     presence: Presence::Default("2.0"),
     example: "1.0",
-    meaning: "How many frames a second are looked at. The others are decoded and dropped.",
+    meaning: "How many frames a second are looked at. Where the camera's key frames come as often, they alone are decoded; \
+              otherwise all are, and those between are dropped.",
 };
 pub(crate) static DETAIL_PX: Key = Key {
     name: "detail_px",

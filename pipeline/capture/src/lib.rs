@@ -10,6 +10,7 @@ mod camera;
 mod elements;
 mod failure;
 mod file;
+mod key_frames;
 mod mapped;
 mod privacy;
 mod source;

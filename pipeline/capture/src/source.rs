@@ -21,6 +21,8 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use zeroize::Zeroizing;
 
+use crate::key_frames;
+
 /// Where a camera's video comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -69,6 +71,9 @@ pub struct StreamOptions {
     pub transport: Transport,
     /// Length of the jitter buffer.
     pub latency: Duration,
+    /// How long it may be from one frame to the next for those who look at them: where key frames come as often, they alone are
+    /// decoded. Nothing: every frame is.
+    pub enough_every: Option<Duration>,
     /// Parts of the picture that are black from the decoder on.
     pub privacy: Vec<NormalisedPolygon>,
 }
@@ -162,13 +167,13 @@ fn rtsp(
         });
         Some(video.to_value())
     });
-    let (weak, sink) = (pipeline.downgrade(), sink.clone());
+    let (weak, sink, enough_every) = (pipeline.downgrade(), sink.clone(), options.enough_every);
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        if let Err(problem) = link_decoder(&pipeline, pad, &sink) {
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink, enough_every) {
             gst::element_error!(source, gst::StreamError::CodecNotFound, ["{problem}"]);
         }
     });
@@ -194,7 +199,12 @@ fn limit_login_attempts(source: &gst::Element) {
     });
 }
 
-fn link_decoder(pipeline: &gst::Pipeline, pad: &gst::Pad, sink: &gst_app::AppSink) -> Result<(), String> {
+fn link_decoder(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    sink: &gst_app::AppSink,
+    enough_every: Option<Duration>,
+) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
     let names = match encoding.as_str() {
@@ -206,6 +216,9 @@ fn link_decoder(pipeline: &gst::Pipeline, pad: &gst::Pad, sink: &gst_app::AppSin
     let [depay, parse, decoder] = [make(names[0])?, make(names[1])?, make(names[2])?];
     // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
     decoder.set_property("max-threads", 1i32);
+    if let Some(wanted) = enough_every {
+        key_frames::thin(&parse, wanted)?;
+    }
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
     gst::Element::link_many([&depay, &parse, &decoder, sink.upcast_ref()]).map_err(words)?;

@@ -268,7 +268,14 @@ mod tests {
     const KEY: &str = "gatehouse/v1/a/s/gate/gate-1/entry";
 
     fn view() -> NodeView {
-        let camera = |id, role, preview| CameraView { id: CameraId::new(id), role, name: None, zones: vec![], preview };
+        let camera = |id, role, preview| CameraView {
+            id: CameraId::new(id),
+            role,
+            name: None,
+            zones: vec![],
+            lines: vec![],
+            preview,
+        };
         let text = str::to_owned;
         NodeView::new(
             SiteView { area: text("a"), site: text("s"), node: text("n"), version: text("0") },

@@ -1,6 +1,7 @@
 //! From a site's configuration to cameras, lanes and workers: what is plugged into what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_batching::{BatchPolicy, Batcher, Lane};
 use gatehouse_capture::{Login, Source, StreamOptions, Transport};
@@ -187,7 +188,9 @@ impl Wiring {
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
-            self.cameras.push((stream(&id, &camera.stream)?, Arc::new(sink)));
+            let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
+            let stream = StreamOptions { enough_every, ..stream(&id, &camera.stream)? };
+            self.cameras.push((stream, Arc::new(sink)));
             self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
         }
         let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
@@ -224,6 +227,7 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
             config::Transport::Udp => Transport::Udp,
         },
         latency: settings.latency,
+        enough_every: None,
         privacy: settings
             .privacy
             .iter()
