@@ -5,7 +5,7 @@ use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
 use gatehouse_core::rollup::{Blindness, RollUp, SilentSite};
-use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_sim::{Fault, MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::PATIENCE;
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
@@ -81,6 +81,28 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
     // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.
     assert!((124.0..142.0).contains(&area), "{area} m²");
     node.stop();
+}
+
+#[test]
+fn what_a_model_sees_in_an_empty_scene_is_left_out() {
+    let sim = plaza();
+    // The same people all the time, as those on a poster are; after five seconds they are no people for standing still.
+    sim.inject("plaza", Fault::Freeze).expect("it can freeze");
+    let site = site(&sim);
+    let node = Node::start(&site);
+    let seen = density(&node, "somebody", |density| density.self_assessment == SelfAssessment::InRange).count;
+    assert!(seen >= 2.0, "{seen}");
+    node.stop();
+
+    let told = site.run("view", &["plaza", "--empty", "5"]);
+    let counts =
+        format!(" pictures without people the model would count {seen:.0} one by one and 0.0 by density; kept in ");
+    assert!(told.starts_with("plaza: in ") && told.contains(&counts), "{told}");
+    let node = Node::start(&site);
+    let count = density(&node, "nobody", |density| density.self_assessment == SelfAssessment::InRange).count;
+    assert_eq!(count, 0.0);
+    node.stop();
+    sim.stop().expect("it stops");
 }
 
 /// A running `gatehouse rollup`, ended with the test.

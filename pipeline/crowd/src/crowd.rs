@@ -10,6 +10,7 @@ use gatehouse_core::{CameraId, LineId};
 use gatehouse_models::{Counting, DensityMap, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 
+use crate::empty::EmptyScene;
 use crate::flow::{Crossing, Way};
 use crate::grid::DensityGrid;
 use crate::ground::{GroundCalibration, GroundPlane};
@@ -95,6 +96,9 @@ pub struct Crowd {
     /// Of the last picture.
     frame: Option<Size>,
     ground: Option<GroundPlane>,
+    /// What the model takes for people where nobody is, and what is left of a picture without that.
+    empty: Option<EmptyScene>,
+    cleared: PeopleReading,
     tracker: Tracker,
     /// The density over the last pictures, and when it was brought up to date.
     density: DensityMap,
@@ -136,6 +140,8 @@ impl Crowd {
             flows: Vec::new(),
             frame: None,
             ground: None,
+            empty: None,
+            cleared: PeopleReading::default(),
             tracker: Tracker::default(),
             density: DensityMap::default(),
             settled: None,
@@ -147,9 +153,29 @@ impl Crowd {
         }
     }
 
+    /// Leaves out what the model takes for people in the camera's empty scene.
+    pub fn know_empty_scene(&mut self, empty: EmptyScene) {
+        self.empty = Some(empty);
+    }
+
     /// Counts the people of one picture. Nothing for the first one after a pause, where pictures follow each other: nobody counts
     /// who was seen but once.
     pub fn count(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
+        match self.empty.take() {
+            None => self.count_reading(picture),
+            Some(empty) => {
+                let mut cleared = std::mem::take(&mut self.cleared);
+                cleared.people.clone_from(&picture.reading.people);
+                cleared.density.clone_from(&picture.reading.density);
+                empty.clear(&mut cleared, picture.frame);
+                let events = self.count_reading(&CrowdPicture { reading: &cleared, ..*picture });
+                (self.empty, self.cleared) = (Some(empty), cleared);
+                events
+            }
+        }
+    }
+
+    fn count_reading(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         let CrowdPicture { reading, frame, arrival: now, .. } = *picture;
         self.look_at_ground(frame);
         let settled = !self.options.follows || self.tracker.look(&reading.people, self.options.min_score, frame, now);

@@ -40,6 +40,7 @@
 //! }
 //! ```
 
+pub mod empty;
 pub mod flow;
 pub mod grid;
 pub mod ground;

@@ -7,7 +7,8 @@ use gatehouse_core::{CameraId, LineId, ZoneId};
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
-use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_crowd::{CrowdModel, CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_models::Manifest;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 
 use crate::NodeError;
@@ -57,6 +58,11 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
     })
+}
+
+/// What a camera's counts say of the model that made them.
+pub fn model(manifest: &Manifest) -> CrowdModel {
+    CrowdModel { name: format!("{} {}", manifest.name, manifest.version), counting: manifest.counting.clone() }
 }
 
 /// How a camera's counts are summed up with those of the others.

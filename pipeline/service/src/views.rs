@@ -1,12 +1,17 @@
-//! Where crowd cameras' reference views are kept: a file for each camera in the folder `views` beside the store. There is nothing in
-//! them but the edges of a scene on a grid of 64 by 36, learnt so that people who walk through it are not in it.
+//! Where it is kept what a node knows of crowd cameras' scenes: files for each camera in the folder `views` beside the store.
+//!
+//! In a reference view there is nothing but the edges of a scene on a grid of 64 by 36, learnt so that people who walk through it
+//! are not in it; in an empty scene, nothing but where a model takes something for people.
 
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::CameraId;
+use gatehouse_crowd::empty::EmptyScene;
 use gatehouse_crowd::scene::ReferenceView;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-/// The folder of reference views.
+/// The folder of scenes.
 #[derive(Debug, Clone)]
 pub struct Views(PathBuf);
 
@@ -21,50 +26,89 @@ impl Views {
         self.0.join(format!("{camera}.json"))
     }
 
+    /// The file of what a model sees in a camera's empty scene.
+    pub fn empty_path(&self, camera: &CameraId) -> PathBuf {
+        self.0.join(format!("{camera}.empty.json"))
+    }
+
     /// A camera's view, if one was learnt. One that can't be read is learnt anew.
     pub(crate) fn read(&self, camera: &CameraId) -> Option<ReferenceView> {
-        let path = self.path(camera);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                tracing::warn!(%camera, "{} can't be read; the reference view is learnt anew: {error}", path.display());
-                return None;
-            }
-        };
-        let view = serde_json::from_str(&text).ok().filter(ReferenceView::is_sound);
-        if view.is_none() {
-            tracing::warn!(%camera, "{} is no reference view; it is learnt anew", path.display());
+        read(&self.path(camera), ReferenceView::is_sound, "no reference view; it is learnt anew")
+    }
+
+    /// What this model sees in a camera's empty scene, if somebody had it look.
+    pub(crate) fn read_empty(&self, camera: &CameraId, model: &str, detail_px: usize) -> Option<EmptyScene> {
+        let path = self.empty_path(camera);
+        let empty = read(&path, EmptyScene::is_sound, "nothing that `gatehouse view --empty` has kept")?;
+        let same = empty.is_of(model, detail_px);
+        if !same {
+            tracing::warn!(
+                %camera,
+                "what {} has of the empty scene is another model's, or of another `detail_px`, and isn't used: have the model \
+                 look again while nobody is there (`gatehouse view --empty`)",
+                path.display()
+            );
         }
-        view
+        same.then_some(empty)
+    }
+
+    /// Keeps what a model sees in a camera's empty scene.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn keep_empty(&self, camera: &CameraId, empty: &EmptyScene) -> std::io::Result<()> {
+        self.write(&self.empty_path(camera), empty)
+    }
+
+    fn write(&self, path: &Path, what: &impl Serialize) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.0)?;
+        let new = path.with_extension("new");
+        std::fs::write(&new, serde_json::to_vec(what)?)?;
+        std::fs::rename(&new, path)
     }
 
     /// Keeps a view that was learnt. If that fails, it is learnt again after the next start.
     pub(crate) fn keep(&self, camera: &CameraId, view: &ReferenceView) {
         let path = self.path(camera);
-        let write = || {
-            std::fs::create_dir_all(&self.0)?;
-            let new = path.with_extension("new");
-            std::fs::write(&new, serde_json::to_vec(view)?)?;
-            std::fs::rename(&new, &path)
-        };
-        match write() {
+        match self.write(&path, view) {
             Ok(()) => tracing::info!(%camera, "the reference view was learnt; it is kept in {}", path.display()),
             Err(error) => tracing::warn!(%camera, "the reference view can't be kept in {}: {error}", path.display()),
         }
     }
 
-    /// Forgets a camera's view, so that it is learnt anew when the node starts. `false` if there was none.
+    /// Forgets a camera's view, so that it is learnt anew when the node starts; and its empty scene, which was of that view.
+    /// `false` if there was no view.
     ///
     /// # Errors
-    /// If the file can't be removed.
+    /// If a file can't be removed.
     pub fn forget(&self, camera: &CameraId) -> std::io::Result<bool> {
-        match std::fs::remove_file(self.path(camera)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        remove(&self.empty_path(camera))?;
+        remove(&self.path(camera))
     }
+}
+
+fn remove(path: &Path) -> std::io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path, is_sound: impl FnOnce(&T) -> bool, otherwise: &str) -> Option<T> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!("{} can't be read, so there is {otherwise}: {error}", path.display());
+            return None;
+        }
+    };
+    let what = serde_json::from_str(&text).ok().filter(is_sound);
+    if what.is_none() {
+        tracing::warn!("{} is {otherwise}", path.display());
+    }
+    what
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
+use gatehouse_crowd::Crowd;
 use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::{Crowd, CrowdModel};
 use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, PersonDetector, Registry, SessionOptions, TemplateProtection,
 };
@@ -167,12 +167,14 @@ impl Wiring {
     fn crowds(&mut self, detector: PersonDetector, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
         let batcher = self.batcher(ends);
         let manifest = detector.manifest();
-        let model =
-            CrowdModel { name: format!("{} {}", manifest.name, manifest.version), counting: manifest.counting.clone() };
+        let model = crowd_rules::model(manifest);
         let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
-            let crowd = Crowd::new(id.clone(), model.clone(), crowd_rules::options(&id, camera)?);
+            let mut crowd = Crowd::new(id.clone(), model.clone(), crowd_rules::options(&id, camera)?);
+            if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
+                crowd.know_empty_scene(empty);
+            }
             let line = LineOptions {
                 detail_px: camera.detail_px,
                 preview: camera.preview.then(Preview::new),

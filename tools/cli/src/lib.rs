@@ -3,6 +3,7 @@
 mod actor;
 mod audit;
 mod backup;
+mod camera;
 mod check;
 mod core_dump;
 mod demo;

@@ -1,0 +1,213 @@
+//! What a model takes for people in a site's own empty scene: a poster, a lamp post, foliage. Looked at once while nobody is
+//! there, it is left out from then on.
+//!
+//! Nothing of the picture is kept but where the model was wrong, and how sure it was.
+
+use gatehouse_models::{DensityMap, PeopleReading, Person};
+use gatehouse_picture::{Rect, Size};
+use serde::{Deserialize, Serialize};
+
+/// A box that overlaps one of the empty scene by more (intersection over union) is that.
+const SAME: f32 = 0.5;
+/// Unless its score is higher by this: then somebody stands there.
+const SURER: f32 = 0.2;
+/// What is seen in fewer of the pictures is somebody who walked through, or a flicker.
+const AT_LEAST_OF_PICTURES: f32 = 0.3;
+
+/// What a model saw in the empty scene of one camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyScene {
+    /// The model's name and version; another one errs elsewhere.
+    model: String,
+    /// Longer side of the picture that the model saw, in pixels.
+    detail_px: usize,
+    /// Left, top, width and height, normalised to the picture, and the highest score.
+    people: Vec<([f32; 4], f32)>,
+    /// Cells in a row of `density`, and rows.
+    density_size: [usize; 2],
+    /// The mean density, people per cell, row by row; empty where the model gives none.
+    density: Vec<f32>,
+}
+
+/// Looks at pictures of an empty scene, one after the other.
+#[derive(Debug)]
+pub struct EmptySceneWatch {
+    scene: EmptyScene,
+    /// In how many pictures each of the scene's people was seen.
+    seen: Vec<usize>,
+    pictures: usize,
+}
+
+impl EmptySceneWatch {
+    /// Nothing was looked at yet. The model is told by its name and version.
+    pub fn new(model: String, detail_px: usize) -> Self {
+        let scene = EmptyScene { model, detail_px, people: Vec::new(), density_size: [0, 0], density: Vec::new() };
+        Self { scene, seen: Vec::new(), pictures: 0 }
+    }
+
+    /// Takes in what the model saw in one more picture, of size `frame`; people from [`LEAST_SCORE`](crate::LEAST_SCORE) on.
+    pub fn look(&mut self, reading: &PeopleReading, frame: Size) {
+        let EmptyScene { people, density_size, density, .. } = &mut self.scene;
+        for person in &reading.people {
+            let place = normalised(&person.box_in_frame, frame);
+            match people.iter().position(|(known, _)| rect(known).iou(&rect(&place)) > SAME) {
+                Some(known) => {
+                    people[known].1 = people[known].1.max(person.score);
+                    self.seen[known] += 1;
+                }
+                None => {
+                    people.push((place, person.score));
+                    self.seen.push(1);
+                }
+            }
+        }
+        let size = [reading.density.columns(), reading.density.rows()];
+        if *density_size != size {
+            // A picture of another size begins anew.
+            (*density_size, *density, self.pictures) = (size, vec![0.0; size[0] * size[1]], 0);
+        }
+        self.pictures += 1;
+        let part = 1.0 / self.pictures as f32;
+        let cells = density.iter_mut().zip(reading.density.people());
+        cells.for_each(|(mean, new)| *mean += part * (new - *mean));
+    }
+
+    /// Pictures looked at.
+    pub fn pictures(&self) -> usize {
+        self.pictures
+    }
+
+    /// What was seen in them again and again.
+    pub fn finish(self) -> EmptyScene {
+        let least = AT_LEAST_OF_PICTURES * self.pictures as f32;
+        let people = self.scene.people.into_iter().zip(self.seen);
+        let again = people.filter(|(_, seen)| *seen as f32 >= least).map(|(person, _)| person);
+        EmptyScene { people: again.collect(), ..self.scene }
+    }
+}
+
+impl EmptyScene {
+    /// Whether it is of this model, at this size.
+    pub fn is_of(&self, model: &str, detail_px: usize) -> bool {
+        self.model == model && self.detail_px == detail_px
+    }
+
+    /// Whether its numbers are such as were kept.
+    pub fn is_sound(&self) -> bool {
+        let [columns, rows] = self.density_size;
+        let sound = |value: &f32| value.is_finite() && *value >= 0.0;
+        let people = self.people.iter().all(|(place, score)| place.iter().all(|v| v.is_finite()) && score.is_finite());
+        people && columns.checked_mul(rows) == Some(self.density.len()) && self.density.iter().all(sound)
+    }
+
+    /// How many would be counted one by one who aren't there, and how many by density.
+    pub fn phantoms(&self, min_score: f32) -> (usize, f32) {
+        (
+            self.people.iter().filter(|(_, score)| *score >= min_score).count(),
+            self.density.iter().fold(0.0, |sum, cell| sum + cell),
+        )
+    }
+
+    /// Takes it out of what the model saw in a picture of size `frame`.
+    pub fn clear(&self, reading: &mut PeopleReading, frame: Size) {
+        reading.people.retain(|person| !self.is_phantom(person, frame));
+        self.thin(&mut reading.density);
+    }
+
+    fn is_phantom(&self, person: &Person, frame: Size) -> bool {
+        let place = rect(&normalised(&person.box_in_frame, frame));
+        self.people.iter().any(|(known, score)| person.score < score + SURER && rect(known).iou(&place) > SAME)
+    }
+
+    // A density of another size is of a picture of another size.
+    fn thin(&self, density: &mut DensityMap) {
+        if self.density_size == [density.columns(), density.rows()] {
+            let cells = density.people_mut().iter_mut().zip(&self.density);
+            cells.for_each(|(cell, phantom)| *cell = (*cell - phantom).max(0.0));
+        }
+    }
+}
+
+fn normalised(place: &Rect, frame: Size) -> [f32; 4] {
+    let (width, height) = (frame.width as f32, frame.height as f32);
+    [place.x / width, place.y / height, place.width / width, place.height / height]
+}
+
+fn rect(&[x, y, width, height]: &[f32; 4]) -> Rect {
+    Rect { x, y, width, height }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_models::{Fit, Placement};
+
+    use super::*;
+
+    const FRAME: Size = Size { width: 640, height: 320 };
+
+    fn person(x: f32, score: f32) -> Person {
+        Person { box_in_frame: Rect { x, y: 50.0, width: 40.0, height: 100.0 }, score }
+    }
+
+    fn reading(people: &[Person], density: f32) -> PeopleReading {
+        let mut map = DensityMap::default();
+        map.reset(FRAME, &Placement::new(FRAME, FRAME, Fit::Scale), 8);
+        map.people_mut()[100] = density;
+        PeopleReading { people: people.to_vec(), density: map }
+    }
+
+    fn empty() -> EmptyScene {
+        let mut watch = EmptySceneWatch::new("m 1".to_owned(), 768);
+        watch.look(&reading(&[person(100.0, 0.5)], 0.4), FRAME);
+        watch.look(&reading(&[person(103.0, 0.6), person(400.0, 0.2)], 0.2), FRAME);
+        assert_eq!(watch.pictures(), 2);
+        watch.finish()
+    }
+
+    #[test]
+    fn what_an_empty_scene_shows_is_left_out_and_who_stands_there_is_not() {
+        let empty = empty();
+        let mut seen = reading(&[person(102.0, 0.65), person(250.0, 0.6), person(400.0, 0.9)], 1.3);
+        empty.clear(&mut seen, FRAME);
+        let left: Vec<f32> = seen.people.iter().map(|person| person.box_in_frame.x).collect();
+        assert_eq!(left, [250.0, 400.0], "the lamp post is gone; before the bush stands somebody");
+        assert!((seen.density.sum() - 1.0).abs() < 1e-6);
+        let mut same = reading(&[person(100.0, 0.5)], 0.1);
+        empty.clear(&mut same, FRAME);
+        assert_eq!((same.people.len(), same.density.sum()), (0, 0.0), "never less than nobody");
+    }
+
+    #[test]
+    fn who_walks_through_while_it_is_looked_at_is_not_kept() {
+        let mut watch = EmptySceneWatch::new("m 1".to_owned(), 768);
+        for step in 0..10 {
+            watch.look(&reading(&[person(100.0, 0.5), person(200.0 + 40.0 * step as f32, 0.9)], 0.0), FRAME);
+        }
+        assert_eq!(watch.finish().phantoms(0.5).0, 1);
+    }
+
+    #[test]
+    fn the_picture_may_come_in_another_size() {
+        let mut half = PeopleReading { people: vec![person(0.0, 0.6)], density: DensityMap::default() };
+        half.people[0].box_in_frame = Rect { x: 50.0, y: 25.0, width: 20.0, height: 50.0 };
+        empty().clear(&mut half, Size { width: 320, height: 160 });
+        assert!(half.people.is_empty());
+    }
+
+    #[test]
+    fn it_is_told_how_wrong_a_model_is() {
+        let (people, density) = empty().phantoms(0.5);
+        assert!(people == 1 && (density - 0.3).abs() < 1e-6);
+        assert!(empty().is_of("m 1", 768) && !empty().is_of("m 2", 768) && !empty().is_of("m 1", 416));
+    }
+
+    #[test]
+    fn it_comes_back_from_its_file_and_a_broken_one_is_told() {
+        let text = serde_json::to_string(&empty()).expect("JSON");
+        let back: EmptyScene = serde_json::from_str(&text).expect("what was written");
+        assert!(back == empty() && back.is_sound());
+        let broken = text.replace("\"density_size\":[80,40]", "\"density_size\":[80,41]");
+        assert!(broken != text && !serde_json::from_str::<EmptyScene>(&broken).expect("JSON").is_sound());
+    }
+}
