@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-gallery bench-enrolled bench-gate
+.PHONY: help setup setup-test demo test lint docs bench bench-gallery bench-enrolled bench-gate bench-crowd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,3 +41,6 @@ bench-enrolled: setup ## what 100,000 enrolled people cost a node: memory, start
 
 bench-gate: setup ## how long a resident waits at a gate, stage by stage (about 10 minutes)
 	cargo bench --locked --workspace --profile dev --bench gate_latency
+
+bench-crowd: setup ## what a crowd camera costs that is looked at once a second (about 5 minutes)
+	cargo bench --locked --workspace --profile dev --bench crowd_cost

@@ -259,7 +259,7 @@ pub(crate) static MODELS_LIVENESS: Key = Key {
 pub(crate) static MODELS_PERSON_DETECTOR: Key = Key {
     name: "person_detector",
     kind: Kind::Text(Format::ModelName),
-    presence: Presence::Default(r#""nanodet""#),
+    presence: Presence::Default(r#""crowd""#),
     example: r#""nanodet""#,
     meaning: "Finds people. Used by crowd cameras only.",
 };

@@ -65,7 +65,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         face_detector: "yunet".into(),
         face_embedder: "sface".into(),
         liveness: "fr-liveness".into(),
-        person_detector: "nanodet".into(),
+        person_detector: "crowd".into(),
         manifests: vec![],
         calibration: None,
         threads: 1,

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-KINDS = ("pypi", "npm", "debian")
+KINDS = ("pypi", "npm", "debian", "repository")
 
 
 class ManifestError(Exception):
@@ -22,7 +22,8 @@ class Member:
 
 @dataclass(frozen=True)
 class Source:
-    """A package that holds the members. `artefact_sha256` is None for Debian, whose package version may move on."""
+    """A package that holds the members, or a folder of this repository. `artefact_sha256` is None for a folder, whose members
+    are pinned, and for Debian, whose package version may move on."""
 
     kind: str
     package: str
@@ -120,7 +121,7 @@ def _source(table, where):
     kind = _need(table, "kind", where)
     if kind not in KINDS:
         raise ManifestError(f"{where}: source kind '{kind}' is unknown, expected one of {', '.join(KINDS)}")
-    pinned = kind != "debian"
+    pinned = kind in ("pypi", "npm")
     members = tuple(
         Member(_need(member, "path", where), _need(member, "sha256", where), _need(member, "bytes", where))
         for member in table.get("member", [])

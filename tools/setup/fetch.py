@@ -46,7 +46,7 @@ class Setup:
         self.partial = assets / ".partial"
         self.python = assets / "venv" / "bin" / "python"
         node = read_source(project / "tools" / "setup" / "nodejs.toml")
-        self.packages = Packages(self.partial, self.python, node)
+        self.packages = Packages(project, self.partial, self.python, node)
 
     def say(self, line):
         if not self.quiet:

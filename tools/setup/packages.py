@@ -23,7 +23,8 @@ class SourceError(Exception):
 class Packages:
     """A folder of downloaded packages. What is whole and right in it is used again by a later run."""
 
-    def __init__(self, folder, python, node_source):
+    def __init__(self, project, folder, python, node_source):
+        self.project = project
         self.folder = folder
         self.python = python
         self.node_source = node_source
@@ -31,7 +32,9 @@ class Packages:
         self.failed = {}
 
     def get(self, source):
-        """Path of the package file, downloaded unless it's there already."""
+        """Path of the package file, downloaded unless it's there already; of a folder of the repository, that folder."""
+        if source.kind == "repository":
+            return self.project / source.package
         folder = self._folder(source)
         if ready := self._ready(folder, source):
             return ready
@@ -149,7 +152,9 @@ def _run(client, command, folder, environment=None):
 
 
 def extract(package, members, folder):
-    """Takes the members out of a wheel, tarball or Debian package into `folder`; returns their paths in order."""
+    """Takes the members out of a wheel, tarball, Debian package or folder into `folder`; returns their paths in order."""
+    if package.is_dir():
+        return _copy_files(package, members, folder)
     if package.suffix == ".whl":
         return _extract_wheel(package, members, folder)
     if package.suffix == ".deb":
@@ -160,6 +165,18 @@ def extract(package, members, folder):
                 # What we want may stand early in a large package: don't read on.
                 unpacker.kill()
     return _extract_tar(tarfile.open(package, mode="r|*"), members, folder)
+
+
+def _copy_files(package, members, folder):
+    paths = []
+    for index, member in enumerate(members):
+        try:
+            stream = open(package / member.path, "rb")
+        except FileNotFoundError:
+            raise SourceError(f"there is no file {member.path} in it") from None
+        with stream:
+            paths.append(_keep(stream, member, folder / f"member-{index}"))
+    return paths
 
 
 def _extract_wheel(package, members, folder):

@@ -104,6 +104,26 @@ class FetchTest(unittest.TestCase):
         self.assertEqual((code, self.asked()), (0, asked))
         self.assertEqual(out.count("present"), 2)
 
+    def test_a_file_of_the_repository_is_taken_from_there_and_checked(self):
+        shelf = self.project / "models" / "weights"
+        shelf.mkdir(parents=True)
+        (shelf / "film.avi").write_bytes(FILM)
+        text = f'[[media]]\nfile = "film.avi"\nsha256 = "{digest(FILM)}"\nbytes = {len(FILM)}\n'
+        text += '[[media.source]]\nkind = "repository"\npackage = "models/weights"\n'
+        text += f'[[media.source.member]]\npath = "film.avi"\nsha256 = "{digest(FILM)}"\nbytes = {len(FILM)}\n'
+        (self.setup / "media.toml").write_text(text)
+        code, out, _ = self.run_fetch()
+        self.assertEqual(code, 0)
+        self.assertIn("from repository models/weights", out)
+        self.assertEqual((self.assets / "media/film.avi").read_bytes(), FILM)
+        self.assertEqual((shelf / "film.avi").read_bytes(), FILM)
+        (self.assets / "media/film.avi").unlink()
+        (shelf / "film.avi").write_bytes(FILM[:-1] + b"?")
+        code, _, err = self.run_fetch()
+        self.assertEqual(code, 1)
+        self.assertIn("is not the pinned one", err)
+        self.assertTrue((shelf / "film.avi").exists())
+
     def test_the_next_source_is_tried(self):
         self.write_media(self.film_source(package="gone"), self.film_source())
         code, out, _ = self.run_fetch()

@@ -174,11 +174,13 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a checkpoint of train.py")
     parser.add_argument("detector", type=Path, help="nanodet-g-416-dynamic.onnx")
     parser.add_argument("output", type=Path)
+    parser.add_argument("--gain", type=float, default=1.0, help="the density is multiplied by it, see fit.py")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
     network = load_network(args.weights)
     to_half(network)
+    network.density.SCALE /= args.gain
     model = build(network, onnx.load(args.detector)).SerializeToString(deterministic=True)
     worst = largest_difference(network, model)
     print(", ".join(f"{name} {value:.1e}" for name, value in worst.items()))

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{Manifest, ManifestError};
 
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 5] = [
+    ("models/manifests/crowd.toml", include_str!("../../manifests/crowd.toml")),
     ("models/manifests/fr-liveness.toml", include_str!("../../manifests/fr-liveness.toml")),
     ("models/manifests/nanodet.toml", include_str!("../../manifests/nanodet.toml")),
     ("models/manifests/sface.toml", include_str!("../../manifests/sface.toml")),

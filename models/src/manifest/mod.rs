@@ -116,13 +116,15 @@ pub enum PackageKind {
     Npm,
     /// Debian binary packages.
     Debian,
+    /// Folders of gatehouse's own repository.
+    Repository,
 }
 
 /// A published package that holds the original.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Which registry's client fetches it.
+    /// Which registry's client fetches it, if any.
     pub kind: PackageKind,
     /// Package name.
     pub package: String,

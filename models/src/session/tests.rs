@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::assets::Assets;
-use crate::manifest::Catalogue;
+use crate::manifest::{Catalogue, Manifest, PackageKind};
 use crate::registry::Registry;
 
 #[derive(Deserialize)]
@@ -44,8 +44,9 @@ fn converted_models_in_batches_give_what_the_published_ones_give() {
     let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/tensors.json")).expect("golden results");
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let registry = Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`");
-    let shipped = registry.catalogue().iter().count();
-    assert_eq!(golden.models.len(), shipped, "each model that ships has golden results");
+    let published = |manifest: &&Manifest| manifest.sources.iter().all(|source| source.kind != PackageKind::Repository);
+    let published = registry.catalogue().iter().filter(published).count();
+    assert_eq!(golden.models.len(), published, "each model that was published elsewhere has golden results");
     for GoldenModel { manifest: name, input, outputs: expected } in golden.models {
         let task = registry.catalogue().get(&name).expect("it ships").task;
         let mut model = registry.load(&name, task, &SessionOptions::default()).expect("run `make setup`");

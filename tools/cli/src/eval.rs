@@ -108,8 +108,11 @@ struct CrowdArgs {
     /// Count each frame of a sequence by itself, and don't follow people from one to the next
     #[arg(long)]
     stills: bool,
+    /// Write each picture's count beside its marks, as CSV
+    #[arg(long, value_name = "FILE")]
+    counts: Option<PathBuf>,
     /// The person detector
-    #[arg(long, value_name = "MODEL", default_value = "nanodet")]
+    #[arg(long, value_name = "MODEL", default_value = "crowd")]
     detector: String,
     #[command(flatten)]
     common: CommonArgs,
@@ -220,6 +223,9 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
     let registry = common.registry()?;
     let report =
         common.with_progress(|progress| gatehouse_eval::evaluate_crowd(&args.dir, &options, &registry, progress))?;
+    if let Some(path) = &args.counts {
+        write(path, &counts_csv(&report)?)?;
+    }
     common.write(&report::crowd_html(&report)?, report::crowd_png(&report).map(Some))?;
     common.print(&report, crowd_lines)
 }
@@ -367,6 +373,17 @@ fn pad_lines(report: &PadReport) -> Vec<String> {
     }
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines
+}
+
+/// One picture a line, in the order in which they were counted.
+fn counts_csv(report: &CrowdReport) -> Result<Vec<u8>, Failure> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["picture", "marked", "counted", "low", "high", "share_by_density"])?;
+    for picture in &report.pictures {
+        let [low, high] = picture.interval.map_or([None; 2], |ends| ends.map(Some));
+        csv.serialize((&picture.name, picture.marked, picture.counted, low, high, picture.share_by_density))?;
+    }
+    Ok(csv.into_inner()?)
 }
 
 fn crowd_lines(report: &CrowdReport) -> Vec<String> {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gatehouse_core::event::SelfAssessment;
 use gatehouse_eval::{
     CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, calibration, evaluate_crowd, evaluate_faces,
     evaluate_pad, report,
@@ -149,15 +150,7 @@ fn people_are_counted_beside_their_marks() {
     std::fs::copy(assets().root().join("media/t1.jpg"), images.join("t1.jpg")).expect("run `make setup`");
     points.insert("t1.jpg".to_owned(), serde_json::json!(vec![[100.0, 100.0]; 40]));
     std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&points).expect("JSON")).expect("written");
-    let options = CrowdEvalOptions {
-        dataset: "a plaza".to_owned(),
-        detector: "nanodet".to_owned(),
-        detail_px: 768,
-        min_score: 0.5,
-        analyse_fps: 2.0,
-        follow: true,
-        threads: 1,
-    };
+    let options = CrowdEvalOptions { dataset: "a plaza".to_owned(), ..counted_by("crowd") };
     let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
     let plaza = &report.bands["0-10"];
     assert_eq!((plaza.images, report.bands["30-100"].images), (3, 1));
@@ -197,15 +190,7 @@ fn a_video_is_counted_as_a_camera_is() {
     std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&marks).expect("JSON")).expect("written");
     let video = assets().root().join("media/vtest.avi");
     std::os::unix::fs::symlink(video, folder.path().join("plaza.avi")).expect("linked");
-    let options = CrowdEvalOptions {
-        dataset: "a plaza".to_owned(),
-        detector: "nanodet".to_owned(),
-        detail_px: 768,
-        min_score: 0.5,
-        analyse_fps: 2.0,
-        follow: true,
-        threads: 1,
-    };
+    let options = CrowdEvalOptions { dataset: "a plaza".to_owned(), ..counted_by("crowd") };
     let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("run `make setup`");
     let sequence = report.sequence.expect("a video is one");
     assert!(sequence.followed && sequence.most_change_while_still <= 1.0, "{sequence:?}");
@@ -218,4 +203,76 @@ fn a_video_is_counted_as_a_camera_is() {
     let error =
         evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect_err("it is shorter").to_string();
     assert!(error.ends_with("plaza.avi: frame 796 is marked, and the last one is 795"), "{error}");
+}
+
+/// Options of a crowd camera with this model.
+fn counted_by(detector: &str) -> CrowdEvalOptions {
+    CrowdEvalOptions {
+        dataset: "pictures".to_owned(),
+        detector: detector.to_owned(),
+        detail_px: 768,
+        min_score: 0.5,
+        analyse_fps: 2.0,
+        follow: true,
+        threads: 1,
+    }
+}
+
+/// Writes a grey picture as PNG.
+fn paint(path: &Path, grey: &mut dyn FnMut(u32, u32) -> u8) {
+    let (width, height) = (640, 480);
+    let mut pixels = tiny_skia::Pixmap::new(width, height).expect("it has a size");
+    for (i, pixel) in (0u32..).zip(pixels.pixels_mut()) {
+        let grey = grey(i % width, i / width);
+        *pixel = tiny_skia::PremultipliedColorU8::from_rgba(grey, grey, grey, 255).expect("opaque");
+    }
+    pixels.save_png(path).expect("there is room");
+}
+
+#[test]
+fn nobody_is_counted_where_nobody_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut seed = 1u32;
+    // A linear congruential generator: noise that is the same each time.
+    let mut noise = |from: u8, upto: u8| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        from + ((seed >> 24) * u32::from(upto - from) / 255) as u8
+    };
+    paint(&folder.path().join("black.png"), &mut |_, _| 0);
+    paint(&folder.path().join("grey.png"), &mut |_, _| 128);
+    paint(&folder.path().join("white.png"), &mut |_, _| 255);
+    paint(&folder.path().join("noise.png"), &mut |_, _| noise(0, 255));
+    paint(&folder.path().join("night.png"), &mut |_, y| noise(2, 14) + (y / 40) as u8);
+    paint(&folder.path().join("fog.png"), &mut |x, y| 150 + (x / 20) as u8 + (y / 12) as u8);
+    paint(&folder.path().join("stripes.png"), &mut |x, _| if x / 12 % 2 == 0 { 60 } else { 200 });
+    paint(&folder.path().join("tiles.png"), &mut |x, y| if (x / 16 + y / 16) % 2 == 0 { 40 } else { 220 });
+    let empty =
+        ["black", "grey", "white", "noise", "night", "fog", "stripes", "tiles"].map(|name| format!("{name}.png"));
+    let marks: serde_json::Map<_, _> = empty.iter().map(|name| (name.clone(), serde_json::json!([]))).collect();
+    std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&marks).expect("JSON")).expect("written");
+    for detector in ["nanodet", "crowd"] {
+        let options = counted_by(detector);
+        let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("run `make setup`");
+        assert_eq!(report.pictures.len(), empty.len());
+        for picture in &report.pictures {
+            let unsure = picture.self_assessment != SelfAssessment::InRange;
+            assert!(picture.counted < 1.0 || unsure, "{detector}: {picture:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dense_crowd_is_measured_as_a_density_within_its_interval() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crowd");
+    let alone = evaluate_crowd(&folder, &counted_by("nanodet"), &registry(), &|_, _| ()).expect("run `make setup`");
+    let with_density =
+        evaluate_crowd(&folder, &counted_by("crowd"), &registry(), &|_, _| ()).expect("run `make setup`");
+    let [one_by_one] = alone.pictures.as_slice() else { panic!("{:?}", alone.pictures) };
+    let [crowd] = with_density.pictures.as_slice() else { panic!("{:?}", with_density.pictures) };
+    assert!(one_by_one.counted < 60.0 && one_by_one.interval.is_none(), "{one_by_one:?}");
+    assert_eq!((crowd.marked, crowd.self_assessment), (481, SelfAssessment::InRange));
+    // 525 when it was added.
+    assert!((450.0..600.0).contains(&crowd.counted) && crowd.share_by_density > 0.9, "{crowd:?}");
+    let [low, high] = crowd.interval.expect("its error was measured");
+    assert!(low < 481.0 && 481.0 < high && low > 200.0, "{crowd:?}");
 }

@@ -44,14 +44,14 @@ impl<'o> Counter<'o> {
         Self { options, check: PictureCheck::default(), crowd, readings: Vec::new() }
     }
 
-    /// Counts the picture of the time `at`; none if nothing can be said yet. `called` is what an example says of it.
+    /// Counts the picture of the time `at`; none if nothing can be said yet. It is number `number` of all and called `name`.
     pub(super) fn count(
         &mut self,
         detector: &mut PersonDetector,
         picture: YuvPicture<'_>,
         at: Duration,
         truth: Option<&Truth>,
-        called: (usize, &str),
+        (number, name): (usize, &str),
         examples: &Examples,
     ) -> Result<Option<CountedPicture>, EvalError> {
         let scene = PeopleScene { picture, longer_side_px: self.options.detail_px };
@@ -75,15 +75,17 @@ impl<'o> Counter<'o> {
             BoxTally::of(&found, marked)
         });
         let counted = CountedPicture {
+            name: name.to_owned(),
             at,
             marked: heads.len(),
             counted: events.density.count,
+            share_by_density: events.density.share_by_density,
             interval: events.density.interval.map(|interval| [interval.low, interval.high]),
             game: game(seen.iter().map(place), &heads),
             boxes,
             self_assessment: events.density.self_assessment,
         };
-        examples.offer(called, &counted, &picture, &heads, &seen);
+        examples.offer(number, &counted, &picture, &heads, &seen);
         Ok(Some(counted))
     }
 }

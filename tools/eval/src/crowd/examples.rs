@@ -47,7 +47,7 @@ impl Examples {
     /// Keeps the picture if its count is among those that are furthest off.
     pub(super) fn offer(
         &self,
-        (number, name): (usize, &str),
+        number: usize,
         counted: &CountedPicture,
         picture: &YuvPicture<'_>,
         heads: &[[f64; 2]],
@@ -62,7 +62,7 @@ impl Examples {
         }
         let (size, grey) = small(picture);
         let example = Example {
-            name: name.to_owned(),
+            name: counted.name.clone(),
             number,
             marked: counted.marked,
             counted: counted.counted,
@@ -101,9 +101,11 @@ mod tests {
 
     fn counted(counted: f64) -> CountedPicture {
         CountedPicture {
+            name: "a.jpg".to_owned(),
             at: Duration::ZERO,
             marked: 10,
             counted,
+            share_by_density: 0.0,
             interval: None,
             game: [0.0; 3],
             boxes: None,
@@ -119,7 +121,7 @@ mod tests {
         let numbers = |order: &mut dyn Iterator<Item = usize>| {
             let examples = Examples::default();
             // Each error twice, and as much above as below.
-            order.for_each(|n| examples.offer((n, "a.jpg"), &counted(10.0 - (n / 2) as f64), &picture, &[], &[]));
+            order.for_each(|n| examples.offer(n, &counted(10.0 - (n / 2) as f64), &picture, &[], &[]));
             let kept = examples.into_vec();
             assert!(kept.iter().all(|example| example.size == [321, 2] && example.grey.len() == 642));
             kept.iter().map(|example| example.number).collect::<Vec<_>>()

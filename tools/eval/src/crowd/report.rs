@@ -69,12 +69,16 @@ pub struct CrowdDataset {
 /// One picture's count beside the truth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountedPicture {
+    /// The picture's file, or the frame's number in the video.
+    pub name: String,
     /// When it was taken, from the sequence's start; nothing of pictures that stand by themselves.
     pub at: Duration,
     /// Marked people.
     pub marked: usize,
     /// People counted.
     pub counted: f64,
+    /// The part of the count that was measured as a density, 0–1.
+    pub share_by_density: f64,
     /// The interval that the count came with, if it did.
     pub interval: Option<[f64; 2]>,
     /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the picture cut into 4, 16
@@ -163,9 +167,11 @@ mod tests {
 
     fn picture(marked: usize, counted: f64, interval: Option<[f64; 2]>) -> CountedPicture {
         CountedPicture {
+            name: String::new(),
             at: Duration::ZERO,
             marked,
             counted,
+            share_by_density: 0.0,
             interval,
             game: [1.0, 2.0, 3.0],
             boxes: None,

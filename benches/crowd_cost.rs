@@ -1,0 +1,171 @@
+//! What a crowd camera costs that is looked at once a second: `make bench-crowd`.
+//!
+//! A real node with one crowd camera over real RTSP (1280×720 at 25 frames a second), whose processor time is read from the
+//! kernel; the simulator runs in another process. Beside it the bound: decoding alone, in a process that drops every frame, and
+//! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, and once with one in ten
+//! seconds; once with the model that finds people one by one, and once with the one that measures dense crowds too.
+//! `GATEHOUSE_BENCH_SECONDS` sets how long each row is measured.
+
+#![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
+use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::time::{Clock, SystemClock};
+use gatehouse_core::{CameraId, Event, Frame, FrameSink};
+use gatehouse_models::{
+    Assets, Catalogue, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
+};
+use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+const SECONDS: u64 = 30;
+/// A camera's default.
+const DETAIL_PX: usize = 768;
+/// Seconds from one key frame to the next.
+const KEY_FRAMES: [f64; 2] = [1.0, 10.0];
+const MODELS: [&str; 2] = ["nanodet", "crowd"];
+/// This program, started anew: decodes an address for so many seconds.
+const DECODE: &str = "--decode";
+
+fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != DECODE).skip(1);
+    if let (Some(address), Some(seconds), Some(thin)) = (arguments.next(), arguments.next(), arguments.next()) {
+        let seconds = Duration::from_secs(seconds.parse().expect("a number"));
+        return decode(&address, seconds, thin == "thin");
+    }
+    let seconds = std::env::var("GATEHOUSE_BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SECONDS);
+    println!(
+        "profile: {}; {} processors; {seconds} s a row; processor time in ms a second",
+        if cfg!(debug_assertions) { "dev" } else { "release" },
+        std::thread::available_parallelism().map_or(0, usize::from),
+    );
+    let inference = MODELS.map(inference_alone);
+    println!(
+        "{:<10} {:>16} {:>12} {:>14} {:>10} {:>8} {:>9}",
+        "model", "key frame every", "the node", "decode alone", "inference", "bound", "× bound"
+    );
+    for gop_seconds in KEY_FRAMES {
+        let mount = MountConfig {
+            size: [1280, 720],
+            gop_seconds,
+            ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
+        };
+        let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
+        let decoding = decode_alone(&sim.url("plaza"), seconds);
+        for (model, inference) in MODELS.iter().zip(inference) {
+            let node = node(&sim.url("plaza"), model, Duration::from_secs(seconds));
+            let bound = decoding + inference;
+            println!(
+                "{model:<10} {gop_seconds:>14} s {node:>12.1} {decoding:>14.1} {inference:>10.1} {bound:>8.1} {:>9.2}",
+                node / bound
+            );
+        }
+        sim.stop().expect("it stops");
+    }
+}
+
+/// Milliseconds of processor time that a process has used, all its threads together.
+fn used_ms(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // Behind the name, which may hold anything: the 12th and the 13th are user and system time, in ticks of 10 ms.
+    let fields: Vec<&str> = stat.rsplit(") ").next().expect("its name").split(' ').collect();
+    fields[11..13].iter().map(|ticks| 10.0 * ticks.parse::<f64>().expect("a number")).sum()
+}
+
+fn inference_alone(model: &str) -> f64 {
+    const RUNS: u32 = 20;
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    let registry = Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`");
+    let mut detector = PersonDetector::load(&registry, model, &SessionOptions::default()).expect("run `make setup`");
+    let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
+    // The frame's aspect decides how large the tensor is.
+    let picture = photo.as_picture();
+    let size = picture.size();
+    let height = (size.width * 9 / 16).min(size.height) & !1;
+    let wide = picture.part(0, 0, gatehouse_picture::Size { height, ..size }).expect("a part of it");
+    let mut readings = Vec::new();
+    let mut run = || {
+        let scene = PeopleScene { picture: wide, longer_side_px: DETAIL_PX };
+        detector.detect(&[scene], 0.15, &mut readings).expect("it detects");
+    };
+    run();
+    let before = used_ms("self");
+    (0..RUNS).for_each(|_| run());
+    (used_ms("self") - before) / f64::from(RUNS)
+}
+
+fn node(url: &str, model: &str, time: Duration) -> f64 {
+    let site = SiteFolder::new(
+        PROGRAM,
+        &format!(
+            "[models]\nperson_detector = \"{model}\"\n[[crowd]]\nid = \"plaza\"\nsource = \"{url}\"\nanalyse_fps = 1.0\n"
+        ),
+    );
+    let node = Node::start(&site);
+    let counts = |node: &Node, until: Instant| {
+        let mut counted = 0;
+        while Instant::now() < until {
+            node.wait("a count", |_, event| matches!(event, Event::Density(_)).then_some(()));
+            counted += 1;
+        }
+        counted
+    };
+    // By then it has learnt that key frames are enough, where they are.
+    counts(&node, Instant::now() + Duration::from_secs(6));
+    let pid = node.pid().to_string();
+    let (before, start) = (used_ms(&pid), Instant::now());
+    let counted = counts(&node, start + time);
+    let used = (used_ms(&pid) - before) / start.elapsed().as_secs_f64();
+    let rate = f64::from(counted) / start.elapsed().as_secs_f64();
+    assert!((0.8..1.2).contains(&rate), "{rate} counts a second are not what was to be measured");
+    node.stop();
+    used
+}
+
+/// Drops every frame.
+struct Nothing;
+
+impl FrameSink for Nothing {
+    fn deliver(&self, _: Frame) {}
+}
+
+impl StatusSink for Nothing {
+    fn status(&self, _: &CameraId, _: StreamStatus) {}
+}
+
+fn decode_alone(url: &str, seconds: u64) -> f64 {
+    let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
+    let child = program.args([DECODE, url, &seconds.to_string(), "thin"]).stdout(Stdio::piped()).spawn();
+    let output = child.and_then(std::process::Child::wait_with_output).expect("it runs");
+    assert!(output.status.success(), "decoding failed");
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
+}
+
+/// Prints the milliseconds of processor time that decoding takes a second.
+fn decode(address: &str, time: Duration, thin: bool) {
+    gatehouse_capture::init().expect("GStreamer starts");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let options = StreamOptions {
+        camera: CameraId::new("plaza"),
+        source: Source::Rtsp(address.to_owned()),
+        login: None,
+        transport: Transport::Tcp,
+        latency: Duration::from_millis(100),
+        enough_every: thin.then_some(Duration::from_secs(1)),
+        privacy: Vec::new(),
+    };
+    let sink = Arc::new(Nothing);
+    let mut cameras = Cameras::default();
+    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink).expect("it starts"));
+    std::thread::sleep(Duration::from_secs(6));
+    let (before, start) = (used_ms("self"), Instant::now());
+    std::thread::sleep(time);
+    println!("{:.1}", (used_ms("self") - before) / start.elapsed().as_secs_f64());
+    cameras.stop(clock.as_ref(), Duration::from_secs(5));
+}

@@ -1,0 +1,129 @@
+"""Fits what a manifest's `[counting]` says of a network to pictures that it was not trained on.
+
+usage: python fit.py --gain NETWORK.onnx SET... [--long-side 768]
+       python fit.py --spread COUNTS.csv... [--coverage 0.9]
+
+`--gain`: a network that is not trained to the end counts too few. Prints what its density has to be multiplied by
+(`export.py --gain`), so that the median picture of the sets, with 20 heads or more, is right. A set is a folder with
+`labels.json` (see pool.py).
+
+`--spread`: from what `gatehouse eval crowd --counts` wrote, prints the narrowest intervals that hold the truth in the wanted
+share of the pictures, apart for pictures that were mostly counted one by one and by density. Fitted on every second picture
+and tried on the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from export import session
+from pool import read_set
+
+FEWEST_HEADS = 20
+#: BGR, as the detector's manifest has them.
+MEAN = np.array([103.53, 116.28, 123.675], np.float32)
+DEVIATION = np.array([57.375, 57.12, 58.395], np.float32)
+FLOORS = np.arange(0.5, 6.1, 0.5)
+EACH = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+ALL = np.arange(0.0, 1.01, 0.05)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One picture: marked and counted people, and the part of the count that was measured as a density."""
+
+    marked: float
+    counted: float
+    by_density: float
+
+
+def people(network: object, picture: np.ndarray, long_side: int) -> float:
+    """The density's sum over a BGR picture."""
+    scale = long_side / max(picture.shape[:2])
+    height, width = (max(8, round(side * scale)) for side in picture.shape[:2])
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    padded = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)
+    padded[:height, :width] = small
+    tensor = ((padded - MEAN) / DEVIATION).transpose(2, 0, 1)[None]
+    (density,) = network.run(["density"], {network.get_inputs()[0].name: tensor})
+    return float(density[0, 0, : -(-height // 8), : -(-width // 8)].sum())
+
+
+def gain(network: object, sets: list[Path], long_side: int) -> float:
+    """What the density has to be multiplied by."""
+    ratios = []
+    for folder in sets:
+        for picture in read_set(folder):
+            if len(picture.heads) >= FEWEST_HEADS:
+                counted = people(network, cv2.imread(str(picture.path)), long_side)
+                ratios.append(len(picture.heads) / max(counted, 1.0))
+    print(f"{len(ratios)} pictures; truth / count: " + ", ".join(f"{q} % {np.percentile(ratios, q):.2f}" for q in (10, 50, 90)))
+    return float(np.median(ratios))
+
+
+def read_counts(paths: list[Path]) -> list[Counted]:
+    """What `gatehouse eval crowd --counts` wrote."""
+    counts = []
+    for path in paths:
+        with open(path, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                counted = float(row["counted"])
+                part = float(row["share_by_density"])
+                counts.append(Counted(float(row["marked"]), counted, counted * part))
+    return counts
+
+
+def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float, float]:
+    """floor, each, all of the narrowest intervals that hold so many, and their mean half width."""
+    errors = np.array([abs(c.marked - c.counted) for c in counts])
+    people = np.array([c.counted for c in counts])
+    best = None
+    for floor, each, whole in itertools.product(FLOORS, EACH, ALL):
+        half = np.sqrt(floor**2 + each * people + (whole * people) ** 2)
+        if np.mean(errors <= half + 0.05) >= coverage and (best is None or half.mean() < best[3]):
+            best = (float(floor), float(each), float(whole), float(half.mean()))
+    if best is None:
+        raise SystemExit("fit: no interval holds so many")
+    return best
+
+
+def held(counts: list[Counted], fitted: tuple[float, float, float, float]) -> float:
+    """The share of counts whose interval holds the truth."""
+    floor, each, whole, _ = fitted
+    half = [np.sqrt(floor**2 + each * c.counted + (whole * c.counted) ** 2) for c in counts]
+    return float(np.mean([abs(c.marked - c.counted) <= h + 0.05 for c, h in zip(counts, half, strict=True)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--gain", type=Path, metavar="NETWORK", help="fit the density's gain")
+    what.add_argument("--spread", action="store_true", help="fit the intervals")
+    parser.add_argument("files", type=Path, nargs="+", help="sets, or files of counts")
+    parser.add_argument("--long-side", type=int, default=768)
+    parser.add_argument("--coverage", type=float, default=0.9)
+    args = parser.parse_args()
+    if args.gain:
+        print(f"gain {gain(session(str(args.gain)), args.files, args.long_side):.3f}")
+        return
+    counts = read_counts(args.files)
+    by_density = [c for c in counts if c.by_density >= c.counted / 2 and c.counted > 0]
+    one_by_one = [c for c in counts if c.by_density < c.counted / 2 or c.counted == 0]
+    for name, some in (("one_by_one", one_by_one), ("by_density", by_density)):
+        fitted = spread(some[::2], args.coverage)
+        print(
+            f"{name} = {{ floor = {fitted[0]:.1f}, each = {fitted[1]}, all = {fitted[2]:.2f} }}"
+            f"  # {len(some)} pictures; holds {held(some[::2], fitted):.2f} of those fitted, {held(some[1::2], fitted):.2f} of the others"
+        )
+    print(f"most_people = {max(c.counted for c in counts):.0f}")
+
+
+if __name__ == "__main__":
+    main()
