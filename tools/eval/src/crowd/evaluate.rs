@@ -50,7 +50,7 @@ pub fn evaluate_crowd(
     let marks = marks::read(folder)?;
     let detector = manifest(registry, &options.detector)?;
     let load = |threads: usize| -> Result<PersonDetector, EvalError> {
-        let session = SessionOptions { intra_threads: threads, ..SessionOptions::default() };
+        let session = SessionOptions { intra_threads: threads };
         Ok(PersonDetector::load(registry, &options.detector, &session)?)
     };
     let examples = Examples::default();
