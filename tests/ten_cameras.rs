@@ -24,6 +24,8 @@ fn dead_cameras_cost_the_others_nothing() {
         fps: 10,
         bitrate_kbps: 500,
         max_seconds: 4,
+        // Too seldom for key frames alone: every frame is decoded.
+        gop_seconds: 2.0,
         ..MountConfig::new(format!("cam-{i}"), Scene::Pattern("smpte".into()))
     };
     let mounts = (0..5).map(mount).collect();
