@@ -1,6 +1,8 @@
 //! A crowd camera through the whole path: RTSP in, counts on a zenoh bus out.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
@@ -10,6 +12,13 @@ use gatehouse_testing::PATIENCE;
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+
+/// Counts that follow each other need the machine's cores: one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A plaza with 3 to 8 pedestrians, from a fixed camera.
 fn plaza() -> Sim {
@@ -54,6 +63,7 @@ fn density(node: &Node, what: &str, mut wanted: impl FnMut(&DensityEvent) -> boo
 
 #[test]
 fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
+    let _alone = alone();
     let sim = plaza();
     let site = site(&sim);
     let node = Node::start(&site);
@@ -85,6 +95,7 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
 
 #[test]
 fn what_a_model_sees_in_an_empty_scene_is_left_out() {
+    let _alone = alone();
     let sim = plaza();
     // The same people all the time, as those on a poster are; after five seconds they are no people for standing still.
     sim.inject("plaza", Fault::Freeze).expect("it can freeze");
@@ -114,6 +125,7 @@ impl Drop for RollUpRun {
 
 #[test]
 fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
+    let _alone = alone();
     let sim = plaza();
     let url = sim.url("plaza");
     let cameras = format!(
@@ -174,6 +186,7 @@ fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
 
 #[test]
 fn a_camera_that_does_not_look_where_its_zones_were_drawn_says_so() {
+    let _alone = alone();
     let sim = plaza();
     let site = site(&sim);
     let asked = site.run("view", &["plaza"]);
