@@ -35,9 +35,8 @@ const DECODE: &str = "--decode";
 
 fn main() {
     let mut arguments = std::env::args().skip_while(|argument| argument != DECODE).skip(1);
-    if let (Some(address), Some(seconds), Some(thin)) = (arguments.next(), arguments.next(), arguments.next()) {
-        let seconds = Duration::from_secs(seconds.parse().expect("a number"));
-        return decode(&address, seconds, thin == "thin");
+    if let (Some(address), Some(seconds)) = (arguments.next(), arguments.next()) {
+        return decode(&address, Duration::from_secs(seconds.parse().expect("a number")));
     }
     let seconds = std::env::var("GATEHOUSE_BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SECONDS);
     println!(
@@ -141,14 +140,14 @@ impl StatusSink for Nothing {
 
 fn decode_alone(url: &str, seconds: u64) -> f64 {
     let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
-    let child = program.args([DECODE, url, &seconds.to_string(), "thin"]).stdout(Stdio::piped()).spawn();
+    let child = program.args([DECODE, url, &seconds.to_string()]).stdout(Stdio::piped()).spawn();
     let output = child.and_then(std::process::Child::wait_with_output).expect("it runs");
     assert!(output.status.success(), "decoding failed");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
 }
 
 /// Prints the milliseconds of processor time that decoding takes a second.
-fn decode(address: &str, time: Duration, thin: bool) {
+fn decode(address: &str, time: Duration) {
     gatehouse_capture::init().expect("GStreamer starts");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = StreamOptions {
@@ -157,7 +156,7 @@ fn decode(address: &str, time: Duration, thin: bool) {
         login: None,
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
-        enough_every: thin.then_some(Duration::from_secs(1)),
+        enough_every: Some(Duration::from_secs(1)),
         privacy: Vec::new(),
     };
     let sink = Arc::new(Nothing);

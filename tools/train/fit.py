@@ -80,13 +80,18 @@ def read_counts(paths: list[Path]) -> list[Counted]:
     return counts
 
 
+def half_widths(people: np.ndarray, floor: float, each: float, whole: float) -> np.ndarray:
+    """Of the intervals around these counts; as `CountSpread` of the manifest."""
+    return np.sqrt(floor**2 + each * people + (whole * people) ** 2)
+
+
 def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float, float]:
     """floor, each, all of the narrowest intervals that hold so many, and their mean half width."""
     errors = np.array([abs(c.marked - c.counted) for c in counts])
     people = np.array([c.counted for c in counts])
     best = None
     for floor, each, whole in itertools.product(FLOORS, EACH, ALL):
-        half = np.sqrt(floor**2 + each * people + (whole * people) ** 2)
+        half = half_widths(people, floor, each, whole)
         if np.mean(errors <= half + 0.05) >= coverage and (best is None or half.mean() < best[3]):
             best = (float(floor), float(each), float(whole), float(half.mean()))
     if best is None:
@@ -96,9 +101,9 @@ def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float,
 
 def held(counts: list[Counted], fitted: tuple[float, float, float, float]) -> float:
     """The share of counts whose interval holds the truth."""
-    floor, each, whole, _ = fitted
-    half = [np.sqrt(floor**2 + each * c.counted + (whole * c.counted) ** 2) for c in counts]
-    return float(np.mean([abs(c.marked - c.counted) <= h + 0.05 for c, h in zip(counts, half, strict=True)]))
+    errors = np.array([abs(c.marked - c.counted) for c in counts])
+    people = np.array([c.counted for c in counts])
+    return float(np.mean(errors <= half_widths(people, *fitted[:3]) + 0.05))
 
 
 def main() -> None:

@@ -124,10 +124,9 @@ pub struct Head {
 
 #[derive(Debug, Clone, Copy)]
 struct Standing {
-    head: Point,
+    head: Head,
+    /// Where they stand on the ground, normalised.
     at: Point,
-    people: f32,
-    made_out: bool,
 }
 
 impl Crowd {
@@ -246,7 +245,7 @@ impl Crowd {
             self_assessment,
             unchanged_since,
         };
-        self.grid.fill(self.standing.iter().map(|standing| (standing.at, standing.people)));
+        self.grid.fill(self.standing.iter().map(|standing| (standing.at, standing.head.people)));
         let quantised = self.grid.quantised();
         let map = MapEvent {
             camera: self.camera.clone(),
@@ -261,11 +260,7 @@ impl Crowd {
 
     /// Where those are who counted in the last picture.
     pub fn heads(&self) -> impl Iterator<Item = Head> {
-        self.standing.iter().map(|Standing { head, people, made_out, .. }| Head {
-            at: *head,
-            people: *people,
-            made_out: *made_out,
-        })
+        self.standing.iter().map(|standing| standing.head)
     }
 
     /// Those who were made out one by one in the last picture.
@@ -310,16 +305,14 @@ impl Crowd {
         self.standing.clear();
         let made_out = joined.one_by_one.iter().filter(|person| counted(head_of(&person.box_in_frame)));
         self.standing.extend(made_out.map(|person| Standing {
-            head: normalised(head_of(&person.box_in_frame), frame),
+            head: Head { at: normalised(head_of(&person.box_in_frame), frame), people: person.share, made_out: true },
             at: normalised(person.box_in_frame.foot(), frame),
-            people: person.share,
-            made_out: true,
         }));
         let cells = joined.density.cells().filter(|(head, people)| *people > 0.0 && counted(*head));
         self.standing.extend(cells.map(|(head, people)| {
             let head = normalised(head, frame);
             let foot = ground.and_then(|plane| plane.foot_below_head(head)).map(just_inside);
-            Standing { head, at: foot.unwrap_or(head), people, made_out: false }
+            Standing { head: Head { at: head, people, made_out: false }, at: foot.unwrap_or(head) }
         }));
     }
 
@@ -380,8 +373,8 @@ impl Crowd {
 
 fn tally<'a>(standing: impl Iterator<Item = &'a Standing>) -> Tally {
     standing.fold(Tally::default(), |mut tally, standing| {
-        let way = if standing.made_out { &mut tally.one_by_one } else { &mut tally.by_density };
-        *way += f64::from(standing.people);
+        let way = if standing.head.made_out { &mut tally.one_by_one } else { &mut tally.by_density };
+        *way += f64::from(standing.head.people);
         tally
     })
 }

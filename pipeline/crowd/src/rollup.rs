@@ -78,7 +78,7 @@ impl SiteSum {
                 (Some((reason, since)), _) if summed.in_total => {
                     sum.blind.push(BlindCamera { camera: camera(), reason, since })
                 }
-                (None, Some(event)) if summed.in_total => sum.add(event.count, event.interval),
+                (None, Some(event)) if summed.in_total => sum.add(1, event.count, event.interval),
                 _ => {}
             }
             // A scene that is too full for the model is not a place to leave out; where nothing is seen there is no zone.
@@ -131,8 +131,7 @@ impl AreaSum {
             let below = |camera: &str| format!("{site}/{camera}");
             sum.cameras += said.cameras;
             if said.counted > 0 {
-                sum.add(said.count, said.interval);
-                sum.counted += said.counted - 1;
+                sum.add(said.counted, said.count, said.interval);
             }
             let blind = said.blind.iter();
             sum.blind.extend(blind.map(|blind| BlindCamera { camera: below(&blind.camera), ..blind.clone() }));
@@ -159,9 +158,10 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, count: f64, interval: Option<CountInterval>) {
+    // What so many cameras have counted.
+    fn add(&mut self, cameras: u32, count: f64, interval: Option<CountInterval>) {
         self.count += count;
-        self.counted += 1;
+        self.counted += cameras;
         match interval {
             Some(CountInterval { low, high }) => {
                 let sum = self.interval.get_or_insert(CountInterval { low: 0.0, high: 0.0 });

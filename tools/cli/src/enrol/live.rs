@@ -17,6 +17,7 @@ const KEEP: usize = 5;
 const AT_LEAST: usize = 3;
 /// Two pictures of one expression are worth little more than one.
 const APART: Duration = Duration::from_millis(400);
+
 /// Takes pictures until there are enough, or the time is over.
 pub(super) fn portraits(desk: &mut Desk<'_>, gate: &str, within: Duration) -> Result<Vec<Portrait>, Failure> {
     let Some(settings) = desk.site.gates.iter().find(|g| g.id == gate) else {
