@@ -228,6 +228,7 @@ static MODELS: Table = Table {
         &MODELS_FACE_EMBEDDER,
         &MODELS_LIVENESS,
         &MODELS_PERSON_DETECTOR,
+        &MODELS_CROWD_DENSITY,
         &MODELS_MANIFESTS,
         &MODELS_CALIBRATION,
         &MODELS_THREADS,
@@ -262,6 +263,15 @@ pub(crate) static MODELS_PERSON_DETECTOR: Key = Key {
     presence: Presence::Default(r#""crowd""#),
     example: r#""nanodet""#,
     meaning: "Finds people. Used by crowd cameras only.",
+};
+pub(crate) static MODELS_CROWD_DENSITY: Key = Key {
+    name: "crowd_density",
+    kind: Kind::Text(Format::ModelName),
+    presence: Presence::Optional("the person detector's own density, if it has one"),
+    example: r#""csrnet""#,
+    meaning: "A model of its own that measures how dense people stand, where they are too many to be counted one by one. Used by \
+              crowd cameras only. `csrnet` is large and slow, was trained on research data, and must be fetched first: \
+              `make setup WITH=csrnet`.",
 };
 pub(crate) static MODELS_MANIFESTS: Key = Key {
     name: "manifests",

@@ -115,6 +115,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     let face_embedder = t.text(&keys::MODELS_FACE_EMBEDDER, model_name);
     let liveness = t.text(&keys::MODELS_LIVENESS, model_name);
     let person_detector = t.text(&keys::MODELS_PERSON_DETECTOR, model_name);
+    let crowd_density = t.text(&keys::MODELS_CROWD_DENSITY, model_name);
     let manifests = t.texts(&keys::MODELS_MANIFESTS, |text| path_in(folder, text));
     let calibration = t.text(&keys::MODELS_CALIBRATION, |text| path_in(folder, text));
     let threads = t.integer(&keys::MODELS_THREADS);
@@ -125,6 +126,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
         face_embedder: face_embedder?,
         liveness: liveness?,
         person_detector: person_detector?,
+        crowd_density,
         manifests: manifests?,
         calibration,
         threads: threads?,

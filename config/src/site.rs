@@ -125,6 +125,8 @@ pub struct Models {
     pub liveness: String,
     /// Finds people, on crowd cameras only.
     pub person_detector: String,
+    /// Measures densities, on crowd cameras only. `None`: the person detector does.
+    pub crowd_density: Option<String>,
     /// Folders with further manifests.
     pub manifests: Vec<PathBuf>,
     /// A calibration table. `None`: the embedder manifest's.

@@ -66,6 +66,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         face_embedder: "sface".into(),
         liveness: "fr-liveness".into(),
         person_detector: "crowd".into(),
+        crowd_density: None,
         manifests: vec![],
         calibration: None,
         threads: 1,

@@ -56,12 +56,14 @@ pub enum ModelError {
         got: Task,
     },
     /// The file isn't there.
-    #[error("model `{model}`: no file {}; run `make setup`", path.display())]
+    #[error("model `{model}`: no file {}; run `make setup{}`", path.display(), if *opt_in { format!(" WITH={model}") } else { String::new() })]
     Missing {
         /// Name.
         model: String,
         /// Where it should be.
         path: PathBuf,
+        /// Whether it is fetched only where somebody asks for it.
+        opt_in: bool,
     },
     /// The file can't be read.
     #[error("model `{model}`: can't read {}: {source}", path.display())]

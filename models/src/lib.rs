@@ -1,13 +1,14 @@
 //! Models: what is known of them, how they are opened, what goes in and comes out.
 //!
 //! [`Catalogue`] holds the manifests and [`Assets`] the files; a [`Registry`] opens a model by name, and a
-//! [`FaceDetector`], [`FaceEmbedder`], [`LivenessModel`] or [`PersonDetector`] runs it. This is the only crate that names
+//! [`FaceDetector`], [`FaceEmbedder`], [`LivenessModel`] or [`PeopleReader`] runs it. This is the only crate that names
 //! ONNX Runtime. Pictures come in as the decoder's own YUV planes and are never converted whole.
 
 mod align;
 mod assets;
 pub mod calibration;
 mod density;
+mod density_model;
 mod embedding;
 mod error;
 mod interface;
@@ -16,6 +17,7 @@ mod liveness;
 mod manifest;
 mod nanodet;
 mod nms;
+mod people;
 mod photo;
 mod placement;
 mod planes;
@@ -31,6 +33,7 @@ mod yunet;
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
 pub use assets::{Assets, NoAssetsFolder};
 pub use density::DensityMap;
+pub use density_model::DensityModel;
 pub use embedding::Embedding;
 pub use error::{FileMismatch, ModelError, Recovery};
 pub use liveness::{LivenessModel, Surroundings};
@@ -38,8 +41,9 @@ pub use manifest::{
     Catalogue, ColourOrder, Convert, CountSpread, Counting, Dimension, ElementType, HandOver, Input, Layout, Manifest,
     ManifestError, Metric, ModelFile, Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
 };
-pub use nanodet::{PeopleReading, PeopleScene, Person, PersonDetector};
+pub use nanodet::{Person, PersonDetector};
 pub use nms::suppress;
+pub use people::{PeopleReader, PeopleReading, PeopleScene};
 pub use photo::{OwnedI420, PhotoError, PhotoLimits, read_photo};
 pub use placement::{Fit, Placement};
 pub use registry::{Registry, verify};

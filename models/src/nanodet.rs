@@ -4,13 +4,13 @@
 //! At strides 8, 16 and 32 each cell offers a score per class and, for each side of the box, a distribution over the
 //! distance from the cell's centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance.
 
-use gatehouse_picture::{Rect, Size, YuvPicture};
+use gatehouse_picture::{Rect, Size};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
-use crate::density::DensityMap;
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
 use crate::nms::suppress;
+use crate::people::{PeopleReading, PeopleScene};
 use crate::placement::Fit;
 use crate::prepare::Preparation;
 use crate::registry::Registry;
@@ -36,25 +36,6 @@ pub struct Person {
     pub box_in_frame: Rect,
     /// 0–1.
     pub score: f32,
-}
-
-/// A picture to find people in.
-#[derive(Debug, Clone, Copy)]
-pub struct PeopleScene<'a> {
-    /// The picture.
-    pub picture: YuvPicture<'a>,
-    /// How large it is looked at: its longer side in the tensor, in pixels. More finds smaller people; the cost grows with its
-    /// square.
-    pub longer_side_px: usize,
-}
-
-/// What was seen of people in one picture.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PeopleReading {
-    /// Those that were made out one by one, best first.
-    pub people: Vec<Person>,
-    /// All of them, spread; empty if the model has no density head.
-    pub density: DensityMap,
 }
 
 /// Finds people in batches of pictures. Owns its session and buffers; one per worker.

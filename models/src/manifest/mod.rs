@@ -41,6 +41,8 @@ pub enum Task {
     FaceLiveness,
     /// Boxes of people.
     PersonDetection,
+    /// People per cell of a picture.
+    CrowdDensity,
 }
 
 impl std::fmt::Display for Task {
@@ -50,6 +52,7 @@ impl std::fmt::Display for Task {
             Self::FaceEmbedding => "face-embedding",
             Self::FaceLiveness => "face-liveness",
             Self::PersonDetection => "person-detection",
+            Self::CrowdDensity => "crowd-density",
         })
     }
 }
@@ -71,6 +74,9 @@ pub struct Manifest {
     pub licence: String,
     /// What else is to know about the licence.
     pub licence_note: Option<String>,
+    /// Whether it is fetched only where somebody asks for it.
+    #[serde(default)]
+    pub opt_in: bool,
     /// File name of the model card.
     pub card: RelativePath,
     /// The file that is loaded.

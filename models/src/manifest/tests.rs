@@ -51,13 +51,13 @@ fn mistakes_are_named_with_their_line() {
             "licence =",
             "license =",
             "small.toml:5: unknown field `license`, expected one of `name`, `version`, `task`, \
-          `description`, `licence`, `licence_note`, `card`, `file`, `source`, `convert`, `input`, `output`, `threshold`, `calibration`, `counting`",
+          `description`, `licence`, `licence_note`, `opt_in`, `card`, `file`, `source`, `convert`, `input`, `output`, `threshold`, `calibration`, `counting`",
         ),
         (
             "person-detection",
             "person-tracking",
             "small.toml:3: unknown variant `person-tracking`, expected one of \
-          `face-detection`, `face-embedding`, `face-liveness`, `person-detection`",
+          `face-detection`, `face-embedding`, `face-liveness`, `person-detection`, `crowd-density`",
         ),
         (
             "8f23",
@@ -130,10 +130,14 @@ fn a_source_needs_a_member() {
 fn the_manifests_that_ship_are_right() {
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let names: Vec<&str> = catalogue.iter().map(|manifest| manifest.name.as_str()).collect();
-    assert_eq!(names, ["crowd", "fr-liveness", "nanodet", "sface", "yunet"]);
+    assert_eq!(names, ["crowd", "csrnet", "fr-liveness", "nanodet", "sface", "yunet"]);
     for manifest in catalogue.iter() {
         assert!(!manifest.sources.is_empty(), "{} can't be fetched", manifest.name);
-        assert!(manifest.threshold.is_some(), "{} has no threshold", manifest.name);
+        let is_measured = match manifest.task {
+            Task::CrowdDensity => manifest.counting.is_some(),
+            _ => manifest.threshold.is_some(),
+        };
+        assert!(is_measured, "{}: nothing says how good it is", manifest.name);
     }
 }
 

@@ -7,7 +7,7 @@ use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAs
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_core::{CameraId, LineId};
-use gatehouse_models::{Counting, DensityMap, PeopleReading, Person};
+use gatehouse_models::{Counting, DensityMap, PeopleReader, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 
 use crate::empty::EmptyScene;
@@ -40,21 +40,30 @@ pub struct CrowdOptions {
     pub map_columns: u16,
     /// Rows of the grid.
     pub map_rows: u16,
-    /// Longer side of the picture that the model sees, in pixels.
+    /// Longer side of the picture as the model sees it that finds people, in pixels.
     pub detail_px: usize,
+    /// The same of the one that measures the density.
+    pub density_px: usize,
     /// Score from which on a detection counts as a person.
     pub min_score: f32,
     /// Whether pictures follow each other, as a camera's do. One that stands by itself is counted by itself.
     pub follows: bool,
 }
 
-/// A model that counts.
+/// What counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrowdModel {
-    /// Its name and version.
+    /// Name and version of each model.
     pub name: String,
     /// What was measured of it.
     pub counting: Option<Counting>,
+}
+
+impl CrowdModel {
+    /// That which reads a camera's pictures.
+    pub fn of(reader: &PeopleReader) -> Self {
+        Self { name: reader.name(), counting: reader.counting().cloned() }
+    }
 }
 
 /// What a model saw in a picture, and what else is known of it.
@@ -299,7 +308,7 @@ impl Crowd {
         let counting = self.model.counting.as_ref().filter(|_| sound);
         let hand_over = counting.and_then(|counting| counting.hand_over.as_ref());
         let people = people.iter().copied();
-        let joined = self.joiner.join(people, &self.density, hand_over, frame, self.options.detail_px);
+        let joined = self.joiner.join(people, &self.density, hand_over, frame, self.options.density_px);
         let ground = self.ground.as_ref();
         let counted = |head: Point| !self.options.excluded.iter().any(|part| part.contains(normalised(head, frame)));
         self.standing.clear();

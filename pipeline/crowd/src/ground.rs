@@ -106,6 +106,20 @@ impl GroundPlane {
         Some(upright.max((0.8 * HEAD_HEIGHT_M * self.focal / depth / self.aspect) as f32))
     }
 
+    /// How long the longer side of a picture of the shape of `frame` must be for the median head to be `head_px` pixels high, in
+    /// pixels. None if there is no ground in the picture.
+    pub fn longer_side_for_heads(&self, head_px: f32, frame: Size) -> Option<usize> {
+        /// Places along each side of the picture.
+        const PLACES: usize = 24;
+        let middle = |i: usize| (i as f32 + 0.5) / PLACES as f32;
+        let places = (0..PLACES * PLACES).map(|i| Point { x: middle(i % PLACES), y: middle(i / PLACES) });
+        let mut heights: Vec<f32> = places.filter_map(|head| self.head_height(head)).collect();
+        heights.sort_by(f32::total_cmp);
+        let median = *heights.get(heights.len() / 2)?;
+        let longer = frame.width.max(frame.height) as f32 / frame.height as f32;
+        Some((head_px / median * longer).round() as usize)
+    }
+
     /// Ground that a zone covers, in square metres.
     ///
     /// # Errors
@@ -238,6 +252,20 @@ mod tests {
         let foot = level.foot_below_head(head).expect("below the horizon");
         let [x, y] = level.ground_at(foot).expect("ground");
         assert!(x.abs() < 1e-6 && (y - depth).abs() < 1e-3, "({x}, {y})");
+    }
+
+    #[test]
+    fn a_picture_is_as_large_as_its_heads_must_be() {
+        // From straight above all heads are equally high: 0.8 · 0.23 m of 20 m less their height, across 90°.
+        let down = mounting(10.0, 90.0, 90.0);
+        let across: f64 = 0.8 * 0.23 / (2.0 * (10.0 - 1.55));
+        let expected = (12.0 / across).round() as usize;
+        let px = down.longer_side_for_heads(12.0, FRAME).expect("all ground");
+        assert!(px.abs_diff(expected) <= 2, "{px} instead of {expected}");
+        let twice = down.longer_side_for_heads(24.0, FRAME).expect("all ground");
+        assert!(twice.abs_diff(2 * px) <= 2, "{twice} instead of twice {px}");
+        // Above all heads it looks up, and sees none.
+        assert_eq!(mounting(10.0, -60.0, 40.0).longer_side_for_heads(12.0, FRAME), None);
     }
 
     #[test]

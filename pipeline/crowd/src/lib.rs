@@ -26,8 +26,8 @@
 //!
 //! ```
 //! # use gatehouse_crowd::CrowdModel;
-//! fn with(detector: &gatehouse_models::PersonDetector) -> CrowdModel {
-//!     CrowdModel { name: detector.manifest().name.clone(), counting: detector.manifest().counting.clone() }
+//! fn with(reader: &gatehouse_models::PeopleReader) -> CrowdModel {
+//!     CrowdModel { name: reader.name(), counting: reader.counting().cloned() }
 //! }
 //! ```
 //!

@@ -7,8 +7,8 @@ use gatehouse_core::{CameraId, LineId, ZoneId};
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
-use gatehouse_crowd::{CrowdModel, CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
-use gatehouse_models::Manifest;
+use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_models::PeopleReader;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 
 use crate::NodeError;
@@ -55,14 +55,22 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
         map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
         detail_px: camera.detail_px,
+        // As the person detector sees them; the wiring knows better where the density has a model of its own.
+        density_px: camera.detail_px,
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
     })
 }
 
-/// What a camera's counts say of the model that made them.
-pub fn model(manifest: &Manifest) -> CrowdModel {
-    CrowdModel { name: format!("{} {}", manifest.name, manifest.version), counting: manifest.counting.clone() }
+/// Longer side of a camera's pictures as the model sees them that measures the density, in pixels: so that heads have the size which
+/// that model wants, where the camera's ground is known; else as the person detector sees them.
+pub fn density_px(camera: &config::CrowdCamera, reader: &PeopleReader) -> usize {
+    /// As `detail_px` may be.
+    const LEAST_PX: usize = 256;
+    const MOST_PX: usize = 2048;
+    let plane = camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), COMMON).ok());
+    let wanted = plane.zip(reader.head_px()).and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, COMMON));
+    wanted.map_or(camera.detail_px, |px| px.clamp(LEAST_PX, MOST_PX))
 }
 
 /// How a camera's counts are summed up with those of the others.

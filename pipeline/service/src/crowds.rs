@@ -14,7 +14,7 @@ use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, Thumbnail, ViewCheck};
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
-use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
+use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
 
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
@@ -26,6 +26,7 @@ use crate::views::Views;
 pub(crate) struct CrowdLine {
     camera: CameraId,
     detail_px: usize,
+    density_px: usize,
     state: Mutex<(Crowd, Option<Preview>)>,
     scene: Mutex<Scene>,
     /// A picture is on its way to be counted.
@@ -43,6 +44,7 @@ struct Scene {
 /// What else there is to a line.
 pub(crate) struct LineOptions {
     pub(crate) detail_px: usize,
+    pub(crate) density_px: usize,
     pub(crate) preview: Option<Preview>,
     pub(crate) skip_unchanged: bool,
     /// The view that its zones were drawn on, if it was learnt before.
@@ -56,6 +58,7 @@ impl CrowdLine {
         Arc::new(Self {
             camera,
             detail_px: options.detail_px,
+            density_px: options.density_px,
             state: Mutex::new((crowd, options.preview)),
             scene: Mutex::new(Scene { change, view }),
             on_its_way: AtomicBool::new(false),
@@ -80,7 +83,11 @@ pub(crate) struct CountJob {
 
 impl CountJob {
     fn scene(&self) -> PeopleScene<'_> {
-        PeopleScene { picture: self.frame.picture(), longer_side_px: self.line.detail_px }
+        PeopleScene {
+            picture: self.frame.picture(),
+            longer_side_px: self.line.detail_px,
+            density_side_px: self.line.density_px,
+        }
     }
 }
 
@@ -153,9 +160,9 @@ impl FrameSink for CrowdSink {
     }
 }
 
-/// Runs the person detector until its batcher is closed, and counts.
+/// Runs the models until their batcher is closed, and counts.
 pub(crate) fn count(
-    mut detector: PersonDetector,
+    mut reader: PeopleReader,
     batcher: &Batcher<CountJob>,
     clock: &dyn Clock,
     outbound: &Outbound,
@@ -167,9 +174,9 @@ pub(crate) fn count(
     let mut readings: Vec<PeopleReading> = Vec::new();
     while batcher.collect(&mut batch) {
         let scenes: Vec<_> = batch.iter().map(CountJob::scene).collect();
-        if let Err(e) = detector.detect(&scenes, LEAST_SCORE, &mut readings) {
+        if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
             if let Some(times) = failures.count(clock.monotonic()) {
-                tracing::error!(times, "frames of crowd cameras are dropped, person detection failed: {e}");
+                tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
             }
             continue;
         }

@@ -10,10 +10,10 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
-use gatehouse_crowd::Crowd;
 use gatehouse_crowd::preview::Preview;
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions};
 use gatehouse_models::{
-    FaceDetector, FaceEmbedder, LivenessModel, PersonDetector, Registry, SessionOptions, TemplateProtection,
+    FaceDetector, FaceEmbedder, LivenessModel, PeopleReader, Registry, SessionOptions, TemplateProtection,
 };
 use gatehouse_store::{Actor, Store};
 
@@ -36,7 +36,7 @@ pub(crate) struct Models {
     /// For gates, where there are any.
     pub(crate) face: Option<FaceModels>,
     /// For crowd cameras, where there are any.
-    pub(crate) person: Option<PersonDetector>,
+    pub(crate) people: Option<PeopleReader>,
 }
 
 /// What gates need.
@@ -51,7 +51,7 @@ impl Models {
     /// Loads what the site's cameras need, and nothing else: a site of crowd cameras loads no face model.
     pub(crate) fn load(site: &Site, registry: &Registry) -> Result<Self, NodeError> {
         let options = SessionOptions { intra_threads: site.models.threads };
-        let mut models = Self { face: None, person: None };
+        let mut models = Self { face: None, people: None };
         if !site.gates.is_empty() {
             let asks = site.gates.iter().any(|gate| gate.liveness != config::Liveness::Off);
             models.face = Some(FaceModels {
@@ -61,7 +61,8 @@ impl Models {
             });
         }
         if !site.crowds.is_empty() {
-            models.person = Some(PersonDetector::load(registry, &site.models.person_detector, &options)?);
+            let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
+            models.people = Some(PeopleReader::load(registry, detector, density, &options)?);
         }
         Ok(models)
     }
@@ -102,8 +103,8 @@ impl Wiring {
         if let Some(models) = models.face {
             wiring.gates(models, ends, workers)?;
         }
-        if let Some(detector) = models.person {
-            wiring.crowds(detector, ends, workers)?;
+        if let Some(reader) = models.people {
+            wiring.crowds(reader, ends, workers)?;
         }
         Ok(wiring)
     }
@@ -164,19 +165,21 @@ impl Wiring {
         workers.spawn("code-read", move || reader.run(&codes))
     }
 
-    fn crowds(&mut self, detector: PersonDetector, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+    fn crowds(&mut self, reader: PeopleReader, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
         let batcher = self.batcher(ends);
-        let manifest = detector.manifest();
-        let model = crowd_rules::model(manifest);
+        let model = CrowdModel::of(&reader);
         let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
-            let mut crowd = Crowd::new(id.clone(), model.clone(), crowd_rules::options(&id, camera)?);
+            let density_px = crowd_rules::density_px(camera, &reader);
+            let options = CrowdOptions { density_px, ..crowd_rules::options(&id, camera)? };
+            let mut crowd = Crowd::new(id.clone(), model.clone(), options);
             if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
                 crowd.know_empty_scene(empty);
             }
             let line = LineOptions {
                 detail_px: camera.detail_px,
+                density_px,
                 preview: camera.preview.then(Preview::new),
                 skip_unchanged: camera.skip_unchanged,
                 reference: views.read(&id),
@@ -197,7 +200,7 @@ impl Wiring {
         }
         let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
         workers.spawn("people-count", move || {
-            crowds::count(detector, &batcher, clock.as_ref(), &outbound, &view, &views);
+            crowds::count(reader, &batcher, clock.as_ref(), &outbound, &view, &views);
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `gatehouse doctor`: is everything there, in which version, and what runs the models?
 
 use clap::Args;
-use gatehouse_models::{Assets, Catalogue, PINNED_VERSION, Registry, verify};
+use gatehouse_models::{Assets, Catalogue, ModelError, PINNED_VERSION, Registry, verify};
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -76,6 +76,8 @@ fn models(report: &mut Report, assets: Assets) -> Result<(), Failure> {
             Ok(_) => {
                 report.good(&manifest.name, &format!("{}, the file is the one of its manifest", manifest.version))?
             }
+            // Whoever doesn't use it misses nothing.
+            Err(ModelError::Missing { opt_in: true, .. }) => {}
             Err(e) => report.bad(&manifest.name, &e.to_string())?,
         }
     }

@@ -114,6 +114,12 @@ struct CrowdArgs {
     /// The person detector
     #[arg(long, value_name = "MODEL", default_value = "crowd")]
     detector: String,
+    /// A density model of its own, as `crowd_density` in a site's file
+    #[arg(long, value_name = "MODEL")]
+    density: Option<String>,
+    /// The longer side of the pictures as that model sees them; if left out, as `--detail-px`
+    #[arg(long, value_name = "PIXELS", requires = "density", value_parser = clap::value_parser!(u16).range(256..=2048))]
+    density_px: Option<u16>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -214,6 +220,8 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
     let options = CrowdEvalOptions {
         dataset: common.dataset(&args.dir),
         detector: args.detector.clone(),
+        density: args.density.clone(),
+        density_px: args.density_px.unwrap_or(args.detail_px).into(),
         detail_px: args.detail_px.into(),
         min_score: args.min_score,
         analyse_fps: args.analyse_fps,

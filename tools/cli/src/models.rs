@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gatehouse_models::{Assets, Catalogue, verify};
+use gatehouse_models::{Assets, Catalogue, ModelError, verify};
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -11,7 +11,7 @@ use crate::print;
 /// List the models and check their files
 ///
 /// Every model's file is checked against the SHA-256 in its manifest. Exits with 4 if one is missing or altered. Files are
-/// fetched by `make setup`.
+/// fetched by `make setup`; those that are large or have a licence to settle first only by `make setup WITH=MODEL`.
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
     /// A folder with further manifests; may be given several times
@@ -29,6 +29,9 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
     for manifest in catalogue.iter() {
         let state = match verify(&catalogue, &assets, &manifest.name) {
             Ok(path) => format!("in order: {}", path.display()),
+            Err(ModelError::Missing { opt_in: true, model, .. }) => {
+                format!("not fetched, since nobody asked for it: make setup WITH={model}")
+            }
             Err(e) => {
                 wrong += 1;
                 format!("NOT USABLE: {e}")
@@ -36,6 +39,9 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
         };
         print::line(&format!("{} {} ({}, {})", manifest.name, manifest.version, manifest.task, manifest.licence))?;
         print::line(&format!("    {}", manifest.description))?;
+        if let Some(note) = manifest.licence_note.as_deref().filter(|_| manifest.opt_in) {
+            print::line(&format!("    {note}"))?;
+        }
         if let Some(t) = &manifest.threshold {
             print::line(&format!("    threshold {} on {}: {}", t.value, t.dataset, t.error))?;
         }

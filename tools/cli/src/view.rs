@@ -9,8 +9,8 @@ use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_crowd::LEAST_SCORE;
 use gatehouse_crowd::empty::EmptySceneWatch;
-use gatehouse_models::{Assets, PeopleScene, PersonDetector, SessionOptions};
-use gatehouse_service::{Views, crowd_model, open_registry, stream};
+use gatehouse_models::{Assets, PeopleReader, PeopleScene, SessionOptions};
+use gatehouse_service::{Views, density_px, open_registry, stream};
 
 use crate::camera::{self, Enough};
 use crate::exit::{self, Exit, Failure};
@@ -79,16 +79,18 @@ fn look_at_empty_scene(
     let camera = CameraId::new(&settings.id);
     let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
     let registry = open_registry(assets, &site.models.manifests).map_err(|e| Failure::new(exit::of_node(&e), e))?;
-    let mut detector = PersonDetector::load(&registry, &site.models.person_detector, &SessionOptions::default())?;
+    let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
+    let mut reader = PeopleReader::load(&registry, detector, density, &SessionOptions::default())?;
+    let density_side_px = density_px(settings, &reader);
     let options = stream(&camera, &settings.stream).map_err(|e| Failure::new(exit::of_node(&e), e))?;
-    let mut watch = EmptySceneWatch::new(crowd_model(detector.manifest()).name, settings.detail_px);
+    let mut watch = EmptySceneWatch::new(reader.name(), settings.detail_px);
     let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
     camera::watch(options, within, |frame| {
         let picture = frame.picture();
         // A black picture is empty of everything. One that stands still may well be of an empty place.
         if check.judge(&picture, frame.times.arrival) != PictureVerdict::Dark {
-            let scene = PeopleScene { picture, longer_side_px: settings.detail_px };
-            detector.detect(&[scene], LEAST_SCORE, &mut readings)?;
+            let scene = PeopleScene { picture, longer_side_px: settings.detail_px, density_side_px };
+            reader.read(&[scene], LEAST_SCORE, &mut readings)?;
             readings.iter().for_each(|reading| watch.look(reading, picture.size()));
         }
         Ok(Enough::No)

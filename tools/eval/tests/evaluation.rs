@@ -210,6 +210,8 @@ fn counted_by(detector: &str) -> CrowdEvalOptions {
     CrowdEvalOptions {
         dataset: "pictures".to_owned(),
         detector: detector.to_owned(),
+        density: None,
+        density_px: 768,
         detail_px: 768,
         min_score: 0.5,
         analyse_fps: 2.0,

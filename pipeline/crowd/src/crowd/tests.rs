@@ -44,6 +44,7 @@ fn options(follows: bool) -> CrowdOptions {
         map_columns: 8,
         map_rows: 4,
         detail_px: 500,
+        density_px: 500,
         min_score: 0.5,
         follows,
     }
@@ -62,6 +63,7 @@ fn with_density() -> CrowdModel {
         one_by_one: spread(1.0, 0.0),
         by_density: spread(0.0, 0.2),
         hand_over: Some(HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 2.0], square_px: 80 }),
+        head_px: None,
         most_people: 1000.0,
     };
     CrowdModel { name: "crowd".into(), counting: Some(counting) }

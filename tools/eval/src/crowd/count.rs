@@ -6,7 +6,7 @@ use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
-use gatehouse_models::{PeopleReading, PeopleScene, PersonDetector};
+use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
 use gatehouse_picture::{Rect, YuvPicture};
 
 use super::boxes::BoxTally;
@@ -26,9 +26,7 @@ pub(super) struct Counter<'o> {
 
 impl<'o> Counter<'o> {
     /// `follows`: whether its pictures follow each other.
-    pub(super) fn new(detector: &PersonDetector, options: &'o CrowdEvalOptions, follows: bool) -> Self {
-        let manifest = detector.manifest();
-        let model = CrowdModel { name: manifest.name.clone(), counting: manifest.counting.clone() };
+    pub(super) fn new(reader: &PeopleReader, options: &'o CrowdEvalOptions, follows: bool) -> Self {
         let camera = CrowdOptions {
             zones: Vec::new(),
             excluded: Vec::new(),
@@ -37,26 +35,28 @@ impl<'o> Counter<'o> {
             map_columns: 1,
             map_rows: 1,
             detail_px: options.detail_px,
+            density_px: if reader.has_density_model() { options.density_px } else { options.detail_px },
             min_score: options.min_score,
             follows,
         };
-        let crowd = Crowd::new(CameraId::new("picture"), model, camera);
+        let crowd = Crowd::new(CameraId::new("picture"), CrowdModel::of(reader), camera);
         Self { options, check: PictureCheck::default(), crowd, readings: Vec::new() }
     }
 
     /// Counts the picture of the time `at`; none if nothing can be said yet. It is number `number` of all and called `name`.
     pub(super) fn count(
         &mut self,
-        detector: &mut PersonDetector,
+        reader: &mut PeopleReader,
         picture: YuvPicture<'_>,
         at: Duration,
         truth: Option<&Truth>,
         (number, name): (usize, &str),
         examples: &Examples,
     ) -> Result<Option<CountedPicture>, EvalError> {
-        let scene = PeopleScene { picture, longer_side_px: self.options.detail_px };
+        let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
+        let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px };
         self.readings.clear();
-        detector.detect(&[scene], LEAST_SCORE, &mut self.readings)?;
+        reader.read(&[scene], LEAST_SCORE, &mut self.readings)?;
         let reading = self.readings.pop().unwrap_or_default();
         let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
         let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_core::event::SelfAssessment;
-use gatehouse_models::{PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_models::{PeopleReader, PhotoLimits, Registry, SessionOptions, read_photo};
 
 use super::boxes::{BoxErrors, BoxTally};
 use super::count::Counter;
@@ -23,6 +23,10 @@ pub struct CrowdEvalOptions {
     pub dataset: String,
     /// The person detector, by its name in the catalogue.
     pub detector: String,
+    /// A density model of its own; without, the detector's density.
+    pub density: Option<String>,
+    /// Longer side of the pictures as that one sees them, in pixels.
+    pub density_px: usize,
     /// Longer side of the pictures as the detector sees them, in pixels: `detail_px` of a crowd camera.
     pub detail_px: usize,
     /// Score from which on a detection counts: `min_score` of a crowd camera.
@@ -48,10 +52,11 @@ pub fn evaluate_crowd(
     progress: Progress<'_>,
 ) -> Result<CrowdReport, EvalError> {
     let marks = marks::read(folder)?;
-    let detector = manifest(registry, &options.detector)?;
-    let load = |threads: usize| -> Result<PersonDetector, EvalError> {
+    let names = std::iter::once(&options.detector).chain(&options.density);
+    let models = names.map(|name| Ok(manifest(registry, name)?.into())).collect::<Result<_, EvalError>>()?;
+    let load = |threads: usize| -> Result<PeopleReader, EvalError> {
         let session = SessionOptions { intra_threads: threads };
-        Ok(PersonDetector::load(registry, &options.detector, &session)?)
+        Ok(PeopleReader::load(registry, &options.detector, options.density.as_deref(), &session)?)
     };
     let examples = Examples::default();
     let is_sequence = !matches!(marks, Marks::Pictures(_));
@@ -90,7 +95,7 @@ pub fn evaluate_crowd(
             marked: pictures.iter().map(|picture| picture.marked).sum(),
             unreadable,
         },
-        models: vec![detector.into()],
+        models,
         detail_px: options.detail_px,
         min_score: options.min_score,
         sequence,
@@ -117,12 +122,12 @@ fn said(of_itself: SelfAssessment) -> &'static str {
 fn count_pictures(
     marked: &[Marked],
     options: &CrowdEvalOptions,
-    load: impl Fn() -> Result<PersonDetector, EvalError> + Sync,
+    load: impl Fn() -> Result<PeopleReader, EvalError> + Sync,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
     let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
-    let count = |detector: &mut PersonDetector, number: usize| {
+    let count = |reader: &mut PeopleReader, number: usize| {
         let Marked { picture, truth } = &marked[number];
         let photo = match read_photo(picture, &PhotoLimits::default()) {
             Ok(photo) => photo,
@@ -132,11 +137,11 @@ fn count_pictures(
             }
         };
         let name = picture.file_name().unwrap_or_default().to_string_lossy();
-        let mut counter = Counter::new(detector, options, false);
-        counter.count(detector, photo.as_picture(), Duration::ZERO, Some(truth), (number, &name), examples)
+        let mut counter = Counter::new(reader, options, false);
+        counter.count(reader, photo.as_picture(), Duration::ZERO, Some(truth), (number, &name), examples)
     };
-    let counted = spread(&paths, options.threads, progress, load, |detector, start, batch| {
-        (start..start + batch.len()).map(|number| count(detector, number)).collect()
+    let counted = spread(&paths, options.threads, progress, load, |reader, start, batch| {
+        (start..start + batch.len()).map(|number| count(reader, number)).collect()
     })?;
     let pictures: Vec<_> = counted.into_iter().flatten().collect();
     Ok(Counted { unreadable: paths.len() - pictures.len(), pictures })

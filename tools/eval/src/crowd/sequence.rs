@@ -8,7 +8,7 @@ use gatehouse_capture::VideoFile;
 use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Monotonic;
 use gatehouse_crowd::MOST_APART;
-use gatehouse_models::{PersonDetector, PhotoLimits, read_photo};
+use gatehouse_models::{PeopleReader, PhotoLimits, read_photo};
 use serde::Serialize;
 
 use super::count::Counter;
@@ -41,15 +41,15 @@ pub(super) struct Counted {
 /// Looks at frames at the camera's rate.
 struct Watch<'a> {
     counter: Counter<'a>,
-    detector: PersonDetector,
+    reader: PeopleReader,
     limit: RateLimit,
     examples: &'a Examples,
 }
 
 impl<'a> Watch<'a> {
-    fn new(detector: PersonDetector, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
+    fn new(reader: PeopleReader, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
         let limit = RateLimit::new(options.analyse_fps);
-        Self { counter: Counter::new(&detector, options, is_followed(options)), detector, limit, examples }
+        Self { counter: Counter::new(&reader, options, is_followed(options)), reader, limit, examples }
     }
 
     fn is_due(&mut self, at: Duration) -> bool {
@@ -65,12 +65,12 @@ pub(super) fn is_followed(options: &CrowdEvalOptions) -> bool {
 pub(super) fn count_frames(
     frames: &BTreeMap<u32, Marked>,
     per_second: f64,
-    detector: PersonDetector,
+    reader: PeopleReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
-    let mut watch = Watch::new(detector, options, examples);
+    let mut watch = Watch::new(reader, options, examples);
     let mut counted = Counted::default();
     for (done, (number, Marked { picture, truth })) in frames.iter().enumerate() {
         let at = Duration::from_secs_f64(f64::from(number - 1) / per_second);
@@ -78,10 +78,10 @@ pub(super) fn count_frames(
             match read_photo(picture, &PhotoLimits::default()) {
                 Ok(photo) => {
                     let name = picture.file_name().unwrap_or_default().to_string_lossy();
-                    let Watch { counter, detector, examples, .. } = &mut watch;
+                    let Watch { counter, reader, examples, .. } = &mut watch;
                     let called = (done, name.as_ref());
                     counted.pictures.extend(counter.count(
-                        detector,
+                        reader,
                         photo.as_picture(),
                         at,
                         Some(truth),
@@ -104,13 +104,13 @@ pub(super) fn count_frames(
 pub(super) fn count_video(
     video: &Path,
     (frames, all): (&BTreeMap<u32, Truth>, bool),
-    detector: PersonDetector,
+    reader: PeopleReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
     gatehouse_capture::init()?;
-    let mut watch = Watch::new(detector, options, examples);
+    let mut watch = Watch::new(reader, options, examples);
     let mut counted = Counted::default();
     let nobody = Truth { heads: Vec::new(), boxes: Some(Vec::new()) };
     let last = frames.keys().next_back().copied().unwrap_or(0);
@@ -121,11 +121,11 @@ pub(super) fn count_video(
         let truth = frames.get(&number).or(all.then_some(&nobody));
         let is_due = watch.is_due(frame.at);
         if is_due || (!all && truth.is_some()) {
-            let Watch { counter, detector, examples, .. } = &mut watch;
+            let Watch { counter, reader, examples, .. } = &mut watch;
             let name = format!("frame {number}");
             let called = (number as usize, name.as_str());
             let picture = frame.picture.picture();
-            counted.pictures.extend(counter.count(detector, picture, frame.at, truth, called, examples)?);
+            counted.pictures.extend(counter.count(reader, picture, frame.at, truth, called, examples)?);
         }
         progress(number as usize, last.max(number) as usize);
         if !all && number >= last {
