@@ -90,7 +90,7 @@ fn inference_alone(model: &str) -> f64 {
     let wide = picture.part(0, 0, gatehouse_picture::Size { height, ..size }).expect("a part of it");
     let mut readings = Vec::new();
     let mut run = || {
-        let scene = PeopleScene { picture: wide, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX };
+        let scene = PeopleScene { picture: wide, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
         detector.detect(&[scene], 0.15, &mut readings).expect("it detects");
     };
     run();

@@ -50,7 +50,8 @@ fn detect_people(bencher: Bencher, longer_side_px: usize) {
     let mut detector =
         PersonDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("run `make setup`");
     let frame = frame(1280, 720);
-    let scene = PeopleScene { picture: frame.as_picture(), longer_side_px, density_side_px: longer_side_px };
+    let scene =
+        PeopleScene { picture: frame.as_picture(), longer_side_px, density_side_px: longer_side_px, tiles: &[] };
     let mut found = Vec::new();
     bencher.bench_local(|| detector.detect(&[scene], 0.5, black_box(&mut found)));
 }

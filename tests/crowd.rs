@@ -94,6 +94,31 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
 }
 
 #[test]
+fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
+    let _alone = alone();
+    let sim = plaza();
+    sim.inject("plaza", Fault::Freeze).expect("it can freeze");
+    let site = site(&sim);
+    let node = Node::start(&site);
+    let mut counted = None;
+    let unchanged = density(&node, "a count of the picture before", |density| {
+        if density.unchanged_since.is_none() {
+            counted = Some(density.clone());
+        }
+        density.unchanged_since.is_some()
+    });
+    let counted = counted.expect("a count that the other refers to");
+    assert_eq!(unchanged.unchanged_since, Some(counted.capture_time.at));
+    assert!(unchanged.capture_time.at > counted.capture_time.at);
+    assert_eq!((unchanged.count, unchanged.interval, unchanged.zones), (counted.count, counted.interval, counted.zones));
+    // No camera gives the very same picture for five seconds.
+    let frozen = density(&node, "a frozen picture", |density| density.self_assessment == SelfAssessment::NoPicture);
+    assert_eq!((frozen.count, frozen.unchanged_since), (0.0, None));
+    node.stop();
+    sim.stop().expect("it stops");
+}
+
+#[test]
 fn what_a_model_sees_in_an_empty_scene_is_left_out() {
     let _alone = alone();
     let sim = plaza();

@@ -15,6 +15,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
     let camera = camera(t, cameras);
     let analyse_fps = t.number(&keys::CROWD_ANALYSE_FPS);
     let detail_px = t.integer(&keys::DETAIL_PX);
+    let tiles = t.integer(&keys::TILES);
     let min_score = t.number(&keys::MIN_SCORE).map(|score| score as f32);
     let map_columns = t.integer(&keys::MAP_COLUMNS);
     let map_rows = t.integer(&keys::MAP_ROWS);
@@ -37,6 +38,7 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
         stream,
         analyse_fps: analyse_fps?,
         detail_px: detail_px?,
+        tiles: tiles?,
         min_score: min_score?,
         map_columns: map_columns?,
         map_rows: map_rows?,

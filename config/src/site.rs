@@ -265,6 +265,8 @@ pub struct CrowdCamera {
     pub analyse_fps: f64,
     /// Longer side of the picture when people are looked for in it, in pixels, 256 to 2048.
     pub detail_px: usize,
+    /// Parts that are looked at again, larger, where people are small: at most so many, 0 to 16.
+    pub tiles: usize,
     /// Least score of the person detector that counts, 0.05 to 0.95.
     pub min_score: f32,
     /// Columns of the density map, 4 to 128.

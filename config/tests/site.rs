@@ -103,6 +103,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         stream: crowds[0].stream.clone(),
         analyse_fps: 2.0,
         detail_px: 768,
+        tiles: 0,
         min_score: 0.5,
         map_columns: 32,
         map_rows: 18,

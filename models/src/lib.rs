@@ -28,6 +28,7 @@ mod search;
 mod session;
 mod sface;
 mod template;
+mod tile;
 mod yunet;
 
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
@@ -52,4 +53,5 @@ pub use search::{Found, Gallery, Match};
 pub use session::{Provider, SessionOptions};
 pub use sface::FaceEmbedder;
 pub use template::{Template, TemplateProtection};
+pub use tile::{SMALL_PX, Tile};
 pub use yunet::{Face, FaceDetector};

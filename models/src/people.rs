@@ -10,6 +10,7 @@ use crate::manifest::Counting;
 use crate::nanodet::{Person, PersonDetector};
 use crate::registry::Registry;
 use crate::session::SessionOptions;
+use crate::tile::{self, Tile};
 
 /// A picture to find people in.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct PeopleScene<'a> {
     pub longer_side_px: usize,
     /// The same for a density model of its own; without one it means nothing.
     pub density_side_px: usize,
+    /// Parts in which people are looked for again, larger. One that isn't in the picture is left out.
+    pub tiles: &'a [Tile],
 }
 
 /// What was seen of people in one picture.
@@ -38,6 +41,8 @@ pub struct PeopleReader {
     detector: PersonDetector,
     density: Option<DensityModel>,
     maps: Vec<DensityMap>,
+    /// Of the last scenes and of all their tiles.
+    looks: Vec<PeopleReading>,
 }
 
 impl PeopleReader {
@@ -55,6 +60,7 @@ impl PeopleReader {
             detector: PersonDetector::load(registry, detector, options)?,
             density: density.map(|name| DensityModel::load(registry, name, options)).transpose()?,
             maps: Vec::new(),
+            looks: Vec::new(),
         })
     }
 
@@ -68,12 +74,43 @@ impl PeopleReader {
         min_score: f32,
         readings: &mut Vec<PeopleReading>,
     ) -> Result<(), ModelError> {
-        self.detector.detect(scenes, min_score, readings)?;
+        if scenes.iter().all(|scene| scene.tiles.is_empty()) {
+            self.detector.detect(scenes, min_score, readings)?;
+        } else {
+            self.look_closer(scenes, min_score, readings)?;
+        }
         if let Some(model) = &mut self.density {
             model.measure(scenes.iter().map(|scene| (scene.picture, scene.density_side_px)), &mut self.maps)?;
             for (reading, map) in readings.iter_mut().zip(&mut self.maps) {
                 std::mem::swap(&mut reading.density, map);
             }
+        }
+        Ok(())
+    }
+
+    fn look_closer(
+        &mut self,
+        scenes: &[PeopleScene<'_>],
+        min_score: f32,
+        readings: &mut Vec<PeopleReading>,
+    ) -> Result<(), ModelError> {
+        let tiles: Vec<_> =
+            (0..).zip(scenes).flat_map(|(number, scene)| parts(scene).map(move |part| (number, part))).collect();
+        let larger = tiles.iter().map(|(_, (tile, picture))| PeopleScene {
+            picture: *picture,
+            longer_side_px: tile.longer_side_px,
+            density_side_px: 0,
+            tiles: &[],
+        });
+        let looks: Vec<_> = scenes.iter().copied().chain(larger).collect();
+        self.detector.detect(&looks, min_score, &mut self.looks)?;
+        readings.resize_with(scenes.len(), PeopleReading::default);
+        let (wholes, parts) = self.looks.split_at_mut(scenes.len());
+        for (number, (scene, (whole, reading))) in scenes.iter().zip(wholes.iter_mut().zip(readings)).enumerate() {
+            let of_scene = tiles.iter().zip(&*parts).filter(|((of, _), _)| *of == number);
+            let seen = of_scene.map(|((_, (tile, _)), look)| (*tile, look.people.as_slice()));
+            tile::join(&mut whole.people, scene.longer_side_px, seen, scene.picture.size());
+            std::mem::swap(reading, whole);
         }
         Ok(())
     }
@@ -104,4 +141,9 @@ impl PeopleReader {
     pub fn not_finite(&self) -> u64 {
         self.detector.not_finite() + self.density.as_ref().map_or(0, DensityModel::not_finite)
     }
+}
+
+/// A scene's tiles with their pixels.
+fn parts<'s>(scene: &'s PeopleScene<'_>) -> impl Iterator<Item = (&'s Tile, YuvPicture<'s>)> {
+    scene.tiles.iter().filter_map(|tile| Some((tile, tile.of(&scene.picture)?)))
 }

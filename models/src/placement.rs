@@ -26,7 +26,7 @@ impl Placement {
             Fit::Shrink => x.min(y).min(1.0),
             Fit::Scale => x.min(y),
         };
-        let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most);
+        let even = |side: usize, most: usize| ((side as f64 * scale / 2.0).round() as usize * 2).clamp(2, most / 2 * 2);
         let in_tensor = Size { width: even(frame.width, most.width), height: even(frame.height, most.height) };
         Self { frame, in_tensor }
     }
@@ -93,6 +93,17 @@ mod tests {
             let size = placement.in_tensor();
             prop_assert!(size.width <= TENSOR.width && size.height <= TENSOR.height);
             prop_assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2));
+        }
+
+        #[test]
+        fn sides_are_even_whatever_is_asked_for(
+            width in 1usize..1000, height in 1usize..1000, most in 2usize..2000, enlarge in any::<bool>(),
+        ) {
+            let fit = if enlarge { Fit::Scale } else { Fit::Shrink };
+            let frame = Size { width: 2 * width, height: 2 * height };
+            let size = Placement::new(frame, Size { width: most, height: most }, fit).in_tensor();
+            prop_assert!(size.width.is_multiple_of(2) && size.height.is_multiple_of(2), "{}", size);
+            prop_assert!((2..=most).contains(&size.width) && (2..=most).contains(&size.height), "{}", size);
         }
 
         #[test]

@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_models::{
-    Assets, Catalogue, ColourOrder, DensityModel, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, PeopleReading, PeopleScene,
-    Person, PersonDetector, PhotoLimits, Registry, SessionOptions, align_face, read_photo,
+    Assets, Catalogue, ColourOrder, DensityModel, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420,
+    PeopleReading, PeopleScene, Person, PersonDetector, PhotoLimits, Registry, SessionOptions, align_face, read_photo,
 };
-use gatehouse_picture::{Point, Rect, YuvPicture};
+use gatehouse_picture::{Point, Rect, Size, YuvPicture};
 use serde::Deserialize;
 
 /// The reference went the same way (planes shrunk, then BGR) by another OpenCV and another inference engine. Measured at
@@ -300,7 +300,7 @@ fn compare_people(of: &str, got: &[Person], wanted: &GoldenPeople, px: f32, tole
 }
 
 fn scene(photo: &OwnedI420, longer_side_px: usize) -> PeopleScene<'_> {
-    PeopleScene { picture: photo.as_picture(), longer_side_px, density_side_px: longer_side_px }
+    PeopleScene { picture: photo.as_picture(), longer_side_px, density_side_px: longer_side_px, tiles: &[] }
 }
 
 #[test]
@@ -348,7 +348,9 @@ fn densities_are_the_references_densities() {
         for (i, people) in map.people().iter().enumerate() {
             blocks[i / map.columns() / BLOCK * across + i % map.columns() / BLOCK] += people;
         }
-        for (way, wanted, tolerance) in [("i420", &picture.i420, DENSITY_SAME_WAY), ("bgr", &picture.bgr, DENSITY_STRAIGHT)] {
+        for (way, wanted, tolerance) in
+            [("i420", &picture.i420, DENSITY_SAME_WAY), ("bgr", &picture.bgr, DENSITY_STRAIGHT)]
+        {
             let of = format!("{}, {way}", picture.file);
             assert!((map.sum() - wanted.people).abs() <= tolerance * wanted.people, "{of}: {} people", map.sum());
             assert_eq!(blocks.len(), wanted.cells.len(), "{of}");
@@ -357,4 +359,25 @@ fn densities_are_the_references_densities() {
         }
     }
     assert_eq!(model.not_finite(), 0);
+}
+
+#[test]
+fn a_tile_shows_those_who_are_too_small_in_the_whole() {
+    let golden: Golden<GoldenPeople> = golden("persons.json");
+    let picture = golden.pictures.iter().find(|picture| picture.file == "vtest-720.jpg").expect("8 people");
+    let photo = picture.read();
+    let mut reader = PeopleReader::load(&registry(), "nanodet", None, &SessionOptions::default()).expect("opens");
+    let mut counted = |tiles: &[Tile]| {
+        let scene = PeopleScene { tiles, ..scene(&photo, 192) };
+        let mut readings = Vec::new();
+        reader.read(&[scene, scene], 0.5, &mut readings).expect("reads");
+        assert_eq!(readings[0], readings[1], "one scene's tiles are not another's");
+        readings[0].people.len()
+    };
+    let size = Size { width: 440, height: 576 };
+    let tiles = [0, 328].map(|left_px| Tile { left_px, top_px: 0, size, longer_side_px: 576 });
+    let outside = Tile { left_px: 700, ..tiles[0] };
+    let (whole, tiled) = (counted(&[]), counted(&tiles));
+    assert!(whole <= 4 && (7..=9).contains(&tiled), "{whole} of 8 in the whole, {tiled} with tiles");
+    assert_eq!(counted(&[outside]), whole, "a tile beyond the picture");
 }

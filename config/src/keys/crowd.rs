@@ -15,6 +15,7 @@ pub(super) static CROWD: Table = Table {
         &PRIVACY,
         &CROWD_ANALYSE_FPS,
         &DETAIL_PX,
+        &TILES,
         &MIN_SCORE,
         &MAP_COLUMNS,
         &MAP_ROWS,
@@ -42,6 +43,15 @@ pub(crate) static DETAIL_PX: Key = Key {
     example: "1024",
     meaning: "How large the picture is when people are looked for in it: its longer side, in pixels. More finds smaller people, \
               and costs more, by its square.",
+};
+pub(crate) static TILES: Key = Key {
+    name: "tiles",
+    kind: Kind::Integer { min: 0, max: 16 },
+    presence: Presence::Default("0"),
+    example: "4",
+    meaning: "At most so many parts of the picture are looked at again, larger, where people are too small to be found in the whole: \
+              far away, by the camera's `ground` or by how high the people are who are found. For cameras with many more pixels than \
+              `detail_px`; each part costs at most what the whole picture does. 0: none.",
 };
 pub(crate) static MIN_SCORE: Key = Key {
     name: "min_score",

@@ -11,6 +11,8 @@ use glam::{DMat3, DVec2, DVec3};
 
 /// How high the middle of a standing person's head is, in metres: people of all ages on a street, roughly.
 const HEAD_M: f64 = 1.55;
+/// How tall a standing person is, in metres, likewise.
+const PERSON_M: f64 = 1.65;
 /// From chin to crown, in metres.
 const HEAD_HEIGHT_M: f64 = 0.23;
 /// Where the focal length can't be had from four points, as of a camera that looks straight down: of a lens of 60° across.
@@ -104,6 +106,12 @@ impl GroundPlane {
         let depth = (self.to_picture * ground.extend(1.0) + HEAD_M * self.upwards).z;
         // Seen from straight above it has no height, but a length.
         Some(upright.max((0.8 * HEAD_HEIGHT_M * self.focal / depth / self.aspect) as f32))
+    }
+
+    /// How high somebody who stands at a normalised point seems, as a part of the picture's height; none from the horizon on.
+    pub fn person_height(&self, foot: Point) -> Option<f32> {
+        let ground = self.on_plane(&self.from_picture, foot)?;
+        Some(self.distance(self.in_picture(ground, PERSON_M), self.in_picture(ground, 0.0)))
     }
 
     /// How long the longer side of a picture of the shape of `frame` must be for the median head to be `head_px` pixels high, in

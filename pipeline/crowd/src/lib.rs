@@ -49,6 +49,7 @@ pub mod level;
 pub mod preview;
 pub mod rollup;
 pub mod scene;
+pub mod tiling;
 
 mod crowd;
 mod tracker;

@@ -13,8 +13,9 @@ use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, Thumbnail, ViewCheck};
+use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
-use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
+use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene, Tile};
 
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
@@ -27,11 +28,19 @@ pub(crate) struct CrowdLine {
     camera: CameraId,
     detail_px: usize,
     density_px: usize,
-    state: Mutex<(Crowd, Option<Preview>)>,
+    state: Mutex<State>,
     scene: Mutex<Scene>,
     /// A picture is on its way to be counted.
     on_its_way: AtomicBool,
     analysed: AtomicU64,
+}
+
+/// What a camera's pictures are counted with.
+struct State {
+    crowd: Crowd,
+    preview: Option<Preview>,
+    /// None if the whole picture is all that is looked at.
+    tiling: Option<Tiling>,
 }
 
 /// How a camera's scene looks.
@@ -46,6 +55,7 @@ pub(crate) struct LineOptions {
     pub(crate) detail_px: usize,
     pub(crate) density_px: usize,
     pub(crate) preview: Option<Preview>,
+    pub(crate) tiling: Option<Tiling>,
     pub(crate) skip_unchanged: bool,
     /// The view that its zones were drawn on, if it was learnt before.
     pub(crate) reference: Option<ReferenceView>,
@@ -59,7 +69,7 @@ impl CrowdLine {
             camera,
             detail_px: options.detail_px,
             density_px: options.density_px,
-            state: Mutex::new((crowd, options.preview)),
+            state: Mutex::new(State { crowd, preview: options.preview, tiling: options.tiling }),
             scene: Mutex::new(Scene { change, view }),
             on_its_way: AtomicBool::new(false),
             analysed: AtomicU64::new(0),
@@ -82,11 +92,17 @@ pub(crate) struct CountJob {
 }
 
 impl CountJob {
-    fn scene(&self) -> PeopleScene<'_> {
+    fn tiles(&self) -> Option<Arc<[Tile]>> {
+        let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tiling.as_mut().map(|tiling| tiling.tiles(self.frame.picture().size()))
+    }
+
+    fn scene<'a>(&'a self, tiles: Option<&'a [Tile]>) -> PeopleScene<'a> {
         PeopleScene {
             picture: self.frame.picture(),
             longer_side_px: self.line.detail_px,
             density_side_px: self.line.density_px,
+            tiles: tiles.unwrap_or_default(),
         }
     }
 }
@@ -142,7 +158,7 @@ impl CrowdSink {
             return false;
         }
         let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let events = state.0.unchanged(frame.times.capture, frame.times.arrival);
+        let events = state.crowd.unchanged(frame.times.capture, frame.times.arrival);
         drop(state);
         events.map(|events| self.outbound.crowd(events)).is_some()
     }
@@ -173,7 +189,8 @@ pub(crate) fn count(
     let mut batch = Vec::new();
     let mut readings: Vec<PeopleReading> = Vec::new();
     while batcher.collect(&mut batch) {
-        let scenes: Vec<_> = batch.iter().map(CountJob::scene).collect();
+        let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
+        let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles.as_deref())).collect();
         if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
@@ -187,7 +204,10 @@ pub(crate) fn count(
             }
             let picture = job.frame.picture();
             let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (crowd, preview) = &mut *state;
+            let State { crowd, preview, tiling } = &mut *state;
+            if let Some(tiling) = tiling {
+                tiling.learn(&reading.people, picture.size());
+            }
             let counted = crowd.count(&CrowdPicture {
                 reading,
                 frame: picture.size(),

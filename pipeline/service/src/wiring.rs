@@ -11,6 +11,7 @@ use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
+use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions};
 use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, PeopleReader, Registry, SessionOptions, TemplateProtection,
@@ -173,6 +174,7 @@ impl Wiring {
             let id = CameraId::new(&camera.id);
             let density_px = crowd_rules::density_px(camera, &reader);
             let options = CrowdOptions { density_px, ..crowd_rules::options(&id, camera)? };
+            let tiling = (camera.tiles > 0).then(|| Tiling::new(camera.tiles, camera.detail_px, options.ground));
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
             if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
                 crowd.know_empty_scene(empty);
@@ -181,6 +183,7 @@ impl Wiring {
                 detail_px: camera.detail_px,
                 density_px,
                 preview: camera.preview.then(Preview::new),
+                tiling,
                 skip_unchanged: camera.skip_unchanged,
                 reference: views.read(&id),
             };

@@ -99,6 +99,9 @@ struct CrowdArgs {
     /// As `detail_px` of a crowd camera: the longer side of the pictures that people are looked for in
     #[arg(long, value_name = "PIXELS", default_value_t = 768, value_parser = clap::value_parser!(u16).range(256..=2048))]
     detail_px: u16,
+    /// As `tiles` of a crowd camera: parts that are looked at again, larger, where people are small, at most
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
+    tiles: u8,
     /// As `min_score` of a crowd camera: the least score that counts as a person
     #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     min_score: f32,
@@ -223,6 +226,7 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
         density: args.density.clone(),
         density_px: args.density_px.unwrap_or(args.detail_px).into(),
         detail_px: args.detail_px.into(),
+        tiles: args.tiles.into(),
         min_score: args.min_score,
         analyse_fps: args.analyse_fps,
         follow: !args.stills,

@@ -9,8 +9,9 @@ use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_crowd::LEAST_SCORE;
 use gatehouse_crowd::empty::EmptySceneWatch;
+use gatehouse_crowd::tiling::Tiling;
 use gatehouse_models::{Assets, PeopleReader, PeopleScene, SessionOptions};
-use gatehouse_service::{Views, density_px, open_registry, stream};
+use gatehouse_service::{Views, crowd_options, density_px, open_registry, stream};
 
 use crate::camera::{self, Enough};
 use crate::exit::{self, Exit, Failure};
@@ -82,6 +83,8 @@ fn look_at_empty_scene(
     let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
     let mut reader = PeopleReader::load(&registry, detector, density, &SessionOptions::default())?;
     let density_side_px = density_px(settings, &reader);
+    let counted = crowd_options(&camera, settings).map_err(|e| Failure::new(exit::of_node(&e), e))?;
+    let mut tiling = Tiling::new(settings.tiles, settings.detail_px, counted.ground);
     let options = stream(&camera, &settings.stream).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let mut watch = EmptySceneWatch::new(reader.name(), settings.detail_px);
     let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
@@ -89,7 +92,8 @@ fn look_at_empty_scene(
         let picture = frame.picture();
         // A black picture is empty of everything. One that stands still may well be of an empty place.
         if check.judge(&picture, frame.times.arrival) != PictureVerdict::Dark {
-            let scene = PeopleScene { picture, longer_side_px: settings.detail_px, density_side_px };
+            let tiles = tiling.tiles(picture.size());
+            let scene = PeopleScene { picture, longer_side_px: settings.detail_px, density_side_px, tiles: &tiles };
             reader.read(&[scene], LEAST_SCORE, &mut readings)?;
             readings.iter().for_each(|reading| watch.look(reading, picture.size()));
         }

@@ -213,6 +213,7 @@ fn counted_by(detector: &str) -> CrowdEvalOptions {
         density: None,
         density_px: 768,
         detail_px: 768,
+        tiles: 0,
         min_score: 0.5,
         analyse_fps: 2.0,
         follow: true,

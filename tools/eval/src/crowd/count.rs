@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
 use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
 use gatehouse_picture::{Rect, YuvPicture};
@@ -21,6 +22,8 @@ pub(super) struct Counter<'o> {
     options: &'o CrowdEvalOptions,
     check: PictureCheck,
     crowd: Crowd,
+    tiling: Tiling,
+    follows: bool,
     readings: Vec<PeopleReading>,
 }
 
@@ -40,7 +43,8 @@ impl<'o> Counter<'o> {
             follows,
         };
         let crowd = Crowd::new(CameraId::new("picture"), CrowdModel::of(reader), camera);
-        Self { options, check: PictureCheck::default(), crowd, readings: Vec::new() }
+        let tiling = Tiling::new(options.tiles, options.detail_px, None);
+        Self { options, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
     }
 
     /// Counts the picture of the time `at`; none if nothing can be said yet. It is number `number` of all and called `name`.
@@ -53,11 +57,11 @@ impl<'o> Counter<'o> {
         (number, name): (usize, &str),
         examples: &Examples,
     ) -> Result<Option<CountedPicture>, EvalError> {
-        let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
-        let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px };
-        self.readings.clear();
-        reader.read(&[scene], LEAST_SCORE, &mut self.readings)?;
-        let reading = self.readings.pop().unwrap_or_default();
+        if self.options.tiles > 0 && !self.follows {
+            // Nothing was learnt from pictures before: it is from a first look at this one.
+            self.look(reader, picture)?;
+        }
+        let reading = self.look(reader, picture)?;
         let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
         let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
         let capture_time =
@@ -87,6 +91,17 @@ impl<'o> Counter<'o> {
         };
         examples.offer(number, &counted, &picture, &heads, &seen);
         Ok(Some(counted))
+    }
+
+    fn look(&mut self, reader: &mut PeopleReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
+        let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
+        let tiles = self.tiling.tiles(picture.size());
+        let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px, tiles: &tiles };
+        self.readings.clear();
+        reader.read(&[scene], LEAST_SCORE, &mut self.readings)?;
+        let reading = self.readings.pop().unwrap_or_default();
+        self.tiling.learn(&reading.people, picture.size());
+        Ok(reading)
     }
 }
 

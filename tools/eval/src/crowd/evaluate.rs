@@ -29,6 +29,8 @@ pub struct CrowdEvalOptions {
     pub density_px: usize,
     /// Longer side of the pictures as the detector sees them, in pixels: `detail_px` of a crowd camera.
     pub detail_px: usize,
+    /// Parts that are looked at again, larger, at most: `tiles` of a crowd camera.
+    pub tiles: usize,
     /// Score from which on a detection counts: `min_score` of a crowd camera.
     pub min_score: f32,
     /// Frames of a sequence that are looked at, a second: `analyse_fps` of a crowd camera.

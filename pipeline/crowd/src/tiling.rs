@@ -1,0 +1,335 @@
+//! Where people are too small to be found in the whole picture, and which parts of it are looked at again, larger.
+//!
+//! How high people seem is known from the ground calibration or learnt from those who are found: on flat ground their height grows
+//! evenly from the horizon down. Tiles cover the rows of the picture where they are small and no smaller than the camera's own pixels
+//! can show, in bands that enlarge the more the farther away they are; neighbours overlap so far that whoever one cuts is whole in
+//! the next.
+
+use std::sync::Arc;
+
+use gatehouse_models::{Person, SMALL_PX, Tile};
+use gatehouse_picture::{Point, Size};
+
+use crate::ground::{GroundCalibration, GroundPlane};
+
+/// Rows of the picture that are looked at for how high people are there.
+const ROWS: usize = 128;
+/// People of less height in the camera's own pixels can't be found however large they are looked at.
+const LEAST_IN_FRAME_PX: f32 = SMALL_PX / 2.0;
+/// A tile that enlarges by less is not worth its cost.
+const LEAST_GAIN: f32 = 1.25;
+/// Neighbours overlap by the width of the highest person of the band, as a part of the height, and some more.
+const OVERLAP: f32 = 0.6;
+/// What is left free above heads and below feet, as parts of a height.
+const ABOVE: f32 = 0.15;
+const BELOW: f32 = 0.1;
+
+/// One camera's tiles.
+#[derive(Debug)]
+pub struct Tiling {
+    most: usize,
+    detail_px: usize,
+    ground: Option<GroundCalibration>,
+    heights: Heights,
+    /// Pictures since the tiles were laid.
+    since: u32,
+    laid: Option<(Size, Arc<[Tile]>)>,
+}
+
+impl Tiling {
+    /// At most `most` tiles in pictures whose longer side has `detail_px` pixels when the whole is looked at. Without a ground
+    /// calibration there is none until enough people have been found.
+    pub fn new(most: usize, detail_px: usize, ground: Option<GroundCalibration>) -> Self {
+        Self { most, detail_px, ground, heights: Heights::default(), since: 0, laid: None }
+    }
+
+    /// The tiles of pictures of this size.
+    pub fn tiles(&mut self, frame: Size) -> Arc<[Tile]> {
+        if let Some((size, tiles)) = &self.laid
+            && *size == frame
+        {
+            return Arc::clone(tiles);
+        }
+        let tiles: Arc<[Tile]> = self.lay(frame).into();
+        self.laid = Some((frame, Arc::clone(&tiles)));
+        tiles
+    }
+
+    /// Learns from the people of a picture how high they seem, where the ground isn't known.
+    pub fn learn(&mut self, people: &[Person], frame: Size) {
+        /// Pictures after which tiles are laid anew: often enough for a camera that was turned.
+        const ANEW: u32 = 64;
+        if self.ground.is_some() {
+            return;
+        }
+        let knew = self.heights.line().is_some();
+        self.heights.add(people, frame);
+        self.since += 1;
+        if self.since >= ANEW || (!knew && self.heights.line().is_some()) {
+            (self.since, self.laid) = (0, None);
+        }
+    }
+
+    fn lay(&self, frame: Size) -> Vec<Tile> {
+        match &self.ground {
+            Some(calibration) => match GroundPlane::new(calibration, frame) {
+                Ok(plane) => lay(|y| plane.person_height(Point { x: 0.5, y }), frame, self.detail_px, self.most),
+                // Refused when the node started.
+                Err(_) => Vec::new(),
+            },
+            None => match self.heights.line() {
+                Some((at_top, slope)) => {
+                    lay(|y| Some(at_top + slope * y).filter(|h| *h > 0.0), frame, self.detail_px, self.most)
+                }
+                None => Vec::new(),
+            },
+        }
+    }
+}
+
+/// The line of least squares through people's heights by the row of their feet, both as parts of the picture's height; older
+/// pictures count less and less.
+#[derive(Debug, Default)]
+struct Heights {
+    people: f64,
+    feet: f64,
+    heights: f64,
+    feet_squared: f64,
+    products: f64,
+    heights_squared: f64,
+}
+
+impl Heights {
+    fn add(&mut self, people: &[Person], frame: Size) {
+        /// Half of what is known is of the last 35 pictures.
+        const KEPT: f64 = 0.98;
+        /// Less sure ones may be anything.
+        const LEAST_SCORE: f32 = 0.4;
+        let Self { people: count, feet, heights, feet_squared, products, heights_squared } = self;
+        for sum in [&mut *count, feet, heights, feet_squared, products, heights_squared] {
+            *sum *= KEPT;
+        }
+        let tall = frame.height as f32;
+        // Whoever the picture's edge cuts is higher than it shows.
+        let whole = |person: &&Person| {
+            let b = person.box_in_frame;
+            person.score >= LEAST_SCORE && b.y > 0.01 * tall && b.bottom() < 0.99 * tall
+        };
+        for person in people.iter().filter(whole) {
+            let foot = f64::from(person.box_in_frame.bottom() / tall);
+            let height = f64::from(person.box_in_frame.height / tall);
+            *count += 1.0;
+            *feet += foot;
+            *heights += height;
+            *feet_squared += foot * foot;
+            *products += foot * height;
+            *heights_squared += height * height;
+        }
+    }
+
+    /// Height at the picture's top (often less than nothing) and what it grows by to its bottom. None as long as too few people
+    /// have been seen, at too few places, or too unlike people on flat ground.
+    fn line(&self) -> Option<(f32, f32)> {
+        const ENOUGH: f64 = 8.0;
+        /// Of the feet, as parts of the picture's height.
+        const LEAST_SPREAD: f64 = 0.05;
+        /// Part of the heights' variance that the line explains.
+        const LEAST_EXPLAINED: f64 = 0.5;
+        if self.people < ENOUGH {
+            return None;
+        }
+        let mean = |sum: f64| sum / self.people;
+        let (foot, height) = (mean(self.feet), mean(self.heights));
+        let feet_vary = mean(self.feet_squared) - foot * foot;
+        let heights_vary = mean(self.heights_squared) - height * height;
+        let together = mean(self.products) - foot * height;
+        let slope = together / feet_vary;
+        let explained = together * together / (feet_vary * heights_vary);
+        let is_ground = feet_vary > LEAST_SPREAD * LEAST_SPREAD && slope > 0.0 && explained >= LEAST_EXPLAINED;
+        is_ground.then_some(((height - slope * foot) as f32, slope as f32))
+    }
+}
+
+/// Lays at most `most` tiles where somebody whose feet are at a row, whose height there `height_at` tells, is small. Rows and heights
+/// are parts of the picture's height. No tile has more pixels in the tensor than the whole picture; where that takes too many of
+/// them, people farthest away are left out.
+fn lay(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, most: usize) -> Vec<Tile> {
+    let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
+    let rows = (0..ROWS).filter_map(|row| {
+        let foot = (row as f32 + 0.5) / ROWS as f32;
+        let height = height_at(foot)? * frame.height as f32;
+        let gains = height >= LEAST_IN_FRAME_PX && enlarged(height) >= LEAST_GAIN * scale;
+        gains.then_some(Row { foot: foot * frame.height as f32, height })
+    });
+    let rows: Vec<Row> = rows.collect();
+    let layouts = (0..rows.len()).map(|farthest| bands(&rows[farthest..], frame, scale));
+    let mut fitting = layouts.filter(|bands| bands.iter().map(|band| band.count).sum::<usize>() <= most);
+    fitting.next().unwrap_or_default().iter().flat_map(|band| band.tiles(frame)).collect()
+}
+
+/// Pixels of the tensor for one of the picture, in which somebody of that height is large enough: no more than one.
+fn enlarged(height: f32) -> f32 {
+    (SMALL_PX / height).min(1.0)
+}
+
+/// Where somebody's feet may be, and how high they are there, in pixels of the picture.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    foot: f32,
+    height: f32,
+}
+
+/// Tiles beside each other that enlarge alike. In pixels of the picture.
+#[derive(Debug, Clone, Copy)]
+struct Band {
+    top: f32,
+    bottom: f32,
+    /// Pixels of the tensor for one of the picture.
+    scale: f32,
+    overlap: f32,
+    count: usize,
+}
+
+/// From the farthest row to the nearest, in as few bands as tiles of the whole picture's size in the tensor, which it has at `scale`,
+/// allow.
+fn bands(rows: &[Row], frame: Size, scale: f32) -> Vec<Band> {
+    let (width, tall) = (frame.width as f32, frame.height as f32);
+    let mut bands = Vec::new();
+    let mut rest = rows;
+    while let [farthest, ..] = rest {
+        let enlarged = enlarged(farthest.height);
+        let side = |of_whole: f32| of_whole * scale / enlarged;
+        let (mut top, mut bottom, mut highest, mut taken) = (farthest.foot, farthest.foot, farthest.height, 0);
+        for row in rest {
+            let above = top.min(row.foot - (1.0 + ABOVE) * row.height).max(0.0);
+            let below = bottom.max(row.foot + BELOW * row.height).min(tall);
+            if taken > 0 && below - above > side(tall) {
+                break;
+            }
+            (top, bottom, highest, taken) = (above, below, highest.max(row.height), taken + 1);
+        }
+        // At least half of each tile is its own.
+        let overlap = (OVERLAP * highest).min(side(width) / 2.0);
+        let count = ((width - overlap) / (side(width) - overlap)).ceil().max(1.0) as usize;
+        bands.push(Band { top, bottom, scale: enlarged, overlap, count });
+        rest = &rest[taken..];
+    }
+    bands
+}
+
+impl Band {
+    fn tiles(self, frame: Size) -> impl Iterator<Item = Tile> {
+        let even = |value: f32| (value / 2.0) as usize * 2;
+        let across = (frame.width as f32 + (self.count - 1) as f32 * self.overlap) / self.count as f32;
+        let top_px = even(self.top);
+        let height = even(self.bottom - top_px as f32 + 1.0).clamp(2, (frame.height - top_px) / 2 * 2);
+        (0..self.count).map(move |number| {
+            let left_px = even(number as f32 * (across - self.overlap));
+            let width = even(across + 2.0).clamp(2, (frame.width - left_px) / 2 * 2);
+            let longer_side_px = (width.max(height) as f32 * self.scale).round() as usize;
+            Tile { left_px, top_px, size: Size { width, height }, longer_side_px }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_picture::Rect;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FRAME: Size = Size { width: 3840, height: 2160 };
+    const MOUNTED: GroundCalibration =
+        GroundCalibration::Mounting { height_m: 8.0, tilt_deg: 20.0, field_of_view_deg: 70.0 };
+
+    /// Somebody whose feet are there, as high as the calibration says.
+    fn person(x: f32, y: f32) -> Person {
+        let plane = GroundPlane::new(&MOUNTED, FRAME).expect("a camera");
+        let height = plane.person_height(Point { x, y }).expect("ground") * FRAME.height as f32;
+        let (x, bottom) = (x * FRAME.width as f32, y * FRAME.height as f32);
+        let box_in_frame = Rect { x: x - 0.2 * height, y: bottom - height, width: 0.4 * height, height };
+        Person { box_in_frame, score: 0.7 }
+    }
+
+    /// How much each enlarges.
+    fn scales(tiles: &[Tile]) -> Vec<f32> {
+        tiles.iter().map(|tile| tile.longer_side_px as f32 / tile.size.width.max(tile.size.height) as f32).collect()
+    }
+
+    #[test]
+    fn the_far_part_of_a_wide_picture_is_looked_at_larger() {
+        let tiles = |most| Tiling::new(most, 768, Some(MOUNTED)).tiles(FRAME);
+        let (few, many) = (tiles(3), tiles(16));
+        assert!((1..=3).contains(&few.len()) && (6..=16).contains(&many.len()), "{few:?} {many:?}");
+        let (of_few, of_many) = (scales(&few), scales(&many));
+        let all_enlarge = |scales: &[f32]| scales.iter().all(|scale| (0.2..=1.01).contains(scale));
+        assert!(all_enlarge(&of_few) && all_enlarge(&of_many), "{of_few:?} {of_many:?}");
+        assert!(of_many.is_sorted_by(|far, near| *far >= near - 0.01), "the farther, the larger: {of_many:?}");
+        assert!(of_many[0] > of_few[0], "more tiles reach farther: {of_many:?} {of_few:?}");
+    }
+
+    #[test]
+    fn where_everybody_is_large_enough_there_is_no_tile() {
+        // A door, seen from near; and a camera that has no more pixels than are looked at.
+        let door = GroundCalibration::Mounting { height_m: 2.5, tilt_deg: 45.0, field_of_view_deg: 60.0 };
+        assert!(Tiling::new(6, 768, Some(door)).tiles(FRAME).is_empty());
+        assert!(Tiling::new(6, 768, Some(MOUNTED)).tiles(Size { width: 640, height: 360 }).is_empty());
+        assert!(Tiling::new(0, 768, Some(MOUNTED)).tiles(FRAME).is_empty());
+    }
+
+    #[test]
+    fn without_a_calibration_tiles_follow_the_people_who_are_found() {
+        let mut tiling = Tiling::new(6, 768, None);
+        assert!(tiling.tiles(FRAME).is_empty());
+        let people: Vec<Person> = (0..12).map(|i| person(0.08 * i as f32 + 0.05, 0.35 + 0.04 * i as f32)).collect();
+        tiling.learn(&people[..4], FRAME);
+        assert!(tiling.tiles(FRAME).is_empty(), "four say too little");
+        tiling.learn(&people, FRAME);
+        let (learnt, known) = (tiling.tiles(FRAME), Tiling::new(6, 768, Some(MOUNTED)).tiles(FRAME));
+        let bottom = |tiles: &[Tile]| tiles.iter().map(|tile| tile.top_px + tile.size.height).max().unwrap_or_default();
+        assert!(!learnt.is_empty() && bottom(&learnt).abs_diff(bottom(&known)) < 120, "{learnt:?} beside {known:?}");
+        // People of one size wherever they stand are on no ground that the camera looks along.
+        let mut alike = Tiling::new(6, 768, None);
+        let same = people.iter().map(|p| Person { box_in_frame: Rect { height: 150.0, ..p.box_in_frame }, ..*p });
+        alike.learn(&same.collect::<Vec<_>>(), FRAME);
+        assert!(alike.tiles(FRAME).is_empty());
+    }
+
+    proptest! {
+        /// Whoever is small and not too small is whole in a tile, whatever the camera, if there may be tiles enough; and tiles stay within
+        /// the picture, their number, and the whole picture's pixels in the tensor.
+        #[test]
+        fn everybody_small_is_whole_in_a_tile(
+            height_m in 3f64..20.0, tilt_deg in 5f64..50.0, field_of_view_deg in 30f64..100.0,
+            most in 1usize..16, detail_px in 256usize..1024, x in 0f32..1.0, y in 0f32..1.0,
+        ) {
+            let ground = GroundCalibration::Mounting { height_m, tilt_deg, field_of_view_deg };
+            let few = Tiling::new(most, detail_px, Some(ground)).tiles(FRAME);
+            let all = Tiling::new(usize::MAX, detail_px, Some(ground)).tiles(FRAME);
+            prop_assert!(few.len() <= most);
+            for tile in few.iter().chain(&*all) {
+                let Tile { left_px, top_px, size, longer_side_px } = *tile;
+                prop_assert!(left_px + size.width <= FRAME.width && top_px + size.height <= FRAME.height, "{:?}", tile);
+                prop_assert!([left_px, top_px, size.width, size.height].iter().all(|v| v % 2 == 0), "{:?}", tile);
+                prop_assert!(longer_side_px <= detail_px + 4, "{:?}", tile);
+            }
+            let plane = GroundPlane::new(&ground, FRAME).expect("a camera");
+            // In the middle column, whose heights are taken for all.
+            let Some(height) = plane.person_height(Point { x: 0.5, y }) else { return Ok(()) };
+            let (height, foot) = (height * FRAME.height as f32, y * FRAME.height as f32);
+            let limit = SMALL_PX / LEAST_GAIN / (detail_px as f32 / FRAME.width as f32);
+            // Between two rows that are looked at, heights may differ by some.
+            prop_assume!(height > LEAST_IN_FRAME_PX * 1.2 && height < limit / 1.2 && foot > height);
+            let left = x * FRAME.width as f32;
+            let right = left + 0.4 * height;
+            prop_assume!(right < FRAME.width as f32);
+            let whole = all.iter().any(|tile| {
+                let (from_x, from_y) = (tile.left_px as f32, tile.top_px as f32);
+                let (to_x, to_y) = (from_x + tile.size.width as f32, from_y + tile.size.height as f32);
+                left >= from_x && right <= to_x && foot - height >= from_y && foot <= to_y
+            });
+            prop_assert!(whole, "{} {} at {}: {:?}", foot, height, left, all);
+        }
+    }
+}
