@@ -4,6 +4,7 @@
 use gatehouse_picture::{Point, Size};
 use ndarray::ArrayView2;
 
+use crate::manifest::HandOver;
 use crate::placement::Placement;
 
 /// People per cell, row by row from the top left; a person counts where the head is. Empty where a model makes none.
@@ -113,6 +114,51 @@ impl DensityMap {
         at(in_frame.y, height, self.rows) * self.columns + at(in_frame.x, width, self.columns)
     }
 
+    /// How far each place has gone over by a rule, whose square is `square_in_frame` pixels of the picture wide: 0–1 for each cell, from
+    /// the people in the picture and in a square around the cell, cut off at the picture's edge and made up for that. `sums` is for
+    /// working in.
+    pub fn shares(&self, hand_over: &HandOver, square_in_frame: f32, sums: &mut Vec<f64>, shares: &mut Vec<f32>) {
+        let (columns, rows) = (self.columns, self.rows);
+        let stride = columns + 1;
+        // All cells above and to the left, with a row and a column of zeros before them.
+        sums.clear();
+        sums.resize(stride * (rows + 1), 0.0);
+        for row in 0..rows {
+            let mut along = 0.0;
+            for column in 0..columns {
+                along += f64::from(self.people[row * columns + column]);
+                sums[(row + 1) * stride + column + 1] = sums[row * stride + column + 1] + along;
+            }
+        }
+        let (width, height) = self.cell_in_frame;
+        let reach = |cell: f32| ((square_in_frame / cell - 1.0) / 2.0).round().max(0.0) as usize;
+        let (across, down) = (reach(width), reach(height));
+        let full = ((2 * across + 1) * (2 * down + 1)) as f32;
+        let in_picture = sums.last().copied().unwrap_or_default() as f32;
+        shares.clear();
+        for row in 0..rows {
+            let (top, bottom) = (row.saturating_sub(down), (row + down + 1).min(rows));
+            for column in 0..columns {
+                let (left, right) = (column.saturating_sub(across), (column + across + 1).min(columns));
+                let sum = sums[bottom * stride + right] + sums[top * stride + left]
+                    - sums[bottom * stride + left]
+                    - sums[top * stride + right];
+                let seen = ((bottom - top) * (right - left)) as f32;
+                shares.push(hand_over.share(in_picture, sum as f32 * full / seen));
+            }
+        }
+    }
+
+    /// Puts another map of the same picture in the place of this one, each cell by its share; those of the other's people whose cell
+    /// isn't this map's go to the cell that their middle is in.
+    pub(crate) fn give_way(&mut self, other: &Self, shares: &[f32]) {
+        self.people.iter_mut().zip(shares).for_each(|(people, share)| *people *= 1.0 - share);
+        for (middle, people) in other.cells() {
+            let cell = self.cell_at(middle);
+            self.people[cell] += shares[cell] * people;
+        }
+    }
+
     /// People in all of it.
     pub fn sum(&self) -> f32 {
         self.people.iter().sum()
@@ -146,6 +192,29 @@ mod tests {
         assert_eq!(map.sum(), 5.0, "the row that has nothing of the picture is left out");
         let last = map.cells().last();
         assert_eq!(last, Some((Point { x: 560.0, y: 400.0 }, 1.5)));
+    }
+
+    #[test]
+    fn a_map_gives_way_where_the_rule_says_so_and_keeps_its_people_elsewhere() {
+        let mut own = map(640, 360);
+        let packed = arr2(&[[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 9.0], [1.0, 0.0, 0.0, 0.0]]);
+        own.take(packed.view());
+        let mut other = map(640, 360);
+        other.take(arr2(&[[5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 0.0, 0.0]]).view());
+        let rule = HandOver { in_picture: [10.0, 20.0], in_square: [4.0, 8.0], square_px: 8 };
+        let (mut sums, mut shares) = (Vec::new(), Vec::new());
+        own.shares(&rule, 160.0, &mut sums, &mut shares);
+        assert_eq!(shares, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        own.give_way(&other, &shares);
+        assert_eq!(own.people(), [0.0, 0.0, 20.0, 20.0, 0.0, 0.0, 20.0, 20.0, 1.0, 0.0, 0.0, 0.0]);
+        // A finer map of the same picture: two by two of its cells are one of the other's.
+        let mut fine = DensityMap::default();
+        let frame = Size { width: 640, height: 320 };
+        fine.reset(frame, &Placement::new(frame, Size { width: 64, height: 64 }, Fit::Scale), 8);
+        fine.people_mut().fill(1.0);
+        let mut coarse = map(640, 320);
+        coarse.give_way(&fine, &[1.0; 8]);
+        assert_eq!(coarse.people(), [4.0; 8]);
     }
 
     #[test]

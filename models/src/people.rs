@@ -1,5 +1,5 @@
-//! What crowd cameras see of people: somebody finds them one by one, and the same model or one of its own measures how dense they
-//! stand.
+//! What crowd cameras see of people: a detector finds them one by one and may measure how dense they stand; a model of its own may
+//! measure it again where they are packed.
 
 use gatehouse_picture::YuvPicture;
 
@@ -11,6 +11,9 @@ use crate::nanodet::{Person, PersonDetector};
 use crate::registry::Registry;
 use crate::session::SessionOptions;
 use crate::tile::{self, Tile};
+
+/// Tiles of several pictures could be dozens: so many go through the detector at once, lest its memory grow with them.
+const LOOKS_AT_ONCE: usize = 4;
 
 /// A picture to find people in.
 #[derive(Debug, Clone, Copy)]
@@ -41,12 +44,16 @@ pub struct PeopleReader {
     detector: PersonDetector,
     density: Option<DensityModel>,
     maps: Vec<DensityMap>,
+    /// What [`DensityMap::shares`] works in, and what it told last.
+    sums: Vec<f64>,
+    shares: Vec<f32>,
     /// Of the last scenes and of all their tiles.
     looks: Vec<PeopleReading>,
 }
 
 impl PeopleReader {
-    /// Opens and warms up the named models. Without a density model, the density is the person detector's, if it has one.
+    /// Opens and warms up the named models. The density is the person detector's, if it has one; with a density model, that one's
+    /// where the former is higher than the hand-over of the latter's manifest, or everywhere if there is no former.
     ///
     /// # Errors
     /// As [`PersonDetector::load`] and [`DensityModel::load`].
@@ -60,6 +67,8 @@ impl PeopleReader {
             detector: PersonDetector::load(registry, detector, options)?,
             density: density.map(|name| DensityModel::load(registry, name, options)).transpose()?,
             maps: Vec::new(),
+            sums: Vec::new(),
+            shares: Vec::new(),
             looks: Vec::new(),
         })
     }
@@ -79,10 +88,30 @@ impl PeopleReader {
         } else {
             self.look_closer(scenes, min_score, readings)?;
         }
-        if let Some(model) = &mut self.density {
-            model.measure(scenes.iter().map(|scene| (scene.picture, scene.density_side_px)), &mut self.maps)?;
-            for (reading, map) in readings.iter_mut().zip(&mut self.maps) {
-                std::mem::swap(&mut reading.density, map);
+        self.measure_packed(scenes, readings)
+    }
+
+    // A density model of its own is large: it looks at those pictures alone whose density asks for it.
+    fn measure_packed(&mut self, scenes: &[PeopleScene<'_>], readings: &mut [PeopleReading]) -> Result<(), ModelError> {
+        let Some(model) = &mut self.density else { return Ok(()) };
+        let hand_over = model.manifest().counting.as_ref().and_then(|counting| counting.hand_over);
+        let packed = |reading: &PeopleReading| match hand_over {
+            Some(hand_over) => reading.density.is_empty() || reading.density.sum() > hand_over.in_picture[0],
+            None => true,
+        };
+        let due = || scenes.iter().zip(&*readings).filter(|(_, reading)| packed(reading));
+        model.measure(due().map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
+        let due = scenes.iter().zip(readings).filter(|(_, reading)| packed(reading));
+        for ((scene, reading), map) in due.zip(&mut self.maps) {
+            match hand_over.filter(|_| !reading.density.is_empty()) {
+                None => std::mem::swap(&mut reading.density, map),
+                Some(hand_over) => {
+                    let size = scene.picture.size();
+                    let per_tensor_px = size.width.max(size.height) as f32 / scene.longer_side_px as f32;
+                    let square_in_frame = hand_over.square_px as f32 * per_tensor_px;
+                    reading.density.shares(&hand_over, square_in_frame, &mut self.sums, &mut self.shares);
+                    reading.density.give_way(map, &self.shares);
+                }
             }
         }
         Ok(())
@@ -103,7 +132,12 @@ impl PeopleReader {
             tiles: &[],
         });
         let looks: Vec<_> = scenes.iter().copied().chain(larger).collect();
-        self.detector.detect(&looks, min_score, &mut self.looks)?;
+        self.looks.clear();
+        for some in looks.chunks(scenes.len().max(LOOKS_AT_ONCE)) {
+            let mut seen = Vec::new();
+            self.detector.detect(some, min_score, &mut seen)?;
+            self.looks.append(&mut seen);
+        }
         readings.resize_with(scenes.len(), PeopleReading::default);
         let (wholes, parts) = self.looks.split_at_mut(scenes.len());
         for (number, (scene, (whole, reading))) in scenes.iter().zip(wholes.iter_mut().zip(readings)).enumerate() {
@@ -122,19 +156,24 @@ impl PeopleReader {
         names.map(|manifest| format!("{} {}", manifest.name, manifest.version)).collect::<Vec<_>>().join(" + ")
     }
 
-    /// How far the counts are off and where the ways of counting meet: what was measured of the model that gives the density.
-    pub fn counting(&self) -> Option<&Counting> {
-        self.density.as_ref().map_or(self.detector.manifest(), DensityModel::manifest).counting.as_ref()
+    /// How far the counts are off and where the ways of counting meet. With a density model, what was measured of that one holds, but
+    /// for the hand-over from those who are made out, which is the person detector's where it measures a density.
+    pub fn counting(&self) -> Option<Counting> {
+        let own = self.detector.manifest().counting.as_ref();
+        let Some(model) = &self.density else { return own.cloned() };
+        let counting = model.manifest().counting.clone()?;
+        let hand_over = own.filter(|_| self.detector.has_density()).and_then(|own| own.hand_over);
+        Some(Counting { hand_over: hand_over.or(counting.hand_over), ..counting })
     }
 
     /// How high a head should be, in pixels of the tensor, for a density model of its own. None without one, or if it doesn't say.
     pub fn head_px(&self) -> Option<f32> {
-        self.density.as_ref().and(self.counting())?.head_px
+        self.density.as_ref()?.manifest().counting.as_ref()?.head_px
     }
 
-    /// Whether the density has a model of its own.
-    pub fn has_density_model(&self) -> bool {
-        self.density.is_some()
+    /// Whether all of the density is a model's of its own: its map lies as that one sees the picture.
+    pub fn has_density_of_its_own(&self) -> bool {
+        self.density.is_some() && !self.detector.has_density()
     }
 
     /// How many numbers were not finite, since it was loaded. More than 0 means a broken model.

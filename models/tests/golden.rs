@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_models::{
-    Assets, Catalogue, ColourOrder, DensityModel, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420,
-    PeopleReading, PeopleScene, Person, PersonDetector, PhotoLimits, Registry, SessionOptions, align_face, read_photo,
+    Assets, Catalogue, ColourOrder, DensityModel, Embedding, Face, FaceDetector, FaceEmbedder, OwnedI420, PeopleReader,
+    PeopleReading, PeopleScene, Person, PersonDetector, PhotoLimits, Registry, SessionOptions, Tile, align_face,
+    read_photo,
 };
 use gatehouse_picture::{Point, Rect, Size, YuvPicture};
 use serde::Deserialize;

@@ -42,7 +42,7 @@ pub struct CrowdOptions {
     pub map_rows: u16,
     /// Longer side of the picture as the model sees it that finds people, in pixels.
     pub detail_px: usize,
-    /// The same of the one that measures the density.
+    /// The same of the one whose cells the density has.
     pub density_px: usize,
     /// Score from which on a detection counts as a person.
     pub min_score: f32,
@@ -62,7 +62,7 @@ pub struct CrowdModel {
 impl CrowdModel {
     /// That which reads a camera's pictures.
     pub fn of(reader: &PeopleReader) -> Self {
-        Self { name: reader.name(), counting: reader.counting().cloned() }
+        Self { name: reader.name(), counting: reader.counting() }
     }
 }
 

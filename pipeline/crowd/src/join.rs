@@ -71,7 +71,7 @@ pub(crate) fn tenth(people: f64) -> f64 {
 /// Joins picture by picture; keeps its memory.
 #[derive(Debug, Default)]
 pub struct Joiner {
-    /// Sums of all cells above and to the left, with a row and a column of zeros before them.
+    /// What [`DensityMap::shares`] works in.
     sums: Vec<f64>,
     shares: Vec<f32>,
     joined: Joined,
@@ -102,7 +102,8 @@ impl Joiner {
             }
             Some(hand_over) => {
                 let per_tensor_px = frame.width.max(frame.height) as f32 / longer_side_px as f32;
-                self.share_out(density, hand_over, hand_over.square_px as f32 * per_tensor_px);
+                let square_in_frame = hand_over.square_px as f32 * per_tensor_px;
+                density.shares(hand_over, square_in_frame, &mut self.sums, &mut self.shares);
                 for box_in_frame in people {
                     let gone = self.shares[density.cell_at(head_of(&box_in_frame))];
                     self.joined.one_by_one.push(Counted { box_in_frame, share: 1.0 - gone });
@@ -113,38 +114,6 @@ impl Joiner {
             }
         }
         &self.joined
-    }
-
-    // The share of each cell, from the people of a square around it, cut off at the picture's edge and made up for that.
-    fn share_out(&mut self, density: &DensityMap, hand_over: &HandOver, square_in_frame: f32) {
-        let (columns, rows) = (density.columns(), density.rows());
-        let stride = columns + 1;
-        self.sums.clear();
-        self.sums.resize(stride * (rows + 1), 0.0);
-        for row in 0..rows {
-            let mut along = 0.0;
-            for column in 0..columns {
-                along += f64::from(density.people()[row * columns + column]);
-                self.sums[(row + 1) * stride + column + 1] = self.sums[row * stride + column + 1] + along;
-            }
-        }
-        let (width, height) = density.cell_in_frame();
-        let reach = |cell: f32| ((square_in_frame / cell - 1.0) / 2.0).round().max(0.0) as usize;
-        let (across, down) = (reach(width), reach(height));
-        let full = ((2 * across + 1) * (2 * down + 1)) as f32;
-        let in_picture = self.sums.last().copied().unwrap_or_default() as f32;
-        self.shares.clear();
-        for row in 0..rows {
-            let (top, bottom) = (row.saturating_sub(down), (row + down + 1).min(rows));
-            for column in 0..columns {
-                let (left, right) = (column.saturating_sub(across), (column + across + 1).min(columns));
-                let sum = self.sums[bottom * stride + right] + self.sums[top * stride + left]
-                    - self.sums[bottom * stride + left]
-                    - self.sums[top * stride + right];
-                let seen = ((bottom - top) * (right - left)) as f32;
-                self.shares.push(hand_over.share(in_picture, sum as f32 * full / seen));
-            }
-        }
     }
 }
 

@@ -27,7 +27,7 @@
 //! ```
 //! # use gatehouse_crowd::CrowdModel;
 //! fn with(reader: &gatehouse_models::PeopleReader) -> CrowdModel {
-//!     CrowdModel { name: reader.name(), counting: reader.counting().cloned() }
+//!     CrowdModel { name: reader.name(), counting: reader.counting() }
 //! }
 //! ```
 //!

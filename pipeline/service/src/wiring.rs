@@ -12,7 +12,7 @@ use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions};
+use gatehouse_crowd::{Crowd, CrowdModel};
 use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, PeopleReader, Registry, SessionOptions, TemplateProtection,
 };
@@ -173,7 +173,10 @@ impl Wiring {
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
             let density_px = crowd_rules::density_px(camera, &reader);
-            let options = CrowdOptions { density_px, ..crowd_rules::options(&id, camera)? };
+            let mut options = crowd_rules::options(&id, camera)?;
+            if reader.has_density_of_its_own() {
+                options.density_px = density_px;
+            }
             let tiling = (camera.tiles > 0).then(|| Tiling::new(camera.tiles, camera.detail_px, options.ground));
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
             if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
