@@ -81,11 +81,12 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
         let [line] = density.lines.as_slice() else { panic!("{:?}", density.lines) };
         counts.len() >= 40 && line.inwards + line.outwards > 0
     });
-    // 3 to 8 people walk about and hide each other; the film begins anew once, and otherwise nobody comes or goes in threes.
+    // 3 to 8 people walk about. Three who hide each other are lost and found at about frame 165, whichever model looks, and the film
+    // begins anew once; otherwise nobody comes or goes in threes.
     let mean = counts.iter().sum::<f64>() / counts.len() as f64;
     assert!((4.0..=9.0).contains(&mean) && counts.iter().all(|count| (1.0..=11.0).contains(count)), "{counts:?}");
     let steps = counts.windows(2).filter(|pair| (pair[0] - pair[1]).abs() > 2.0).count();
-    assert!(steps <= 1, "{counts:?}");
+    assert!(steps <= 3, "{counts:?}");
     let ground = &last.zones[0];
     let area = ground.count / ground.people_per_m2.expect("the ground is measured");
     // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.

@@ -76,7 +76,7 @@ HOW_LIVENESS = [
 HOW_TENSORS = [
     "Element i of the input (row-major over the whole batch) is ((i * 2654435761 mod 2^32) >> 24) * scale + offset, "
     "all exact in f32.",
-    "The outputs are of the original model, one item of the batch at a time (NanoDet: of the converted one).",
+    "The outputs are of the original model, one item of the batch at a time (NanoDet, CSRNet: of the converted ones).",
     "mean is over all elements; samples are [flat index, value].",
 ]
 
@@ -351,6 +351,7 @@ def tensor_goldens(originals, models):
             tensor_golden("fr-liveness", originals / "fr_liveness.onnx", (2, 3, 128, 128), 1.0, 0.0),
             # Normalised pixels lie between -2 and 2.
             tensor_golden("nanodet", models / "nanodet-g-416-dynamic.onnx", (2, 3, 416, 416), 1 / 64, -2.0),
+            tensor_golden("csrnet", models / "csrnet-0.2-dynamic.onnx", (2, 3, 208, 160), 1 / 64, -2.0),
         ],
     }
 
