@@ -62,6 +62,9 @@ fn converted_models_in_batches_give_what_the_published_ones_give() {
             let got: ArrayD<f32> = match *shape {
                 [n, values] => outputs.array(&output, [n, values]).expect("shape").to_owned().into_dyn(),
                 [n, cells, values] => outputs.array(&output, [n, cells, values]).expect("shape").to_owned().into_dyn(),
+                [n, one, rows, columns] => {
+                    outputs.array(&output, [n, one, rows, columns]).expect("shape").to_owned().into_dyn()
+                }
                 _ => panic!("{name}, {output}: shape {shape:?}"),
             };
             assert_eq!(got.raw_dim(), IxDyn(&shape));
