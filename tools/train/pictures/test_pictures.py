@@ -86,7 +86,7 @@ class VisibleShareTest(unittest.TestCase):
 
     def test_the_list_keeps_the_contract(self):
         heads = [(5.0, 5.0, 8.0), (-1.0, 5.0, 8.0), (5.0, 5.0, 8.0), (5.0, 5.0, 2.0), (9.999, 5.0, 8.0)]
-        self.assertEqual(listed((10, 10), heads, [1.2, 1.0, 0.29, 1.0, 1.0]), [[5.0, 5.0, 8.0, 1.0]])
+        self.assertEqual(listed((10, 10), heads, [1.2, 1.0, 0.09, 1.0, 1.0]), [[5.0, 5.0, 8.0, 1.0]])
 
 
 class FigureTest(unittest.TestCase):
