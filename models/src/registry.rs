@@ -117,10 +117,14 @@ mod tests {
 
     #[test]
     fn a_missing_file_says_what_to_do() {
-        let (_folder, assets, catalogue) = fixture();
+        let (_folder, assets, mut catalogue) = fixture();
         let error = verify(&catalogue, &assets, "small").expect_err("no file yet");
         let path = assets.models().join("small.onnx");
-        assert_eq!(error.to_string(), format!("model `small`: no file {}; run `make setup`", path.display()));
+        let expected = format!("model `small`: no file {}; run `make setup`", path.display());
+        assert_eq!(error.to_string(), expected);
+        catalogue.add(Manifest { opt_in: true, ..catalogue.get("small").expect("it is there").clone() });
+        let error = verify(&catalogue, &assets, "small").expect_err("nobody asked for it");
+        assert_eq!(error.to_string(), expected.replace("make setup", "make setup WITH=small"));
     }
 
     #[test]
