@@ -13,6 +13,8 @@ pub struct DensityMap {
     columns: usize,
     rows: usize,
     cell_in_frame: (f32, f32),
+    /// Pixels of the picture for one of the tensor that the model saw.
+    px_in_frame: f32,
     people: Vec<f32>,
 }
 
@@ -23,8 +25,8 @@ impl Clone for DensityMap {
 
     /// Keeps its memory, as the derived one would not.
     fn clone_from(&mut self, other: &Self) {
-        let Self { columns, rows, cell_in_frame, ref people } = *other;
-        (self.columns, self.rows, self.cell_in_frame) = (columns, rows, cell_in_frame);
+        let Self { columns, rows, cell_in_frame, px_in_frame, ref people } = *other;
+        (self.columns, self.rows, self.cell_in_frame, self.px_in_frame) = (columns, rows, cell_in_frame, px_in_frame);
         self.people.clone_from(people);
     }
 }
@@ -46,6 +48,7 @@ impl DensityMap {
             cell_px as f32 * frame.width as f32 / in_tensor.width as f32,
             cell_px as f32 * frame.height as f32 / in_tensor.height as f32,
         );
+        self.px_in_frame = frame.width.max(frame.height) as f32 / in_tensor.width.max(in_tensor.height) as f32;
         self.people.clear();
         self.people.resize(self.columns * self.rows, 0.0);
     }
@@ -114,10 +117,9 @@ impl DensityMap {
         at(in_frame.y, height, self.rows) * self.columns + at(in_frame.x, width, self.columns)
     }
 
-    /// How far each place has gone over by a rule, whose square is `square_in_frame` pixels of the picture wide: 0–1 for each cell, from
-    /// the people in the picture and in a square around the cell, cut off at the picture's edge and made up for that. `sums` is for
-    /// working in.
-    pub fn shares(&self, hand_over: &HandOver, square_in_frame: f32, sums: &mut Vec<f64>, shares: &mut Vec<f32>) {
+    /// How far each place has gone over by a rule: 0–1 for each cell, from the people in the picture and in a square around the cell,
+    /// cut off at the picture's edge and made up for that. `sums` is for working in.
+    pub fn shares(&self, hand_over: &HandOver, sums: &mut Vec<f64>, shares: &mut Vec<f32>) {
         let (columns, rows) = (self.columns, self.rows);
         let stride = columns + 1;
         // All cells above and to the left, with a row and a column of zeros before them.
@@ -130,6 +132,7 @@ impl DensityMap {
                 sums[(row + 1) * stride + column + 1] = sums[row * stride + column + 1] + along;
             }
         }
+        let square_in_frame = hand_over.square_px as f32 * self.px_in_frame;
         let (width, height) = self.cell_in_frame;
         let reach = |cell: f32| ((square_in_frame / cell - 1.0) / 2.0).round().max(0.0) as usize;
         let (across, down) = (reach(width), reach(height));
@@ -203,7 +206,7 @@ mod tests {
         other.take(arr2(&[[5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 0.0, 0.0]]).view());
         let rule = HandOver { in_picture: [10.0, 20.0], in_square: [4.0, 8.0], square_px: 8 };
         let (mut sums, mut shares) = (Vec::new(), Vec::new());
-        own.shares(&rule, 160.0, &mut sums, &mut shares);
+        own.shares(&rule, &mut sums, &mut shares);
         assert_eq!(shares, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
         own.give_way(&other, &shares);
         assert_eq!(own.people(), [0.0, 0.0, 20.0, 20.0, 0.0, 0.0, 20.0, 20.0, 1.0, 0.0, 0.0, 0.0]);

@@ -47,8 +47,6 @@ pub struct PeopleReader {
     /// What [`DensityMap::shares`] works in, and what it told last.
     sums: Vec<f64>,
     shares: Vec<f32>,
-    /// Of the last scenes and of all their tiles.
-    looks: Vec<PeopleReading>,
 }
 
 impl PeopleReader {
@@ -69,7 +67,6 @@ impl PeopleReader {
             maps: Vec::new(),
             sums: Vec::new(),
             shares: Vec::new(),
-            looks: Vec::new(),
         })
     }
 
@@ -99,17 +96,13 @@ impl PeopleReader {
             Some(hand_over) => reading.density.is_empty() || reading.density.sum() > hand_over.in_picture[0],
             None => true,
         };
-        let due = || scenes.iter().zip(&*readings).filter(|(_, reading)| packed(reading));
-        model.measure(due().map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
-        let due = scenes.iter().zip(readings).filter(|(_, reading)| packed(reading));
-        for ((scene, reading), map) in due.zip(&mut self.maps) {
+        let due: Vec<_> = scenes.iter().zip(readings).filter(|(_, reading)| packed(reading)).collect();
+        model.measure(due.iter().map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
+        for ((_, reading), map) in due.into_iter().zip(&mut self.maps) {
             match hand_over.filter(|_| !reading.density.is_empty()) {
                 None => std::mem::swap(&mut reading.density, map),
                 Some(hand_over) => {
-                    let size = scene.picture.size();
-                    let per_tensor_px = size.width.max(size.height) as f32 / scene.longer_side_px as f32;
-                    let square_in_frame = hand_over.square_px as f32 * per_tensor_px;
-                    reading.density.shares(&hand_over, square_in_frame, &mut self.sums, &mut self.shares);
+                    reading.density.shares(&hand_over, &mut self.sums, &mut self.shares);
                     reading.density.give_way(map, &self.shares);
                 }
             }
@@ -132,14 +125,13 @@ impl PeopleReader {
             tiles: &[],
         });
         let looks: Vec<_> = scenes.iter().copied().chain(larger).collect();
-        self.looks.clear();
-        for some in looks.chunks(scenes.len().max(LOOKS_AT_ONCE)) {
-            let mut seen = Vec::new();
-            self.detector.detect(some, min_score, &mut seen)?;
-            self.looks.append(&mut seen);
+        let (mut seen, mut some) = (Vec::with_capacity(looks.len()), Vec::new());
+        for chunk in looks.chunks(scenes.len().max(LOOKS_AT_ONCE)) {
+            self.detector.detect(chunk, min_score, &mut some)?;
+            seen.append(&mut some);
         }
         readings.resize_with(scenes.len(), PeopleReading::default);
-        let (wholes, parts) = self.looks.split_at_mut(scenes.len());
+        let (wholes, parts) = seen.split_at_mut(scenes.len());
         for (number, (scene, (whole, reading))) in scenes.iter().zip(wholes.iter_mut().zip(readings)).enumerate() {
             let of_scene = tiles.iter().zip(&*parts).filter(|((of, _), _)| *of == number);
             let seen = of_scene.map(|((_, (tile, _)), look)| (*tile, look.people.as_slice()));
@@ -169,11 +161,6 @@ impl PeopleReader {
     /// How high a head should be, in pixels of the tensor, for a density model of its own. None without one, or if it doesn't say.
     pub fn head_px(&self) -> Option<f32> {
         self.density.as_ref()?.manifest().counting.as_ref()?.head_px
-    }
-
-    /// Whether all of the density is a model's of its own: its map lies as that one sees the picture.
-    pub fn has_density_of_its_own(&self) -> bool {
-        self.density.is_some() && !self.detector.has_density()
     }
 
     /// How many numbers were not finite, since it was loaded. More than 0 means a broken model.

@@ -98,10 +98,7 @@ pub(crate) fn join<'t>(
 
 /// Whether two looks' boxes are of one person.
 fn same(one: &Rect, other: &Rect) -> bool {
-    let across = one.right().min(other.right()) - one.x.max(other.x);
-    let down = one.bottom().min(other.bottom()) - one.y.max(other.y);
-    let shared = across.max(0.0) * down.max(0.0);
-    shared > INSIDE * one.area().min(other.area()) || one.iou(other) > SAME_IOU
+    one.overlap(other) > INSIDE * one.area().min(other.area()) || one.iou(other) > SAME_IOU
 }
 
 #[cfg(test)]

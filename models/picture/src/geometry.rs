@@ -87,15 +87,20 @@ impl Rect {
         )
     }
 
-    /// Intersection over union, 0–1; 0 where both boxes are empty.
-    pub fn iou(&self, other: &Self) -> f32 {
-        let overlap = Self::from_corners(
+    /// Area that two boxes share.
+    pub fn overlap(&self, other: &Self) -> f32 {
+        Self::from_corners(
             self.x.max(other.x),
             self.y.max(other.y),
             self.right().min(other.right()),
             self.bottom().min(other.bottom()),
         )
-        .area();
+        .area()
+    }
+
+    /// Intersection over union, 0–1; 0 where both boxes are empty.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let overlap = self.overlap(other);
         let union = self.area() + other.area() - overlap;
         if union > 0.0 { overlap / union } else { 0.0 }
     }

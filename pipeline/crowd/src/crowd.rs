@@ -42,8 +42,6 @@ pub struct CrowdOptions {
     pub map_rows: u16,
     /// Longer side of the picture as the model sees it that finds people, in pixels.
     pub detail_px: usize,
-    /// The same of the one whose cells the density has.
-    pub density_px: usize,
     /// Score from which on a detection counts as a person.
     pub min_score: f32,
     /// Whether pictures follow each other, as a camera's do. One that stands by itself is counted by itself.
@@ -308,7 +306,7 @@ impl Crowd {
         let counting = self.model.counting.as_ref().filter(|_| sound);
         let hand_over = counting.and_then(|counting| counting.hand_over.as_ref());
         let people = people.iter().copied();
-        let joined = self.joiner.join(people, &self.density, hand_over, frame, self.options.density_px);
+        let joined = self.joiner.join(people, &self.density, hand_over);
         let ground = self.ground.as_ref();
         let counted = |head: Point| !self.options.excluded.iter().any(|part| part.contains(normalised(head, frame)));
         self.standing.clear();

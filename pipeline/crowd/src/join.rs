@@ -6,7 +6,7 @@
 //! the shares run.
 
 use gatehouse_models::{CountSpread, Counting, DensityMap, HandOver};
-use gatehouse_picture::{Point, Rect, Size};
+use gatehouse_picture::{Point, Rect};
 
 use gatehouse_core::event::CountInterval;
 
@@ -83,15 +83,12 @@ impl Joiner {
         &self.joined
     }
 
-    /// Joins people who were made out in a picture of size `frame`, the longer side of which the model saw with `longer_side_px`,
-    /// with its density map, if there is one and a rule to hand over by.
+    /// Joins people who were made out in a picture with its density map, if there is one and a rule to hand over by.
     pub fn join(
         &mut self,
         people: impl IntoIterator<Item = Rect>,
         density: &DensityMap,
         hand_over: Option<&HandOver>,
-        frame: Size,
-        longer_side_px: usize,
     ) -> &Joined {
         self.joined.one_by_one.clear();
         match hand_over.filter(|_| !density.is_empty()) {
@@ -101,9 +98,7 @@ impl Joiner {
                 self.joined.one_by_one.extend(whole);
             }
             Some(hand_over) => {
-                let per_tensor_px = frame.width.max(frame.height) as f32 / longer_side_px as f32;
-                let square_in_frame = hand_over.square_px as f32 * per_tensor_px;
-                density.shares(hand_over, square_in_frame, &mut self.sums, &mut self.shares);
+                density.shares(hand_over, &mut self.sums, &mut self.shares);
                 for box_in_frame in people {
                     let gone = self.shares[density.cell_at(head_of(&box_in_frame))];
                     self.joined.one_by_one.push(Counted { box_in_frame, share: 1.0 - gone });
@@ -120,6 +115,7 @@ impl Joiner {
 #[cfg(test)]
 mod tests {
     use gatehouse_models::{Fit, Placement};
+    use gatehouse_picture::Size;
     use proptest::prelude::*;
 
     use super::*;
@@ -147,8 +143,8 @@ mod tests {
     fn without_a_map_everybody_who_was_made_out_counts() {
         let mut joiner = Joiner::default();
         let two = [person(100.0, 100.0), person(300.0, 100.0)];
-        assert_eq!(people_of(joiner.join(two, &DensityMap::default(), Some(&OVER), FRAME, 640)), 2.0);
-        assert_eq!(people_of(joiner.join(two, &map(|_, _| 1.0), None, FRAME, 640)), 2.0);
+        assert_eq!(people_of(joiner.join(two, &DensityMap::default(), Some(&OVER))), 2.0);
+        assert_eq!(people_of(joiner.join(two, &map(|_, _| 1.0), None)), 2.0);
     }
 
     #[test]
@@ -156,7 +152,7 @@ mod tests {
         // The left half holds 0.1 a cell, 10 in a square; the right half next to nothing, which isn't believed.
         let density = map(|column, _| if column < 40 { 0.1 } else { 0.001 });
         let mut joiner = Joiner::default();
-        let joined = joiner.join([person(100.0, 100.0), person(550.0, 100.0)], &density, Some(&OVER), FRAME, 640);
+        let joined = joiner.join([person(100.0, 100.0), person(550.0, 100.0)], &density, Some(&OVER));
         assert_eq!(joined.one_by_one.iter().map(|counted| counted.share).collect::<Vec<_>>(), [0.0, 1.0]);
         let left = 0.1 * 40.0 * 40.0;
         assert!((people_of(joined) - 1.0 - left).abs() < 0.05 * left, "{}", people_of(joined));
@@ -166,7 +162,7 @@ mod tests {
     fn few_people_in_the_picture_are_counted_out_however_close_they_stand() {
         let density = map(|column, row| if column < 8 && row < 8 { 0.14 } else { 0.0 });
         let mut joiner = Joiner::default();
-        let joined = joiner.join([person(30.0, 30.0)], &density, Some(&OVER), FRAME, 640);
+        let joined = joiner.join([person(30.0, 30.0)], &density, Some(&OVER));
         assert_eq!(people_of(joined), 1.0, "the map has 9 in a corner, and 9 are too few for it");
     }
 
@@ -188,7 +184,7 @@ mod tests {
             }
             let people = heads.iter().map(|(column, row)| person(*column as f32 * 8.0 + 4.0, *row as f32 * 8.0 + 4.0));
             let mut joiner = Joiner::default();
-            let joined = joiner.join(people, &density, Some(&hand_over), FRAME, 640);
+            let joined = joiner.join(people, &density, Some(&hand_over));
             prop_assert!((people_of(joined) - heads.len() as f32).abs() < 1e-2, "{} of {}", people_of(joined), heads.len());
         }
     }

@@ -59,7 +59,7 @@ impl Tiling {
     pub fn learn(&mut self, people: &[Person], frame: Size) {
         /// Pictures after which tiles are laid anew: often enough for a camera that was turned.
         const ANEW: u32 = 64;
-        if self.ground.is_some() {
+        if self.most == 0 || self.ground.is_some() {
             return;
         }
         let knew = self.heights.line().is_some();
@@ -71,18 +71,17 @@ impl Tiling {
     }
 
     fn lay(&self, frame: Size) -> Vec<Tile> {
+        let (detail_px, most) = (self.detail_px, self.most);
         match &self.ground {
-            Some(calibration) => match GroundPlane::new(calibration, frame) {
-                Ok(plane) => lay(|y| plane.person_height(Point { x: 0.5, y }), frame, self.detail_px, self.most),
-                // Refused when the node started.
-                Err(_) => Vec::new(),
-            },
-            None => match self.heights.line() {
-                Some((at_top, slope)) => {
-                    lay(|y| Some(at_top + slope * y).filter(|h| *h > 0.0), frame, self.detail_px, self.most)
-                }
-                None => Vec::new(),
-            },
+            Some(calibration) => {
+                // One that fits no camera was refused when the node started.
+                let plane = GroundPlane::new(calibration, frame).ok();
+                lay(|y| plane.as_ref()?.person_height(Point { x: 0.5, y }), frame, detail_px, most)
+            }
+            None => {
+                let line = self.heights.line();
+                lay(|y| line.map(|(at_top, slope)| at_top + slope * y), frame, detail_px, most)
+            }
         }
     }
 }

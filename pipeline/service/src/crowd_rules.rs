@@ -55,8 +55,6 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
         map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
         detail_px: camera.detail_px,
-        // As the person detector sees them; the wiring knows better where all of the density is another model's.
-        density_px: camera.detail_px,
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
     })

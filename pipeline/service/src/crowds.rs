@@ -39,8 +39,7 @@ pub(crate) struct CrowdLine {
 struct State {
     crowd: Crowd,
     preview: Option<Preview>,
-    /// None if the whole picture is all that is looked at.
-    tiling: Option<Tiling>,
+    tiling: Tiling,
 }
 
 /// How a camera's scene looks.
@@ -55,7 +54,7 @@ pub(crate) struct LineOptions {
     pub(crate) detail_px: usize,
     pub(crate) density_px: usize,
     pub(crate) preview: Option<Preview>,
-    pub(crate) tiling: Option<Tiling>,
+    pub(crate) tiling: Tiling,
     pub(crate) skip_unchanged: bool,
     /// The view that its zones were drawn on, if it was learnt before.
     pub(crate) reference: Option<ReferenceView>,
@@ -92,17 +91,17 @@ pub(crate) struct CountJob {
 }
 
 impl CountJob {
-    fn tiles(&self) -> Option<Arc<[Tile]>> {
+    fn tiles(&self) -> Arc<[Tile]> {
         let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tiling.as_mut().map(|tiling| tiling.tiles(self.frame.picture().size()))
+        state.tiling.tiles(self.frame.picture().size())
     }
 
-    fn scene<'a>(&'a self, tiles: Option<&'a [Tile]>) -> PeopleScene<'a> {
+    fn scene<'a>(&'a self, tiles: &'a [Tile]) -> PeopleScene<'a> {
         PeopleScene {
             picture: self.frame.picture(),
             longer_side_px: self.line.detail_px,
             density_side_px: self.line.density_px,
-            tiles: tiles.unwrap_or_default(),
+            tiles,
         }
     }
 }
@@ -190,7 +189,7 @@ pub(crate) fn count(
     let mut readings: Vec<PeopleReading> = Vec::new();
     while batcher.collect(&mut batch) {
         let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
-        let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles.as_deref())).collect();
+        let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
         if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
@@ -205,9 +204,7 @@ pub(crate) fn count(
             let picture = job.frame.picture();
             let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State { crowd, preview, tiling } = &mut *state;
-            if let Some(tiling) = tiling {
-                tiling.learn(&reading.people, picture.size());
-            }
+            tiling.learn(&reading.people, picture.size());
             let counted = crowd.count(&CrowdPicture {
                 reading,
                 frame: picture.size(),

@@ -173,11 +173,8 @@ impl Wiring {
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
             let density_px = crowd_rules::density_px(camera, &reader);
-            let mut options = crowd_rules::options(&id, camera)?;
-            if reader.has_density_of_its_own() {
-                options.density_px = density_px;
-            }
-            let tiling = (camera.tiles > 0).then(|| Tiling::new(camera.tiles, camera.detail_px, options.ground));
+            let options = crowd_rules::options(&id, camera)?;
+            let tiling = Tiling::new(camera.tiles, camera.detail_px, options.ground);
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
             if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
                 crowd.know_empty_scene(empty);

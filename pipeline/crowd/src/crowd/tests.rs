@@ -44,7 +44,6 @@ fn options(follows: bool) -> CrowdOptions {
         map_columns: 8,
         map_rows: 4,
         detail_px: 500,
-        density_px: 500,
         min_score: 0.5,
         follows,
     }

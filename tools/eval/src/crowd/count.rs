@@ -38,7 +38,6 @@ impl<'o> Counter<'o> {
             map_columns: 1,
             map_rows: 1,
             detail_px: options.detail_px,
-            density_px: if reader.has_density_of_its_own() { options.density_px } else { options.detail_px },
             min_score: options.min_score,
             follows,
         };
