@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
-use gatehouse_testing::node::{Program, SiteFolder, media};
+use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const CAMERA: &str = "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n";
@@ -57,11 +57,11 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
     }
     assert_eq!(people(&site).len(), 3);
 
-    // Half a line, as a power cut leaves it: the row is done again, and the person isn't enrolled twice.
+    // Half a line, as a power cut leaves it: the person is in the store, and isn't enrolled twice.
     let cut = written.trim_end().rfind('\n').expect("several lines") + 3;
     std::fs::write(site.path("report.csv"), &written[..cut]).expect("there is room");
     let (_, _, again) = site.try_to("enrol-batch", &args);
-    assert!(again.contains("2 enrolled, 6 not"), "the last row's face is enrolled already: {again}");
+    assert!(again.contains("3 enrolled, 5 not"), "{again}");
     assert_eq!(people(&site).len(), 3);
 
     std::fs::write(site.path("people.csv"), format!("{table}\n")).expect("there is room");
@@ -99,6 +99,51 @@ fn who_withdraws_is_in_no_backup_and_the_audit_log_knows_of_all() {
     site.run("audit verify", &[]);
     let log = site.run("audit list", &[]);
     assert!(log.contains("restore") && log.contains("enrol"), "{log}");
+}
+
+#[test]
+fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
+    let site = site();
+    let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
+    let person = site.enrol(&[media("obama.jpg")], "2099-12-31");
+    site.run("pass issue", &[&person, "--until", "2099-01-01", "--png", &path("pass.png")]);
+
+    let receipt = path("receipt.txt");
+    let consent = ["--purpose", "entry", "--notice", "2", "--given", "screen"];
+    let renew = [&[person.as_str()][..], &consent, &["--until", "2100-06-30", "--receipt", &receipt]].concat();
+    let said = site.run("renew", &renew);
+    assert!(said.contains("until 2100-06-30") && said.contains("before it was 2099-12-31"), "{said}");
+    assert!(std::fs::read_to_string(&receipt).expect("it is written").contains("2100-06-30"));
+    assert!(site.run("people", &[]).contains("consent until 2100-06-30"));
+    let (code, _, complained) = site.try_to("renew", &renew);
+    assert!(code == INPUT && complained.contains("receipt.txt"), "{complained}");
+
+    let keys = [path("site.key"), path("new.key")];
+    let made = PROGRAM.command().args(["key", "new", &keys[1]]).output().expect("gatehouse runs");
+    assert!(made.status.success());
+    let (code, _, complained) = site.try_to("key change", &[&keys[0]]);
+    assert!(code != 0 && complained.contains("the one that this store has already"), "{complained}");
+    let node = Node::start(&site);
+    let (code, _, complained) = site.try_to("key change", &[&keys[1]]);
+    assert!(code != 0 && complained.contains("stop the node"), "{complained}");
+    node.stop();
+    let said = site.run("key change", &[&keys[1]]);
+    assert!(said.contains("1 people, 1 template(s)") && said.contains("taken back: 1 pass(es)"), "{said}");
+    let secret = std::fs::read_to_string(&keys[1]).expect("a key");
+    assert!(!said.contains(secret.trim()), "the key is shown");
+
+    let (code, _, complained) = site.try_to("people", &[]);
+    assert!(code != 0 && complained.contains("site key"), "the old key opens nothing: {complained}");
+    let config = std::fs::read_to_string(&site.file).expect("the site file");
+    std::fs::write(&site.file, config.replace("file:site.key", "file:new.key")).expect("there is room");
+    assert_eq!(people(&site), [person]);
+    site.run("audit verify", &[]);
+    assert!(said.contains(site.run("key public", &[]).trim()), "the doors' new key was told");
+    // The same face is known under the new key, from a picture that it wasn't enrolled with.
+    let photo = media("obama3.jpg");
+    let photo = ["--name", "Zora Quill", "--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
+    let (code, _, complained) = site.try_to("enrol", &[&photo[..], &consent].concat());
+    assert!(code == INPUT && complained.contains("enrolled"), "{complained}");
 }
 
 #[test]

@@ -120,6 +120,7 @@ static STORE: Table = Table {
         &STORE_PEOPLE_LIMIT,
         &STORE_OUTBOX_DAYS,
         &STORE_ENTRY_LOG_DAYS,
+        &STORE_ENTRY_ROLES,
         &STORE_AUDIT_DAYS,
         &STORE_ENDED_CONSENT_DAYS,
         &STORE_ENDED_PASS_DAYS,
@@ -161,6 +162,14 @@ pub(crate) static STORE_ENTRY_LOG_DAYS: Key = Key {
     presence: Presence::Default("30"),
     example: "14",
     meaning: "How many days the site's own encrypted log keeps who came in. Older entries are deleted by themselves.",
+};
+pub(crate) static STORE_ENTRY_ROLES: Key = Key {
+    name: "entry_roles",
+    kind: Kind::Texts(Format::Name),
+    presence: Presence::Default(r#"["security"]"#),
+    example: r#"["security", "site-manager"]"#,
+    meaning: "In which roles staff may look into the site's own log of who came in, and export what is stored of a person. Any \
+              other role is refused, and the attempt stands in the audit log. An empty list: nobody may.",
 };
 pub(crate) static STORE_AUDIT_DAYS: Key = Key {
     name: "audit_days",

@@ -79,6 +79,8 @@ fn store(t: &mut Reader<'_, '_>) -> Option<Store> {
     let outbox = days(&keys::STORE_OUTBOX_DAYS);
     let entry_log = days(&keys::STORE_ENTRY_LOG_DAYS);
     let audit = days(&keys::STORE_AUDIT_DAYS);
+    let entry_roles = t.texts(&keys::STORE_ENTRY_ROLES, name);
+    let mut days = |key| t.integer(key).map(|days: u64| Duration::from_secs(days * 24 * 60 * 60));
     let ended_consent = days(&keys::STORE_ENDED_CONSENT_DAYS);
     let ended_pass = days(&keys::STORE_ENDED_PASS_DAYS);
     Some(Store {
@@ -87,6 +89,7 @@ fn store(t: &mut Reader<'_, '_>) -> Option<Store> {
         people_limit: people_limit?,
         outbox: outbox?,
         entry_log: entry_log?,
+        entry_roles: entry_roles?,
         audit: audit?,
         ended_consent: ended_consent?,
         ended_pass: ended_pass?,

@@ -90,6 +90,8 @@ pub struct Store {
     pub outbox: Duration,
     /// How long the site's own log keeps who came in: 1 to 3650 days.
     pub entry_log: Duration,
+    /// Roles that may look into that log, and export what is stored of a person.
+    pub entry_roles: Vec<String>,
     /// How long the audit log is kept: 30 to 36,500 days.
     pub audit: Duration,
     /// How long a person stays stored after the end of their consent, never matched: 0 to 365 days.

@@ -110,9 +110,24 @@ impl TemplateProtection {
 
     /// The template of an embedding.
     pub fn protect(&self, embedding: &Embedding) -> Template {
+        self.turn(embedding.as_slice().iter().map(|value| f64::from(*value)))
+    }
+
+    /// The template that [`Self::protect`] would have made of the embedding behind `template`, which `before` had
+    /// protected: a site's new key takes the place of its old one and nobody has to enrol again. To the precision of f32.
+    pub fn protect_again(&self, before: &Self, template: &Template) -> Template {
+        // A rotation's inverse is its transpose.
+        let mut embedding = Zeroizing::new([0f64; DIMENSIONS]);
+        for (row, value) in before.rows.iter().zip(template.as_slice()) {
+            embedding.iter_mut().zip(row).for_each(|(to, from)| *to += from * f64::from(*value));
+        }
+        self.turn(embedding.iter().copied())
+    }
+
+    fn turn(&self, embedding: impl Iterator<Item = f64> + Clone) -> Template {
         let mut turned = Box::new([0f32; DIMENSIONS]);
         for (to, row) in turned.iter_mut().zip(self.rows.iter()) {
-            *to = row.iter().zip(embedding.as_slice()).map(|(a, b)| a * f64::from(*b)).sum::<f64>() as f32;
+            *to = row.iter().zip(embedding.clone()).map(|(a, b)| a * b).sum::<f64>() as f32;
         }
         Template(turned)
     }
@@ -270,6 +285,15 @@ mod tests {
             prop_assert!((exact(ta.as_slice(), tb.as_slice()) - before).abs() < 1e-6);
             prop_assert!((f64::from(ta.cosine(&tb)) - before).abs() < 1e-6);
             prop_assert_eq!(Template::from_slice(ta.as_slice()).expect("a template").cosine(&tb), ta.cosine(&tb));
+        }
+
+        #[test]
+        fn a_new_key_gives_the_template_that_it_would_have_given(face in embedding(), old: [u8; 32], new: [u8; 32]) {
+            let (old, new) = (TemplateProtection::new(&old), TemplateProtection::new(&new));
+            let again = new.protect_again(&old, &old.protect(&face));
+            for (value, expected) in again.as_slice().iter().zip(new.protect(&face).as_slice()) {
+                prop_assert!((value - expected).abs() < 1e-6);
+            }
         }
 
         #[test]

@@ -1,8 +1,8 @@
 //! Decodes key frames alone, where they come often enough.
 //!
 //! Decoding is most of what a camera costs that is looked at once a second. A key frame needs no other; where one comes at least as
-//! often as a frame is wanted, the others need not be decoded at all. How often they come is seen, not asked: cameras say it
-//! wrongly, change it, and lose some.
+//! often as a frame is wanted, and in step with that, the others need not be decoded at all. How often they come is seen, not
+//! asked: cameras say it wrongly, change it, and lose some.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +14,11 @@ use gstreamer::prelude::*;
 const REGULAR: u32 = 3;
 /// A camera's frames come a little early or late.
 const TOLERANCE: f64 = 1.05;
-/// Fewer decoded frames would look like a stalled camera.
+/// Fewer decoded frames would look like a stalled camera; and whoever counts people can't tell who is who in pictures farther
+/// apart.
 const MOST_APART: Duration = Duration::from_millis(1500);
+/// A key frame that comes earlier than this is not the one that is wanted.
+const EARLY: f64 = 0.99;
 
 /// Which frames go to the decoder.
 #[derive(Debug)]
@@ -30,7 +33,17 @@ struct KeyFrames {
 
 impl KeyFrames {
     fn new(wanted: Duration) -> Self {
-        Self { wanted: wanted.mul_f64(TOLERANCE).min(MOST_APART), last: None, regular: 0 }
+        Self { wanted, last: None, regular: 0 }
+    }
+
+    /// Whether key frames so far apart are enough. Between two frames that are let through by a rate of one in `wanted` lies
+    /// nearly `wanted + gap` at worst, as where key frames come every 0.8 s and one a second is wanted: that must not be too much
+    /// either, unless each key frame is the one that is wanted.
+    fn is_often_enough(&self, gap: Duration) -> bool {
+        let follows = self.wanted <= MOST_APART;
+        let each_is_wanted = gap >= self.wanted.mul_f64(EARLY);
+        gap <= self.wanted.mul_f64(TOLERANCE).min(MOST_APART)
+            && (!follows || each_is_wanted || self.wanted + gap <= MOST_APART)
     }
 
     /// Whether a frame is needed. `at` is when it is to be shown, as far as that is known. Between a key frame that is late and the
@@ -40,7 +53,7 @@ impl KeyFrames {
             return self.regular < REGULAR;
         }
         let gap = at.zip(self.last).and_then(|(at, last)| at.checked_sub(last));
-        self.regular = if gap.is_some_and(|gap| gap <= self.wanted) { self.regular + 1 } else { 0 };
+        self.regular = if gap.is_some_and(|gap| self.is_often_enough(gap)) { self.regular + 1 } else { 0 };
         self.last = at;
         true
     }
@@ -66,6 +79,8 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration) -> Result<(), String
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_core::rate::RateLimit;
+    use gatehouse_core::time::Monotonic;
     use proptest::prelude::*;
 
     use super::*;
@@ -107,7 +122,39 @@ mod tests {
         assert!((0..100u64).all(|n| rule.needs(n % 10 == 0, None)));
     }
 
+    #[test]
+    fn out_of_step_with_the_rate_they_are_not_enough() {
+        for (wanted_ms, gop) in [(1000, 20), (1000, 22), (1430, 25), (1000, 13)] {
+            let mut rule = KeyFrames::new(Duration::from_millis(wanted_ms));
+            assert_eq!(needed(&mut rule, gop, 0..500).len(), 500, "one in {gop} for one in {wanted_ms} ms");
+        }
+        let mut rule = KeyFrames::new(Duration::from_secs(1));
+        assert!(needed(&mut rule, 12, 0..500).len() < 100, "two and more for each that is wanted");
+        // Who wants fewer than can be followed counts each by itself, and may wait a little longer for one.
+        let mut rule = KeyFrames::new(Duration::from_secs(4));
+        assert!(needed(&mut rule, 30, 0..500).len() < 150);
+    }
+
     proptest! {
+        /// What is left of a steady stream, thinned to the rate that is wanted, can be followed from frame to frame.
+        #[test]
+        fn frames_that_are_let_through_are_never_far_apart(gop in 1u64..80, wanted_ms in 200u64..1450) {
+            let mut rule = KeyFrames::new(Duration::from_millis(wanted_ms));
+            let mut rate = RateLimit::new(1000.0 / wanted_ms as f64);
+            let (mut gaps, mut late, mut last) = (0, 0, None);
+            for n in needed(&mut rule, gop, 0..5000) {
+                let now = Monotonic::from_start(Duration::from_millis(40 * n));
+                if rate.admits(now) {
+                    let gap = last.map(|last| now.since(last));
+                    gaps += 1;
+                    late += u32::from(gap.is_some_and(|gap| gap > MOST_APART));
+                    last = Some(now);
+                }
+            }
+            // Where key frames come a hundredth too early, one in a while falls between two.
+            prop_assert!(late * 20 <= gaps, "{late} of {gaps}");
+        }
+
         /// What goes to the decoder can always be decoded: a frame that is left out is missed by none that goes there.
         #[test]
         fn nothing_is_needed_that_rests_on_what_was_left_out(gaps in proptest::collection::vec(1u64..80, 1..40)) {

@@ -271,6 +271,10 @@ pub struct DensityEvent {
     /// How sure that is; nothing where the model's error is not known or the scene is not one that it can count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<CountInterval>,
+    /// The share of the pictures that the model was measured on whose interval held the truth, 0–1; nothing where there is no
+    /// interval. A zone's interval is worked out like the whole picture's; on zones it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
     /// The part of the count that was measured as a density, 0–1; the rest was made out one by one.
     pub share_by_density: f64,
     /// Each zone, in the order of the configuration. A person who stands in two zones counts in both. Empty while the camera

@@ -55,6 +55,8 @@ pub struct BlindCamera {
     pub reason: Blindness,
     /// Since when.
     pub since: WallTime,
+    /// Whether its people would be in the sum.
+    pub in_total: bool,
 }
 
 /// Why a camera couldn't count.

@@ -15,7 +15,7 @@ use crate::flow::{Crossing, Way};
 use crate::grid::DensityGrid;
 use crate::ground::{GroundCalibration, GroundPlane};
 use crate::join::{Counted, Joiner, Tally, head_of, tenth};
-use crate::tracker::{MOST_APART, Tracker};
+use crate::tracker::{MOST_APART, Track, Tracker};
 use crate::zone::{Zone, ZoneState, change};
 
 /// Score from which on the detector is to be asked for people, far below what counts as one. Those who don't count are hidden in
@@ -30,7 +30,7 @@ const SETTLES: Duration = Duration::from_secs(2);
 pub struct CrowdOptions {
     /// Its zones.
     pub zones: Vec<Zone>,
-    /// Parts of the picture in which nobody is counted: screens, posters, mirrors.
+    /// Parts of the picture in which nobody is counted: screens, posters, mirrors, and what is black for privacy.
     pub excluded: Vec<NormalisedPolygon>,
     /// Lines across which people are counted.
     pub lines: Vec<(LineId, Crossing)>,
@@ -46,6 +46,13 @@ pub struct CrowdOptions {
     pub min_score: f32,
     /// Whether pictures follow each other, as a camera's do. One that stands by itself is counted by itself.
     pub follows: bool,
+}
+
+impl CrowdOptions {
+    /// Whether somebody counts whose head is there, normalised.
+    fn counts_at(&self, head: Point) -> bool {
+        !self.excluded.iter().any(|part| part.contains(head))
+    }
 }
 
 /// What counts.
@@ -107,6 +114,8 @@ pub struct Crowd {
     empty: Option<EmptyScene>,
     cleared: PeopleReading,
     tracker: Tracker,
+    /// The last picture followed on none, or too long after one.
+    alone: bool,
     /// The density over the last pictures, and when it was brought up to date.
     density: DensityMap,
     settled: Option<Monotonic>,
@@ -149,6 +158,7 @@ impl Crowd {
             empty: None,
             cleared: PeopleReading::default(),
             tracker: Tracker::default(),
+            alone: false,
             density: DensityMap::default(),
             settled: None,
             joiner: Joiner::default(),
@@ -165,7 +175,8 @@ impl Crowd {
     }
 
     /// Counts the people of one picture. Nothing for the first one after a pause, where pictures follow each other: nobody counts
-    /// who was seen but once.
+    /// who was seen but once. Where they come too slowly to follow each other, be it by the camera's rate or because a node can't
+    /// keep up, each is counted by itself.
     pub fn count(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         match self.empty.take() {
             None => self.count_reading(picture),
@@ -184,15 +195,18 @@ impl Crowd {
     fn count_reading(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         let CrowdPicture { reading, frame, arrival: now, .. } = *picture;
         self.look_at_ground(frame);
-        let settled = !self.options.follows || self.tracker.look(&reading.people, self.options.min_score, frame, now);
+        let follows = self.options.follows && self.tracker.look(&reading.people, self.options.min_score, frame, now);
         self.settle(&reading.density, now);
-        if !settled {
+        let again = std::mem::replace(&mut self.alone, !follows);
+        if self.options.follows && !follows && !again {
+            // What was counted before the pause is not what is there now.
+            self.last = None;
             return None;
         }
         let sound = picture.verdict == PictureVerdict::Sound;
         let people: Vec<Rect> = if !sound {
             Vec::new()
-        } else if self.options.follows {
+        } else if follows {
             self.tracker.present(now).map(|track| track.box_in_frame).collect()
         } else {
             let counts = |person: &&Person| person.score >= self.options.min_score;
@@ -215,9 +229,9 @@ impl Crowd {
     }
 
     /// The picture has not changed since the last one that was counted: the same people, at another time. Nothing where that one
-    /// gave nothing.
+    /// gave nothing or left something open, such as whether somebody who was seen for the first time is anybody.
     pub fn unchanged(&mut self, capture_time: CaptureTime, arrival: Monotonic) -> Option<CrowdEvents> {
-        let (self_assessment, since) = self.last?;
+        let (self_assessment, since) = self.last.filter(|_| self.alone || self.tracker.is_settled())?;
         self.tracker.hold(arrival);
         self.settled = self.settled.map(|_| arrival);
         Some(self.tell(&tally(self.standing.iter()), self_assessment, capture_time, arrival, Some(since)))
@@ -245,6 +259,7 @@ impl Crowd {
             capture_time,
             count: tenth(all.people()),
             interval: counting.map(|counting| all.interval(counting)),
+            coverage: counting.map(|counting| counting.coverage),
             share_by_density: if all.people() > 0.0 { tenth(all.by_density / all.people()) } else { 0.0 },
             zones,
             lines: self.flows.clone(),
@@ -281,7 +296,7 @@ impl Crowd {
             // What fits no camera was refused when the node started; of another aspect it may fit none.
             self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
             for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
-                state.measure(zone, self.ground.as_ref());
+                state.measure(zone, &self.options.excluded, self.ground.as_ref());
             }
         }
     }
@@ -308,7 +323,7 @@ impl Crowd {
         let people = people.iter().copied();
         let joined = self.joiner.join(people, &self.density, hand_over);
         let ground = self.ground.as_ref();
-        let counted = |head: Point| !self.options.excluded.iter().any(|part| part.contains(normalised(head, frame)));
+        let counted = |head: Point| self.options.counts_at(normalised(head, frame));
         self.standing.clear();
         let made_out = joined.one_by_one.iter().filter(|person| counted(head_of(&person.box_in_frame)));
         self.standing.extend(made_out.map(|person| Standing {
@@ -333,7 +348,11 @@ impl Crowd {
         let tracks: Vec<_> = match self.frame {
             Some(frame) => {
                 let present = self.tracker.present(now);
-                present.map(|track| (track.number, normalised(track.box_in_frame.foot(), frame))).collect()
+                let counts = |track: &&Track| self.options.counts_at(normalised(head_of(&track.box_in_frame), frame));
+                present
+                    .filter(counts)
+                    .map(|track| (track.number, normalised(track.box_in_frame.foot(), frame)))
+                    .collect()
             }
             None => Vec::new(),
         };
@@ -356,6 +375,9 @@ impl Crowd {
         }
         for track in self.tracker.present(now) {
             let Some(before) = track.foot_before else { continue };
+            if !self.options.counts_at(normalised(head_of(&track.box_in_frame), frame)) {
+                continue;
+            }
             let (before, at) = (normalised(before, frame), normalised(track.box_in_frame.foot(), frame));
             for ((_, line), flow) in self.options.lines.iter().zip(&mut self.flows) {
                 match line.crossed(before, at) {
@@ -397,13 +419,13 @@ fn just_inside(point: Point) -> Point {
 }
 
 /// A density of more people than this must have somebody in it whom the detector at least suspects.
-const CROWD: f64 = 20.0;
+const CROWD: f64 = 3.0;
 /// For each person of it, so many must be suspected: gravel, foliage and noise may look like heads, and like no person.
 const SUSPECTED_EACH: f64 = 0.05;
 
 /// Whether the detector has an inkling of the crowd that the density shows.
 fn supported(all: &Tally, suspected: usize) -> bool {
-    all.by_density < CROWD || suspected as f64 >= SUSPECTED_EACH * all.by_density
+    all.by_density < CROWD || suspected as f64 >= (SUSPECTED_EACH * all.by_density).max(1.0)
 }
 
 /// Above this count a detector alone misses people: on 30 rendered crowds with 371 people on average it was 360 off, and below

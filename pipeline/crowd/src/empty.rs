@@ -14,14 +14,26 @@ const SURER: f32 = 0.2;
 /// What is seen in fewer of the pictures is somebody who walked through, or a flicker.
 const AT_LEAST_OF_PICTURES: f32 = 0.3;
 
+/// How a camera's pictures are looked at: looked at otherwise, a model errs elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Looking {
+    /// The model's name and version.
+    pub model: String,
+    /// Longer side of the picture that the person detector sees, in pixels.
+    pub detail_px: usize,
+    /// The same for the model that measures the density, where that is another.
+    pub density_px: usize,
+    /// Tiles that it may be looked at in besides.
+    pub tiles: usize,
+}
+
 /// What a model saw in the empty scene of one camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyScene {
-    /// The model's name and version; another one errs elsewhere.
-    model: String,
-    /// Longer side of the picture that the model saw, in pixels.
-    detail_px: usize,
+    /// How it was looked at.
+    looking: Looking,
     /// Left, top, width and height, normalised to the picture, and the highest score.
     people: Vec<([f32; 4], f32)>,
     /// Cells in a row of `density`, and rows.
@@ -40,9 +52,9 @@ pub struct EmptySceneWatch {
 }
 
 impl EmptySceneWatch {
-    /// Nothing was looked at yet. The model is told by its name and version.
-    pub fn new(model: String, detail_px: usize) -> Self {
-        let scene = EmptyScene { model, detail_px, people: Vec::new(), density_size: [0, 0], density: Vec::new() };
+    /// Nothing was looked at yet.
+    pub fn new(looking: Looking) -> Self {
+        let scene = EmptyScene { looking, people: Vec::new(), density_size: [0, 0], density: Vec::new() };
         Self { scene, seen: Vec::new(), pictures: 0 }
     }
 
@@ -88,9 +100,9 @@ impl EmptySceneWatch {
 }
 
 impl EmptyScene {
-    /// Whether it is of this model, at this size.
-    pub fn is_of(&self, model: &str, detail_px: usize) -> bool {
-        self.model == model && self.detail_px == detail_px
+    /// Whether it was looked at like this.
+    pub fn is_of(&self, looking: &Looking) -> bool {
+        self.looking == *looking
     }
 
     /// Whether its numbers are such as were kept.
@@ -146,6 +158,10 @@ mod tests {
 
     const FRAME: Size = Size { width: 640, height: 320 };
 
+    fn looking() -> Looking {
+        Looking { model: "m 1".to_owned(), detail_px: 768, density_px: 768, tiles: 0 }
+    }
+
     fn person(x: f32, score: f32) -> Person {
         Person { box_in_frame: Rect { x, y: 50.0, width: 40.0, height: 100.0 }, score }
     }
@@ -158,7 +174,7 @@ mod tests {
     }
 
     fn empty() -> EmptyScene {
-        let mut watch = EmptySceneWatch::new("m 1".to_owned(), 768);
+        let mut watch = EmptySceneWatch::new(looking());
         watch.look(&reading(&[person(100.0, 0.5)], 0.4), FRAME);
         watch.look(&reading(&[person(103.0, 0.6), person(400.0, 0.2)], 0.2), FRAME);
         assert_eq!(watch.pictures(), 2);
@@ -180,7 +196,7 @@ mod tests {
 
     #[test]
     fn who_walks_through_while_it_is_looked_at_is_not_kept() {
-        let mut watch = EmptySceneWatch::new("m 1".to_owned(), 768);
+        let mut watch = EmptySceneWatch::new(looking());
         for step in 0..10 {
             watch.look(&reading(&[person(100.0, 0.5), person(200.0 + 40.0 * step as f32, 0.9)], 0.0), FRAME);
         }
@@ -199,7 +215,11 @@ mod tests {
     fn it_is_told_how_wrong_a_model_is() {
         let (people, density) = empty().phantoms(0.5);
         assert!(people == 1 && (density - 0.3).abs() < 1e-6);
-        assert!(empty().is_of("m 1", 768) && !empty().is_of("m 2", 768) && !empty().is_of("m 1", 416));
+        assert!(empty().is_of(&looking()));
+        assert!(!empty().is_of(&Looking { model: "m 2".to_owned(), ..looking() }));
+        assert!(!empty().is_of(&Looking { detail_px: 416, ..looking() }));
+        assert!(!empty().is_of(&Looking { density_px: 416, ..looking() }));
+        assert!(!empty().is_of(&Looking { tiles: 4, ..looking() }));
     }
 
     #[test]

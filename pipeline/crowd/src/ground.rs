@@ -140,6 +140,35 @@ impl GroundPlane {
         Ok((corners.iter().zip(next).map(|(a, b)| a.perp_dot(*b)).sum::<f64>() / 2.0).abs())
     }
 
+    /// The part of a zone's ground, 0–1, in which people can be counted at all: what lies in none of `excluded`. By a sample of
+    /// the zone, each place of which weighs what it measures on the ground.
+    pub fn share_that_counts(&self, zone: &NormalisedPolygon, excluded: &[NormalisedPolygon]) -> f64 {
+        /// Places along each side of the picture.
+        const PLACES: usize = 128;
+        if excluded.is_empty() {
+            return 1.0;
+        }
+        let (mut all, mut counts) = (0.0, 0.0);
+        for row in 0..PLACES {
+            for column in 0..PLACES {
+                let [x, y] = [column, row].map(|i| (i as f32 + 0.5) / PLACES as f32);
+                let at = Point { x, y };
+                let Some(depth) = self.depth(at).filter(|_| zone.contains(at)) else { continue };
+                // An area of the picture stands for one on the ground that grows with the third power of its distance.
+                let weight = depth.powi(3);
+                all += weight;
+                counts += if excluded.iter().any(|part| part.contains(at)) { 0.0 } else { weight };
+            }
+        }
+        if all > 0.0 { counts / all } else { 1.0 }
+    }
+
+    /// In parts of any unit, how far a place on the ground is along the camera's view.
+    fn depth(&self, point: Point) -> Option<f64> {
+        let at = self.from_picture * centred(point, self.aspect).extend(1.0);
+        (at.z > 1.0 / FARTHEST_M).then(|| 1.0 / at.z)
+    }
+
     fn on_plane(&self, from_picture: &DMat3, point: Point) -> Option<DVec2> {
         let at = from_picture * centred(point, self.aspect).extend(1.0);
         (at.z > 1.0 / FARTHEST_M).then(|| at.truncate() / at.z)

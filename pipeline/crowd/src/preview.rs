@@ -1,9 +1,10 @@
 //! A crowd camera's picture for people to look at: small, and with everybody in it pixelated.
 //!
-//! **What hides people is the detector.** It is asked at a low threshold, so that what only might be a person is hidden
-//! as well, each box is grown, and a box stays hidden for a second after it was last seen, because detections flicker.
-//! A person whom the detector misses even so is not hidden. There is no switch that turns any of this off, and a
-//! [`PreviewFrame`] comes from [`Preview::render`] alone.
+//! **What hides people is what finds them.** The detector is asked at a low threshold, so that what only might be a person is
+//! hidden as well, and each box is grown. Where a model measures a density, so are the places in which it sees anybody: in a
+//! crowd a detector finds next to nobody. What was hidden stays so for a second, because detections flicker. A person whom both
+//! miss is not hidden. There is no switch that turns any of this off, and a [`PreviewFrame`] comes from [`Preview::render`]
+//! alone.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 use gatehouse_models::jpeg::{JpegEncoder, PlaneMut, SmallPicture};
-use gatehouse_models::{ModelError, Person};
+use gatehouse_models::{ModelError, PeopleReading};
 use gatehouse_picture::{Rect, Size, YuvPicture};
 
 /// Widest preview in pixels.
@@ -23,8 +24,12 @@ const GROWTH: f32 = 0.15;
 const BLOCKS_ACROSS: f32 = 10.0;
 /// Smallest block in preview pixels, so that people far away are hidden as well.
 const MIN_BLOCK: usize = 8;
-/// How long a box stays hidden after it was last seen.
+/// How long a person stays hidden after they were last seen.
 const REMEMBERED: Duration = Duration::from_secs(1);
+/// So many people in a cell of a density are somebody: a head's spread over its cells is a few tenths in the middle.
+const SOMEBODY: f32 = 0.02;
+/// Places in which a density may hide somebody: 8 pixels of a preview that is 640 wide.
+const PLACES: Size = Size { width: 80, height: 48 };
 
 /// A picture in which everybody whom the detector found is pixelated, as JPEG.
 pub struct PreviewFrame {
@@ -57,6 +62,8 @@ pub struct Preview {
     small: SmallPicture,
     encoder: JpegEncoder,
     seen: VecDeque<Seen>,
+    /// When a density last saw somebody in each of [`PLACES`], row by row; empty until it did.
+    crowded: Vec<Option<Monotonic>>,
 }
 
 /// A person's box, normalised to the picture, since a stream may change its size.
@@ -72,31 +79,59 @@ impl Preview {
         Self::default()
     }
 
-    /// Takes note of people found in a picture of size `frame` at `now`. [`Preview::render`] does so itself; this is for
+    /// Takes note of who was found in a picture of size `frame` at `now`. [`Preview::render`] does so itself; this is for
     /// pictures of which no preview is rendered, so that the first one after a pause hides who was seen just before.
-    pub fn notice(&mut self, frame: Size, people: &[Person], now: Monotonic) {
+    pub fn notice(&mut self, frame: Size, found: &PeopleReading, now: Monotonic) {
         self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
-        self.seen.extend(people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, frame) }));
+        let boxes = found.people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, frame) });
+        self.seen.extend(boxes);
+        let (width, height) = found.density.cell_in_frame();
+        for (middle, _) in found.density.cells().filter(|(_, people)| *people > SOMEBODY) {
+            // The cells around it as well: a head's edge is in them.
+            let head = Rect { x: middle.x - width, y: middle.y - height, width: 2.0 * width, height: 2.0 * height };
+            let Rect { x, y, width, height } = normalised(head, frame);
+            let places = |from: f32, length: f32, places: usize| {
+                let first = (from * places as f32).max(0.0) as usize;
+                first..(((from + length) * places as f32).ceil().max(0.0) as usize).min(places)
+            };
+            self.crowded.resize(PLACES.width * PLACES.height, None);
+            for row in places(y, height, PLACES.height) {
+                for column in places(x, width, PLACES.width) {
+                    self.crowded[row * PLACES.width + column] = Some(now);
+                }
+            }
+        }
     }
 
-    /// The preview of `picture`, at most 640 pixels wide. `people` are those found in this very picture, at a low
-    /// threshold; `now` is when it arrived.
+    /// The preview of `picture`, at most 640 pixels wide. `found`: who was found in this very picture, at a low threshold; `now`
+    /// is when it arrived.
     ///
     /// # Errors
     /// If OpenCV refuses the picture.
     pub fn render(
         &mut self,
         picture: &YuvPicture<'_>,
-        people: &[Person],
+        found: &PeopleReading,
         now: Monotonic,
     ) -> Result<PreviewFrame, ModelError> {
-        self.hide(picture, people, now)?;
+        self.hide(picture, found, now)?;
         Ok(PreviewFrame { size: self.small.size(), jpeg: self.encoder.encode(&self.small)?.into() })
     }
 
-    fn hide(&mut self, picture: &YuvPicture<'_>, people: &[Person], now: Monotonic) -> Result<(), ModelError> {
-        self.notice(picture.size(), people, now);
+    fn hide(&mut self, picture: &YuvPicture<'_>, found: &PeopleReading, now: Monotonic) -> Result<(), ModelError> {
+        self.notice(picture.size(), found, now);
         self.small.shrink(picture, preview_size(picture.size()))?;
+        let hidden = |at: &Option<Monotonic>| at.is_some_and(|at| now.since(at) <= REMEMBERED);
+        for (row, places) in self.crowded.chunks_exact(PLACES.width).enumerate() {
+            let mut column = 0;
+            for run in places.chunk_by(|a, b| hidden(a) == hidden(b)) {
+                if run.first().is_some_and(hidden) {
+                    let mosaic = Mosaic::over_places(row, column..column + run.len(), self.small.size());
+                    self.small.planes_mut().into_iter().for_each(|plane| mosaic.lay(plane));
+                }
+                column += run.len();
+            }
+        }
         for seen in &self.seen {
             let mosaic = Mosaic::over(seen.box_in_unit, self.small.size());
             self.small.planes_mut().into_iter().for_each(|plane| mosaic.lay(plane));
@@ -141,6 +176,16 @@ impl Mosaic {
         }
     }
 
+    /// Over a run of [`PLACES`].
+    fn over_places(row: usize, columns: Range<usize>, preview: Size) -> Self {
+        let even = |place: usize, places: usize, pixels: usize| (place * pixels / places) & !1;
+        Self {
+            columns: even(columns.start, PLACES.width, preview.width)..even(columns.end, PLACES.width, preview.width),
+            rows: even(row, PLACES.height, preview.height)..even(row + 1, PLACES.height, preview.height),
+            block: MIN_BLOCK,
+        }
+    }
+
     /// Sets every block to its mean.
     fn lay(&self, plane: PlaneMut<'_>) {
         let PlaneMut { samples, columns, subsampling } = plane;
@@ -174,6 +219,7 @@ fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_models::{DensityMap, Fit, Person, Placement};
     use proptest::prelude::*;
 
     use super::*;
@@ -209,13 +255,17 @@ mod tests {
         Person { box_in_frame: Rect { x, y, width, height }, score: 0.2 }
     }
 
+    fn of(people: &[Person]) -> PeopleReading {
+        PeopleReading { people: people.to_vec(), density: DensityMap::default() }
+    }
+
     fn at(ms: u64) -> Monotonic {
         Monotonic::from_start(Duration::from_millis(ms))
     }
 
     /// The planes after hiding.
     fn hidden(preview: &mut Preview, picture: &YuvPicture<'_>, people: &[Person], now: Monotonic) -> [Vec<u8>; 3] {
-        preview.hide(picture, people, now).expect("the picture is sound");
+        preview.hide(picture, &of(people), now).expect("the picture is sound");
         preview.small.planes_mut().map(|plane| plane.samples.to_vec())
     }
 
@@ -269,10 +319,33 @@ mod tests {
     #[test]
     fn who_was_seen_just_before_the_first_preview_is_hidden_whatever_the_size_then() {
         let (noise, mut preview) = (Noise::new(), Preview::new());
-        preview.notice(Size { width: 640, height: 360 }, &[person(200.0, 80.0, 80.0, 200.0)], at(0));
+        preview.notice(Size { width: 640, height: 360 }, &of(&[person(200.0, 80.0, 80.0, 200.0)]), at(0));
         let planes = hidden(&mut preview, &noise.i420(), &[], at(500));
         assert!((100..140).all(|x| !is_untouched(&planes, &noise, x, 90)));
         assert!(is_untouched(&planes, &noise, 60, 90));
+    }
+
+    #[test]
+    fn a_crowd_in_which_nobody_is_made_out_is_hidden_where_it_is_dense() {
+        let (noise, mut preview) = (Noise::new(), Preview::new());
+        let mut density = DensityMap::default();
+        density.reset(FRAME, &Placement::new(FRAME, FRAME, Fit::Scale), 8);
+        let columns = density.columns();
+        // From 80 to 160 by 64 to 96; what is beside it is as good as nobody.
+        density.people_mut().iter_mut().enumerate().for_each(|(cell, people)| {
+            let crowd = (10..20).contains(&(cell % columns)) && (8..12).contains(&(cell / columns));
+            *people = if crowd { 0.1 } else { 0.001 };
+        });
+        let crowd = PeopleReading { people: Vec::new(), density };
+        for (ms, found) in [(0, &crowd), (1000, &of(&[]))] {
+            preview.hide(&noise.i420(), found, at(ms)).expect("the picture is sound");
+            let planes = preview.small.planes_mut().map(|plane| plane.samples.to_vec());
+            let kept = |x: usize, y: usize| is_untouched(&planes, &noise, x, y);
+            assert!((77..163).step_by(3).all(|x| (61..99).step_by(3).all(|y| !kept(x, y))), "the crowd, and around it");
+            assert!((200..320).chain(0..60).step_by(3).all(|x| kept(x, 80)), "nobody is there");
+        }
+        let planes = hidden(&mut preview, &noise.i420(), &[], at(1001));
+        assert!(is_untouched(&planes, &noise, 120, 80), "they have gone");
     }
 
     #[test]
@@ -294,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_leaves_is_a_jpeg_of_the_preview() {
-        let frame = Preview::new().render(&Noise::new().nv12(), &[], at(0)).expect("renders");
+        let frame = Preview::new().render(&Noise::new().nv12(), &of(&[]), at(0)).expect("renders");
         assert_eq!(frame.size(), FRAME);
         assert!(frame.jpeg().starts_with(&[0xff, 0xd8, 0xff]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
         assert!(!format!("{frame:?}").contains("jpeg"));

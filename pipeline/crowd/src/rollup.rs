@@ -75,8 +75,8 @@ impl SiteSum {
             sum.cameras += u32::from(summed.in_total);
             let camera = || summed.camera.to_string();
             match (state.blind, event) {
-                (Some((reason, since)), _) if summed.in_total => {
-                    sum.blind.push(BlindCamera { camera: camera(), reason, since })
+                (Some((reason, since)), _) => {
+                    sum.blind.push(BlindCamera { camera: camera(), reason, since, in_total: summed.in_total })
                 }
                 (None, Some(event)) if summed.in_total => sum.add(1, event.count, event.interval),
                 _ => {}
@@ -227,6 +227,7 @@ mod tests {
             capture_time: CaptureTime { at: wall(0), source: ClockSource::Arrival, error_ms: 0 },
             count,
             interval: half.map(|half| CountInterval { low: count - half, high: count + half }),
+            coverage: None,
             share_by_density: 0.0,
             zones: Vec::new(),
             lines: Vec::new(),
@@ -250,7 +251,9 @@ mod tests {
         let overlapping = SummedCamera { in_total: false, ..camera("above") };
         let cameras = ["plaza", "north", "south"].map(camera).into_iter().chain([overlapping]);
         let mut site = SiteSum::new("city/cell/site".to_owned(), cameras, wall(0));
-        assert_eq!((sum_at(&mut site, 1).cameras, sum_at(&mut site, 1).blind.len()), (3, 3), "nothing came yet");
+        let sum = sum_at(&mut site, 1);
+        let in_total = sum.blind.iter().filter(|blind| blind.in_total).count();
+        assert_eq!((sum.cameras, sum.blind.len(), in_total), (3, 4, 3), "nothing came yet");
         site.count(&event("plaza", 100.0, Some(10.0), SelfAssessment::InRange), now(2).0);
         site.count(&event("north", 5.0, Some(1.0), SelfAssessment::InRange), now(2).0);
         site.count(&event("above", 99.0, None, SelfAssessment::InRange), now(2).0);

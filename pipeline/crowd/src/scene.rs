@@ -206,12 +206,16 @@ pub struct ViewCheck {
     looked: Option<Monotonic>,
     elsewhere_since: Option<Monotonic>,
     moved: bool,
+    /// Once it was seen to look where its zones were drawn, something that hides that is most likely a lorry. Before, nothing
+    /// speaks for the zones.
+    was_in_place: bool,
 }
 
 impl ViewCheck {
     /// With the reference view; without one, it is learnt from the first minute.
     pub fn new(reference: Option<ReferenceView>) -> Self {
-        Self { reference, learning: Vec::new(), looked: None, elsewhere_since: None, moved: false }
+        let (learning, looked, elsewhere_since) = (Vec::new(), None, None);
+        Self { reference, learning, looked, elsewhere_since, moved: false, was_in_place: false }
     }
 
     /// Whether the camera was moved, as far as was judged.
@@ -233,15 +237,15 @@ impl ViewCheck {
             let learnt = ReferenceView::of(&medians(&self.learning));
             self.learning.clear();
             if learnt.has_edges() {
-                self.reference = Some(learnt);
+                (self.reference, self.was_in_place) = (Some(learnt), true);
             }
             return self.reference.as_ref();
         };
         if !reference.is_elsewhere(&ReferenceView::of(&picture.0)) {
-            (self.elsewhere_since, self.moved) = (None, false);
+            (self.elsewhere_since, self.moved, self.was_in_place) = (None, false, true);
         } else {
             let since = *self.elsewhere_since.get_or_insert(now);
-            self.moved |= now.since(since) >= HELD;
+            self.moved |= !self.was_in_place || now.since(since) >= HELD;
         }
         None
     }
@@ -379,6 +383,16 @@ mod tests {
             let back = Scene::street((0, 0)).look(|picture| is_moved(&mut check, picture, 300));
             assert!(!back);
         }
+    }
+
+    #[test]
+    fn a_camera_that_was_moved_while_nobody_looked_is_noticed_at_once() {
+        let mut check = ViewCheck::new(learnt().reference);
+        assert_eq!(moved_within_a_minute(&mut check, |i| Scene::street((22, 12)).with(12, i)), Some(0));
+        let mut check = ViewCheck::new(learnt().reference);
+        assert!(!Scene::street((0, 0)).look(|picture| is_moved(&mut check, picture, 10)));
+        let since = moved_within_a_minute(&mut check, |i| Scene::street((22, 12)).with(12, i));
+        assert_eq!(since, Some(20), "once it was seen in place, it takes its time");
     }
 
     #[test]

@@ -174,10 +174,15 @@ impl Tracker {
         compares
     }
 
-    /// Nothing has changed since the last picture: who was there is still there.
+    /// Whether the last picture left nothing open: nobody was seen for the first time, and nobody was missed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.tracks.iter().all(|track| track.confirmed && Some(track.seen) == self.looked)
+    }
+
+    /// Nothing has changed since the last picture, which left nothing open: who was there is still there.
     pub(crate) fn hold(&mut self, now: Monotonic) {
         self.looked = self.looked.map(|_| now);
-        for track in self.tracks.iter_mut().filter(|track| track.confirmed) {
+        for track in &mut self.tracks {
             (track.seen, track.speed, track.foot_before) = (now, (0.0, 0.0), None);
         }
     }
@@ -281,6 +286,25 @@ mod tests {
         }
         tracker.look(&[], 0.5, FRAME, at(2000));
         assert_eq!(numbers(&tracker, at(2000)), [0; 0]);
+    }
+
+    #[test]
+    fn a_picture_that_leaves_something_open_is_not_settled() {
+        let mut tracker = Tracker::default();
+        tracker.look(&[], 0.5, FRAME, at(0));
+        assert!(tracker.is_settled(), "nobody is there");
+        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(500));
+        assert!(!tracker.is_settled(), "who was seen once may be nobody");
+        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(1000));
+        assert!(tracker.is_settled());
+        tracker.hold(at(20_000));
+        assert!(tracker.is_settled() && numbers(&tracker, at(20_000)) == [1]);
+        tracker.look(&[], 0.5, FRAME, at(20_500));
+        assert!(!tracker.is_settled(), "who was missed may be gone");
+        for step in 0..7 {
+            tracker.look(&[], 0.5, FRAME, at(21_000 + 500 * step));
+        }
+        assert!(tracker.is_settled() && numbers(&tracker, at(24_000)) == [0; 0]);
     }
 
     #[test]

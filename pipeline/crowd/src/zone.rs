@@ -20,7 +20,7 @@ pub struct Zone {
     pub id: ZoneId,
     /// Where it is.
     pub polygon: NormalisedPolygon,
-    /// Ground area in square metres, where it was measured. Without, it is that of the camera's ground calibration, if any.
+    /// Ground area in square metres in which people are counted, where it was measured. Without, it is that of the camera's ground calibration, if any.
     pub area_m2: Option<f64>,
     /// When it is how full, where that is set.
     pub thresholds: Option<Thresholds>,
@@ -53,9 +53,14 @@ impl ZoneState {
         }
     }
 
-    /// Measures the zone on the ground, unless somebody has measured it. One that reaches above the horizon has no area.
-    pub(crate) fn measure(&mut self, zone: &Zone, ground: Option<&GroundPlane>) {
-        self.area_m2 = zone.area_m2.or_else(|| ground?.area_m2(&zone.polygon).ok());
+    /// Measures that part of the zone on the ground in which people are counted, unless somebody has measured it. A zone that
+    /// reaches above the horizon has no area, nor has one of which nothing is left.
+    pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
+        let measured = |ground: &GroundPlane| {
+            let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
+            (area > 0.0).then_some(area)
+        };
+        self.area_m2 = zone.area_m2.or_else(|| measured(ground?));
     }
 
     /// Who of those that are told apart is in the zone now.

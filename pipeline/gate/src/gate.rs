@@ -11,7 +11,7 @@ use crate::admitted::{Admissions, Admitted, Again};
 use crate::card::{CardCheck, CardVerdict};
 use crate::encounter::{Encounter, Matched, Observation, Stage, Verdict};
 use crate::gallery::PersonKey;
-use crate::pass::{Codes, PassSeen};
+use crate::pass::{Codes, PassKey, PassSeen};
 use crate::policy::Policy;
 use crate::quality::Problem;
 use crate::times::StageTimes;
@@ -215,6 +215,13 @@ impl Gate {
         }
         let busy = self.card.is_some();
         self.codes.notice(text, busy, times.matched)
+    }
+
+    /// Whether a good pass would admit somebody now. To be asked before it is counted as used: one that is shown by somebody who
+    /// has just been let in, or in a frame that has grown too old, costs no use.
+    pub fn would_admit(&self, person: Option<PersonKey>, id: PassKey, times: &StageTimes) -> bool {
+        let again = self.admissions.again(&Admitted { person, pass: Some(id) }, times.matched, &self.policy);
+        times.is_fresh(&self.policy) && matches!(again, Again::No)
     }
 
     /// Takes what the site says of a code that [`Gate::notice_code`] wanted checked.

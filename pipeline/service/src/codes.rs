@@ -79,8 +79,16 @@ impl CodeReader {
                     if !job.line.state().notice_code(text.as_bytes(), &times) {
                         continue;
                     }
-                    let Some(seen) = self.check(&text, job.line.pass_again(), &failures) else { continue };
+                    let again_after = job.line.pass_again();
+                    let Some(seen) = self.answered(self.check(&text, again_after), &failures) else { continue };
                     let times = times.checked(self.clock.monotonic());
+                    let seen = match seen {
+                        PassSeen::Accepted { person, id } if job.line.state().would_admit(person, id, &times) => {
+                            self.answered(self.use_pass(id, again_after).map(Some), &failures)
+                        }
+                        other => Some(other),
+                    };
+                    let Some(seen) = seen else { continue };
                     let outcome = job.line.state().show_pass(seen, &times);
                     outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
                 }
@@ -88,37 +96,41 @@ impl CodeReader {
         }
     }
 
-    /// What the site says of a code; nothing for one that isn't meant for a gate at all.
-    fn check(&self, text: &str, not_again_within: Duration, failures: &LogLimit) -> Option<PassSeen> {
-        let checked = match read(&self.verifier, &self.site, text) {
-            Ok(Presented::Pass(pass)) => match pass.check_time(self.clock.wall()) {
-                Ok(()) => self.use_pass(pass.id, not_again_within),
-                Err(_) => Ok(Err(Reason::PassExpired)),
-            },
-            Ok(Presented::Card(card)) => self.use_card(&card),
-            // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
-            Err(CredentialError::NotOurs) => return None,
-            Err(_) => Ok(Err(Reason::PassInvalid)),
-        };
-        match checked {
-            Ok(Ok(seen)) => Some(seen),
-            Ok(Err(reason)) => Some(PassSeen::Refused(reason)),
-            Err(e) => {
-                if let Some(times) = failures.count(self.clock.monotonic()) {
-                    tracing::error!(times, "passes can't be checked, so none is taken: {e}");
-                }
-                None
+    fn answered(&self, seen: Result<Option<PassSeen>, StoreError>, failures: &LogLimit) -> Option<PassSeen> {
+        seen.unwrap_or_else(|e| {
+            if let Some(times) = failures.count(self.clock.monotonic()) {
+                tracing::error!(times, "passes can't be checked, so none is taken: {e}");
             }
-        }
+            None
+        })
+    }
+
+    /// What the site says of a code; nothing for one that isn't meant for a gate at all. A pass isn't used by it.
+    fn check(&self, text: &str, not_again_within: Duration) -> Result<Option<PassSeen>, StoreError> {
+        let now = self.clock.wall();
+        let seen = match read(&self.verifier, &self.site, text) {
+            Ok(Presented::Pass(pass)) => match pass.check_time(now) {
+                Ok(()) => self.pass(pass.id, self.store.check_pass(pass.id, now, not_again_within)?),
+                Err(_) => PassSeen::Refused(Reason::PassExpired),
+            },
+            Ok(Presented::Card(card)) => self.use_card(&card)?.unwrap_or_else(PassSeen::Refused),
+            // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
+            Err(CredentialError::NotOurs) => return Ok(None),
+            Err(_) => PassSeen::Refused(Reason::PassInvalid),
+        };
+        Ok(Some(seen))
     }
 
     /// A pass that is accepted counts as used from here on: two gates can't both take the last use.
-    fn use_pass(&self, id: PassId, not_again_within: Duration) -> Result<Result<PassSeen, Reason>, StoreError> {
-        let used = self.store.use_pass(id, self.clock.wall(), not_again_within)?;
-        Ok(accepted(used).map(|person| {
-            let person = person.map(|person| PersonKey(person.as_u128()));
-            PassSeen::Accepted { person, id: pass_key(id) }
-        }))
+    fn use_pass(&self, id: PassKey, not_again_within: Duration) -> Result<PassSeen, StoreError> {
+        let id = PassId::from_bytes(id.0.to_be_bytes());
+        Ok(self.pass(id, self.store.use_pass(id, self.clock.wall(), not_again_within)?))
+    }
+
+    fn pass(&self, id: PassId, found: PassUse) -> PassSeen {
+        let person = |person: PersonId| PersonKey(person.as_u128());
+        let whose = accepted(found).map(|whose| whose.map(person));
+        whose.map_or_else(PassSeen::Refused, |person| PassSeen::Accepted { person, id: pass_key(id) })
     }
 
     /// A card is bound to its owner's face, so showing it again after a failed try does no harm.

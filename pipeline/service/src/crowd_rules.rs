@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatehouse_config as config;
 use gatehouse_core::{CameraId, LineId, ZoneId};
+use gatehouse_crowd::empty::Looking;
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
@@ -43,13 +44,16 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
             surge: zone.surge.map(|surge| SurgeRule { people: surge.people, within: surge.within }),
         })
     };
+    let black = camera.stream.privacy.iter().map(|part| polygon(id, part, "privacy"));
+    let excluded = camera.exclude.iter().map(|part| polygon(id, part, "exclude")).chain(black);
+    let excluded = excluded.collect::<Result<Vec<_>, NodeError>>()?;
     let line = |line: &config::Line| {
         let crossing = Crossing { from: point(&line.from), to: point(&line.to), inside: point(&line.inside) };
         (LineId::new(&line.id), crossing)
     };
     Ok(CrowdOptions {
         zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
-        excluded: camera.exclude.iter().map(|part| polygon(id, part, "exclude")).collect::<Result<_, NodeError>>()?,
+        excluded,
         lines: camera.lines.iter().map(line).collect(),
         ground: calibration,
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
@@ -69,6 +73,11 @@ pub fn density_px(camera: &config::CrowdCamera, reader: &PeopleReader) -> usize 
     let plane = camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), COMMON).ok());
     let wanted = plane.zip(reader.head_px()).and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, COMMON));
     wanted.map_or(camera.detail_px, |px| px.clamp(LEAST_PX, MOST_PX))
+}
+
+/// How a camera's pictures are looked at, by models of this name and version.
+pub fn looking(camera: &config::CrowdCamera, model: &str, density_px: usize) -> Looking {
+    Looking { model: model.to_owned(), detail_px: camera.detail_px, density_px, tiles: camera.tiles }
 }
 
 /// How a camera's counts are summed up with those of the others.

@@ -1,10 +1,10 @@
 //! Crowd cameras: capture → person detection batcher → counts, grid and preview → publisher.
 //!
 //! Nothing in this file can name a face model, a gallery or a person: it imports none, and [`CrowdLine`] has no field for
-//! one. Locks: each line's `scene`, taken on its decoder's thread alone, and its `state`, by the worker or, for a picture that has
+//! one. Locks: each line's `scene`, taken on its decoder's thread alone, its `learnt` for a moment by both threads, and its `state`, by the worker or, for a picture that has
 //! not changed, the decoder's thread, never while a model runs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gatehouse_batching::{Batcher, Lane};
@@ -30,8 +30,11 @@ pub(crate) struct CrowdLine {
     density_px: usize,
     state: Mutex<State>,
     scene: Mutex<Scene>,
-    /// A picture is on its way to be counted.
-    on_its_way: AtomicBool,
+    /// The number of the last picture that was handed over to be counted, and of the last one that was.
+    offered: AtomicU64,
+    counted: AtomicU64,
+    /// The view that was just learnt, to be kept by the worker: writing is nothing for a decoder's thread.
+    learnt: Mutex<Option<ReferenceView>>,
     analysed: AtomicU64,
 }
 
@@ -70,7 +73,9 @@ impl CrowdLine {
             density_px: options.density_px,
             state: Mutex::new(State { crowd, preview: options.preview, tiling: options.tiling }),
             scene: Mutex::new(Scene { change, view }),
-            on_its_way: AtomicBool::new(false),
+            offered: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
+            learnt: Mutex::new(None),
             analysed: AtomicU64::new(0),
         })
     }
@@ -86,8 +91,8 @@ pub(crate) struct CountJob {
     frame: Frame,
     verdict: PictureVerdict,
     moved: bool,
-    /// The view that was just learnt, to be kept.
-    learnt: Option<ReferenceView>,
+    /// Counts the camera's pictures that were handed over.
+    number: u64,
 }
 
 impl CountJob {
@@ -118,7 +123,6 @@ pub(crate) struct CrowdSink {
 /// How a frame's scene looks, beside those before it.
 struct Look {
     moved: bool,
-    learnt: Option<ReferenceView>,
     /// Nothing has changed since the last frame that was counted.
     unchanged: bool,
 }
@@ -129,7 +133,7 @@ impl CrowdSink {
         let before = scene.view.moved();
         // A black or frozen picture says nothing of where the camera looks, and is told as such each time.
         if verdict != PictureVerdict::Sound {
-            return Look { moved: before, learnt: None, unchanged: false };
+            return Look { moved: before, unchanged: false };
         }
         let (thumbnail, arrival) = (Thumbnail::of(&frame.picture()), frame.times.arrival);
         let learnt = scene.view.judge(&thumbnail, arrival).cloned();
@@ -147,13 +151,19 @@ impl CrowdSink {
             }
             _ => {}
         }
-        Look { moved, unchanged: !due && learnt.is_none() && before == moved, learnt }
+        let unchanged = !due && learnt.is_none() && before == moved;
+        if learnt.is_some() {
+            *self.line.learnt.lock().unwrap_or_else(PoisonError::into_inner) = learnt;
+        }
+        Look { moved, unchanged }
     }
 
     /// Whether the frame is as good as counted. Who watches sees every frame; and with one that is still on its way the last
     /// counts are not those of this scene.
     fn skip(&self, frame: &Frame) -> bool {
-        if self.line.on_its_way.load(Ordering::Acquire) || self.view.preview_wanted(&self.line.camera) {
+        let line = &self.line;
+        let on_its_way = line.offered.load(Ordering::Relaxed) != line.counted.load(Ordering::Acquire);
+        if on_its_way || self.view.preview_wanted(&self.line.camera) {
             return false;
         }
         let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,12 +176,12 @@ impl CrowdSink {
 impl FrameSink for CrowdSink {
     fn deliver(&self, frame: Frame) {
         let Some(verdict) = self.intake.admit(&frame, false) else { return };
-        let Look { moved, learnt, unchanged } = self.look(&frame, verdict);
+        let Look { moved, unchanged } = self.look(&frame, verdict);
         if unchanged && self.skip(&frame) {
             return;
         }
-        self.line.on_its_way.store(true, Ordering::Release);
-        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, learnt });
+        let number = self.line.offered.fetch_add(1, Ordering::Relaxed) + 1;
+        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number });
     }
 }
 
@@ -188,6 +198,11 @@ pub(crate) fn count(
     let mut batch = Vec::new();
     let mut readings: Vec<PeopleReading> = Vec::new();
     while batcher.collect(&mut batch) {
+        for line in batch.iter().map(|job| &job.line) {
+            if let Some(learnt) = line.learnt.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                views.keep(&line.camera, &learnt);
+            }
+        }
         let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
         let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
         if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
@@ -198,9 +213,6 @@ pub(crate) fn count(
         }
         for (job, reading) in batch.iter().zip(&readings) {
             job.line.analysed.fetch_add(1, Ordering::Relaxed);
-            if let Some(learnt) = &job.learnt {
-                views.keep(&job.line.camera, learnt);
-            }
             let picture = job.frame.picture();
             let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State { crowd, preview, tiling } = &mut *state;
@@ -216,15 +228,15 @@ pub(crate) fn count(
             if let Some(events) = counted {
                 outbound.crowd(events);
             }
-            job.line.on_its_way.store(false, Ordering::Release);
-            let people = &reading.people;
+            // Another may have been handed over meanwhile: that one is still to be counted.
+            job.line.counted.store(job.number, Ordering::Release);
             let Some(preview) = preview else { continue };
             if !view.preview_wanted(&job.line.camera) {
-                // Whoever opens the console next must not see people whom the detector misses in that first frame.
-                preview.notice(picture.size(), people, clock.monotonic());
+                // Whoever opens the console next must not see people whom the models miss in that first frame.
+                preview.notice(picture.size(), reading, clock.monotonic());
                 continue;
             }
-            match preview.render(&picture, people, clock.monotonic()) {
+            match preview.render(&picture, reading, clock.monotonic()) {
                 Ok(frame) => view.set_preview(&job.line.camera, frame),
                 Err(e) => {
                     if let Some(times) = preview_failures.count(clock.monotonic()) {

@@ -51,6 +51,9 @@ pub(crate) struct GateLine {
     analysed: AtomicU64,
     /// Somebody near is being decided about: they wait for the frames that must agree, so each is looked at.
     deciding: AtomicBool,
+    /// How many frames were too old to be evidence, as far as that was told.
+    stale: AtomicU64,
+    stale_told: LogLimit,
     outbound: Outbound,
 }
 
@@ -72,6 +75,8 @@ impl GateLine {
             embed: embedding.lane(),
             analysed: AtomicU64::new(0),
             deciding: AtomicBool::new(false),
+            stale: AtomicU64::new(0),
+            stale_told: LogLimit::default(),
             outbound: outbound.clone(),
         })
     }
@@ -86,6 +91,21 @@ impl GateLine {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, Gate> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says so when nobody can be let in because the frames come too late. `stale`: how many did so far.
+    fn tell_stale(&self, stale: u64, times: &StageTimes, now: Monotonic) {
+        if self.stale.swap(stale, Ordering::Relaxed) >= stale {
+            return;
+        }
+        if let Some(more) = self.stale_told.count(now) {
+            let age_ms = times.arrived.distance(times.frame.capture.at).as_millis();
+            tracing::warn!(
+                camera = %self.camera, more, age_ms, clock = ?times.frame.capture.source,
+                "frames are too old to let anybody in by: the camera's clock is behind (set it by NTP), its stream is held up, or \
+                 the node is overloaded"
+            );
+        }
     }
 
     fn gallery(&self) -> Arc<Gallery> {
@@ -159,7 +179,11 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
             let line = Arc::clone(&job.line);
             line.analysed.fetch_add(1, Ordering::Relaxed);
             let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
-            let seen = line.state().see(faces, &times);
+            let (seen, stale) = {
+                let mut state = line.state();
+                (state.see(faces, &times), state.stale_frames())
+            };
+            line.tell_stale(stale, &times, clock.monotonic());
             line.deciding.store(!seen.probes.is_empty(), Ordering::Relaxed);
             seen.outcomes.into_iter().for_each(|outcome| line.decide(outcome));
             if let Some(job) = usable(job, seen.probes, &times, clock) {

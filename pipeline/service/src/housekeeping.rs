@@ -1,6 +1,6 @@
 //! What a site does with its records while nobody looks: removes what is past its time, warns before limits that the law ties
-//! to the number of stored people, and counts who is inside. On a thread of its own, since it reads more than a decision may
-//! wait for.
+//! to the number of stored people, and counts who is inside. On a thread of its own and with a store of its own, since it reads
+//! more than a decision, or the gallery's watch, may wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,7 +42,8 @@ impl Present {
 
 /// The site's housekeeping.
 pub(crate) struct Housekeeping {
-    pub(crate) store: Arc<Store>,
+    /// Opened for this alone: a store is used by one thread at a time.
+    pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retention: Retention,
     /// Stored people from which on the law asks for more.

@@ -141,7 +141,7 @@ impl Node {
             workers.spawn("gallery", move || galleries.watch(loaded, &stopped))?;
         }
         let housekeeping = Housekeeping {
-            store,
+            store: open_store_with(site, &secret)?,
             clock: Arc::clone(&clock),
             retention: retention(site),
             people_limit: u64::from(site.store.people_limit),

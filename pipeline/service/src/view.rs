@@ -263,6 +263,7 @@ mod tests {
     use gatehouse_core::key::SiteKey;
     use gatehouse_core::time::Monotonic;
     use gatehouse_crowd::preview::Preview;
+    use gatehouse_models::PeopleReading;
     use gatehouse_picture::{Size, YuvPicture};
 
     const KEY: &str = "gatehouse/v1/a/s/gate/gate-1/entry";
@@ -302,7 +303,9 @@ mod tests {
         let picture =
             YuvPicture::i420(Size { width: 16, height: 16 }, [&[90; 256], &[128; 64], &[128; 64]], [16, 8, 8]);
         let now = Monotonic::from_start(Duration::ZERO);
-        Preview::new().render(&picture.expect("planes fit"), &[], now).expect("a small picture is rendered")
+        Preview::new()
+            .render(&picture.expect("planes fit"), &PeopleReading::default(), now)
+            .expect("a small picture is rendered")
     }
 
     #[test]

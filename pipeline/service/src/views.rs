@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::CameraId;
-use gatehouse_crowd::empty::EmptyScene;
+use gatehouse_crowd::empty::{EmptyScene, Looking};
 use gatehouse_crowd::scene::ReferenceView;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,15 +37,15 @@ impl Views {
     }
 
     /// What this model sees in a camera's empty scene, if somebody had it look.
-    pub(crate) fn read_empty(&self, camera: &CameraId, model: &str, detail_px: usize) -> Option<EmptyScene> {
+    pub(crate) fn read_empty(&self, camera: &CameraId, looking: &Looking) -> Option<EmptyScene> {
         let path = self.empty_path(camera);
         let empty = read(&path, EmptyScene::is_sound, "nothing that `gatehouse view --empty` has kept")?;
-        let same = empty.is_of(model, detail_px);
+        let same = empty.is_of(looking);
         if !same {
             tracing::warn!(
                 %camera,
-                "what {} has of the empty scene is another model's, or of another `detail_px`, and isn't used: have the model \
-                 look again while nobody is there (`gatehouse view --empty`)",
+                "what {} has of the empty scene was seen by another model, or at another size or in other tiles, and isn't used: \
+                 have the model look again while nobody is there (`gatehouse view --empty`)",
                 path.display()
             );
         }

@@ -176,7 +176,7 @@ impl Wiring {
             let options = crowd_rules::options(&id, camera)?;
             let tiling = Tiling::new(camera.tiles, camera.detail_px, options.ground);
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
-            if let Some(empty) = views.read_empty(&id, &model.name, camera.detail_px) {
+            if let Some(empty) = views.read_empty(&id, &crowd_rules::looking(camera, &model.name, density_px)) {
                 crowd.know_empty_scene(empty);
             }
             let line = LineOptions {

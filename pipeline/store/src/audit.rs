@@ -23,6 +23,8 @@ use crate::seal::{Key, Place};
 pub enum Action {
     /// Someone was enrolled.
     Enrol,
+    /// Someone's consent was renewed.
+    RenewConsent,
     /// A name, or all names, were shown.
     ViewNames,
     /// The store was backed up.
@@ -35,6 +37,8 @@ pub enum Action {
     Forget,
     /// Someone was forgotten, or their face, because their consent had ended.
     Expire,
+    /// The site's key was changed.
+    KeyChange,
     /// Old records were removed.
     Retention,
     /// A gate's thresholds, or what it asks of liveness, were set or changed.
@@ -49,6 +53,10 @@ pub enum Action {
     RevokeCard,
     /// Somebody looked into the entry log.
     LookUpEntries,
+    /// All that is stored of somebody was put out.
+    Export,
+    /// Somebody wanted to look into the entry log, or to export, in a role that may not.
+    Refused,
 }
 
 impl Action {
@@ -56,12 +64,14 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enrol => "enrol",
+            Self::RenewConsent => "renew-consent",
             Self::ViewNames => "view-names",
             Self::Backup => "backup",
             Self::Restore => "restore",
             Self::WithdrawFace => "withdraw-face",
             Self::Forget => "forget",
             Self::Expire => "expire",
+            Self::KeyChange => "key-change",
             Self::Retention => "retention",
             Self::ThresholdChange => "threshold-change",
             Self::IssuePass => "issue-pass",
@@ -69,6 +79,8 @@ impl Action {
             Self::IssueCard => "issue-card",
             Self::RevokeCard => "revoke-card",
             Self::LookUpEntries => "look-up-entries",
+            Self::Export => "export",
+            Self::Refused => "refused",
         }
     }
 }
@@ -200,6 +212,21 @@ impl AuditKey {
     }
 }
 
+/// The keys that the rows of a log were chained with: the site's key may have been changed since the first of them.
+pub(crate) struct AuditKeys<'a> {
+    current: &'a AuditKey,
+    /// Each with the last row that it chained, in ascending order.
+    pub(crate) before: Vec<(u64, AuditKey)>,
+}
+
+impl AuditKeys<'_> {
+    /// The hash of a row, if it had this number.
+    pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
+        let key = self.before.iter().find(|(last, _)| sequence <= *last).map_or(self.current, |(_, key)| key);
+        key.hash(entry, sequence)
+    }
+}
+
 const HEAD: &str = "audit_head_sealed";
 const ANCHOR: &str = "audit_anchor_sealed";
 
@@ -239,6 +266,26 @@ impl Base {
         Ok(head)
     }
 
+    /// The keys of all rows that are still there.
+    pub(crate) fn audit_keys(&self, site: &Transaction<'_>) -> Result<AuditKeys<'_>, Abort> {
+        let mut statement = site.prepare("SELECT last_sequence, key_sealed FROM audit_key ORDER BY last_sequence")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let mut before = Vec::new();
+        for row in rows {
+            let (last, sealed) = row?;
+            let opened = self.seal.open(audit_key_place(&[&last.to_string()]), &sealed);
+            let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok()).map(Key::new);
+            let key = key.ok_or_else(|| self.tampered("audit_key", "key_sealed", last))?;
+            before.push((last.unsigned_abs(), AuditKey(key)));
+        }
+        Ok(AuditKeys { current: &self.audit, before })
+    }
+
+    /// A key of earlier rows, as it stands beside the number of the last of them.
+    pub(crate) fn seal_audit_key(&self, last: u64, key: &AuditKey) -> Result<Vec<u8>, StoreError> {
+        self.seal.seal(audit_key_place(&[&last.to_string()]), key.0.as_slice())
+    }
+
     /// The newest row, as `meta` says.
     pub(crate) fn audit_head(&self, transaction: &Transaction<'_>) -> Result<AuditHead, Abort> {
         let sealed: Vec<u8> =
@@ -276,6 +323,10 @@ impl Base {
     pub(crate) fn audit_fault(&self, fault: AuditFault) -> StoreError {
         StoreError::Audit { path: self.path.clone(), fault }
     }
+}
+
+fn audit_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
+    Place { table: "audit_key", column: "key_sealed", row }
 }
 
 impl Store {

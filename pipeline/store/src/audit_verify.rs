@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use crate::audit::{AuditEntry, AuditHead, AuditKey, entry_of};
+use crate::audit::{AuditEntry, AuditHead, AuditKeys, entry_of};
 use crate::error::{Abort, StoreError};
 use crate::open::{Base, Store};
 
@@ -80,7 +80,8 @@ impl Store {
 }
 
 impl Base {
-    fn verify_audit(&self, site: &Transaction<'_>, known: Option<AuditHead>) -> Result<AuditReport, Abort> {
+    /// As [`Store::verify_audit`].
+    pub(crate) fn verify_audit(&self, site: &Transaction<'_>, known: Option<AuditHead>) -> Result<AuditReport, Abort> {
         let head = self.audit_head(site)?;
         let anchor = self.audit_anchor(site)?;
         let mut seen = known.filter(|known| *known == anchor);
@@ -121,6 +122,7 @@ impl Base {
         newest: u64,
         mut each: impl FnMut(&AuditEntry),
     ) -> Result<AuditHead, Abort> {
+        let keys = self.audit_keys(site)?;
         let mut statement = site.prepare(
             "SELECT sequence, at_unix_ns, actor, action, subject, details_json, previous_hash, hash
              FROM audit_log WHERE sequence <= ?1 ORDER BY sequence",
@@ -129,12 +131,11 @@ impl Base {
         let mut last = anchor;
         while let Some(row) = rows.next().transpose()? {
             let expected = last.sequence + 1;
-            let sound = row.sequence == expected
-                && row.previous_hash == last.hash
-                && row.hash == self.audit.hash(&row, row.sequence);
+            let sound =
+                row.sequence == expected && row.previous_hash == last.hash && row.hash == keys.hash(&row, row.sequence);
             if !sound {
                 let after = rows.next().transpose()?;
-                return Err(self.audit_fault(diagnose(&self.audit, &last, &row, after.as_ref(), newest)).into());
+                return Err(self.audit_fault(diagnose(&keys, &last, &row, after.as_ref(), newest)).into());
             }
             each(&row);
             last = AuditHead { sequence: row.sequence, hash: row.hash };
@@ -144,14 +145,20 @@ impl Base {
 }
 
 /// What became of a row that doesn't fit the one before it.
-fn diagnose(key: &AuditKey, last: &AuditHead, row: &AuditEntry, after: Option<&AuditEntry>, newest: u64) -> AuditFault {
+fn diagnose(
+    keys: &AuditKeys<'_>,
+    last: &AuditHead,
+    row: &AuditEntry,
+    after: Option<&AuditEntry>,
+    newest: u64,
+) -> AuditFault {
     let expected = last.sequence + 1;
     let sequence = row.sequence;
     if sequence < expected || sequence > newest {
         // In front of the oldest row, or behind the newest that was ever written.
         return AuditFault::Inserted { sequence };
     }
-    let genuine_as = |row: &AuditEntry, sequence| row.hash == key.hash(row, sequence);
+    let genuine_as = |row: &AuditEntry, sequence| row.hash == keys.hash(row, sequence);
     if (expected + 1..=newest).any(|number| genuine_as(row, number)) {
         // A row of ours from further on: it stands here because rows before it are gone.
         return AuditFault::Missing { sequence: expected };

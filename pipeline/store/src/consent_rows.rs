@@ -35,6 +35,13 @@ impl ConsentOf {
         guardian.map(|name| seal.seal(place, name.as_bytes())).transpose()
     }
 
+    /// The guardian's name, unless it was altered.
+    pub(crate) fn open_guardian(self, seal: &Seal, owner: &str, sealed: &[u8]) -> Option<String> {
+        let row = [owner];
+        let place = Place { table: self.table(), column: "guardian_sealed", row: &row };
+        String::from_utf8(seal.open(place, sealed)?.to_vec()).ok()
+    }
+
     pub(crate) fn insert(
         self,
         site: &Transaction<'_>,
@@ -66,6 +73,29 @@ impl ConsentOf {
             ])
             .map(drop)
     }
+}
+
+/// Puts a person's new consent in the place of the one before.
+pub(crate) fn replace_of_person(
+    site: &Transaction<'_>,
+    person: &str,
+    consent: &Consent,
+    guardian_sealed: Option<&[u8]>,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE consent SET purpose = ?2, notice_version = ?3, how_given = ?4, given_at_unix_ns = ?5,
+                   valid_until_unix_ns = ?6, under_14 = ?7, guardian_sealed = ?8 WHERE person_id = ?1";
+    let draft = consent.draft();
+    let row = params![
+        person,
+        draft.purpose,
+        draft.notice_version,
+        draft.how_given.as_str(),
+        draft.given_at.unix_nanos(),
+        draft.valid_until.unix_nanos(),
+        draft.under_14,
+        guardian_sealed,
+    ];
+    site.prepare_cached(sql)?.execute(row).map(drop)
 }
 
 /// Refuses a consent that doesn't hold at `now`.

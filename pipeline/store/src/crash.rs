@@ -33,11 +33,15 @@ const OPERATION: &str = "GATEHOUSE_CRASH_OPERATION";
 const AT: &str = "GATEHOUSE_CRASH_AT";
 const STORE: &str = "GATEHOUSE_CRASH_STORE";
 const SECRET: &str = "GATEHOUSE_CRASH_SECRET";
+/// The secret to change to, for `CHANGE_KEY`.
+const NEW_SECRET: &str = "GATEHOUSE_CRASH_NEW_SECRET";
+/// An operation of its own: it closes the store, and another secret opens it afterwards.
+const CHANGE_KEY: &str = "change-key";
 /// For `AT`: right after the store's own commit, before anything is tidied up.
 const COMMITTED: &str = "committed";
 
-const OPERATIONS: [&str; 8] =
-    ["enrol", "forget", "withdraw-face", "use-pass", "append-entry", "issue-card", "revoke-pass", "retention"];
+const OPERATIONS: [&str; 9] =
+    ["enrol", "renew", "forget", "withdraw-face", "use-pass", "append-entry", "issue-card", "revoke-pass", "retention"];
 
 fn desk() -> Actor {
     Actor::new("desk", "quillon").expect("both are named")
@@ -100,6 +104,7 @@ fn operate(operation: &str, store: &Store) {
     let first = || store.people().expect("lists").iter().find(|p| p.face.is_some()).map(|p| p.person).expect("one");
     match operation {
         "enrol" => drop(enrol(store, &["Zachary Quill"])),
+        "renew" => drop(store.renew_consent(first(), &consent(), &desk(), NOW).expect("renews")),
         "forget" => drop(store.forget(first(), &desk(), NOW).expect("forgets")),
         "withdraw-face" => drop(store.withdraw_face(first(), &desk(), NOW).expect("withdraws")),
         "use-pass" => {
@@ -158,7 +163,12 @@ fn child() {
         die_at(site, given(AT), Arc::clone(&steps), true);
         die_at(keys.connection_mut(), given(AT), steps, false);
     }
-    operate(&operation, &store);
+    if operation == CHANGE_KEY {
+        let new = SiteSecret::from_text(&given(NEW_SECRET)).expect("a secret");
+        store.change_key(&new, &mut |_| Ok(()), &desk(), NOW).expect("changes");
+    } else {
+        operate(&operation, &store);
+    }
 }
 
 struct Site {
@@ -201,12 +211,17 @@ impl Site {
     }
 
     fn run_child(&self, operation: &str, at: &str) -> Output {
+        self.run_child_with(operation, at, &self.secret)
+    }
+
+    fn run_child_with(&self, operation: &str, at: &str, new_secret: &SiteSecret) -> Output {
         Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", "crash::child", "--nocapture"])
             .env(OPERATION, operation)
             .env(AT, at)
             .env(STORE, self.path())
             .env(SECRET, self.secret.to_text().as_str())
+            .env(NEW_SECRET, new_secret.to_text().as_str())
             .stdin(Stdio::null())
             .output()
             .expect("starts")
@@ -313,6 +328,40 @@ fn a_process_killed_before_any_statement_leaves_a_whole_store() {
         }
         assert!(killed >= 3 && undone >= 2 && done >= 1, "{operation}: {killed} kills, {undone} undone, {done} done");
     }
+}
+
+#[test]
+fn a_process_killed_while_it_changes_the_key_leaves_a_whole_store_under_one_key() {
+    let site = Site::new();
+    let new = SiteSecret::generate().expect("random");
+    let before = state_of(&site.copy(), CHANGE_KEY).1;
+    let (mut undone, mut done) = (0, 0);
+    for at in 1.. {
+        let mut copy = site.copy();
+        let output = copy.run_child_with(CHANGE_KEY, &at.to_string(), &new);
+        let what = format!("{CHANGE_KEY}, killed at {at}");
+        let changed = Store::open(&copy.path(), &new).is_ok();
+        if changed {
+            assert!(Store::open(&copy.path(), &copy.secret).is_err(), "{what}: it opens with both");
+            copy.secret = new.clone();
+        }
+        let (_, state) = state_of(&copy, &what);
+        assert_eq!(state.actions.contains(&"key-change".to_owned()), changed, "{what}");
+        assert_eq!((state.entries, state.counts.people), (before.entries, before.counts.people), "{what}");
+        assert_eq!(state.counts.passes, if changed { 0 } else { before.counts.passes }, "{what}");
+        if output.status.success() {
+            assert!(changed, "not killed");
+            break;
+        }
+        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
+        if changed {
+            done += 1;
+        } else {
+            assert_eq!(done, 0, "{what}: once done, it stays done");
+            undone += 1;
+        }
+    }
+    assert!(undone >= 20 && done >= 1, "{undone} undone, {done} done");
 }
 
 #[test]

@@ -71,10 +71,24 @@ impl Store {
     /// # Errors
     /// If the consent doesn't hold at `now`, a name or template is no sound one, or the store can't be written.
     pub fn enrol(&self, person: NewPerson<'_>, actor: &Actor, now: WallTime) -> Result<PersonId, StoreError> {
-        let sealed = self.base.seal_person(&person, now)?;
-        let id = sealed.id;
-        self.store(vec![sealed], actor, now)?;
+        let id = PersonId::new(now)?;
+        self.enrol_as(id, person, actor, now)?;
         Ok(id)
+    }
+
+    /// As [`Store::enrol`], under an id that was made before and noted: whoever is interrupted can tell by it whether they are
+    /// enrolled.
+    ///
+    /// # Errors
+    /// As [`Store::enrol`], and if somebody has that id.
+    pub fn enrol_as(
+        &self,
+        id: PersonId,
+        person: NewPerson<'_>,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<(), StoreError> {
+        self.store(vec![self.base.seal_person(id, &person, now)?], actor, now)
     }
 
     /// Enrols many people in one transaction: all of them, or nobody. Returns their ids in the same order.
@@ -90,7 +104,7 @@ impl Store {
         now: WallTime,
     ) -> Result<Vec<PersonId>, StoreError> {
         let sealed = people.iter().enumerate().map(|(i, person)| {
-            let sealed = self.base.seal_person(person, now);
+            let sealed = PersonId::new(now).and_then(|id| self.base.seal_person(id, person, now));
             sealed.map_err(|source| StoreError::InBatch { number: i + 1, source: Box::new(source) })
         });
         let sealed: Vec<Sealed<'_>> = sealed.collect::<Result<_, _>>()?;
@@ -112,13 +126,17 @@ impl Store {
 }
 
 impl Base {
-    fn seal_person<'a>(&self, person: &'a NewPerson<'_>, now: WallTime) -> Result<Sealed<'a>, StoreError> {
+    fn seal_person<'a>(
+        &self,
+        id: PersonId,
+        person: &'a NewPerson<'_>,
+        now: WallTime,
+    ) -> Result<Sealed<'a>, StoreError> {
         let name = person.name.trim();
         let found = name.chars().count();
         if found == 0 || found > LONGEST_NAME {
             return Err(StoreError::Name { found, longest: LONGEST_NAME });
         }
-        let id = PersonId::new(now)?;
         let row = id.to_string();
         let name_key = new_key()?;
         let name = Seal::new(&name_key).seal(name_place(&[&row]), name.as_bytes())?;

@@ -104,10 +104,37 @@ impl Base {
         Ok(())
     }
 
+    /// An entry, but for the name, of a row of `event_id, gate, direction, captured_at_unix_ns, decision, method, who_sealed`.
+    pub(crate) fn logged(&self, row: &Row<'_>) -> Result<LoggedEntry, Abort> {
+        let id: String = row.get(0)?;
+        let who = self.open_who(&id, row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        let event_id = id.parse().map_err(|_| self.tampered("entry_log", "event_id", &id))?;
+        Ok(LoggedEntry {
+            event_id: EventId(event_id),
+            gate: CameraId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?),
+            direction: of_text(row, 2)?,
+            captured_at: WallTime::from_unix_nanos(row.get(3)?),
+            decision: of_text(row, 4)?,
+            method: of_text(row, 5)?,
+            who,
+            name: None,
+        })
+    }
+
     fn open_who(&self, event_id: &str, sealed: &[u8]) -> Result<Who, StoreError> {
         let opened = self.seal.open(who_place(&[event_id]), sealed).and_then(|bytes| Who::from_bytes(&bytes));
         opened.ok_or_else(|| self.tampered("entry_log", "who_sealed", event_id))
     }
+}
+
+/// A reason as it will stand in the audit log.
+pub(crate) fn sound_reason(reason: &str) -> Result<&str, StoreError> {
+    let reason = reason.trim();
+    let found = reason.chars().count();
+    if found == 0 || found > LONGEST_REASON {
+        return Err(StoreError::NoReason { found, longest: LONGEST_REASON });
+    }
+    Ok(reason)
 }
 
 impl Store {
@@ -122,11 +149,7 @@ impl Store {
         actor: &Actor,
         now: WallTime,
     ) -> Result<Vec<LoggedEntry>, StoreError> {
-        let reason = look.reason.trim();
-        let found = reason.chars().count();
-        if found == 0 || found > LONGEST_REASON {
-            return Err(StoreError::NoReason { found, longest: LONGEST_REASON });
-        }
+        let reason = sound_reason(look.reason)?;
         let gate = look.gate.map(CameraId::as_str);
         let asked = params![look.from.unix_nanos(), look.until.unix_nanos(), gate];
         self.write("recording a look into the entry log", |site| {
@@ -144,20 +167,9 @@ impl Store {
             let mut rows = statement.query(asked)?;
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
-                let id: String = row.get(0)?;
-                let who = self.base.open_who(&id, row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?)?;
-                let name = who.person.map(|person| self.base.name(site, keys, person)).transpose()?.flatten();
-                let event_id = id.parse().map_err(|_| self.base.tampered("entry_log", "event_id", &id))?;
-                entries.push(LoggedEntry {
-                    event_id: EventId(event_id),
-                    gate: CameraId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?),
-                    direction: of_text(row, 2)?,
-                    captured_at: WallTime::from_unix_nanos(row.get(3)?),
-                    decision: of_text(row, 4)?,
-                    method: of_text(row, 5)?,
-                    who,
-                    name,
-                });
+                let mut entry = self.base.logged(row)?;
+                entry.name = entry.who.person.map(|person| self.base.name(site, keys, person)).transpose()?.flatten();
+                entries.push(entry);
             }
             Ok(entries)
         })
@@ -219,7 +231,7 @@ impl Who {
     }
 }
 
-fn who_place<'a>(row: &'a [&'a str]) -> Place<'a> {
+pub(crate) fn who_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "entry_log", column: "who_sealed", row }
 }
 

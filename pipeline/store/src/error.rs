@@ -73,6 +73,28 @@ pub enum StoreError {
         /// The store's file.
         path: PathBuf,
     },
+    /// Another process has the store open, and what is to be done needs it alone.
+    #[error("{}: another process has this store open; stop the node and whatever else uses it, and try again", path.display())]
+    InUse {
+        /// The store's file, or the keys file.
+        path: PathBuf,
+    },
+    /// The new key is the old one.
+    #[error("{}: the new site key is the one that this store has already; make a new one", path.display())]
+    SameKey {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// A template that can't be protected with another key.
+    #[error("{}: a template of {person} can't be protected anew ({reason}); nothing was changed", path.display())]
+    Reprotect {
+        /// The store's file.
+        path: PathBuf,
+        /// Whose.
+        person: PersonId,
+        /// Why not.
+        reason: String,
+    },
     /// The keys file is gone, and somebody's name is sealed with a key in it.
     #[error(
         "{}: the keys file is missing or empty, and without it the names and templates of the {people} people in {} \
@@ -214,8 +236,8 @@ pub enum StoreError {
     /// Someone enrolled for recognition without a template.
     #[error("an enrolment for face recognition needs at least one template; enrol them for passes only instead")]
     NoTemplate,
-    /// The person has no face enrolment to withdraw.
-    #[error("{}: {person} is enrolled for passes only: there is no face to withdraw", path.display())]
+    /// The person has no face enrolment.
+    #[error("{}: {person} is enrolled for passes only: there is no face, and no consent to one", path.display())]
     NoFace {
         /// The store's file.
         path: PathBuf,

@@ -77,7 +77,7 @@ impl Store {
                 // A crash may have interrupted this very call before.
                 let finished = unfinished.people.iter().find(|(p, who, _)| *p == part && *who == person);
                 let Some((_, _, forgotten)) = finished else {
-                    return Err(self.nobody(site, person)?.into());
+                    return Err(nobody(&self.base, site, person)?.into());
                 };
                 return Ok((*forgotten, unfinished));
             };
@@ -92,16 +92,6 @@ impl Store {
         })?;
         self.finish(&unfinished)?;
         Ok(forgotten)
-    }
-
-    fn nobody(&self, site: &Transaction<'_>, person: PersonId) -> Result<StoreError, Abort> {
-        let path = self.base.path.clone();
-        let sql = "SELECT 1 FROM person WHERE person_id = ?1";
-        let enrolled = site.query_row(sql, [person.to_string()], |_| Ok(())).optional()?;
-        Ok(match enrolled {
-            Some(()) => StoreError::NoFace { path, person },
-            None => StoreError::NoSuchPerson { path, person },
-        })
     }
 }
 
@@ -119,6 +109,17 @@ impl Base {
         self.audit(site, Record { action, subject, details, actor, at })?;
         Ok(())
     }
+}
+
+/// Why nothing of a person's face can be changed.
+pub(crate) fn nobody(base: &Base, site: &Transaction<'_>, person: PersonId) -> Result<StoreError, Abort> {
+    let path = base.path.clone();
+    let sql = "SELECT 1 FROM person WHERE person_id = ?1";
+    let enrolled = site.query_row(sql, [person.to_string()], |_| Ok(())).optional()?;
+    Ok(match enrolled {
+        Some(()) => StoreError::NoFace { path, person },
+        None => StoreError::NoSuchPerson { path, person },
+    })
 }
 
 /// The keys that go when a person goes, or their face.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gatehouse_core::time::WallTime;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use crate::enrol::template_place;
@@ -86,6 +86,28 @@ impl Store {
                 Some(error) => Err(error.into()),
                 None => Ok(Gallery { revision, templates }),
             }
+        })
+    }
+
+    /// A person's templates of a model, whether or not their consent holds just now: to be compared with the gallery when that
+    /// person gives a new consent, and with nothing else.
+    ///
+    /// # Errors
+    /// If the store can't be read, or a template or a key was altered.
+    pub fn templates_to_renew(
+        &self,
+        person: PersonId,
+        model: &str,
+        model_version: &str,
+    ) -> Result<Vec<Zeroizing<Vec<f32>>>, StoreError> {
+        self.read_with_keys("reading a person's templates", |site, keys| {
+            let until = "SELECT valid_until_unix_ns FROM consent WHERE person_id = ?1";
+            let until: Option<i64> = site.query_row(until, [person.to_string()], |row| row.get(0)).optional()?;
+            // Any moment at which it held.
+            let Some(until) = until else { return Ok(Vec::new()) };
+            let held = WallTime::from_unix_nanos(until - 1);
+            let templates = self.base.templates_of(site, keys, person, (model, model_version), held)?;
+            Ok(templates.into_iter().map(|template| template.values).collect())
         })
     }
 }

@@ -56,16 +56,16 @@ pub(crate) struct Keys {
     connection: Connection,
 }
 
-const CHECK_PLACE: Place<'static> = Place { table: "keys", column: "key_check_sealed", row: &[] };
+pub(crate) const CHECK_PLACE: Place<'static> = Place { table: "keys", column: "key_check_sealed", row: &[] };
 
 /// Where the key of an owner stands.
-fn place<'a>(row: &'a [&'a str]) -> Place<'a> {
+pub(crate) fn key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "data_key", column: "key_sealed", row }
 }
 
 /// A key as it will stand in the file.
 pub(crate) fn seal_key(seal: &Seal, part: Part, owner: &str, key: &Key) -> Result<NewKey, StoreError> {
-    let sealed = seal.seal(place(&[part.as_str(), owner]), key.as_slice())?;
+    let sealed = seal.seal(key_place(&[part.as_str(), owner]), key.as_slice())?;
     Ok(NewKey { part, owner: owner.to_owned(), sealed })
 }
 
@@ -150,7 +150,7 @@ impl Keys {
     }
 
     fn unseal(&self, seal: &Seal, part: Part, owner: &str, sealed: &[u8]) -> Result<Seal, StoreError> {
-        let opened = seal.open(place(&[part.as_str(), owner]), sealed);
+        let opened = seal.open(key_place(&[part.as_str(), owner]), sealed);
         let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
         key.map(|key| Seal::new(&key)).ok_or_else(|| StoreError::KeyTampered {
             path: self.path.clone(),
@@ -297,6 +297,10 @@ impl Keys {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::KeysDamaged { path },
             _ => StoreError::Sql { path, doing, source },
         }
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
     }
 
     #[cfg(test)]

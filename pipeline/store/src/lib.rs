@@ -17,6 +17,8 @@
 //!   bound to their table, column and row, so rows can't be swapped.
 //! - **No identity in the outbox.** It holds the entries exactly as they stand on the bus. Whom an entry is about stands
 //!   only in the site's own log, sealed, read by [`Store::look_up_entries`] with a role and a reason.
+//! - **The site's key can be changed.** [`Store::change_key`] seals, chains and protects everything anew, in one transaction
+//!   over both files; what was signed with the old one opens nothing any more.
 //! - **What is done is recorded.** Each call that takes an [`Actor`] writes the audit log in its own transaction;
 //!   [`Store::verify_audit`] finds any later change.
 //!
@@ -44,6 +46,7 @@ mod crash;
 mod enrol;
 mod entry_log;
 mod error;
+mod export;
 mod forget;
 mod gallery;
 mod gallery_change;
@@ -54,6 +57,8 @@ mod outbox;
 mod passes;
 mod people;
 mod person;
+mod rekey;
+mod renew;
 mod retention;
 mod seal;
 mod settle;
@@ -67,6 +72,7 @@ pub use count::{Counts, LimitWarning, Reached, warnings};
 pub use enrol::{Enrolment, NewPerson, NewTemplate};
 pub use entry_log::{LoggedEntry, Look, Who};
 pub use error::StoreError;
+pub use export::PersonRecord;
 pub use forget::Forgotten;
 pub use gallery::{Gallery, GalleryTemplate, Revision};
 pub use gallery_change::Changes;
@@ -74,4 +80,5 @@ pub use open::Store;
 pub use passes::{NewPass, NewPassKind, PassKind, PassSummary, PassUse};
 pub use people::{FaceSummary, PersonSummary};
 pub use person::PersonId;
+pub use rekey::{KeyChange, Reprotect};
 pub use retention::{Applied, Retention};

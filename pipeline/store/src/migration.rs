@@ -13,8 +13,11 @@ pub(crate) struct Schema {
 }
 
 /// The store: `gths`. Version 1 was never released; its templates were raw embeddings, which no step can protect.
-pub(crate) const STORE: Schema =
-    Schema { application_id: 0x6774_6873, oldest: 2, steps: &[include_str!("schema.sql")] };
+pub(crate) const STORE: Schema = Schema {
+    application_id: 0x6774_6873,
+    oldest: 2,
+    steps: &[include_str!("schema.sql"), include_str!("schema_3.sql")],
+};
 
 /// The keys file beside it: `gthk`.
 pub(crate) const KEYS: Schema =

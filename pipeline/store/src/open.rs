@@ -26,12 +26,12 @@ const MODE: u32 = 0o600;
 
 /// What the store and the keys file both hold sealed, to notice a wrong key.
 pub(crate) const KEY_CHECK: &[u8] = b"gatehouse store";
-const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column: "key_check_sealed", row: &[] };
+pub(crate) const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column: "key_check_sealed", row: &[] };
 
 /// The store of one site. See the crate's documentation for its rules and its lock.
 pub struct Store {
     pub(crate) base: Base,
-    files: Mutex<Files>,
+    pub(crate) files: Mutex<Files>,
 }
 
 /// Where a store lies, and what is derived from the site's secret.
@@ -232,7 +232,7 @@ impl Base {
         self.transact(connection, TransactionBehavior::Immediate, doing, work)
     }
 
-    fn transact<T>(
+    pub(crate) fn transact<T>(
         &self,
         connection: &mut Connection,
         behavior: TransactionBehavior,
@@ -292,7 +292,7 @@ pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
 
 /// Waits until nobody else is opening a store in this folder, and keeps others waiting until the value is dropped.
 /// SQLite's own locks don't cover the choice of a journal, nor two files.
-fn lock_folder_of(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn lock_folder_of(path: &Path) -> Result<File, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let locked = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
     locked.map_err(|source| StoreError::File { path: path.to_owned(), source })

@@ -12,7 +12,7 @@ use crate::audit::{Action, Record, Subject};
 use crate::consent::Consent;
 use crate::consent_rows::{ConsentOf, must_hold};
 use crate::error::StoreError;
-use crate::forget::keep_since;
+use crate::forget::{finish_destroyed, keep_since};
 use crate::keys::{Part, seal_key};
 use crate::open::Store;
 use crate::person::{PersonId, from_column};
@@ -177,16 +177,18 @@ impl Store {
         })
     }
 
-    /// Takes a pass or card back, for good: a restored backup doesn't make it good again. Doing it twice is fine.
+    /// Takes a pass or card back, for good: a restored backup doesn't make it good again. With a card, its holder withdraws: the
+    /// key of their guardian's name is destroyed, as [`Store::forget`] destroys a person's. Doing it twice is fine.
     ///
     /// # Errors
     /// If there is no such pass, or the store can't be written.
     pub fn revoke_pass(&self, id: PassId, actor: &Actor, now: WallTime) -> Result<(), StoreError> {
-        self.write_with_keys("taking a pass back", |site, keys| {
+        let unfinished = self.write_with_keys("taking a pass back", |site, keys| {
+            let mut unfinished = finish_destroyed(&self.base, site, keys)?;
             let pass =
                 find(site, id)?.ok_or_else(|| StoreError::NoSuchPass { path: self.base.path.clone(), pass: id })?;
             if pass.revoked_at.is_some() {
-                return Ok(());
+                return Ok(unfinished);
             }
             site.execute(
                 "UPDATE pass SET revoked_at_unix_ns = ?2 WHERE pass_id = ?1",
@@ -198,8 +200,17 @@ impl Store {
             };
             let subject = Some(Subject::Pass(id));
             self.base.audit(site, Record { action, subject, details: json!({}), actor, at: now })?;
-            Ok(keys.add_revocation(id, pass.valid_until, now)?)
-        })
+            keys.add_revocation(id, pass.valid_until, now)?;
+            let sql = "UPDATE card_consent SET under_14 = 0, guardian_sealed = NULL
+                       WHERE pass_id = ?1 AND guardian_sealed IS NOT NULL";
+            if site.execute(sql, [id.to_string()])? > 0 {
+                let owner = (Part::Card, id.to_string());
+                keys.destroy(std::slice::from_ref(&owner), now)?;
+                unfinished.owners.push(owner);
+            }
+            Ok(unfinished)
+        })?;
+        if unfinished.is_empty() { Ok(()) } else { self.finish(&unfinished) }
     }
 
     /// All passes and cards that are still kept, by id.
@@ -267,7 +278,8 @@ impl PassSummary {
     }
 }
 
-const SELECT: &str = "SELECT pass_id, kind, person_id, issued_at_unix_ns, valid_from_unix_ns, pass.valid_until_unix_ns,
+pub(crate) const SELECT: &str =
+    "SELECT pass_id, kind, person_id, issued_at_unix_ns, valid_from_unix_ns, pass.valid_until_unix_ns,
      max_uses, uses, last_used_at_unix_ns, revoked_at_unix_ns, given_at_unix_ns, card_consent.valid_until_unix_ns
      FROM pass LEFT JOIN card_consent USING (pass_id)";
 
@@ -276,7 +288,7 @@ fn find(site: &Transaction<'_>, id: PassId) -> rusqlite::Result<Option<PassSumma
     statement.query_row([id.to_string()], summary_of).optional()
 }
 
-fn summary_of(row: &Row<'_>) -> rusqlite::Result<PassSummary> {
+pub(crate) fn summary_of(row: &Row<'_>) -> rusqlite::Result<PassSummary> {
     let time = |index| row.get(index).map(WallTime::from_unix_nanos);
     let maybe_time = |index| row.get::<_, Option<i64>>(index).map(|at| at.map(WallTime::from_unix_nanos));
     let kind = if row.get_ref(1)?.as_str()? == "card" {

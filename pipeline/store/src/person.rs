@@ -26,7 +26,11 @@ impl PersonId {
         Self(number.into())
     }
 
-    pub(crate) fn new(now: WallTime) -> Result<Self, StoreError> {
+    /// A new id.
+    ///
+    /// # Errors
+    /// If the operating system gives no random numbers.
+    pub fn new(now: WallTime) -> Result<Self, StoreError> {
         let mut random = [0; 16];
         random_bytes(&mut random)?;
         let millis = u64::try_from(now.unix_millis()).unwrap_or(0);

@@ -185,6 +185,8 @@ impl Base {
                 )?;
                 let sql = "DELETE FROM audit_log WHERE sequence <= ?1";
                 applied.audit = site.execute(sql, [last.sequence.cast_signed()])? as u64;
+                // And the keys that no row needs any more.
+                site.execute("DELETE FROM audit_key WHERE last_sequence <= ?1", [last.sequence.cast_signed()])?;
                 Ok(())
             }
             Ok(_) => Ok(()),

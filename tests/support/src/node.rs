@@ -17,7 +17,7 @@ use crate::PATIENCE;
 pub struct Program(pub &'static str);
 
 impl Program {
-    fn command(self) -> Command {
+    pub fn command(self) -> Command {
         Command::new(self.0)
     }
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gatehouse_config::Site;
 use gatehouse_core::CameraId;
 use gatehouse_core::event::{Decision, Direction, Method};
 use gatehouse_core::time::{Clock, SystemClock, WallTime};
-use gatehouse_store::{LoggedEntry, Look};
-use serde_json::json;
+use gatehouse_store::{Action, Actor, LoggedEntry, Look, Store};
+use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::{actor, check, moment, people, print};
@@ -20,7 +21,7 @@ use crate::{actor, check, moment, people, print};
 pub(crate) struct EntriesArgs {
     /// The site file
     site: PathBuf,
-    /// The role in which you look
+    /// The role in which you look: one of the site's `entry_roles`
     #[arg(long)]
     role: String,
     /// Why; no names in it
@@ -48,9 +49,12 @@ pub(crate) fn entries(args: &EntriesArgs) -> Result<(), Failure> {
     let until = args.until.as_ref().map_or(Ok(now), |text| moment::end_of("--until", text)).map_err(input)?;
     let gate = args.gate.as_ref().map(|gate| CameraId::new(gate));
     let look = Look { reason: &args.reason, from, until, gate: gate.as_ref() };
-    let found = people::open(&site)?.look_up_entries(&look, &actor::actor(&args.role)?, now)?;
+    let store = people::open(&site)?;
+    let actor = actor::actor(&args.role)?;
+    may_look(&site, &store, &actor, now)?;
+    let found = store.look_up_entries(&look, &actor, now)?;
     for entry in &found {
-        print::line(&if args.json { as_json(entry) } else { as_words(entry) })?;
+        print::line(&if args.json { as_json(entry).to_string() } else { as_words(entry) })?;
     }
     if !args.json {
         print::line(&format!("{} entries from {from} until {until}; this look is in the audit log", found.len()))?;
@@ -58,7 +62,25 @@ pub(crate) fn entries(args: &EntriesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn as_json(entry: &LoggedEntry) -> String {
+/// Refuses a role that the site doesn't name, and notes that it was tried.
+pub(crate) fn may_look(site: &Site, store: &Store, actor: &Actor, now: WallTime) -> Result<(), Failure> {
+    let roles = &site.store.entry_roles;
+    if roles.iter().any(|role| role == actor.role()) {
+        return Ok(());
+    }
+    store.record(Action::Refused, None, json!({ "role": actor.role() }), actor, now)?;
+    Err(Failure::say(
+        Exit::Input,
+        format!(
+            "the role `{}` may not look into who came in; the site file's `entry_roles` names those that may: {}. This \
+             attempt is in the audit log",
+            actor.role(),
+            if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
+        ),
+    ))
+}
+
+pub(crate) fn as_json(entry: &LoggedEntry) -> Value {
     let pass = entry.who.pass.map(|pass| pass.to_string());
     json!({
         "event_id": entry.event_id, "gate": entry.gate, "direction": entry.direction,
@@ -66,7 +88,6 @@ fn as_json(entry: &LoggedEntry) -> String {
         "person": entry.who.person.map(|person| person.to_string()), "pass": pass,
         "name": entry.name.as_ref().map(|name| name.as_str()),
     })
-    .to_string()
 }
 
 fn as_words(entry: &LoggedEntry) -> String {

@@ -17,7 +17,7 @@ use crate::print;
 /// Measure how well faces are recognised, attacks are told, or people are counted, on a folder of pictures
 ///
 /// Pictures go through the product's own detectors, alignment and models. Reports hold counts and rates with intervals, and
-/// no picture and no name of a person.
+/// no name of a person; that of crowds, as HTML, shows the twelve pictures whose counts are furthest off, and no other does.
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     #[command(subcommand)]
@@ -88,14 +88,15 @@ struct PadArgs {
 /// Measure how well people are counted
 ///
 /// DIR has the pictures, or a folder `images` with them, and `points.json`: an object of picture → [[x, y], …], the heads in
-/// pixels. Or it is laid out as ShanghaiTech (`images`, `ground_truth/GT_NAME.mat`) or as a sequence of MOTChallenge (`img1`,
+/// pixels, or [[left, top, width, height], …], people's boxes. Or it is laid out as ShanghaiTech (`images`, `ground_truth/GT_NAME.mat`) or as a sequence of MOTChallenge (`img1`,
 /// `gt/gt.txt`, boxes). In place of pictures there may be one video; in `points.json` frames are then named by their number,
 /// from 1. Frames of a video, or with their rate in `seqinfo.ini`, are counted as a crowd camera does, one after the other.
-/// Errors are told by how many people there are.
+/// Errors are told by how many people there are. Several folders make one table, a set after the other.
 #[derive(Debug, Args)]
 struct CrowdArgs {
-    /// The folder of crowds
-    dir: PathBuf,
+    /// The folders of crowds
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
     /// As `detail_px` of a crowd camera: the longer side of the pictures that people are looked for in
     #[arg(long, value_name = "PIXELS", default_value_t = 768, value_parser = clap::value_parser!(u16).range(256..=2048))]
     detail_px: u16,
@@ -220,8 +221,42 @@ fn pad(args: &PadArgs) -> Result<(), Failure> {
 
 fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
     let common = &args.common;
+    let [dir] = args.dirs.as_slice() else { return crowds(args) };
+    let report = crowd_report(args, dir, &common.registry()?)?;
+    if let Some(path) = &args.counts {
+        write(path, &counts_csv(&report)?)?;
+    }
+    common.write(&report::crowd_html(&report)?, report::crowd_png(&report).map(Some))?;
+    common.print(&report, crowd_lines)
+}
+
+/// Several sets, one table.
+fn crowds(args: &CrowdArgs) -> Result<(), Failure> {
+    let common = &args.common;
+    if args.counts.is_some() || common.html.is_some() || common.png.is_some() || common.dataset.is_some() {
+        let what = "--counts, --html, --png and --dataset are of one folder; leave them out, or name one folder";
+        return Err(Failure::say(Exit::Input, what));
+    }
+    let registry = common.registry()?;
+    let sets = args.dirs.iter().map(|dir| crowd_report(args, dir, &registry)).collect::<Result<Vec<_>, _>>()?;
+    common.print(&Sets { sets }, |all| {
+        let rows = all.sets.iter().flat_map(|report| {
+            let title = format!("{}:", report.dataset.name);
+            std::iter::once(title).chain(count_rows(report)).chain(unread(report))
+        });
+        std::iter::once(count_columns()).chain(rows).collect()
+    })
+}
+
+#[derive(Serialize)]
+struct Sets {
+    sets: Vec<CrowdReport>,
+}
+
+fn crowd_report(args: &CrowdArgs, dir: &Path, registry: &Registry) -> Result<CrowdReport, Failure> {
+    let common = &args.common;
     let options = CrowdEvalOptions {
-        dataset: common.dataset(&args.dir),
+        dataset: common.dataset(dir),
         detector: args.detector.clone(),
         density: args.density.clone(),
         density_px: args.density_px.unwrap_or(args.detail_px).into(),
@@ -232,14 +267,7 @@ fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
         follow: !args.stills,
         threads: common.threads(),
     };
-    let registry = common.registry()?;
-    let report =
-        common.with_progress(|progress| gatehouse_eval::evaluate_crowd(&args.dir, &options, &registry, progress))?;
-    if let Some(path) = &args.counts {
-        write(path, &counts_csv(&report)?)?;
-    }
-    common.write(&report::crowd_html(&report)?, report::crowd_png(&report).map(Some))?;
-    common.print(&report, crowd_lines)
+    common.with_progress(|progress| gatehouse_eval::evaluate_crowd(dir, &options, registry, progress))
 }
 
 impl CommonArgs {
@@ -398,37 +426,52 @@ fn counts_csv(report: &CrowdReport) -> Result<Vec<u8>, Failure> {
     Ok(csv.into_inner()?)
 }
 
-fn crowd_lines(report: &CrowdReport) -> Vec<String> {
+/// The head of [`count_rows`]. `GAME` is of level 1; `held` says how many of the intervals hold the truth.
+fn count_columns() -> String {
+    format!(
+        "{:<14} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>8}",
+        "people", "pictures", "marked", "MAE", "RMSE", "bias", "relative", "GAME", "held"
+    )
+}
+
+/// The errors over all pictures, by band, and by what the counter said of itself.
+fn count_rows(report: &CrowdReport) -> Vec<String> {
     let row = |name: &str, e: &CountErrors| {
         format!(
-            "{name:<14} {:>8} {:>8.1} {:>8.2} {:>8.2} {:>8.2} {:>9.1} %",
+            "{name:<14} {:>8} {:>8.1} {:>8.2} {:>8.2} {:>8.2} {:>9.1} % {:>8.2} {:>8}",
             e.images,
             e.mean_marked,
             e.mae,
             e.rmse,
             e.bias,
-            100.0 * e.relative_error
+            100.0 * e.relative_error,
+            e.game[0],
+            e.coverage.map_or_else(|| "-".to_owned(), |held| format!("{:.0} %", 100.0 * held))
         )
     };
+    let bands = report.bands_in_order().into_iter().map(|(band, errors)| row(band, errors));
+    let said = report.by_self_assessment.iter().map(|(said, errors)| row(said, errors));
+    std::iter::once(row("all", &report.errors)).chain(bands).chain(said).collect()
+}
+
+fn unread(report: &CrowdReport) -> Option<String> {
+    let unread = report.dataset.unreadable;
+    (unread > 0).then(|| format!("note: {unread} picture(s) can't be read and are left out"))
+}
+
+fn crowd_lines(report: &CrowdReport) -> Vec<String> {
     let mut lines = vec![
         format!("{}: {} people in {} pictures", report.dataset.name, report.dataset.marked, report.errors.images),
-        format!(
-            "{:<14} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11}",
-            "people", "pictures", "marked", "MAE", "RMSE", "bias", "relative"
-        ),
-        row("all", &report.errors),
+        count_columns(),
     ];
-    lines.extend(report.bands_in_order().into_iter().map(|(band, errors)| row(band, errors)));
-    lines.extend(report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)));
+    lines.extend(count_rows(report));
     if let Some(BoxErrors { precision, recall, f1 }) = report.boxes {
         lines.push(format!("boxes: F1 {f1:.3} at IoU 0.5, precision {precision:.3}, recall {recall:.3}"));
     }
     if let Some(facts) = report.sequence {
         lines.push(format!("steadiness: at most ±{:.1} while as many are marked", facts.most_change_while_still));
     }
-    if report.dataset.unreadable > 0 {
-        lines.push(format!("note: {} picture(s) can't be read and are left out", report.dataset.unreadable));
-    }
+    lines.extend(unread(report));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines
 }

@@ -13,6 +13,7 @@ mod enrol;
 mod entries;
 mod eval;
 mod exit;
+mod export;
 mod key;
 mod log;
 mod models;
@@ -20,6 +21,7 @@ mod moment;
 mod pass;
 mod people;
 mod print;
+mod private_file;
 mod rollup;
 mod run;
 mod schema;
@@ -55,11 +57,13 @@ enum Command {
     Enrol(enrol::EnrolArgs),
     EnrolBatch(enrol::batch::BatchArgs),
     People(people::PeopleArgs),
+    Renew(enrol::renew::RenewArgs),
     Withdraw(people::WithdrawArgs),
     Forget(people::ForgetArgs),
     Pass(pass::PassArgs),
     Entries(entries::EntriesArgs),
     Audit(audit::AuditArgs),
+    Export(export::ExportArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Threshold(threshold::ThresholdArgs),
@@ -87,11 +91,13 @@ pub fn main() -> ExitCode {
         Command::Enrol(args) => enrol::enrol(&args),
         Command::EnrolBatch(args) => enrol::batch::batch(&args),
         Command::People(args) => people::people(&args),
+        Command::Renew(args) => enrol::renew::renew(&args),
         Command::Withdraw(args) => people::withdraw(&args),
         Command::Forget(args) => people::forget(&args),
         Command::Pass(args) => pass::pass(&args),
         Command::Entries(args) => entries::entries(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Export(args) => export::export(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Threshold(args) => threshold::threshold(&args),

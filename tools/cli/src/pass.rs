@@ -1,12 +1,9 @@
 //! `gatehouse pass`: QR passes and cards, the equal alternative to a face in the site's own records.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
-use clap::{Args, Subcommand};
+use anyhow::anyhow;
+use clap::{Args, Subcommand, ValueEnum};
 use gatehouse_config::Site;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::{Clock, SystemClock, WallTime};
@@ -19,9 +16,9 @@ use gatehouse_store::{NewPass, NewPassKind, PassKind, PassSummary};
 use crate::actor::Role;
 use crate::enrol::consent::ConsentArgs;
 use crate::enrol::desk::Desk;
-use crate::enrol::{from_photos, input};
+use crate::enrol::{from_photos, input, place, receipt};
 use crate::exit::{self, Exit, Failure};
-use crate::{check, moment, people, print};
+use crate::{check, moment, people, print, private_file};
 
 /// Size of a module in a PNG: sharp on any phone.
 const MODULE_PX: u32 = 10;
@@ -71,6 +68,18 @@ struct Files {
     /// Write a sheet to be printed, as PDF
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
+    /// With `--pdf`: what to print on
+    #[arg(long, value_enum, default_value_t = PaperSize::A6, requires = "pdf")]
+    paper: PaperSize,
+}
+
+/// What a PDF is printed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PaperSize {
+    /// A page of A6
+    A6,
+    /// A credit card, with a line to cut along, on a page of A4
+    Card,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +112,9 @@ struct CardArgs {
     photos: Vec<PathBuf>,
     #[command(flatten)]
     consent: ConsentArgs,
+    /// Write a receipt of the consent to this new file, to be printed and given to the person
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     #[command(flatten)]
     files: Files,
     #[command(flatten)]
@@ -147,7 +159,7 @@ fn issue(args: &IssueArgs) -> Result<(), Failure> {
     let from = args.from.as_ref().map_or(Ok(now), |text| moment::start_of("--from", text)).map_err(input)?;
     let from = seconds("--from", from)?;
     let until = seconds("--until", moment::end_of("--until", &args.until).map_err(input)?)?;
-    args.files.check().map_err(input)?;
+    private_file::refuse_existing(args.files.all())?;
     let secret = site_secret(&site).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let pass = Pass { id: PassId::generate(now)?, valid_from: from, valid_until: until };
     let new = NewPass {
@@ -169,7 +181,7 @@ fn card(args: &CardArgs) -> Result<(), Failure> {
     let now = SystemClock::new().wall();
     let consent = args.consent.consent(now).map_err(input)?;
     let until = seconds("--until", consent.draft().valid_until)?;
-    args.files.check().map_err(input)?;
+    private_file::refuse_existing(args.files.all().chain(args.receipt.as_deref()))?;
     let mut desk = Desk::open(&site)?;
     let portraits = from_photos(&mut desk, &args.photos)?;
     let template = desk.template(portraits).map_err(input)?;
@@ -182,7 +194,7 @@ fn card(args: &CardArgs) -> Result<(), Failure> {
     };
     let key = CardKey::new(&desk.secret);
     let card = seal_card(&SiteSigner::new(&desk.secret), &key, &site_key(&site), now, &contents)?;
-    let kind = NewPassKind::Card { consent };
+    let kind = NewPassKind::Card { consent: consent.clone() };
     let new = NewPass { id: card.id, kind, valid_from: now, valid_until: until.to_wall(), max_uses: None };
     desk.store.issue_pass(&new, &args.role.actor()?, now)?;
     args.files.write(&card.text, card.id, until)?;
@@ -190,6 +202,10 @@ fn card(args: &CardArgs) -> Result<(), Failure> {
         "card {}, good until {until}; the site keeps its number and the consent, and nothing of the face",
         card.id
     ))?;
+    if let Some(path) = &args.receipt {
+        private_file::write(path, receipt::text(&place(&site), &card.id.to_string(), None, &consent).as_bytes())?;
+        print::line(&format!("receipt: {}", path.display()))?;
+    }
     Ok(())
 }
 
@@ -199,37 +215,28 @@ impl Files {
         [&self.png, &self.svg, &self.pdf].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    fn check(&self) -> anyhow::Result<()> {
-        match self.all().find(|path| path.exists()) {
-            Some(path) => Err(anyhow!("{}: there is such a file already", path.display())),
-            None => Ok(()),
-        }
-    }
-
+    /// For their owner alone: whoever has a pass may come in by it.
     fn write(&self, code: &str, id: PassId, until: UnixSeconds) -> Result<(), Failure> {
         let (number, end) = (format!("No. {}", id.short()), format!("until {until}"));
         let sheet = Sheet { text: code, lines: &[&number, &end] };
         if let Some(path) = &self.png {
-            write_new(path, &sheet.to_png(MODULE_PX)?)?;
+            private_file::write(path, &sheet.to_png(MODULE_PX)?)?;
         }
         if let Some(path) = &self.svg {
-            write_new(path, sheet.to_svg()?.as_bytes())?;
+            private_file::write(path, sheet.to_svg()?.as_bytes())?;
         }
         if let Some(path) = &self.pdf {
-            write_new(path, &sheet.to_pdf(Paper::A6)?)?;
+            let paper = match self.paper {
+                PaperSize::A6 => Paper::A6,
+                PaperSize::Card => Paper::CardOnA4,
+            };
+            private_file::write(path, &sheet.to_pdf(paper)?)?;
         }
         for path in self.all() {
             print::line(&format!("written: {}", path.display()))?;
         }
         Ok(())
     }
-}
-
-/// For its owner alone: whoever has a pass may come in by it.
-fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let named = || path.display().to_string();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(named)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(named)
 }
 
 fn listed(pass: &PassSummary, now: WallTime) -> String {

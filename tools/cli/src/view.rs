@@ -11,7 +11,7 @@ use gatehouse_crowd::LEAST_SCORE;
 use gatehouse_crowd::empty::EmptySceneWatch;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_models::{Assets, PeopleReader, PeopleScene, SessionOptions};
-use gatehouse_service::{Views, crowd_options, density_px, open_registry, stream};
+use gatehouse_service::{Views, crowd_options, density_px, looking, open_registry, stream};
 
 use crate::camera::{self, Enough};
 use crate::exit::{self, Exit, Failure};
@@ -86,7 +86,7 @@ fn look_at_empty_scene(
     let counted = crowd_options(&camera, settings).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let mut tiling = Tiling::new(settings.tiles, settings.detail_px, counted.ground);
     let options = stream(&camera, &settings.stream).map_err(|e| Failure::new(exit::of_node(&e), e))?;
-    let mut watch = EmptySceneWatch::new(reader.name(), settings.detail_px);
+    let mut watch = EmptySceneWatch::new(looking(settings, &reader.name(), density_side_px));
     let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
     camera::watch(options, within, |frame| {
         let picture = frame.picture();

@@ -356,6 +356,7 @@ mod tests {
             capture_time: WHEN,
             count: 6.0,
             interval: None,
+            coverage: None,
             share_by_density: 0.0,
             zones: vec![zone.clone()],
             lines: Vec::new(),
@@ -374,7 +375,12 @@ mod tests {
             interval: Some(CountInterval { low: 28.0, high: 34.4 }),
             cameras: 3,
             counted: 2,
-            blind: vec![BlindCamera { camera: "back".to_owned(), reason: Blindness::Moved, since: WHEN.at }],
+            blind: vec![BlindCamera {
+                camera: "back".to_owned(),
+                reason: Blindness::Moved,
+                since: WHEN.at,
+                in_total: true,
+            }],
             silent_sites: Vec::new(),
             levels: LevelCounts::default(),
             top_zones: vec![TopZone {

@@ -113,6 +113,7 @@ pub(crate) fn density(camera: &str, count: u32) -> Event {
         capture_time: capture_time(0),
         count: count.into(),
         interval: None,
+        coverage: None,
         share_by_density: 0.0,
         zones: vec![ZoneDensity {
             zone: ZoneId::new("all"),

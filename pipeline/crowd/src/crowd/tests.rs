@@ -276,3 +276,96 @@ fn a_picture_that_has_not_changed_has_the_same_people_at_another_time() {
     let events = count(&mut crowd, &reading(&people), 20_000, PictureVerdict::Sound).expect("no pause");
     assert_eq!((events.density.count, events.density.unchanged_since), (2.0, None));
 }
+
+#[test]
+fn pictures_too_far_apart_to_follow_are_counted_each_by_itself() {
+    let mut crowd = crowd(detector_alone(), options(true));
+    let people = [person(100.0, 400.0, 120.0, 0.9), person(800.0, 400.0, 120.0, 0.9)];
+    let mut seen = |ms: u64, people: &[Person]| {
+        count(&mut crowd, &reading(people), ms, PictureVerdict::Sound).map(|events| events.density.count)
+    };
+    // A node that needs three seconds for a picture is slow; it isn't blind.
+    let counts: Vec<_> = (0..5).map(|i| seen(3000 * i, &people[..1 + i as usize % 2])).collect();
+    assert_eq!(counts, [None, Some(2.0), Some(1.0), Some(2.0), Some(1.0)]);
+    // Once they come in time again, people are followed.
+    assert_eq!(seen(12_500, &people), Some(1.0), "the second was seen but once");
+    assert_eq!(seen(13_000, &people), Some(2.0));
+    assert_eq!(seen(20_000, &people), None, "one pause is no more than that");
+    assert_eq!(seen(20_500, &people), Some(2.0));
+}
+
+#[test]
+fn after_an_outage_nobody_is_counted_who_was_there_before_it() {
+    let mut crowd = crowd(detector_alone(), options(true));
+    let people: Vec<_> = (0..5).map(|i| person(100.0 + 150.0 * i as f32, 400.0, 120.0, 0.9)).collect();
+    for step in 0..3 {
+        count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
+    }
+    let density = |crowd: &mut Crowd, ms: u64| crowd.unchanged(when(ms).0, when(ms).1);
+    assert_eq!(density(&mut crowd, 1500).expect("counted before").density.count, 5.0);
+    assert_eq!(count(&mut crowd, &reading(&[]), 60_000, PictureVerdict::Sound), None);
+    assert_eq!(density(&mut crowd, 60_500), None, "those of before the outage are not those of now");
+}
+
+#[test]
+fn a_scene_that_comes_to_rest_is_looked_at_until_all_is_settled() {
+    let mut crowd = crowd(detector_alone(), options(true));
+    let still = [person(100.0, 400.0, 120.0, 0.9)];
+    let both = [still[0], person(800.0, 400.0, 120.0, 0.9)];
+    for step in 0..3 {
+        count(&mut crowd, &reading(&still), 500 * step, PictureVerdict::Sound);
+    }
+    let people = |events: Option<CrowdEvents>| events.map(|events| events.density.count);
+    let mut unchanged = |crowd: &mut Crowd, ms: u64| people(crowd.unchanged(when(ms).0, when(ms).1));
+    // Somebody comes and stands still: not to be counted nor left out before they were seen again.
+    assert_eq!(people(count(&mut crowd, &reading(&both), 1500, PictureVerdict::Sound)), Some(1.0));
+    assert_eq!(unchanged(&mut crowd, 2000), None);
+    assert_eq!(people(count(&mut crowd, &reading(&both), 2000, PictureVerdict::Sound)), Some(2.0));
+    assert_eq!(unchanged(&mut crowd, 2500), Some(2.0));
+    // They leave: whom the last picture missed doesn't stand there for as long as nothing moves.
+    assert_eq!(people(count(&mut crowd, &reading(&still), 3000, PictureVerdict::Sound)), Some(2.0), "for a moment");
+    assert_eq!(unchanged(&mut crowd, 3500), None);
+    for step in 0..8 {
+        count(&mut crowd, &reading(&still), 3500 + 500 * step, PictureVerdict::Sound);
+    }
+    assert_eq!(unchanged(&mut crowd, 7500), Some(1.0));
+    assert_eq!(
+        people(count(&mut crowd, &reading(&still), 8000, PictureVerdict::Sound)),
+        Some(1.0),
+        "and nobody comes back"
+    );
+}
+
+#[test]
+fn people_on_a_screen_cross_no_line_and_stay_in_no_zone() {
+    let door = Crossing { from: at(0.3, 0.0), to: at(0.3, 1.0), inside: at(0.9, 0.75) };
+    let (lines, excluded) = (vec![(LineId::new("door"), door)], vec![rectangle(0.0, 0.0, 1.0, 0.5)]);
+    let mut crowd = crowd(detector_alone(), CrowdOptions { lines, excluded, ..options(true) });
+    let mut last = None;
+    for step in 0..12u64 {
+        let walker = person(100.0 + 40.0 * step as f32, 300.0, 120.0, 0.9);
+        last = count(&mut crowd, &reading(&[walker]), 500 * step, PictureVerdict::Sound);
+    }
+    let density = last.expect("an event").density;
+    assert_eq!((density.count, density.lines[0].inwards, density.zones[0].dwell_s), (0.0, 0, None));
+}
+
+#[test]
+fn a_zone_that_is_half_masked_is_as_full_as_the_half_that_counts() {
+    let ground = Some(GroundCalibration::Mounting { height_m: 4.0, tilt_deg: 40.0, field_of_view_deg: 60.0 });
+    let zones = vec![zone("all", rectangle(0.1, 0.5, 0.9, 1.0))];
+    let people = [person(800.0, 400.0, 60.0, 0.9), person(700.0, 450.0, 60.0, 0.9)];
+    let density = |excluded: Vec<NormalisedPolygon>| {
+        let options = CrowdOptions { ground, zones: zones.clone(), excluded, ..options(false) };
+        let mut crowd = crowd(detector_alone(), options);
+        let events = count(&mut crowd, &reading(&people), 0, PictureVerdict::Sound).expect("an event");
+        events.density.zones[0].people_per_m2
+    };
+    let whole = density(Vec::new()).expect("it is measured");
+    let half = density(vec![rectangle(0.0, 0.0, 0.5, 1.0)]).expect("half of it is measured");
+    assert!((half / whole - 2.0).abs() < 0.05, "{half} of {whole}: the camera looks straight ahead, so half is half");
+    // The lower half of the picture is far less than half of the ground.
+    let near = density(vec![rectangle(0.0, 0.75, 1.0, 1.0)]).expect("the far part is measured");
+    assert!(near / whole < 1.6, "{near} of {whole}");
+    assert_eq!(density(vec![rectangle(0.0, 0.0, 1.0, 1.0)]), None);
+}

@@ -10,5 +10,7 @@ mod keys;
 mod outbox;
 mod passes;
 mod people;
+mod rekey;
+mod renew;
 mod retention;
 mod support;

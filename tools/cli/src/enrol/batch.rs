@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_gate::enrol::EnrolError;
-use gatehouse_store::{Actor, Enrolment, NewPerson};
+use gatehouse_store::{Actor, Enrolment, NewPerson, PersonId, StoreError};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -63,6 +63,8 @@ struct Row {
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
+    /// Under this number, unless the power went just then.
+    Begun(String),
     Enrolled(String),
     Failed(String),
 }
@@ -79,12 +81,14 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<(), Failure> {
     let bar = progress(rows.len() as u64);
     for (number, row) in &rows {
         bar.inc(1);
-        if report.done.contains_key(number) {
-            continue;
-        }
-        let outcome = match row {
-            Ok(row) => one(&mut desk, &mut enrolled, row, &args.photos, &actor, &clock)?,
-            Err(e) => Outcome::Failed(e.clone()),
+        let outcome = match (report.done.get(number), row) {
+            (Some(Outcome::Begun(person)), _) if is_enrolled(&desk, person)? => Outcome::Enrolled(person.clone()),
+            (Some(Outcome::Enrolled(_) | Outcome::Failed(_)), _) => continue,
+            (_, Ok(row)) => {
+                let mut begin = |person: PersonId| report.write(*number, Outcome::Begun(person.to_string()));
+                one(&mut desk, &mut enrolled, row, &args.photos, &actor, &clock, &mut begin)?
+            }
+            (_, Err(e)) => Outcome::Failed(e.clone()),
         };
         report.write(*number, outcome)?;
     }
@@ -103,14 +107,19 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<(), Failure> {
     Err(Failure::say(Exit::Input, summary))
 }
 
-/// Enrols one row. An error ends the whole batch: it isn't the row's fault.
+fn is_enrolled(desk: &Desk<'_>, person: &str) -> Result<bool, Failure> {
+    Ok(desk.store.people()?.iter().any(|summary| summary.person.to_string() == person))
+}
+
+/// Enrols one row. An error ends the whole batch: it isn't the row's fault. `begin`: to be told under which number, before.
 fn one(
     desk: &mut Desk<'_>,
-    enrolled: &mut gatehouse_models::Gallery<gatehouse_store::PersonId>,
+    enrolled: &mut gatehouse_models::Gallery<PersonId>,
     row: &Row,
     folder: &Path,
     actor: &Actor,
     clock: &dyn Clock,
+    begin: &mut dyn FnMut(PersonId) -> anyhow::Result<()>,
 ) -> Result<Outcome, Failure> {
     let failed = |e: &dyn std::fmt::Display| Ok(Outcome::Failed(e.to_string()));
     let consent = match row.consent().and_then(|consent| consent.consent(clock.wall())) {
@@ -136,14 +145,14 @@ fn one(
     }
     let rows = [desk.row(&template)];
     let person = NewPerson { name: &row.name, enrolment: Enrolment::Face { consent, templates: &rows } };
-    match desk.store.enrol(person, actor, clock.wall()) {
-        Ok(id) => {
+    let id = PersonId::new(clock.wall())?;
+    begin(id)?;
+    match desk.store.enrol_as(id, person, actor, clock.wall()) {
+        Ok(()) => {
             enrolled.insert(id, &template.template);
             Ok(Outcome::Enrolled(id.to_string()))
         }
-        Err(
-            e @ (gatehouse_store::StoreError::Name { .. } | gatehouse_store::StoreError::ConsentDoesNotHold { .. }),
-        ) => failed(&e),
+        Err(e @ (StoreError::Name { .. } | StoreError::ConsentDoesNotHold { .. })) => failed(&e),
         Err(e) => Err(e.into()),
     }
 }
@@ -214,7 +223,7 @@ const HEADER: &str = "row,outcome,person,reason";
 
 impl Report {
     /// Begins a report, or goes on with one of the same table. What was written last, when the power went, may be half a
-    /// line: that row is done again, and found to be enrolled if it was.
+    /// line, and a row that was begun may have come into the store or not: the store says which.
     fn open(path: &Path, table: &[u8]) -> anyhow::Result<Self> {
         let named = || path.display().to_string();
         let first = format!("# table {:x}", Sha256::digest(table));
@@ -247,10 +256,11 @@ impl Report {
     fn write(&mut self, number: u64, outcome: Outcome) -> anyhow::Result<()> {
         let outcome = match outcome {
             Outcome::Failed(reason) => Outcome::Failed(reason.split_whitespace().collect::<Vec<_>>().join(" ")),
-            enrolled @ Outcome::Enrolled(_) => enrolled,
+            other => other,
         };
         let number_text = number.to_string();
         let fields = match &outcome {
+            Outcome::Begun(person) => [number_text.as_str(), "begun", person, ""],
             Outcome::Enrolled(person) => [number_text.as_str(), "enrolled", person, ""],
             Outcome::Failed(reason) => [number_text.as_str(), "failed", "", reason],
         };
@@ -267,6 +277,7 @@ impl Report {
 fn outcome(record: &csv::StringRecord) -> Option<(u64, Outcome)> {
     let number = record.get(0)?.parse().ok()?;
     match record.get(1)? {
+        "begun" => Some((number, Outcome::Begun(record.get(2)?.to_owned()))),
         "enrolled" => Some((number, Outcome::Enrolled(record.get(2)?.to_owned()))),
         "failed" => Some((number, Outcome::Failed(record.get(3)?.to_owned()))),
         _ => None,
@@ -306,6 +317,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("report.csv");
         let mut report = Report::open(&path, b"table").expect("a new one");
+        report.write(2, Outcome::Begun("01K".to_owned())).expect("it is written");
         report.write(2, Outcome::Enrolled("01K".to_owned())).expect("it is written");
         report.write(3, Outcome::Failed("too dark, \"really\"\n  so".to_owned())).expect("it is written");
         drop(report);
@@ -317,6 +329,10 @@ mod tests {
             assert_eq!(report.done[&3], Outcome::Failed("too dark, \"really\" so".to_owned()));
         }
         let error = Report::open(&path, b"another").err().expect("another table").to_string();
+        drop(Report::open(&path, b"table").expect("the same table").write(4, Outcome::Begun("01M".to_owned())));
+        let begun = Report::open(&path, b"table").expect("the same table");
+        assert_eq!(begun.done[&4], Outcome::Begun("01M".to_owned()), "the store is to be asked");
+        assert_eq!(begun.done[&2], Outcome::Enrolled("01K".to_owned()));
         assert!(error.contains("no report of this table as it stands now"), "{error}");
     }
 }

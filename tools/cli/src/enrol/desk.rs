@@ -13,6 +13,7 @@ use gatehouse_picture::YuvPicture;
 use gatehouse_service::{match_rule, open_registry, open_store, site_secret};
 use gatehouse_store::{NewTemplate, PersonId, Store};
 
+use super::input;
 use crate::exit::{self, Exit, Failure};
 
 /// Everything that an enrolment needs.
@@ -78,7 +79,7 @@ impl<'a> Desk<'a> {
         fuse(&embeddings, &self.protection, same_person)
     }
 
-    /// Everybody whose face is stored for the site's model.
+    /// Everybody who may be recognised now: whose consent has ended isn't compared with any more.
     pub(crate) fn enrolled(&self, now: WallTime) -> Result<Gallery<PersonId>, Failure> {
         let manifest = self.embedder.manifest();
         let stored = self.store.gallery(&manifest.name, &manifest.version, now)?;
@@ -89,6 +90,18 @@ impl<'a> Desk<'a> {
     /// Refuses a face that a gate would take for somebody else's.
     pub(crate) fn refuse_duplicate(&self, enrolled: &Gallery<PersonId>, template: &Template) -> Result<(), EnrolError> {
         refuse_duplicate(enrolled, template, None, self.threshold)
+    }
+
+    /// Refuses to renew a consent when the same face was enrolled a second time after the consent had ended: a gate could not tell
+    /// the two apart.
+    pub(crate) fn refuse_duplicate_of(&self, person: PersonId, now: WallTime) -> Result<(), Failure> {
+        let (model, version) = self.model();
+        let enrolled = self.enrolled(now)?;
+        for values in self.store.templates_to_renew(person, model, version)? {
+            let template = Template::from_slice(&values)?;
+            refuse_duplicate(&enrolled, &template, Some(&person), self.threshold).map_err(input)?;
+        }
+        Ok(())
     }
 
     /// The model's name and version, as they stand beside each template and on each card.

@@ -4,7 +4,8 @@ pub(crate) mod batch;
 pub(crate) mod consent;
 pub(crate) mod desk;
 mod live;
-mod receipt;
+pub(crate) mod receipt;
+pub(crate) mod renew;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use gatehouse_store::{Enrolment, NewPerson};
 
 use crate::actor::Role;
 use crate::exit::{self, Exit, Failure};
-use crate::{check, moment, print};
+use crate::{check, moment, print, private_file};
 use consent::{ConsentArgs, Given};
 use desk::Desk;
 
@@ -105,9 +106,7 @@ pub(crate) fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     };
     // Before anything that takes time: what is wrong with it should show at once.
     let consent = consent.consent(clock.wall()).map_err(input)?;
-    if let Some(path) = args.receipt.as_ref().filter(|path| path.exists()) {
-        return Err(Failure::say(Exit::Input, format!("{}: there is such a file already", path.display())));
-    }
+    private_file::refuse_existing(args.receipt.as_deref())?;
     let name = name(&args.name).map_err(input)?;
     let mut desk = Desk::open(&site)?;
     let portraits = match &args.camera {
@@ -123,13 +122,14 @@ pub(crate) fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let valid_until = moment::end_in_words(consent.draft().valid_until);
     print::line(&format!("enrolled {person} from {} picture(s); consent until {valid_until}", template.pictures))?;
     if let Some(path) = &args.receipt {
-        receipt::write(path, &receipt::text(&place(&site), person, &name, &consent))?;
+        let text = receipt::text(&place(&site), &person.to_string(), Some(&name), &consent);
+        private_file::write(path, text.as_bytes())?;
         print::line(&format!("receipt: {}", path.display()))?;
     }
     Ok(())
 }
 
-fn place(site: &Site) -> String {
+pub(crate) fn place(site: &Site) -> String {
     format!("{}/{}", site.site.area, site.site.id)
 }
 

@@ -1,25 +1,14 @@
 //! The receipt of a consent: what was agreed to, until when, and how to take it back. Printed, and given to the person.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
-use anyhow::Context;
-use gatehouse_store::{Consent, HowGiven, PersonId};
+use gatehouse_store::{Consent, HowGiven};
 
 use crate::moment;
 
-/// Writes a receipt to a new file that only its owner can read: it has a name in it.
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let named = || format!("the receipt {}", path.display());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(named)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(named)
-}
-
-/// The receipt's text, in English and Chinese. `site`: the site's place and name.
-pub(crate) fn text(site: &str, person: PersonId, name: &str, consent: &Consent) -> String {
+/// The receipt's text, in English and Chinese. `site`: the site's place and name; `number`: the person's, or their card's, of
+/// whom the site knows no name.
+pub(crate) fn text(site: &str, number: &str, name: Option<&str>, consent: &Consent) -> String {
     let consent = consent.draft();
     let (how, how_zh) = match consent.how_given {
         HowGiven::Paper => ("on a signed sheet", "签署纸质文件"),
@@ -31,8 +20,8 @@ pub(crate) fn text(site: &str, person: PersonId, name: &str, consent: &Consent) 
         let _ = writeln!(text, "{en} / {zh}:\n    {value}");
     };
     line("Receipt of consent to face recognition", "人脸识别同意回执", site);
-    line("Name", "姓名", name);
-    line("Number", "编号", &person.to_string());
+    name.into_iter().for_each(|name| line("Name", "姓名", name));
+    line("Number", "编号", number);
     line("Purpose", "用途", &consent.purpose);
     line("Notice", "告知书版本", &consent.notice_version);
     line("Given", "同意时间", &moment::in_words(consent.given_at));
@@ -41,10 +30,16 @@ pub(crate) fn text(site: &str, person: PersonId, name: &str, consent: &Consent) 
     if let Some(guardian) = &consent.guardian {
         line("Guardian", "监护人", guardian);
     }
+    text.push_str(match name {
+        Some(_) => {
+            "\nNo photograph is kept: only a protected template, at this site. 不保存照片，仅在本站点保存受保护的人脸模板。\n"
+        }
+        None => "\nNothing of your face is kept: it is on your card alone. 不保存您的人脸信息，仅存于您的卡上。\n",
+    });
     text.push_str(
-        "\nNo photograph is kept: only a protected template, at this site. You may take your consent back at any time at the\n\
+        "You may take your consent back at any time at the\n\
          desk, by the number above; your template is then removed at once. You may always come in with a QR pass instead.\n\
-         不保存照片，仅在本站点保存受保护的人脸模板。您可随时凭上述编号在服务台撤回同意，模板将立即删除。您也可以随时改用通行码。\n",
+         您可随时凭上述编号在服务台撤回同意，模板将立即删除。您也可以随时改用通行码。\n",
     );
     text
 }
@@ -69,8 +64,9 @@ mod tests {
             guardian: Some("Zora Quill".to_owned()),
         })
         .expect("sound");
-        let person: PersonId = "01K00000000000000000000000".parse().expect("an id");
-        let text = text("riverside/north-gate", person, "Quentin Quill", &consent);
+        let of_card = text("riverside/north-gate", "01K00000000000000000000001", None, &consent);
+        assert!(of_card.contains("on your card alone") && !of_card.contains("Name / "), "{of_card}");
+        let text = text("riverside/north-gate", "01K00000000000000000000000", Some("Quentin Quill"), &consent);
         for needed in [
             "riverside/north-gate",
             "Quentin Quill",

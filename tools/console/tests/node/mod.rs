@@ -11,6 +11,7 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::{Clock, Monotonic, SystemClock, WallTime};
 use gatehouse_core::{CameraId, Event, LineId, ZoneId, key};
 use gatehouse_crowd::preview::{Preview, PreviewFrame};
+use gatehouse_models::PeopleReading;
 use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_service::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use serde_json::json;
@@ -170,5 +171,7 @@ pub(crate) fn picture(luma: u8) -> PreviewFrame {
     let size = Size { width: 64, height: 48 };
     let (y, c) = (vec![luma; 64 * 48], vec![128; 32 * 24]);
     let picture = YuvPicture::i420(size, [&y, &c, &c], [64, 32, 32]).expect("planes fit");
-    Preview::new().render(&picture, &[], Monotonic::from_start(Duration::ZERO)).expect("it is rendered")
+    Preview::new()
+        .render(&picture, &PeopleReading::default(), Monotonic::from_start(Duration::ZERO))
+        .expect("it is rendered")
 }

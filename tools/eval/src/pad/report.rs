@@ -111,7 +111,8 @@ impl PadReport {
         attacks: BTreeMap<String, Presentations>,
     ) -> Self {
         let mut notes = vec![
-            "each picture is one presentation, judged by itself; at the gate several frames of a track and its other cues count"
+            "each picture is one presentation, judged by itself; at the gate several frames must agree, the mean of their \
+             scores counts, and none of them may clearly be an attack"
                 .to_owned(),
         ];
         let not_measured: Vec<&str> =

@@ -7,6 +7,7 @@ mod shanghai;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gatehouse_crowd::join::head_of;
 use gatehouse_picture::Rect;
 
 use crate::error::EvalError;
@@ -17,6 +18,15 @@ pub(super) struct Truth {
     pub(super) heads: Vec<[f64; 2]>,
     /// Around the whole person, where people are marked so.
     pub(super) boxes: Option<Vec<Rect>>,
+}
+
+impl Truth {
+    /// Adds a person who is marked by a box.
+    fn push(&mut self, person: Rect) {
+        let head = head_of(&person);
+        self.heads.push([f64::from(head.x), f64::from(head.y)]);
+        self.boxes.get_or_insert_default().push(person);
+    }
 }
 
 /// A picture and what is marked in it.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gatehouse_crowd::join::head_of;
 use gatehouse_picture::Rect;
 
 use super::{Marked, Marks, Truth, video};
@@ -82,13 +81,10 @@ fn parse(text: &str) -> Result<BTreeMap<u32, Truth>, String> {
             return Err(wrong());
         }
         let frame = frames.entry(*frame as u32).or_default();
-        let boxes = frame.boxes.get_or_insert_default();
+        frame.boxes.get_or_insert_default();
         if *counts != 0.0 && pedestrian {
             let [x, y, width, height] = [left, top, width, height].map(|side| *side as f32);
-            let person = Rect { x, y, width, height };
-            let head = head_of(&person);
-            boxes.push(person);
-            frame.heads.push([f64::from(head.x), f64::from(head.y)]);
+            frame.push(Rect { x, y, width, height });
         }
     }
     Ok(frames)

@@ -1,8 +1,10 @@
-//! The marked heads: `points.json`, an object of picture → [[x, y], …] in pixels. Beside a video, the frame's number, from 1, stands
-//! in place of the picture.
+//! The marked people: `points.json`, an object of picture → [[x, y], …], their heads in pixels, or → [[left, top, width, height], …],
+//! their boxes. Beside a video, the frame's number, from 1, stands in place of the picture.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+use gatehouse_picture::Rect;
 
 use super::{Marked, Marks, Truth, picture, video};
 use crate::error::EvalError;
@@ -12,27 +14,41 @@ pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join("points.json");
     let text = std::fs::read_to_string(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
     let wrong = |reason: String| EvalError::Points { path: path.clone(), reason };
-    let marks: BTreeMap<String, Vec<[f64; 2]>> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    let marks: BTreeMap<String, Vec<Vec<f64>>> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if marks.is_empty() {
         return Err(wrong("it names no picture".to_owned()));
     }
-    for (name, heads) in &marks {
-        if let Some([x, y]) = heads.iter().find(|head| !head.iter().all(|side| side.is_finite())) {
-            return Err(wrong(format!("{name}: [{x}, {y}] is no point")));
+    // Pictures without anybody say nothing of which it is.
+    let by_boxes = marks.values().flatten().next().is_some_and(|mark| mark.len() == 4);
+    let truth = |name: &str, marks: Vec<Vec<f64>>| {
+        let mut truth = Truth { heads: Vec::new(), boxes: by_boxes.then(Vec::new) };
+        for mark in marks {
+            match (mark.as_slice(), &mut truth.boxes) {
+                ([x, y], None) if x.is_finite() && y.is_finite() => truth.heads.push([*x, *y]),
+                ([_, _, width, height], Some(_)) if *width > 0.0 && *height > 0.0 => {
+                    let [x, y, width, height] = [0, 1, 2, 3].map(|side| mark[side] as f32);
+                    truth.push(Rect { x, y, width, height });
+                }
+                _ => {
+                    let expected = if by_boxes { "box, [left, top, width, height]," } else { "point, [x, y]," };
+                    return Err(wrong(format!("{name}: {mark:?} is no {expected} as those before it are")));
+                }
+            }
         }
-    }
+        Ok(truth)
+    };
     if let Some(video) = video(folder) {
-        let frame = |(number, heads): (String, _)| match number.parse() {
-            Ok(frame @ 1u32..) => Ok((frame, Truth { heads, boxes: None })),
+        let frame = |(number, marks): (String, _)| match number.parse() {
+            Ok(frame @ 1u32..) => Ok((frame, truth(&number, marks)?)),
             _ => Err(wrong(format!("{number}: beside a video, expected the number of a frame, from 1"))),
         };
         let frames = marks.into_iter().map(frame).collect::<Result<_, _>>()?;
         return Ok(Marks::Video { video, frames, all: false });
     }
-    let marked = |(name, heads): (String, _)| {
+    let marked = |(name, marks): (String, _)| {
         let picture = picture(folder, Path::new(&name))
             .ok_or_else(|| wrong(format!("{name}: there is no such picture in the folder")))?;
-        Ok(Marked { picture, truth: Truth { heads, boxes: None } })
+        Ok(Marked { picture, truth: truth(&name, marks)? })
     };
     marks.into_iter().map(marked).collect::<Result<_, _>>().map(Marks::Pictures)
 }
@@ -61,6 +77,16 @@ mod tests {
     }
 
     #[test]
+    fn boxes_become_heads_and_a_picture_without_any_has_none() {
+        let folder = folder(r#"{"a.jpg": [], "b.jpg": [[100, 50, 20, 100]]}"#);
+        let Marks::Pictures(marked) = read(folder.path()).expect("sound") else { panic!("there is no video") };
+        assert_eq!(marked[0].truth, Truth { heads: Vec::new(), boxes: Some(Vec::new()) });
+        assert_eq!(marked[1].truth.heads, [[110.0, 58.0]]);
+        let person = Rect { x: 100.0, y: 50.0, width: 20.0, height: 100.0 };
+        assert_eq!(marked[1].truth.boxes.as_deref(), Some([person].as_slice()));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let told = |points: &str| {
             let folder = folder(points);
@@ -69,7 +95,17 @@ mod tests {
         };
         assert_eq!(told("{}"), "/points.json: it names no picture");
         assert_eq!(told(r#"{"c.jpg": []}"#), "/points.json: c.jpg: there is no such picture in the folder");
-        assert!(told(r#"{"b.jpg": [[1]]}"#).ends_with("at line 1 column 14"), "{}", told(r#"{"b.jpg": [[1]]}"#));
+        assert!(told(r#"{"b.jpg": [1]}"#).contains("at line 1 column"), "{}", told(r#"{"b.jpg": [1]}"#));
+        let no_point = "/points.json: b.jpg: [1.0] is no point, [x, y], as those before it are";
+        assert_eq!(told(r#"{"b.jpg": [[1]]}"#), no_point);
+        let mixed = r#"{"a.jpg": [[1, 2, 3, 4]], "b.jpg": [[1, 2]]}"#;
+        assert_eq!(
+            told(mixed),
+            "/points.json: b.jpg: [1.0, 2.0] is no box, [left, top, width, height], as those before it are"
+        );
+        let flat =
+            "/points.json: b.jpg: [1.0, 2.0, 0.0, 4.0] is no box, [left, top, width, height], as those before it are";
+        assert_eq!(told(r#"{"b.jpg": [[1, 2, 0, 4]]}"#), flat);
         let missing = read(Path::new("/nowhere")).expect_err("no such folder").to_string();
         assert!(missing.starts_with("/nowhere/points.json: can't be read"), "{missing}");
     }

@@ -1,0 +1,396 @@
+"""Compares the product's scores of faces with OpenCV's own, from the same pictures and the same two models.
+
+usage: python face_parity.py DIR SCORES --protocol lfw|folders [--pairs FILE] [--tolerance PP] [--json]
+       with the packages of requirements-golden.txt, after `make setup` and
+       gatehouse eval face DIR --protocol lfw|folders [--pairs FILE] --scores SCORES
+
+SCORES has a row for each pair of the list of pairs (LFW's pairs.txt, or one in its form) in the list's order and, since
+it is about people, no names: a pair is known by its number, and its two pictures by that line of the list. The two
+sides are judged by one code, with the rules of tools/eval/src/maths.
+
+Python's side is what an OpenCV program does: cv2.imread, FaceDetectorYN at the picture's own size with the product's
+least score and greatest overlap, the face that the protocol means, FaceRecognizerSF.alignCrop, feature and match. The
+product goes another way: planes of I420, and large pictures are shrunk to the detector's default size before faces are
+looked for. --detect-at product gives Python's detector the picture shrunk just so: what is left then is no matter of
+size. Photos with a side below 112 pixels are refused by the product alone.
+
+Exits with 1 if a rate differs by more than the tolerance, with 2 if it can't compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import math
+import os
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import cv2
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[2]
+#: Greatest overlap of two faces, as in models/src/yunet.rs; the least score stands in the manifest.
+MAX_IOU = 0.3
+MOST_FACES = 5000
+EXTENSIONS = (".jpg", ".jpeg", ".png")
+#: Folds that a list without folds is cut into.
+FOLDS = 10
+FMR_TARGETS = ("1e-1", "1e-2", "1e-3", "1e-4")
+CONFIDENCE = 0.95
+#: A difference of two scores that deserves a look.
+LARGE = 0.02
+#: Below every cosine: a pair without a score is answered "not the same".
+NO_SCORE = -2.0
+#: The product counts scores in bins of this many to a unit.
+BINS_PER_UNIT = 1 << 20
+
+
+def fail(message: str) -> NoReturn:
+    print(f"face_parity: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's manifest, and its file."""
+
+    manifest: dict
+    path: Path
+
+    @classmethod
+    def of(cls, name: str, path: Path | None) -> Model:
+        manifest = tomllib.loads((PROJECT / "models" / "manifests" / f"{name}.toml").read_text(encoding="utf-8"))
+        model = cls(manifest, path or assets() / "models" / manifest["file"]["path"])
+        if not model.path.is_file():
+            fail(f"{model.path} is not there; run `make setup`, or name the file with --{name}")
+        return model
+
+    def facts(self) -> dict[str, str]:
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        published = [member["sha256"] for source in self.manifest["source"] for member in source.get("member", [])]
+        if digest == self.manifest["file"]["sha256"]:
+            what = "the product's own"
+        elif digest in published:
+            what = "as published"
+        else:
+            what = "unknown to the manifest"
+        return {"file": self.path.name, "sha256": digest, "is": what}
+
+
+def assets() -> Path:
+    base = os.environ.get("GATEHOUSE_ASSETS")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gatehouse"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of the list."""
+
+    fold: int
+    genuine: bool
+    a: Path
+    b: Path
+
+
+def pictures_by_number(folder: Path) -> dict[tuple[str, int], Path]:
+    """Each picture by its folder's name and the number at the end of its own, as in tools/eval/src/dataset."""
+    pictures = {}
+    people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for person in people:
+        for path in sorted(person.iterdir()):
+            number = path.stem.rsplit("_", 1)[-1]
+            shown = path.is_file() and not path.name.startswith(".") and path.suffix.lower() in EXTENSIONS
+            if shown and number.isascii() and number.isdigit():
+                pictures[person.name, int(number)] = path
+    return pictures
+
+
+def fields(line: str) -> list[str]:
+    """LFW's lists have tabs; with those a name may have spaces."""
+    return [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
+
+
+def read_pairs(path: Path, pictures: dict[tuple[str, int], Path]) -> tuple[list[Pair], int]:
+    """The pairs whose pictures are there, and how many the list has."""
+    lines = [parts for parts in map(fields, path.read_text(encoding="utf-8").splitlines()) if parts]
+    try:
+        head = [int(field) for field in lines[0]]
+        folds, each = head if len(head) == 2 else (None, *head)
+        pairs, before = [], [0, 0]
+        for parts in lines[1:]:
+            name, n, *other, m = parts
+            genuine, second = not other, other[0] if len(other) == 1 else name
+            if len(parts) not in (3, 4):
+                raise ValueError
+            count = before[genuine]
+            before[genuine] += 1
+            fold = min(count // each, folds - 1) if folds else min(count * FOLDS // each, FOLDS - 1)
+            a, b = pictures.get((name, int(n))), pictures.get((second, int(m)))
+            if a and b:
+                pairs.append(Pair(fold, genuine, a, b))
+    except (ValueError, IndexError, ZeroDivisionError):
+        fail(f"{path} is no list of pairs in the form of LFW's pairs.txt")
+    if not pairs:
+        fail(f"none of the {len(lines) - 1} pairs of {path} has both pictures in the folder")
+    return pairs, len(lines) - 1
+
+
+def read_scores(path: Path, pairs: list[Pair]) -> np.ndarray:
+    """The product's scores, NaN where it made no comparison."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not {"pair", "same_person", "score"} <= rows[0].keys():
+        fail(f"{path} is not what `gatehouse eval face --scores` writes: expected the columns pair, same_person, score")
+    if len(rows) != len(pairs):
+        fail(f"{path} has {len(rows)} pairs, the list has {len(pairs)} that are there: are folder and list the same?")
+    for number, (row, pair) in enumerate(zip(rows, pairs, strict=True), 1):
+        if row["pair"] != str(number) or row["same_person"] != str(int(pair.genuine)):
+            fail(f"{path}: pair {number} is not the list's: was it made with the same list?")
+    return np.array([float(row["score"]) if row["score"] else math.nan for row in rows])
+
+
+class OpenCv:
+    """OpenCV's detector and embedder."""
+
+    def __init__(self, yunet: Model, sface: Model, protocol: str, as_product: bool):
+        least = yunet.manifest["threshold"]["value"]
+        self.detector = cv2.FaceDetectorYN.create(str(yunet.path), "", (320, 320), least, MAX_IOU, MOST_FACES)
+        self.recogniser = cv2.FaceRecognizerSF.create(str(sface.path), "")
+        self.protocol = protocol
+        self.most = yunet.manifest["input"][0]["default_size"] if as_product else None
+
+    def faces(self, bgr: np.ndarray) -> np.ndarray:
+        """Rows of box (x, y, width, height), five landmarks and score, in pixels of the picture."""
+        height, width = bgr.shape[:2]
+        size = (width, height)
+        if self.most:
+            scale = min(self.most[0] / width, self.most[1] / height, 1)
+            # Even sides, as the product's planes need.
+            size = tuple(max(math.floor(side * scale / 2 + 0.5) * 2, 2) for side in size)
+            size = tuple(min(side, most) for side, most in zip(size, self.most, strict=True))
+            bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_LINEAR)
+        self.detector.setInputSize(size)
+        _, found = self.detector.detect(bgr)
+        if found is None:
+            return np.empty((0, 15), np.float32)
+        found[:, :14] *= np.tile(np.array([width / size[0], height / size[1]], np.float32), 7)
+        return found
+
+    def meant(self, faces: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+        """The face that the protocol means, as in tools/eval/src/acquire.rs."""
+        if not len(faces):
+            return None
+        if self.protocol == "folders":
+            return faces[(faces[:, 2] * faces[:, 3]).argmax()]
+        centre = np.array(size, np.float32) / 2
+        first, sides = faces[:, :2], faces[:, 2:4]
+        holds = ((first <= centre) & (centre <= first + sides)).all(axis=1)
+        if holds.any():
+            return faces[np.where(holds, faces[:, 14], -1).argmax()]
+        return faces[np.hypot(*(first + sides / 2 - centre).T).argmin()]
+
+    def feature(self, path: Path) -> np.ndarray | None:
+        """None if there is no picture or no face."""
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if bgr is None:
+            return None
+        face = self.meant(self.faces(bgr), (bgr.shape[1], bgr.shape[0]))
+        if face is None:
+            return None
+        # A copy: the network keeps its output for the next face.
+        return self.recogniser.feature(self.recogniser.alignCrop(bgr, face[None])).copy()
+
+    def scores(self, pairs: list[Pair], quiet: bool) -> np.ndarray:
+        features, listed = {}, listed_pictures(pairs)
+        for done, path in enumerate(listed, 1):
+            features[path] = self.feature(path)
+            if not quiet and (done % 500 == 0 or done == len(listed)):
+                print(f"{done} of {len(listed)} pictures", file=sys.stderr)
+        found = ((features[pair.a], features[pair.b]) for pair in pairs)
+        return np.array([math.nan if a is None or b is None else self.cosine(a, b) for a, b in found])
+
+    def cosine(self, a: np.ndarray, b: np.ndarray) -> float:
+        return min(max(self.recogniser.match(a, b, cv2.FaceRecognizerSF_FR_COSINE), -1.0), 1.0)
+
+
+def listed_pictures(pairs: list[Pair]) -> list[Path]:
+    return sorted({path for pair in pairs for path in (pair.a, pair.b)})
+
+
+def without_score(pairs: list[Pair], scores: np.ndarray) -> int:
+    """Pictures of the list that are in no comparison that was made."""
+    scored = {path for pair, score in zip(pairs, scores, strict=True) if score == score for path in (pair.a, pair.b)}
+    return len(listed_pictures(pairs)) - len(scored)
+
+
+def thresholds(values: np.ndarray, genuine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every threshold that makes a difference, ascending, and how many pairs each answers rightly."""
+    order = values.argsort(kind="stable")
+    values, genuine = values[order], genuine[order]
+    last_of_its_value = np.append(values[1:] > values[:-1], True)
+    between = np.append((values[1:] + values[:-1]) / 2, values[-1] + 1)[last_of_its_value]
+    gained = np.cumsum(np.where(genuine, -1, 1))[last_of_its_value]
+    return np.append(values[0], between), genuine.sum() + np.append(0, gained)
+
+
+def accuracy(folds: np.ndarray, genuine: np.ndarray, scores: np.ndarray) -> float:
+    """Each fold by the threshold that is best on all others; without folds, both kinds weighing the same, by the best."""
+    values = np.where(np.isnan(scores), NO_SCORE, scores)
+    shares = []
+    for fold in range(folds.max() + 1):
+        own = folds == fold
+        if own.all() or not own.any():
+            at = [[(values[genuine] >= t).mean(), (values[~genuine] < t).mean()] for t in thresholds(values, genuine)[0]]
+            return float(np.mean(at, axis=1).max())
+        marks, right = thresholds(values[~own], genuine[~own])
+        best = marks[right == right.max()]
+        shares.append(((values[own] >= best[len(best) // 2]) == genuine[own]).mean())
+    return float(np.mean(shares))
+
+
+def trials_to_show(rate: float) -> int:
+    """The rule of three, exactly: trials without an error that show a rate of at most this."""
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-rate))
+
+
+def fnmr_at(target: float, genuine: np.ndarray, scores: np.ndarray) -> float | None:
+    """At the lowest threshold where at most this share of impostors is accepted; None if there are too few of them."""
+    made = ~np.isnan(scores)
+    bins = np.floor(np.where(made, scores, 0) * BINS_PER_UNIT)
+    mated, impostors = bins[made & genuine], np.sort(bins[made & ~genuine])[::-1]
+    allowed = math.floor(target * len(impostors) + 1e-6)
+    if not len(mated) or len(impostors) < trials_to_show(target) or impostors[allowed] >= BINS_PER_UNIT:
+        return None
+    return float((mated <= impostors[allowed]).mean())
+
+
+def rates(pairs: list[Pair], scores: np.ndarray) -> dict[str, float | None]:
+    folds, genuine = np.array([pair.fold for pair in pairs]), np.array([pair.genuine for pair in pairs])
+    return {
+        "failure to acquire": without_score(pairs, scores) / len(listed_pictures(pairs)),
+        "accuracy": accuracy(folds, genuine, scores) if genuine.any() and not genuine.all() else None,
+        **{f"FNMR at FMR {key}": fnmr_at(float(key), genuine, scores) for key in FMR_TARGETS},
+    }
+
+
+def compared(pairs: list[Pair], product: np.ndarray, python: np.ndarray, tolerance: float) -> dict:
+    """All that is printed, rates as shares and differences of rates in percentage points."""
+    difference = np.abs(product - python)
+    both = difference[~np.isnan(difference)]
+    ours, theirs = rates(pairs, product), rates(pairs, python)
+    shown = {}
+    for name, rate in ours.items():
+        known = rate is not None and theirs[name] is not None
+        points = round(100 * (rate - theirs[name]), 6) if known else None
+        shown[name] = {"product": rate, "python": theirs[name], "difference_pp": points}
+    return {
+        "pictures": len(listed_pictures(pairs)),
+        "people": len({path.parent for path in listed_pictures(pairs)}),
+        "comparisons": {
+            "listed": len(pairs),
+            "genuine": sum(pair.genuine for pair in pairs),
+            "product": int((~np.isnan(product)).sum()),
+            "python": int((~np.isnan(python)).sum()),
+            "both": len(both),
+        },
+        "failures_to_acquire": {"product": without_score(pairs, product), "python": without_score(pairs, python)},
+        "score_difference": {
+            "mean": float(both.mean()) if len(both) else None,
+            "max": float(both.max()) if len(both) else None,
+            f"above_{LARGE}": int((both > LARGE).sum()),
+        },
+        "rates": shown,
+        "tolerance_pp": tolerance,
+        "within_tolerance": len(both) > 0 and all(abs(r["difference_pp"] or 0) <= tolerance for r in shown.values()),
+    }
+
+
+def print_report(report: dict) -> None:
+    comparisons, failures, score = report["comparisons"], report["failures_to_acquire"], report["score_difference"]
+    print(f"{report['pictures']} pictures of {report['people']} people, OpenCV {report['made_with']['opencv']}")
+    for name, model in report["models"].items():
+        print(f"{name}: {model['file']}, {model['is']}")
+    print(
+        f"{comparisons['listed']} pairs, {comparisons['genuine']} of one person; with a score: "
+        f"{comparisons['product']} in the product, {comparisons['python']} in Python, {comparisons['both']} in both"
+    )
+    print(f"pictures that gave none: {failures['product']} in the product, {failures['python']} in Python")
+    if comparisons["both"]:
+        print(
+            f"scores differ by {score['mean']:.5f} on average, {score['max']:.5f} at most; "
+            f"{score[f'above_{LARGE}']} by more than {LARGE}"
+        )
+    print(f"\n{'':20} {'product':>10} {'Python':>10} {'difference':>12}")
+    for name, rate in report["rates"].items():
+        if rate["difference_pp"] is None:
+            print(f"{name:20} {'too few comparisons':>34}")
+        else:
+            product, python = (f"{100 * rate[side]:.3f} %" for side in ("product", "python"))
+            print(f"{name:20} {product:>10} {python:>10} {rate['difference_pp']:>+9.3f} pp")
+    verdict = "every rate is within" if report["within_tolerance"] else "NOT every rate is within"
+    print(f"\n{verdict} {report['tolerance_pp']} percentage points")
+    for pair in report.get("furthest", []):
+        print(f"pair {pair['pair']}: {pair['product']:.5f} in the product, {pair['python']:.5f} in Python")
+
+
+def furthest(product: np.ndarray, python: np.ndarray, count: int) -> list[dict]:
+    """The pairs whose scores differ most, by their number among those that are there."""
+    difference = np.nan_to_num(np.abs(product - python), nan=-1)
+    order = [int(i) for i in np.argsort(-difference, kind="stable")[:count] if difference[i] >= 0]
+    return [{"pair": i + 1, "product": float(product[i]), "python": float(python[i])} for i in order]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", type=Path, metavar="DIR", help="the folder of people")
+    parser.add_argument("scores", type=Path, metavar="SCORES", help="what `gatehouse eval face --scores` wrote")
+    parser.add_argument("--protocol", choices=("lfw", "folders"), required=True, help="as for `gatehouse eval face`")
+    parser.add_argument("--pairs", type=Path, metavar="FILE", help="the list of pairs; otherwise DIR/pairs.txt")
+    parser.add_argument("--yunet", type=Path, metavar="FILE", help="the detector; otherwise the product's")
+    parser.add_argument("--sface", type=Path, metavar="FILE", help="the embedder; otherwise the product's")
+    parser.add_argument(
+        "--detect-at", choices=("own", "product"), default="own",
+        help="find faces at the picture's own size, or as small as the product does",
+    )
+    parser.add_argument("--tolerance", type=float, default=0.1, metavar="PP", help="percentage points; 0.1")
+    parser.add_argument("--furthest", type=int, default=0, metavar="N", help="show the N pairs that differ most")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="OpenCV's threads; otherwise its own choice")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    if options.threads:
+        cv2.setNumThreads(options.threads)
+    yunet, sface = Model.of("yunet", options.yunet), Model.of("sface", options.sface)
+    try:
+        pictures = pictures_by_number(options.dir)
+        pairs, _ = read_pairs(options.pairs or options.dir / "pairs.txt", pictures)
+        product = read_scores(options.scores, pairs)
+    except OSError as error:
+        fail(str(error))
+    python = OpenCv(yunet, sface, options.protocol, options.detect_at == "product").scores(pairs, options.json)
+    report = compared(pairs, product, python, options.tolerance)
+    report["made_with"] = {"opencv": cv2.__version__}
+    report["models"] = {"yunet": yunet.facts(), "sface": sface.facts()}
+    report["detect_at"] = options.detect_at
+    if options.furthest:
+        report["furthest"] = furthest(product, python, options.furthest)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print_report(report)
+    sys.exit(0 if report["within_tolerance"] else 1)
+
+
+if __name__ == "__main__":
+    main()
