@@ -209,7 +209,7 @@ fn a_prediction_reads_like_this() {
          test on `Faces of Nowhere`, 4,000 strangers were tried with 1,600 enrolled, none of whom was let in at this \
          threshold.\nResidents sent to the staffed lane: 8.57 % (between 7.27 % and 10.01 %, with 95 % confidence), \
          from comparisons of 1,680 people.\nAssumed: people, cameras and light are like those of `Faces of Nowhere`; \
-         one comparison decides, and the gate's other checks only refer more; with 6,500 enrolled instead of 1,600, \
+         the rates are those of one comparison. Whoever stays before a gate is compared several times, and several of these must agree; with 6,500 enrolled instead of 1,600, \
          strangers are let in more often in proportion (comparisons with different people taken as independent, \
          ISO/IEC 19795-1)."
     );

@@ -81,8 +81,8 @@ impl fmt::Display for Prediction {
         )?;
         write!(
             f,
-            "Assumed: people, cameras and light are like those of `{}`; one comparison decides, and the gate's other checks \
-             only refer more",
+            "Assumed: people, cameras and light are like those of `{}`; the rates are those of one comparison. Whoever stays \
+             before a gate is compared several times, and several of these must agree",
             self.dataset
         )?;
         if self.enrolled > self.tried.enrolled {

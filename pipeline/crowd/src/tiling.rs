@@ -201,7 +201,8 @@ fn bands(rows: &[Row], frame: Size, scale: f32) -> Vec<Band> {
         let (mut top, mut bottom, mut highest, mut taken) = (farthest.foot, farthest.foot, farthest.height, 0);
         for row in rest {
             let above = top.min(row.foot - (1.0 + ABOVE) * row.height).max(0.0);
-            let below = bottom.max(row.foot + BELOW * row.height).min(tall);
+            // Whose feet are between this row and the next is whole in this band.
+            let below = bottom.max(row.foot + tall / ROWS as f32 + BELOW * row.height).min(tall);
             if taken > 0 && below - above > side(tall) {
                 break;
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use gatehouse_core::CameraId;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_store::{Actor, Applied, Retention, Store, warnings};
 
@@ -48,6 +49,8 @@ pub(crate) struct Housekeeping {
     pub(crate) retention: Retention,
     /// Stored people from which on the law asks for more.
     pub(crate) people_limit: u64,
+    /// Gates whose threshold is computed for so many enrolled faces.
+    pub(crate) targets: Vec<(CameraId, u64)>,
     /// Where to put the number of people inside; none where no exit is watched.
     pub(crate) present: Option<Arc<Present>>,
 }
@@ -97,6 +100,13 @@ impl Housekeeping {
             Ok(counts) => {
                 if let Some(warning) = warnings(&counts, self.people_limit) {
                     tracing::warn!("{warning}; the law may ask for a filing or more: see store.people_limit");
+                }
+                for (gate, enrolled) in self.targets.iter().filter(|(_, enrolled)| counts.with_face > *enrolled) {
+                    tracing::warn!(
+                        %gate, faces = counts.with_face, enrolled,
+                        "more faces are enrolled than the gate's target was set for, so more strangers are let in than it says: \
+                         raise match_target's `enrolled`, and restart the node"
+                    );
                 }
             }
             Err(e) => tracing::error!("stored people can't be counted: {e}"),

@@ -55,6 +55,11 @@ fn open_store_with(site: &Site, secret: &SiteSecret) -> Result<Store, NodeError>
     Ok(Store::open(&site.store.path, secret)?)
 }
 
+/// The gate, and how many enrolled faces its threshold is computed for, if it is.
+fn target_of(gate: &config::GateCamera) -> Option<(CameraId, u64)> {
+    Some((CameraId::new(&gate.id), u64::from(gate.match_target.as_ref()?.enrolled)))
+}
+
 /// The models that a site may use: the built-in manifests and those of the site's own folders.
 ///
 /// # Errors
@@ -145,6 +150,7 @@ impl Node {
             clock: Arc::clone(&clock),
             retention: retention(site),
             people_limit: u64::from(site.store.people_limit),
+            targets: site.gates.iter().filter_map(target_of).collect(),
             present: site.gates.iter().any(|gate| gate.direction == config::Direction::Out).then_some(present),
         };
         let until_stopped = stopped.clone();

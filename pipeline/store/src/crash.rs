@@ -21,8 +21,8 @@ use tempfile::TempDir;
 use crate::open::Files;
 use crate::settle::compare;
 use crate::{
-    Actor, Consent, ConsentDraft, Counts, Enrolment, HowGiven, NewPass, NewPassKind, NewPerson, NewTemplate, PassUse,
-    PersonId, Retention, Store, Who,
+    Actor, Consent, ConsentDraft, Counts, Enrolment, HowGiven, Look, NewPass, NewPassKind, NewPerson, NewTemplate,
+    PassUse, PersonId, Retention, Store, Who,
 };
 
 const NOW: WallTime = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
@@ -40,8 +40,22 @@ const CHANGE_KEY: &str = "change-key";
 /// For `AT`: right after the store's own commit, before anything is tidied up.
 const COMMITTED: &str = "committed";
 
-const OPERATIONS: [&str; 9] =
-    ["enrol", "renew", "forget", "withdraw-face", "use-pass", "append-entry", "issue-card", "revoke-pass", "retention"];
+const OPERATIONS: [&str; 14] = [
+    "enrol",
+    "renew",
+    "forget",
+    "withdraw-face",
+    "use-pass",
+    "append-entry",
+    "issue-card",
+    "revoke-pass",
+    "revoke-card",
+    "mark-published",
+    "look-up-entries",
+    "export",
+    "gate-rules",
+    "retention",
+];
 
 fn desk() -> Actor {
     Actor::new("desk", "quillon").expect("both are named")
@@ -117,6 +131,17 @@ fn operate(operation: &str, store: &Store) {
             store.issue_pass(&card, &desk(), NOW).expect("issues");
         }
         "revoke-pass" => store.revoke_pass(pass_id(1), &desk(), NOW).expect("takes back"),
+        "revoke-card" => store.revoke_pass(pass_id(3), &desk(), NOW).expect("takes back"),
+        "mark-published" => store.mark_published(&CameraId::new("north"), 1).expect("notes it"),
+        "look-up-entries" => {
+            let look = Look { reason: "a parcel", from: NOW, until: NOW + HOUR, gate: None };
+            drop(store.look_up_entries(&look, &desk(), NOW).expect("looks"));
+        }
+        "export" => drop(store.export(first(), "they asked", &desk(), NOW).expect("exports")),
+        "gate-rules" => {
+            let rules = serde_json::json!({ "threshold": 0.4 });
+            assert!(store.note_gate_rules(&CameraId::new("north"), &rules, &desk(), NOW).expect("notes them"));
+        }
         "retention" => {
             let keep =
                 Retention { outbox: HOUR, entry_log: HOUR, ended_consents: HOUR, ended_passes: HOUR, audit: HOUR };
@@ -177,7 +202,7 @@ struct Site {
 }
 
 impl Site {
-    /// Two people with a face, one of them with a pass for one use, one for passes only, and two entries.
+    /// Two people with a face, one of them with a pass for one use, one for passes only, a child's card, and two entries.
     fn new() -> Self {
         let site =
             Self { folder: tempfile::tempdir().expect("a folder"), secret: SiteSecret::generate().expect("random") };
@@ -185,6 +210,8 @@ impl Site {
         let people = enrol(&store, &["Zebedee Quill", "Ottoline Quill"]);
         let pass = new_pass(1, NewPassKind::Pass { person: people[0] });
         store.issue_pass(&pass, &desk(), NOW).expect("issues");
+        let card = new_pass(3, NewPassKind::Card { consent: consent() });
+        store.issue_pass(&card, &desk(), NOW).expect("issues");
         (0..2).for_each(|_| append(&store));
         drop(store);
         site
@@ -238,6 +265,7 @@ struct State {
     counts: Counts,
     passes: Vec<(u32, bool)>,
     entries: usize,
+    unpublished: usize,
     actions: Vec<String>,
 }
 
@@ -275,7 +303,8 @@ fn state_of(site: &Site, what: &str) -> (Store, State) {
     assert_eq!(gallery.templates.len() as u64, counts.templates, "{what}");
     let actions = store.audit_entries(1, 100).expect(what).into_iter().map(|e| e.action).collect();
     let passes = store.passes().expect(what).iter().map(|p| (p.uses, p.revoked_at.is_some())).collect();
-    let state = State { counts, passes, entries: entries.len(), actions };
+    let unpublished = store.unpublished(100).expect(what).len();
+    let state = State { counts, passes, entries: entries.len(), unpublished, actions };
     assert_eq!(store.names(&desk(), NOW).expect(what).len() as u64, counts.people, "{what}: a name can't be read");
     (store, state)
 }

@@ -138,7 +138,7 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
     let mut unfinished = Unfinished::default();
     for ((part, owner), at) in keys.destroyed()? {
         match (part, owner.parse::<PersonId>()) {
-            (Part::Card, _) => remove_card(site, &owner)?,
+            (Part::Card, _) => finish_card(base, site, &owner, at)?,
             (Part::Name | Part::Face, Ok(person)) => {
                 let (removed, action) = match part {
                     Part::Face => (remove_face(site, person, at)?, Action::WithdrawFace),
@@ -156,6 +156,26 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
         unfinished.owners.push((part, owner));
     }
     Ok(unfinished)
+}
+
+/// Takes a card back whose guardian's key is destroyed, unless its row is gone with it.
+fn finish_card(base: &Base, site: &Transaction<'_>, card: &str, at: WallTime) -> Result<(), Abort> {
+    forget_guardian(site, card)?;
+    let sql = "UPDATE pass SET revoked_at_unix_ns = ?2 WHERE pass_id = ?1 AND revoked_at_unix_ns IS NULL";
+    if site.execute(sql, params![card, at.unix_nanos()])? > 0 {
+        let pass = card.parse().map_err(|_| base.tampered("pass", "pass_id", card))?;
+        let (subject, actor) = (Some(Subject::Pass(pass)), Actor::gatehouse());
+        let details = json!({ "finished": "after an interruption" });
+        base.audit(site, Record { action: Action::RevokeCard, subject, details, actor: &actor, at })?;
+    }
+    Ok(())
+}
+
+/// Drops the sealed name of a card holder's guardian. Returns whether there was one.
+pub(crate) fn forget_guardian(site: &Transaction<'_>, card: &str) -> rusqlite::Result<bool> {
+    let sql = "UPDATE card_consent SET under_14 = 0, guardian_sealed = NULL
+               WHERE pass_id = ?1 AND guardian_sealed IS NOT NULL";
+    Ok(site.execute(sql, [card])? > 0)
 }
 
 /// Deletes a person with all that hangs on them, if there is one.

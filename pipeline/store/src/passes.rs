@@ -12,7 +12,7 @@ use crate::audit::{Action, Record, Subject};
 use crate::consent::Consent;
 use crate::consent_rows::{ConsentOf, must_hold};
 use crate::error::StoreError;
-use crate::forget::{finish_destroyed, keep_since};
+use crate::forget::{finish_destroyed, forget_guardian, keep_since};
 use crate::keys::{Part, seal_key};
 use crate::open::Store;
 use crate::person::{PersonId, from_column};
@@ -200,14 +200,12 @@ impl Store {
             };
             let subject = Some(Subject::Pass(id));
             self.base.audit(site, Record { action, subject, details: json!({}), actor, at: now })?;
-            keys.add_revocation(id, pass.valid_until, now)?;
-            let sql = "UPDATE card_consent SET under_14 = 0, guardian_sealed = NULL
-                       WHERE pass_id = ?1 AND guardian_sealed IS NOT NULL";
-            if site.execute(sql, [id.to_string()])? > 0 {
+            if forget_guardian(site, &id.to_string())? {
                 let owner = (Part::Card, id.to_string());
                 keys.destroy(std::slice::from_ref(&owner), now)?;
                 unfinished.owners.push(owner);
             }
+            keys.add_revocation(id, pass.valid_until, now)?;
             Ok(unfinished)
         })?;
         if unfinished.is_empty() { Ok(()) } else { self.finish(&unfinished) }

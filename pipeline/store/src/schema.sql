@@ -7,6 +7,9 @@
 -- key from the keys file beside the store (`keys_schema.sql`): once that key is destroyed, nobody can read the value,
 -- here or in any backup. What is not said to be so is sealed with a key derived from the site's secret.
 --
+-- What is not sealed says when and at which gate somebody came in, by whose number passes were issued, and when each was last
+-- used: whoever has the file can put these together, and needs the key for any name or face.
+--
 -- The rules below are triggers and checks rather than foreign keys alone, because a connection that forgets
 -- `PRAGMA foreign_keys = ON` (the sqlite3 shell, for one) would not obey those.
 
@@ -66,6 +69,7 @@ CREATE INDEX consent_by_end ON consent (valid_until_unix_ns);
 
 -- A protected face template, as one model made it.
 CREATE TABLE template (
+    -- Counts templates; says nothing.
     template_id INTEGER PRIMARY KEY,
     -- Whose, which is also: by whose consent.
     person_id TEXT NOT NULL REFERENCES consent (person_id) ON DELETE CASCADE,
@@ -91,6 +95,7 @@ CREATE TABLE gallery_change (
 
 -- What stays of someone who withdrew: that it happened, and when. Not who.
 CREATE TABLE withdrawal (
+    -- Counts withdrawals.
     withdrawal_id INTEGER PRIMARY KEY,
     -- When.
     withdrawn_at_unix_ns INTEGER NOT NULL
@@ -147,6 +152,7 @@ CREATE INDEX pass_by_person ON pass (person_id);
 
 -- The last number given to an entry of each gate. Outlives the entries themselves, so no number is given twice.
 CREATE TABLE entry_sequence (
+    -- The gate's id.
     gate TEXT PRIMARY KEY CHECK (gate <> ''),
     -- The highest number given so far; each gate counts from 1 without a gap.
     last_sequence INTEGER NOT NULL CHECK (last_sequence >= 1)
@@ -157,6 +163,7 @@ CREATE TABLE entry_sequence (
 CREATE TABLE entry_outbox (
     -- The order in which entries were decided, over all gates.
     append_order INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- The gate's id.
     gate TEXT NOT NULL REFERENCES entry_sequence (gate),
     -- The gate's own count.
     sequence INTEGER NOT NULL CHECK (sequence >= 1),
@@ -177,6 +184,7 @@ CREATE TABLE entry_log (
     append_order INTEGER PRIMARY KEY,
     -- The event, as it stands on the bus.
     event_id TEXT NOT NULL UNIQUE CHECK (length(event_id) = 26),
+    -- The gate's id.
     gate TEXT NOT NULL CHECK (gate <> ''),
     -- Where the gate leads.
     direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use gatehouse_core::event::EntryLatency;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
 use gatehouse_picture::Point;
+use proptest::prelude::*;
 
 use super::*;
 use crate::gallery::{Enrolled, Gallery, MatchRule};
@@ -421,4 +422,113 @@ fn nothing_of_anyone_shows_in_debug_text() {
     hold_up(&mut gate, "card", 600, || PassSeen::Card { id: PassKey(123_456_789), template: Box::new(template(10.0)) });
     let text = format!("{gate:?}");
     assert!(!text.contains("987654321") && !text.contains("123456789") && !text.contains("0.98"), "{text}");
+}
+
+#[test]
+fn a_pass_costs_no_use_where_it_would_admit_nobody() {
+    let mut gate = Gate::new(policy());
+    assert!(gate.would_admit(Some(ANN), PASS, &found(0)));
+    let outcomes = walk_up(&mut gate, 0..1000, Matched::Person(ANN));
+    assert_eq!(told(&outcomes), [ADMITTED_BY_FACE]);
+    assert!(!gate.would_admit(Some(ANN), PASS, &found(1000)), "she has just been let in by her face");
+    assert_eq!(gate.show_pass(accepted(Some(ANN)), &found(1000)), None);
+    assert!(gate.would_admit(None, PassKey(71), &found(1000)), "somebody else's pass is another matter");
+    let late = StageTimes { matched: at(30_000), ..found(20_000) };
+    assert!(!gate.would_admit(Some(ANN), PASS, &late), "the frame is too old");
+    assert!(gate.would_admit(Some(ANN), PASS, &found(20_000)));
+}
+
+/// What is done at a gate, and what is enrolled while it is done.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A frame with a face at so many degrees, judged live by so much, after a pause in ms.
+    Frame { degrees: f32, live: f32, after: u64 },
+    /// Somebody withdraws.
+    Withdraw(u128),
+    /// A good pass of somebody is held up.
+    Pass(u128),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (-40f32..130.0, 0f32..1.0, 40u64..400).prop_map(|(degrees, live, after)| Step::Frame { degrees, live, after }),
+        1 => (0u128..3).prop_map(Step::Withdraw),
+        1 => (0u128..3).prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Nobody is let in by their face whose consent doesn't hold, who has withdrawn, whom fewer frames than must agree name by
+    /// the threshold and the margin, or who isn't judged live; and every grant ends when the policy says.
+    #[test]
+    fn nobody_is_admitted_by_face_without_consent_score_and_life(
+        steps in proptest::collection::vec(step(), 1..60),
+        consents in proptest::collection::vec(0u64..12_000, 3),
+    ) {
+        let rule = MatchRule { threshold: 0.7, margin: 0.1 };
+        let start = times(0).wall();
+        // Three people, 60 degrees apart, with consents of their own.
+        let person = |n: usize| Enrolled {
+            person: PersonKey(n as u128),
+            consent_until: start + Duration::from_millis(consents[n]),
+        };
+        let mut gallery = Gallery::new((0..3).map(|n| (person(n), template(60.0 * n as f32))), rule);
+        let mut enrolled = [true; 3];
+        let (mut gate, mut ms) = (Gate::new(policy()), 0);
+        // Each frame's person by the rule that this test works out for itself, if they were live enough not to be an attack.
+        let mut named: Vec<(u64, Option<usize>, f32)> = Vec::new();
+        for step in steps {
+            let mut outcomes = Vec::new();
+            match step {
+                Step::Withdraw(who) => {
+                    enrolled[who as usize] = false;
+                    gallery = gallery.with_changes(&HashSet::from([PersonKey(who)]), []);
+                }
+                Step::Pass(who) => {
+                    let seen = PassSeen::Accepted { person: Some(PersonKey(who)), id: PassKey(100 + who) };
+                    outcomes.extend(gate.show_pass(seen, &found(ms)));
+                    for outcome in &outcomes {
+                        prop_assert!(outcome.entry.method != Method::Face);
+                    }
+                }
+                Step::Frame { degrees, live, after } => {
+                    ms += after;
+                    let seen = gate.see(&[face(300.0, 60.0)], &found(ms));
+                    outcomes.extend(seen.outcomes);
+                    let now = times(ms).wall();
+                    let score = |n: usize| (degrees - 60.0 * n as f32).to_radians().cos();
+                    let mut scores: Vec<(f32, usize)> =
+                        (0..3).filter(|n| enrolled[*n] && person(*n).consent_until > now).map(|n| (score(n), n)).collect();
+                    scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+                    let clear = |runner_up: Option<&(f32, usize)>, best: f32| runner_up.is_none_or(|r| best - r.0 >= 0.0999);
+                    let who = scores.first().filter(|(best, _)| *best >= 0.6999 && clear(scores.get(1), *best)).map(|s| s.1);
+                    named.push((ms, who, live));
+                    for probe in seen.probes {
+                        let matched = gallery.identify(&template(degrees), now);
+                        outcomes.extend(gate.judge(probe.id, Observation::Face { matched, live: Some(live) }, &times(ms)));
+                    }
+                }
+            }
+            for outcome in outcomes {
+                let entry = &outcome.entry;
+                prop_assert_eq!(entry.expires_at.is_some(), entry.decision == Decision::Admit);
+                if let Some(expires_at) = entry.expires_at {
+                    prop_assert_eq!(expires_at, entry.capture_time.at + policy().grant);
+                }
+                if (entry.decision, entry.method) != (Decision::Admit, Method::Face) {
+                    continue;
+                }
+                let who = outcome.admitted.and_then(|admitted| admitted.person).map(|person| person.0 as usize);
+                // The frame that settled it may be an older one whose turn came: no more than the window's frames count.
+                let recent = named.iter().rev().take(policy().window() + 1);
+                let theirs: Vec<f32> = recent.filter(|(_, named, _)| *named == who).map(|(_, _, live)| *live).collect();
+                prop_assert!(who.is_some_and(|who| enrolled[who]), "{who:?} has withdrawn");
+                prop_assert!(theirs.len() >= policy().needed_frames(), "{who:?} in {named:?}");
+                let best = theirs.iter().fold(0f32, |best, live| best.max(*live));
+                prop_assert!(best >= policy().live_threshold, "nobody was live: {theirs:?}");
+            }
+        }
+    }
 }

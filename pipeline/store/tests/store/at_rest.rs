@@ -90,6 +90,35 @@ fn a_template_passed_off_as_another_models_is_noticed() {
 }
 
 #[test]
+fn every_table_and_column_says_what_it_is() {
+    let schemas = [
+        include_str!("../../src/schema.sql"),
+        include_str!("../../src/schema_3.sql"),
+        include_str!("../../src/keys_schema.sql"),
+    ];
+    let mut columns = 0;
+    for schema in schemas {
+        let mut before = "";
+        for line in schema.lines().map(str::trim) {
+            let mut words = line.split_whitespace();
+            let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let is_column = matches!(second.trim_end_matches(','), "TEXT" | "INTEGER" | "BLOB" | "REAL");
+            columns += usize::from(is_column);
+            assert!(!(is_column || line.starts_with("CREATE TABLE")) || before.starts_with("--"), "{first}: {line}");
+            before = line;
+        }
+    }
+    let site = Site::new();
+    drop(site.open());
+    let count = "SELECT count(*) FROM sqlite_schema AS t, pragma_table_info(t.name) WHERE t.type = 'table'
+                     AND t.name NOT LIKE 'sqlite_%'";
+    let counted = |path: &std::path::Path| -> i64 {
+        crate::support::raw(path).query_row(count, [], |row| row.get(0)).expect("counts")
+    };
+    assert_eq!(columns as i64, counted(&site.path()) + counted(&site.keys_path()), "each of them was looked at");
+}
+
+#[test]
 fn a_newer_schema_is_refused_with_what_to_do() {
     let site = Site::new();
     drop(site.open());
