@@ -3,7 +3,8 @@
 //! A real node with one crowd camera over real RTSP (1280×720 at 25 frames a second), whose processor time is read from the
 //! kernel; the simulator runs in another process. Beside it the bound: decoding alone, in a process that drops every frame, and
 //! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, and once with one in ten
-//! seconds; once with the model that finds people one by one, and once with the one that measures dense crowds too.
+//! seconds; once with the model that finds people one by one, and once with the one that measures dense crowds too. Then what one
+//! picture costs from the decoded frame to its events, of a plaza with few people and of a packed crowd, with each model.
 //! `GATEHOUSE_BENCH_SECONDS` sets how long each row is measured.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
@@ -15,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
 use gatehouse_core::health::{StatusSink, StreamStatus};
-use gatehouse_core::time::{Clock, SystemClock};
+use gatehouse_core::picture_check::PictureVerdict;
+use gatehouse_core::time::{CaptureTime, Clock, ClockSource, Monotonic, SystemClock, WallTime};
 use gatehouse_core::{CameraId, Event, Frame, FrameSink};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{
-    Assets, Catalogue, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
+    Assets, Catalogue, PeopleReader, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
 };
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
@@ -67,6 +70,82 @@ fn main() {
         }
         sim.stop().expect("it stops");
     }
+    println!("\none picture at {DETAIL_PX} pixels, from the decoded frame to its events, in ms of processor time");
+    println!(
+        "{:<16} {:>9} {:>11} {:>8} {:>9} {:>11} {:>8}",
+        "model", "sparse", "counting", "people", "dense", "counting", "people"
+    );
+    for (model, density) in [("nanodet", None), ("crowd", None), ("crowd", Some("csrnet"))] {
+        let [sparse, dense] = [SPARSE, DENSE].map(|picture| one_picture(model, density, picture));
+        let named = density.map_or_else(|| model.to_owned(), |density| format!("{model} + {density}"));
+        match (sparse, dense) {
+            (Some(sparse), Some(dense)) => println!(
+                "{named:<16} {:>9.1} {:>11.3} {:>8.0} {:>9.1} {:>11.3} {:>8.0}",
+                sparse.all_ms, sparse.counting_ms, sparse.people, dense.all_ms, dense.counting_ms, dense.people
+            ),
+            _ => println!("{named:<16} not set up: make setup WITH=csrnet"),
+        }
+    }
+}
+
+/// A square with a few people, and a rendered crowd of 481.
+const SPARSE: &str = "models/tests/golden/vtest-600.jpg";
+const DENSE: &str = "tools/eval/tests/crowd/rendered.jpg";
+
+/// What one picture costs.
+struct OnePicture {
+    /// Reading and counting, in ms.
+    all_ms: f64,
+    /// Of it, tracking, joining, zones and events.
+    counting_ms: f64,
+    people: f64,
+}
+
+/// None where the model was not set up.
+fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OnePicture> {
+    const RUNS: u32 = 8;
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    let registry = Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`");
+    let mut reader = PeopleReader::load(&registry, model, density, &SessionOptions::default()).ok()?;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(picture);
+    let photo = read_photo(&path, &PhotoLimits::default()).expect("it is in the repository");
+    let options = CrowdOptions {
+        zones: Vec::new(),
+        excluded: Vec::new(),
+        lines: Vec::new(),
+        ground: None,
+        map_columns: 32,
+        map_rows: 18,
+        detail_px: DETAIL_PX,
+        min_score: 0.5,
+        follows: true,
+    };
+    let mut crowd = Crowd::new(CameraId::new("plaza"), CrowdModel::of(&reader), options);
+    let (picture, mut readings) = (photo.as_picture(), Vec::new());
+    let (mut counting, mut people, mut before) = (Duration::ZERO, 0.0, 0.0);
+    for run in 0..=RUNS {
+        if run == 1 {
+            // The first warms everything up.
+            (before, counting) = (used_ms("self"), Duration::ZERO);
+        }
+        let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
+        reader.read(&[scene], LEAST_SCORE, &mut readings).expect("it reads");
+        let start = Instant::now();
+        let after = Duration::from_millis(500) * run;
+        let at = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + after;
+        let events = crowd.count(&CrowdPicture {
+            reading: &readings[0],
+            frame: picture.size(),
+            capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 0 },
+            arrival: Monotonic::from_start(after),
+            verdict: PictureVerdict::Sound,
+            moved: false,
+        });
+        counting += start.elapsed();
+        people = events.map_or(people, |events| events.density.count);
+    }
+    let each = |ms: f64| ms / f64::from(RUNS);
+    Some(OnePicture { all_ms: each(used_ms("self") - before), counting_ms: each(counting.as_secs_f64() * 1e3), people })
 }
 
 /// Milliseconds of processor time that a process has used, all its threads together.

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -121,9 +121,15 @@ fn what_counts_names_no_model_of_faces() {
     for known in ["Face", "FaceDetector", "FaceEmbedder", "Gallery", "LivenessModel", "Template"] {
         assert!(names.iter().any(|name| name == known), "{known} is not among {names:?}");
     }
-    let crowd = std::fs::read_dir(root.join("pipeline/crowd/src")).expect("its sources");
-    let mut sources: Vec<PathBuf> =
-        crowd.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
+    let mut sources = Vec::new();
+    let mut folders = vec![root.join("pipeline/crowd/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("its sources") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() { folders.push(path) } else { sources.push(path) }
+        }
+    }
+    assert!(sources.iter().any(|path| path.ends_with("crowd/tests.rs")), "those in folders too");
     sources.extend(["crowds.rs", "crowd_rules.rs"].map(|file| root.join("pipeline/service/src").join(file)));
     for source in sources {
         let code = std::fs::read_to_string(&source).expect("text");

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
-use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const CAMERA: &str = "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n";
@@ -144,6 +144,53 @@ fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
     let photo = ["--name", "Zora Quill", "--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
     let (code, _, complained) = site.try_to("enrol", &[&photo[..], &consent].concat());
     assert!(code == INPUT && complained.contains("enrolled"), "{complained}");
+}
+
+#[test]
+fn what_is_stored_of_a_person_is_theirs_to_have_and_only_named_roles_look() {
+    let site = site();
+    let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
+    let person = site.enrol(&[media("obama.jpg")], "2099-12-31");
+    site.run("pass issue", &[&person, "--until", "2099-01-01", "--pdf", &path("pass.pdf"), "--paper", "card"]);
+    let export = |role: &'static str| {
+        let asked = ["--role", role, "--reason", "they asked", "--to"];
+        [&[person.clone()][..], &asked.map(str::to_owned), &[path("theirs.json")]].concat()
+    };
+    let attempt = |role| {
+        let args = export(role);
+        site.try_to("export", &args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let (code, _, complained) = attempt("desk");
+    assert!(code == INPUT && complained.contains("names those that may: security"), "{complained}");
+    assert!(!site.path("theirs.json").exists());
+    let (code, said, complained) = attempt("security");
+    assert!(code == 0 && !said.contains(NAME), "{said}{complained}");
+    let theirs = std::fs::read_to_string(site.path("theirs.json")).expect("it is written");
+    let theirs: serde_json::Value = serde_json::from_str(&theirs).expect("JSON");
+    assert_eq!((theirs["person"].as_str(), theirs["name"].as_str()), (Some(person.as_str()), Some(NAME)));
+    assert_eq!((&theirs["consent"]["given"], &theirs["passes"][0]["kind"]), (&"screen".into(), &"pass".into()));
+    assert_eq!(theirs["templates"][0]["model"], "sface");
+    assert_eq!(theirs["entries"], serde_json::json!([]));
+    let (code, _, complained) = attempt("security");
+    assert!(code == INPUT && complained.contains("theirs.json"), "nothing is overwritten: {complained}");
+
+    let look = ["--reason", "a parcel", "--from", "2026-01-01", "--role"];
+    let (code, _, complained) = site.try_to("entries", &[&look[..], &["desk"]].concat());
+    assert!(code == INPUT && complained.contains("the role `desk` may not look"), "{complained}");
+    assert!(site.run("entries", &[&look[..], &["security"]].concat()).contains("0 entries"));
+    let log = site.run("audit list", &[]);
+    for action in ["refused", "export", "look-up-entries"] {
+        assert!(log.contains(action), "{action}: {log}");
+    }
+
+    let photo = media("astronaut.png");
+    let photo = ["--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
+    let consent = ["--purpose", "entry", "--notice", "2", "--given", "screen"];
+    let files = ["--png".to_owned(), path("card.png"), "--receipt".to_owned(), path("card.txt")];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    site.run("pass card", &[&photo[..], &consent, &files].concat());
+    let receipt = std::fs::read_to_string(site.path("card.txt")).expect("it is written");
+    assert!(receipt.contains("on your card alone") && receipt.contains("2099-12-31"), "{receipt}");
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         people_limit: 100_000,
         outbox: days(7),
         entry_log: days(30),
+        entry_roles: vec!["security".to_owned()],
         audit: days(1095),
         ended_consent: days(30),
         ended_pass: days(30),

@@ -52,7 +52,7 @@ class Detection(NamedTuple):
 def normalise(pictures: np.ndarray | Tensor) -> Tensor:
     """BGR pictures [n, h, w, 3], 0 to 255, as the network's input [n, 3, h, w]."""
     batch = torch.as_tensor(pictures).permute(0, 3, 1, 2).float()
-    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    mean, std = (torch.tensor(x, device=batch.device).view(1, 3, 1, 1) for x in (MEAN, STD))
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -96,9 +96,10 @@ def sums_weight(iteration: int) -> float:
 class Trainer:
     """Networks, optimiser and one training step."""
 
-    def __init__(self, detector: Detector, iterations: int) -> None:
+    def __init__(self, detector: Detector, iterations: int, device: str = "cpu") -> None:
         self.iterations = iterations
-        self.network = CrowdNet(detector).to(memory_format=torch.channels_last)
+        self.device = torch.device(device)
+        self.network = CrowdNet(detector).to(self.device, memory_format=torch.channels_last)
         self.teacher = copy.deepcopy(self.network.detector).requires_grad_(False)
         for name in FIXED:
             getattr(self.network.detector, name).requires_grad_(False)
@@ -136,6 +137,7 @@ class Trainer:
 
     def step(self, iteration: int, data: dict[str, Tensor]) -> dict[str, float]:
         """One update; returns the losses."""
+        data = {name: value.to(self.device, non_blocking=True) for name, value in data.items()}
         for group, rate in zip(self.optimiser.param_groups, rates(iteration, self.iterations), strict=True):
             group["lr"] = rate
         losses = self.losses(iteration, normalise(data["pictures"]), data["density"], data["counted"].float())
@@ -207,6 +209,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of PyTorch")
     parser.add_argument("--loaders", type=int, default=1, help="processes that make batches; 0: none but this one")
     parser.add_argument("--rescan", type=int, default=300, help="iterations until the pool is looked through again")
     parser.add_argument("--start-from", type=Path, help="smoothed weights of another run to begin with")
@@ -220,18 +223,18 @@ def main() -> None:
     last = folder / "last.pt"
     if last.exists() and not args.resume:
         parser.error(f"{last} exists: --resume it or choose another --name")
-    trainer = Trainer(load_detector(args.detector), args.iterations)
+    trainer = Trainer(load_detector(args.detector), args.iterations, args.device)
     start = 0
     if args.start_from:
-        weights = torch.load(args.start_from, weights_only=True)["smoothed"]
+        weights = torch.load(args.start_from, map_location=args.device, weights_only=True)["smoothed"]
         trainer.network.load_state_dict(weights)
         trainer.smoothed.network.load_state_dict(weights)
     if args.resume and last.exists():
-        start = trainer.restore(torch.load(last, weights_only=True))
+        start = trainer.restore(torch.load(last, map_location=args.device, weights_only=True))
     pool = Pool(args.pool, Recipe.read(args.recipe))
     if not len(pool):
         parser.error(f"{args.pool}: no pictures")
-    print(f"{start}: to {args.iterations}, seed {args.seed}, {len(pool)} pictures", flush=True)
+    print(f"{start}: to {args.iterations}, seed {args.seed}, {len(pool)} pictures, on {args.device}", flush=True)
     train(trainer, Batches(pool, args.recipe, args.seed, args.rescan), folder, start, args.loaders)
 
 

@@ -58,6 +58,8 @@ pub struct HealthEvent {
     pub fps_decoded: f64,
     /// Frames analysed a second, over the last report's time.
     pub fps_analysed: f64,
+    /// Frames a second, over the last report's time, that were not analysed because nothing had changed since one that was.
+    pub fps_unchanged: f64,
     /// Frames that were to be analysed and were overtaken by a newer one, since the node started.
     pub frames_overtaken: u64,
     /// Times that the connection was lost since the node started.

@@ -17,6 +17,7 @@ use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene, Tile};
 
+use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
@@ -36,6 +37,7 @@ pub(crate) struct CrowdLine {
     /// The view that was just learnt, to be kept by the worker: writing is nothing for a decoder's thread.
     learnt: Mutex<Option<ReferenceView>>,
     analysed: AtomicU64,
+    unchanged: AtomicU64,
 }
 
 /// What a camera's pictures are counted with.
@@ -77,11 +79,13 @@ impl CrowdLine {
             counted: AtomicU64::new(0),
             learnt: Mutex::new(None),
             analysed: AtomicU64::new(0),
+            unchanged: AtomicU64::new(0),
         })
     }
 
-    pub(crate) fn analysed(&self) -> u64 {
-        self.analysed.load(Ordering::Relaxed)
+    pub(crate) fn analysed(&self) -> Analysed {
+        let [frames, unchanged] = [&self.analysed, &self.unchanged].map(|count| count.load(Ordering::Relaxed));
+        Analysed { frames, unchanged, overtaken: 0 }
     }
 }
 
@@ -169,7 +173,10 @@ impl CrowdSink {
         let mut state = self.line.state.lock().unwrap_or_else(PoisonError::into_inner);
         let events = state.crowd.unchanged(frame.times.capture, frame.times.arrival);
         drop(state);
-        events.map(|events| self.outbound.crowd(events)).is_some()
+        let Some(events) = events else { return false };
+        line.unchanged.fetch_add(1, Ordering::Relaxed);
+        self.outbound.crowd(events);
+        true
     }
 }
 

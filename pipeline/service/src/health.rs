@@ -23,10 +23,22 @@ struct Entry {
     /// Counters at the last periodic report, and the rates computed there.
     decoded: u64,
     analysed: u64,
+    unchanged: u64,
     fps_decoded: f64,
     fps_analysed: f64,
+    fps_unchanged: f64,
     overtaken: u64,
     reconnects: u64,
+}
+
+/// What became of a camera's frames behind its decoder, counted since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Analysed {
+    pub(crate) frames: u64,
+    /// Not looked at, since nothing had changed.
+    pub(crate) unchanged: u64,
+    /// By a newer frame, on the way there.
+    pub(crate) overtaken: u64,
 }
 
 /// One camera's counters, as they stand when a periodic report is made.
@@ -34,6 +46,7 @@ struct Entry {
 pub(crate) struct Counters {
     pub(crate) decoded: u64,
     pub(crate) analysed: u64,
+    pub(crate) unchanged: u64,
     pub(crate) overtaken: u64,
     pub(crate) reconnects: u64,
 }
@@ -59,8 +72,10 @@ impl HealthBoard {
             reported_at,
             decoded: 0,
             analysed: 0,
+            unchanged: 0,
             fps_decoded: 0.0,
             fps_analysed: 0.0,
+            fps_unchanged: 0.0,
             overtaken: 0,
             reconnects: 0,
         };
@@ -127,9 +142,10 @@ impl Entry {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
             self.fps_decoded = rate(counters.decoded, self.decoded);
             self.fps_analysed = rate(counters.analysed, self.analysed);
+            self.fps_unchanged = rate(counters.unchanged, self.unchanged);
         }
         self.reported_at = now;
-        (self.decoded, self.analysed) = (counters.decoded, counters.analysed);
+        (self.decoded, self.analysed, self.unchanged) = (counters.decoded, counters.analysed, counters.unchanged);
         (self.overtaken, self.reconnects) = (counters.overtaken, counters.reconnects);
     }
 
@@ -141,6 +157,7 @@ impl Entry {
             since: self.since,
             fps_decoded: self.fps_decoded,
             fps_analysed: self.fps_analysed,
+            fps_unchanged: self.fps_unchanged,
             frames_overtaken: self.overtaken,
             reconnects: self.reconnects,
             stream: self.stream.clone(),
@@ -249,9 +266,15 @@ mod tests {
         let board = HealthBoard::new([CameraId::new("a")].into_iter(), clock.clone(), outbound);
         for (at, decoded) in [(10, 250), (20, 500)] {
             *clock.0.lock().expect("not poisoned") = at;
-            board.report_all(|_| Counters { decoded, analysed: decoded / 25, overtaken: 3, reconnects: 1 });
+            board.report_all(|_| Counters {
+                decoded,
+                analysed: decoded / 25,
+                unchanged: decoded / 50,
+                overtaken: 3,
+                reconnects: 1,
+            });
             let health = &board.all()[0];
-            assert_eq!((health.fps_decoded, health.fps_analysed), (25.0, 1.0));
+            assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
             assert_eq!((health.frames_overtaken, health.reconnects), (3, 1));
         }
     }

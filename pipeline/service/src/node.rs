@@ -18,12 +18,12 @@ use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
 use crate::crowd_rules;
-use crate::health::{Counters, HealthBoard};
+use crate::health::{Analysed, Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
 use crate::publisher::{self, Outbound, Publisher};
 use crate::threads::Threads;
 use crate::view::NodeView;
-use crate::wiring::{Analysed, Ends, Models, Wiring, view_of};
+use crate::wiring::{CountAnalysed, Ends, Models, Wiring, view_of};
 
 /// Between two reports of every camera's health.
 const HEALTH_EVERY: Duration = Duration::from_secs(10);
@@ -224,7 +224,7 @@ fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>
 fn report_health(
     health: &HealthBoard,
     cameras: &Mutex<Cameras>,
-    counters: &[(CameraId, Analysed)],
+    counters: &[(CameraId, CountAnalysed)],
     stopped: &Receiver<()>,
 ) {
     while stopped.recv_timeout(HEALTH_EVERY) == Err(RecvTimeoutError::Timeout) {
@@ -235,8 +235,8 @@ fn report_health(
         health.report_all(|id| {
             let of = captured.iter().find(|(camera, _)| camera == id).map(|(_, counts)| *counts).unwrap_or_default();
             let lane = counters.iter().find(|(camera, _)| camera == id);
-            let (analysed, overtaken) = lane.map_or((0, 0), |(_, count)| count());
-            Counters { decoded: of.decoded, analysed, overtaken, reconnects: of.reconnects }
+            let Analysed { frames, unchanged, overtaken } = lane.map(|(_, count)| count()).unwrap_or_default();
+            Counters { decoded: of.decoded, analysed: frames, unchanged, overtaken, reconnects: of.reconnects }
         });
     }
 }

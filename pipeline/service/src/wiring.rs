@@ -25,7 +25,7 @@ use crate::crowds::{self, CrowdLine, CrowdSink, LineOptions};
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
-use crate::health::HealthBoard;
+use crate::health::{Analysed, HealthBoard};
 use crate::intake::Intake;
 use crate::publisher::Outbound;
 use crate::threads::Threads;
@@ -69,15 +69,15 @@ impl Models {
     }
 }
 
-/// Frames analysed, and frames overtaken on the way there.
-pub(crate) type Analysed = Box<dyn Fn() -> (u64, u64) + Send>;
+/// What became of a camera's frames behind its decoder.
+pub(crate) type CountAnalysed = Box<dyn Fn() -> Analysed + Send>;
 
 /// What the wiring has made, before any camera is started.
 pub(crate) struct Wiring {
     /// Each camera's stream and where its frames go.
     pub(crate) cameras: Vec<(StreamOptions, Arc<dyn FrameSink>)>,
     /// Each camera's counters.
-    pub(crate) counters: Vec<(CameraId, Analysed)>,
+    pub(crate) counters: Vec<(CameraId, CountAnalysed)>,
     /// Closes the batchers, so that the workers end.
     pub(crate) close_batchers: Vec<Box<dyn FnOnce() + Send>>,
     /// The galleries to keep equal to the store, and the state that they were read from.
@@ -146,7 +146,10 @@ impl Wiring {
                 clock: Arc::clone(ends.clock),
             };
             self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
-            self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
+            self.counters.push((
+                id,
+                Box::new(move || Analysed { frames: line.analysed(), unchanged: 0, overtaken: overtaken(&lane) }),
+            ));
         }
         let loaded = galleries.load()?;
         self.galleries = Some((galleries, loaded));
@@ -199,7 +202,7 @@ impl Wiring {
             let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
             let stream = StreamOptions { enough_every, ..stream(&id, &camera.stream)? };
             self.cameras.push((stream, Arc::new(sink)));
-            self.counters.push((id, Box::new(move || (line.analysed(), overtaken(&lane)))));
+            self.counters.push((id, Box::new(move || Analysed { overtaken: overtaken(&lane), ..line.analysed() })));
         }
         let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
         workers.spawn("people-count", move || {

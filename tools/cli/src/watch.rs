@@ -279,8 +279,10 @@ fn door_words(door: &DoorEvent) -> String {
 fn health_words(health: &HealthEvent) -> String {
     let reason = health.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
     let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
+    let unchanged =
+        if health.fps_unchanged > 0.0 { format!(", {:.1} unchanged", health.fps_unchanged) } else { String::new() };
     format!(
-        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed",
+        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed{unchanged}",
         "",
         health.camera,
         format!("{:?}", health.state).to_lowercase(),

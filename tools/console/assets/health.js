@@ -35,7 +35,7 @@ function row(camera) {
     el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
     el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),
-    el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed, 1)})` : ""),
+    el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed + health.fps_unchanged, 1)})` : ""),
     el("td", { class: "plain", "data-testid": `tally-${camera.id}` }, camera.tally ? tally(camera.tally.event) : ""));
 }
 

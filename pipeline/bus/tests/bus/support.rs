@@ -150,6 +150,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         since: at(0),
         fps_decoded: 25.0,
         fps_analysed: 10.0,
+        fps_unchanged: 0.0,
         frames_overtaken: 0,
         reconnects,
         stream: None,

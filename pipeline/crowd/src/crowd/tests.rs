@@ -316,7 +316,7 @@ fn a_scene_that_comes_to_rest_is_looked_at_until_all_is_settled() {
         count(&mut crowd, &reading(&still), 500 * step, PictureVerdict::Sound);
     }
     let people = |events: Option<CrowdEvents>| events.map(|events| events.density.count);
-    let mut unchanged = |crowd: &mut Crowd, ms: u64| people(crowd.unchanged(when(ms).0, when(ms).1));
+    let unchanged = |crowd: &mut Crowd, ms: u64| people(crowd.unchanged(when(ms).0, when(ms).1));
     // Somebody comes and stands still: not to be counted nor left out before they were seen again.
     assert_eq!(people(count(&mut crowd, &reading(&both), 1500, PictureVerdict::Sound)), Some(1.0));
     assert_eq!(unchanged(&mut crowd, 2000), None);

@@ -45,21 +45,28 @@ fn full(site: &Site) -> Store {
     store
 }
 
-/// All that can be read of it, by whoever has the key.
-fn contents(store: &Store) -> (Vec<(String, String)>, Vec<(String, Vec<f32>)>, Vec<String>) {
+/// All that can be read of a store, by whoever has the key.
+#[derive(Debug, PartialEq)]
+struct Contents {
+    names: Vec<(String, String)>,
+    templates: Vec<(String, Vec<f32>)>,
+    entries: Vec<String>,
+}
+
+fn contents(store: &Store) -> Contents {
     let guard = Actor::new("security", "ottoline").expect("both are named");
     let names = store.names(&desk(), noon()).expect("reads");
     let gallery = store.gallery(MODEL, VERSION, noon()).expect("reads");
     let look = Look { reason: "a parcel is missing", from: noon(), until: noon() + HOUR, gate: None };
     let entries = store.look_up_entries(&look, &guard, noon()).expect("reads");
-    (
-        names.iter().map(|(person, name)| (person.to_string(), name.to_string())).collect(),
-        gallery.templates.iter().map(|t| (t.person.to_string(), t.values.to_vec())).collect(),
-        entries
+    Contents {
+        names: names.iter().map(|(person, name)| (person.to_string(), name.to_string())).collect(),
+        templates: gallery.templates.iter().map(|t| (t.person.to_string(), t.values.to_vec())).collect(),
+        entries: entries
             .iter()
             .map(|e| format!("{} {:?} {:?}", e.event_id, e.who, e.name.as_ref().map(|n| n.as_str())))
             .collect(),
-    )
+    }
 }
 
 #[test]
@@ -74,10 +81,10 @@ fn everything_is_there_under_the_new_key_and_nothing_opens_with_the_old_one() {
     assert!(matches!(wrong, StoreError::WrongKey { .. }), "{wrong}");
     let store = site.open();
     let after = contents(&store);
-    assert_eq!((&after.0, &after.2), (&before.0, &before.2), "names, and who came in");
+    assert_eq!((&after.names, &after.entries), (&before.names, &before.entries), "names, and who came in");
     let again: Vec<_> =
-        before.1.iter().map(|(who, values)| (who, values.iter().map(|v| v + 100.0).collect())).collect();
-    assert_eq!(after.1.iter().map(|(who, values)| (who, values.clone())).collect::<Vec<_>>(), again);
+        before.templates.iter().map(|(who, values)| (who, values.iter().map(|v| v + 100.0).collect())).collect();
+    assert_eq!(after.templates.iter().map(|(who, values)| (who, values.clone())).collect::<Vec<_>>(), again);
     for signed_with_the_old_key in [1, 3] {
         let used = store.use_pass(pass_id(signed_with_the_old_key), noon(), HOUR).expect("asks");
         assert_eq!(used, PassUse::Revoked, "{signed_with_the_old_key}");
@@ -151,7 +158,7 @@ fn keys_of_rows_that_are_gone_go_too() {
 fn what_stands_against_a_change_changes_nothing() {
     let mut site = Site::new();
     full(&site);
-    let sound = |site: &Site| contents(&site.open()).1;
+    let sound = |site: &Site| contents(&site.open()).templates;
     let before = sound(&site);
 
     let same = site.open().change_key(&site.key, &mut protect_again, &desk(), noon() + HOUR / 2);
@@ -168,7 +175,7 @@ fn what_stands_against_a_change_changes_nothing() {
     let used = change(&mut site).expect_err("another has it open");
     assert!(matches!(used, StoreError::InUse { .. }), "{used}");
     assert!(used.to_string().contains("stop the node"), "{used}");
-    assert_eq!(contents(&elsewhere).1, before, "whoever has it open goes on");
+    assert_eq!(contents(&elsewhere).templates, before, "whoever has it open goes on");
     append(&elsewhere, &gate("g"), noon());
     drop(elsewhere);
     assert_eq!(sound(&site), before);

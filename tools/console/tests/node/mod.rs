@@ -142,6 +142,7 @@ pub(crate) fn health(camera: &str, state: &str, reason: Option<&str>) -> Event {
         "since": now(),
         "fps_decoded": 25.0,
         "fps_analysed": 9.9,
+        "fps_unchanged": 0.0,
         "frames_overtaken": 3,
         "reconnects": 0,
         "stream": { "codec": "h264", "width": 768, "height": 576 },
