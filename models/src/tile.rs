@@ -11,6 +11,8 @@ pub const SMALL_PX: f32 = 50.0;
 const SAME_IOU: f32 = 0.5;
 /// So is one that lies in another by more than this part of itself: the head and shoulders of somebody near, say.
 const INSIDE: f32 = 0.75;
+/// Unless it is lower than this part of the other's height: then it is somebody far behind.
+const LEAST_PART: f32 = 0.3;
 /// A box that ends so near a tile's inner edge is of somebody whom the edge cuts, in pixels of the tensor.
 const CUT_PX: f32 = 3.0;
 
@@ -98,7 +100,9 @@ pub(crate) fn join<'t>(
 
 /// Whether two looks' boxes are of one person.
 fn same(one: &Rect, other: &Rect) -> bool {
-    one.overlap(other) > INSIDE * one.area().min(other.area()) || one.iou(other) > SAME_IOU
+    let part = one.height.min(other.height) / one.height.max(other.height);
+    let inside = one.overlap(other) > INSIDE * one.area().min(other.area());
+    (inside && part >= LEAST_PART) || one.iou(other) > SAME_IOU
 }
 
 #[cfg(test)]
@@ -161,6 +165,16 @@ mod tests {
         let [tile, _] = tiles();
         join(&mut all, SIDE, std::iter::once((&tile, [shoulders].as_slice())), FRAME);
         assert_eq!(all, [near]);
+    }
+
+    #[test]
+    fn somebody_far_behind_somebody_near_is_another() {
+        let near = person(300.0, 250.0, 400.0, 0.8);
+        let far = Person { box_in_frame: Rect { x: 340.0, y: 180.0, width: 24.0, height: 60.0 }, score: 0.7 };
+        let mut all = vec![near];
+        let [tile, _] = tiles();
+        join(&mut all, SIDE, std::iter::once((&tile, [far].as_slice())), FRAME);
+        assert_eq!(all.len(), 2, "{all:?}");
     }
 
     #[test]

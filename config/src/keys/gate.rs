@@ -120,8 +120,8 @@ pub(crate) static PASS_AGAIN_S: Key = Key {
     kind: Kind::Integer { min: 0, max: 3600 },
     presence: Presence::Default("60"),
     example: "300",
-    meaning: "How long the same QR pass or card is not taken again at this gate, in seconds, so that it isn't handed back \
-              over the fence.",
+    meaning: "How long the same QR pass is not taken again at this gate, in seconds, so that it isn't handed back over the \
+              fence. A card, which admits nobody but its owner, is taken again after the gate's usual pause.",
 };
 pub(crate) static LIVENESS: Key = Key {
     name: "liveness",

@@ -10,6 +10,7 @@ use crate::audit::{Action, Record, Subject};
 use crate::consent::Consent;
 use crate::consent_rows::{ConsentOf, must_hold};
 use crate::error::{Abort, StoreError};
+use crate::gallery::Revision;
 use crate::gallery_change;
 use crate::keys::{NewKey, Part, seal_key};
 use crate::open::{Base, Store};
@@ -72,23 +73,25 @@ impl Store {
     /// If the consent doesn't hold at `now`, a name or template is no sound one, or the store can't be written.
     pub fn enrol(&self, person: NewPerson<'_>, actor: &Actor, now: WallTime) -> Result<PersonId, StoreError> {
         let id = PersonId::new(now)?;
-        self.enrol_as(id, person, actor, now)?;
+        self.store(vec![self.base.seal_person(id, &person, now)?], None, actor, now)?;
         Ok(id)
     }
 
-    /// As [`Store::enrol`], under an id that was made before and noted: whoever is interrupted can tell by it whether they are
-    /// enrolled.
+    /// As [`Store::enrol`], under an id that was made before and noted, by which whoever is interrupted can tell whether they are
+    /// enrolled; and only if nothing has changed since the gallery was read in which their face was looked for. Returns what
+    /// the gallery is from now on.
     ///
     /// # Errors
-    /// As [`Store::enrol`], and if somebody has that id.
-    pub fn enrol_as(
+    /// As [`Store::enrol`]; [`StoreError::GalleryChanged`] if a template or a consent has changed; and if somebody has that id.
+    pub fn enrol_checked(
         &self,
         id: PersonId,
         person: NewPerson<'_>,
+        checked: Revision,
         actor: &Actor,
         now: WallTime,
-    ) -> Result<(), StoreError> {
-        self.store(vec![self.base.seal_person(id, &person, now)?], actor, now)
+    ) -> Result<Revision, StoreError> {
+        self.store(vec![self.base.seal_person(id, &person, now)?], Some(checked), actor, now)
     }
 
     /// Enrols many people in one transaction: all of them, or nobody. Returns their ids in the same order.
@@ -109,18 +112,31 @@ impl Store {
         });
         let sealed: Vec<Sealed<'_>> = sealed.collect::<Result<_, _>>()?;
         let ids = sealed.iter().map(|person| person.id).collect();
-        self.store(sealed, actor, now)?;
+        self.store(sealed, None, actor, now)?;
         Ok(ids)
     }
 
-    fn store(&self, people: Vec<Sealed<'_>>, actor: &Actor, now: WallTime) -> Result<(), StoreError> {
+    fn store(
+        &self,
+        people: Vec<Sealed<'_>>,
+        checked: Option<Revision>,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<Revision, StoreError> {
         self.write_with_keys("enrolling", |site, keys| {
+            if let Some(checked) = checked
+                && gallery_change::revision_of(site)? != checked
+            {
+                return Err(StoreError::GalleryChanged { path: self.base.path.clone() }.into());
+            }
             for person in &people {
                 self.base.insert(site, person, actor, now)?;
             }
             gallery_change::trim(site)?;
+            let revision = gallery_change::revision_of(site)?;
             // The keys are committed here, and the rows after: a row is never without its key.
-            Ok(keys.add(&people.into_iter().flat_map(|person| person.keys).collect::<Vec<_>>())?)
+            keys.add(&people.into_iter().flat_map(|person| person.keys).collect::<Vec<_>>())?;
+            Ok(revision)
         })
     }
 }

@@ -79,6 +79,12 @@ pub enum StoreError {
         /// The store's file, or the keys file.
         path: PathBuf,
     },
+    /// Somebody else was enrolled, withdrew or renewed since.
+    #[error("{}: somebody was enrolled or withdrew meanwhile, so the face has to be looked for once more", path.display())]
+    GalleryChanged {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// The new key is the old one.
     #[error("{}: the new site key is the one that this store has already; make a new one", path.display())]
     SameKey {

@@ -221,3 +221,27 @@ fn another_process_withdrawing_is_seen_at_once_and_entries_are_no_change() {
     site.raw().execute("UPDATE consent SET valid_until_unix_ns = given_at_unix_ns + 1", []).expect("shortens");
     assert!(node.changed_since(gallery.revision).expect("asks"), "a shortened consent counts too");
 }
+
+#[test]
+fn two_desks_never_enrol_one_face_because_neither_saw_the_other() {
+    let site = Site::new();
+    let (first, second) = (site.open(), site.open());
+    let looked = first.gallery(MODEL, VERSION, noon()).expect("reads").revision;
+    enrol(&second, "Zebedee Quill", &[1.0]);
+    let late = |store: &gatehouse_store::Store, checked| {
+        let id = gatehouse_store::PersonId::new(noon()).expect("randomness");
+        let enrolled = store.enrol_checked(id, with_face("Zara Quill", &[template(&[1.0])]), checked, &desk(), noon());
+        (id, enrolled)
+    };
+    let (_, refused) = late(&first, looked);
+    assert!(matches!(refused, Err(StoreError::GalleryChanged { .. })), "{refused:?}");
+    let looked = first.gallery(MODEL, VERSION, noon()).expect("reads").revision;
+    let (zara, enrolled) = late(&first, looked);
+    let now = enrolled.expect("nothing has changed since");
+    assert!(!second.changed_since(now).expect("reads"));
+    let gallery = second.gallery(MODEL, VERSION, noon()).expect("reads");
+    assert!(gallery.templates.len() == 2 && gallery.templates.iter().any(|template| template.person == zara));
+    // Entries and looks change nothing of the gallery.
+    crate::support::append(&first, &crate::support::gate("north"), noon());
+    assert!(late(&second, now).1.is_ok());
+}

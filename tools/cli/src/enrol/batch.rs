@@ -10,13 +10,13 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_gate::enrol::EnrolError;
-use gatehouse_store::{Actor, Enrolment, NewPerson, PersonId, StoreError};
+use gatehouse_store::{Actor, PersonId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::consent::{ConsentArgs, Given};
-use super::desk::Desk;
+use super::desk::{Desk, Enrolled};
 use super::{from_photos, input};
 use crate::actor::Role;
 use crate::exit::{Exit, Failure};
@@ -114,7 +114,7 @@ fn is_enrolled(desk: &Desk<'_>, person: &str) -> Result<bool, Failure> {
 /// Enrols one row. An error ends the whole batch: it isn't the row's fault. `begin`: to be told under which number, before.
 fn one(
     desk: &mut Desk<'_>,
-    enrolled: &mut gatehouse_models::Gallery<PersonId>,
+    enrolled: &mut Enrolled,
     row: &Row,
     folder: &Path,
     actor: &Actor,
@@ -140,20 +140,13 @@ fn one(
         Err(EnrolError::Model(e)) => return Err(e.into()),
         Err(e) => return failed(&e),
     };
-    if let Err(e) = desk.refuse_duplicate(enrolled, &template.template) {
-        return failed(&e);
-    }
-    let rows = [desk.row(&template)];
-    let person = NewPerson { name: &row.name, enrolment: Enrolment::Face { consent, templates: &rows } };
-    let id = PersonId::new(clock.wall())?;
+    let now = clock.wall();
+    let id = PersonId::new(now)?;
     begin(id)?;
-    match desk.store.enrol_as(id, person, actor, clock.wall()) {
-        Ok(()) => {
-            enrolled.insert(id, &template.template);
-            Ok(Outcome::Enrolled(id.to_string()))
-        }
-        Err(e @ (StoreError::Name { .. } | StoreError::ConsentDoesNotHold { .. })) => failed(&e),
-        Err(e) => Err(e.into()),
+    match desk.enrol(id, (&row.name, &consent), &template, enrolled, actor, now) {
+        Ok(()) => Ok(Outcome::Enrolled(id.to_string())),
+        Err(Failure { exit: Exit::Input, error }) => failed(&error),
+        Err(e) => Err(e),
     }
 }
 

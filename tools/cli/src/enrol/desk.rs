@@ -11,7 +11,7 @@ use gatehouse_models::{
 };
 use gatehouse_picture::YuvPicture;
 use gatehouse_service::{match_rule, open_registry, open_store, site_secret};
-use gatehouse_store::{NewTemplate, PersonId, Store};
+use gatehouse_store::{Actor, Consent, Enrolment, NewPerson, NewTemplate, PersonId, Revision, Store, StoreError};
 
 use super::input;
 use crate::exit::{self, Exit, Failure};
@@ -27,6 +27,12 @@ pub(crate) struct Desk<'a> {
     protection: TemplateProtection,
     /// The least score that is a match at any of the site's gates: two people above it would be taken for each other.
     threshold: f32,
+}
+
+/// Everybody who may be recognised at one moment.
+pub(crate) struct Enrolled {
+    people: Gallery<PersonId>,
+    revision: Revision,
 }
 
 impl<'a> Desk<'a> {
@@ -80,16 +86,41 @@ impl<'a> Desk<'a> {
     }
 
     /// Everybody who may be recognised now: whose consent has ended isn't compared with any more.
-    pub(crate) fn enrolled(&self, now: WallTime) -> Result<Gallery<PersonId>, Failure> {
+    pub(crate) fn enrolled(&self, now: WallTime) -> Result<Enrolled, Failure> {
         let manifest = self.embedder.manifest();
         let stored = self.store.gallery(&manifest.name, &manifest.version, now)?;
         let templates = stored.templates.iter().map(|t| Ok((t.person, Template::from_slice(&t.values)?)));
-        Ok(templates.collect::<Result<Vec<_>, gatehouse_models::ModelError>>()?.into_iter().collect())
+        let templates: Result<Vec<_>, gatehouse_models::ModelError> = templates.collect();
+        Ok(Enrolled { people: templates?.into_iter().collect(), revision: stored.revision })
     }
 
-    /// Refuses a face that a gate would take for somebody else's.
-    pub(crate) fn refuse_duplicate(&self, enrolled: &Gallery<PersonId>, template: &Template) -> Result<(), EnrolError> {
-        refuse_duplicate(enrolled, template, None, self.threshold)
+    /// Enrols somebody under this id, unless a gate would take their face for somebody else's. Who enrols at another desk at the same
+    /// time is looked at as well: `enrolled` is read again then. An error about the face or the consent says so
+    /// ([`Exit::Input`]).
+    pub(crate) fn enrol(
+        &self,
+        id: PersonId,
+        (name, consent): (&str, &Consent),
+        template: &EnrolmentTemplate,
+        enrolled: &mut Enrolled,
+        actor: &Actor,
+        now: WallTime,
+    ) -> Result<(), Failure> {
+        let row = [self.row(template)];
+        loop {
+            refuse_duplicate(&enrolled.people, &template.template, None, self.threshold).map_err(input)?;
+            let enrolment = Enrolment::Face { consent: consent.clone(), templates: &row };
+            match self.store.enrol_checked(id, NewPerson { name, enrolment }, enrolled.revision, actor, now) {
+                Ok(revision) => {
+                    enrolled.people.insert(id, &template.template);
+                    enrolled.revision = revision;
+                    return Ok(());
+                }
+                Err(StoreError::GalleryChanged { .. }) => *enrolled = self.enrolled(now)?,
+                Err(e @ (StoreError::Name { .. } | StoreError::ConsentDoesNotHold { .. })) => return Err(input(e)),
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 
     /// Refuses to renew a consent when the same face was enrolled a second time after the consent had ended: a gate could not tell
@@ -99,7 +130,7 @@ impl<'a> Desk<'a> {
         let enrolled = self.enrolled(now)?;
         for values in self.store.templates_to_renew(person, model, version)? {
             let template = Template::from_slice(&values)?;
-            refuse_duplicate(&enrolled, &template, Some(&person), self.threshold).map_err(input)?;
+            refuse_duplicate(&enrolled.people, &template, Some(&person), self.threshold).map_err(input)?;
         }
         Ok(())
     }
@@ -111,7 +142,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A template as the store takes it.
-    pub(crate) fn row<'t>(&'t self, template: &'t EnrolmentTemplate) -> NewTemplate<'t> {
+    fn row<'t>(&'t self, template: &'t EnrolmentTemplate) -> NewTemplate<'t> {
         let (model, model_version) = self.model();
         NewTemplate { model, model_version, values: template.template.as_slice() }
     }

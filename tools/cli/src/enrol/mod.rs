@@ -17,7 +17,7 @@ use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_gate::enrol::{EnrolError, Portrait};
 use gatehouse_models::{PhotoLimits, read_photo};
 use gatehouse_service::open_store;
-use gatehouse_store::{Enrolment, NewPerson};
+use gatehouse_store::{Enrolment, NewPerson, PersonId};
 
 use crate::actor::Role;
 use crate::exit::{self, Exit, Failure};
@@ -115,10 +115,8 @@ pub(crate) fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     };
     let template = desk.template(portraits).map_err(input)?;
     let now = clock.wall();
-    desk.refuse_duplicate(&desk.enrolled(now)?, &template.template).map_err(input)?;
-    let row = [desk.row(&template)];
-    let enrolment = Enrolment::Face { consent: consent.clone(), templates: &row };
-    let person = desk.store.enrol(NewPerson { name: &name, enrolment }, &actor, now)?;
+    let person = PersonId::new(now)?;
+    desk.enrol(person, (&name, &consent), &template, &mut desk.enrolled(now)?, &actor, now)?;
     let valid_until = moment::end_in_words(consent.draft().valid_until);
     print::line(&format!("enrolled {person} from {} picture(s); consent until {valid_until}", template.pictures))?;
     if let Some(path) = &args.receipt {

@@ -115,7 +115,7 @@ pub(crate) fn rollup(count: u32) -> Event {
         "interval": { "low": f64::from(count) - 3.0, "high": f64::from(count) + 4.0 },
         "cameras": 2,
         "counted": 1,
-        "blind": [{ "camera": "back-yard", "reason": "moved", "since": now() }],
+        "blind": [{ "camera": "back-yard", "reason": "moved", "since": now(), "in_total": true }],
         "levels": { "low": 1, "medium": 1, "high": 0, "critical": 0 },
     });
     let key = format!("{}/a/s/crowd/rollup", key::ROOT);
