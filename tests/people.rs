@@ -1,6 +1,7 @@
 //! What an enrolling desk does, by the commands that it types: on real photographs and before a real RTSP camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
+use gatehouse_models::calibration::{Calibration, Measured, MeasuredOn};
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
 
@@ -144,6 +145,56 @@ fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
     let photo = ["--name", "Zora Quill", "--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
     let (code, _, complained) = site.try_to("enrol", &[&photo[..], &consent].concat());
     assert!(code == INPUT && complained.contains("enrolled"), "{complained}");
+}
+
+/// A calibration of the site's embedder as `gatehouse eval face` writes it, of 2,000 strangers before galleries of 10 and 1,000: four
+/// were let in at 0.45, and none above.
+fn calibration() -> String {
+    let on = MeasuredOn {
+        dataset: "Faces of Nowhere".into(),
+        model: "sface".into(),
+        model_version: "2021dec".into(),
+        people: 5000,
+        images: 12_000,
+        genuine_people: 2500,
+    };
+    let spread = |low: f32, high: f32| (0..3000).map(|i| low + (high - low) * i as f32 / 3000.0).collect();
+    let best = |top: f32| (0..2000u16).map(|i| if i < 4 { top } else { 0.3 - f32::from(i) * 1e-4 }).collect();
+    let measured = Measured {
+        genuine: spread(0.3, 0.95),
+        impostor: spread(-0.25, 0.4),
+        strangers: vec![(10, best(0.35)), (1000, best(0.45))],
+    };
+    Calibration::count(on, measured).and_then(|table| table.to_toml()).expect("a calibration")
+}
+
+#[test]
+fn a_threshold_follows_from_a_target_and_one_that_the_data_can_not_show_is_refused() {
+    let site = site();
+    std::fs::write(site.path("calibration.toml"), calibration()).expect("there is room");
+    let with_target = |rate: &str, enrolled: u32| {
+        site.set_cameras(&format!(
+            "[models]\ncalibration = \"calibration.toml\"\n{CAMERA}match_target = {{ strangers_let_in = \"{rate}\", \
+             enrolled = {enrolled} }}\n"
+        ));
+    };
+    with_target("1 in 100", 1000);
+    let said = site.run("threshold", &[]);
+    assert!(said.contains("computed from its target") && said.contains("`Faces of Nowhere`"), "{said}");
+    assert!(said.contains("with 95 % confidence"), "{said}");
+    with_target("1 in 100000", 1000);
+    let (code, _, complained) = site.try_to("threshold", &[]);
+    assert!(code != 0 && complained.contains("later"), "{complained}");
+
+    // A node decides by it, and says when more are enrolled than it was computed for.
+    with_target("1 in 100", 1);
+    for photo in ["obama.jpg", "biden.jpg"] {
+        site.enrol(&[media(photo)], "2099-12-31");
+    }
+    let node = Node::start(&site);
+    let told = "more faces are enrolled than the gate's target was set for";
+    node.wait("its health", |_, _| node.log().contains(told).then_some(()));
+    node.stop();
 }
 
 #[test]
