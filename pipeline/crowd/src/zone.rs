@@ -20,7 +20,8 @@ pub struct Zone {
     pub id: ZoneId,
     /// Where it is.
     pub polygon: NormalisedPolygon,
-    /// Ground area in square metres in which people are counted, where it was measured. Without, it is that of the camera's ground calibration, if any.
+    /// Ground area in square metres in which people are counted, where it was measured. Without, it is that of the camera's ground
+    /// calibration, if any.
     pub area_m2: Option<f64>,
     /// When it is how full, where that is set.
     pub thresholds: Option<Thresholds>,

@@ -1,8 +1,8 @@
 //! Crowd cameras: capture → person detection batcher → counts, grid and preview → publisher.
 //!
 //! Nothing in this file can name a face model, a gallery or a person: it imports none, and [`CrowdLine`] has no field for
-//! one. Locks: each line's `scene`, taken on its decoder's thread alone, its `learnt` for a moment by both threads, and its `state`, by the worker or, for a picture that has
-//! not changed, the decoder's thread, never while a model runs.
+//! one. Locks: each line's `scene`, taken on its decoder's thread alone, its `learnt` for a moment by both threads, and its `state`,
+//! by the worker or, for a picture that has not changed, the decoder's thread, never while a model runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
