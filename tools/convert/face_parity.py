@@ -1,6 +1,6 @@
 """Compares the product's scores of faces with OpenCV's own, from the same pictures and the same two models.
 
-usage: python face_parity.py DIR SCORES --protocol lfw|folders [--pairs FILE] [--tolerance PP] [--json]
+usage: python face_parity.py DIR SCORES --protocol lfw|folders [--pairs FILE] [--tolerance PP] [--noise] [--json]
        with the packages of requirements-golden.txt, after `make setup` and
        gatehouse eval face DIR --protocol lfw|folders [--pairs FILE] --scores SCORES
 
@@ -13,6 +13,10 @@ least score and greatest overlap, the face that the protocol means, FaceRecogniz
 product goes another way: planes of I420, and large pictures are shrunk to the detector's default size before faces are
 looked for. --detect-at product gives Python's detector the picture shrunk just so: what is left then is no matter of
 size. Photos with a side below 112 pixels are refused by the product alone.
+
+YuNet offers several boxes for a face, each with landmarks of its own, and the best by a hair is taken: where two are
+about as good, any change of a pixel may take the other, and the crop shifts. --noise shows how much of a difference is
+that alone: Python against itself, with every sample of the pictures changed by -1, 0 or 1.
 
 Exits with 1 if a rate differs by more than the tolerance, with 2 if it can't compare.
 """
@@ -45,6 +49,7 @@ FMR_TARGETS = ("1e-1", "1e-2", "1e-3", "1e-4")
 CONFIDENCE = 0.95
 #: A difference of two scores that deserves a look.
 LARGE = 0.02
+ABOVE = f"above_{LARGE}"
 #: Below every cosine: a pair without a score is answered "not the same".
 NO_SCORE = -2.0
 #: The product counts scores in bins of this many to a unit.
@@ -118,29 +123,29 @@ def fields(line: str) -> list[str]:
     return [field.strip() for field in line.split("\t") if field.strip()] if "\t" in line else line.split()
 
 
-def read_pairs(path: Path, pictures: dict[tuple[str, int], Path]) -> tuple[list[Pair], int]:
-    """The pairs whose pictures are there, and how many the list has."""
+def read_pairs(path: Path, pictures: dict[tuple[str, int], Path]) -> list[Pair]:
+    """The pairs whose pictures are there, as in tools/eval/src/dataset/pairs.rs."""
     lines = [parts for parts in map(fields, path.read_text(encoding="utf-8").splitlines()) if parts]
     try:
         head = [int(field) for field in lines[0]]
         folds, each = head if len(head) == 2 else (None, *head)
         pairs, before = [], [0, 0]
         for parts in lines[1:]:
-            name, n, *other, m = parts
-            genuine, second = not other, other[0] if len(other) == 1 else name
             if len(parts) not in (3, 4):
-                raise ValueError
+                raise ValueError("NAME N M, or NAME N OTHER M")
+            name, n, second, m = parts if len(parts) == 4 else (parts[0], parts[1], parts[0], parts[2])
+            genuine = len(parts) == 3
             count = before[genuine]
             before[genuine] += 1
             fold = min(count // each, folds - 1) if folds else min(count * FOLDS // each, FOLDS - 1)
             a, b = pictures.get((name, int(n))), pictures.get((second, int(m)))
             if a and b:
                 pairs.append(Pair(fold, genuine, a, b))
-    except (ValueError, IndexError, ZeroDivisionError):
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
         fail(f"{path} is no list of pairs in the form of LFW's pairs.txt")
     if not pairs:
         fail(f"none of the {len(lines) - 1} pairs of {path} has both pictures in the folder")
-    return pairs, len(lines) - 1
+    return pairs
 
 
 def read_scores(path: Path, pairs: list[Pair]) -> np.ndarray:
@@ -197,22 +202,25 @@ class OpenCv:
             return faces[np.where(holds, faces[:, 14], -1).argmax()]
         return faces[np.hypot(*(first + sides / 2 - centre).T).argmin()]
 
-    def feature(self, path: Path) -> np.ndarray | None:
+    def feature(self, path: Path, noise: np.random.Generator | None) -> np.ndarray | None:
         """None if there is no picture or no face."""
         bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if bgr is None:
             return None
+        if noise:
+            bgr = (bgr.astype(np.int16) + noise.integers(-1, 2, bgr.shape, np.int16)).clip(0, 255).astype(np.uint8)
         face = self.meant(self.faces(bgr), (bgr.shape[1], bgr.shape[0]))
         if face is None:
             return None
         # A copy: the network keeps its output for the next face.
         return self.recogniser.feature(self.recogniser.alignCrop(bgr, face[None])).copy()
 
-    def scores(self, pairs: list[Pair], quiet: bool) -> np.ndarray:
+    def scores(self, pairs: list[Pair], noise: np.random.Generator | None = None) -> np.ndarray:
+        """Of each pair, NaN where a picture gave no face."""
         features, listed = {}, listed_pictures(pairs)
         for done, path in enumerate(listed, 1):
-            features[path] = self.feature(path)
-            if not quiet and (done % 500 == 0 or done == len(listed)):
+            features[path] = self.feature(path, noise)
+            if done % 500 == 0 or done == len(listed):
                 print(f"{done} of {len(listed)} pictures", file=sys.stderr)
         found = ((features[pair.a], features[pair.b]) for pair in pairs)
         return np.array([math.nan if a is None or b is None else self.cosine(a, b) for a, b in found])
@@ -242,14 +250,15 @@ def thresholds(values: np.ndarray, genuine: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def accuracy(folds: np.ndarray, genuine: np.ndarray, scores: np.ndarray) -> float:
-    """Each fold by the threshold that is best on all others; without folds, both kinds weighing the same, by the best."""
+    """Each fold by the threshold that is best on all others; without folds by the best, both kinds equal."""
     values = np.where(np.isnan(scores), NO_SCORE, scores)
     shares = []
     for fold in range(folds.max() + 1):
         own = folds == fold
         if own.all() or not own.any():
-            at = [[(values[genuine] >= t).mean(), (values[~genuine] < t).mean()] for t in thresholds(values, genuine)[0]]
-            return float(np.mean(at, axis=1).max())
+            marks, _ = thresholds(values, genuine)
+            refused = [np.searchsorted(np.sort(values[kind]), marks) / kind.sum() for kind in (genuine, ~genuine)]
+            return float((1 - refused[0] + refused[1]).max() / 2)
         marks, right = thresholds(values[~own], genuine[~own])
         best = marks[right == right.max()]
         shares.append(((values[own] >= best[len(best) // 2]) == genuine[own]).mean())
@@ -305,12 +314,23 @@ def compared(pairs: list[Pair], product: np.ndarray, python: np.ndarray, toleran
         "score_difference": {
             "mean": float(both.mean()) if len(both) else None,
             "max": float(both.max()) if len(both) else None,
-            f"above_{LARGE}": int((both > LARGE).sum()),
+            ABOVE: int((both > LARGE).sum()),
         },
         "rates": shown,
         "tolerance_pp": tolerance,
         "within_tolerance": len(both) > 0 and all(abs(r["difference_pp"] or 0) <= tolerance for r in shown.values()),
     }
+
+
+def noise_alone(pairs: list[Pair], noisy: np.ndarray, python: np.ndarray) -> dict:
+    """What a level of noise changes in Python's own scores and rates."""
+    whole = compared(pairs, noisy, python, 0)
+    points = {name: rate["difference_pp"] for name, rate in whole["rates"].items()}
+    return {"score_difference": whole["score_difference"], "difference_pp": points}
+
+
+def points_of(difference: float | None) -> str:
+    return "" if difference is None else f"{difference:+.3f} pp"
 
 
 def print_report(report: dict) -> None:
@@ -323,18 +343,19 @@ def print_report(report: dict) -> None:
         f"{comparisons['product']} in the product, {comparisons['python']} in Python, {comparisons['both']} in both"
     )
     print(f"pictures that gave none: {failures['product']} in the product, {failures['python']} in Python")
-    if comparisons["both"]:
-        print(
-            f"scores differ by {score['mean']:.5f} on average, {score['max']:.5f} at most; "
-            f"{score[f'above_{LARGE}']} by more than {LARGE}"
-        )
-    print(f"\n{'':20} {'product':>10} {'Python':>10} {'difference':>12}")
+    noise = report.get("noise", {"difference_pp": {}})
+    for what, of in (("scores differ", score), ("a level of noise moves Python's", noise.get("score_difference"))):
+        if of and of["mean"] is not None:
+            print(f"{what} by {of['mean']:.5f} on average, {of['max']:.5f} at most; {of[ABOVE]} by more than {LARGE}")
+    last = "noise alone" if "noise" in report else ""
+    print(f"\n{'':20} {'product':>10} {'Python':>10} {'difference':>12} {last:>12}".rstrip())
     for name, rate in report["rates"].items():
         if rate["difference_pp"] is None:
             print(f"{name:20} {'too few comparisons':>34}")
         else:
             product, python = (f"{100 * rate[side]:.3f} %" for side in ("product", "python"))
-            print(f"{name:20} {product:>10} {python:>10} {rate['difference_pp']:>+9.3f} pp")
+            points, noisy = points_of(rate["difference_pp"]), points_of(noise["difference_pp"].get(name))
+            print(f"{name:20} {product:>10} {python:>10} {points:>12} {noisy:>12}".rstrip())
     verdict = "every rate is within" if report["within_tolerance"] else "NOT every rate is within"
     print(f"\n{verdict} {report['tolerance_pp']} percentage points")
     for pair in report.get("furthest", []):
@@ -356,13 +377,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="the list of pairs; otherwise DIR/pairs.txt")
     parser.add_argument("--yunet", type=Path, metavar="FILE", help="the detector; otherwise the product's")
     parser.add_argument("--sface", type=Path, metavar="FILE", help="the embedder; otherwise the product's")
-    parser.add_argument(
-        "--detect-at", choices=("own", "product"), default="own",
-        help="find faces at the picture's own size, or as small as the product does",
-    )
+    sizes = "find faces at the picture's own size, or as small as the product does"
+    parser.add_argument("--detect-at", choices=("own", "product"), default="own", help=sizes)
     parser.add_argument("--tolerance", type=float, default=0.1, metavar="PP", help="percentage points; 0.1")
     parser.add_argument("--furthest", type=int, default=0, metavar="N", help="show the N pairs that differ most")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="OpenCV's threads; otherwise its own choice")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="OpenCV's threads; else its own choice")
+    parser.add_argument("--noise", action="store_true", help="show what a level of noise alone changes; twice the time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()
 
@@ -374,12 +394,15 @@ def main() -> None:
     yunet, sface = Model.of("yunet", options.yunet), Model.of("sface", options.sface)
     try:
         pictures = pictures_by_number(options.dir)
-        pairs, _ = read_pairs(options.pairs or options.dir / "pairs.txt", pictures)
+        pairs = read_pairs(options.pairs or options.dir / "pairs.txt", pictures)
         product = read_scores(options.scores, pairs)
     except OSError as error:
         fail(str(error))
-    python = OpenCv(yunet, sface, options.protocol, options.detect_at == "product").scores(pairs, options.json)
+    opencv = OpenCv(yunet, sface, options.protocol, options.detect_at == "product")
+    python = opencv.scores(pairs)
     report = compared(pairs, product, python, options.tolerance)
+    if options.noise:
+        report["noise"] = noise_alone(pairs, opencv.scores(pairs, np.random.default_rng(0)), python)
     report["made_with"] = {"opencv": cv2.__version__}
     report["models"] = {"yunet": yunet.facts(), "sface": sface.facts()}
     report["detect_at"] = options.detect_at
