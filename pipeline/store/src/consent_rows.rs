@@ -59,19 +59,7 @@ impl ConsentOf {
                      valid_until_unix_ns, under_14, guardian_sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             }
         };
-        let draft = consent.draft();
-        site.prepare_cached(sql)?
-            .execute(params![
-                owner,
-                draft.purpose,
-                draft.notice_version,
-                draft.how_given.as_str(),
-                draft.given_at.unix_nanos(),
-                draft.valid_until.unix_nanos(),
-                draft.under_14,
-                guardian_sealed,
-            ])
-            .map(drop)
+        write(site, sql, owner, consent, guardian_sealed)
     }
 }
 
@@ -84,9 +72,20 @@ pub(crate) fn replace_of_person(
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE consent SET purpose = ?2, notice_version = ?3, how_given = ?4, given_at_unix_ns = ?5,
                    valid_until_unix_ns = ?6, under_14 = ?7, guardian_sealed = ?8 WHERE person_id = ?1";
+    write(site, sql, person, consent, guardian_sealed)
+}
+
+/// Runs `sql` with a consent in the order of the schema's columns, its owner first.
+fn write(
+    site: &Transaction<'_>,
+    sql: &str,
+    owner: &str,
+    consent: &Consent,
+    guardian_sealed: Option<&[u8]>,
+) -> rusqlite::Result<()> {
     let draft = consent.draft();
     let row = params![
-        person,
+        owner,
         draft.purpose,
         draft.notice_version,
         draft.how_given.as_str(),

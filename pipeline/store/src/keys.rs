@@ -59,7 +59,7 @@ pub(crate) struct Keys {
 pub(crate) const CHECK_PLACE: Place<'static> = Place { table: "keys", column: "key_check_sealed", row: &[] };
 
 /// Where the key of an owner stands.
-pub(crate) fn key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
+fn key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "data_key", column: "key_sealed", row }
 }
 
@@ -67,6 +67,17 @@ pub(crate) fn key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
 pub(crate) fn seal_key(seal: &Seal, part: Part, owner: &str, key: &Key) -> Result<NewKey, StoreError> {
     let sealed = seal.seal(key_place(&[part.as_str(), owner]), key.as_slice())?;
     Ok(NewKey { part, owner: owner.to_owned(), sealed })
+}
+
+/// A key as it was before it was sealed.
+///
+/// # Errors
+/// If it was altered.
+pub(crate) fn open_key(keys: &Path, seal: &Seal, part: Part, owner: &str, sealed: &[u8]) -> Result<Key, StoreError> {
+    let opened = seal.open(key_place(&[part.as_str(), owner]), sealed);
+    let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
+    let (path, owner) = (keys.to_owned(), owner.to_owned());
+    key.ok_or(StoreError::KeyTampered { path, part: part.as_str(), owner })
 }
 
 /// `site.db` has its keys in `site.keys`.
@@ -150,13 +161,7 @@ impl Keys {
     }
 
     fn unseal(&self, seal: &Seal, part: Part, owner: &str, sealed: &[u8]) -> Result<Seal, StoreError> {
-        let opened = seal.open(key_place(&[part.as_str(), owner]), sealed);
-        let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
-        key.map(|key| Seal::new(&key)).ok_or_else(|| StoreError::KeyTampered {
-            path: self.path.clone(),
-            part: part.as_str(),
-            owner: owner.to_owned(),
-        })
+        open_key(&self.path, seal, part, owner, sealed).map(|key| Seal::new(&key))
     }
 
     /// Gives `each` every key of a part, by owner in ascending order.

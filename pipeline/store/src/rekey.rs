@@ -15,10 +15,10 @@ use crate::audit::{Action, Record};
 use crate::enrol::template_place;
 use crate::entry_log::who_place;
 use crate::error::{Abort, StoreError};
-use crate::keys::{CHECK_PLACE, Part, key_place};
+use crate::keys::{CHECK_PLACE, Part, open_key, seal_key};
 use crate::open::{Base, Files, KEY_CHECK, KEY_CHECK_PLACE, Store, lock_folder_of};
 use crate::person::{PersonId, from_column};
-use crate::seal::{Key, Seal};
+use crate::seal::Seal;
 
 /// How many rows are read before they are written again.
 const PAGE: i64 = 4096;
@@ -158,19 +158,12 @@ impl Change<'_> {
             let rows: Vec<(String, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
             people += if part == Part::Name { rows.len() as u64 } else { 0 };
             for (owner, sealed) in rows {
-                let key = self.data_key(&self.old.seal, part, &owner, &sealed)?;
-                let sealed = self.new.seal.seal(key_place(&[part.as_str(), &owner]), key.as_slice())?;
-                update.execute(params![part.as_str(), owner, sealed])?;
+                let key = open_key(&self.old.keys_path, &self.old.seal, part, &owner, &sealed)?;
+                let anew = seal_key(&self.new.seal, part, &owner, &key)?;
+                update.execute(params![part.as_str(), owner, anew.sealed])?;
             }
         }
         Ok(people)
-    }
-
-    fn data_key(&self, seal: &Seal, part: Part, owner: &str, sealed: &[u8]) -> Result<Key, StoreError> {
-        let opened = seal.open(key_place(&[part.as_str(), owner]), sealed);
-        let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok()).map(Zeroizing::new);
-        let (path, owner) = (self.old.keys_path.clone(), owner.to_owned());
-        key.ok_or(StoreError::KeyTampered { path, part: part.as_str(), owner })
     }
 
     /// Runs `work` without one of the schema's triggers, which stands again after it.
@@ -206,7 +199,7 @@ impl Change<'_> {
                     key.query_row([Part::Face.as_str(), &owner], |row| row.get(0)).optional()?;
                 let found = found.ok_or_else(tampered)?;
                 // Sealed with the new key already.
-                let seal = Seal::new(&self.data_key(&self.new.seal, Part::Face, &owner, &found)?);
+                let seal = Seal::new(&open_key(&self.new.keys_path, &self.new.seal, Part::Face, &owner, &found)?);
                 let place = [owner.as_str(), &model, &version];
                 let bytes = seal.open(template_place(&place), &sealed).ok_or_else(tampered)?;
                 let (chunks, _) = bytes.as_chunks();
