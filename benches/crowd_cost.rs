@@ -121,7 +121,7 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OneP
         follows: true,
     };
     let mut crowd = Crowd::new(CameraId::new("plaza"), CrowdModel::of(&reader), options);
-    let (picture, mut readings) = (photo.as_picture(), Vec::new());
+    let (picture, mut readings) = (photo.as_video(), Vec::new());
     let (mut counting, mut people, mut before) = (Duration::ZERO, 0.0, 0.0);
     for run in 0..=RUNS {
         if run == 1 {
@@ -163,7 +163,7 @@ fn inference_alone(model: &str) -> f64 {
     let mut detector = PersonDetector::load(&registry, model, &SessionOptions::default()).expect("run `make setup`");
     let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
     // The frame's aspect decides how large the tensor is.
-    let picture = photo.as_picture();
+    let picture = photo.as_video();
     let size = picture.size();
     let height = (size.width * 9 / 16).min(size.height) & !1;
     let wide = picture.part(0, 0, gatehouse_picture::Size { height, ..size }).expect("a part of it");

@@ -9,8 +9,8 @@
 
 use divan::{Bencher, black_box};
 use gatehouse_models::{
-    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PeopleScene, PersonDetector, PhotoLimits, Registry,
-    SessionOptions, align_face, read_photo,
+    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PeopleScene, PersonDetector, Photo, PhotoLimits,
+    Registry, SessionOptions, align_face, read_photo,
 };
 use gatehouse_picture::Size;
 
@@ -23,7 +23,7 @@ fn registry() -> Registry {
     Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
 }
 
-fn portrait() -> OwnedI420 {
+fn portrait() -> Photo {
     let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     read_photo(&assets.media().join("astronaut.png"), &PhotoLimits::default()).expect("run `make setup`")
 }
@@ -61,9 +61,9 @@ fn align_one_face(bencher: Bencher) {
     let photo = portrait();
     let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
     let mut found = Vec::new();
-    detector.detect(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
+    detector.detect(&[photo.as_video()], 0.7, &mut found).expect("it detects");
     let landmarks = found[0][0].landmarks_in_frame;
-    bencher.bench_local(|| align_face(&photo.as_picture(), black_box(&landmarks)));
+    bencher.bench_local(|| align_face(&photo.as_video(), black_box(&landmarks)));
 }
 
 #[divan::bench(args = [1, 4], sample_count = 20)]
@@ -73,9 +73,9 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     let mut detector = FaceDetector::load(&registry, "yunet", &SessionOptions::default()).expect("run `make setup`");
     let mut embedder = FaceEmbedder::load(&registry, "sface", &SessionOptions::default()).expect("run `make setup`");
     let mut found = Vec::new();
-    detector.detect(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
+    detector.detect(&[photo.as_video()], 0.7, &mut found).expect("it detects");
     let landmarks = found[0][0].landmarks_in_frame;
-    let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_picture(), &landmarks).expect("a face")).collect();
+    let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_video(), &landmarks).expect("a face")).collect();
     let mut embeddings = Vec::new();
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
 }

@@ -86,7 +86,7 @@ fn inference_alone() -> f64 {
     let mut times: Vec<f64> = (0..50)
         .map(|_| {
             let start = Instant::now();
-            let picture = photo.as_picture();
+            let picture = photo.as_video();
             detector.detect(&[picture], 0.7, &mut found).expect("it detects");
             let face = found[0][0];
             let aligned = align_face(&picture, &face.landmarks_in_frame).expect("a face");

@@ -9,7 +9,7 @@ use opencv::imgproc;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::error::ModelError;
-use crate::planes::{Pair, to_i32, with_matrix};
+use crate::planes::{Bgr, Pair, to_i32, with_matrix};
 
 /// Side of an aligned face in pixels.
 pub const ALIGNED_SIDE: usize = 112;
@@ -105,26 +105,44 @@ impl fmt::Debug for AlignedFace {
 /// Cuts out the face with these landmarks (in the order of [`crate::Face`]) at full resolution.
 ///
 /// Each plane is warped by itself with bilinear interpolation; only the crop is converted to RGB (ITU-R BT.601, limited
-/// range). What lies beyond the picture's edges is black.
+/// range). Of a photo, its pixels in full colour are warped. What lies beyond the picture's edges is black.
 ///
 /// # Errors
 /// If the landmarks are not finite or all in one place, or OpenCV fails.
 pub fn align_face(picture: &YuvPicture<'_>, landmarks_in_frame: &[Point; 5]) -> Result<AlignedFace, ModelError> {
     let luma_to_crop = Similarity::fit(landmarks_in_frame, &TEMPLATE_IN_CROP).ok_or(ModelError::Landmarks)?;
+    let rgb = match picture.bgr() {
+        Some(bgr) => crop_of_pixels(&bgr, &luma_to_crop),
+        None => crop_of_planes(picture, &luma_to_crop),
+    };
+    Ok(AlignedFace { rgb: rgb.map_err(ModelError::opencv("aligning a face"))? })
+}
+
+// Planes of R, G and B, as of all crops.
+fn crop_of_pixels(bgr: &Plane<'_>, to_crop: &Similarity) -> opencv::Result<Vec<u8>> {
+    let mut crop = Zeroizing::new(vec![0; 3 * PIXELS]);
+    warp::<Bgr>(bgr, to_crop, 0.0, &mut crop)?;
+    let mut rgb = vec![0; 3 * PIXELS];
+    for (i, [b, g, r]) in crop.as_chunks::<3>().0.iter().enumerate() {
+        (rgb[i], rgb[PIXELS + i], rgb[2 * PIXELS + i]) = (*r, *g, *b);
+    }
+    Ok(rgb)
+}
+
+fn crop_of_planes(picture: &YuvPicture<'_>, luma_to_crop: &Similarity) -> opencv::Result<Vec<u8>> {
     let chroma_to_crop = luma_to_crop.of_chroma();
-    let fail = ModelError::opencv("aligning a face");
     let mut y = Zeroizing::new(vec![0; PIXELS]);
     let mut chroma = Zeroizing::new(vec![0; 2 * PIXELS]);
-    warp::<u8>(&picture.luma(), &luma_to_crop, BLACK_LUMA, &mut y).map_err(&fail)?;
+    warp::<u8>(&picture.luma(), luma_to_crop, BLACK_LUMA, &mut y)?;
     match picture.format() {
         PixelFormat::I420 => {
             for (plane, crop) in picture.chroma().iter().zip(chroma.chunks_exact_mut(PIXELS)) {
-                warp::<u8>(plane, &chroma_to_crop, NO_CHROMA, crop).map_err(&fail)?;
+                warp::<u8>(plane, &chroma_to_crop, NO_CHROMA, crop)?;
             }
         }
         PixelFormat::Nv12 => {
             for plane in picture.chroma() {
-                warp::<Pair>(plane, &chroma_to_crop, NO_CHROMA, &mut chroma).map_err(&fail)?;
+                warp::<Pair>(plane, &chroma_to_crop, NO_CHROMA, &mut chroma)?;
             }
         }
     }
@@ -138,7 +156,7 @@ pub fn align_face(picture: &YuvPicture<'_>, landmarks_in_frame: &[Point; 5]) -> 
             rgb[channel * PIXELS + pixel] = value;
         }
     }
-    Ok(AlignedFace { rgb })
+    Ok(rgb)
 }
 
 const BLACK_LUMA: f64 = 16.0;

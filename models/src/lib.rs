@@ -45,7 +45,7 @@ pub use manifest::{
 pub use nanodet::{Person, PersonDetector};
 pub use nms::suppress;
 pub use people::{PeopleReader, PeopleReading, PeopleScene};
-pub use photo::{OwnedI420, PhotoError, PhotoLimits, read_photo};
+pub use photo::{OwnedI420, Photo, PhotoError, PhotoLimits, read_photo};
 pub use placement::{Fit, Placement};
 pub use registry::{Registry, verify};
 pub use runtime::{OnnxRuntime, PINNED_VERSION, RuntimeError, library_version};

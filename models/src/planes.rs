@@ -2,12 +2,15 @@
 
 use gatehouse_picture::Plane;
 use opencv::boxed_ref::BoxedRef;
-use opencv::core::{DataType, Mat, Rect, Vec2b};
+use opencv::core::{DataType, Mat, Rect, Vec2b, Vec3b};
 
 /// A chroma pair of an interleaved plane.
 pub(crate) type Pair = Vec2b;
+/// Blue, green and red.
+pub(crate) type Bgr = Vec3b;
 
-/// Calls `then` with the plane as a matrix of `T`: `u8` for one sample, [`Pair`] for interleaved chroma.
+/// Calls `then` with the plane as a matrix of `T`: `u8` for one sample, [`Pair`] for interleaved chroma, [`Bgr`] for
+/// pixels in full colour.
 ///
 /// OpenCV's safe constructors take whole rows of the stride, so a last row that stops at its samples, and a stride
 /// that is no multiple of `T`, cost a copy into `spare`. Decoders give neither.

@@ -1,11 +1,12 @@
-//! Pictures into tensors. The planes are shrunk first and only the small picture is converted to BGR or RGB.
+//! Pictures into tensors. The planes are shrunk first and only the small picture is converted to BGR or RGB; of a photo,
+//! its pixels in full colour are shrunk.
 //!
 //! Shrinking is OpenCV's `INTER_LINEAR`, as in the Python references that the models were tested with: it looks at
 //! four source pixels whatever the scale, so detail finer than the target's pixels aliases. An area filter would be
 //! smoother and is not what the models have seen. Colours are ITU-R BT.601, limited range, whatever the stream says;
 //! on BT.709 video greens and reds shift by a few levels, which these models don't mind.
 
-use gatehouse_picture::{PixelFormat, Size, YuvPicture};
+use gatehouse_picture::{PixelFormat, Plane, Size, YuvPicture};
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 use opencv::core::Mat;
 use opencv::imgproc;
@@ -13,7 +14,7 @@ use opencv::imgproc;
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Input};
 use crate::placement::{Fit, Placement};
-use crate::planes::{Pair, to_i32, with_matrix};
+use crate::planes::{Bgr, Pair, to_i32, with_matrix};
 
 /// Buffers for the way from a picture to a small BGR or RGB one; they only ever grow.
 #[derive(Debug, Default)]
@@ -32,12 +33,19 @@ impl Shrinker {
         order: ColourOrder,
     ) -> Result<ArrayView3<'_, u8>, ModelError> {
         let pixels = size.width * size.height;
-        grow(&mut self.yuv, pixels * 3 / 2);
         grow(&mut self.packed, pixels * 3);
-        let yuv = &mut self.yuv[..pixels * 3 / 2];
-        resize_planes(picture, size, yuv, &mut self.spare).map_err(ModelError::opencv("shrinking a picture"))?;
         let packed = &mut self.packed[..pixels * 3];
-        convert(yuv, picture.format(), size, order, packed).map_err(ModelError::opencv("converting a picture"))?;
+        if let Some(bgr) = picture.bgr() {
+            resize_pixels(&bgr, size, packed, &mut self.spare).map_err(ModelError::opencv("shrinking a photo"))?;
+            if order == ColourOrder::Rgb {
+                packed.as_chunks_mut::<3>().0.iter_mut().for_each(|[first, _, third]| std::mem::swap(first, third));
+            }
+        } else {
+            grow(&mut self.yuv, pixels * 3 / 2);
+            let yuv = &mut self.yuv[..pixels * 3 / 2];
+            resize_planes(picture, size, yuv, &mut self.spare).map_err(ModelError::opencv("shrinking a picture"))?;
+            convert(yuv, picture.format(), size, order, packed).map_err(ModelError::opencv("converting a picture"))?;
+        }
         ArrayView3::from_shape((size.height, size.width, 3), packed)
             .map_err(|error| ModelError::OpenCv { step: "converting a picture", message: error.to_string() })
     }
@@ -81,6 +89,12 @@ fn resize_planes(picture: &YuvPicture<'_>, size: Size, yuv: &mut [u8], spare: &m
     Ok(())
 }
 
+fn resize_pixels(bgr: &Plane<'_>, size: Size, packed: &mut [u8], spare: &mut Vec<u8>) -> opencv::Result<()> {
+    let (rows, columns) = (to_i32(size.height)?, to_i32(size.width)?);
+    let mut target = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, packed)?;
+    with_matrix::<Bgr, _>(bgr, spare, |source| resize(source, &mut target, rows, columns))
+}
+
 fn resize(
     source: &impl opencv::core::ToInputArray,
     target: &mut impl opencv::core::ToOutputArray,
@@ -99,7 +113,7 @@ fn convert(yuv: &[u8], format: PixelFormat, size: Size, order: ColourOrder, pack
     };
     let (rows, columns) = (to_i32(size.height)?, to_i32(size.width)?);
     let source = Mat::new_rows_cols_with_bytes::<u8>(rows / 2 * 3, columns, yuv)?;
-    let mut target = Mat::new_rows_cols_with_bytes_mut::<opencv::core::Vec3b>(rows, columns, packed)?;
+    let mut target = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, packed)?;
     imgproc::cvt_color(&source, &mut target, code, 3)
 }
 

@@ -17,6 +17,8 @@ use crate::session::{Model, Provider, SessionOptions};
 const STRIDES: [usize; 3] = [8, 16, 32];
 /// Of two faces that overlap by more than this, one falls: OpenCV's default for this model.
 const MAX_IOU: f32 = 0.3;
+/// Longest side that a photo is looked at with: what YuNet was trained with.
+const PHOTO_SIDE_PX: usize = 640;
 
 /// A face in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,9 +82,33 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
+        self.detect_within(None, pictures, min_score, results)
+    }
+
+    /// The same in photos, that may stand upright and are not looked at many times a second: at their own size up to 640 × 640
+    /// pixels, whatever the manifest says of frames.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn detect_in_photos(
+        &mut self,
+        photos: &[YuvPicture<'_>],
+        min_score: f32,
+        results: &mut Vec<Vec<Face>>,
+    ) -> Result<(), ModelError> {
+        self.detect_within(Some(PHOTO_SIDE_PX), photos, min_score, results)
+    }
+
+    fn detect_within(
+        &mut self,
+        longer_side_px: Option<usize>,
+        pictures: &[YuvPicture<'_>],
+        min_score: f32,
+        results: &mut Vec<Vec<Face>>,
+    ) -> Result<(), ModelError> {
         results.resize_with(pictures.len(), Vec::new);
         results.iter_mut().for_each(Vec::clear);
-        let placed: Vec<_> = pictures.iter().map(|picture| self.preparation.place(*picture, None)).collect();
+        let placed: Vec<_> = pictures.iter().map(|picture| self.preparation.place(*picture, longer_side_px)).collect();
         for batch in self.preparation.batches(&placed) {
             let tensor = self.preparation.fill(&placed, &batch)?;
             let (_, _, height, width) = tensor.dim();

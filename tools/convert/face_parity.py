@@ -10,13 +10,14 @@ sides are judged by one code, with the rules of tools/eval/src/maths.
 
 Python's side is what an OpenCV program does: cv2.imread, FaceDetectorYN at the picture's own size with the product's
 least score and greatest overlap, the face that the protocol means, FaceRecognizerSF.alignCrop, feature and match. The
-product goes another way: planes of I420, and large pictures are shrunk to the detector's default size before faces are
-looked for. --detect-at product gives Python's detector the picture shrunk just so: what is left then is no matter of
-size. Photos with a side below 112 pixels are refused by the product alone.
+product does the same, but shrinks photos beyond 640x640 before it looks for faces. --detect-at product gives Python's
+detector the picture shrunk just so: what is left then is no matter of size. Photos with a side below 112 pixels are
+refused by the product alone.
 
-YuNet offers several boxes for a face, each with landmarks of its own, and the best by a hair is taken: where two are
-about as good, any change of a pixel may take the other, and the crop shifts. --noise shows how much of a difference is
-that alone: Python against itself, with every sample of the pictures changed by -1, 0 or 1.
+With `gatehouse eval face --as-video` the pictures' chroma is halved, as a camera's is: the differences are then what that
+costs. YuNet offers several boxes for a face, each with landmarks of its own, and the best by a hair is taken: where two
+are about as good, any change of a pixel may take the other, and the crop shifts. --noise shows how much of a difference
+is that alone: Python against itself, with every sample of the pictures changed by -1, 0 or 1.
 
 Exits with 1 if a rate differs by more than the tolerance, with 2 if it can't compare.
 """
@@ -42,6 +43,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 #: Greatest overlap of two faces, as in models/src/yunet.rs; the least score stands in the manifest.
 MAX_IOU = 0.3
 MOST_FACES = 5000
+#: Longest side of a photo that the product looks for faces in, as in models/src/yunet.rs.
+PHOTO_SIDE = 640
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 #: Folds that a list without folds is cut into.
 FOLDS = 10
@@ -170,7 +173,7 @@ class OpenCv:
         self.detector = cv2.FaceDetectorYN.create(str(yunet.path), "", (320, 320), least, MAX_IOU, MOST_FACES)
         self.recogniser = cv2.FaceRecognizerSF.create(str(sface.path), "")
         self.protocol = protocol
-        self.most = yunet.manifest["input"][0]["default_size"] if as_product else None
+        self.most = (PHOTO_SIDE, PHOTO_SIDE) if as_product else None
 
     def faces(self, bgr: np.ndarray) -> np.ndarray:
         """Rows of box (x, y, width, height), five landmarks and score, in pixels of the picture."""

@@ -1,4 +1,5 @@
-//! Decoded pictures as their decoder left them: planes of 4:2:0 YUV, limited range (ITU-R BT.601/709).
+//! Decoded pictures as their decoder left them: planes of 4:2:0 YUV, limited range (ITU-R BT.601/709). A photo has its
+//! pixels in full colour beside them.
 
 use crate::Size;
 
@@ -63,6 +64,7 @@ pub struct YuvPicture<'a> {
     format: PixelFormat,
     size: Size,
     planes: [Plane<'a>; 3],
+    bgr: Option<Plane<'a>>,
 }
 
 impl<'a> YuvPicture<'a> {
@@ -93,16 +95,21 @@ impl<'a> YuvPicture<'a> {
         if width < 2 || height < 2 || width % 2 != 0 || height % 2 != 0 {
             return Err(PictureError::Size { width, height });
         }
-        for (i, p) in planes.iter().enumerate().filter(|(_, p)| p.rows > 0) {
-            if p.stride < p.row_bytes {
-                return Err(PictureError::Stride { plane: i, stride: p.stride, row_bytes: p.row_bytes });
-            }
-            let expected = p.stride * (p.rows - 1) + p.row_bytes;
-            if p.data.len() < expected {
-                return Err(PictureError::ShortPlane { plane: i, got: p.data.len(), expected });
-            }
+        for (i, plane) in planes.iter().enumerate().filter(|(_, plane)| plane.rows > 0) {
+            plane.check(i)?;
         }
-        Ok(Self { format, size, planes })
+        Ok(Self { format, size, planes, bgr: None })
+    }
+
+    /// The same picture with its pixels before their chroma was halved: rows of blue, green and red bytes, full range,
+    /// `stride` bytes apart. Models look at these then, as the Python programs do that they were tested with.
+    ///
+    /// # Errors
+    /// If there are too few bytes; this plane is number 3.
+    pub fn with_bgr(self, data: &'a [u8], stride: usize) -> Result<Self, PictureError> {
+        let bgr = Plane { data, stride, row_bytes: 3 * self.size.width, rows: self.size.height };
+        bgr.check(3)?;
+        Ok(Self { bgr: Some(bgr), ..self })
     }
 
     /// The part of `size` whose top left corner is `left_px`, `top_px`; nothing is copied. None unless it lies inside,
@@ -122,7 +129,11 @@ impl<'a> YuvPicture<'a> {
             PixelFormat::I420 => [luma, chroma(1)?, chroma(2)?],
             PixelFormat::Nv12 => [luma, self.planes[1].part(2 * left, top, 2 * width, height)?, self.planes[2]],
         };
-        Some(Self { format: self.format, size, planes })
+        let bgr = match &self.bgr {
+            Some(bgr) => Some(bgr.part(3 * left_px, top_px, 3 * size.width, size.height)?),
+            None => None,
+        };
+        Some(Self { format: self.format, size, planes, bgr })
     }
 
     /// Layout of the planes.
@@ -147,9 +158,26 @@ impl<'a> YuvPicture<'a> {
             PixelFormat::Nv12 => &self.planes[1..2],
         }
     }
+
+    /// The pixels in full colour, blue, green and red, where [`Self::with_bgr`] gave them: a photo's, never a camera's.
+    pub fn bgr(&self) -> Option<Plane<'a>> {
+        self.bgr
+    }
 }
 
 impl<'a> Plane<'a> {
+    fn check(&self, plane: usize) -> Result<(), PictureError> {
+        let Self { data, stride, row_bytes, rows } = *self;
+        if stride < row_bytes {
+            return Err(PictureError::Stride { plane, stride, row_bytes });
+        }
+        let expected = stride * rows.saturating_sub(1) + row_bytes;
+        if data.len() < expected {
+            return Err(PictureError::ShortPlane { plane, got: data.len(), expected });
+        }
+        Ok(())
+    }
+
     /// The samples of one row.
     ///
     /// # Panics
@@ -197,6 +225,20 @@ mod tests {
         assert_eq!(i420.chroma().iter().map(rows).collect::<Vec<_>>(), [[[12, 13]], [[12, 13]]]);
         let nv12 = YuvPicture::nv12(size, [&y, &uv], [10, 10]).expect("a picture").part(4, 2, part).expect("inside");
         assert_eq!(nv12.chroma().iter().map(rows).collect::<Vec<_>>(), [[[14, 15, 16, 17]]]);
+        assert!(nv12.bgr().is_none());
+    }
+
+    #[test]
+    fn a_part_has_its_own_pixels_in_full_colour() {
+        let size = Size { width: 4, height: 4 };
+        let bgr: Vec<u8> = (0..4 * 13).collect();
+        let picture = YuvPicture::i420(size, [&[0; 16], &[0; 4], &[0; 4]], [4, 2, 2]).expect("a picture");
+        let short = picture.with_bgr(&bgr[..50], 13).expect_err("a byte short");
+        assert_eq!(short, PictureError::ShortPlane { plane: 3, got: 50, expected: 51 });
+        let picture = picture.with_bgr(&bgr, 13).expect("long enough");
+        let part = picture.part(2, 2, Size { width: 2, height: 2 }).expect("inside");
+        let pixels = part.bgr().expect("the picture has them");
+        assert_eq!((pixels.row(0), pixels.row(1)), (&bgr[32..38], &bgr[45..51]));
     }
 
     #[test]

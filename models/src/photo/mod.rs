@@ -10,11 +10,11 @@ use std::io::Read;
 use std::path::Path;
 
 use gatehouse_picture::{PictureError, Size, YuvPicture};
-use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Rect, Vec3b};
+use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Rect};
 use opencv::{imgcodecs, imgproc};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::planes::to_i32;
+use crate::planes::{Bgr, to_i32};
 
 /// A photo that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -106,11 +106,42 @@ fn picture(size: Size, planes: &[u8]) -> Result<YuvPicture<'_>, PictureError> {
     YuvPicture::i420(size, [y, u, v], [size.width, chroma, chroma])
 }
 
+/// A photo: its pixels in full colour, and the picture that a camera's video would have of them. Overwritten when dropped.
+#[derive(Debug)]
+pub struct Photo {
+    video: OwnedI420,
+    bgr: Pixels,
+}
+
+/// Blue, green and red bytes, row by row without padding.
+struct Pixels(Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pixels(…)")
+    }
+}
+
+impl Photo {
+    /// In full colour: for a face, whose embedding is the nearer to the model's own the less was done to the picture.
+    pub fn as_picture(&self) -> YuvPicture<'_> {
+        let Pixels(bgr) = &self.bgr;
+        let picture = self.as_video();
+        let stride = 3 * picture.size().width;
+        picture.with_bgr(bgr, stride).unwrap_or_else(|_| unreachable!("as many as the planes' size says"))
+    }
+
+    /// As the frame of a camera, its chroma halved (4:2:0): for what stands for a camera's picture.
+    pub fn as_video(&self) -> YuvPicture<'_> {
+        self.video.as_picture()
+    }
+}
+
 /// Reads a JPEG or PNG file and turns it upright as its EXIF says. An odd last row or column is left out.
 ///
 /// # Errors
 /// If it can't be read or decoded, or goes beyond the limits.
-pub fn read_photo(path: &Path, limits: &PhotoLimits) -> Result<OwnedI420, PhotoError> {
+pub fn read_photo(path: &Path, limits: &PhotoLimits) -> Result<Photo, PhotoError> {
     let mut file = Zeroizing::new(Vec::new());
     File::open(path)?.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut file)?;
     if file.len() as u64 > limits.max_bytes {
@@ -126,38 +157,44 @@ pub fn read_photo(path: &Path, limits: &PhotoLimits) -> Result<OwnedI420, PhotoE
     decode(&file).map_err(|error| PhotoError::Undecodable(error.message))
 }
 
-fn decode(file: &[u8]) -> opencv::Result<OwnedI420> {
+fn decode(file: &[u8]) -> opencv::Result<Photo> {
     // Turned by EXIF: OpenCV does so unless asked not to.
-    let mut bgr = imgcodecs::imdecode(&Mat::from_slice(file)?, imgcodecs::IMREAD_COLOR)?;
+    let mut decoded = imgcodecs::imdecode(&Mat::from_slice(file)?, imgcodecs::IMREAD_COLOR)?;
+    let photo = photo(&decoded);
+    decoded.data_bytes_mut()?.zeroize();
+    photo
+}
+
+fn photo(decoded: &Mat) -> opencv::Result<Photo> {
     let even = |side: i32| side / 2 * 2;
-    let (columns, rows) = (even(bgr.cols()), even(bgr.rows()));
+    let (columns, rows) = (even(decoded.cols()), even(decoded.rows()));
     let broken = |message: String| opencv::Error::new(opencv::core::StsError, message);
     if columns == 0 || rows == 0 {
         return Err(broken("no picture in it".to_owned()));
     }
     let side = |side: i32| usize::try_from(side).map_err(|error| broken(error.to_string()));
     let size = Size { width: side(columns)?, height: side(rows)? };
+    let mut pixels = Zeroizing::new(vec![0; size.width * size.height * 3]);
+    let mut bgr = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, &mut pixels)?;
+    Mat::roi(decoded, Rect::new(0, 0, columns, rows))?.copy_to(&mut bgr)?;
     let mut planes = Zeroizing::new(vec![0; size.width * size.height / 2 * 3]);
     let mut yuv = Mat::new_rows_cols_with_bytes_mut::<u8>(to_i32(size.height / 2 * 3)?, columns, &mut planes)?;
-    let upright = Mat::roi(&bgr, Rect::new(0, 0, columns, rows))?;
-    let converted = imgproc::cvt_color(&upright, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1);
-    drop(upright);
-    let averaged = converted.and_then(|()| average_chroma(&bgr, size, &mut planes));
-    bgr.data_bytes_mut()?.zeroize();
-    averaged?;
-    OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))
+    imgproc::cvt_color(&bgr, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1)?;
+    average_chroma(&bgr, size, &mut planes)?;
+    let video = OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))?;
+    Ok(Photo { video, bgr: Pixels(pixels) })
 }
 
 /// Writes the chroma of four pixels each: OpenCV takes that of the upper left one, which shifts colours against the
 /// picture by half a pixel. ITU-R BT.601, limited range.
-fn average_chroma(bgr: &Mat, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
+fn average_chroma(bgr: &impl MatTraitConst, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
     let (_, chroma) = planes.split_at_mut(size.width * size.height);
     let (u, v) = chroma.split_at_mut(chroma.len() / 2);
     let half = size.width / 2;
     let rows = u.chunks_exact_mut(half).zip(v.chunks_exact_mut(half)).take(size.height / 2);
     for ((u, v), row) in rows.zip((0..).step_by(2)) {
-        let upper: &[Vec3b] = bgr.at_row(row)?;
-        let lower: &[Vec3b] = bgr.at_row(row + 1)?;
+        let upper: &[Bgr] = bgr.at_row(row)?;
+        let lower: &[Bgr] = bgr.at_row(row + 1)?;
         let blocks = upper.chunks_exact(2).zip(lower.chunks_exact(2));
         for ((u, v), (upper, lower)) in u.iter_mut().zip(v).zip(blocks) {
             let four = upper.iter().chain(lower);

@@ -14,7 +14,7 @@ fn encoded(extension: &str, columns: i32, rows: i32) -> Vec<u8> {
     file.to_vec()
 }
 
-fn read(file: &[u8], limits: &PhotoLimits) -> Result<OwnedI420, PhotoError> {
+fn read(file: &[u8], limits: &PhotoLimits) -> Result<Photo, PhotoError> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("photo");
     std::fs::write(&path, file).expect("written");
@@ -29,7 +29,7 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], b"\xff\xe1", &length.to_be_bytes(), &exif, &jpeg[2..]].concat()
 }
 
-fn luma_at(photo: &OwnedI420, x: usize, y: usize) -> u8 {
+fn luma_at(photo: &Photo, x: usize, y: usize) -> u8 {
     photo.as_picture().luma().row(y)[x]
 }
 

@@ -63,6 +63,9 @@ struct FaceArgs {
     /// The face embedder
     #[arg(long, value_name = "MODEL", default_value = "sface")]
     embedder: String,
+    /// Look at pictures as a camera's frames, their chroma halved; otherwise in full colour, as at enrolment
+    #[arg(long)]
+    as_video: bool,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -81,6 +84,9 @@ struct PadArgs {
     /// The liveness model
     #[arg(long, value_name = "MODEL", default_value = "fr-liveness")]
     liveness: String,
+    /// Look at pictures as a camera's frames, their chroma halved; otherwise in full colour, as at enrolment
+    #[arg(long)]
+    as_video: bool,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -190,7 +196,7 @@ fn face(args: &FaceArgs) -> Result<(), Failure> {
         pairs: args.pairs.clone().or(found),
         enrol: usize::from(args.enrol),
         seed: args.seed,
-        models: ModelChoice { embedder: args.embedder.clone(), ..common.models(&args.detector) },
+        models: ModelChoice { embedder: args.embedder.clone(), ..common.models(&args.detector, args.as_video) },
     };
     let registry = common.registry()?;
     let report =
@@ -210,7 +216,7 @@ fn pad(args: &PadArgs) -> Result<(), Failure> {
     let common = &args.common;
     let options = PadOptions {
         dataset: common.dataset(&args.dir),
-        models: ModelChoice { liveness: args.liveness.clone(), ..common.models(&args.detector) },
+        models: ModelChoice { liveness: args.liveness.clone(), ..common.models(&args.detector, args.as_video) },
     };
     let registry = common.registry()?;
     let report =
@@ -283,9 +289,9 @@ impl CommonArgs {
         self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from)
     }
 
-    fn models(&self, detector: &str) -> ModelChoice {
-        let threads = self.threads();
-        ModelChoice { detector: detector.to_owned(), embedder: String::new(), liveness: String::new(), threads }
+    fn models(&self, detector: &str, as_video: bool) -> ModelChoice {
+        let (threads, none) = (self.threads(), String::new);
+        ModelChoice { detector: detector.to_owned(), embedder: none(), liveness: none(), threads, as_video }
     }
 
     fn registry(&self) -> Result<Registry, Failure> {

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use gatehouse_models::{
-    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, Manifest, ModelError, OwnedI420, PhotoLimits, Registry,
+    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, Manifest, ModelError, Photo, PhotoLimits, Registry,
     SessionOptions, Template, TemplateProtection, align_face, read_photo,
 };
-use gatehouse_picture::{Point, Size};
+use gatehouse_picture::{Point, Size, YuvPicture};
 
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
@@ -55,6 +55,8 @@ pub struct ModelChoice {
     pub liveness: String,
     /// Threads; each has models of its own.
     pub threads: usize,
+    /// Whether pictures stand for a camera's frames: their chroma halved, and looked at in the size of frames.
+    pub as_video: bool,
 }
 
 /// What is known of a model, by its name.
@@ -68,25 +70,36 @@ pub(crate) fn manifest<'r>(registry: &'r Registry, name: &str) -> Result<&'r Man
 pub(crate) struct Eyes {
     detector: FaceDetector,
     min_score: f32,
+    as_video: bool,
     faces: Vec<Vec<Face>>,
 }
 
 /// A picture with the face that is meant, or why there is none.
-type Look = Result<(OwnedI420, Face), Missed>;
+type Look = Result<(Photo, Face), Missed>;
 
 impl Eyes {
-    pub(crate) fn load(registry: &Registry, name: &str) -> Result<Self, EvalError> {
+    pub(crate) fn load(registry: &Registry, models: &ModelChoice) -> Result<Self, EvalError> {
+        let name = &models.detector;
         let detector = FaceDetector::load(registry, name, &SessionOptions::default())?;
         let threshold = detector.manifest().threshold.as_ref();
-        let min_score = threshold.ok_or_else(|| EvalError::NoThreshold { model: name.to_owned() })?.value;
-        Ok(Self { detector, min_score, faces: Vec::new() })
+        let min_score = threshold.ok_or_else(|| EvalError::NoThreshold { model: name.clone() })?.value;
+        Ok(Self { detector, min_score, as_video: models.as_video, faces: Vec::new() })
+    }
+
+    /// A photo as it is to be looked at.
+    pub(crate) fn picture<'p>(&self, photo: &'p Photo) -> YuvPicture<'p> {
+        if self.as_video { photo.as_video() } else { photo.as_picture() }
     }
 
     /// Reads pictures and finds the face that is meant in each.
     pub(crate) fn look(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<Look>, EvalError> {
         let photos: Vec<_> = paths.iter().map(|path| read_photo(path, &PhotoLimits::default())).collect();
-        let pictures: Vec<_> = photos.iter().flatten().map(OwnedI420::as_picture).collect();
-        self.detector.detect(&pictures, self.min_score, &mut self.faces)?;
+        let pictures: Vec<_> = photos.iter().flatten().map(|photo| self.picture(photo)).collect();
+        if self.as_video {
+            self.detector.detect(&pictures, self.min_score, &mut self.faces)?;
+        } else {
+            self.detector.detect_in_photos(&pictures, self.min_score, &mut self.faces)?;
+        }
         drop(pictures);
         let mut found = self.faces.iter();
         Ok(photos
@@ -129,7 +142,7 @@ struct Recogniser {
 
 impl Recogniser {
     fn load(registry: &Registry, models: &ModelChoice) -> Result<Self, EvalError> {
-        let eyes = Eyes::load(registry, &models.detector)?;
+        let eyes = Eyes::load(registry, models)?;
         Ok(Self { eyes, embedder: FaceEmbedder::load(registry, &models.embedder, &SessionOptions::default())? })
     }
 
@@ -139,7 +152,7 @@ impl Recogniser {
         let mut missed = Vec::with_capacity(paths.len());
         for seen in looked {
             let face = seen.and_then(|(photo, face)| {
-                align_face(&photo.as_picture(), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
+                align_face(&self.eyes.picture(&photo), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
             });
             missed.push(face.map(|face| aligned.push(face)));
         }

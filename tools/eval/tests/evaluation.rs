@@ -30,7 +30,13 @@ fn registry() -> Registry {
 
 fn models() -> ModelChoice {
     let name = |name: &str| name.to_owned();
-    ModelChoice { detector: name("yunet"), embedder: name("sface"), liveness: name("fr-liveness"), threads: 2 }
+    ModelChoice {
+        detector: name("yunet"),
+        embedder: name("sface"),
+        liveness: name("fr-liveness"),
+        threads: 2,
+        as_video: false,
+    }
 }
 
 /// In LFW's layout, with a file that is no picture among Bob's.

@@ -34,13 +34,13 @@ pub struct Portrait {
     pub quality: Quality,
 }
 
-/// The one face in a picture.
+/// The one face in a picture, looked at as photos are, whether a file or a camera gave it.
 ///
 /// # Errors
 /// [`EnrolError::Unsuitable`] with all that is wrong with the picture, or a model's failure.
 pub fn examine(detector: &mut FaceDetector, picture: &YuvPicture<'_>, limits: &Limits) -> Result<Portrait, EnrolError> {
     let mut faces = Vec::new();
-    detector.detect(std::slice::from_ref(picture), MIN_FACE_SCORE, &mut faces)?;
+    detector.detect_in_photos(std::slice::from_ref(picture), MIN_FACE_SCORE, &mut faces)?;
     let faces = faces.pop().unwrap_or_default();
     let face = largest(&faces).ok_or_else(|| EnrolError::Unsuitable(Problems(vec![Problem::NoFace])))?;
     let aligned = align_face(picture, &face.landmarks_in_frame)?;

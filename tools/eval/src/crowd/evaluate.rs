@@ -140,7 +140,7 @@ fn count_pictures(
         };
         let name = picture.file_name().unwrap_or_default().to_string_lossy();
         let mut counter = Counter::new(reader, options, false);
-        counter.count(reader, photo.as_picture(), Duration::ZERO, Some(truth), (number, &name), examples)
+        counter.count(reader, photo.as_video(), Duration::ZERO, Some(truth), (number, &name), examples)
     };
     let counted = spread(&paths, options.threads, progress, load, |reader, start, batch| {
         (start..start + batch.len()).map(|number| count(reader, number)).collect()

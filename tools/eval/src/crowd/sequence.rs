@@ -82,7 +82,7 @@ pub(super) fn count_frames(
                     let called = (done, name.as_ref());
                     counted.pictures.extend(counter.count(
                         reader,
-                        photo.as_picture(),
+                        photo.as_video(),
                         at,
                         Some(truth),
                         called,

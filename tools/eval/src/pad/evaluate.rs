@@ -38,7 +38,7 @@ impl Judge {
             .into_iter()
             .map(|seen| match seen {
                 // One at a time: a box that the model can't use must not spoil its neighbours.
-                Ok((photo, face)) => match self.score(&photo.as_picture(), face.box_in_frame, &mut answer) {
+                Ok((photo, face)) => match self.score(&self.eyes.picture(&photo), face.box_in_frame, &mut answer) {
                     Ok(score) => Ok(score.ok_or(Missed::Unusable)),
                     Err(error) => Err(error),
                 },
@@ -87,7 +87,7 @@ pub fn evaluate_pad(
     let threshold = liveness.threshold.as_ref().ok_or_else(|| EvalError::NoThreshold { model: name.clone() })?.value;
     let paths: Vec<PathBuf> = grouped.groups.iter().flat_map(|group| group.pictures.iter().cloned()).collect();
     let load = || {
-        let eyes = Eyes::load(registry, &options.models.detector)?;
+        let eyes = Eyes::load(registry, &options.models)?;
         Ok(Judge { eyes, liveness: LivenessModel::load(registry, name, &SessionOptions::default())? })
     };
     let answers = spread(&paths, options.models.threads, progress, load, |judge, _, batch| judge.judge(batch))?;
