@@ -39,7 +39,9 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
     let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
     let (table_file, report) = (path("people.csv"), path("report.csv"));
     let folder = media("obama.jpg").parent().expect("a folder").to_str().expect("UTF-8").to_owned();
-    let args = [table_file.as_str(), "--photos", &folder, "--report", &report];
+    let receipts = path("receipts");
+    let args = [table_file.as_str(), "--photos", &folder, "--report", &report, "--receipts", &receipts];
+    let receipt = |person: &String| std::fs::read_to_string(site.path("receipts").join(format!("{person}.txt")));
 
     let (code, said, complained) = site.try_to("enrol-batch", &args);
     assert_eq!(code, INPUT, "{complained}");
@@ -57,6 +59,10 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
         assert!(!text.contains("Quill"), "{text}");
     }
     assert_eq!(people(&site).len(), 3);
+    // A receipt for each of them, and for nobody else.
+    let given: Vec<String> = people(&site).iter().map(|person| receipt(person).expect("a receipt")).collect();
+    assert!(given.iter().all(|text| text.contains("Quill") && text.contains("2099-12-31")), "{given:?}");
+    assert_eq!(std::fs::read_dir(site.path("receipts")).expect("a folder").count(), 3);
 
     // Half a line, as a power cut leaves it: the person is in the store, and isn't enrolled twice.
     let cut = written.trim_end().rfind('\n').expect("several lines") + 3;
@@ -64,6 +70,7 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
     let (_, _, again) = site.try_to("enrol-batch", &args);
     assert!(again.contains("3 enrolled, 5 not"), "{again}");
     assert_eq!(people(&site).len(), 3);
+    assert!(people(&site).iter().all(|person| receipt(person).is_ok()));
 
     std::fs::write(site.path("people.csv"), format!("{table}\n")).expect("there is room");
     let (code, _, complained) = site.try_to("enrol-batch", &args);

@@ -189,6 +189,7 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
         _ => Err(Refusal::UNLIKE),
     });
     let liveness_threshold = t.number(&keys::LIVENESS_THRESHOLD).map(|score| score as f32);
+    let check_background = t.boolean(&keys::CHECK_BACKGROUND);
     if match_target.is_some() && match_threshold.is_some() {
         let message =
             "`match_threshold` and `match_target` can't be given together: the one is computed from the other";
@@ -224,6 +225,7 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
         pass_again: pass_again?,
         liveness: liveness?,
         liveness_threshold,
+        check_background: check_background?,
     })
 }
 

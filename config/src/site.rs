@@ -209,6 +209,8 @@ pub struct GateCamera {
     pub liveness: Liveness,
     /// Least score that counts as live, 0 to 1; never with [`Liveness::Off`]. `None`: the liveness manifest's.
     pub liveness_threshold: Option<f32>,
+    /// Whether the gate's own view must be seen beside a live face.
+    pub check_background: bool,
 }
 
 /// Where a gate leads.

@@ -97,6 +97,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         pass_again: Duration::from_secs(60),
         liveness: Liveness::Off,
         liveness_threshold: None,
+        check_background: true,
     };
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {

@@ -28,6 +28,7 @@ pub(super) static GATE: Table = Table {
         &PASS_AGAIN_S,
         &LIVENESS,
         &LIVENESS_THRESHOLD,
+        &CHECK_BACKGROUND,
     ],
 };
 
@@ -139,6 +140,15 @@ pub(crate) static LIVENESS_THRESHOLD: Key = Key {
     example: "0.7",
     meaning: "The least score of the liveness model that counts as a live face. Higher: fewer photos pass, more people are \
               held up. Not with `liveness = \"off\"`.",
+};
+pub(crate) static CHECK_BACKGROUND: Key = Key {
+    name: "check_background",
+    kind: Kind::Boolean,
+    presence: Presence::Default("true"),
+    example: "false",
+    meaning: "Whether a face counts as live only where, beside or above it, the camera sees what it sees when nobody is there: a \
+              screen or a print that is held close hides that. `false` for a camera that turns, or whose view never rests. \
+              Of no use with `liveness = \"off\"`.",
 };
 
 static MATCH_TARGET_TABLE: Table = Table {

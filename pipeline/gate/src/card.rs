@@ -4,7 +4,7 @@ use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
 use gatehouse_models::Template;
 
-use crate::evidence::{Evidence, Liveness, Name};
+use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gate::ProbeId;
 use crate::pass::PassKey;
 use crate::policy::{LivenessPolicy, Policy};
@@ -83,7 +83,7 @@ impl CardCheck {
     pub(crate) fn observe(
         &mut self,
         same: bool,
-        live: Option<f32>,
+        live: LivenessCues,
         now: Monotonic,
         policy: &Policy,
     ) -> Option<CardVerdict> {

@@ -18,7 +18,7 @@
 //!
 //! 1. *Admit* when `frames_to_agree` of the newest `frames_to_judge` usable frames name the same person, the newest one
 //!    among them, and no frame since the first of them named another. Where liveness is required, those very frames must
-//!    be judged live ([`crate::policy::Policy::live_threshold`]).
+//!    be judged live ([`crate::policy::Policy::live_threshold`], and [`crate::Background`] where it is known).
 //! 2. A frame that names another person, a box that jumps, or a face that was out of sight starts the agreement anew. The
 //!    deadline stays.
 //! 3. Nobody is referred before `refer_not_before`. From then on: who matches and looks like a picture is `NotLive`; whose
@@ -35,7 +35,7 @@ use std::time::Duration;
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
 
-use crate::evidence::{Evidence, Liveness, Name};
+use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gallery::PersonKey;
 use crate::policy::{LivenessPolicy, Policy};
 use crate::quality::Problem;
@@ -71,8 +71,8 @@ pub enum Observation {
     Face {
         /// Whom it matches.
         matched: Matched,
-        /// Probability that the face is live, 0–1; none if the model gave no answer.
-        live: Option<f32>,
+        /// Whether it is live.
+        live: LivenessCues,
     },
 }
 
@@ -220,7 +220,7 @@ impl Encounter {
         evidence.agreed(now, policy).is_some_and(|agreed| agreed.who == person)
     }
 
-    fn take(&mut self, matched: Matched, live: Option<f32>, now: Monotonic, policy: &Policy) -> Option<PersonKey> {
+    fn take(&mut self, matched: Matched, live: LivenessCues, now: Monotonic, policy: &Policy) -> Option<PersonKey> {
         let name = match matched {
             Matched::Person(person) => Name::One(person),
             Matched::Ambiguous => Name::Ambiguous,

@@ -10,6 +10,18 @@ use crate::policy::{LivenessPolicy, Policy};
 /// A frame older than this says nothing of who stands there now.
 const EVIDENCE_LASTS: Duration = Duration::from_secs(2);
 
+/// The least openness beside a live face ([`crate::Background::openness`]); below it, something is held before the camera.
+pub const OPEN: f32 = 0.3;
+
+/// What a frame says of whether its face is live.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LivenessCues {
+    /// The model's probability, 0–1; none if it gave no answer.
+    pub score: Option<f32>,
+    /// How open the view beside the face is, 0–1; none if that isn't known.
+    pub openness: Option<f32>,
+}
+
 /// Whom a frame names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name<K> {
@@ -40,7 +52,7 @@ pub(crate) struct Agreed<K> {
 #[derive(Debug, Clone, Copy)]
 struct Frame<K> {
     name: Name<K>,
-    live: Option<f32>,
+    live: LivenessCues,
     at: Monotonic,
 }
 
@@ -58,8 +70,8 @@ impl<K> Default for Evidence<K> {
 }
 
 impl<K: Copy + Eq> Evidence<K> {
-    /// Takes one more frame. `live`: 0–1; anything else is no score.
-    pub(crate) fn add(&mut self, name: Name<K>, live: Option<f32>, now: Monotonic, policy: &Policy) {
+    /// Takes one more frame. A cue that isn't from 0 to 1 is none.
+    pub(crate) fn add(&mut self, name: Name<K>, live: LivenessCues, now: Monotonic, policy: &Policy) {
         self.frames.retain(|f| now.since(f.at) < EVIDENCE_LASTS);
         if let Name::One(who) = name
             && self.frames.iter().any(|f| matches!(f.name, Name::One(other) if other != who))
@@ -70,7 +82,8 @@ impl<K: Copy + Eq> Evidence<K> {
         while self.frames.len() >= policy.window() {
             self.frames.pop_front();
         }
-        let live = live.filter(|score| (0.0..=1.0).contains(score));
+        let known = |cue: Option<f32>| cue.filter(|cue| (0.0..=1.0).contains(cue));
+        let live = LivenessCues { score: known(live.score), openness: known(live.openness) };
         self.frames.push_back(Frame { name, live, at: now });
     }
 
@@ -81,21 +94,23 @@ impl<K: Copy + Eq> Evidence<K> {
     /// Whom enough of the frames name, and whether those frames, and no others, show a live face.
     ///
     /// Live means: as many of the frames that name them as must agree have a score, the mean of these scores reaches the
-    /// threshold, and none is clearly an attack. So a photograph for the match and a face for the liveness don't add up.
+    /// threshold, none is clearly an attack, and beside the face the gate is seen, where that is known. So a photograph for the
+    /// match and a face for the liveness don't add up.
     pub(crate) fn agreed(&self, now: Monotonic, policy: &Policy) -> Option<Agreed<K>> {
         let who = self.fresh(now).find_map(|f| if let Name::One(who) = f.name { Some(who) } else { None })?;
         let naming = || self.fresh(now).filter(|f| f.name == Name::One(who));
         if naming().count() < policy.needed_frames() {
             return None;
         }
-        let scores = || naming().filter_map(|f| f.live);
+        let scores = || naming().filter_map(|f| f.live.score);
+        let hidden = mean(naming().filter_map(|f| f.live.openness)).is_some_and(|openness| openness < OPEN);
         let scored = scores().count();
         let attack = scores().any(|score| score < policy.clear_attack());
-        let liveness = if attack {
+        let liveness = if attack || hidden {
             Liveness::NotLive
         } else if scored < policy.needed_frames() {
             Liveness::Unknown
-        } else if scores().sum::<f32>() / scored as f32 >= policy.live_threshold {
+        } else if mean(scores()).is_some_and(|score| score >= policy.live_threshold) {
             Liveness::Live
         } else {
             Liveness::NotLive
@@ -120,6 +135,11 @@ impl<K: Copy + Eq> Evidence<K> {
     }
 }
 
+fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
+    let (sum, count) = values.fold((0.0, 0_u16), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f32::from(count))
+}
+
 impl<K> Agreed<K> {
     /// Whether a gate may admit on this alone.
     pub(crate) fn suffices(&self, policy: &Policy) -> bool {
@@ -137,6 +157,11 @@ mod tests {
 
     /// 2 of 5 must agree, live from 0.5, clearly an attack below 0.25.
     fn agreed(frames: &[(Name<u8>, Option<f32>)]) -> Option<(u8, Liveness)> {
+        let cues = |score: &Option<f32>| LivenessCues { score: *score, openness: None };
+        agreed_by(&frames.iter().map(|(name, score)| (*name, cues(score))).collect::<Vec<_>>())
+    }
+
+    fn agreed_by(frames: &[(Name<u8>, LivenessCues)]) -> Option<(u8, Liveness)> {
         let mut evidence = Evidence::default();
         for (i, (name, live)) in (0..).zip(frames) {
             evidence.add(*name, *live, at(i * 100), &policy());
@@ -166,6 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn a_face_with_nothing_of_the_gate_beside_it_is_not_live_whatever_the_model_says() {
+        let frame = |openness| (ANN, LivenessCues { score: Some(0.99), openness });
+        let liveness = |openness: &[Option<f32>]| {
+            agreed_by(&openness.iter().copied().map(frame).collect::<Vec<_>>()).map(|(_, liveness)| liveness)
+        };
+        assert_eq!(liveness(&[Some(0.0), Some(0.1)]), Some(Liveness::NotLive));
+        assert_eq!(liveness(&[Some(1.0), Some(0.9)]), Some(Liveness::Live));
+        assert_eq!(liveness(&[Some(0.0), Some(1.0)]), Some(Liveness::Live), "one frame's trouble is not the mean's");
+        assert_eq!(liveness(&[None, None]), Some(Liveness::Live), "where it isn't known, the model decides");
+        assert_eq!(liveness(&[None, Some(0.0)]), Some(Liveness::NotLive));
+        for none in [f32::NAN, -1.0, 1.1] {
+            assert_eq!(liveness(&[Some(none), Some(none)]), Some(Liveness::Live), "{none} is no share");
+        }
+    }
+
+    #[test]
     fn a_frame_that_names_another_starts_anew() {
         let live = Some(0.9);
         assert_eq!(agreed(&[(ANN, live), (BOB, live), (ANN, live)]), None);
@@ -176,8 +217,8 @@ mod tests {
     #[test]
     fn what_is_two_seconds_old_or_five_frames_back_counts_no_more() {
         let mut evidence = Evidence::default();
-        evidence.add(ANN, None, at(0), &policy());
-        evidence.add(ANN, None, at(1900), &policy());
+        evidence.add(ANN, LivenessCues::default(), at(0), &policy());
+        evidence.add(ANN, LivenessCues::default(), at(1900), &policy());
         assert!(evidence.agreed(at(1999), &policy()).is_some());
         assert!(evidence.agreed(at(2000), &policy()).is_none());
         assert_eq!([1999, 2000, 3900].map(|ms| evidence.usable(at(ms))), [2, 1, 0]);

@@ -36,6 +36,7 @@ pub mod quality;
 pub mod track;
 
 mod admitted;
+mod background;
 mod card;
 mod evidence;
 mod gate;
@@ -47,7 +48,9 @@ mod times;
 mod testing;
 
 pub use admitted::Admitted;
+pub use background::Background;
 pub use encounter::{Matched, Observation};
+pub use evidence::{LivenessCues, OPEN};
 pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
 pub use pass::{PassKey, PassSeen};

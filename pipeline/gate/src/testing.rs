@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatehouse_core::time::Monotonic;
 use gatehouse_models::Template;
 
+use crate::evidence::LivenessCues;
 use crate::policy::{LivenessPolicy, Policy};
 
 pub(crate) fn at(ms: u64) -> Monotonic {
@@ -27,6 +28,11 @@ pub(crate) fn policy() -> Policy {
         cool_down: Duration::from_secs(10),
         grant: Duration::from_secs(5),
     }
+}
+
+/// What the model alone says.
+pub(crate) fn cues(score: Option<f32>) -> LivenessCues {
+    LivenessCues { score, openness: None }
 }
 
 /// A template at this angle from the first axis: two of them have the cosine of the difference.

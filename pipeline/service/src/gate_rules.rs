@@ -71,7 +71,8 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
 }
 
 /// The rules that say who is let in by their face, as the audit log keeps them.
-pub(crate) fn in_force(rule: &MatchRule, policy: &Policy) -> Value {
+pub(crate) fn in_force(rule: &MatchRule, options: &GateLineOptions) -> Value {
+    let GateLineOptions { policy, check_background, .. } = options;
     // Finer than any of them is set; more digits would only show how they are stored.
     let rounded = |score: f32| (f64::from(score) * 1e6).round() / 1e6;
     json!({
@@ -85,6 +86,7 @@ pub(crate) fn in_force(rule: &MatchRule, policy: &Policy) -> Value {
             LivenessPolicy::Off => "off",
         },
         "liveness_threshold": rounded(policy.live_threshold),
+        "check_background": check_background,
     })
 }
 
@@ -124,6 +126,7 @@ pub(crate) fn options(
             cool_down: gate.cool_down,
             grant: gate.grant,
         },
+        check_background: gate.check_background && gate.liveness != config::Liveness::Off,
         pass_again: gate.pass_again,
     })
 }

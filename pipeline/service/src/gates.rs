@@ -2,7 +2,7 @@
 //! and beside it capture → code reading ([`crate::codes`]) → decision → publisher.
 //!
 //! Locks: each gate's own state is behind its `state` mutex, taken by the detection, embedding and code workers for a few
-//! microseconds and never while a model runs; no other lock is taken under it.
+//! microseconds and never while a model runs; no other lock is taken under it. Its `background` is the detection worker's own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -13,7 +13,9 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_gate::quality::{Limits, assess};
-use gatehouse_gate::{Gallery, Gate, LivenessPolicy, Matched, Observation, Policy, Probe, StageTimes};
+use gatehouse_gate::{
+    Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
+};
 use gatehouse_models::{
     AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, LivenessModel, Template, TemplateProtection, align_face,
 };
@@ -35,6 +37,8 @@ pub(crate) struct GateLineOptions {
     pub(crate) camera: CameraId,
     pub(crate) direction: Direction,
     pub(crate) policy: Policy,
+    /// Whether the gate's own view must be seen beside a live face.
+    pub(crate) check_background: bool,
     /// How long the same pass isn't taken again.
     pub(crate) pass_again: Duration,
 }
@@ -46,6 +50,8 @@ pub(crate) struct GateLine {
     liveness: LivenessPolicy,
     pass_again: Duration,
     state: Mutex<Gate>,
+    /// None where it isn't asked for.
+    background: Option<Mutex<Background>>,
     gallery: Arc<SharedGallery>,
     embed: Lane<EmbedJob>,
     analysed: AtomicU64,
@@ -54,6 +60,7 @@ pub(crate) struct GateLine {
     /// How many frames were too old to be evidence, as far as that was told.
     stale: AtomicU64,
     stale_told: LogLimit,
+    hidden_told: LogLimit,
     outbound: Outbound,
 }
 
@@ -64,19 +71,21 @@ impl GateLine {
         embedding: &Batcher<EmbedJob>,
         outbound: &Outbound,
     ) -> Arc<Self> {
-        let GateLineOptions { camera, direction, policy, pass_again } = options;
+        let GateLineOptions { camera, direction, policy, check_background, pass_again } = options;
         Arc::new(Self {
             camera,
             direction,
             liveness: policy.liveness,
             pass_again,
             state: Mutex::new(Gate::new(policy)),
+            background: check_background.then(Mutex::default),
             gallery,
             embed: embedding.lane(),
             analysed: AtomicU64::new(0),
             deciding: AtomicBool::new(false),
             stale: AtomicU64::new(0),
             stale_told: LogLimit::default(),
+            hidden_told: LogLimit::default(),
             outbound: outbound.clone(),
         })
     }
@@ -91,6 +100,22 @@ impl GateLine {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, Gate> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn background(&self) -> Option<MutexGuard<'_, Background>> {
+        self.background.as_ref().map(|background| background.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says so when a face is taken for a picture since nothing of the gate is seen beside it.
+    fn tell_hidden(&self, openness: Option<f32>, now: Monotonic) {
+        let Some(openness) = openness.filter(|openness| *openness < OPEN) else { return };
+        if let Some(more) = self.hidden_told.count(now) {
+            tracing::warn!(
+                camera = %self.camera, more, openness,
+                "a face isn't taken for live: nothing of the gate's own view is seen beside it. A screen or a print is held up, the \
+                 view is crowded, or the camera was moved or its light has changed (then it learns the new view within a few minutes)"
+            );
+        }
     }
 
     /// Says so when nobody can be let in because the frames come too late. `stale`: how many did so far.
@@ -135,6 +160,8 @@ pub(crate) struct EmbedJob {
     arrived: WallTime,
     detected: Monotonic,
     probes: Vec<Probe>,
+    /// Beside each of them.
+    openness: Vec<Option<f32>>,
     faces: Vec<AlignedFace>,
 }
 
@@ -178,6 +205,9 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
         for (job, faces) in batch.drain(..).zip(&found) {
             let line = Arc::clone(&job.line);
             line.analysed.fetch_add(1, Ordering::Relaxed);
+            if let Some(mut background) = line.background() {
+                background.learn(&job.frame.picture().luma(), faces.is_empty(), clock.monotonic());
+            }
             let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
             let (seen, stale) = {
                 let mut state = line.state();
@@ -195,7 +225,7 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
 
 /// Cuts out the faces that an embedder can make something of, and tells the gate of the others.
 fn usable(job: DetectJob, wanted: Vec<Probe>, times: &StageTimes, clock: &dyn Clock) -> Option<EmbedJob> {
-    let (mut probes, mut faces) = (Vec::new(), Vec::new());
+    let (mut probes, mut openness, mut faces) = (Vec::new(), Vec::new(), Vec::new());
     for probe in wanted {
         // Landmarks on one spot make no alignment: such a face is a false one, or useless.
         let Ok(aligned) = align_face(&job.frame.picture(), &probe.face.landmarks_in_frame) else { continue };
@@ -205,13 +235,16 @@ fn usable(job: DetectJob, wanted: Vec<Probe>, times: &StageTimes, clock: &dyn Cl
                 job.line.state().judge(probe.id, Observation::Unusable(*problem), &times.checked(clock.monotonic()));
             outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
         } else {
+            let luma = job.frame.picture().luma();
+            let background = job.line.background();
+            openness.push(background.and_then(|mut view| view.openness(&luma, &probe.face.box_in_frame)));
             probes.push(probe);
             faces.push(aligned);
         }
     }
     let DetectJob { line, frame, arrived } = job;
     let detected = clock.monotonic();
-    (!faces.is_empty()).then_some(EmbedJob { line, frame, arrived, detected, probes, faces })
+    (!faces.is_empty()).then_some(EmbedJob { line, frame, arrived, detected, probes, openness, faces })
 }
 
 /// Embeds faces, matches them, asks whether those that match are live, and decides.
@@ -227,7 +260,14 @@ pub(crate) struct Recogniser {
 struct Compared<'a> {
     job: &'a EmbedJob,
     probe: &'a Probe,
+    openness: Option<f32>,
     matched: Matched,
+}
+
+impl Compared<'_> {
+    fn is_somebody(&self) -> bool {
+        matches!(self.matched, Matched::Person(_) | Matched::Card(true))
+    }
 }
 
 impl Recogniser {
@@ -258,6 +298,9 @@ impl Recogniser {
                     embedded,
                     matched: self.clock.monotonic(),
                 };
+                let openness = compared.openness.filter(|_| compared.is_somebody());
+                job.line.tell_hidden(openness, times.matched);
+                let live = LivenessCues { score: live, openness };
                 let observation = Observation::Face { matched: compared.matched, live };
                 let outcome = job.line.state().judge(compared.probe.id, observation, &times);
                 outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
@@ -275,22 +318,24 @@ impl Recogniser {
                 embeddings.by_ref().take(job.probes.len()).map(|e| self.protection.protect(&e)).collect();
             // Whoever shows a card is compared with that alone: their face isn't searched for.
             let (mut searched, mut to_search) = (Vec::new(), Vec::new());
+            let probes = job.probes.iter().zip(job.openness.iter().copied());
             {
                 let state = job.line.state();
-                for (probe, template) in job.probes.iter().zip(templates) {
+                for ((probe, openness), template) in probes.zip(templates) {
                     match state.compare_with_card(probe.id, &template) {
-                        Some(same) => compared.push(Compared { job, probe, matched: Matched::Card(same) }),
+                        Some(same) => compared.push(Compared { job, probe, openness, matched: Matched::Card(same) }),
                         None => {
-                            searched.push(probe);
+                            searched.push((probe, openness));
                             to_search.push(template);
                         }
                     }
                 }
             }
             let identified = gallery.identify_all(&to_search, self.clock.wall());
-            compared.extend(searched.into_iter().zip(identified).map(|(probe, matched)| Compared {
+            compared.extend(searched.into_iter().zip(identified).map(|((probe, openness), matched)| Compared {
                 job,
                 probe,
+                openness,
                 matched,
             }));
         }
@@ -303,11 +348,7 @@ impl Recogniser {
         let mut live = vec![None; compared.len()];
         let Some(model) = &mut self.liveness else { return live };
         let asked: Vec<usize> = (0..compared.len())
-            .filter(|i| {
-                let Compared { job, matched, .. } = &compared[*i];
-                let somebody = matches!(matched, Matched::Person(_) | Matched::Card(true));
-                somebody && job.line.liveness != LivenessPolicy::Off
-            })
+            .filter(|i| compared[*i].is_somebody() && compared[*i].job.line.liveness != LivenessPolicy::Off)
             .collect();
         if asked.is_empty() {
             return live;

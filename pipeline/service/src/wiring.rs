@@ -131,7 +131,7 @@ impl Wiring {
             let id = CameraId::new(&gate.id);
             let rule = gate_rules::match_rule(ends.site, gate, manifest)?;
             let options = gate_rules::options(gate, &rule, liveness.as_ref())?;
-            let noted = gate_rules::in_force(&rule, &options.policy);
+            let noted = gate_rules::in_force(&rule, &options);
             if ends.store.note_gate_rules(&id, &noted, &Actor::gatehouse(), ends.clock.wall())? {
                 tracing::info!(camera = %id, "these rules are new here, and noted in the audit log: {noted}");
             }

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
@@ -22,7 +22,7 @@ use crate::open::Files;
 use crate::settle::compare;
 use crate::{
     Actor, Consent, ConsentDraft, Counts, Enrolment, HowGiven, Look, NewPass, NewPassKind, NewPerson, NewTemplate,
-    PassUse, PersonId, Retention, Store, Who,
+    NewerPeople, PassUse, PersonId, Retention, Store, Who, restore,
 };
 
 const NOW: WallTime = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
@@ -37,6 +37,10 @@ const SECRET: &str = "GATEHOUSE_CRASH_SECRET";
 const NEW_SECRET: &str = "GATEHOUSE_CRASH_NEW_SECRET";
 /// An operation of its own: it closes the store, and another secret opens it afterwards.
 const CHANGE_KEY: &str = "change-key";
+/// Operations of their own as well: they open their files themselves, and `AT` counts from the first of these on.
+const MAKE: &str = "make";
+const BACKUP: &str = "backup";
+const RESTORE: &str = "restore";
 /// For `AT`: right after the store's own commit, before anything is tidied up.
 const COMMITTED: &str = "committed";
 
@@ -175,14 +179,54 @@ fn die_at(connection: &mut Connection, at: String, steps: Arc<AtomicU64>, is_sit
     connection.trace_v2(codes, Some(watch)).expect("watches");
 }
 
+/// Where the child dies whose operation opens its files itself.
+static DIES_AT: OnceLock<(String, Arc<AtomicU64>)> = OnceLock::new();
+
+/// To be called for every connection that is opened.
+pub(crate) fn watched(mut connection: Connection) -> Connection {
+    if let Some((at, steps)) = DIES_AT.get() {
+        die_at(&mut connection, at.clone(), Arc::clone(steps), false);
+    }
+    connection
+}
+
+fn backup_of(store: &Path) -> PathBuf {
+    store.with_file_name("backup.db")
+}
+
 /// Runs in a process of its own; does nothing when it is run as one of the tests.
 #[test]
 fn child() {
     let Ok(operation) = std::env::var(OPERATION) else { return };
     let given = |name| std::env::var(name).expect("given with the operation");
     let secret = SiteSecret::from_text(&given(SECRET)).expect("a secret");
-    let store = Store::open(Path::new(&given(STORE)), &secret).expect("opens");
+    let path = PathBuf::from(given(STORE));
     let steps = Arc::new(AtomicU64::new(0));
+    let watch_all = || DIES_AT.set((given(AT), Arc::clone(&steps))).expect("once");
+    match operation.as_str() {
+        MAKE => {
+            watch_all();
+            drop(Store::open(&path, &secret).expect("makes"));
+            return;
+        }
+        RESTORE => {
+            watch_all();
+            restore(&backup_of(&path), &path, &secret, NewerPeople::Refuse, &desk(), NOW).expect("restores");
+            return;
+        }
+        _ => {}
+    }
+    let store = Store::open(&path, &secret).expect("opens");
+    if operation == BACKUP {
+        {
+            let Files { site, keys } = &mut *store.lock();
+            die_at(site, given(AT), Arc::clone(&steps), true);
+            die_at(keys.connection_mut(), given(AT), Arc::clone(&steps), false);
+        }
+        watch_all();
+        store.backup(&backup_of(&path), &desk(), NOW).expect("backs up");
+        return;
+    }
     {
         let Files { site, keys } = &mut *store.lock();
         die_at(site, given(AT), Arc::clone(&steps), true);
@@ -391,6 +435,87 @@ fn a_process_killed_while_it_changes_the_key_leaves_a_whole_store_under_one_key(
         }
     }
     assert!(undone >= 20 && done >= 1, "{undone} undone, {done} done");
+}
+
+#[test]
+fn a_process_killed_while_it_makes_a_store_leaves_one_or_none() {
+    let secret = SiteSecret::generate().expect("random");
+    let mut killed = 0;
+    for at in 1.. {
+        let site = Site { folder: tempfile::tempdir().expect("a folder"), secret: secret.clone() };
+        let output = site.run_child(MAKE, &at.to_string());
+        let what = format!("{MAKE}, killed at {at}");
+        let store = site.open();
+        store.verify_audit(None).expect(&what);
+        enrol(&store, &["Zebedee Quill"]);
+        drop(store);
+        assert_eq!(site.open().count(NOW).expect(&what).people, 2, "{what}");
+        if output.status.success() {
+            break;
+        }
+        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
+        killed += 1;
+    }
+    assert!(killed >= 10, "{killed} kills");
+}
+
+#[test]
+fn a_process_killed_while_it_backs_up_leaves_the_store_and_a_whole_backup_or_none() {
+    let site = Site::new();
+    let before = state_of(&site.copy(), BACKUP).1;
+    let (mut killed, mut none) = (0, 0);
+    for at in 1.. {
+        let copy = site.copy();
+        let output = copy.run_child(BACKUP, &at.to_string());
+        let what = format!("{BACKUP}, killed at {at}");
+        let backup = backup_of(&copy.path());
+        assert_eq!(state_of(&copy, &what).1.counts, before.counts, "{what}");
+        if !backup.exists() {
+            none += 1;
+            copy.open().backup(&backup, &desk(), NOW).expect(&what);
+        }
+        let restored = Site { folder: tempfile::tempdir().expect("a folder"), secret: copy.secret.clone() };
+        std::fs::copy(copy.folder.path().join("site.keys"), restored.folder.path().join("site.keys")).expect("copies");
+        restore(&backup, &restored.path(), &copy.secret, NewerPeople::Refuse, &desk(), NOW).expect(&what);
+        assert_eq!(state_of(&restored, &what).1.counts, before.counts, "{what}");
+        if output.status.success() {
+            break;
+        }
+        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
+        killed += 1;
+    }
+    assert!(killed >= 5 && none >= 3, "{killed} kills, {none} of them without a backup");
+}
+
+#[test]
+fn a_process_killed_while_it_restores_leaves_a_whole_store_or_none() {
+    let site = Site::new();
+    let before = state_of(&site.copy(), RESTORE).1;
+    let (mut killed, mut none) = (0, 0);
+    for at in 1.. {
+        let copy = site.copy();
+        copy.open().backup(&backup_of(&copy.path()), &desk(), NOW).expect("backs up");
+        for name in ["site.db", "site.db-wal", "site.db-shm"] {
+            // The journals may be gone already.
+            let _ = std::fs::remove_file(copy.folder.path().join(name));
+        }
+        let output = copy.run_child(RESTORE, &at.to_string());
+        let what = format!("{RESTORE}, killed at {at}");
+        if !copy.path().exists() {
+            none += 1;
+            restore(&backup_of(&copy.path()), &copy.path(), &copy.secret, NewerPeople::Refuse, &desk(), NOW)
+                .expect(&what);
+        }
+        let (_, state) = state_of(&copy, &what);
+        assert_eq!(state.counts, before.counts, "{what}");
+        assert_eq!(state.actions.last().map(String::as_str), Some("restore"), "{what}");
+        if output.status.success() {
+            break;
+        }
+        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
+        killed += 1;
+    }
+    assert!(killed >= 10 && none >= 10, "{killed} kills, {none} of them without a store");
 }
 
 #[test]

@@ -312,6 +312,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connected = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
+        #[cfg(test)]
+        let connection = crate::crash::watched(connection);
         Ok(connection)
     });
     connected.map_err(|source| StoreError::Sql { path: path.to_owned(), doing: "opening the file", source })

@@ -22,16 +22,17 @@ pub enum Media {
 /// What comes before the camera: the person, or an attack that shows a picture of them (ISO/IEC 30107-1 calls the
 /// thing that is shown a presentation attack instrument).
 ///
-/// All three are drawn from the same photo or video, so none is the real thing. A live person here is a photo without
-/// an edge: it moves and grows, but is as flat as paper. The attacks have what cameras see of such attacks, and only
+/// All three are drawn from the same photo or video, so none is the real thing. A live person here is cut out of a photo:
+/// they move and grow before the gate, but are as flat as paper. The attacks have what cameras see of such attacks, and only
 /// what is described here; how well real ones are told is not measured by them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presentation {
-    /// The person in the flesh: what is around the face in the photo fills the frame.
+    /// The person in the flesh: cut out of their photo, if it says where the face is. Of a video, and of a photo that says
+    /// nothing, what is around the face fills the frame.
     #[default]
     Live,
-    /// A printed photo, held before a plain wall: pale, with a white margin and an edge, slanted, unsteady in the hand.
+    /// A printed photo, held before the gate: pale, with a white margin and an edge, slanted, unsteady in the hand.
     /// A video is printed as its first picture.
     Print,
     /// The photo or video on a tablet: a dark rim, a screen whose pixels beat with the camera's (moiré), a band of

@@ -118,6 +118,28 @@ impl Picture {
         self.draw_scaled(source, placement, Edge::Melts);
     }
 
+    /// A picture whose planes say how much of each pixel counts, 0 to 255, in place of colours.
+    pub(crate) fn of_cover(cover: Plane) -> Self {
+        let chroma = cover.halved();
+        Self { planes: [cover, chroma.clone(), chroma] }
+    }
+
+    /// Draws as much of `source` as `cover` says, which is such a picture with `cover_scale` pixels for each of the source's.
+    /// Below its lower edge the last row goes on to the end of the frame: photos end at somebody's chest.
+    pub(crate) fn draw_covered(&mut self, source: &Self, cover: &Self, cover_scale: f64, placement: Placement) {
+        let mut drawn = self.clone();
+        drawn.draw_scaled(source, placement, Edge::GoesOnBelow);
+        let mut covered = Self::plain(self.width(), self.height(), [0; 3]);
+        let scale = placement.scale / cover_scale;
+        covered.draw_scaled(cover, Placement { scale, ..placement }, Edge::GoesOnBelow);
+        for ((plane, drawn), covered) in self.planes.iter_mut().zip(drawn.planes).zip(covered.planes) {
+            for ((pixel, drawn), cover) in plane.bytes.iter_mut().zip(drawn.bytes).zip(covered.bytes) {
+                let [before, drawn, cover] = [*pixel, drawn, cover].map(u32::from);
+                *pixel = ((drawn * cover + before * (255 - cover) + 127) / 255) as u8;
+            }
+        }
+    }
+
     fn draw_scaled(&mut self, source: &Self, placement: Placement, edge: Edge) {
         let halvings = if placement.scale < 1.0 { (1.0 / placement.scale).log2() as u32 } else { 0 };
         let reduced = source.reduced(halvings);
@@ -150,6 +172,8 @@ enum Edge {
     Melts,
     /// The values at the edge go on to the end of the frame.
     GoesOn,
+    /// Only at the lower edge; the others are sharp.
+    GoesOnBelow,
 }
 
 /// One sample position along an axis: two neighbours and the weight of the second, of 256; and how much of what is in
@@ -167,6 +191,7 @@ fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize, 
     let (first, end) = match edge {
         Edge::Sharp | Edge::Melts => (start_in_frame, start_in_frame + length),
         Edge::GoesOn => (0.0, frame_size as f64),
+        Edge::GoesOnBelow => (start_in_frame, frame_size as f64),
     };
     let first = first.round().clamp(0.0, frame_size as f64) as usize;
     let end = end.round().clamp(0.0, frame_size as f64) as usize;
@@ -178,7 +203,7 @@ fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize, 
             let position = (from_start / scale - 0.5).clamp(0.0, last as f64);
             let first = position as usize;
             let cover = match edge {
-                Edge::Sharp | Edge::GoesOn => 256,
+                Edge::Sharp | Edge::GoesOn | Edge::GoesOnBelow => 256,
                 Edge::Melts => (from_start.min(length - from_start) / (SEAM * length) * 256.0).clamp(0.0, 256.0) as u32,
             };
             Tap { first, second: (first + 1).min(last), weight: (position.fract() * 256.0) as u32, cover }
@@ -188,7 +213,8 @@ fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize, 
 }
 
 fn draw_plane(frame: &mut Plane, source: &Plane, left: f64, top: f64, scale: f64, edge: Edge) {
-    let (first_column, columns) = taps(left, scale, source.width, frame.width, edge);
+    let beside = if edge == Edge::GoesOnBelow { Edge::Sharp } else { edge };
+    let (first_column, columns) = taps(left, scale, source.width, frame.width, beside);
     let (first_row, rows) = taps(top, scale, source.height, frame.height, edge);
     for (row, frame_row) in rows.iter().zip(frame.bytes.chunks_exact_mut(frame.width).skip(first_row)) {
         let upper = &source.bytes[row.first * source.width..][..source.width];
@@ -277,6 +303,19 @@ mod tests {
             .map(|row| row.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap());
         assert!(step.max().unwrap() < 8);
         assert_eq!(frame.planes[0].bytes[120 * 320 + 160], ramp(200, 120).planes[0].bytes[100]);
+    }
+
+    #[test]
+    fn what_is_covered_is_drawn_and_goes_on_below() {
+        let source = Picture::plain(40, 20, [200, 90, 140]);
+        let mut cover = Plane::filled(20, 10, 0);
+        cover.bytes.chunks_exact_mut(20).for_each(|row| row[10..].fill(255));
+        let mut frame = Picture::plain(80, 60, [16, 128, 128]);
+        let placement = Placement { left_in_frame: 20.0, top_in_frame: 10.0, scale: 1.0 };
+        frame.draw_covered(&source, &Picture::of_cover(cover), 0.5, placement);
+        let at = |x: usize, y: usize| frame.planes[0].bytes[y * 80 + x];
+        assert_eq!([at(25, 20), at(55, 20), at(55, 59), at(55, 5), at(65, 20)], [16, 200, 200, 16, 16]);
+        assert_eq!(frame.planes[1].bytes[10 * 40 + 27], 90);
     }
 
     #[test]

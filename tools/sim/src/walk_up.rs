@@ -7,6 +7,7 @@ use gstreamer_video as gst_video;
 use crate::{
     encode::Encoding,
     error::ClipError,
+    gateway,
     person::Person,
     picture::Picture,
     presentation::{self, Shown},
@@ -20,8 +21,6 @@ const FACE_NEAR: f64 = 0.45;
 /// A person's time is shared out as approaching, standing and (the rest) leaving.
 const APPROACH_SHARE: f64 = 0.45;
 const STAND_SHARE: f64 = 0.45;
-/// The plain wall when nobody is there and behind what somebody holds up, as limited-range Y, U, V: a light grey.
-const WALL: [u8; 3] = [150, 128, 128];
 
 /// People who walk up one after another.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +56,10 @@ impl WalkUp {
     pub(crate) fn fingerprint(&self) -> String {
         let people: Vec<String> = self.people.iter().map(Person::fingerprint).collect();
         format!(
-            "walk-up {people:?} {} {} {FACE_FAR} {FACE_NEAR} {APPROACH_SHARE} {STAND_SHARE} {WALL:?} {}",
+            "walk-up {people:?} {} {} {FACE_FAR} {FACE_NEAR} {APPROACH_SHARE} {STAND_SHARE} {} {}",
             self.seconds_each,
             self.gap_seconds,
+            gateway::DRAWING,
             presentation::fingerprint()
         )
     }
@@ -123,7 +123,7 @@ impl WalkUpFrames {
 
     /// Draws every person once and hands the frames to `out`, until it takes no more.
     pub(crate) fn push_all(&mut self, out: &gst_app::AppSrc) -> Result<(), ClipError> {
-        let wall = Picture::plain(self.info.width() as usize, self.info.height() as usize, WALL);
+        let gate = gateway::empty(self.info.width() as usize, self.info.height() as usize);
         let shown = (self.walk_up.seconds_each * f64::from(self.fps)).round() as u64;
         let gap = (self.walk_up.gap_seconds * f64::from(self.fps)).round() as u64;
         let mut index = 0_u64;
@@ -133,7 +133,7 @@ impl WalkUpFrames {
             }
             let mut person = Shown::open(person, self.fps)?;
             for at in 0..shown + gap {
-                let mut frame = wall.clone();
+                let mut frame = gate.clone();
                 if at < shown {
                     let seconds = at as f64 / f64::from(self.fps);
                     person.draw(&mut frame, pose(at as f64 / shown as f64, seconds), seconds)?;

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, policy};
+use crate::testing::{at, cues, policy};
 
 const ANN: PersonKey = PersonKey(1);
 const BOB: PersonKey = PersonKey(2);
 
 fn face(matched: Matched, live: f32) -> Observation {
-    Observation::Face { matched, live: Some(live) }
+    Observation::Face { matched, live: cues(Some(live)) }
 }
 
 fn ann(live: f32) -> Observation {
@@ -75,7 +75,7 @@ fn a_picture_that_matches_is_not_live_and_a_live_face_in_turns_does_not_help() {
 
 #[test]
 fn without_an_answer_on_liveness_nobody_is_admitted() {
-    let unknown = Observation::Face { matched: Matched::Person(ANN), live: None };
+    let unknown = Observation::Face { matched: Matched::Person(ANN), live: cues(None) };
     assert_eq!(run(&[unknown], &policy()), (6000, refer(Reason::LivenessUnknown)));
     let broken = face(Matched::Person(ANN), f32::NAN);
     assert_eq!(run(&[broken], &policy()), (6000, refer(Reason::LivenessUnknown)));
@@ -181,7 +181,7 @@ fn observation() -> impl Strategy<Value = Observation> {
     ];
     let live = prop_oneof![4 => (0f32..=1.0).prop_map(Some), 1 => Just(None), 1 => Just(Some(f32::NAN))];
     prop_oneof![
-        12 => (matched, live).prop_map(|(matched, live)| Observation::Face { matched, live }),
+        12 => (matched, live).prop_map(|(matched, live)| Observation::Face { matched, live: cues(live) }),
         6 => Just(Observation::Near),
         1 => Just(Observation::TooFar),
         1 => Just(Observation::MaybeAnother),
@@ -244,7 +244,7 @@ fn agreeing(visit: &History, who: PersonKey, policy: &Policy) -> Vec<Option<f32>
         })
         .filter_map(|(at, o)| match o {
             Observation::Face { matched: Matched::Card(_), .. } => None,
-            Observation::Face { matched, live } => Some((*at, *matched, *live)),
+            Observation::Face { matched, live } => Some((*at, *matched, live.score)),
             _ => None,
         })
         .take(policy.frames_to_judge)

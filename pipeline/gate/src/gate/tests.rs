@@ -9,7 +9,7 @@ use super::*;
 use crate::gallery::{Enrolled, Gallery, MatchRule};
 use crate::pass::PassKey;
 use crate::policy::LivenessPolicy;
-use crate::testing::{at, policy, template};
+use crate::testing::{at, cues, policy, template};
 
 const ANN: PersonKey = PersonKey(7);
 const PASS: PassKey = PassKey(70);
@@ -36,7 +36,7 @@ fn found(ms: u64) -> StageTimes {
 }
 
 fn live(matched: Matched) -> Observation {
-    Observation::Face { matched, live: Some(0.9) }
+    Observation::Face { matched, live: cues(Some(0.9)) }
 }
 
 /// Shows faces at these times, `observe` says what is found out about each; returns the outcomes.
@@ -286,7 +286,7 @@ fn a_stale_code_is_neither_checked_nor_admitted() {
 
 #[test]
 fn a_pass_of_the_same_person_settles_a_doubt_about_their_face() {
-    let doubtful = |_: &Gate, _: &Probe| Observation::Face { matched: Matched::Person(ANN), live: Some(0.2) };
+    let doubtful = |_: &Gate, _: &Probe| Observation::Face { matched: Matched::Person(ANN), live: cues(Some(0.2)) };
     let second_factor = Policy { liveness: LivenessPolicy::SecondFactor, ..policy() };
     let mut gate = Gate::new(second_factor);
     assert_eq!(show(&mut gate, (0..3000).step_by(100), &[face(300.0, 60.0)], doubtful), []);
@@ -311,7 +311,7 @@ fn card() -> PassSeen {
 fn with_card(degrees: f32, live: Option<f32>) -> impl Fn(&Gate, &Probe) -> Observation {
     move |gate, probe| {
         let compared = gate.compare_with_card(probe.id, &template(degrees));
-        Observation::Face { matched: compared.map_or(Matched::Nobody, Matched::Card), live }
+        Observation::Face { matched: compared.map_or(Matched::Nobody, Matched::Card), live: cues(live) }
     }
 }
 
@@ -507,7 +507,7 @@ proptest! {
                     named.push((ms, who, live));
                     for probe in seen.probes {
                         let matched = gallery.identify(&template(degrees), now);
-                        outcomes.extend(gate.judge(probe.id, Observation::Face { matched, live: Some(live) }, &times(ms)));
+                        outcomes.extend(gate.judge(probe.id, Observation::Face { matched, live: cues(Some(live)) }, &times(ms)));
                     }
                 }
             }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, StreamTime, WallTime};
 use gatehouse_gate::quality::Problem;
-use gatehouse_gate::{Gate, Matched, Observation, Outcome, PassSeen, PersonKey, Policy, ProbeId, StageTimes};
+use gatehouse_gate::{
+    Gate, LivenessCues, Matched, Observation, Outcome, PassSeen, PersonKey, Policy, ProbeId, StageTimes,
+};
 use gatehouse_models::Face;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -121,7 +123,7 @@ impl World {
             (false, false) => self.rng.random_range(0.0..0.2),
             (false, true) => self.rng.random_range(0.3..0.49),
         };
-        Observation::Face { matched, live: Some(live) }
+        Observation::Face { matched, live: LivenessCues { score: Some(live), openness: None } }
     }
 
     /// Whoever was admitted by face stood there alive at that moment, was seen alive in as many frames as must agree, and

@@ -1,26 +1,26 @@
 //! `gatehouse enrol-batch`: many people from a table and a folder of photos, each whole or not at all, and resumable.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_gate::enrol::EnrolError;
-use gatehouse_store::{Actor, PersonId};
+use gatehouse_store::{Actor, Consent, PersonId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::consent::{ConsentArgs, Given};
 use super::desk::{Desk, Enrolled};
-use super::{from_photos, input};
+use super::{from_photos, input, place, receipt};
 use crate::actor::Role;
 use crate::exit::{Exit, Failure};
-use crate::{check, print};
+use crate::{check, print, private_file};
 
 /// Enrol many people from a table and a folder of photos
 ///
@@ -40,6 +40,9 @@ pub(crate) struct BatchArgs {
     /// The report to write, or to go on with
     #[arg(long, value_name = "FILE")]
     report: PathBuf,
+    /// Write a receipt of each consent into this folder, `NUMBER.txt`, to be printed and given to the person
+    #[arg(long, value_name = "FOLDER")]
+    receipts: Option<PathBuf>,
     #[command(flatten)]
     role: Role,
 }
@@ -75,6 +78,7 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<(), Failure> {
     let table = std::fs::read(&args.table).with_context(|| args.table.display().to_string()).map_err(input)?;
     let rows = rows(&table).map_err(|e| input(e.context(args.table.display().to_string())))?;
     let mut report = Report::open(&args.report, &table).map_err(input)?;
+    let receipts = Receipts::open(args.receipts.as_deref(), place(&site)).map_err(input)?;
     let mut desk = Desk::open(&site)?;
     let clock = SystemClock::new();
     let mut enrolled = desk.enrolled(clock.wall())?;
@@ -84,9 +88,13 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<(), Failure> {
         let outcome = match (report.done.get(number), row) {
             (Some(Outcome::Begun(person)), _) if is_enrolled(&desk, person)? => Outcome::Enrolled(person.clone()),
             (Some(Outcome::Enrolled(_) | Outcome::Failed(_)), _) => continue,
-            (_, Ok(row)) => {
+            (begun, Ok(row)) => {
+                if let Some(Outcome::Begun(person)) = begun {
+                    receipts.remove(person)?;
+                }
                 let mut begin = |person: PersonId| report.write(*number, Outcome::Begun(person.to_string()));
-                one(&mut desk, &mut enrolled, row, &args.photos, &actor, &clock, &mut begin)?
+                let row = (row, args.photos.as_path());
+                one(&mut desk, &mut enrolled, row, &receipts, &actor, &clock, &mut begin)?
             }
             (_, Err(e)) => Outcome::Failed(e.clone()),
         };
@@ -115,8 +123,8 @@ fn is_enrolled(desk: &Desk<'_>, person: &str) -> Result<bool, Failure> {
 fn one(
     desk: &mut Desk<'_>,
     enrolled: &mut Enrolled,
-    row: &Row,
-    folder: &Path,
+    (row, folder): (&Row, &Path),
+    receipts: &Receipts,
     actor: &Actor,
     clock: &dyn Clock,
     begin: &mut dyn FnMut(PersonId) -> anyhow::Result<()>,
@@ -143,10 +151,51 @@ fn one(
     let now = clock.wall();
     let id = PersonId::new(now)?;
     begin(id)?;
-    match desk.enrol(id, (&row.name, &consent), &template, enrolled, actor, now) {
+    // Before, so that nobody is enrolled without one, wherever this is interrupted.
+    receipts.write(id, &row.name, &consent)?;
+    let result = desk.enrol(id, (&row.name, &consent), &template, enrolled, actor, now);
+    if result.is_err() {
+        receipts.remove(&id.to_string())?;
+    }
+    match result {
         Ok(()) => Ok(Outcome::Enrolled(id.to_string())),
         Err(Failure { exit: Exit::Input, error }) => failed(&error),
         Err(e) => Err(e),
+    }
+}
+
+/// Where receipts of consents go, if anywhere.
+struct Receipts<'a> {
+    folder: Option<&'a Path>,
+    place: String,
+}
+
+impl<'a> Receipts<'a> {
+    fn open(folder: Option<&'a Path>, place: String) -> anyhow::Result<Self> {
+        if let Some(folder) = folder {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.with_context(|| folder.display().to_string())?;
+        }
+        Ok(Self { folder, place })
+    }
+
+    fn path(&self, person: &str) -> Option<PathBuf> {
+        self.folder.map(|folder| folder.join(format!("{person}.txt")))
+    }
+
+    fn write(&self, person: PersonId, name: &str, consent: &Consent) -> anyhow::Result<()> {
+        let person = person.to_string();
+        let Some(path) = self.path(&person) else { return Ok(()) };
+        private_file::write(&path, receipt::text(&self.place, &person, Some(name), consent).as_bytes())
+    }
+
+    /// Of somebody who was not enrolled after all.
+    fn remove(&self, person: &str) -> anyhow::Result<()> {
+        let Some(path) = self.path(person) else { return Ok(()) };
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e).with_context(|| path.display().to_string()),
+            _ => Ok(()),
+        }
     }
 }
 
