@@ -24,6 +24,9 @@ const APART: Duration = Duration::from_secs(4);
 /// The first ones come sooner, so that a gate that has just been started soon knows its view.
 const FIRST: usize = 8;
 const FIRST_APART: Duration = Duration::from_millis(500);
+/// Where somebody is always in sight, what is beside them is learnt, and slowly: whoever holds a screen up until it is usual
+/// has to stand there for minutes.
+const BESIDE_APART: Duration = Duration::from_secs(20);
 /// From so many on it is known what is usual.
 const ENOUGH: usize = 5;
 /// Whoever turns round to leave has no face, and is still there.
@@ -35,7 +38,7 @@ const SHARE: f32 = 0.05;
 /// How far a camera's exposure may follow a light or dark coat.
 const EXPOSURE: (f32, f32) = (0.6, 1.6);
 
-/// One gate's view. Its pictures have 96 × 54 grey cells, are of moments when no face was in sight, and never leave it.
+/// One gate's view. Its pictures have 96 × 54 grey cells, show no face, and never leave it.
 pub struct Background {
     remembered: Vec<[u8; CELLS]>,
     next: usize,
@@ -69,21 +72,26 @@ impl fmt::Debug for Background {
 }
 
 impl Background {
-    /// Learns from the luma of the newest frame; `empty`: no face was found in it.
-    pub fn learn(&mut self, luma: &Plane<'_>, empty: bool, now: Monotonic) {
+    /// Learns from the luma of the newest frame, in which these faces were found.
+    pub fn learn(&mut self, luma: &Plane<'_>, faces: impl ExactSizeIterator<Item = Rect>, now: Monotonic) {
+        let empty = faces.len() == 0;
         if !empty {
             self.face = Some(now);
-            return;
         }
-        let due = self
-            .taken
-            .is_none_or(|taken| now.since(taken) >= if self.remembered.len() < FIRST { FIRST_APART } else { APART });
         let left = self.face.is_none_or(|face| now.since(face) >= EMPTY_AFTER);
-        if !(due && left) {
+        let apart = match (empty && left, self.remembered.len()) {
+            (true, 0..FIRST) => FIRST_APART,
+            (true, _) => APART,
+            (false, ENOUGH..) if !empty => BESIDE_APART,
+            (false, _) => return,
+        };
+        if self.taken.is_some_and(|taken| now.since(taken) < apart) {
             return;
         }
         self.taken = Some(now);
         means(luma, &mut self.now);
+        let frame = Size { width: luma.row_bytes, height: luma.rows };
+        faces.for_each(|face| self.leave_out(&face, frame));
         if self.remembered.len() < REMEMBERED {
             self.remembered.push(self.now);
         } else {
@@ -99,13 +107,29 @@ impl Background {
             let middle = values.len() / 2;
             *usual = *values.select_nth_unstable(middle).1;
         }
+        self.now.fill(0);
+    }
+
+    /// Whether it is known what is usual.
+    pub fn is_known(&self) -> bool {
+        self.remembered.len() >= ENOUGH
+    }
+
+    /// Puts what is usual in the place of a person: from above their hair down, as wide as their shoulders.
+    fn leave_out(&mut self, face: &Rect, frame: Size) {
+        let OnCells { x, y, width, height } = OnCells::new(face, frame);
+        let columns = cell(x - 1.5 * width, COLUMNS)..cell((x + 1.5 * width).ceil(), COLUMNS);
+        for row in cell(y - height, ROWS)..ROWS {
+            let cells = row * COLUMNS + columns.start..row * COLUMNS + columns.end;
+            self.now[cells.clone()].copy_from_slice(&self.usual[cells]);
+        }
     }
 
     /// How open the view beside a face is in its frame's luma, 0–1: of the lines that lead from it to the frame's edge, the
     /// share along which nothing but the usual is seen, on the best of three sides (left, right, above). So somebody who stands
     /// beside, or behind, closes one side and not all. None before it is known what is usual, and where the face leaves no room.
     pub fn openness(&mut self, luma: &Plane<'_>, face: &Rect) -> Option<f32> {
-        if self.remembered.len() < ENOUGH {
+        if !self.is_known() {
             return None;
         }
         means(luma, &mut self.now);
@@ -124,10 +148,7 @@ impl Background {
             let usual = exposure * f32::from(self.usual[cell]);
             (f32::from(self.now[cell]) - usual).abs() > LEVELS + SHARE * usual
         };
-        let (across, down) = (COLUMNS as f32 / frame.width as f32, ROWS as f32 / frame.height as f32);
-        let centre = face.centre();
-        let (x, y, width, height) = (centre.x * across, centre.y * down, face.width * across, face.height * down);
-        let cell = |at: f32, cells: usize| at.clamp(0.0, cells as f32) as usize;
+        let OnCells { x, y, width, height } = OnCells::new(face, frame);
         // Hair is wider and higher than the box around a face, and shoulders begin below it.
         let (left, right) = (cell(x - 0.85 * width, COLUMNS), cell((x + 0.85 * width).ceil(), COLUMNS));
         let beside = cell(y - 0.9 * height, ROWS)..cell((y + 0.3 * height).ceil(), ROWS);
@@ -163,6 +184,27 @@ impl Background {
         let (_, middle, _) = self.ratios.select_nth_unstable_by(CELLS / 2, f32::total_cmp);
         middle.clamp(EXPOSURE.0, EXPOSURE.1)
     }
+}
+
+/// A face in cells; `x` and `y` are its centre's.
+struct OnCells {
+    x: f32,
+    y: f32,
+    width: f32,
+    height: f32,
+}
+
+impl OnCells {
+    fn new(face: &Rect, frame: Size) -> Self {
+        let (across, down) = (COLUMNS as f32 / frame.width as f32, ROWS as f32 / frame.height as f32);
+        let centre = face.centre();
+        Self { x: centre.x * across, y: centre.y * down, width: face.width * across, height: face.height * down }
+    }
+}
+
+/// The cell of a place along one side, or one past the last.
+fn cell(at: f32, cells: usize) -> usize {
+    at.clamp(0.0, cells as f32) as usize
 }
 
 fn means(luma: &Plane<'_>, cells: &mut [u8; CELLS]) {

@@ -2,7 +2,8 @@
 //! and beside it capture → code reading ([`crate::codes`]) → decision → publisher.
 //!
 //! Locks: each gate's own state is behind its `state` mutex, taken by the detection, embedding and code workers for a few
-//! microseconds and never while a model runs; no other lock is taken under it. Its `background` is the detection worker's own.
+//! microseconds and never while a model runs; no other lock is taken under it. Its `background` is taken by the
+//! detection worker alone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -61,6 +62,7 @@ pub(crate) struct GateLine {
     stale: AtomicU64,
     stale_told: LogLimit,
     hidden_told: LogLimit,
+    unknown_told: LogLimit,
     outbound: Outbound,
 }
 
@@ -86,6 +88,7 @@ impl GateLine {
             stale: AtomicU64::new(0),
             stale_told: LogLimit::default(),
             hidden_told: LogLimit::default(),
+            unknown_told: LogLimit::default(),
             outbound: outbound.clone(),
         })
     }
@@ -106,14 +109,26 @@ impl GateLine {
         self.background.as_ref().map(|background| background.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says so when a face is taken for a picture since nothing of the gate is seen beside it.
-    fn tell_hidden(&self, openness: Option<f32>, now: Monotonic) {
-        let Some(openness) = openness.filter(|openness| *openness < OPEN) else { return };
-        if let Some(more) = self.hidden_told.count(now) {
+    /// Says so when a face is taken for a picture since nothing of the gate is seen beside it, and when that can't be told.
+    fn tell_background(&self, openness: Option<f32>, now: Monotonic) {
+        let Some(openness) = openness else {
+            if self.background().is_some_and(|view| !view.is_known())
+                && let Some(more) = self.unknown_told.count(now)
+            {
+                tracing::info!(
+                    camera = %self.camera, more,
+                    "a face is judged by the liveness model alone: the gate has not been seen without anybody for a few seconds yet"
+                );
+            }
+            return;
+        };
+        if openness < OPEN
+            && let Some(more) = self.hidden_told.count(now)
+        {
             tracing::warn!(
                 camera = %self.camera, more, openness,
                 "a face isn't taken for live: nothing of the gate's own view is seen beside it. A screen or a print is held up, the \
-                 view is crowded, or the camera was moved or its light has changed (then it learns the new view within a few minutes)"
+                 view is crowded, or the camera was moved or its light has changed (the new view is known after some minutes)"
             );
         }
     }
@@ -206,7 +221,8 @@ pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, c
             let line = Arc::clone(&job.line);
             line.analysed.fetch_add(1, Ordering::Relaxed);
             if let Some(mut background) = line.background() {
-                background.learn(&job.frame.picture().luma(), faces.is_empty(), clock.monotonic());
+                let boxes = faces.iter().map(|face| face.box_in_frame);
+                background.learn(&job.frame.picture().luma(), boxes, clock.monotonic());
             }
             let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
             let (seen, stale) = {
@@ -298,9 +314,10 @@ impl Recogniser {
                     embedded,
                     matched: self.clock.monotonic(),
                 };
-                let openness = compared.openness.filter(|_| compared.is_somebody());
-                job.line.tell_hidden(openness, times.matched);
-                let live = LivenessCues { score: live, openness };
+                if compared.is_somebody() {
+                    job.line.tell_background(compared.openness, times.matched);
+                }
+                let live = LivenessCues { score: live, openness: compared.openness };
                 let observation = Observation::Face { matched: compared.matched, live };
                 let outcome = job.line.state().judge(compared.probe.id, observation, &times);
                 outcome.into_iter().for_each(|outcome| job.line.decide(outcome));

@@ -32,7 +32,7 @@ fn luma(picture: &[u8]) -> Plane<'_> {
 }
 
 fn see(background: &mut Background, picture: &[u8], empty: bool, ms: u64) {
-    background.learn(&luma(picture), empty, at(ms));
+    background.learn(&luma(picture), std::iter::repeat_n(FACE, usize::from(!empty)), at(ms));
 }
 
 /// One that knows its gate, four seconds after it was last empty.
@@ -108,6 +108,22 @@ fn what_is_left_standing_becomes_usual_and_what_passes_does_not() {
     let short = minutes(200_000, 8, &changed);
     assert_eq!(short, Some(0.0), "half a minute is not enough");
     assert_eq!(minutes(300_000, 24, &changed), Some(1.0));
+}
+
+#[test]
+fn where_somebody_is_always_in_sight_a_new_view_is_learnt_in_minutes_and_they_are_not() {
+    let mut background = knows();
+    let mut changed = gate(1.0);
+    for (columns, rows) in [(0..640, 10..30), (20..40, 0..360), (600..620, 0..360)] {
+        block(&mut changed, columns, rows, 250);
+    }
+    let mut seconds = |to: u64| {
+        (4..=to).for_each(|second| see(&mut background, &person(changed.clone()), false, second * 1000));
+        openness(&mut background, &person(changed.clone()))
+    };
+    assert_eq!(seconds(60), Some(0.0));
+    assert_eq!(seconds(400), Some(1.0));
+    assert!(background.usual.iter().all(|usual| *usual > 60), "nothing of the person is usual");
 }
 
 #[test]
