@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-gallery bench-enrolled bench-gate bench-crowd
+.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-gate bench-crowd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,12 +28,21 @@ lint: ## formatting and clippy, warnings are errors
 docs: ## the API documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
-bench: setup ## how long a frame takes, stage by stage
+# What is compared with, in an environment of its own.
+define peers
+	@test -x target/bench-peers/bin/python || python3 -m venv target/bench-peers
+	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+endef
+
+bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: 5)
+	$(peers)
+	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench capacity
+
+bench-frame: setup ## how long a frame takes, stage by stage
 	cargo bench --locked --workspace --profile dev --bench frame_path
 
 bench-gallery: ## the search of the gallery beside faiss and usearch, in one run on one thread (about 5 minutes)
-	@test -x target/bench-peers/bin/python || python3 -m venv target/bench-peers
-	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	$(peers)
 	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench gallery
 
 bench-enrolled: setup ## what 100,000 enrolled people cost a node: memory, start, search, changes (about 2 minutes)

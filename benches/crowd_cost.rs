@@ -10,21 +10,21 @@
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+#[path = "measure/mod.rs"]
+mod measure;
+
 use std::time::{Duration, Instant};
 
-use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
-use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::picture_check::PictureVerdict;
-use gatehouse_core::time::{CaptureTime, Clock, ClockSource, Monotonic, SystemClock, WallTime};
-use gatehouse_core::{CameraId, Event, Frame, FrameSink};
+use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+use gatehouse_core::{CameraId, Event};
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{
     Assets, Catalogue, PeopleReader, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
 };
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+use measure::{decode_alone, decode_if_asked, processors, used_ms};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const SECONDS: u64 = 30;
@@ -33,19 +33,16 @@ const DETAIL_PX: usize = 768;
 /// Seconds from one key frame to the next.
 const KEY_FRAMES: [f64; 2] = [1.0, 10.0];
 const MODELS: [&str; 2] = ["nanodet", "crowd"];
-/// This program, started anew: decodes an address for so many seconds.
-const DECODE: &str = "--decode";
 
 fn main() {
-    let mut arguments = std::env::args().skip_while(|argument| argument != DECODE).skip(1);
-    if let (Some(address), Some(seconds)) = (arguments.next(), arguments.next()) {
-        return decode(&address, Duration::from_secs(seconds.parse().expect("a number")));
+    if decode_if_asked() {
+        return;
     }
     let seconds = std::env::var("GATEHOUSE_BENCH_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SECONDS);
     println!(
         "profile: {}; {} processors; {seconds} s a row; processor time in ms a second",
         if cfg!(debug_assertions) { "dev" } else { "release" },
-        std::thread::available_parallelism().map_or(0, usize::from),
+        processors(),
     );
     let inference = MODELS.map(inference_alone);
     println!(
@@ -59,9 +56,10 @@ fn main() {
             ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
         };
         let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
-        let decoding = decode_alone(&sim.url("plaza"), seconds);
+        let time = Duration::from_secs(seconds);
+        let decoding = decode_alone(&sim.url("plaza"), time, Some(Duration::from_secs(1)));
         for (model, inference) in MODELS.iter().zip(inference) {
-            let node = node(&sim.url("plaza"), model, Duration::from_secs(seconds));
+            let node = node(&sim.url("plaza"), model, time);
             let bound = decoding + inference;
             println!(
                 "{model:<10} {gop_seconds:>14} s {node:>12.1} {decoding:>14.1} {inference:>10.1} {bound:>8.1} {:>9.2}",
@@ -148,14 +146,6 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OneP
     Some(OnePicture { all_ms: each(used_ms("self") - before), counting_ms: each(counting.as_secs_f64() * 1e3), people })
 }
 
-/// Milliseconds of processor time that a process has used, all its threads together.
-fn used_ms(pid: &str) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    // Behind the name, which may hold anything: the 12th and the 13th are user and system time, in ticks of 10 ms.
-    let fields: Vec<&str> = stat.rsplit(") ").next().expect("its name").split(' ').collect();
-    fields[11..13].iter().map(|ticks| 10.0 * ticks.parse::<f64>().expect("a number")).sum()
-}
-
 fn inference_alone(model: &str) -> f64 {
     const RUNS: u32 = 20;
     let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
@@ -204,46 +194,4 @@ fn node(url: &str, model: &str, time: Duration) -> f64 {
     assert!((0.8..1.2).contains(&rate), "{rate} counts a second are not what was to be measured");
     node.stop();
     used
-}
-
-/// Drops every frame.
-struct Nothing;
-
-impl FrameSink for Nothing {
-    fn deliver(&self, _: Frame) {}
-}
-
-impl StatusSink for Nothing {
-    fn status(&self, _: &CameraId, _: StreamStatus) {}
-}
-
-fn decode_alone(url: &str, seconds: u64) -> f64 {
-    let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
-    let child = program.args([DECODE, url, &seconds.to_string()]).stdout(Stdio::piped()).spawn();
-    let output = child.and_then(std::process::Child::wait_with_output).expect("it runs");
-    assert!(output.status.success(), "decoding failed");
-    String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
-}
-
-/// Prints the milliseconds of processor time that decoding takes a second.
-fn decode(address: &str, time: Duration) {
-    gatehouse_capture::init().expect("GStreamer starts");
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let options = StreamOptions {
-        camera: CameraId::new("plaza"),
-        source: Source::Rtsp(address.to_owned()),
-        login: None,
-        transport: Transport::Tcp,
-        latency: Duration::from_millis(100),
-        enough_every: Some(Duration::from_secs(1)),
-        privacy: Vec::new(),
-    };
-    let sink = Arc::new(Nothing);
-    let mut cameras = Cameras::default();
-    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink).expect("it starts"));
-    std::thread::sleep(Duration::from_secs(6));
-    let (before, start) = (used_ms("self"), Instant::now());
-    std::thread::sleep(time);
-    println!("{:.1}", (used_ms("self") - before) / start.elapsed().as_secs_f64());
-    cameras.stop(clock.as_ref(), Duration::from_secs(5));
 }

@@ -9,6 +9,9 @@
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
+#[path = "measure/mod.rs"]
+mod measure;
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::Event;
@@ -20,6 +23,7 @@ use gatehouse_models::{
 };
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+use measure::{Stolen, processors};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const WALK_UPS: usize = 100;
@@ -44,7 +48,7 @@ fn main() {
     println!(
         "profile: {}; {} processors; {walk_ups} walk-ups a row, each {seconds_each} s and {gap_seconds} s apart",
         if cfg!(debug_assertions) { "dev" } else { "release" },
-        std::thread::available_parallelism().map_or(0, usize::from),
+        processors(),
     );
     println!("one frame's detection, alignment, embedding and liveness, alone: {inference:.1} ms (median)");
     // The resident, from another photograph than those they are enrolled by.
@@ -53,15 +57,11 @@ fn main() {
     let mount = MountConfig { max_seconds: 60, ..MountConfig::new("gate", scene) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     for rate in RATES {
-        let before = ticks();
+        let before = Stolen::since_now();
         let mut rows = time_walk_ups(&sim.url("gate"), rate, walk_ups);
         let floor = (FRAMES_TO_AGREE - 1.0) * 1e3 / CAMERA_FPS + inference;
         println!("\n{rate} frames a second analysed while nobody is near; floor {floor:.0} ms");
-        let stolen = ticks().zip(before).map(|(after, before)| {
-            let [all, stolen] = [0, 1].map(|i| (after[i] - before[i]) as f64);
-            format!("{:.1} %", 100.0 * stolen / all)
-        });
-        let stolen = stolen.unwrap_or_else(|| "an unknown share".to_owned());
+        let stolen = before.percent().map_or_else(|| "an unknown share".to_owned(), |share| format!("{share:.1} %"));
         println!("{stolen} of the processors' time was taken by other machines on this host; milliseconds:");
         println!("{:<18}  {:>7}  {:>7}  {:>7}  {:>7}", "", "p50", "p95", "p99", "worst");
         for (stage, name) in STAGES.iter().enumerate() {
@@ -136,14 +136,6 @@ fn row(entry: &EntryEvent, received: WallTime) -> Row {
     let publish = millis(received.distance(entry.capture_time.at)) - decided;
     let [acquire, capture, detect, embed, decide] = stages;
     [acquire, capture, detect, embed, decide, publish, acquire + decided + publish]
-}
-
-/// Ticks of all processors since the start, and those that the hypervisor gave to others.
-fn ticks() -> Option<[u64; 2]> {
-    let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is in user's already.
-    Some([ticks.iter().take(8).sum(), *ticks.get(7)?])
 }
 
 fn now() -> WallTime {

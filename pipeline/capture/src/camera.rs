@@ -23,7 +23,7 @@ use crate::failure::{self, Failure};
 use crate::mapped::{MapError, MappedPicture, camera_time};
 use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
-use crate::watchdog::{self, Verdict};
+use crate::watchdog::{self, Seen, Verdict};
 
 /// How often a connection is judged.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,6 +32,8 @@ const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Shared {
+    /// Frames of which some need not be decoded, where that is so.
+    arrived: Arc<AtomicU64>,
     decoded: AtomicU64,
     reconnects: AtomicU64,
 }
@@ -206,7 +208,7 @@ impl Supervisor {
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
-        let (pipeline, sink) = match source::pipeline(&self.options) {
+        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.arrived) {
             Ok(built) => built,
             Err(e) => return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected),
         };
@@ -224,8 +226,10 @@ impl Supervisor {
 
     /// Watches a connection until it fails, or the camera is stopped (`None`).
     fn watch(&self, pipeline: &gst::Pipeline, notes: &Receiver<Note>, connected: Monotonic) -> Option<Failure> {
+        let mut arrived_before = self.shared.arrived.load(Ordering::Relaxed);
         let mut decoded_before = self.shared.decoded.load(Ordering::Relaxed);
-        let mut last_frame = None;
+        let wanted = self.options.enough_every.unwrap_or_default();
+        let mut seen = Seen { connected, arrived: None, decoded: None, wanted };
         let mut facts: Option<StreamFacts> = None;
         let mut stalled = false;
         loop {
@@ -245,12 +249,16 @@ impl Supervisor {
                 default(TICK) => {}
             }
             let now = self.clock.monotonic();
-            let decoded = self.shared.decoded.load(Ordering::Relaxed);
-            if decoded != decoded_before {
-                decoded_before = decoded;
-                last_frame = Some(now);
+            for (count, before, at) in [
+                (&*self.shared.arrived, &mut arrived_before, &mut seen.arrived),
+                (&self.shared.decoded, &mut decoded_before, &mut seen.decoded),
+            ] {
+                let count = count.load(Ordering::Relaxed);
+                if std::mem::replace(before, count) != count {
+                    *at = Some(now);
+                }
             }
-            match watchdog::judge(now, connected, last_frame) {
+            match watchdog::judge(now, &seen) {
                 Verdict::Stalled(silent) if !stalled => {
                     stalled = true;
                     self.report(StreamStatus::Stalled(silent));

@@ -4,7 +4,8 @@
 //! often as a frame is wanted, and in step with that, the others need not be decoded at all. How often they come is seen, not
 //! asked: cameras say it wrongly, change it, and lose some.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -14,8 +15,7 @@ use gstreamer::prelude::*;
 const REGULAR: u32 = 3;
 /// A camera's frames come a little early or late.
 const TOLERANCE: f64 = 1.05;
-/// Fewer decoded frames would look like a stalled camera; and whoever counts people can't tell who is who in pictures farther
-/// apart.
+/// Whoever counts people can't tell who is who in pictures farther apart.
 const MOST_APART: Duration = Duration::from_millis(1500);
 /// A key frame that comes earlier than this is not the one that is wanted.
 const EARLY: f64 = 0.99;
@@ -38,12 +38,12 @@ impl KeyFrames {
 
     /// Whether key frames so far apart are enough. Between two frames that are let through by a rate of one in `wanted` lies
     /// nearly `wanted + gap` at worst, as where key frames come every 0.8 s and one a second is wanted: that must not be too much
-    /// either, unless each key frame is the one that is wanted.
+    /// either, unless each key frame is the one that is wanted. Too much is what can't be followed; where fewer are wanted than
+    /// that, and each is counted by itself, half as much again.
     fn is_often_enough(&self, gap: Duration) -> bool {
-        let follows = self.wanted <= MOST_APART;
+        let most_apart = if self.wanted <= MOST_APART { MOST_APART } else { self.wanted.mul_f64(1.5) };
         let each_is_wanted = gap >= self.wanted.mul_f64(EARLY);
-        gap <= self.wanted.mul_f64(TOLERANCE).min(MOST_APART)
-            && (!follows || each_is_wanted || self.wanted + gap <= MOST_APART)
+        gap <= self.wanted.mul_f64(TOLERANCE).min(most_apart) && (each_is_wanted || self.wanted + gap <= most_apart)
     }
 
     /// Whether a frame is needed. `at` is when it is to be shown, as far as that is known. Between a key frame that is late and the
@@ -59,8 +59,8 @@ impl KeyFrames {
     }
 }
 
-/// Keeps frames that aren't needed from leaving `parser`. Wanted is one every so long.
-pub(crate) fn thin(parser: &gst::Element, wanted: Duration) -> Result<(), String> {
+/// Keeps frames that aren't needed from leaving `parser`, and counts them all. Wanted is one every so long.
+pub(crate) fn thin(parser: &gst::Element, wanted: Duration, arrived: Arc<AtomicU64>) -> Result<(), String> {
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
     let rule = Mutex::new(KeyFrames::new(wanted));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -70,6 +70,7 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration) -> Result<(), String
         if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
             return gst::PadProbeReturn::Ok;
         }
+        arrived.fetch_add(1, Ordering::Relaxed);
         let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = rule.needs(is_key, buffer.pts().map(Duration::from));
         if needed { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn where_they_are_too_rare_everything_is_decoded() {
-        for (wanted_ms, gop) in [(1000, 50), (500, 25), (10_000, 100)] {
+        for (wanted_ms, gop) in [(1000, 50), (500, 25), (10_000, 150), (2000, 60)] {
             let mut rule = KeyFrames::new(Duration::from_millis(wanted_ms));
             assert_eq!(needed(&mut rule, gop, 0..500).len(), 500, "one in {gop} for one in {wanted_ms} ms");
         }
@@ -131,8 +132,12 @@ mod tests {
         let mut rule = KeyFrames::new(Duration::from_secs(1));
         assert!(needed(&mut rule, 12, 0..500).len() < 100, "two and more for each that is wanted");
         // Who wants fewer than can be followed counts each by itself, and may wait a little longer for one.
-        let mut rule = KeyFrames::new(Duration::from_secs(4));
-        assert!(needed(&mut rule, 30, 0..500).len() < 150);
+        for (wanted_s, gop) in [(4, 30), (2, 50), (4, 50), (10, 250)] {
+            let mut rule = KeyFrames::new(Duration::from_secs(wanted_s));
+            let kept = needed(&mut rule, gop, 0..5000).len() as u64;
+            let before = 3 * gop + 1;
+            assert!(kept <= before + 5000 / gop, "one in {gop} for one in {wanted_s} s: {kept}");
+        }
     }
 
     proptest! {

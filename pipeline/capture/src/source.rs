@@ -11,7 +11,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
@@ -83,8 +83,12 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the goodbye to a camera may take. A camera that is gone doesn't hold up its pipeline's end.
 const GOODBYE: Duration = Duration::from_millis(100);
 
-/// A pipeline that isn't started yet, and the appsink at its end.
-pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
+/// A pipeline that isn't started yet, and the appsink at its end. Frames of which some need not be decoded are counted in
+/// `arrived`.
+pub(crate) fn pipeline(
+    options: &StreamOptions,
+    arrived: &Arc<AtomicU64>,
+) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
     let formats = gst::List::new(["I420", "NV12"]);
     let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
@@ -94,7 +98,7 @@ pub(crate) fn pipeline(options: &StreamOptions) -> Result<(gst::Pipeline, gst_ap
     match &options.source {
         Source::Rtsp(address) => {
             sink.set_property("sync", false);
-            rtsp(&pipeline, &sink, address, options)?;
+            rtsp(&pipeline, &sink, address, options, arrived)?;
         }
         Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
@@ -143,6 +147,7 @@ fn rtsp(
     sink: &gst_app::AppSink,
     address: &str,
     options: &StreamOptions,
+    arrived: &Arc<AtomicU64>,
 ) -> Result<(), gst::glib::BoolError> {
     let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let mut source = gst::ElementFactory::make("rtspsrc")
@@ -167,13 +172,14 @@ fn rtsp(
         });
         Some(video.to_value())
     });
-    let (weak, sink, enough_every) = (pipeline.downgrade(), sink.clone(), options.enough_every);
+    let (weak, sink) = (pipeline.downgrade(), sink.clone());
+    let thinned = options.enough_every.map(|wanted| (wanted, Arc::clone(arrived)));
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        if let Err(problem) = link_decoder(&pipeline, pad, &sink, enough_every) {
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink, thinned.clone()) {
             gst::element_error!(source, gst::StreamError::CodecNotFound, ["{problem}"]);
         }
     });
@@ -203,7 +209,7 @@ fn link_decoder(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &gst_app::AppSink,
-    enough_every: Option<Duration>,
+    thinned: Option<(Duration, Arc<AtomicU64>)>,
 ) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
@@ -216,8 +222,8 @@ fn link_decoder(
     let [depay, parse, decoder] = [make(names[0])?, make(names[1])?, make(names[2])?];
     // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
     decoder.set_property("max-threads", 1i32);
-    if let Some(wanted) = enough_every {
-        key_frames::thin(&parse, wanted)?;
+    if let Some((wanted, arrived)) = thinned {
+        key_frames::thin(&parse, wanted, arrived)?;
     }
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;

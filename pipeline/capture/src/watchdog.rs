@@ -1,4 +1,4 @@
-//! Judges a connection by its decoded frames: a pure function of times.
+//! Judges a connection by the frames that arrive and those that are decoded: a pure function of times.
 
 use std::time::Duration;
 
@@ -24,15 +24,32 @@ pub(crate) enum Verdict {
     GiveUp(Duration),
 }
 
-/// Judges a connection made at `connected`, whose last frame was decoded at `last_frame`.
-pub(crate) fn judge(now: Monotonic, connected: Monotonic, last_frame: Option<Monotonic>) -> Verdict {
-    let silent = now.since(last_frame.unwrap_or(connected));
-    match last_frame {
-        None if silent < FIRST_FRAME_WITHIN => Verdict::Waiting,
-        None => Verdict::GiveUp(silent),
-        Some(_) if silent >= GIVEN_UP_AFTER => Verdict::GiveUp(silent),
-        Some(_) if silent >= STALLED_AFTER => Verdict::Stalled(silent),
-        Some(_) => Verdict::Live,
+/// What a connection has shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// When it was made.
+    pub(crate) connected: Monotonic,
+    /// When its last frame arrived, whether it is to be decoded or not.
+    pub(crate) arrived: Option<Monotonic>,
+    /// When its last frame was decoded.
+    pub(crate) decoded: Option<Monotonic>,
+    /// How far apart decoded frames may be, as long as others arrive.
+    pub(crate) wanted: Duration,
+}
+
+/// Judges a connection.
+pub(crate) fn judge(now: Monotonic, seen: &Seen) -> Verdict {
+    let Some(decoded) = seen.decoded else {
+        let silent = now.since(seen.connected);
+        return if silent < FIRST_FRAME_WITHIN { Verdict::Waiting } else { Verdict::GiveUp(silent) };
+    };
+    let silent = now.since(decoded);
+    let nothing_arrived = seen.arrived.map_or(silent, |arrived| now.since(arrived).min(silent));
+    let silence = if nothing_arrived >= STALLED_AFTER { nothing_arrived } else { silent };
+    match nothing_arrived.max(silent.saturating_sub(seen.wanted)) {
+        overdue if overdue >= GIVEN_UP_AFTER => Verdict::GiveUp(silence),
+        overdue if overdue >= STALLED_AFTER => Verdict::Stalled(silence),
+        _ => Verdict::Live,
     }
 }
 
@@ -42,11 +59,35 @@ mod tests {
 
     #[test]
     fn silence_is_first_a_stall_and_then_a_lost_connection() {
-        let at = |s| Monotonic::from_start(Duration::from_secs(s));
-        assert_eq!(judge(at(14), at(0), None), Verdict::Waiting);
-        assert_eq!(judge(at(15), at(0), None), Verdict::GiveUp(Duration::from_secs(15)));
-        assert_eq!(judge(at(21), at(0), Some(at(20))), Verdict::Live);
-        assert_eq!(judge(at(22), at(0), Some(at(20))), Verdict::Stalled(Duration::from_secs(2)));
-        assert_eq!(judge(at(28), at(0), Some(at(20))), Verdict::GiveUp(Duration::from_secs(8)));
+        let judged = |now, decoded: Option<u64>| {
+            judge(at(now), &Seen { connected: at(0), arrived: None, decoded: decoded.map(at), wanted: Duration::ZERO })
+        };
+        assert_eq!(judged(14, None), Verdict::Waiting);
+        assert_eq!(judged(15, None), Verdict::GiveUp(Duration::from_secs(15)));
+        assert_eq!(judged(21, Some(20)), Verdict::Live);
+        assert_eq!(judged(22, Some(20)), Verdict::Stalled(Duration::from_secs(2)));
+        assert_eq!(judged(28, Some(20)), Verdict::GiveUp(Duration::from_secs(8)));
+    }
+
+    #[test]
+    fn frames_that_arrive_and_need_not_be_decoded_are_no_silence() {
+        let judged = |now, arrived, decoded| {
+            let (arrived, decoded) = (Some(at(arrived)), Some(at(decoded)));
+            judge(at(now), &Seen { connected: at(0), arrived, decoded, wanted: Duration::from_secs(4) })
+        };
+        assert_eq!(judged(25, 25, 20), Verdict::Live);
+        assert_eq!(judged(26, 26, 20), Verdict::Stalled(Duration::from_secs(6)), "the wanted one is overdue");
+        assert_eq!(
+            judged(32, 32, 20),
+            Verdict::GiveUp(Duration::from_secs(12)),
+            "frames come, and none can be decoded"
+        );
+        assert_eq!(judged(23, 21, 20), Verdict::Stalled(Duration::from_secs(2)), "nothing comes");
+        assert_eq!(judged(29, 21, 20), Verdict::GiveUp(Duration::from_secs(8)));
+        assert_eq!(judged(21, 10, 20), Verdict::Live, "what was decoded has arrived");
+    }
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_secs(seconds))
     }
 }

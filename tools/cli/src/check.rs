@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gatehouse_config::Site;
 use gatehouse_core::CameraId;
+use gatehouse_models::Catalogue;
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -12,7 +13,7 @@ use crate::print;
 /// Check a site file without starting anything
 ///
 /// Lists every mistake with file, line and column, and exits with 3 if there is one. Secrets are looked up, so that a
-/// missing one shows now and not when the node starts; they are never printed.
+/// missing one shows now and not when the node starts; they are never printed. So are models, and what a gate's target needs.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The site file
@@ -41,6 +42,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
             missing.push(e.to_string());
         }
     }
+    match catalogue(&site) {
+        Ok(catalogue) => missing.extend(problems_with_models(&site, &catalogue)),
+        Err(e) => missing.push(e.error.to_string()),
+    }
     if !missing.is_empty() {
         return Err(Failure::say(Exit::Input, format!("{}:\n  {}", args.site.display(), missing.join("\n  "))));
     }
@@ -56,4 +61,47 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         print::line(&format!("  {id:<16} {}", stream.source))?;
     }
     Ok(())
+}
+
+/// The manifests that ship, and those of the site's own folders.
+pub(crate) fn catalogue(site: &Site) -> Result<Catalogue, Failure> {
+    let input = |e| Failure::new(Exit::Input, e);
+    let mut catalogue = Catalogue::builtin().map_err(input)?;
+    for folder in &site.models.manifests {
+        catalogue.add_folder(folder).map_err(input)?;
+    }
+    Ok(catalogue)
+}
+
+/// Models that nobody knows, and targets that the calibration can't support: either keeps a node from starting.
+fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
+    let models = &site.models;
+    let at_gates = [
+        ("models.face_detector", Some(&models.face_detector)),
+        ("models.face_embedder", Some(&models.face_embedder)),
+        ("models.liveness", Some(&models.liveness)),
+    ];
+    let of_crowds = [
+        ("models.person_detector", Some(&models.person_detector)),
+        ("models.crowd_density", models.crowd_density.as_ref()),
+    ];
+    let asked = at_gates.iter().filter(|_| !site.gates.is_empty());
+    let asked = asked.chain(of_crowds.iter().filter(|_| !site.crowds.is_empty()));
+    let mut problems: Vec<String> = asked
+        .filter_map(|(key, name)| name.map(|name| (key, name)))
+        .filter(|(_, name)| catalogue.get(name).is_none())
+        .map(|(key, name)| {
+            let known = catalogue.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+            site.error_at(key, format!("there is no model `{name}` (there are {known})"), None).to_string()
+        })
+        .collect();
+    let Some(embedder) = catalogue.get(&models.face_embedder) else { return problems };
+    for (i, gate) in site.gates.iter().enumerate() {
+        if let Some(target) = &gate.match_target
+            && let Err(e) = gatehouse_service::threshold_for_target(site, gate, target, embedder)
+        {
+            problems.push(site.error_at(&format!("gate[{i}].match_target"), e.to_string(), None).to_string());
+        }
+    }
+    problems
 }

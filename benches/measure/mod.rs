@@ -1,0 +1,108 @@
+//! What several benches measure with: the kernel's account of processor time, and what decoding costs by itself.
+
+#![allow(dead_code, reason = "no bench uses all of it")]
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
+use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::time::{Clock, SystemClock};
+use gatehouse_core::{CameraId, Frame, FrameSink};
+
+/// This program, started anew: decodes an address for so many seconds, of which a frame is wanted every so many milliseconds
+/// (0: each).
+const DECODE: &str = "--decode";
+/// By then a camera that sends enough key frames is decoded by these alone.
+pub(crate) const SETTLED: Duration = Duration::from_secs(8);
+
+/// Milliseconds of processor time that a process has used, all its threads together.
+pub(crate) fn used_ms(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // Behind the name, which may hold anything: the 12th and the 13th are user and system time, in ticks of 10 ms.
+    let fields: Vec<&str> = stat.rsplit(") ").next().expect("its name").split(' ').collect();
+    fields[11..13].iter().map(|ticks| 10.0 * ticks.parse::<f64>().expect("a number")).sum()
+}
+
+/// The share of all processors' time that the hypervisor gave to others while something ran.
+pub(crate) struct Stolen(Option<[u64; 2]>);
+
+impl Stolen {
+    pub(crate) fn since_now() -> Self {
+        Self(ticks())
+    }
+
+    /// In per cent.
+    pub(crate) fn percent(&self) -> Option<f64> {
+        let (after, before) = (ticks()?, self.0?);
+        let [all, stolen] = [0, 1].map(|i| (after[i] - before[i]) as f64);
+        (all > 0.0).then(|| 100.0 * stolen / all)
+    }
+}
+
+/// Ticks of all processors since the start, and those that went to other machines.
+fn ticks() -> Option<[u64; 2]> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is in user's already.
+    Some([ticks.iter().take(8).sum(), *ticks.get(7)?])
+}
+
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Drops every frame.
+struct Nothing;
+
+impl FrameSink for Nothing {
+    fn deliver(&self, _: Frame) {}
+}
+
+impl StatusSink for Nothing {
+    fn status(&self, _: &CameraId, _: StreamStatus) {}
+}
+
+/// Milliseconds of processor time that decoding a camera takes a second, in a process of its own, where a frame is wanted every
+/// so often (nothing: each).
+pub(crate) fn decode_alone(url: &str, time: Duration, wanted: Option<Duration>) -> f64 {
+    let [time, wanted] = [time, wanted.unwrap_or_default()].map(|time| time.as_millis().to_string());
+    let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
+    let child = program.args([DECODE, url, &time, &wanted]).stdout(Stdio::piped()).spawn();
+    let output = child.and_then(std::process::Child::wait_with_output).expect("it runs");
+    assert!(output.status.success(), "decoding failed");
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
+}
+
+/// To be called first: does [`decode_alone`]'s work, if this is the process that was started for it.
+pub(crate) fn decode_if_asked() -> bool {
+    let arguments: Vec<String> = std::env::args().skip_while(|argument| argument != DECODE).skip(1).collect();
+    let [address, time, wanted] = arguments.as_slice() else { return false };
+    let millis = |text: &str| Duration::from_millis(text.parse().expect("a number"));
+    decode(address, millis(time), Some(millis(wanted)).filter(|wanted| !wanted.is_zero()));
+    true
+}
+
+fn decode(address: &str, time: Duration, enough_every: Option<Duration>) {
+    gatehouse_capture::init().expect("GStreamer starts");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let options = StreamOptions {
+        camera: CameraId::new("camera"),
+        source: Source::Rtsp(address.to_owned()),
+        login: None,
+        transport: Transport::Tcp,
+        latency: Duration::from_millis(100),
+        enough_every,
+        privacy: Vec::new(),
+    };
+    let sink = Arc::new(Nothing);
+    let mut cameras = Cameras::default();
+    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink).expect("it starts"));
+    std::thread::sleep(SETTLED);
+    let (before, start) = (used_ms("self"), Instant::now());
+    std::thread::sleep(time);
+    println!("{:.2}", (used_ms("self") - before) / start.elapsed().as_secs_f64());
+    cameras.stop(clock.as_ref(), Duration::from_secs(5));
+}
