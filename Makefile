@@ -34,7 +34,7 @@ define peers
 	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 endef
 
-bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: 5)
+bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: half)
 	$(peers)
 	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench capacity
 

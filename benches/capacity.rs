@@ -4,7 +4,7 @@
 //! node, over real RTSP, with as many cameras as it keeps the rate of; and a Python service with the same models on the same
 //! streams. The simulator sends on the same processors, which is told and not taken off.
 //!
-//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps. `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages
+//! `GATEHOUSE_BENCH_QUICK=1` takes half the time, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load. `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages
 //! of `benches/peers/requirements.txt`; without one there are no peers. The figures are also in `target/bench/report.json`.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
@@ -73,7 +73,7 @@ fn main() {
     let effort = if quick {
         Effort { alone: Duration::from_secs(5), reports: 1, steps: 2 }
     } else {
-        Effort { alone: Duration::from_secs(15), reports: 2, steps: 5 }
+        Effort { alone: Duration::from_secs(10), reports: 1, steps: 4 }
     };
     let only = std::env::var("GATEHOUSE_BENCH_LOAD").ok();
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);

@@ -194,7 +194,10 @@ fn a_threshold_follows_from_a_target_and_one_that_the_data_can_not_show_is_refus
     assert!(code != 0 && complained.contains("later"), "{complained}");
     // So the site file isn't right: a node would not start with it.
     let (code, _, checked) = site.try_to("check", &[]);
-    assert!(code == INPUT && checked.contains("site.toml:") && checked.contains("gate later: match_target"), "{checked}");
+    assert!(
+        code == INPUT && checked.contains("site.toml:") && checked.contains("gate later: match_target"),
+        "{checked}"
+    );
     site.set_cameras(&format!("[models]\nface_embedder = \"sfax\"\n{CAMERA}"));
     let (code, _, checked) = site.try_to("check", &[]);
     assert!(code == INPUT && checked.contains("there is no model `sfax` (there are "), "{checked}");
