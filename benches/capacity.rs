@@ -4,8 +4,9 @@
 //! node, over real RTSP, with as many cameras as it keeps the rate of; and a Python service with the same models on the same
 //! streams. The simulator sends on the same processors, which is told and not taken off.
 //!
-//! `GATEHOUSE_BENCH_QUICK=1` takes half the time, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load. `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages
-//! of `benches/peers/requirements.txt`; without one there are no peers. The figures are also in `target/bench/report.json`.
+//! `GATEHOUSE_BENCH_QUICK=1` takes half the time, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load.
+//! `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages of `benches/peers/requirements.txt`; without one there are no
+//! peers. The figures are also in `target/bench/report.json`.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]

@@ -2,8 +2,8 @@
 //! and beside it capture → code reading ([`crate::codes`]) → decision → publisher.
 //!
 //! Locks: each gate's own state is behind its `state` mutex, taken by the detection, embedding and code workers for a few
-//! microseconds and never while a model runs; no other lock is taken under it. Its `background` is taken by the
-//! detection worker alone.
+//! microseconds and never while a model runs; no other lock is taken under it. Its `background` is behind a
+//! mutex of its own, taken by the first two for less than a millisecond, or two when it learns.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

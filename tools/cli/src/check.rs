@@ -12,8 +12,8 @@ use crate::print;
 
 /// Check a site file without starting anything
 ///
-/// Lists every mistake with file, line and column, and exits with 3 if there is one. Secrets are looked up, so that a
-/// missing one shows now and not when the node starts; they are never printed. So are models, and what a gate's target needs.
+/// Lists every mistake with file, line and column, and exits with 3 if there is one. Secrets and models are looked up and
+/// gates' targets computed, so that what would keep a node from starting shows now. Secrets are never printed.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The site file
