@@ -148,7 +148,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Value {
         println!("  each camera more: {memory:.1} MiB, {threads:.1} threads");
     }
     let peer = python.map(|python| {
-        let (cameras, _) = search(ours.0 as f64 / 3.0, effort.steps, |cameras| {
+        let (cameras, _) = search(ours.0 as f64, effort.steps, |cameras| {
             let worst = run_peer(python, load, &sim, cameras, effort.reports);
             println!("  {cameras:>8} {:>11.0} %  OpenCV and ONNX Runtime in Python, a thread a camera", 100.0 * worst);
             (worst >= KEPT, ())
