@@ -19,18 +19,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gatehouse_core::Event;
-use gatehouse_models::{
-    Assets, Catalogue, FaceDetector, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
-};
-use gatehouse_picture::{Size, YuvPicture};
+use gatehouse_models::{Assets, FaceDetector, SessionOptions};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
-use measure::{SETTLED, Stolen, decode_alone, decode_if_asked, processors, used_ms};
+use measure::{SETTLED, Stolen, decode_alone, decode_if_asked, each_ms, people_alone, processors, registry, used_ms};
 use serde_json::{Value, json};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
-/// A crowd camera's default.
-const DETAIL_PX: usize = 768;
 /// A camera keeps its rate if so much of it is analysed.
 const KEPT: f64 = 0.95;
 /// Cameras that the simulator offers at most.
@@ -265,43 +260,17 @@ fn run_peer(python: &Path, load: &Load, sim: &Sim, cameras: usize, reports: usiz
     rates.iter().filter_map(Value::as_f64).fold(f64::INFINITY, f64::min) / load.rate
 }
 
-fn registry() -> Registry {
-    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
-    Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
-}
-
 /// Milliseconds of processor time that one frame's inference takes, with what prepares it.
 fn inference_alone(model: Model) -> f64 {
-    let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
-    // The frame's aspect decides how large the tensor is.
-    let (picture, size) = (photo.as_video(), photo.as_video().size());
-    let height = (size.width * 9 / 16).min(size.height) & !1;
-    let wide = picture.part(0, 0, Size { height, ..size }).expect("a part of it");
     match model {
         Model::Faces => {
             let mut detector =
                 FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
             let mut found = Vec::new();
-            each_ms(wide, |picture| detector.detect(&[picture], 0.7, &mut found).expect("it detects"))
+            each_ms(|picture| detector.detect(&[picture], 0.7, &mut found).expect("it detects"))
         }
-        Model::People(name) => {
-            let mut detector =
-                PersonDetector::load(&registry(), name, &SessionOptions::default()).expect("run `make setup`");
-            let mut found = Vec::new();
-            each_ms(wide, |picture| {
-                let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
-                detector.detect(&[scene], 0.15, &mut found).expect("it detects");
-            })
-        }
+        Model::People(name) => people_alone(name),
     }
-}
-
-fn each_ms(picture: YuvPicture<'_>, mut infer: impl FnMut(YuvPicture<'_>)) -> f64 {
-    const RUNS: u32 = 50;
-    infer(picture);
-    let before = used_ms("self");
-    (0..RUNS).for_each(|_| infer(picture));
-    (used_ms("self") - before) / f64::from(RUNS)
 }
 
 fn processor() -> Option<String> {

@@ -19,17 +19,13 @@ use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event};
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
-use gatehouse_models::{
-    Assets, Catalogue, PeopleReader, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
-};
+use gatehouse_models::{PeopleReader, PeopleScene, PhotoLimits, SessionOptions, read_photo};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
-use measure::{decode_alone, decode_if_asked, processors, used_ms};
+use measure::{DETAIL_PX, decode_alone, decode_if_asked, people_alone, processors, registry, used_ms};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const SECONDS: u64 = 30;
-/// A camera's default.
-const DETAIL_PX: usize = 768;
 /// Seconds from one key frame to the next.
 const KEY_FRAMES: [f64; 2] = [1.0, 10.0];
 const MODELS: [&str; 2] = ["nanodet", "crowd"];
@@ -44,7 +40,7 @@ fn main() {
         if cfg!(debug_assertions) { "dev" } else { "release" },
         processors(),
     );
-    let inference = MODELS.map(inference_alone);
+    let inference = MODELS.map(people_alone);
     println!(
         "{:<10} {:>16} {:>12} {:>14} {:>10} {:>8} {:>9}",
         "model", "key frame every", "the node", "decode alone", "inference", "bound", "× bound"
@@ -102,9 +98,7 @@ struct OnePicture {
 /// None where the model was not set up.
 fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OnePicture> {
     const RUNS: u32 = 8;
-    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
-    let registry = Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`");
-    let mut reader = PeopleReader::load(&registry, model, density, &SessionOptions::default()).ok()?;
+    let mut reader = PeopleReader::load(&registry(), model, density, &SessionOptions::default()).ok()?;
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(picture);
     let photo = read_photo(&path, &PhotoLimits::default()).expect("it is in the repository");
     let options = CrowdOptions {
@@ -144,28 +138,6 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OneP
     }
     let each = |ms: f64| ms / f64::from(RUNS);
     Some(OnePicture { all_ms: each(used_ms("self") - before), counting_ms: each(counting.as_secs_f64() * 1e3), people })
-}
-
-fn inference_alone(model: &str) -> f64 {
-    const RUNS: u32 = 20;
-    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
-    let registry = Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`");
-    let mut detector = PersonDetector::load(&registry, model, &SessionOptions::default()).expect("run `make setup`");
-    let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
-    // The frame's aspect decides how large the tensor is.
-    let picture = photo.as_video();
-    let size = picture.size();
-    let height = (size.width * 9 / 16).min(size.height) & !1;
-    let wide = picture.part(0, 0, gatehouse_picture::Size { height, ..size }).expect("a part of it");
-    let mut readings = Vec::new();
-    let mut run = || {
-        let scene = PeopleScene { picture: wide, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
-        detector.detect(&[scene], 0.15, &mut readings).expect("it detects");
-    };
-    run();
-    let before = used_ms("self");
-    (0..RUNS).for_each(|_| run());
-    (used_ms("self") - before) / f64::from(RUNS)
 }
 
 fn node(url: &str, model: &str, time: Duration) -> f64 {

@@ -1,4 +1,4 @@
-//! What several benches measure with: the kernel's account of processor time, and what decoding costs by itself.
+//! What several benches measure with: the kernel's account of processor time, and what decoding and inference cost by themselves.
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
@@ -10,10 +10,17 @@ use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_models::{
+    Assets, Catalogue, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
+};
+use gatehouse_picture::{Size, YuvPicture};
+use gatehouse_testing::node::media;
 
 /// This program, started anew: decodes an address for so many seconds, of which a frame is wanted every so many milliseconds
 /// (0: each).
 const DECODE: &str = "--decode";
+/// A crowd camera's default: the longer side of the pictures in which people are looked for.
+pub(crate) const DETAIL_PX: usize = 768;
 /// By then a camera that sends enough key frames is decoded by these alone.
 pub(crate) const SETTLED: Duration = Duration::from_secs(8);
 
@@ -52,6 +59,35 @@ fn ticks() -> Option<[u64; 2]> {
 /// Processors that this process may use.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The models that ship.
+pub(crate) fn registry() -> Registry {
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
+}
+
+/// Milliseconds of processor time that finding people in one frame takes, on one thread.
+pub(crate) fn people_alone(model: &str) -> f64 {
+    let mut detector = PersonDetector::load(&registry(), model, &SessionOptions::default()).expect("run `make setup`");
+    let mut found = Vec::new();
+    each_ms(|picture| {
+        let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
+        detector.detect(&[scene], 0.15, &mut found).expect("it detects");
+    })
+}
+
+/// Milliseconds of processor time for each of many runs on a picture in a camera's aspect, which decides how large the tensor is.
+pub(crate) fn each_ms(mut infer: impl FnMut(YuvPicture<'_>)) -> f64 {
+    const RUNS: u32 = 50;
+    let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
+    let size = photo.as_video().size();
+    let height = (size.width * 9 / 16).min(size.height) & !1;
+    let wide = photo.as_video().part(0, 0, Size { height, ..size }).expect("a part of it");
+    infer(wide);
+    let before = used_ms("self");
+    (0..RUNS).for_each(|_| infer(wide));
+    (used_ms("self") - before) / f64::from(RUNS)
 }
 
 /// Drops every frame.

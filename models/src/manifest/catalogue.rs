@@ -1,6 +1,6 @@
 //! The manifests that are known: those that ship, and those that a user puts beside or in place of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Manifest, ManifestError};
 
@@ -27,6 +27,16 @@ impl Catalogue {
         for (file, text) in BUILTIN {
             catalogue.add(Manifest::parse(text, file)?);
         }
+        Ok(catalogue)
+    }
+
+    /// The models that ship, and those of these folders, one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::add_folder`].
+    pub fn with_folders(folders: &[PathBuf]) -> Result<Self, ManifestError> {
+        let mut catalogue = Self::builtin()?;
+        folders.iter().try_for_each(|folder| catalogue.add_folder(folder))?;
         Ok(catalogue)
     }
 

@@ -107,28 +107,24 @@ fn picture(size: Size, planes: &[u8]) -> Result<YuvPicture<'_>, PictureError> {
 }
 
 /// A photo: its pixels in full colour, and the picture that a camera's video would have of them. Overwritten when dropped.
-#[derive(Debug)]
 pub struct Photo {
     video: OwnedI420,
-    bgr: Pixels,
+    /// Blue, green and red bytes, row by row without padding.
+    bgr: Zeroizing<Vec<u8>>,
 }
 
-/// Blue, green and red bytes, row by row without padding.
-struct Pixels(Zeroizing<Vec<u8>>);
-
-impl std::fmt::Debug for Pixels {
+impl std::fmt::Debug for Photo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pixels(…)")
+        write!(f, "Photo({})", self.video.size)
     }
 }
 
 impl Photo {
     /// In full colour: for a face, whose embedding is the nearer to the model's own the less was done to the picture.
     pub fn as_picture(&self) -> YuvPicture<'_> {
-        let Pixels(bgr) = &self.bgr;
         let picture = self.as_video();
         let stride = 3 * picture.size().width;
-        picture.with_bgr(bgr, stride).unwrap_or_else(|_| unreachable!("as many as the planes' size says"))
+        picture.with_bgr(&self.bgr, stride).unwrap_or_else(|_| unreachable!("as many as the planes' size says"))
     }
 
     /// As the frame of a camera, its chroma halved (4:2:0): for what stands for a camera's picture.
@@ -182,7 +178,7 @@ fn photo(decoded: &Mat) -> opencv::Result<Photo> {
     imgproc::cvt_color(&bgr, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1)?;
     average_chroma(&bgr, size, &mut planes)?;
     let video = OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))?;
-    Ok(Photo { video, bgr: Pixels(pixels) })
+    Ok(Photo { video, bgr: pixels })
 }
 
 /// Writes the chroma of four pixels each: OpenCV takes that of the upper left one, which shifts colours against the

@@ -65,11 +65,7 @@ fn target_of(gate: &config::GateCamera) -> Option<(CameraId, u64)> {
 /// # Errors
 /// If a manifest can't be read, or ONNX Runtime can't be loaded.
 pub fn open_registry(assets: Assets, manifests: &[PathBuf]) -> Result<Registry, NodeError> {
-    let mut catalogue = Catalogue::builtin()?;
-    for folder in manifests {
-        catalogue.add_folder(folder)?;
-    }
-    Ok(Registry::open(assets, catalogue)?)
+    Ok(Registry::open(assets, Catalogue::with_folders(manifests)?)?)
 }
 
 /// A running node.

@@ -217,26 +217,21 @@ fn child() {
         _ => {}
     }
     let store = Store::open(&path, &secret).expect("opens");
-    if operation == BACKUP {
-        {
-            let Files { site, keys } = &mut *store.lock();
-            die_at(site, given(AT), Arc::clone(&steps), true);
-            die_at(keys.connection_mut(), given(AT), Arc::clone(&steps), false);
-        }
-        watch_all();
-        store.backup(&backup_of(&path), &desk(), NOW).expect("backs up");
-        return;
-    }
     {
         let Files { site, keys } = &mut *store.lock();
         die_at(site, given(AT), Arc::clone(&steps), true);
-        die_at(keys.connection_mut(), given(AT), steps, false);
+        die_at(keys.connection_mut(), given(AT), Arc::clone(&steps), false);
     }
-    if operation == CHANGE_KEY {
-        let new = SiteSecret::from_text(&given(NEW_SECRET)).expect("a secret");
-        store.change_key(&new, &mut |_| Ok(()), &desk(), NOW).expect("changes");
-    } else {
-        operate(&operation, &store);
+    match operation.as_str() {
+        CHANGE_KEY => {
+            let new = SiteSecret::from_text(&given(NEW_SECRET)).expect("a secret");
+            store.change_key(&new, &mut |_| Ok(()), &desk(), NOW).expect("changes");
+        }
+        BACKUP => {
+            watch_all();
+            store.backup(&backup_of(&path), &desk(), NOW).expect("backs up");
+        }
+        operation => operate(operation, &store),
     }
 }
 
@@ -301,6 +296,13 @@ impl Site {
     fn file(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.folder.path().join(name)).unwrap_or_default()
     }
+}
+
+/// Whether the child died where it was told to; otherwise it has come to its end.
+fn was_killed(output: &Output, what: &str) -> bool {
+    let ended = output.status.success();
+    assert!(ended || output.status.code().is_none(), "{what}: it failed instead: {output:?}");
+    !ended
 }
 
 /// What an operation may change.
@@ -383,11 +385,10 @@ fn a_process_killed_before_any_statement_leaves_a_whole_store() {
             let output = copy.run_child(operation, &at.to_string());
             let what = format!("{operation}, killed at {at}");
             let (store, state) = state_of(&copy, &what);
-            if output.status.success() {
+            if !was_killed(&output, &what) {
                 assert_eq!(state, states.1, "{operation}, not killed");
                 break;
             }
-            assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
             killed += 1;
             if is_done(&state, &states, &what) {
                 done += 1;
@@ -422,11 +423,10 @@ fn a_process_killed_while_it_changes_the_key_leaves_a_whole_store_under_one_key(
         assert_eq!(state.actions.contains(&"key-change".to_owned()), changed, "{what}");
         assert_eq!((state.entries, state.counts.people), (before.entries, before.counts.people), "{what}");
         assert_eq!(state.counts.passes, if changed { 0 } else { before.counts.passes }, "{what}");
-        if output.status.success() {
+        if !was_killed(&output, &what) {
             assert!(changed, "not killed");
             break;
         }
-        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
         if changed {
             done += 1;
         } else {
@@ -450,10 +450,9 @@ fn a_process_killed_while_it_makes_a_store_leaves_one_or_none() {
         enrol(&store, &["Zebedee Quill"]);
         drop(store);
         assert_eq!(site.open().count(NOW).expect(&what).people, 2, "{what}");
-        if output.status.success() {
+        if !was_killed(&output, &what) {
             break;
         }
-        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
         killed += 1;
     }
     assert!(killed >= 10, "{killed} kills");
@@ -478,10 +477,9 @@ fn a_process_killed_while_it_backs_up_leaves_the_store_and_a_whole_backup_or_non
         std::fs::copy(copy.folder.path().join("site.keys"), restored.folder.path().join("site.keys")).expect("copies");
         restore(&backup, &restored.path(), &copy.secret, NewerPeople::Refuse, &desk(), NOW).expect(&what);
         assert_eq!(state_of(&restored, &what).1.counts, before.counts, "{what}");
-        if output.status.success() {
+        if !was_killed(&output, &what) {
             break;
         }
-        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
         killed += 1;
     }
     assert!(killed >= 5 && none >= 3, "{killed} kills, {none} of them without a backup");
@@ -509,10 +507,9 @@ fn a_process_killed_while_it_restores_leaves_a_whole_store_or_none() {
         let (_, state) = state_of(&copy, &what);
         assert_eq!(state.counts, before.counts, "{what}");
         assert_eq!(state.actions.last().map(String::as_str), Some("restore"), "{what}");
-        if output.status.success() {
+        if !was_killed(&output, &what) {
             break;
         }
-        assert!(output.status.code().is_none(), "{what}: it failed instead: {output:?}");
         killed += 1;
     }
     assert!(killed >= 10 && none >= 10, "{killed} kills, {none} of them without a store");

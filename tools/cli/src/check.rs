@@ -42,9 +42,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
             missing.push(e.to_string());
         }
     }
-    match catalogue(&site) {
+    match Catalogue::with_folders(&site.models.manifests) {
         Ok(catalogue) => missing.extend(problems_with_models(&site, &catalogue)),
-        Err(e) => missing.push(e.error.to_string()),
+        Err(e) => missing.push(e.to_string()),
     }
     if !missing.is_empty() {
         return Err(Failure::say(Exit::Input, format!("{}:\n  {}", args.site.display(), missing.join("\n  "))));
@@ -61,16 +61,6 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         print::line(&format!("  {id:<16} {}", stream.source))?;
     }
     Ok(())
-}
-
-/// The manifests that ship, and those of the site's own folders.
-pub(crate) fn catalogue(site: &Site) -> Result<Catalogue, Failure> {
-    let input = |e| Failure::new(Exit::Input, e);
-    let mut catalogue = Catalogue::builtin().map_err(input)?;
-    for folder in &site.models.manifests {
-        catalogue.add_folder(folder).map_err(input)?;
-    }
-    Ok(catalogue)
 }
 
 /// Models that nobody knows, and targets that the calibration can't support: either keeps a node from starting.

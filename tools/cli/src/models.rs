@@ -21,10 +21,7 @@ pub(crate) struct ModelsArgs {
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
     let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
-    let mut catalogue = Catalogue::builtin().map_err(|e| Failure::new(Exit::Input, e))?;
-    for folder in &args.manifests {
-        catalogue.add_folder(folder).map_err(|e| Failure::new(Exit::Input, e))?;
-    }
+    let catalogue = Catalogue::with_folders(&args.manifests).map_err(|e| Failure::new(Exit::Input, e))?;
     let mut wrong = 0;
     for manifest in catalogue.iter() {
         let state = match verify(&catalogue, &assets, &manifest.name) {
