@@ -241,6 +241,7 @@ static MODELS: Table = Table {
         &MODELS_MANIFESTS,
         &MODELS_CALIBRATION,
         &MODELS_THREADS,
+        &MODELS_WORKERS,
         &MODELS_MAX_BATCH,
         &MODELS_MAX_WAIT_MS,
     ],
@@ -303,19 +304,28 @@ pub(crate) static MODELS_THREADS: Key = Key {
     kind: Kind::Integer { min: 1, max: 64 },
     presence: Presence::Default("1"),
     example: "2",
-    meaning: "ONNX Runtime threads for each session.",
+    meaning: "ONNX Runtime threads for each session. More of them answer one frame sooner on an idle machine; fewer, with more \
+              workers, serve more cameras.",
+};
+pub(crate) static MODELS_WORKERS: Key = Key {
+    name: "workers",
+    kind: Kind::Integer { min: 1, max: 64 },
+    presence: Presence::Optional("as many as there are processors for, each with its `threads`"),
+    example: "4",
+    meaning: "How many frames a model works on at a time, each with a copy of the model in memory. Never more than it has \
+              cameras.",
 };
 pub(crate) static MODELS_MAX_BATCH: Key = Key {
     name: "max_batch",
     kind: Kind::Integer { min: 1, max: 64 },
-    presence: Presence::Default("4"),
+    presence: Presence::Default("1"),
     example: "8",
-    meaning: "The most frames, over all cameras, that go through a model at once.",
+    meaning: "The most frames, over all cameras, that go through a model at once. On a CPU 8 take 8 times as long as one.",
 };
 pub(crate) static MODELS_MAX_WAIT_MS: Key = Key {
     name: "max_wait_ms",
     kind: Kind::Integer { min: 0, max: 1000 },
     presence: Presence::Default("20"),
     example: "10",
-    meaning: "How long a batch waits to fill before it goes as it is, in milliseconds.",
+    meaning: "How long a batch waits to fill before it goes as it is, in milliseconds. Means nothing for batches of one.",
 };

@@ -122,6 +122,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     let manifests = t.texts(&keys::MODELS_MANIFESTS, |text| path_in(folder, text));
     let calibration = t.text(&keys::MODELS_CALIBRATION, |text| path_in(folder, text));
     let threads = t.integer(&keys::MODELS_THREADS);
+    let workers = t.integer(&keys::MODELS_WORKERS);
     let max_batch = t.integer(&keys::MODELS_MAX_BATCH);
     let max_wait = t.integer(&keys::MODELS_MAX_WAIT_MS).map(Duration::from_millis);
     Some(Models {
@@ -133,6 +134,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
         manifests: manifests?,
         calibration,
         threads: threads?,
+        workers,
         max_batch: max_batch?,
         max_wait: max_wait?,
     })

@@ -135,6 +135,8 @@ pub struct Models {
     pub calibration: Option<PathBuf>,
     /// ONNX Runtime threads per session, 1 to 64.
     pub threads: usize,
+    /// Workers per model, 1 to 64. `None`: as many as there are processors for.
+    pub workers: Option<usize>,
     /// Most frames in a batch, 1 to 64.
     pub max_batch: usize,
     /// How long a batch waits to fill, 0 to 1 s.

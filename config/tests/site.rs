@@ -71,7 +71,8 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         manifests: vec![],
         calibration: None,
         threads: 1,
-        max_batch: 4,
+        workers: None,
+        max_batch: 1,
         max_wait: Duration::from_millis(20),
     };
     assert_eq!(models, expected);

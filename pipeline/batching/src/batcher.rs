@@ -2,6 +2,9 @@
 //!
 //! Lock order: there is one lock, held for a slot's exchange or a plan, never during an inference or while an item is
 //! dropped (an item may hold a decoder's buffer, and giving that back can take time).
+//!
+//! A lane whose item a worker has is busy until that worker asks for more: the items of one camera are worked on one after
+//! the other, in their order, however many workers there are.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +18,8 @@ struct Slot<T> {
     last_served: u64,
     counts: LaneCounts,
     open: bool,
+    /// A worker has an item of it.
+    busy: bool,
 }
 
 /// What became of the items of one lane.
@@ -35,6 +40,12 @@ struct State<T> {
     closed: bool,
     /// Reused by every plan.
     waiting: Vec<Waiting>,
+}
+
+impl<T> State<T> {
+    fn release(&mut self, lanes: &mut Vec<usize>) {
+        lanes.drain(..).for_each(|lane| self.lanes[lane].busy = false);
+    }
 }
 
 struct Shared<T> {
@@ -71,48 +82,21 @@ impl<T> Batcher<T> {
     pub fn lane(&self) -> Lane<T> {
         let mut state = self.0.state();
         let since = self.0.clock.monotonic();
-        state.lanes.push(Slot { item: None, since, last_served: 0, counts: LaneCounts::default(), open: true });
+        state.lanes.push(Slot {
+            item: None,
+            since,
+            last_served: 0,
+            counts: LaneCounts::default(),
+            open: true,
+            busy: false,
+        });
         state.waiting.reserve(1);
         Lane { shared: Arc::clone(&self.0), index: state.lanes.len() - 1 }
     }
 
-    /// Waits for the next batch and moves it into `batch`, which is emptied first. `false` once the batcher is closed.
-    pub fn collect(&self, batch: &mut Vec<T>) -> bool {
-        batch.clear();
-        let mut guard = self.0.state();
-        loop {
-            if guard.closed {
-                return false;
-            }
-            let state = &mut *guard;
-            state.waiting.clear();
-            state.waiting.extend(
-                state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some()).map(|(lane, s)| Waiting {
-                    lane,
-                    since: s.since,
-                    last_served: s.last_served,
-                }),
-            );
-            let open = state.lanes.iter().filter(|s| s.open).count();
-            let now = self.0.clock.monotonic();
-            guard = match plan(&mut state.waiting, open, now, self.0.policy) {
-                Plan::Ship(count) => {
-                    for waiting in &state.waiting[..count] {
-                        let slot = &mut state.lanes[waiting.lane];
-                        state.served += 1;
-                        slot.last_served = state.served;
-                        slot.counts.shipped += 1;
-                        batch.extend(slot.item.take());
-                    }
-                    return true;
-                }
-                Plan::Idle => self.0.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Plan::WaitUntil(deadline) => {
-                    let woken = self.0.changed.wait_timeout(guard, deadline.since(now));
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
+    /// A worker that has no batch yet.
+    pub fn worker(&self) -> Worker<T> {
+        Worker { shared: Arc::clone(&self.0), batch: Vec::new(), lanes: Vec::new() }
     }
 
     /// Drops what waits and lets every worker return. Offers made later are dropped as well.
@@ -124,6 +108,71 @@ impl<T> Batcher<T> {
         };
         self.0.changed.notify_all();
         drop(dropped);
+    }
+}
+
+/// One of those who take batches from a [`Batcher`], each on a thread of its own.
+pub struct Worker<T> {
+    shared: Arc<Shared<T>>,
+    batch: Vec<T>,
+    /// Where the batch came from.
+    lanes: Vec<usize>,
+}
+
+impl<T> Worker<T> {
+    /// Drops what is left of the last batch and waits for the next one. `None` once the batcher is closed.
+    pub fn collect(&mut self) -> Option<&mut Vec<T>> {
+        self.batch.clear();
+        let shared = Arc::clone(&self.shared);
+        let mut guard = shared.state();
+        guard.release(&mut self.lanes);
+        loop {
+            if guard.closed {
+                return None;
+            }
+            let state = &mut *guard;
+            state.waiting.clear();
+            state.waiting.extend(
+                state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some() && !s.busy).map(|(lane, s)| Waiting {
+                    lane,
+                    since: s.since,
+                    last_served: s.last_served,
+                }),
+            );
+            let open = state.lanes.iter().filter(|s| s.open && !s.busy).count();
+            let now = shared.clock.monotonic();
+            guard = match plan(&mut state.waiting, open, now, shared.policy) {
+                Plan::Ship(count) => {
+                    for waiting in &state.waiting[..count] {
+                        let slot = &mut state.lanes[waiting.lane];
+                        state.served += 1;
+                        slot.last_served = state.served;
+                        slot.counts.shipped += 1;
+                        slot.busy = true;
+                        self.batch.extend(slot.item.take());
+                        self.lanes.push(waiting.lane);
+                    }
+                    let more_wait = state.waiting.len() > count;
+                    drop(guard);
+                    if more_wait {
+                        shared.changed.notify_one();
+                    }
+                    return Some(&mut self.batch);
+                }
+                Plan::Idle => shared.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Plan::WaitUntil(deadline) => {
+                    let woken = shared.changed.wait_timeout(guard, deadline.since(now));
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl<T> Drop for Worker<T> {
+    fn drop(&mut self) {
+        self.shared.state().release(&mut self.lanes);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -194,9 +243,7 @@ mod tests {
         let batcher = batcher(2, 1);
         let (a, _silent) = (batcher.lane(), batcher.lane());
         (0..5).for_each(|n| a.offer((0, n)));
-        let mut batch = Vec::new();
-        assert!(batcher.collect(&mut batch));
-        assert_eq!(batch, [(0, 4)]);
+        assert_eq!(batcher.worker().collect(), Some(&mut vec![(0, 4)]));
         assert_eq!(a.counts(), LaneCounts { offered: 5, overtaken: 4, shipped: 1 });
     }
 
@@ -205,13 +252,46 @@ mod tests {
         let batcher = batcher(2, 0);
         let lanes: Vec<_> = (0..5).map(|_| batcher.lane()).collect();
         let mut served = [0; 5];
-        let mut batch = Vec::new();
+        let mut worker = batcher.worker();
         for round in 0..10 {
             lanes.iter().enumerate().for_each(|(i, lane)| lane.offer((i, round)));
-            assert!(batcher.collect(&mut batch));
-            batch.iter().for_each(|(lane, _)| served[*lane] += 1);
+            worker.collect().expect("it is open").iter().for_each(|(lane, _)| served[*lane] += 1);
         }
         assert_eq!(served, [4; 5]);
+    }
+
+    #[test]
+    fn one_camera_is_never_with_two_workers() {
+        let batcher = batcher(1, 0);
+        let (a, b) = (batcher.lane(), batcher.lane());
+        let (mut first, mut second) = (batcher.worker(), batcher.worker());
+        a.offer((0, 0));
+        assert_eq!(first.collect(), Some(&mut vec![(0, 0)]));
+        a.offer((0, 1));
+        b.offer((1, 0));
+        assert_eq!(second.collect(), Some(&mut vec![(1, 0)]), "the other camera's, though it came later");
+        assert_eq!(first.collect(), Some(&mut vec![(0, 1)]), "its turn comes when the worker is done with it");
+        a.offer((0, 2));
+        drop(first);
+        assert_eq!(second.collect(), Some(&mut vec![(0, 2)]), "or has ended");
+    }
+
+    #[test]
+    fn what_doesnt_fit_into_one_batch_wakes_the_next_worker() {
+        let batcher = batcher(2, 1_000_000);
+        let lanes: Vec<_> = (0..4).map(|_| batcher.lane()).collect();
+        let (done, results) = std::sync::mpsc::channel();
+        let workers = [(); 2].map(|()| {
+            let (mut worker, done) = (batcher.worker(), done.clone());
+            std::thread::spawn(move || {
+                // The batch is kept, so that only the other worker can take what is left.
+                done.send(worker.collect().map(|batch| batch.len())).expect("it is awaited");
+                worker
+            })
+        });
+        lanes.iter().enumerate().for_each(|(i, lane)| lane.offer((i, 0)));
+        assert_eq!([(); 2].map(|()| results.recv().expect("a worker's")), [Some(2); 2]);
+        workers.into_iter().for_each(|worker| drop(worker.join().expect("it returns")));
     }
 
     #[test]
@@ -219,12 +299,10 @@ mod tests {
         let batcher = batcher(2, 1_000_000);
         let (lane, _other) = (batcher.lane(), batcher.lane());
         lane.offer((0, 0));
-        let worker = std::thread::spawn({
-            let batcher = batcher.clone();
-            move || batcher.collect(&mut Vec::new())
-        });
+        let mut worker = batcher.worker();
+        let worker = std::thread::spawn(move || worker.collect().is_none());
         batcher.close();
-        assert!(!worker.join().expect("the worker returns"));
+        assert!(worker.join().expect("the worker returns"));
         lane.offer((0, 1));
         assert_eq!(lane.counts().offered, 1, "an offer to a closed batcher is dropped");
     }

@@ -18,6 +18,7 @@ mod qr;
 mod sheet;
 mod signing;
 mod site_secret;
+mod texture;
 mod time;
 
 pub use card::{CardContents, CardKey, ModelTag, NewCard, SealedCard, seal_card};
@@ -29,4 +30,5 @@ pub use qr::QrReader;
 pub use sheet::{Paper, Sheet, SheetError};
 pub use signing::{SiteSigner, SiteVerifier, VerifierTextError};
 pub use site_secret::{Purpose, SecretTextError, SiteSecret};
+pub use texture::SearchedInVain;
 pub use time::{OutOfTime, UnixSeconds};

@@ -31,6 +31,7 @@ use rxing::qrcode::cpp_port::detector::{FindFinderPatterns, GenerateFinderPatter
 use rxing::{Binarizer, Luma8Source};
 
 use crate::envelope::PREFIX;
+use crate::texture::{Part, SearchedInVain, Texture};
 
 /// Larger frames are first made smaller by a whole factor: a code that fills enough of a frame to be held up at a gate is
 /// readable at this size, and time grows with the pixels.
@@ -42,9 +43,13 @@ const MOST_TRIES: usize = 100;
 /// Codes read in one frame.
 const MOST_CODES: usize = 8;
 
-/// Reads QR codes. Keeps its buffers from frame to frame: one for each camera.
+/// Reads QR codes. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
 pub struct QrReader {
+    picture: Vec<u8>,
+    texture: Texture,
+    parts: Vec<Part>,
+    /// A part of the picture, as it is and with its edges sharpened.
     plain: Vec<u8>,
     sharp: Vec<u8>,
     column_sums: Vec<u16>,
@@ -59,14 +64,34 @@ impl QrReader {
     /// The texts of the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every `stride` bytes. Nothing
     /// for a plane that is too short for its size.
     pub fn read(&mut self, luma: &[u8], width: usize, height: usize, stride: usize) -> Vec<String> {
+        self.read_next(luma, width, height, stride, &mut SearchedInVain::default())
+    }
+
+    /// The same in the next frame of a camera: where it looks as it did in `before`, it is searched again only now and then.
+    pub fn read_next(
+        &mut self,
+        luma: &[u8],
+        width: usize,
+        height: usize,
+        stride: usize,
+        before: &mut SearchedInVain,
+    ) -> Vec<String> {
         let Some((width, height)) = self.pack(luma, width, height, stride) else { return Vec::new() };
-        let mut texts = search(&self.plain, width, height);
-        if !texts.iter().any(|text| text.starts_with(PREFIX)) {
-            self.sharpen(width, height);
-            for text in search(&self.sharp, width, height) {
-                if !texts.contains(&text) {
-                    texts.push(text);
-                }
+        let mut texts = Vec::new();
+        let Self { picture, texture, parts, plain, sharp, column_sums } = self;
+        texture.parts(picture, width, height, before, parts);
+        for part in parts.iter() {
+            let found_before = texts.len();
+            plain.clear();
+            let rows = picture[part.y * width..].chunks(width).take(part.height);
+            rows.for_each(|row| plain.extend_from_slice(&row[part.x..][..part.width]));
+            search(plain, part.width, part.height, &mut texts);
+            if !texts.iter().any(|text| text.starts_with(PREFIX)) {
+                sharpen(plain, part.width, part.height, column_sums, sharp);
+                search(sharp, part.width, part.height, &mut texts);
+            }
+            if texts.len() == found_before {
+                texture.was_in_vain(*part, before);
             }
         }
         texts
@@ -80,12 +105,12 @@ impl QrReader {
         }
         let factor = (1..).find(|n| (width / n) * (height / n) <= MOST_PIXELS)?;
         let (width, height) = (width / factor, height / factor);
-        self.plain.clear();
+        self.picture.clear();
         for y in 0..height {
             if factor == 1 {
-                self.plain.extend_from_slice(&luma[y * stride..][..width]);
+                self.picture.extend_from_slice(&luma[y * stride..][..width]);
             } else {
-                self.plain.extend((0..width).map(|x| {
+                self.picture.extend((0..width).map(|x| {
                     let rows = luma[y * factor * stride..].chunks(stride).take(factor);
                     let sum: usize =
                         rows.flat_map(|row| &row[x * factor..][..factor]).map(|luma| usize::from(*luma)).sum();
@@ -95,36 +120,46 @@ impl QrReader {
         }
         Some((width, height))
     }
+}
 
-    /// Unsharp mask: what a pixel differs from the mean of 5 × 5 around it counts three times.
-    fn sharpen(&mut self, width: usize, height: usize) {
-        self.sharp.clone_from(&self.plain);
-        if width < 5 || height < 5 {
-            return;
+/// Unsharp mask: what a pixel differs from the mean of 5 × 5 around it counts three times.
+fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>, sharp: &mut Vec<u8>) {
+    sharp.clear();
+    sharp.extend_from_slice(plain);
+    if width < 5 || height < 5 {
+        return;
+    }
+    let row = |y: usize| &plain[y * width..][..width];
+    column_sums.clear();
+    column_sums.resize(width, 0);
+    for y in 0..4 {
+        column_sums.iter_mut().zip(row(y)).for_each(|(sum, luma)| *sum += u16::from(*luma));
+    }
+    for y in 2..height - 2 {
+        column_sums.iter_mut().zip(row(y + 2)).for_each(|(sum, luma)| *sum += u16::from(*luma));
+        // Slices of one length, so that many pixels are computed at once.
+        let inner = width - 4;
+        let near: [&[u16]; 5] = std::array::from_fn(|i| &column_sums[i..][..inner]);
+        let (to, from) = (&mut sharp[y * width + 2..][..inner], &row(y)[2..][..inner]);
+        for x in 0..inner {
+            let sum = near[0][x] + near[1][x] + near[2][x] + near[3][x] + near[4][x];
+            // 2 ÷ 25 in 16 bits of fraction.
+            let twice_mean = ((u32::from(sum) * 5243) >> 16) as u16;
+            to[x] = (3 * i16::from(from[x]) - twice_mean.cast_signed()).clamp(0, 255) as u8;
         }
-        let row = |y: usize| &self.plain[y * width..][..width];
-        self.column_sums.clear();
-        self.column_sums.resize(width, 0);
-        for y in 0..4 {
-            self.column_sums.iter_mut().zip(row(y)).for_each(|(sum, luma)| *sum += u16::from(*luma));
-        }
-        for y in 2..height - 2 {
-            self.column_sums.iter_mut().zip(row(y + 2)).for_each(|(sum, luma)| *sum += u16::from(*luma));
-            let sums = self.column_sums.windows(5);
-            let sharp = &mut self.sharp[y * width..][2..width - 2];
-            for ((to, luma), near) in sharp.iter_mut().zip(&row(y)[2..]).zip(sums) {
-                // 2 ÷ 25 in 16 bits of fraction.
-                let twice_mean = (u32::from(near[0] + near[1] + near[2] + near[3] + near[4]) * 5243) >> 16;
-                *to = (3 * i32::from(*luma) - twice_mean.cast_signed()).clamp(0, 255) as u8;
-            }
-            self.column_sums.iter_mut().zip(row(y - 2)).for_each(|(sum, luma)| *sum -= u16::from(*luma));
-        }
+        column_sums.iter_mut().zip(row(y - 2)).for_each(|(sum, luma)| *sum -= u16::from(*luma));
     }
 }
 
-/// The texts in one picture. A picture that makes the library panic has none: what a stranger holds up must not stop a gate.
-fn search(luma: &[u8], width: usize, height: usize) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(|| search_unguarded(luma, width, height))).ok().flatten().unwrap_or_default()
+/// Adds the texts in one picture that aren't there yet. A picture that makes the library panic has none: what a stranger holds up
+/// must not stop a gate.
+fn search(luma: &[u8], width: usize, height: usize, texts: &mut Vec<String>) {
+    let found = catch_unwind(AssertUnwindSafe(|| search_unguarded(luma, width, height))).ok().flatten();
+    for text in found.unwrap_or_default() {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
 }
 
 fn search_unguarded(luma: &[u8], width: usize, height: usize) -> Option<Vec<String>> {

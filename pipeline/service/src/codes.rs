@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatehouse_batching::Batcher;
+use gatehouse_batching::Worker;
 use gatehouse_core::Frame;
 use gatehouse_core::event::Reason;
 use gatehouse_core::rate::RateLimit;
@@ -66,14 +66,15 @@ pub(crate) struct CodeReader {
 
 impl CodeReader {
     /// Searches frames for codes until the batcher is closed.
-    pub(crate) fn run(self, batcher: &Batcher<CodeJob>) {
+    pub(crate) fn run(self, mut worker: Worker<CodeJob>) {
         let failures = LogLimit::default();
         let mut reader = QrReader::new();
-        let mut batch: Vec<CodeJob> = Vec::new();
-        while batcher.collect(&mut batch) {
+        while let Some(batch) = worker.collect() {
             for job in batch.drain(..) {
                 let luma = job.frame.picture().luma();
-                let texts = reader.read(luma.data, luma.row_bytes, luma.rows, luma.stride);
+                let mut before = job.line.searched_in_vain();
+                let texts = reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, &mut before);
+                drop(before);
                 for text in texts {
                     let times = StageTimes::found(job.frame.times, job.arrived, self.clock.monotonic());
                     if !job.line.state().notice_code(text.as_bytes(), &times) {

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatehouse_batching::{Batcher, Lane};
+use gatehouse_batching::{Lane, Worker};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Frame, FrameSink};
@@ -195,16 +195,15 @@ impl FrameSink for CrowdSink {
 /// Runs the models until their batcher is closed, and counts.
 pub(crate) fn count(
     mut reader: PeopleReader,
-    batcher: &Batcher<CountJob>,
+    mut worker: Worker<CountJob>,
     clock: &dyn Clock,
     outbound: &Outbound,
     view: &NodeView,
     views: &Views,
 ) {
     let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
-    let mut batch = Vec::new();
     let mut readings: Vec<PeopleReading> = Vec::new();
-    while batcher.collect(&mut batch) {
+    while let Some(batch) = worker.collect() {
         for line in batch.iter().map(|job| &job.line) {
             if let Some(learnt) = line.learnt.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 views.keep(&line.camera, &learnt);

@@ -9,22 +9,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use gatehouse_batching::{Batcher, Lane};
+use gatehouse_batching::{Batcher, Lane, Worker};
 use gatehouse_core::event::Direction;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_credential::SearchedInVain;
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
     Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
 };
-use gatehouse_models::{
-    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, LivenessModel, Template, TemplateProtection, align_face,
-};
+use gatehouse_models::{AlignedFace, Embedding, Face, FaceDetector, Template, TemplateProtection, align_face};
 use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};
 use crate::intake::Intake;
 use crate::log_limit::LogLimit;
+use crate::models::FaceRecognition;
 use crate::publisher::{Decided, Outbound};
 
 /// Score from which on a detection is taken for a face. YuNet's scores are bimodal; the value is its authors' own.
@@ -54,6 +54,8 @@ pub(crate) struct GateLine {
     /// None where it isn't asked for.
     background: Option<Mutex<Background>>,
     gallery: Arc<SharedGallery>,
+    /// Where its picture was searched for codes in vain: the code reader's own.
+    searched: Mutex<SearchedInVain>,
     embed: Lane<EmbedJob>,
     analysed: AtomicU64,
     /// Somebody near is being decided about: they wait for the frames that must agree, so each is looked at.
@@ -82,6 +84,7 @@ impl GateLine {
             state: Mutex::new(Gate::new(policy)),
             background: check_background.then(Mutex::default),
             gallery,
+            searched: Mutex::default(),
             embed: embedding.lane(),
             analysed: AtomicU64::new(0),
             deciding: AtomicBool::new(false),
@@ -107,6 +110,10 @@ impl GateLine {
 
     fn background(&self) -> Option<MutexGuard<'_, Background>> {
         self.background.as_ref().map(|background| background.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn searched_in_vain(&self) -> MutexGuard<'_, SearchedInVain> {
+        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says so when a face is taken for a picture since nothing of the gate is seen beside it, and when that can't be told.
@@ -204,11 +211,10 @@ impl FrameSink for GateSink {
 }
 
 /// Runs the face detector until its batcher is closed.
-pub(crate) fn detect(mut detector: FaceDetector, batcher: &Batcher<DetectJob>, clock: &dyn Clock) {
+pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, clock: &dyn Clock) {
     let failures = LogLimit::default();
-    let mut batch: Vec<DetectJob> = Vec::new();
     let mut found: Vec<Vec<Face>> = Vec::new();
-    while batcher.collect(&mut batch) {
+    while let Some(batch) = worker.collect() {
         let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
         if let Err(e) = detector.detect(&pictures, MIN_FACE_SCORE, &mut found) {
             if let Some(times) = failures.count(clock.monotonic()) {
@@ -265,10 +271,8 @@ fn usable(job: DetectJob, wanted: Vec<Probe>, times: &StageTimes, clock: &dyn Cl
 
 /// Embeds faces, matches them, asks whether those that match are live, and decides.
 pub(crate) struct Recogniser {
-    pub(crate) embedder: FaceEmbedder,
-    /// None where no gate asks for liveness.
-    pub(crate) liveness: Option<LivenessModel>,
-    pub(crate) protection: TemplateProtection,
+    pub(crate) models: FaceRecognition,
+    pub(crate) protection: Arc<TemplateProtection>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -288,21 +292,20 @@ impl Compared<'_> {
 
 impl Recogniser {
     /// Works until the batcher is closed.
-    pub(crate) fn run(mut self, batcher: &Batcher<EmbedJob>) {
+    pub(crate) fn run(mut self, mut worker: Worker<EmbedJob>) {
         let (failures, liveness_failures) = (LogLimit::default(), LogLimit::default());
-        let mut batch: Vec<EmbedJob> = Vec::new();
         let mut faces: Vec<AlignedFace> = Vec::new();
         let mut embeddings: Vec<Embedding> = Vec::new();
-        while batcher.collect(&mut batch) {
+        while let Some(batch) = worker.collect() {
             faces.clear();
             batch.iter_mut().for_each(|job| faces.append(&mut job.faces));
-            if let Err(e) = self.embedder.embed(&faces, &mut embeddings) {
+            if let Err(e) = self.models.embedder.embed(&faces, &mut embeddings) {
                 if let Some(times) = failures.count(self.clock.monotonic()) {
                     tracing::error!(times, "faces at gates are dropped, embedding failed: {e}");
                 }
                 continue;
             }
-            let compared = self.compare(&batch, &mut embeddings);
+            let compared = self.compare(batch, &mut embeddings);
             let live = self.judge_liveness(&compared, &liveness_failures);
             let embedded = self.clock.monotonic();
             for (compared, live) in compared.iter().zip(live) {
@@ -363,7 +366,7 @@ impl Recogniser {
     /// at any further.
     fn judge_liveness(&mut self, compared: &[Compared<'_>], failures: &LogLimit) -> Vec<Option<f32>> {
         let mut live = vec![None; compared.len()];
-        let Some(model) = &mut self.liveness else { return live };
+        let Some(model) = &mut self.models.liveness else { return live };
         let asked: Vec<usize> = (0..compared.len())
             .filter(|i| compared[*i].is_somebody() && compared[*i].job.line.liveness != LivenessPolicy::Off)
             .collect();

@@ -16,6 +16,7 @@ mod health;
 mod housekeeping;
 mod intake;
 mod log_limit;
+mod models;
 mod node;
 mod publisher;
 mod tally;

@@ -20,10 +20,11 @@ use crate::NodeError;
 use crate::crowd_rules;
 use crate::health::{Analysed, Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
+use crate::models::Models;
 use crate::publisher::{self, Outbound, Publisher};
 use crate::threads::Threads;
 use crate::view::NodeView;
-use crate::wiring::{CountAnalysed, Ends, Models, Wiring, view_of};
+use crate::wiring::{CountAnalysed, Ends, Wiring, view_of};
 
 /// Between two reports of every camera's health.
 const HEALTH_EVERY: Duration = Duration::from_secs(10);

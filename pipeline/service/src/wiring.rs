@@ -13,9 +13,7 @@ use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel};
-use gatehouse_models::{
-    FaceDetector, FaceEmbedder, LivenessModel, PeopleReader, Registry, SessionOptions, TemplateProtection,
-};
+use gatehouse_models::{PeopleReader, TemplateProtection};
 use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;
@@ -27,47 +25,11 @@ use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
 use crate::health::{Analysed, HealthBoard};
 use crate::intake::Intake;
+use crate::models::{FaceModels, FaceRecognition, Models};
 use crate::publisher::Outbound;
-use crate::threads::Threads;
+use crate::threads::{Threads, stand_back};
 use crate::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use crate::views::Views;
-
-/// The models that a site's cameras need, loaded and warm.
-pub(crate) struct Models {
-    /// For gates, where there are any.
-    pub(crate) face: Option<FaceModels>,
-    /// For crowd cameras, where there are any.
-    pub(crate) people: Option<PeopleReader>,
-}
-
-/// What gates need.
-pub(crate) struct FaceModels {
-    detector: FaceDetector,
-    embedder: FaceEmbedder,
-    /// None where no gate asks for liveness.
-    liveness: Option<LivenessModel>,
-}
-
-impl Models {
-    /// Loads what the site's cameras need, and nothing else: a site of crowd cameras loads no face model.
-    pub(crate) fn load(site: &Site, registry: &Registry) -> Result<Self, NodeError> {
-        let options = SessionOptions { intra_threads: site.models.threads };
-        let mut models = Self { face: None, people: None };
-        if !site.gates.is_empty() {
-            let asks = site.gates.iter().any(|gate| gate.liveness != config::Liveness::Off);
-            models.face = Some(FaceModels {
-                detector: FaceDetector::load(registry, &site.models.face_detector, &options)?,
-                embedder: FaceEmbedder::load(registry, &site.models.face_embedder, &options)?,
-                liveness: asks.then(|| LivenessModel::load(registry, &site.models.liveness, &options)).transpose()?,
-            });
-        }
-        if !site.crowds.is_empty() {
-            let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
-            models.people = Some(PeopleReader::load(registry, detector, density, &options)?);
-        }
-        Ok(models)
-    }
-}
 
 /// What became of a camera's frames behind its decoder.
 pub(crate) type CountAnalysed = Box<dyn Fn() -> Analysed + Send>;
@@ -104,9 +66,7 @@ impl Wiring {
         if let Some(models) = models.face {
             wiring.gates(models, ends, workers)?;
         }
-        if let Some(reader) = models.people {
-            wiring.crowds(reader, ends, workers)?;
-        }
+        wiring.crowds(models.people, ends, workers)?;
         Ok(wiring)
     }
 
@@ -120,7 +80,8 @@ impl Wiring {
     }
 
     fn gates(&mut self, models: FaceModels, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
-        let FaceModels { detector, embedder, liveness } = models;
+        let FaceModels { detectors, recognisers } = models;
+        let Some(FaceRecognition { embedder, liveness }) = recognisers.first() else { return Ok(()) };
         let (detection, embedding, codes) = (self.batcher(ends), self.batcher(ends), self.batcher(ends));
         let manifest = embedder.manifest();
         let model = TemplateModel { name: manifest.name.clone(), version: manifest.version.clone() };
@@ -153,11 +114,16 @@ impl Wiring {
         }
         let loaded = galleries.load()?;
         self.galleries = Some((galleries, loaded));
-        let clock = Arc::clone(ends.clock);
-        workers.spawn("face-detect", move || gates::detect(detector, &detection, clock.as_ref()))?;
-        let protection = TemplateProtection::new(&ends.secret.derive(Purpose::TemplateProtection));
-        let recogniser = Recogniser { embedder, liveness, protection, clock: Arc::clone(ends.clock) };
-        workers.spawn("face-embed", move || recogniser.run(&embedding))?;
+        for detector in detectors {
+            let (worker, clock) = (detection.worker(), Arc::clone(ends.clock));
+            workers.spawn("face-detect", move || gates::detect(detector, worker, clock.as_ref()))?;
+        }
+        let protection = Arc::new(TemplateProtection::new(&ends.secret.derive(Purpose::TemplateProtection)));
+        for models in recognisers {
+            let (protection, clock) = (Arc::clone(&protection), Arc::clone(ends.clock));
+            let (recogniser, worker) = (Recogniser { models, protection, clock }, embedding.worker());
+            workers.spawn("face-embed", move || recogniser.run(worker))?;
+        }
         let reader = CodeReader {
             site: ends.key.to_string(),
             verifier: SiteSigner::new(ends.secret).verifier(),
@@ -166,16 +132,18 @@ impl Wiring {
             store: Arc::clone(ends.store),
             clock: Arc::clone(ends.clock),
         };
-        workers.spawn("code-read", move || reader.run(&codes))
+        let worker = codes.worker();
+        workers.spawn("code-read", move || reader.run(worker))
     }
 
-    fn crowds(&mut self, reader: PeopleReader, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+    fn crowds(&mut self, readers: Vec<PeopleReader>, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+        let Some(reader) = readers.first() else { return Ok(()) };
         let batcher = self.batcher(ends);
-        let model = CrowdModel::of(&reader);
+        let model = CrowdModel::of(reader);
         let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
-            let density_px = crowd_rules::density_px(camera, &reader);
+            let density_px = crowd_rules::density_px(camera, reader);
             let options = crowd_rules::options(&id, camera)?;
             let tiling = Tiling::new(camera.tiles, camera.detail_px, options.ground);
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
@@ -204,10 +172,16 @@ impl Wiring {
             self.cameras.push((stream, Arc::new(sink)));
             self.counters.push((id, Box::new(move || Analysed { overtaken: overtaken(&lane), ..line.analysed() })));
         }
-        let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
-        workers.spawn("people-count", move || {
-            crowds::count(reader, &batcher, clock.as_ref(), &outbound, &view, &views);
-        })
+        for reader in readers {
+            let worker = batcher.worker();
+            let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
+            let views = views.clone();
+            workers.spawn("people-count", move || {
+                stand_back();
+                crowds::count(reader, worker, clock.as_ref(), &outbound, &view, &views);
+            })?;
+        }
+        Ok(())
     }
 }
 
