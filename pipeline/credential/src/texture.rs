@@ -233,8 +233,8 @@ mod tests {
         assert_eq!(search(&shown), [608], "only what is new");
         assert_eq!(search(&shown), [0; 0]);
         assert_eq!([(); 5].map(|()| search(&shown)), [vec![], vec![], vec![32], vec![], vec![608]]);
-        let covered = picture(1280, 720, &[fence, Part { width: 96, ..code }]);
-        assert_eq!(search(&covered), [608], "a part of it is enough");
+        let more = picture(1280, 720, &[fence, Part { width: 160, ..code }]);
+        assert_eq!(search(&more), [608], "all that hangs together with what is new");
     }
 
     #[test]
