@@ -51,6 +51,7 @@ fn schema(event: &Event) -> &'static str {
         Event::Map(_) => "gatehouse/v1/map",
         Event::RollUp(_) => "gatehouse/v1/rollup",
         Event::Health(_) => "gatehouse/v1/health",
+        Event::Load(_) => "gatehouse/v1/load",
         Event::Door(_) => "gatehouse/v1/door",
     }
 }
@@ -60,7 +61,7 @@ fn priority(event: &Event) -> Priority {
     match event {
         Event::Entry(_) => Priority::InteractiveHigh,
         Event::Health(_) | Event::Door(_) | Event::Level(_) => Priority::InteractiveLow,
-        Event::Tally(_) | Event::Density(_) | Event::RollUp(_) => Priority::Data,
+        Event::Tally(_) | Event::Density(_) | Event::RollUp(_) | Event::Load(_) => Priority::Data,
         Event::Map(_) => Priority::DataLow,
     }
 }

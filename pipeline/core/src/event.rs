@@ -12,6 +12,7 @@ use ulid::Ulid;
 use crate::door::DoorEvent;
 use crate::health::HealthEvent;
 use crate::id::{CameraId, LineId, ZoneId};
+use crate::load::NodeLoad;
 use crate::rollup::RollUp;
 use crate::time::{CaptureTime, WallTime};
 
@@ -33,6 +34,8 @@ pub enum Event {
     RollUp(RollUp),
     /// The state of a camera.
     Health(HealthEvent),
+    /// How busy a node is.
+    Load(Box<NodeLoad>),
     /// The state of a door.
     Door(DoorEvent),
 }
@@ -57,6 +60,7 @@ impl Event {
             | Self::Map(_)
             | Self::RollUp(_)
             | Self::Health(_)
+            | Self::Load(_)
             | Self::Door(_) => Delivery::LastValue,
         }
     }
@@ -64,7 +68,7 @@ impl Event {
     /// The camera that it is about, if it is about one; a door's is its gate's.
     pub fn camera(&self) -> Option<&CameraId> {
         Some(match self {
-            Self::RollUp(_) => return None,
+            Self::RollUp(_) | Self::Load(_) => return None,
             Self::Entry(e) => &e.gate,
             Self::Tally(e) => &e.gate,
             Self::Density(e) => &e.camera,

@@ -36,6 +36,7 @@ impl SiteKey {
             Event::Map(map) => format!("{self}/crowd/{}/map", map.camera),
             Event::RollUp(_) => format!("{self}/crowd/rollup"),
             Event::Health(health) => format!("{self}/camera/{}/health", health.camera),
+            Event::Load(load) => format!("{self}/node/{}/load", load.node),
             Event::Door(door) => self.door(&door.door),
         }
     }
@@ -89,6 +90,8 @@ pub enum Kind {
     RollUp,
     /// `camera/<camera>/health`
     Health,
+    /// `node/<node>/load`
+    Load,
     /// `door/<door>/state`
     Door,
 }
@@ -109,6 +112,7 @@ impl Kind {
             ("crowd", "level") => Some(Self::Level),
             ("crowd", "map") => Some(Self::Map),
             ("camera", "health") => Some(Self::Health),
+            ("node", "load") => Some(Self::Load),
             ("door", "state") => Some(Self::Door),
             _ => None,
         }
@@ -144,6 +148,7 @@ pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
         Kind::Level => serde_json::from_slice(payload).map(Event::Level),
         Kind::Map => serde_json::from_slice(payload).map(Event::Map),
         Kind::RollUp => serde_json::from_slice(payload).map(Event::RollUp),
+        Kind::Load => serde_json::from_slice(payload).map(Event::Load),
         Kind::Health => serde_json::from_slice(payload).map(Event::Health),
         Kind::Door => serde_json::from_slice(payload).map(Event::Door),
     };

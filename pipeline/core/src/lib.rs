@@ -8,6 +8,7 @@ pub mod frame;
 pub mod health;
 pub mod id;
 pub mod key;
+pub mod load;
 pub mod picture_check;
 pub mod rate;
 pub mod rollup;

@@ -19,6 +19,7 @@ use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene, Tile};
 
 use crate::health::Analysed;
 use crate::intake::Intake;
+use crate::load::{FrameStages, RoleMeter};
 use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
@@ -192,61 +193,70 @@ impl FrameSink for CrowdSink {
     }
 }
 
-/// Runs the models until their batcher is closed, and counts.
-pub(crate) fn count(
-    mut reader: PeopleReader,
-    mut worker: Worker<CountJob>,
-    clock: &dyn Clock,
-    outbound: &Outbound,
-    view: &NodeView,
-    views: &Views,
-) {
-    let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
-    let mut readings: Vec<PeopleReading> = Vec::new();
-    while let Some(batch) = worker.collect() {
-        for line in batch.iter().map(|job| &job.line) {
-            if let Some(learnt) = line.learnt.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                views.keep(&line.camera, &learnt);
+/// Runs the models, and counts.
+pub(crate) struct PeopleCounter {
+    pub(crate) reader: PeopleReader,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) outbound: Outbound,
+    pub(crate) view: Arc<NodeView>,
+    pub(crate) views: Views,
+    pub(crate) meter: Arc<RoleMeter>,
+}
+
+impl PeopleCounter {
+    /// Works until the batcher is closed.
+    pub(crate) fn run(mut self, mut worker: Worker<CountJob>) {
+        let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
+        let mut readings: Vec<PeopleReading> = Vec::new();
+        while let Some(batch) = worker.collect() {
+            let taken = self.clock.monotonic();
+            for line in batch.iter().map(|job| &job.line) {
+                if let Some(learnt) = line.learnt.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    self.views.keep(&line.camera, &learnt);
+                }
             }
-        }
-        let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
-        let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
-        if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
-            if let Some(times) = failures.count(clock.monotonic()) {
-                tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
-            }
-            continue;
-        }
-        for (job, reading) in batch.iter().zip(&readings) {
-            job.line.analysed.fetch_add(1, Ordering::Relaxed);
-            let picture = job.frame.picture();
-            let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let State { crowd, preview, tiling } = &mut *state;
-            tiling.learn(&reading.people, picture.size());
-            let counted = crowd.count(&CrowdPicture {
-                reading,
-                frame: picture.size(),
-                capture_time: job.frame.times.capture,
-                arrival: job.frame.times.arrival,
-                verdict: job.verdict,
-                moved: job.moved,
-            });
-            if let Some(events) = counted {
-                outbound.crowd(events);
-            }
-            // Another may have been handed over meanwhile: that one is still to be counted.
-            job.line.counted.store(job.number, Ordering::Release);
-            let Some(preview) = preview else { continue };
-            if !view.preview_wanted(&job.line.camera) {
-                // Whoever opens the console next must not see people whom the models miss in that first frame.
-                preview.notice(picture.size(), reading, clock.monotonic());
+            let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
+            let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
+            if let Err(e) = self.reader.read(&scenes, LEAST_SCORE, &mut readings) {
+                if let Some(times) = failures.count(self.clock.monotonic()) {
+                    tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
+                }
                 continue;
             }
-            match preview.render(&picture, reading, clock.monotonic()) {
-                Ok(frame) => view.set_preview(&job.line.camera, frame),
-                Err(e) => {
-                    if let Some(times) = preview_failures.count(clock.monotonic()) {
-                        tracing::warn!(camera = %job.line.camera, times, "no preview: {e}");
+            let inferred = self.clock.monotonic();
+            for (job, reading) in batch.iter().zip(&readings) {
+                job.line.analysed.fetch_add(1, Ordering::Relaxed);
+                let picture = job.frame.picture();
+                let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let State { crowd, preview, tiling } = &mut *state;
+                tiling.learn(&reading.people, picture.size());
+                let counted = crowd.count(&CrowdPicture {
+                    reading,
+                    frame: picture.size(),
+                    capture_time: job.frame.times.capture,
+                    arrival: job.frame.times.arrival,
+                    verdict: job.verdict,
+                    moved: job.moved,
+                });
+                if let Some(events) = counted {
+                    self.outbound.crowd(events);
+                }
+                let decided = self.clock.monotonic();
+                self.meter.frame(&FrameStages { times: job.frame.times, taken, inferred, decided });
+                // Another may have been handed over meanwhile: that one is still to be counted.
+                job.line.counted.store(job.number, Ordering::Release);
+                let Some(preview) = preview else { continue };
+                if !self.view.preview_wanted(&job.line.camera) {
+                    // Whoever opens the console next must not see people whom the models miss in that first frame.
+                    preview.notice(picture.size(), reading, self.clock.monotonic());
+                    continue;
+                }
+                match preview.render(&picture, reading, self.clock.monotonic()) {
+                    Ok(frame) => self.view.set_preview(&job.line.camera, frame),
+                    Err(e) => {
+                        if let Some(times) = preview_failures.count(self.clock.monotonic()) {
+                            tracing::warn!(camera = %job.line.camera, times, "no preview: {e}");
+                        }
                     }
                 }
             }

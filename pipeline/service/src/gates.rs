@@ -23,6 +23,7 @@ use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};
 use crate::intake::Intake;
+use crate::load::{FrameStages, RoleMeter};
 use crate::log_limit::LogLimit;
 use crate::models::FaceRecognition;
 use crate::publisher::{Decided, Outbound};
@@ -211,10 +212,11 @@ impl FrameSink for GateSink {
 }
 
 /// Runs the face detector until its batcher is closed.
-pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, clock: &dyn Clock) {
+pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, clock: &dyn Clock, meter: &RoleMeter) {
     let failures = LogLimit::default();
     let mut found: Vec<Vec<Face>> = Vec::new();
     while let Some(batch) = worker.collect() {
+        let taken = clock.monotonic();
         let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
         if let Err(e) = detector.detect(&pictures, MIN_FACE_SCORE, &mut found) {
             if let Some(times) = failures.count(clock.monotonic()) {
@@ -223,6 +225,7 @@ pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, 
             continue;
         }
         drop(pictures);
+        let inferred = clock.monotonic();
         for (job, faces) in batch.drain(..).zip(&found) {
             let line = Arc::clone(&job.line);
             line.analysed.fetch_add(1, Ordering::Relaxed);
@@ -238,6 +241,7 @@ pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, 
             line.tell_stale(stale, &times, clock.monotonic());
             line.deciding.store(!seen.probes.is_empty(), Ordering::Relaxed);
             seen.outcomes.into_iter().for_each(|outcome| line.decide(outcome));
+            meter.frame(&FrameStages { times: times.frame, taken, inferred, decided: clock.monotonic() });
             if let Some(job) = usable(job, seen.probes, &times, clock) {
                 line.embed.offer(job);
             }

@@ -232,9 +232,10 @@ mod tests {
     #[test]
     fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
         let clock = Arc::new(Fixed(Mutex::new(0)));
-        let (outbound, events) = publisher::channel_for_tests();
+        let shared: Arc<dyn Clock> = clock.clone();
+        let (outbound, events) = publisher::channel_for_tests(&shared);
         let camera = CameraId::new("plaza");
-        let board = HealthBoard::new([camera.clone()].into_iter(), clock.clone(), outbound);
+        let board = HealthBoard::new([camera.clone()].into_iter(), shared, outbound);
         let lost = || StreamStatus::Lost { reason: "can't connect".into(), retry_in: Duration::from_secs(1) };
         board.status(&camera, lost());
         board.status(&camera, lost());
@@ -245,7 +246,7 @@ mod tests {
         board.picture(&camera, PictureVerdict::Dark);
         board.status(&camera, lost());
         board.status(&camera, StreamStatus::Live(facts));
-        let seen: Vec<Event> = events.try_iter().collect();
+        let seen: Vec<Event> = events.collect();
         assert_eq!(
             state(&seen),
             [
@@ -262,8 +263,9 @@ mod tests {
     #[test]
     fn rates_are_those_since_the_last_report() {
         let clock = Arc::new(Fixed(Mutex::new(0)));
-        let (outbound, _events) = publisher::channel_for_tests();
-        let board = HealthBoard::new([CameraId::new("a")].into_iter(), clock.clone(), outbound);
+        let shared: Arc<dyn Clock> = clock.clone();
+        let (outbound, _events) = publisher::channel_for_tests(&shared);
+        let board = HealthBoard::new([CameraId::new("a")].into_iter(), shared, outbound);
         for (at, decoded) in [(10, 250), (20, 500)] {
             *clock.0.lock().expect("not poisoned") = at;
             board.report_all(|_| Counters {

@@ -15,6 +15,7 @@ mod gates;
 mod health;
 mod housekeeping;
 mod intake;
+mod load;
 mod log_limit;
 mod models;
 mod node;

@@ -9,9 +9,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gatehouse_bus::{Bus, BusOptions};
 use gatehouse_capture::{Camera, Cameras};
 use gatehouse_config::{self as config, Site};
-use gatehouse_core::CameraId;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
+use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSecret, SiteSigner};
 use gatehouse_models::{Assets, Catalogue, Registry};
 use gatehouse_store::{Retention, Store};
@@ -20,14 +20,15 @@ use crate::NodeError;
 use crate::crowd_rules;
 use crate::health::{Analysed, Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
+use crate::load::LoadBoard;
 use crate::models::Models;
 use crate::publisher::{self, Outbound, Publisher};
 use crate::threads::Threads;
-use crate::view::NodeView;
-use crate::wiring::{CountAnalysed, Ends, Wiring, view_of};
+use crate::view::{CameraRole, NodeView};
+use crate::wiring::{CameraCounter, Ends, Wiring, view_of};
 
-/// Between two reports of every camera's health.
-const HEALTH_EVERY: Duration = Duration::from_secs(10);
+/// Between two reports of every camera's health and of the node's load.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// Share of a stop's deadline that the cameras may take; the rest is for draining what they left in the queues.
 const CAMERAS_SHARE: f64 = 0.5;
 
@@ -100,9 +101,10 @@ impl Node {
         let bus = Arc::new(open_bus(site, &key, &store, &view)?);
 
         let present = Arc::new(Present::default());
-        let (outbound, inbound) = publisher::channel();
+        let (outbound, inbound) = publisher::channel(&clock);
         let (abandon, abandoned) = bounded(0);
         let mut publishers = Threads::new();
+        let load = LoadBoard::new(&site.site.node, [!site.gates.is_empty(), !site.crowds.is_empty()], &clock);
         let publisher = Publisher {
             bus: Arc::clone(&bus),
             store: Arc::clone(&store),
@@ -111,6 +113,7 @@ impl Node {
             clock: Arc::clone(&clock),
             signer: SiteSigner::new(&secret),
             present: Arc::clone(&present),
+            load: Arc::clone(&load),
             abandoned,
         };
         let gates = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
@@ -124,6 +127,7 @@ impl Node {
             site,
             clock: &clock,
             health: &health,
+            load: &load,
             outbound: &outbound,
             view: &view,
             store: &store,
@@ -152,8 +156,14 @@ impl Node {
         };
         let until_stopped = stopped.clone();
         workers.spawn("housekeeping", move || housekeeping.run(&until_stopped))?;
-        let (for_reports, counters) = (Arc::clone(&cameras), wiring.counters);
-        workers.spawn("health", move || report_health(&health, &for_reports, &counters, &stopped))?;
+        let reports = Reports {
+            health,
+            load,
+            cameras: Arc::clone(&cameras),
+            counters: wiring.counters,
+            outbound: outbound.clone(),
+        };
+        workers.spawn("reports", move || reports.run(&stopped))?;
         let close_batchers = wiring.close_batchers;
         Ok(Self { view, bus, clock, cameras, outbound, close_batchers, workers, publishers, stop_tickers, abandon })
     }
@@ -218,22 +228,36 @@ fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>
     Ok(bus)
 }
 
-fn report_health(
-    health: &HealthBoard,
-    cameras: &Mutex<Cameras>,
-    counters: &[(CameraId, CountAnalysed)],
-    stopped: &Receiver<()>,
-) {
-    while stopped.recv_timeout(HEALTH_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let captured: Vec<_> = {
-            let cameras = cameras.lock().unwrap_or_else(PoisonError::into_inner);
-            cameras.iter().map(|camera| (camera.id().clone(), camera.counts())).collect()
-        };
-        health.report_all(|id| {
-            let of = captured.iter().find(|(camera, _)| camera == id).map(|(_, counts)| *counts).unwrap_or_default();
-            let lane = counters.iter().find(|(camera, _)| camera == id);
-            let Analysed { frames, unchanged, overtaken } = lane.map(|(_, count)| count()).unwrap_or_default();
-            Counters { decoded: of.decoded, analysed: frames, unchanged, overtaken, reconnects: of.reconnects }
-        });
+/// What the periodic reports are made of.
+struct Reports {
+    health: Arc<HealthBoard>,
+    load: Arc<LoadBoard>,
+    cameras: Arc<Mutex<Cameras>>,
+    counters: Vec<CameraCounter>,
+    outbound: Outbound,
+}
+
+impl Reports {
+    /// Reports every camera's health, and the node's load, until it is stopped.
+    fn run(self, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(REPORT_EVERY) == Err(RecvTimeoutError::Timeout) {
+            let captured: Vec<_> = {
+                let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
+                cameras.iter().map(|camera| (camera.id().clone(), camera.counts())).collect()
+            };
+            let analysed: Vec<_> = self.counters.iter().map(|counter| (counter, (counter.count)())).collect();
+            self.health.report_all(|id| {
+                let of = captured.iter().find(|(camera, _)| camera == id).map(|(_, counts)| *counts);
+                let lane = analysed.iter().find(|(counter, _)| counter.camera == *id).map(|(_, count)| *count);
+                let (of, lane) = (of.unwrap_or_default(), lane.unwrap_or_default());
+                let Analysed { frames, unchanged, overtaken } = lane;
+                Counters { decoded: of.decoded, analysed: frames, unchanged, overtaken, reconnects: of.reconnects }
+            });
+            let overtaken = [CameraRole::Gate, CameraRole::Crowd].map(|role| {
+                let of_role = analysed.iter().filter(|(counter, _)| counter.role == role);
+                of_role.map(|(_, count)| count.overtaken).sum()
+            });
+            self.outbound.offer(Event::Load(Box::new(self.load.report(overtaken))));
+        }
     }
 }

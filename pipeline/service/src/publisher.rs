@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use gatehouse_bus::Bus;
 use gatehouse_core::event::{Direction, EntryEvent, EventId};
 use gatehouse_core::key::SiteKey;
-use gatehouse_core::time::Clock;
+use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{PassId, SiteSigner, sign_grant};
 use gatehouse_crowd::CrowdEvents;
@@ -20,6 +20,7 @@ use ulid::Ulid;
 
 use crate::NodeError;
 use crate::housekeeping::Present;
+use crate::load::LoadBoard;
 use crate::log_limit::LogLimit;
 use crate::tally::Tally;
 use crate::threads::Threads;
@@ -45,27 +46,38 @@ pub(crate) struct Decided {
     pub(crate) outcome: Outcome,
 }
 
+/// Something on its way out, and when it was decided.
+struct Sent<T> {
+    what: T,
+    at: Monotonic,
+}
+
 /// The pipeline's end of the publisher. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    entries: Sender<Decided>,
-    events: Sender<Event>,
+    entries: Sender<Sent<Decided>>,
+    events: Sender<Sent<Event>>,
     dropped: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Outbound {
     /// Hands over an entry. Waits when the queue is full: an entry is never dropped.
     pub(crate) fn enter(&self, decided: Decided) {
-        if self.entries.send(decided).is_err() {
+        if self.entries.send(self.sent(decided)).is_err() {
             tracing::error!("an entry was decided after the publisher had ended");
         }
     }
 
     /// Hands over an event of which the last value counts. Dropped and counted when the queue is full.
     pub(crate) fn offer(&self, event: Event) {
-        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send(self.sent(event)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn sent<T>(&self, what: T) -> Sent<T> {
+        Sent { what, at: self.clock.monotonic() }
     }
 
     /// Hands over what a crowd camera has counted, in the order in which it is to be understood.
@@ -83,22 +95,23 @@ impl Outbound {
 
 /// The publisher's end.
 pub(crate) struct Inbound {
-    entries: Receiver<Decided>,
-    events: Receiver<Event>,
+    entries: Receiver<Sent<Decided>>,
+    events: Receiver<Sent<Event>>,
 }
 
 /// The two queues.
-pub(crate) fn channel() -> (Outbound, Inbound) {
+pub(crate) fn channel(clock: &Arc<dyn Clock>) -> (Outbound, Inbound) {
     let (entries_in, entries) = bounded(ENTRIES_WAITING);
     let (events_in, events) = bounded(EVENTS_WAITING);
-    let outbound = Outbound { entries: entries_in, events: events_in, dropped: Arc::new(AtomicU64::new(0)) };
+    let (dropped, clock) = (Arc::new(AtomicU64::new(0)), Arc::clone(clock));
+    let outbound = Outbound { entries: entries_in, events: events_in, dropped, clock };
     (outbound, Inbound { entries, events })
 }
 
 #[cfg(test)]
-pub(crate) fn channel_for_tests() -> (Outbound, Receiver<Event>) {
-    let (outbound, inbound) = channel();
-    (outbound, inbound.events)
+pub(crate) fn channel_for_tests(clock: &Arc<dyn Clock>) -> (Outbound, impl Iterator<Item = Event> + use<>) {
+    let (outbound, inbound) = channel(clock);
+    (outbound, std::iter::from_fn(move || inbound.events.try_recv().ok().map(|sent| sent.what)))
 }
 
 /// What the publisher's threads share.
@@ -112,6 +125,8 @@ pub(crate) struct Publisher {
     pub(crate) signer: SiteSigner,
     /// How many people are inside, where that is known.
     pub(crate) present: Arc<Present>,
+    /// Takes note of how long publishing takes.
+    pub(crate) load: Arc<LoadBoard>,
     /// Closed when the node can't wait any longer for the store.
     pub(crate) abandoned: Receiver<()>,
 }
@@ -132,38 +147,45 @@ impl Publisher {
         threads.spawn("pub-events", move || for_events.run_events(&events, crowds))
     }
 
-    fn run_events(&self, events: &Receiver<Event>, crowds: Vec<SummedCamera>) {
+    fn run_events(&self, events: &Receiver<Sent<Event>>, crowds: Vec<SummedCamera>) {
         let failures = LogLimit::default();
         let due = if crowds.is_empty() { never() } else { tick(SUM_EVERY) };
         let mut sum = SiteSum::new(self.key.place().to_owned(), crowds, self.clock.wall());
         loop {
-            let event = select! {
+            let Sent { what: event, at } = select! {
                 recv(events) -> event => match event {
                     Ok(event) => event,
                     Err(_) => return,
                 },
-                recv(due) -> _ => Event::RollUp(sum.sum(self.clock.monotonic(), self.clock.wall())),
+                recv(due) -> _ => {
+                    let at = self.clock.monotonic();
+                    Sent { what: Event::RollUp(sum.sum(at, self.clock.wall())), at }
+                }
             };
             if let Event::Density(counted) = &event {
                 sum.count(counted, self.clock.monotonic());
             }
             self.send(&event, &failures);
+            if let Event::Density(_) = &event {
+                self.load.crowds.published(at);
+            }
         }
     }
 
-    fn run_entries(&self, entries: &Receiver<Decided>, gates: Vec<CameraId>) {
+    fn run_entries(&self, entries: &Receiver<Sent<Decided>>, gates: Vec<CameraId>) {
         let failures = LogLimit::default();
         self.publish_leftovers(&failures);
         let now = self.clock.wall();
         let mut tallies: Vec<Tally> = gates.into_iter().map(|gate| Tally::new(gate, now)).collect();
         loop {
             match entries.recv_timeout(TICK) {
-                Ok(decided) => {
+                Ok(Sent { what: decided, at }) => {
                     let counted = &decided.outcome.entry;
                     let tally = tallies.iter_mut().find(|t| *t.gate() == decided.gate);
                     tally.into_iter().for_each(|tally| tally.count(counted.decision, counted.method));
                     let Some(entry) = self.store(&decided, &failures) else { return };
                     self.publish_entry(entry, &failures);
+                    self.load.gates.published(at);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
+use gatehouse_core::load::NodeLoad;
 use gatehouse_core::rollup::RollUp;
 use gatehouse_core::{CameraId, Event, LineId, ZoneId};
 use gatehouse_crowd::preview::PreviewFrame;
@@ -124,6 +125,8 @@ pub struct Snapshot {
     pub cameras: Vec<CameraSnapshot>,
     /// Its crowd cameras summed up.
     pub rollup: Option<Keyed<RollUp>>,
+    /// How busy it is.
+    pub load: Option<Keyed<NodeLoad>>,
     /// The last 50 entries, newest first.
     pub entries: VecDeque<Keyed<EntryEvent>>,
 }
@@ -131,7 +134,7 @@ pub struct Snapshot {
 /// One event on its way to every reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// `entry`, `tally`, `density`, `level`, `map`, `rollup` or `health`.
+    /// `entry`, `tally`, `density`, `level`, `map`, `rollup`, `load` or `health`.
     pub kind: &'static str,
     /// A [`Keyed`] event as JSON, without line breaks.
     pub json: Arc<str>,
@@ -152,7 +155,13 @@ impl NodeView {
         let unheard = |camera| CameraSnapshot { camera, health: None, density: None, map: None, tally: None };
         let cameras = cameras.into_iter().map(unheard).collect();
         Self {
-            state: Mutex::new(Snapshot { site, cameras, rollup: None, entries: VecDeque::with_capacity(ENTRIES_KEPT) }),
+            state: Mutex::new(Snapshot {
+                site,
+                cameras,
+                rollup: None,
+                load: None,
+                entries: VecDeque::with_capacity(ENTRIES_KEPT),
+            }),
             messages: broadcast::Sender::new(MESSAGES_KEPT),
             previews,
         }
@@ -169,6 +178,10 @@ impl NodeView {
             (Event::RollUp(e), _) => {
                 state.rollup = Some(Keyed { key: key.clone(), event: e.clone() });
                 "rollup"
+            }
+            (Event::Load(e), _) => {
+                state.load = Some(Keyed { key: key.clone(), event: (**e).clone() });
+                "load"
             }
             // A door's controller says it itself; no node does.
             (Event::Door(_), _) | (_, None) => return,

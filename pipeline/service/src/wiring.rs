@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_batching::{BatchPolicy, Batcher, Lane};
+use gatehouse_batching::{BatchPolicy, Batcher};
 use gatehouse_capture::{Login, Source, StreamOptions, Transport};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
@@ -19,27 +19,32 @@ use gatehouse_store::{Actor, Store};
 use crate::NodeError;
 use crate::codes::{CodeIntake, CodeReader};
 use crate::crowd_rules;
-use crate::crowds::{self, CrowdLine, CrowdSink, LineOptions};
+use crate::crowds::{CrowdLine, CrowdSink, LineOptions, PeopleCounter};
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
 use crate::health::{Analysed, HealthBoard};
 use crate::intake::Intake;
+use crate::load::LoadBoard;
 use crate::models::{FaceModels, FaceRecognition, Models};
 use crate::publisher::Outbound;
 use crate::threads::{Threads, stand_back};
 use crate::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use crate::views::Views;
 
-/// What became of a camera's frames behind its decoder.
-pub(crate) type CountAnalysed = Box<dyn Fn() -> Analysed + Send>;
+/// Tells what became of a camera's frames behind its decoder.
+pub(crate) struct CameraCounter {
+    pub(crate) camera: CameraId,
+    pub(crate) role: CameraRole,
+    pub(crate) count: Box<dyn Fn() -> Analysed + Send>,
+}
 
 /// What the wiring has made, before any camera is started.
 pub(crate) struct Wiring {
     /// Each camera's stream and where its frames go.
     pub(crate) cameras: Vec<(StreamOptions, Arc<dyn FrameSink>)>,
     /// Each camera's counters.
-    pub(crate) counters: Vec<(CameraId, CountAnalysed)>,
+    pub(crate) counters: Vec<CameraCounter>,
     /// Closes the batchers, so that the workers end.
     pub(crate) close_batchers: Vec<Box<dyn FnOnce() + Send>>,
     /// The galleries to keep equal to the store, and the state that they were read from.
@@ -51,6 +56,7 @@ pub(crate) struct Ends<'a> {
     pub(crate) site: &'a Site,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) health: &'a Arc<HealthBoard>,
+    pub(crate) load: &'a Arc<LoadBoard>,
     pub(crate) outbound: &'a Outbound,
     pub(crate) view: &'a Arc<NodeView>,
     pub(crate) store: &'a Arc<Store>,
@@ -107,16 +113,21 @@ impl Wiring {
                 clock: Arc::clone(ends.clock),
             };
             self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
-            self.counters.push((
-                id,
-                Box::new(move || Analysed { frames: line.analysed(), unchanged: 0, overtaken: overtaken(&lane) }),
-            ));
+            self.counters.push(CameraCounter {
+                camera: id,
+                role: CameraRole::Gate,
+                count: Box::new(move || Analysed {
+                    frames: line.analysed(),
+                    unchanged: 0,
+                    overtaken: lane.counts().overtaken,
+                }),
+            });
         }
         let loaded = galleries.load()?;
         self.galleries = Some((galleries, loaded));
         for detector in detectors {
-            let (worker, clock) = (detection.worker(), Arc::clone(ends.clock));
-            workers.spawn("face-detect", move || gates::detect(detector, worker, clock.as_ref()))?;
+            let (worker, clock, meter) = (detection.worker(), Arc::clone(ends.clock), Arc::clone(&ends.load.gates));
+            workers.spawn("face-detect", move || gates::detect(detector, worker, clock.as_ref(), &meter))?;
         }
         let protection = Arc::new(TemplateProtection::new(&ends.secret.derive(Purpose::TemplateProtection)));
         for models in recognisers {
@@ -170,23 +181,29 @@ impl Wiring {
             let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
             let stream = StreamOptions { enough_every, ..stream(&id, &camera.stream)? };
             self.cameras.push((stream, Arc::new(sink)));
-            self.counters.push((id, Box::new(move || Analysed { overtaken: overtaken(&lane), ..line.analysed() })));
+            self.counters.push(CameraCounter {
+                camera: id,
+                role: CameraRole::Crowd,
+                count: Box::new(move || Analysed { overtaken: lane.counts().overtaken, ..line.analysed() }),
+            });
         }
         for reader in readers {
             let worker = batcher.worker();
-            let (clock, outbound, view) = (Arc::clone(ends.clock), ends.outbound.clone(), Arc::clone(ends.view));
-            let views = views.clone();
+            let counter = PeopleCounter {
+                reader,
+                clock: Arc::clone(ends.clock),
+                outbound: ends.outbound.clone(),
+                view: Arc::clone(ends.view),
+                views: views.clone(),
+                meter: Arc::clone(&ends.load.crowds),
+            };
             workers.spawn("people-count", move || {
                 stand_back();
-                crowds::count(reader, worker, clock.as_ref(), &outbound, &view, &views);
+                counter.run(worker);
             })?;
         }
         Ok(())
     }
-}
-
-fn overtaken<T>(lane: &Lane<T>) -> u64 {
-    lane.counts().overtaken
 }
 
 /// How a camera's stream is had, with its login.

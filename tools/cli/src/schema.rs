@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{DensityEvent, EntryEvent, LevelEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
+use gatehouse_core::load::NodeLoad;
 use gatehouse_core::rollup::RollUp;
 use schemars::schema_for;
 
@@ -34,6 +35,8 @@ enum Of {
     Rollup,
     /// A camera's state, `camera/<camera>/health`
     Health,
+    /// How busy a node is, `node/<node>/load`
+    Load,
     /// A door's state, `door/<door>/state`
     Door,
     /// The site file
@@ -51,6 +54,7 @@ fn of(which: Of) -> serde_json::Value {
         Of::Map => schema_for!(MapEvent).into(),
         Of::Rollup => schema_for!(RollUp).into(),
         Of::Health => schema_for!(HealthEvent).into(),
+        Of::Load => schema_for!(NodeLoad).into(),
         Of::Door => schema_for!(DoorEvent).into(),
         Of::Site => gatehouse_config::schema(),
         Of::DoorFile => gatehouse_config::door_schema(),
@@ -69,7 +73,8 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<(), Failure> {
 fn events() -> serde_json::Value {
     serde_json::json!({
         "entry": of(Of::Entry), "tally": of(Of::Tally), "density": of(Of::Density), "level": of(Of::Level),
-        "map": of(Of::Map), "rollup": of(Of::Rollup), "health": of(Of::Health), "door": of(Of::Door),
+        "map": of(Of::Map), "rollup": of(Of::Rollup), "health": of(Of::Health), "load": of(Of::Load),
+        "door": of(Of::Door),
     })
 }
 

@@ -11,6 +11,7 @@ use gatehouse_core::event::{
 };
 use gatehouse_core::health::HealthEvent;
 use gatehouse_core::key::EVERYTHING;
+use gatehouse_core::load::{NodeLoad, RoleLoad};
 use gatehouse_core::rollup::{Blindness, RollUp, TopZone};
 use serde_json::json;
 
@@ -136,6 +137,7 @@ pub(crate) fn words(event: &Event) -> String {
         }
         Event::RollUp(sum) => rollup_words(sum),
         Event::Health(health) => health_words(health),
+        Event::Load(load) => load_words(load),
         Event::Door(door) => door_words(door),
     }
 }
@@ -222,6 +224,24 @@ fn density_words(density: &DensityEvent) -> String {
         density.camera,
         people_words(density.count, density.interval),
         if density.count == 1.0 { "person" } else { "people" },
+    )
+}
+
+fn load_words(load: &NodeLoad) -> String {
+    let role = |(name, role): (&str, &RoleLoad)| {
+        let late = if role.overtaken > 0 { format!(", {} too late", role.overtaken) } else { String::new() };
+        let all = &role.latency_ms.all;
+        format!("; {name}: {} frames{late}, {:.0} ms (99 %: {:.0})", role.frames, all.p50, all.p99)
+    };
+    let roles = [("gates", &load.gates), ("crowds", &load.crowds)].into_iter();
+    let roles: String = roles.filter_map(|(name, of)| of.as_ref().map(|of| role((name, of)))).collect();
+    let full = if load.full { " FULL" } else { "" };
+    format!(
+        "{}  {:<12} load    {full} {:.0} % of {} processors{roles}",
+        time(&load.at),
+        load.node,
+        100.0 * load.busy,
+        load.processors
     )
 }
 

@@ -38,6 +38,7 @@ impl Tally {
             | Event::Map(_)
             | Event::RollUp(_)
             | Event::Health(_)
+            | Event::Load(_)
             | Event::Door(_) => {}
         }
     }
