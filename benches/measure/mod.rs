@@ -80,14 +80,31 @@ pub(crate) fn people_alone(model: &str) -> f64 {
 /// Milliseconds of processor time for each of many runs on a picture in a camera's aspect, which decides how large the tensor is.
 pub(crate) fn each_ms(mut infer: impl FnMut(YuvPicture<'_>)) -> f64 {
     const RUNS: u32 = 50;
+    with_wide_picture(|wide| {
+        infer(wide);
+        let before = used_ms("self");
+        (0..RUNS).for_each(|_| infer(wide));
+        (used_ms("self") - before) / f64::from(RUNS)
+    })
+}
+
+/// The median of some runs' milliseconds on the same picture, as each run measures them.
+pub(crate) fn wall_ms(mut run: impl FnMut(YuvPicture<'_>) -> f64) -> f64 {
+    const RUNS: usize = 7;
+    with_wide_picture(|wide| {
+        run(wide);
+        let mut times: Vec<f64> = (0..RUNS).map(|_| run(wide)).collect();
+        times.sort_by(f64::total_cmp);
+        times[RUNS / 2]
+    })
+}
+
+fn with_wide_picture<T>(then: impl FnOnce(YuvPicture<'_>) -> T) -> T {
     let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
     let size = photo.as_video().size();
     let height = (size.width * 9 / 16).min(size.height) & !1;
     let wide = photo.as_video().part(0, 0, Size { height, ..size }).expect("a part of it");
-    infer(wide);
-    let before = used_ms("self");
-    (0..RUNS).for_each(|_| infer(wide));
-    (used_ms("self") - before) / f64::from(RUNS)
+    then(wide)
 }
 
 /// Drops every frame.

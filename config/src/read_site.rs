@@ -192,6 +192,7 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
     });
     let liveness_threshold = t.number(&keys::LIVENESS_THRESHOLD).map(|score| score as f32);
     let check_background = t.boolean(&keys::CHECK_BACKGROUND);
+    let skip_unchanged = t.boolean(&keys::GATE_SKIP_UNCHANGED);
     if match_target.is_some() && match_threshold.is_some() {
         let message =
             "`match_threshold` and `match_target` can't be given together: the one is computed from the other";
@@ -228,6 +229,7 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
         liveness: liveness?,
         liveness_threshold,
         check_background: check_background?,
+        skip_unchanged: skip_unchanged?,
     })
 }
 

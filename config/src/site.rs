@@ -213,6 +213,8 @@ pub struct GateCamera {
     pub liveness_threshold: Option<f32>,
     /// Whether the gate's own view must be seen beside a live face.
     pub check_background: bool,
+    /// Whether a calm, empty gate is looked at less often.
+    pub skip_unchanged: bool,
 }
 
 /// Where a gate leads.

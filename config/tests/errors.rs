@@ -286,7 +286,7 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "id = 'g'",
             "id = 'g'\npasses = false",
-            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background)",
+            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged)",
         ),
         (
             "id = 'g'",

@@ -99,6 +99,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         liveness: Liveness::Off,
         liveness_threshold: None,
         check_background: true,
+        skip_unchanged: true,
     };
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {

@@ -29,6 +29,7 @@ pub(super) static GATE: Table = Table {
         &LIVENESS,
         &LIVENESS_THRESHOLD,
         &CHECK_BACKGROUND,
+        &GATE_SKIP_UNCHANGED,
     ],
 };
 
@@ -140,6 +141,14 @@ pub(crate) static LIVENESS_THRESHOLD: Key = Key {
     example: "0.7",
     meaning: "The least score of the liveness model that counts as a live face. Higher: fewer photos pass, more people are \
               held up. Not with `liveness = \"off\"`.",
+};
+pub(crate) static GATE_SKIP_UNCHANGED: Key = Key {
+    name: "skip_unchanged",
+    kind: Kind::Boolean,
+    presence: Presence::Default("true"),
+    example: "false",
+    meaning: "Whether an empty gate in whose picture nothing has changed for 3 seconds is looked at only once a second, and again \
+              with every frame from the first one that shows a change.",
 };
 pub(crate) static CHECK_BACKGROUND: Key = Key {
     name: "check_background",

@@ -3,7 +3,9 @@
 //! Nothing here owns pixels, calls a native library or knows of cameras.
 
 mod geometry;
+mod thumbnail;
 mod yuv;
 
 pub use geometry::{NormalisedPolygon, NormalisedPolygonError, Point, Rect, Size};
+pub use thumbnail::Thumbnail;
 pub use yuv::{PictureError, PixelFormat, Plane, YuvPicture};

@@ -1,70 +1,35 @@
-//! What is kept of how a scene looks: 64 × 36 means of brightness, of which no person can be made out. With them a picture that
-//! hasn't changed is told from one that has, and a camera that was moved from one that wasn't.
+//! What is known of a scene by its [`Thumbnail`]s: a picture that hasn't changed is told from one that has, and a camera that was
+//! moved from one that wasn't.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
-use gatehouse_picture::YuvPicture;
+use gatehouse_picture::Thumbnail;
 use serde::{Deserialize, Serialize};
 
-const COLUMNS: usize = 64;
-const ROWS: usize = 36;
-const CELLS: usize = COLUMNS * ROWS;
-/// Every so many-th pixel of every so many-th row is enough for a mean.
-const STEP: usize = 2;
-
-/// A picture's brightness, cell by cell.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Thumbnail(Box<[f32; CELLS]>);
-
-impl Thumbnail {
-    /// Of a picture of any size.
-    pub fn of(picture: &YuvPicture<'_>) -> Self {
-        let luma = picture.luma();
-        let mut means = Box::new([0f32; CELLS]);
-        for row in 0..ROWS {
-            let lines = row * luma.rows / ROWS..((row + 1) * luma.rows / ROWS).max(row * luma.rows / ROWS + 1);
-            let mut sums = [0u32; COLUMNS];
-            let mut counts = [0u32; COLUMNS];
-            for line in lines.step_by(STEP).filter(|line| *line < luma.rows) {
-                let samples = luma.row(line);
-                for column in 0..COLUMNS {
-                    let from = column * samples.len() / COLUMNS;
-                    let to = ((column + 1) * samples.len() / COLUMNS).max(from + 1).min(samples.len());
-                    let cell = samples[from..to].iter().step_by(STEP);
-                    sums[column] += cell.clone().map(|v| u32::from(*v)).sum::<u32>();
-                    counts[column] += u32::try_from(cell.len()).unwrap_or(0);
-                }
-            }
-            for column in 0..COLUMNS {
-                means[row * COLUMNS + column] = sums[column] as f32 / counts[column].max(1) as f32;
-            }
-        }
-        Self(means)
-    }
-}
-
-/// Cells that differ by more have changed. The noise of a camera moves the mean of a cell of 720p, over 100 samples of a standard
-/// deviation of 6, by 2.4 once in ten thousand times; somebody of 10 by 30 pixels moves it by 5 and more.
-const NOISE: f32 = 2.5;
+const COLUMNS: usize = Thumbnail::COLUMNS;
+const ROWS: usize = Thumbnail::ROWS;
+const CELLS: usize = Thumbnail::CELLS;
 /// A picture is counted at least so often, changed or not: what changes slowly, like the light, adds up.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
 /// Tells whether a picture has changed since the last one that was counted.
 #[derive(Debug, Default)]
 pub struct ChangeCheck {
-    counted: Option<(Thumbnail, Monotonic)>,
+    counted: Thumbnail,
+    at: Option<Monotonic>,
 }
 
 impl ChangeCheck {
     /// Whether this picture is to be counted. If so, it is the one that the next ones are compared with.
-    pub fn is_due(&mut self, new: Thumbnail, now: Monotonic) -> bool {
-        let alike = |old: &Thumbnail| old.0.iter().zip(new.0.iter()).all(|(a, b)| (a - b).abs() <= NOISE);
-        let same = self.counted.as_ref().is_some_and(|(old, at)| now.since(*at) < AT_LEAST_EVERY && alike(old));
-        if !same {
-            self.counted = Some((new, now));
+    pub fn is_due(&mut self, new: &Thumbnail, now: Monotonic) -> bool {
+        let recent = self.at.is_some_and(|at| now.since(at) < AT_LEAST_EVERY);
+        let due = !recent || new.differs(&self.counted);
+        if due {
+            self.counted.copy_from(new);
+            self.at = Some(now);
         }
-        !same
+        due
     }
 }
 
@@ -241,7 +206,7 @@ impl ViewCheck {
             }
             return self.reference.as_ref();
         };
-        if !reference.is_elsewhere(&ReferenceView::of(&picture.0)) {
+        if !reference.is_elsewhere(&ReferenceView::of(picture.means())) {
             (self.elsewhere_since, self.moved, self.was_in_place) = (None, false, true);
         } else {
             let since = *self.elsewhere_since.get_or_insert(now);
@@ -256,7 +221,7 @@ fn medians(of: &[Thumbnail]) -> Box<[f32; CELLS]> {
     let mut values = Vec::with_capacity(of.len());
     for (at, median) in medians.iter_mut().enumerate() {
         values.clear();
-        values.extend(of.iter().map(|thumbnail| thumbnail.0[at]));
+        values.extend(of.iter().map(|thumbnail| thumbnail.means()[at]));
         values.sort_by(f32::total_cmp);
         *median = values[values.len() / 2];
     }
@@ -265,7 +230,7 @@ fn medians(of: &[Thumbnail]) -> Box<[f32; CELLS]> {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_picture::Size;
+    use gatehouse_picture::{Size, YuvPicture};
 
     use super::*;
 
@@ -327,7 +292,7 @@ mod tests {
     #[test]
     fn noise_changes_nothing_and_one_person_does() {
         let mut check = ChangeCheck::default();
-        let mut due = |scene: Scene, s: u64| scene.look(|picture| check.is_due(Thumbnail::of(picture), at(s)));
+        let mut due = |scene: Scene, s: u64| scene.look(|picture| check.is_due(&Thumbnail::of(picture), at(s)));
         assert!(due(Scene::street((0, 0)).with(12, 1), 0), "the first");
         assert!(!due(Scene::street((0, 0)).with(12, 2), 1));
         assert!(due(Scene::street((0, 0)).with(12, 3).someone(300, 200), 2));

@@ -126,6 +126,11 @@ impl Gate {
         self.stale_frames
     }
 
+    /// Whether nobody is followed and no card is being compared, so that a frame in which nothing has changed says nothing new.
+    pub fn is_idle(&self) -> bool {
+        self.tracks.iter().next().is_none() && self.card.is_none()
+    }
+
     /// Takes the faces of one frame, also when there are none. To be called for every analysed frame: what is due is told
     /// here.
     pub fn see(&mut self, faces: &[Face], times: &StageTimes) -> Seen {

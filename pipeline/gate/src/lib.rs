@@ -42,6 +42,7 @@ mod evidence;
 mod gate;
 mod pass;
 mod policy;
+mod stillness;
 mod times;
 
 #[cfg(test)]
@@ -55,4 +56,5 @@ pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
 pub use pass::{PassKey, PassSeen};
 pub use policy::{LivenessPolicy, Policy};
+pub use stillness::Stillness;
 pub use times::StageTimes;

@@ -12,10 +12,11 @@ use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, Thumbnail, ViewCheck};
+use gatehouse_crowd::scene::{ChangeCheck, ReferenceView, ViewCheck};
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
 use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene, Tile};
+use gatehouse_picture::Thumbnail;
 
 use crate::health::Analysed;
 use crate::intake::Intake;
@@ -50,6 +51,7 @@ struct State {
 
 /// How a camera's scene looks.
 struct Scene {
+    thumbnail: Thumbnail,
     /// None if every picture is to be counted.
     change: Option<ChangeCheck>,
     view: ViewCheck,
@@ -75,7 +77,7 @@ impl CrowdLine {
             detail_px: options.detail_px,
             density_px: options.density_px,
             state: Mutex::new(State { crowd, preview: options.preview, tiling: options.tiling }),
-            scene: Mutex::new(Scene { change, view }),
+            scene: Mutex::new(Scene { thumbnail: Thumbnail::default(), change, view }),
             offered: AtomicU64::new(0),
             counted: AtomicU64::new(0),
             learnt: Mutex::new(None),
@@ -135,15 +137,17 @@ struct Look {
 impl CrowdSink {
     fn look(&self, frame: &Frame, verdict: PictureVerdict) -> Look {
         let mut scene = self.line.scene.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = scene.view.moved();
+        let Scene { thumbnail, change, view } = &mut *scene;
+        let before = view.moved();
         // A black or frozen picture says nothing of where the camera looks, and is told as such each time.
         if verdict != PictureVerdict::Sound {
             return Look { moved: before, unchanged: false };
         }
-        let (thumbnail, arrival) = (Thumbnail::of(&frame.picture()), frame.times.arrival);
-        let learnt = scene.view.judge(&thumbnail, arrival).cloned();
-        let moved = scene.view.moved();
-        let due = scene.change.as_mut().is_none_or(|change| change.is_due(thumbnail, arrival));
+        let arrival = frame.times.arrival;
+        thumbnail.take(&frame.picture());
+        let learnt = view.judge(thumbnail, arrival).cloned();
+        let moved = view.moved();
+        let due = change.as_mut().is_none_or(|change| change.is_due(thumbnail, arrival));
         drop(scene);
         match (before, moved) {
             (false, true) => tracing::error!(

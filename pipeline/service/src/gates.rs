@@ -17,11 +17,13 @@ use gatehouse_credential::SearchedInVain;
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
     Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
+    Stillness,
 };
 use gatehouse_models::{AlignedFace, Embedding, Face, FaceDetector, Template, TemplateProtection, align_face};
 use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};
+use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
 use crate::log_limit::LogLimit;
@@ -59,6 +61,8 @@ pub(crate) struct GateLine {
     searched: Mutex<SearchedInVain>,
     embed: Lane<EmbedJob>,
     analysed: AtomicU64,
+    /// Frames that were not looked at, since nothing had changed.
+    unchanged: AtomicU64,
     /// Somebody near is being decided about: they wait for the frames that must agree, so each is looked at.
     deciding: AtomicBool,
     /// How many frames were too old to be evidence, as far as that was told.
@@ -88,6 +92,7 @@ impl GateLine {
             searched: Mutex::default(),
             embed: embedding.lane(),
             analysed: AtomicU64::new(0),
+            unchanged: AtomicU64::new(0),
             deciding: AtomicBool::new(false),
             stale: AtomicU64::new(0),
             stale_told: LogLimit::default(),
@@ -101,8 +106,9 @@ impl GateLine {
         self.pass_again
     }
 
-    pub(crate) fn analysed(&self) -> u64 {
-        self.analysed.load(Ordering::Relaxed)
+    pub(crate) fn analysed(&self) -> Analysed {
+        let [frames, unchanged] = [&self.analysed, &self.unchanged].map(|count| count.load(Ordering::Relaxed));
+        Analysed { frames, unchanged, overtaken: 0 }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, Gate> {
@@ -195,14 +201,24 @@ pub(crate) struct GateSink {
     pub(crate) codes: Lane<CodeJob>,
     pub(crate) code_intake: CodeIntake,
     pub(crate) intake: Intake,
+    /// None where every frame that is due is to be looked at.
+    pub(crate) stillness: Option<Mutex<Stillness>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl FrameSink for GateSink {
     fn deliver(&self, frame: Frame) {
-        if self.intake.admit(&frame, self.line.deciding.load(Ordering::Relaxed)).is_none() {
+        let now = frame.times.arrival;
+        let mut stillness = self.stillness.as_ref().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
+        let wakes = stillness.as_mut().is_some_and(|s| s.wakes(&frame.picture(), now, self.line.state().is_idle()));
+        if self.intake.admit(&frame, wakes || self.line.deciding.load(Ordering::Relaxed)).is_none() {
             return;
         }
+        if stillness.as_mut().is_some_and(|s| s.may_skip(now)) {
+            self.line.unchanged.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        drop(stillness);
         let arrived = self.clock.wall();
         if self.code_intake.admits(&frame) {
             self.codes.offer(CodeJob::new(&self.line, &frame, arrived));

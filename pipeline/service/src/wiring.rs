@@ -1,6 +1,6 @@
 //! From a site's configuration to cameras, lanes and workers: what is plugged into what.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatehouse_batching::{BatchPolicy, Batcher};
@@ -110,17 +110,14 @@ impl Wiring {
                 codes: codes.lane(),
                 code_intake: CodeIntake::default(),
                 intake: Intake::new(gate.analyse_fps, ends.health),
+                stillness: gate.skip_unchanged.then(Mutex::default),
                 clock: Arc::clone(ends.clock),
             };
             self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Gate,
-                count: Box::new(move || Analysed {
-                    frames: line.analysed(),
-                    unchanged: 0,
-                    overtaken: lane.counts().overtaken,
-                }),
+                count: Box::new(move || Analysed { overtaken: lane.counts().overtaken, ..line.analysed() }),
             });
         }
         let loaded = galleries.load()?;

@@ -9,9 +9,10 @@ mod histogram;
 mod html;
 mod pad;
 mod png;
-mod scene;
+pub mod scene;
 mod svg;
 
 pub use crowd::{crowd_html, crowd_png};
 pub use faces::{face_html, face_png};
 pub use pad::{pad_html, pad_png};
+pub use svg::svg;

@@ -2,13 +2,15 @@
 
 /// Red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
+pub struct Colour(pub u8, pub u8, pub u8);
 
-pub(super) const INK: Colour = Colour(0x22, 0x22, 0x22);
-pub(super) const GRID: Colour = Colour(0xdd, 0xdd, 0xdd);
+/// Axes and frames.
+pub const INK: Colour = Colour(0x22, 0x22, 0x22);
+/// Lines to read values by.
+pub const GRID: Colour = Colour(0xdd, 0xdd, 0xdd);
 pub(super) const WHITE: Colour = Colour(0xff, 0xff, 0xff);
 /// Told apart by colour-blind people too (Okabe and Ito, 2008).
-pub(super) const SERIES: [Colour; 6] = [
+pub const SERIES: [Colour; 6] = [
     Colour(0x00, 0x72, 0xb2),
     Colour(0xd5, 0x5e, 0x00),
     Colour(0x00, 0x9e, 0x73),
@@ -19,9 +21,12 @@ pub(super) const SERIES: [Colour; 6] = [
 
 /// Where a text's given point is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub enum Anchor {
+    /// At its beginning.
     Start,
+    /// In its middle.
     Middle,
+    /// At its end.
     End,
 }
 
@@ -39,7 +44,7 @@ pub(super) enum Shape {
 
 /// Shapes, drawn in their order on white.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scene {
+pub struct Scene {
     pub(super) width: u32,
     pub(super) height: u32,
     /// What a reader who can't see it is told.
@@ -48,19 +53,23 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(width: u32, height: u32, title: impl Into<String>) -> Self {
+    /// An empty drawing, in pixels.
+    pub fn new(width: u32, height: u32, title: impl Into<String>) -> Self {
         Self { width, height, title: title.into(), shapes: Vec::new() }
     }
 
-    pub(super) fn line(&mut self, points: Vec<(f32, f32)>, colour: Colour, width: f32) {
+    /// Adds a line through these points.
+    pub fn line(&mut self, points: Vec<(f32, f32)>, colour: Colour, width: f32) {
         self.shapes.push(Shape::Line { points, colour, width });
     }
 
-    pub(super) fn dot(&mut self, at: (f32, f32), radius: f32, colour: Colour) {
+    /// Adds a filled circle.
+    pub fn dot(&mut self, at: (f32, f32), radius: f32, colour: Colour) {
         self.shapes.push(Shape::Dot { at, radius, colour });
     }
 
-    pub(super) fn text(&mut self, x: f32, y: f32, anchor: Anchor, text: impl Into<String>) {
+    /// Adds a text, whose base line is at `y`.
+    pub fn text(&mut self, x: f32, y: f32, anchor: Anchor, text: impl Into<String>) {
         self.shapes.push(Shape::Text { at: (x, y), text: text.into(), anchor });
     }
 }

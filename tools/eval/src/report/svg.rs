@@ -9,7 +9,8 @@ fn hex(Colour(r, g, b): Colour) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-pub(super) fn svg(scene: &Scene) -> String {
+/// Draws it as an SVG element.
+pub fn svg(scene: &Scene) -> String {
     let Scene { width, height, title, shapes } = scene;
     let mut out = format!(
         "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" role=\"img\">\

@@ -1,0 +1,76 @@
+//! What the models cost by themselves.
+
+use std::time::Instant;
+
+use gatehouse_models::{FaceDetector, PeopleScene, PersonDetector, SessionOptions};
+use gatehouse_picture::YuvPicture;
+use serde_json::{Value, json};
+
+use crate::Model;
+use crate::measure::{DETAIL_PX, each_ms, people_alone, processors, registry, wall_ms};
+
+/// Pictures that are worked on at once.
+const BATCHES: [usize; 4] = [1, 2, 4, 8];
+
+/// Milliseconds of processor time that one frame's inference takes, with what prepares it.
+pub(crate) fn alone(model: Model) -> f64 {
+    match model {
+        Model::Faces => {
+            let mut detector =
+                FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+            let mut found = Vec::new();
+            each_ms(|picture| detector.detect(&[picture], 0.7, &mut found).expect("it detects"))
+        }
+        Model::People(name) => people_alone(name),
+    }
+}
+
+/// How long a frame takes at each batch size and number of threads, which is what `max_batch` and `threads` are chosen by.
+pub(crate) fn table() -> Value {
+    println!("\ninference alone, milliseconds a frame (of the clock on the wall)");
+    let threads: Vec<usize> = if processors() > 1 { vec![1, processors()] } else { vec![1] };
+    let mut rows = Vec::new();
+    for (model, name) in [(Model::Faces, "yunet"), (Model::People("nanodet"), "nanodet")] {
+        for intra_threads in &threads {
+            let each = BATCHES.map(|batch| batch_ms(model, name, batch, *intra_threads));
+            println!(
+                "  {name:<8} {intra_threads} threads: {}",
+                BATCHES.iter().zip(each).map(|(n, ms)| format!("{n} at once {ms:.1}")).collect::<Vec<_>>().join(", ")
+            );
+            rows.extend(BATCHES.iter().zip(each).map(
+                |(batch, ms)| json!({ "model": name, "threads": intra_threads, "batch": batch, "ms_per_frame": ms }),
+            ));
+        }
+    }
+    rows.into()
+}
+
+fn batch_ms(model: Model, name: &str, batch: usize, intra_threads: usize) -> f64 {
+    let options = SessionOptions { intra_threads };
+    let repeated = |picture: YuvPicture<'_>, infer: &mut dyn FnMut(&[YuvPicture<'_>])| {
+        let start = Instant::now();
+        infer(&vec![picture; batch]);
+        start.elapsed().as_secs_f64() * 1e3 / batch as f64
+    };
+    match model {
+        Model::Faces => {
+            let mut detector = FaceDetector::load(&registry(), name, &options).expect("run `make setup`");
+            let mut found = Vec::new();
+            wall_ms(|picture| {
+                repeated(picture, &mut |pictures| detector.detect(pictures, 0.7, &mut found).expect("it detects"))
+            })
+        }
+        Model::People(_) => {
+            let mut detector = PersonDetector::load(&registry(), name, &options).expect("run `make setup`");
+            let mut found = Vec::new();
+            wall_ms(|picture| {
+                repeated(picture, &mut |pictures| {
+                    let scene =
+                        |picture| PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: 0, tiles: &[] };
+                    let scenes: Vec<_> = pictures.iter().copied().map(scene).collect();
+                    detector.detect(&scenes, 0.15, &mut found).expect("it detects");
+                })
+            })
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! How many cameras this machine serves, beside the bound and beside what a user would write: `make bench`.
+//!
+//! The bound is what decoding alone and inference alone cost, each measured by itself on the same machine just before. Then a real
+//! node, over real RTSP, with as many cameras as it keeps the rate of; and other services with the same models on the same
+//! streams. The simulator sends on the same processors, which is told and not taken off.
+//!
+//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load.
+//! `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages of `benches/peers/requirements.txt`; without one there are no
+//! peers. The figures are also in `target/bench/report.json`, and drawn in `target/bench/report.html`.
+
+#![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+
+mod inference;
+#[path = "../measure/mod.rs"]
+mod measure;
+mod node;
+mod peers;
+mod picture;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_core::load::FrameLatency;
+use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_testing::node::media;
+use measure::{Stolen, decode_alone, decode_if_asked, processors, registry};
+use node::Run;
+use serde_json::{Map, Value, json};
+
+/// A camera keeps its rate if so much of it is analysed.
+const KEPT: f64 = 0.95;
+/// Cameras that the simulator offers at most.
+const MOST: usize = 100;
+/// Gates whose latency is measured with and without crowd cameras beside them.
+const GATES_BESIDE: usize = 4;
+
+/// A load: cameras of one kind.
+struct Load {
+    name: &'static str,
+    model: Model,
+    /// Frames of each camera that are analysed a second.
+    rate: f64,
+    /// Seconds from one key frame to the next.
+    gop_seconds: f64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Model {
+    Faces,
+    People(&'static str),
+}
+
+const GATES: Load = Load { name: "gates", model: Model::Faces, rate: 10.0, gop_seconds: 2.0 };
+const CROWDS: Load = Load { name: "crowds", model: Model::People("nanodet"), rate: 1.0, gop_seconds: 1.0 };
+const STREET: Load = Load { name: "street", model: Model::People("nanodet"), rate: 0.5, gop_seconds: 2.0 };
+
+/// How long and how finely is measured.
+struct Effort {
+    alone: Duration,
+    node_steps: usize,
+    peer_steps: usize,
+}
+
+fn main() {
+    if decode_if_asked() {
+        return;
+    }
+    let quick = std::env::var_os("GATEHOUSE_BENCH_QUICK").is_some();
+    let (effort, loads): (_, &[Load]) = if quick {
+        (Effort { alone: Duration::from_secs(4), node_steps: 2, peer_steps: 2 }, &[GATES, CROWDS])
+    } else {
+        (Effort { alone: Duration::from_secs(10), node_steps: 4, peer_steps: 3 }, &[GATES, CROWDS, STREET])
+    };
+    let only = std::env::var("GATEHOUSE_BENCH_LOAD").ok();
+    let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    println!("profile: {profile}; {} processors; 1280×720 H.264 at 25 frames a second over RTSP", processors());
+    let stolen = Stolen::since_now();
+    let mut report = Map::new();
+    let mut measured = Map::new();
+    for load in loads.iter().filter(|load| only.as_ref().is_none_or(|only| only == load.name)) {
+        let figures = measure_load(load, &effort, python.as_deref());
+        // Whoever asks for one number means the first load's.
+        if report.is_empty() {
+            report = figures.clone();
+            report.insert("load".to_owned(), load.name.into());
+        }
+        measured.insert(load.name.to_owned(), figures.into());
+    }
+    if only.is_none() && !quick {
+        report.insert("gates_beside_crowds".to_owned(), gates_beside_crowds());
+        report.insert("inference".to_owned(), inference::table());
+    }
+    let stolen = stolen.percent();
+    match stolen {
+        Some(share) => println!("\n{share:.1} % of the processors' time was taken by other machines on this host"),
+        None => println!("\nhow much of the processors' time was taken by other machines isn't known"),
+    }
+    let onnxruntime = registry().runtime().version().to_owned();
+    report.insert("loads".to_owned(), measured.into());
+    report.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
+    report.insert("onnxruntime".to_owned(), onnxruntime.into());
+    report.insert("profile".to_owned(), profile.into());
+    report.insert("quick".to_owned(), quick.into());
+    let machine = json!({ "processor": processor(), "processors": processors(), "stolen_percent": stolen });
+    report.insert("machine".to_owned(), machine);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    std::fs::create_dir_all(&folder).expect("it can be made");
+    let report = Value::from(report);
+    std::fs::write(folder.join("report.json"), format!("{report:#}\n")).expect("it can be written");
+    std::fs::write(folder.join("report.html"), picture::html(&report)).expect("it can be written");
+    println!("target/bench/report.json has these figures, and target/bench/report.html shows them");
+}
+
+fn simulator(gop_seconds: f64) -> Sim {
+    let mount = |i: usize| MountConfig {
+        size: [1280, 720],
+        gop_seconds,
+        ..MountConfig::new(format!("cam-{i}"), Scene::File(media("vtest.avi")))
+    };
+    let mounts = (0..MOST).map(mount).collect();
+    Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts")
+}
+
+fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<String, Value> {
+    let Load { name, rate, gop_seconds, model } = load;
+    let sim = simulator(*gop_seconds);
+    let wanted = matches!(model, Model::People(_)).then(|| Duration::from_secs_f64(1.0 / rate));
+    let decoding = decode_alone(&sim.url("cam-0"), effort.alone, wanted);
+    let inference = inference::alone(*model);
+    let each = decoding + rate * inference;
+    let bound = 1000.0 * processors() as f64 / each;
+    println!("\n{name}: {rate} frames a second of each camera, a key frame every {gop_seconds} s");
+    println!(
+        "  decoding alone {decoding:.1} ms a second, one inference alone {inference:.1} ms: {each:.1} ms a camera-second"
+    );
+    println!("  bound: {bound:.1} cameras");
+    println!(
+        "  {:>8} {:>12} {:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}",
+        "cameras", "worst rate", "node ms/s", "sim ms/s", "× bound", "too late", "p99 ms", "MiB", "threads"
+    );
+    let mut tried: Vec<(usize, Run)> = Vec::new();
+    let sustained = search(bound * 0.9, effort.node_steps, |cameras| {
+        let run = node::run(&sim, &[(load, cameras)]);
+        println!(
+            "  {cameras:>8} {:>11.0} % {:>10.0} {:>10.0} {:>9.2} {:>8} {:>8.0} {:>8} {:>8}",
+            100.0 * run.worst[0],
+            run.node_ms,
+            run.sim_ms,
+            run.node_ms / (each * cameras as f64),
+            run.role(*model).overtaken,
+            run.role(*model).latency_ms.all.p99,
+            run.memory_mib,
+            run.threads,
+        );
+        let held = run.worst[0] >= KEPT;
+        tried.push((cameras, run));
+        held
+    });
+    let ratio = sustained as f64 / bound;
+    println!("  sustained: {sustained} cameras, {ratio:.2} of the bound");
+    tried.push((1, node::run(&sim, &[(load, 1)])));
+    tried.sort_by_key(|(cameras, _)| *cameras);
+    let of = |wanted: usize| tried.iter().find(|(cameras, _)| *cameras == wanted).map(|(_, run)| run);
+    let per_camera = of(1).zip(of(sustained).filter(|_| sustained > 1)).map(|(one, all)| {
+        let others = (sustained - 1) as f64;
+        ((all.memory_mib as f64 - one.memory_mib as f64) / others, (all.threads as f64 - one.threads as f64) / others)
+    });
+    if let Some((memory, threads)) = per_camera {
+        println!("  each camera more: {memory:.1} MiB, {threads:.1} threads");
+    }
+    let latency = of(sustained).map(|run| run.role(*model).latency_ms);
+    latency.iter().for_each(print_latency);
+    let peers = python.map(|python| peers::measure(python, load, &sim, sustained, effort.peer_steps));
+    sim.stop().expect("it stops");
+    let curve: Vec<Value> = tried.iter().map(|(cameras, run)| run.to_json(*cameras, *model)).collect();
+    let figures = json!({
+        "rate": rate, "key_frame_every_s": gop_seconds, "decode_ms": decoding, "inference_ms": inference,
+        "bound_cameras": bound, "sustained_cameras": sustained, "ratio": ratio, "latency_ms": latency,
+        "memory_mb_per_camera": per_camera.map(|(memory, _)| memory),
+        "threads": of(sustained).map(|run| run.threads), "threads_per_camera": per_camera.map(|(_, threads)| threads),
+        "curve": curve, "peers": peers,
+    });
+    let Value::Object(figures) = figures else { unreachable!("it is written as one") };
+    figures
+}
+
+fn print_latency(latency: &FrameLatency) {
+    println!("  {:<8} {:>8} {:>8} {:>8}  (ms)", "", "p50", "p95", "p99");
+    for (stage, q) in [
+        ("capture", latency.capture),
+        ("wait", latency.wait),
+        ("infer", latency.infer),
+        ("decide", latency.decide),
+        ("publish", latency.publish),
+        ("all", latency.all),
+    ] {
+        println!("  {stage:<8} {:>8.1} {:>8.1} {:>8.1}", q.p50, q.p95, q.p99);
+    }
+}
+
+/// What gates' frames take while crowd cameras ask for more than there is, beside what they take alone.
+fn gates_beside_crowds() -> Value {
+    let sim = simulator(CROWDS.gop_seconds);
+    let crowds = (40 * processors()).div_ceil(2).min(MOST - GATES_BESIDE);
+    println!("\n{GATES_BESIDE} gates alone, and beside {crowds} crowd cameras, which is more than there is room for");
+    let alone = node::run(&sim, &[(&GATES, GATES_BESIDE)]);
+    let beside = node::run(&sim, &[(&GATES, GATES_BESIDE), (&CROWDS, crowds)]);
+    let latency = |run: &Run| run.role(GATES.model).latency_ms;
+    let p99 = [&alone, &beside].map(|run| latency(run).all.p99);
+    for (what, run) in [("alone", &alone), ("beside crowds", &beside)] {
+        println!("  {what}: gates at {:.0} % of their rate", 100.0 * run.worst[0]);
+        print_latency(&latency(run));
+    }
+    println!(
+        "  crowds at {:.0} % of their rate; gates' p99 {:.2} times as long",
+        100.0 * beside.worst[1],
+        p99[1] / p99[0]
+    );
+    sim.stop().expect("it stops");
+    json!({
+        "gates": GATES_BESIDE, "crowds": crowds, "gates_rate": beside.worst[0], "crowds_rate": beside.worst[1],
+        "alone_latency_ms": latency(&alone), "beside_latency_ms": latency(&beside), "p99_ratio": p99[1] / p99[0],
+    })
+}
+
+/// The most cameras for which `holds`, as far as so many tries can tell.
+fn search(first: f64, steps: usize, mut holds: impl FnMut(usize) -> bool) -> usize {
+    let (mut best, mut least_too_many) = (0, MOST + 1);
+    let mut next = (first.round() as usize).clamp(1, MOST);
+    for _ in 0..steps {
+        if holds(next) {
+            best = next;
+        } else {
+            least_too_many = next;
+        }
+        // Near what held last: it is the edge that is looked for.
+        let after = match (best, least_too_many) {
+            (0, many) => many * 4 / 5,
+            (best, many) if many > MOST => (best * 11).div_ceil(10).min(MOST),
+            (best, many) => (best + many) / 2,
+        };
+        if after <= best || after >= least_too_many {
+            break;
+        }
+        next = after;
+    }
+    best
+}
+
+fn processor() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(": ").map(|(_, name)| name.to_owned())
+}

@@ -1,0 +1,108 @@
+//! A real node with so many cameras: whether it keeps their rate, and what that takes.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use gatehouse_core::Event;
+use gatehouse_core::load::{NodeLoad, RoleLoad};
+use gatehouse_sim::Sim;
+use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
+use serde_json::{Value, json};
+
+use crate::measure::{SETTLED, used_ms};
+use crate::{Load, Model};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+/// Between two reports of a node.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// What some cameras came to.
+pub(crate) struct Run {
+    /// For each load, the share of its rate of the camera that was analysed least.
+    pub(crate) worst: Vec<f64>,
+    pub(crate) node_ms: f64,
+    pub(crate) sim_ms: f64,
+    pub(crate) memory_mib: u64,
+    pub(crate) threads: u64,
+    /// What the node said of itself.
+    pub(crate) load: NodeLoad,
+}
+
+impl Run {
+    pub(crate) fn role(&self, model: Model) -> &RoleLoad {
+        let role = if model == Model::Faces { &self.load.gates } else { &self.load.crowds };
+        role.as_ref().expect("it has cameras of this kind")
+    }
+
+    pub(crate) fn to_json(&self, cameras: usize, model: Model) -> Value {
+        json!({
+            "cameras": cameras, "worst_rate": self.worst[0], "node_ms_per_s": self.node_ms, "sim_ms_per_s": self.sim_ms,
+            "memory_mb": self.memory_mib, "threads": self.threads, "full": self.load.full,
+            "deadline_misses": self.role(model).overtaken, "latency_ms": self.role(model).latency_ms,
+        })
+    }
+}
+
+/// Runs a node with cameras of these loads until it has reported a whole period of all of them.
+pub(crate) fn run(sim: &Sim, loads: &[(&Load, usize)]) -> Run {
+    let site = site_of(sim, loads);
+    let node = Node::start(&site);
+    let pid = node.pid().to_string();
+    let start = Instant::now();
+    // The first report of a node is of the time in which its cameras connected; a whole one follows when they have settled.
+    let mut begun: Option<([f64; 2], Instant)> = None;
+    let mut rates: BTreeMap<String, f64> = BTreeMap::new();
+    let load = loop {
+        let reported = node.wait("a report", |_, event| match event {
+            Event::Health(health) => Some(Err((health.camera.to_string(), health.fps_analysed + health.fps_unchanged))),
+            Event::Load(load) => Some(Ok(load.clone())),
+            _ => None,
+        });
+        match (reported, begun) {
+            (Err((camera, rate)), Some(_)) => drop(rates.insert(camera, rate)),
+            (Ok(load), Some(_)) => break *load,
+            (Ok(_), None) if start.elapsed() >= SETTLED + REPORT_EVERY => {
+                begun = Some(([used_ms(&pid), used_ms("self")], Instant::now()));
+            }
+            _ => {}
+        }
+    };
+    let (before, since) = begun.expect("it has begun");
+    let seconds = since.elapsed().as_secs_f64();
+    let [node_ms, sim_ms] = [used_ms(&pid) - before[0], used_ms("self") - before[1]].map(|ms| ms / seconds);
+    let (threads, memory_mib) = footprint(node.pid());
+    node.stop();
+    let worst = |(load, cameras): &(&Load, usize)| {
+        let shares = (0..*cameras).map(|i| rates.get(&id(load, i)).copied().unwrap_or_default() / load.rate);
+        shares.fold(f64::INFINITY, f64::min)
+    };
+    Run { worst: loads.iter().map(worst).collect(), node_ms, sim_ms, memory_mib, threads, load }
+}
+
+fn id(load: &Load, camera: usize) -> String {
+    format!("{}-{camera}", load.name)
+}
+
+fn site_of(sim: &Sim, loads: &[(&Load, usize)]) -> SiteFolder {
+    let (mut text, mut streams) = (String::new(), 0..);
+    for (load, _) in loads {
+        if let Model::People(model) = load.model {
+            text += &format!("[models]\nperson_detector = \"{model}\"\n");
+        }
+    }
+    for (load, cameras) in loads {
+        for (i, stream) in (0..*cameras).zip(&mut streams) {
+            let (role, more) = match load.model {
+                Model::Faces => ("gate", "liveness = \"off\"\n"),
+                Model::People(_) => ("crowd", ""),
+            };
+            text += &format!(
+                "[[{role}]]\nid = \"{}\"\nsource = \"{}\"\nanalyse_fps = {:.1}\n{more}",
+                id(load, i),
+                sim.url(&format!("cam-{stream}")),
+                load.rate,
+            );
+        }
+    }
+    SiteFolder::new(PROGRAM, &text)
+}
