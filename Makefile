@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-gate bench-crowd
+.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-street bench-gate bench-crowd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ define peers
 	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 endef
 
-bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: half)
+bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: 3)
 	$(peers)
 	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench capacity
 
@@ -47,6 +47,9 @@ bench-gallery: ## the search of the gallery beside faiss and usearch, in one run
 
 bench-enrolled: setup ## what 100,000 enrolled people cost a node: memory, start, search, changes (about 2 minutes)
 	cargo bench --locked --workspace --profile dev --bench enrolled
+
+bench-street: setup ## 81 crowd cameras of a street office on this machine, for ten minutes
+	cargo bench --locked --workspace --profile dev --bench street_office
 
 bench-gate: setup ## how long a resident waits at a gate, stage by stage (about 10 minutes)
 	cargo bench --locked --workspace --profile dev --bench gate_latency

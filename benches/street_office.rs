@@ -1,0 +1,139 @@
+//! A street office: 81 crowd cameras on one small node, for ten minutes, and what that takes: `make bench-street`.
+//!
+//! Each camera sends 1280×720 H.264 at 25 frames a second over real RTSP, a key frame every 2 s, and is to be looked at once in 2 s.
+//! In most of an office's pictures nothing moves most of the time; here a share of them is still, but for a sensor's noise, and the
+//! others the pedestrians of a real camera without a break. An unchanged picture is counted as the one before, and its event says so.
+//!
+//! `GATEHOUSE_BENCH_MINUTES`, `GATEHOUSE_BENCH_CAMERAS`, `GATEHOUSE_BENCH_STILL` (the share of cameras in whose picture nothing moves, in
+//! per cent), `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL` change it. The simulator sends on the same processors.
+
+#![allow(clippy::expect_used, reason = "a bench without its media has nothing to measure")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+
+#[path = "measure/mod.rs"]
+mod measure;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gatehouse_core::Event;
+use gatehouse_models::{PhotoLimits, read_photo};
+use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
+use measure::{SETTLED, Stolen, processors, used_ms};
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
+/// Frames of each camera a second.
+const RATE: f64 = 0.5;
+/// A camera keeps its rate in a period of 10 s if it misses no more than what falls beyond the period's ends.
+const KEPT: f64 = 0.8;
+
+fn main() {
+    let number = |name: &str, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let (cameras, minutes) = (number("GATEHOUSE_BENCH_CAMERAS", 81), number("GATEHOUSE_BENCH_MINUTES", 10));
+    let (still, detail_px) = (number("GATEHOUSE_BENCH_STILL", 0), number("GATEHOUSE_BENCH_DETAIL_PX", 416));
+    let model = std::env::var("GATEHOUSE_BENCH_MODEL").unwrap_or_else(|_| "nanodet".to_owned());
+    let folder = tempfile::tempdir().expect("a folder");
+    let still_street = folder.path().join("still.y4m");
+    write_still_street(&still_street);
+    let still_cameras = cameras * still / 100;
+    let mount = |i: usize| {
+        let scene = if i < still_cameras { still_street.clone() } else { media("vtest.avi") };
+        MountConfig { size: [1280, 720], gop_seconds: 2.0, ..MountConfig::new(format!("cam-{i}"), Scene::File(scene)) }
+    };
+    let mounts = (0..cameras).map(mount).collect();
+    let sim = Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts");
+    let tables = (0..cameras).map(|i| {
+        format!(
+            "[[crowd]]\nid = \"cam-{i}\"\nsource = \"{}\"\nanalyse_fps = {RATE}\ndetail_px = {detail_px}\npreview = false\n",
+            sim.url(&format!("cam-{i}"))
+        )
+    });
+    let site =
+        SiteFolder::new(PROGRAM, &format!("[models]\nperson_detector = \"{model}\"\n{}", tables.collect::<String>()));
+    println!(
+        "{cameras} cameras, {still_cameras} of them still; {model} at {detail_px} pixels; {minutes} minutes; {} processors",
+        processors()
+    );
+    let node = Node::start(&site);
+    let (pid, start) = (node.pid().to_string(), Instant::now());
+    let stolen = Stolen::since_now();
+    let (mut begun, mut periods, mut missed) = (None, 0, 0);
+    let mut latest: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    println!(
+        "{:>8} {:>11} {:>10} {:>10} {:>10} {:>9} {:>7}",
+        "second", "worst rate", "looked at", "unchanged", "node ms/s", "p99 ms", "MiB"
+    );
+    while start.elapsed() < Duration::from_secs(60 * minutes as u64) + SETTLED {
+        let load = node.wait("a report", |_, event| match event {
+            Event::Health(health) => {
+                latest.insert(health.camera.to_string(), (health.fps_analysed, health.fps_unchanged));
+                None
+            }
+            Event::Load(load) => Some(load.clone()),
+            _ => None,
+        });
+        if start.elapsed() < SETTLED + Duration::from_secs(10) {
+            continue;
+        }
+        begun.get_or_insert_with(|| (Instant::now(), used_ms(&pid), used_ms("self")));
+        periods += 1;
+        let shares = latest.values().map(|(analysed, unchanged)| (analysed + unchanged) / RATE);
+        let late = shares.clone().filter(|share| *share < KEPT).count();
+        missed += late;
+        let sums = latest.values().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        println!(
+            "{:>8.0} {:>9.0} % {:>8.1}/s {:>8.1}/s {:>10.0} {:>9.0} {:>7}",
+            start.elapsed().as_secs_f64(),
+            100.0 * shares.fold(f64::INFINITY, f64::min),
+            sums.0,
+            sums.1,
+            1000.0 * load.busy * f64::from(load.processors),
+            load.crowds.as_ref().map_or(0.0, |crowds| crowds.latency_ms.all.p99),
+            footprint(node.pid()).1,
+        );
+    }
+    let (since, node_before, sim_before) = begun.expect("it ran long enough");
+    let seconds = since.elapsed().as_secs_f64();
+    let (threads, memory) = footprint(node.pid());
+    println!(
+        "\n{periods} periods of 10 s with {cameras} cameras: a rate was missed {missed} times; the node took {:.0} ms of processor time a \
+         second, the simulator {:.0}; {memory} MiB, {threads} threads",
+        (used_ms(&pid) - node_before) / seconds,
+        (used_ms("self") - sim_before) / seconds,
+    );
+    if let Some(share) = stolen.percent() {
+        println!("{share:.1} % of the processors' time was taken by other machines on this host");
+    }
+    node.stop();
+    sim.stop().expect("it stops");
+}
+
+/// Two seconds in which nothing moves, in a sensor's noise.
+fn write_still_street(path: &Path) {
+    const FRAMES: u32 = 50;
+    let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
+    let picture = photo.as_video();
+    let size = picture.size();
+    let mut out = std::io::BufWriter::new(std::fs::File::create(path).expect("it can be made"));
+    writeln!(out, "YUV4MPEG2 W{} H{} F25:1 Ip A1:1 C420", size.width, size.height).expect("written");
+    let mut random = 1u32;
+    let mut noise = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 24) as u8 % 7
+    };
+    for _ in 0..FRAMES {
+        writeln!(out, "FRAME").expect("written");
+        let luma = picture.luma();
+        for row in 0..luma.rows {
+            let noisy: Vec<u8> = luma.row(row).iter().map(|v| v.saturating_add(noise())).collect();
+            out.write_all(&noisy).expect("written");
+        }
+        for plane in picture.chroma() {
+            (0..plane.rows).for_each(|row| out.write_all(plane.row(row)).expect("written"));
+        }
+    }
+    out.flush().expect("written");
+}
