@@ -15,13 +15,13 @@ const STEP: usize = 2;
 
 /// A picture's brightness, cell by cell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Thumbnail(Box<[f32; CELLS]>);
+pub struct Thumbnail([f32; CELLS]);
 
 impl Thumbnail {
     /// Of a picture of any size.
     pub fn of(picture: &YuvPicture<'_>) -> Self {
         let luma = picture.luma();
-        let mut means = Box::new([0f32; CELLS]);
+        let mut means = [0f32; CELLS];
         for row in 0..ROWS {
             let lines = row * luma.rows / ROWS..((row + 1) * luma.rows / ROWS).max(row * luma.rows / ROWS + 1);
             let mut sums = [0u32; COLUMNS];

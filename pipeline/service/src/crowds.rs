@@ -203,15 +203,17 @@ pub(crate) fn count(
 ) {
     let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
     let mut readings: Vec<PeopleReading> = Vec::new();
+    let mut tiles: Vec<Arc<[Tile]>> = Vec::new();
     while let Some(batch) = worker.collect() {
         for line in batch.iter().map(|job| &job.line) {
             if let Some(learnt) = line.learnt.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 views.keep(&line.camera, &learnt);
             }
         }
-        let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
-        let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
-        if let Err(e) = reader.read(&scenes, LEAST_SCORE, &mut readings) {
+        tiles.clear();
+        tiles.extend(batch.iter().map(CountJob::tiles));
+        let scenes = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles));
+        if let Err(e) = reader.read_each(scenes, LEAST_SCORE, &mut readings) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
             }

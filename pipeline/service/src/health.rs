@@ -90,7 +90,7 @@ impl HealthBoard {
     fn change(&self, camera: &CameraId, change: impl FnOnce(&mut Entry)) {
         let changed = {
             let mut cameras = self.cameras();
-            let Some(entry) = cameras.iter_mut().find(|e| e.camera == *camera) else { return };
+            let Some(entry) = find(&mut cameras, camera) else { return };
             let before = (entry.state, entry.reason.clone(), entry.stream.clone());
             change(entry);
             entry.state = match (entry.connection, entry.picture) {
@@ -110,8 +110,11 @@ impl HealthBoard {
         }
     }
 
-    /// Takes what an analysed picture looks like.
+    /// Takes what an analysed picture looks like; it is asked of every one, and seldom another than before.
     pub(crate) fn picture(&self, camera: &CameraId, verdict: PictureVerdict) {
+        if find(&mut self.cameras(), camera).is_none_or(|entry| entry.picture == verdict) {
+            return;
+        }
         self.change(camera, |entry| entry.picture = verdict);
     }
 
@@ -133,6 +136,10 @@ impl HealthBoard {
     fn all(&self) -> Vec<HealthEvent> {
         self.cameras().iter().map(Entry::event).collect()
     }
+}
+
+fn find<'e>(cameras: &'e mut [Entry], camera: &CameraId) -> Option<&'e mut Entry> {
+    cameras.iter_mut().find(|entry| entry.camera == *camera)
 }
 
 impl Entry {
