@@ -267,6 +267,19 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_like_the_last_takes_no_memory() {
+        let (outbound, events) = publisher::channel_for_tests();
+        let camera = CameraId::new("plaza");
+        let board = HealthBoard::new([camera.clone()].into_iter(), Arc::new(Fixed(Mutex::new(0))), outbound);
+        board.status(&camera, StreamStatus::Live(StreamFacts { codec: "h264".into(), width: 640, height: 360 }));
+        board.picture(&camera, PictureVerdict::Dark);
+        let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, verdict)).count_total;
+        assert_eq!(taken(PictureVerdict::Dark), 0);
+        assert!(taken(PictureVerdict::Sound) > 0, "it is told");
+        assert_eq!(events.try_iter().count(), 3);
+    }
+
+    #[test]
     fn rates_are_those_since_the_last_report() {
         let clock = Arc::new(Fixed(Mutex::new(0)));
         let (outbound, _events) = publisher::channel_for_tests();
