@@ -6,10 +6,10 @@ use gatehouse_picture::YuvPicture;
 use crate::density::DensityMap;
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
+use crate::picture_model::{PictureModel, Spare};
 use crate::placement::Fit;
-use crate::prepare::Preparation;
 use crate::registry::Registry;
-use crate::session::{Model, SessionOptions};
+use crate::session::SessionOptions;
 
 const DENSITY: &str = "density";
 /// Pixels of the tensor along a cell.
@@ -18,9 +18,9 @@ const CELL_PX: usize = 8;
 /// Measures densities in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct DensityModel {
-    model: Model,
-    preparation: Preparation,
+    model: PictureModel,
     not_finite: u64,
+    spare: Spare<DensityMap>,
 }
 
 impl DensityModel {
@@ -32,12 +32,7 @@ impl DensityModel {
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::CrowdDensity, options)?;
         model.require_output(DENSITY)?;
-        let input = model.input()?;
-        if !input.size().width.is_multiple_of(CELL_PX) || !input.size().height.is_multiple_of(CELL_PX) {
-            return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 8", input.size())));
-        }
-        let preparation = Preparation::new(input, Fit::Scale);
-        Ok(Self { model, preparation, not_finite: 0 })
+        Ok(Self { model: PictureModel::new(model, Fit::Scale, CELL_PX)?, not_finite: 0, spare: Spare::default() })
     }
 
     /// Measures each picture, whose longer side is brought to the number of pixels beside it. `maps[i]` belongs to `pictures[i]`.
@@ -46,24 +41,19 @@ impl DensityModel {
     /// If a picture can't be converted or the inference fails; `maps` are of no use then.
     pub fn measure<'p>(
         &mut self,
-        pictures: impl Iterator<Item = (YuvPicture<'p>, usize)>,
+        pictures: impl Iterator<Item = (YuvPicture<'p>, usize)> + Clone,
         maps: &mut Vec<DensityMap>,
     ) -> Result<(), ModelError> {
-        let placed: Vec<_> =
-            pictures.map(|(picture, longer_side)| self.preparation.place(picture, Some(longer_side))).collect();
-        maps.resize_with(placed.len(), DensityMap::default);
-        for batch in self.preparation.batches(&placed) {
-            let tensor = self.preparation.fill(&placed, &batch)?;
-            let (_, _, height, width) = tensor.dim();
-            let outputs = self.model.run(tensor)?;
-            let cells = outputs.array(DENSITY, [batch.len(), 1, height / CELL_PX, width / CELL_PX])?;
-            for (cells, number) in cells.outer_iter().zip(&batch) {
-                let (map, placed) = (&mut maps[*number], &placed[*number]);
-                map.reset(placed.picture.size(), &placed.place, CELL_PX);
+        self.spare.resize(maps, pictures.clone().count());
+        self.model.look(pictures.map(|(picture, longer_side)| (picture, Some(longer_side))), |look| {
+            let cells = [look.pictures.len(), 1, look.size.height / CELL_PX, look.size.width / CELL_PX];
+            for (cells, picture) in look.outputs.array(DENSITY, cells)?.outer_iter().zip(look.pictures) {
+                let (map, place) = (&mut maps[*picture], &look.places[*picture]);
+                map.reset(place.frame(), place, CELL_PX);
                 self.not_finite += map.take(cells.index_axis_move(ndarray::Axis(0), 0));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The manifest it was opened by.

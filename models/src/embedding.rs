@@ -27,6 +27,11 @@ impl Embedding {
         unit(values, "an embedding").map(Self)
     }
 
+    /// Puts another in its place, as [`Self::from_slice`].
+    pub(crate) fn set(&mut self, values: &[f32]) -> Result<(), ModelError> {
+        write_unit(values, "an embedding", &mut self.0)
+    }
+
     /// Cosine of the angle between two, −1 to 1: 1 for the same direction.
     pub fn cosine(&self, other: &Self) -> f32 {
         dot(self.as_slice(), other.as_slice())
@@ -40,6 +45,12 @@ impl Embedding {
 
 /// The direction of `values`: 128 numbers of length 1, on the heap. `what` they are is only named in the error.
 pub(crate) fn unit(values: &[f32], what: &'static str) -> Result<Box<[f32; Embedding::DIMENSIONS]>, ModelError> {
+    let mut boxed = Box::new([0.0; Embedding::DIMENSIONS]);
+    write_unit(values, what, &mut boxed)?;
+    Ok(boxed)
+}
+
+fn write_unit(values: &[f32], what: &'static str, into: &mut [f32; Embedding::DIMENSIONS]) -> Result<(), ModelError> {
     // In f64: squares of large values would overflow f32.
     let length = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     let finite = length.is_finite() && length > 0.0;
@@ -48,11 +59,10 @@ pub(crate) fn unit(values: &[f32], what: &'static str) -> Result<Box<[f32; Embed
         return Err(refuse());
     }
     let array: &[f32; Embedding::DIMENSIONS] = values.try_into().map_err(|_| refuse())?;
-    let mut boxed = Box::new([0.0; Embedding::DIMENSIONS]);
-    for (to, from) in boxed.iter_mut().zip(array) {
+    for (to, from) in into.iter_mut().zip(array) {
         *to = (f64::from(*from) / length) as f32;
     }
-    Ok(boxed)
+    Ok(())
 }
 
 /// Dot product of two vectors of length 1, within −1 to 1.

@@ -19,6 +19,7 @@ mod nanodet;
 mod nms;
 mod people;
 mod photo;
+mod picture_model;
 mod placement;
 mod planes;
 mod prepare;

@@ -8,7 +8,7 @@ use gatehouse_picture::{Rect, Size, YuvPicture};
 
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Manifest, Task};
-use crate::prepare::{Batch, Normalisation, Shrinker, write_planar};
+use crate::prepare::{Normalisation, Shrinker, write_planar};
 use crate::registry::Registry;
 use crate::session::{Model, Provider, SessionOptions};
 
@@ -83,7 +83,6 @@ pub struct LivenessModel {
     order: ColourOrder,
     normalisation: Normalisation,
     shrinker: Shrinker,
-    batch: Batch,
 }
 
 impl LivenessModel {
@@ -99,8 +98,7 @@ impl LivenessModel {
             outputs => return Err(model.unsuitable(format!("{} outputs, expected 1", outputs.len()))),
         };
         let (size, order, normalisation) = (input.size(), input.colour, Normalisation::from(input));
-        let (shrinker, batch) = (Shrinker::default(), Batch::default());
-        Ok(Self { model, output, size, order, normalisation, shrinker, batch })
+        Ok(Self { model, output, size, order, normalisation, shrinker: Shrinker::default() })
     }
 
     /// The probability that each face is live, 0 to 1; `results[i]` belongs to `faces[i]`, a picture and the face's box
@@ -114,7 +112,7 @@ impl LivenessModel {
             return Ok(());
         }
         let scored = self.fill(faces).and_then(|()| self.infer(faces.len(), results));
-        self.batch.clear();
+        self.model.clear();
         self.shrinker.clear();
         if scored.is_err() {
             results.clear();
@@ -123,7 +121,7 @@ impl LivenessModel {
     }
 
     fn fill(&mut self, faces: &[(&YuvPicture<'_>, Rect)]) -> Result<(), ModelError> {
-        let mut places = self.batch.places(faces.len(), self.size);
+        let mut places = self.model.batch([faces.len(), 3, self.size.height, self.size.width])?;
         for ((picture, face), place) in faces.iter().zip(places.outer_iter_mut()) {
             let part = Surroundings::of(face, picture.size()).and_then(|surroundings| surroundings.cut(picture));
             let Rect { x, y, width, height } = *face;
@@ -135,12 +133,11 @@ impl LivenessModel {
     }
 
     fn infer(&mut self, faces: usize, results: &mut Vec<f32>) -> Result<(), ModelError> {
-        let model = self.model.manifest().name.clone();
-        let outputs = self.model.run(self.batch.view())?;
+        let outputs = self.model.run()?;
         let classes = outputs.array(&self.output, [faces, CLASSES])?;
         for (index, logits) in classes.outer_iter().enumerate() {
             let live = softmax(logits.iter().copied(), LIVE_CLASS);
-            results.push(live.ok_or_else(|| ModelError::BadLiveness { model: model.clone(), index })?);
+            results.push(live.ok_or_else(|| ModelError::BadLiveness { model: outputs.model().to_owned(), index })?);
         }
         Ok(())
     }

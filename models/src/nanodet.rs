@@ -11,12 +11,15 @@ use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
 use crate::nms::suppress;
 use crate::people::{PeopleReading, PeopleScene};
+use crate::picture_model::{PictureModel, Spare};
 use crate::placement::Fit;
-use crate::prepare::Preparation;
 use crate::registry::Registry;
-use crate::session::{Model, Provider, SessionOptions};
+use crate::session::{Provider, SessionOptions};
 
-const STRIDES: [usize; 3] = [8, 16, 32];
+/// Each stride with its outputs: class scores and distances.
+const LEVELS: [(usize, [&str; 2]); 3] =
+    [(8, ["cls_8", "dist_8"]), (16, ["cls_16", "dist_16"]), (32, ["cls_32", "dist_32"])];
+const COARSEST: usize = 32;
 /// The output of people per cell, of models that have it.
 const DENSITY: &str = "density";
 /// Pixels of the tensor along a cell of it.
@@ -41,10 +44,10 @@ pub struct Person {
 /// Finds people in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct PersonDetector {
-    model: Model,
-    preparation: Preparation,
+    model: PictureModel,
     has_density: bool,
     not_finite: u64,
+    spare: Spare<PeopleReading>,
 }
 
 impl PersonDetector {
@@ -55,17 +58,10 @@ impl PersonDetector {
     /// model may have.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::PersonDetection, options)?;
-        for stride in STRIDES {
-            model.require_output(&format!("cls_{stride}"))?;
-            model.require_output(&format!("dist_{stride}"))?;
-        }
-        let input = model.input()?;
-        if input.size().width % STRIDES[2] != 0 || input.size().height % STRIDES[2] != 0 {
-            return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
-        }
-        let preparation = Preparation::new(input, Fit::Scale);
+        LEVELS.iter().flat_map(|(_, outputs)| outputs).try_for_each(|output| model.require_output(output))?;
         let has_density = model.manifest().outputs.iter().any(|output| output.name == DENSITY);
-        Ok(Self { model, preparation, has_density, not_finite: 0 })
+        let model = PictureModel::new(model, Fit::Scale, COARSEST)?;
+        Ok(Self { model, has_density, not_finite: 0, spare: Spare::default() })
     }
 
     /// Finds the people of score `min_score` (0–1) and more, best first, and the density where the model has it.
@@ -83,28 +79,33 @@ impl PersonDetector {
         min_score: f32,
         results: &mut Vec<PeopleReading>,
     ) -> Result<(), ModelError> {
-        results.resize_with(scenes.len(), PeopleReading::default);
+        self.spare.resize(results, scenes.len());
+        self.detect_each(scenes.iter().copied(), min_score, results)
+    }
+
+    /// The same of as many scenes as there are results.
+    pub(crate) fn detect_each<'s>(
+        &mut self,
+        scenes: impl Iterator<Item = PeopleScene<'s>> + Clone,
+        min_score: f32,
+        results: &mut [PeopleReading],
+    ) -> Result<(), ModelError> {
         for reading in results.iter_mut() {
             reading.people.clear();
             reading.density.clear();
         }
-        let placed: Vec<_> =
-            scenes.iter().map(|scene| self.preparation.place(scene.picture, Some(scene.longer_side_px))).collect();
-        for batch in self.preparation.batches(&placed) {
-            let tensor = self.preparation.fill(&placed, &batch)?;
-            let (_, _, height, width) = tensor.dim();
-            let outputs = self.model.run(tensor)?;
-            for stride in STRIDES {
-                let columns = width / stride;
-                let cells = columns * (height / stride);
-                let scores = outputs.array(&format!("cls_{stride}"), [batch.len(), cells, CLASSES])?;
-                let scores = scores.index_axis_move(Axis(2), PERSON);
-                let distances = outputs.array(&format!("dist_{stride}"), [batch.len(), cells, 4 * BINS])?;
-                for (i, scene) in batch.iter().enumerate() {
+        self.model.look(scenes.map(|scene| (scene.picture, Some(scene.longer_side_px))), |look| {
+            let batch = look.pictures.len();
+            for (stride, [scores, distances]) in LEVELS {
+                let columns = look.size.width / stride;
+                let cells = columns * (look.size.height / stride);
+                let scores = look.outputs.array(scores, [batch, cells, CLASSES])?.index_axis_move(Axis(2), PERSON);
+                let distances = look.outputs.array(distances, [batch, cells, 4 * BINS])?;
+                for (i, scene) in look.pictures.iter().enumerate() {
                     let level = Level {
                         stride,
                         columns,
-                        picture: placed[*scene].place.in_tensor(),
+                        picture: look.places[*scene].in_tensor(),
                         scores: scores.index_axis(Axis(0), i),
                         distances: distances.index_axis(Axis(0), i),
                     };
@@ -112,18 +113,19 @@ impl PersonDetector {
                 }
             }
             if self.has_density {
-                let cells = [batch.len(), 1, height / DENSITY_CELL_PX, width / DENSITY_CELL_PX];
-                let maps = outputs.array(DENSITY, cells)?;
-                for (map, scene) in maps.outer_iter().zip(&batch) {
-                    let (density, placed) = (&mut results[*scene].density, &placed[*scene]);
-                    density.reset(placed.picture.size(), &placed.place, DENSITY_CELL_PX);
+                let cells = [batch, 1, look.size.height / DENSITY_CELL_PX, look.size.width / DENSITY_CELL_PX];
+                let maps = look.outputs.array(DENSITY, cells)?;
+                for (map, scene) in maps.outer_iter().zip(look.pictures) {
+                    let (density, place) = (&mut results[*scene].density, &look.places[*scene]);
+                    density.reset(place.frame(), place, DENSITY_CELL_PX);
                     self.not_finite += density.take(map.index_axis(Axis(0), 0));
                 }
             }
-        }
-        for (reading, placed) in results.iter_mut().zip(&placed) {
+            Ok(())
+        })?;
+        for (reading, place) in results.iter_mut().zip(self.model.places()) {
             for person in &mut reading.people {
-                person.box_in_frame = placed.place.rect_in_frame(person.box_in_frame);
+                person.box_in_frame = place.rect_in_frame(person.box_in_frame);
             }
             suppress(&mut reading.people, MAX_IOU, |person| (person.box_in_frame, person.score));
         }

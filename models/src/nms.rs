@@ -6,16 +6,21 @@ use gatehouse_picture::Rect;
 ///
 /// Equal scores keep their order, so that the same outputs give the same result.
 pub fn suppress<T>(found: &mut Vec<T>, max_iou: f32, box_and_score: impl Fn(&T) -> (Rect, f32)) {
-    found.sort_by(|a, b| box_and_score(b).1.total_cmp(&box_and_score(a).1));
-    let mut kept: Vec<Rect> = Vec::new();
-    found.retain(|item| {
-        let (candidate, _) = box_and_score(item);
-        let stays = kept.iter().all(|better| better.iou(&candidate) <= max_iou);
-        if stays {
-            kept.push(candidate);
-        }
-        stays
-    });
+    let box_of = |item: &T| box_and_score(item).0;
+    let mut kept = 0;
+    // In its own memory, so no sort that keeps the order of equals: the best of the rest comes next, and takes some with it.
+    while kept < found.len() {
+        let rest = found[kept..].iter().map(|item| box_and_score(item).1).enumerate();
+        let best = rest.reduce(|best, next| if next.1.total_cmp(&best.1).is_gt() { next } else { best });
+        found[kept..=kept + best.map_or(0, |(index, _)| index)].rotate_right(1);
+        let better = box_of(&found[kept]);
+        kept += 1;
+        let mut index = 0;
+        found.retain(|item| {
+            index += 1;
+            index <= kept || better.iou(&box_of(item)) <= max_iou
+        });
+    }
 }
 
 #[cfg(test)]

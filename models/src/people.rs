@@ -8,6 +8,7 @@ use crate::density_model::DensityModel;
 use crate::error::ModelError;
 use crate::manifest::Counting;
 use crate::nanodet::{Person, PersonDetector};
+use crate::picture_model::Spare;
 use crate::registry::Registry;
 use crate::session::SessionOptions;
 use crate::tile::{self, Tile};
@@ -47,6 +48,10 @@ pub struct PeopleReader {
     /// What [`DensityMap::shares`] works in, and what it told last.
     sums: Vec<f64>,
     shares: Vec<f32>,
+    /// What each look showed, of whole pictures and of tiles, and what [`tile::join`] works in.
+    looks: Vec<PeopleReading>,
+    seen: Vec<tile::Seen>,
+    spare: Spare<PeopleReading>,
 }
 
 impl PeopleReader {
@@ -67,6 +72,9 @@ impl PeopleReader {
             maps: Vec::new(),
             sums: Vec::new(),
             shares: Vec::new(),
+            looks: Vec::new(),
+            seen: Vec::new(),
+            spare: Spare::default(),
         })
     }
 
@@ -80,25 +88,43 @@ impl PeopleReader {
         min_score: f32,
         readings: &mut Vec<PeopleReading>,
     ) -> Result<(), ModelError> {
-        if scenes.iter().all(|scene| scene.tiles.is_empty()) {
-            self.detector.detect(scenes, min_score, readings)?;
+        self.read_each(scenes.iter().copied(), min_score, readings)
+    }
+
+    /// The same of scenes that lie in no slice.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_each<'s>(
+        &mut self,
+        scenes: impl Iterator<Item = PeopleScene<'s>> + Clone,
+        min_score: f32,
+        readings: &mut Vec<PeopleReading>,
+    ) -> Result<(), ModelError> {
+        self.spare.resize(readings, scenes.clone().count());
+        if scenes.clone().all(|scene| scene.tiles.is_empty()) {
+            self.detector.detect_each(scenes.clone(), min_score, readings)?;
         } else {
-            self.look_closer(scenes, min_score, readings)?;
+            self.look_closer(scenes.clone(), min_score, readings)?;
         }
         self.measure_packed(scenes, readings)
     }
 
     // A density model of its own is large: it looks at those pictures alone whose density asks for it.
-    fn measure_packed(&mut self, scenes: &[PeopleScene<'_>], readings: &mut [PeopleReading]) -> Result<(), ModelError> {
+    fn measure_packed<'s>(
+        &mut self,
+        scenes: impl Iterator<Item = PeopleScene<'s>> + Clone,
+        readings: &mut [PeopleReading],
+    ) -> Result<(), ModelError> {
         let Some(model) = &mut self.density else { return Ok(()) };
         let hand_over = model.manifest().counting.as_ref().and_then(|counting| counting.hand_over);
         let packed = |reading: &PeopleReading| match hand_over {
             Some(hand_over) => reading.density.is_empty() || reading.density.sum() > hand_over.in_picture[0],
             None => true,
         };
-        let due: Vec<_> = scenes.iter().zip(readings).filter(|(_, reading)| packed(reading)).collect();
-        model.measure(due.iter().map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
-        for ((_, reading), map) in due.into_iter().zip(&mut self.maps) {
+        let due = scenes.zip(&*readings).filter(|(_, reading)| packed(reading));
+        model.measure(due.map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
+        for (reading, map) in readings.iter_mut().filter(|reading| packed(reading)).zip(&mut self.maps) {
             match hand_over.filter(|_| !reading.density.is_empty()) {
                 None => std::mem::swap(&mut reading.density, map),
                 Some(hand_over) => {
@@ -110,33 +136,31 @@ impl PeopleReader {
         Ok(())
     }
 
-    fn look_closer(
+    fn look_closer<'s>(
         &mut self,
-        scenes: &[PeopleScene<'_>],
+        scenes: impl Iterator<Item = PeopleScene<'s>> + Clone,
         min_score: f32,
-        readings: &mut Vec<PeopleReading>,
+        readings: &mut [PeopleReading],
     ) -> Result<(), ModelError> {
-        let tiles: Vec<_> =
-            (0..).zip(scenes).flat_map(|(number, scene)| parts(scene).map(move |part| (number, part))).collect();
-        let larger = tiles.iter().map(|(_, (tile, picture))| PeopleScene {
-            picture: *picture,
+        let larger = scenes.clone().flat_map(parts).map(|(tile, picture)| PeopleScene {
+            picture,
             longer_side_px: tile.longer_side_px,
             density_side_px: 0,
             tiles: &[],
         });
-        let looks: Vec<_> = scenes.iter().copied().chain(larger).collect();
-        let (mut seen, mut some) = (Vec::with_capacity(looks.len()), Vec::new());
-        for chunk in looks.chunks(scenes.len().max(LOOKS_AT_ONCE)) {
-            self.detector.detect(chunk, min_score, &mut some)?;
-            seen.append(&mut some);
+        let all = scenes.clone().chain(larger);
+        self.spare.resize(&mut self.looks, all.clone().count());
+        let at_once = readings.len().max(LOOKS_AT_ONCE);
+        for (number, looks) in self.looks.chunks_mut(at_once).enumerate() {
+            self.detector.detect_each(all.clone().skip(number * at_once).take(looks.len()), min_score, looks)?;
         }
-        readings.resize_with(scenes.len(), PeopleReading::default);
-        let (wholes, parts) = seen.split_at_mut(scenes.len());
-        for (number, (scene, (whole, reading))) in scenes.iter().zip(wholes.iter_mut().zip(readings)).enumerate() {
-            let of_scene = tiles.iter().zip(&*parts).filter(|((of, _), _)| *of == number);
-            let seen = of_scene.map(|((_, (tile, _)), look)| (*tile, look.people.as_slice()));
-            tile::join(&mut whole.people, scene.longer_side_px, seen, scene.picture.size());
+        let (wholes, mut tiled) = self.looks.split_at_mut(readings.len());
+        for (scene, (whole, reading)) in scenes.zip(wholes.iter_mut().zip(readings)) {
+            let (of_scene, rest) = tiled.split_at_mut(parts(scene).count());
+            let seen = parts(scene).zip(&*of_scene).map(|((tile, _), look)| (tile, look.people.as_slice()));
+            tile::join(&mut whole.people, scene.longer_side_px, seen, scene.picture.size(), &mut self.seen);
             std::mem::swap(reading, whole);
+            tiled = rest;
         }
         Ok(())
     }
@@ -170,6 +194,6 @@ impl PeopleReader {
 }
 
 /// A scene's tiles with their pixels.
-fn parts<'s>(scene: &'s PeopleScene<'_>) -> impl Iterator<Item = (&'s Tile, YuvPicture<'s>)> {
-    scene.tiles.iter().filter_map(|tile| Some((tile, tile.of(&scene.picture)?)))
+fn parts<'s>(scene: PeopleScene<'s>) -> impl Iterator<Item = (&'s Tile, YuvPicture<'s>)> + Clone {
+    scene.tiles.iter().filter_map(move |tile| Some((tile, tile.of(&scene.picture)?)))
 }

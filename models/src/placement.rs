@@ -31,6 +31,11 @@ impl Placement {
         Self { frame, in_tensor }
     }
 
+    /// The picture's size.
+    pub fn frame(&self) -> Size {
+        self.frame
+    }
+
     /// The part of the tensor that the picture fills.
     pub fn in_tensor(&self) -> Size {
         self.in_tensor

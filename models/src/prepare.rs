@@ -7,7 +7,7 @@
 //! on BT.709 video greens and reds shift by a few levels, which these models don't mind.
 
 use gatehouse_picture::{PixelFormat, Plane, Size, YuvPicture};
-use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4};
+use ndarray::{ArrayView3, ArrayViewMut3};
 use opencv::core::Mat;
 use opencv::imgproc;
 
@@ -163,45 +163,7 @@ pub(crate) fn write_planar(packed: ArrayView3<'_, u8>, with: Normalisation, tens
     }
 }
 
-/// A batch tensor, NCHW with 3 channels, that keeps its memory between batches and only grows.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    values: Vec<f32>,
-    shape: [usize; 4],
-}
-
-impl Batch {
-    /// Places for so many pictures of this size, to be written. What they hold is left over from before.
-    pub(crate) fn places(&mut self, pictures: usize, size: Size) -> ArrayViewMut4<'_, f32> {
-        self.shape = [pictures, 3, size.height, size.width];
-        let values = self.shape.iter().product();
-        if self.values.len() < values {
-            self.values.resize(values, 0.0);
-        }
-        ArrayViewMut4::from_shape(self.shape, &mut self.values[..values])
-            .unwrap_or_else(|_| unreachable!("cut to this shape"))
-    }
-
-    /// The places, contiguous.
-    pub(crate) fn view(&self) -> ArrayView4<'_, f32> {
-        ArrayView4::from_shape(self.shape, &self.values[..self.shape.iter().product()])
-            .unwrap_or_else(|_| unreachable!("cut to this shape"))
-    }
-
-    /// Overwrites it all.
-    pub(crate) fn clear(&mut self) {
-        self.values.fill(0.0);
-    }
-}
-
-/// A picture, and its place in a tensor.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Placed<'a> {
-    pub(crate) picture: YuvPicture<'a>,
-    pub(crate) place: Placement,
-}
-
-/// Brings pictures to one model's size, one after the other, into batches.
+/// Brings pictures to one model's size.
 #[derive(Debug)]
 pub(crate) struct Preparation {
     /// Of the tensor, unless the model runs at any size.
@@ -212,7 +174,6 @@ pub(crate) struct Preparation {
     normalisation: Normalisation,
     fit: Fit,
     shrinker: Shrinker,
-    batch: Batch,
 }
 
 impl Preparation {
@@ -224,47 +185,44 @@ impl Preparation {
             normalisation: input.into(),
             fit,
             shrinker: Shrinker::default(),
-            batch: Batch::default(),
         }
     }
 
     /// Places a picture within the model's own size; or, if there is a `longer_side` and the model runs at any size, so that
     /// the picture's longer side has so many pixels of the tensor.
-    pub(crate) fn place<'a>(&self, picture: YuvPicture<'a>, longer_side: Option<usize>) -> Placed<'a> {
+    pub(crate) fn place(&self, picture: Size, longer_side: Option<usize>) -> Placement {
         let most = longer_side.filter(|_| self.step.is_some()).map_or(self.size, |px| Size { width: px, height: px });
-        Placed { picture, place: Placement::new(picture.size(), most, self.fit) }
+        Placement::new(picture, most, self.fit)
     }
 
     /// No larger than the picture needs, since inference costs by the pixel, also by the black ones; and the same whatever
     /// else is in the batch, so that batching changes no result.
-    fn tensor_size(&self, placed: &Placed<'_>) -> Size {
+    pub(crate) fn tensor_size(&self, place: &Placement) -> Size {
         let Some(step) = self.step else { return self.size };
-        let Size { width, height } = placed.place.in_tensor();
+        let Size { width, height } = place.in_tensor();
         Size { width: width.next_multiple_of(step), height: height.next_multiple_of(step) }
     }
 
-    /// Indices of the pictures that can share a batch, whose tensors have one size; in their order.
-    pub(crate) fn batches(&self, placed: &[Placed<'_>]) -> Vec<Vec<usize>> {
-        let mut batches: Vec<(Size, Vec<usize>)> = Vec::new();
-        for (i, size) in placed.iter().map(|placed| self.tensor_size(placed)).enumerate() {
-            match batches.iter_mut().find(|(of, _)| *of == size) {
-                Some((_, batch)) => batch.push(i),
-                None => batches.push((size, vec![i])),
-            }
-        }
-        batches.into_iter().map(|(_, batch)| batch).collect()
+    /// Puts into `batch` which pictures go with the `first`, itself included: those whose tensors have the size of its own. False if
+    /// it goes with one before it.
+    pub(crate) fn batch_from(&self, first: usize, places: &[Placement], batch: &mut Vec<usize>) -> bool {
+        let size = self.tensor_size(&places[first]);
+        let alike = |number: &usize| self.tensor_size(&places[*number]) == size;
+        batch.clear();
+        batch.extend((first..places.len()).filter(alike));
+        !(0..first).any(|number| alike(&number))
     }
 
-    /// The tensor of one of [`Self::batches`].
-    pub(crate) fn fill(&mut self, placed: &[Placed<'_>], batch: &[usize]) -> Result<ArrayView4<'_, f32>, ModelError> {
-        let size = batch.first().map_or(self.size, |first| self.tensor_size(&placed[*first]));
-        let mut tensors = self.batch.places(batch.len(), size);
-        for (i, tensor) in batch.iter().zip(tensors.outer_iter_mut()) {
-            let Placed { picture, place } = &placed[*i];
-            let packed = self.shrinker.shrink(picture, place.in_tensor(), self.order)?;
-            write_planar(packed, self.normalisation, tensor);
-        }
-        Ok(self.batch.view())
+    /// Writes a picture at its place in a tensor.
+    pub(crate) fn fill(
+        &mut self,
+        picture: &YuvPicture<'_>,
+        place: &Placement,
+        tensor: ArrayViewMut3<'_, f32>,
+    ) -> Result<(), ModelError> {
+        let packed = self.shrinker.shrink(picture, place.in_tensor(), self.order)?;
+        write_planar(packed, self.normalisation, tensor);
+        Ok(())
     }
 }
 

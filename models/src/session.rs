@@ -1,9 +1,10 @@
 //! One opened model: the only file, with `runtime`, that names `ort`.
 
-use ndarray::{ArrayView, ArrayView4, Dim, Dimension, IntoDimension, Ix};
+use ndarray::{ArrayView, ArrayViewMut4, Dim, Dimension, IntoDimension, Ix};
+use ort::memory::Allocator;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session, SessionOutputs};
-use ort::value::{Outlet, TensorRef, ValueType};
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
+use ort::value::{DynTensor, Outlet, Tensor, ValueType};
 
 use crate::error::ModelError;
 use crate::interface::{GraphTensor, differences};
@@ -38,11 +39,34 @@ impl std::fmt::Display for Provider {
     }
 }
 
+/// Tensors are kept for so many shapes, those of the last batches. A shape is a picture's size and a batch's; a node has few.
+const SHAPES: usize = 8;
+
 /// An opened model with one image input.
+///
+/// A batch of a shape that it has run lately takes no memory anew, but for what `ort` takes of Rust's heap in each run: it keeps
+/// names and values of up to 4 outputs on the stack, and more of them in lists that nothing lets a caller keep. So none for a
+/// model of up to 4 outputs, 4 allocations for one of 5 to 8 (NanoDet, `crowd`), 6 for one of 9 to 16 (YuNet).
 #[derive(Debug)]
 pub(crate) struct Model {
     manifest: Manifest,
     session: Session,
+    /// The one of the last batch first.
+    tensors: Vec<Tensors>,
+}
+
+/// What batches of one shape are run with.
+struct Tensors {
+    shape: [usize; 4],
+    input: Tensor<f32>,
+    /// Where the outputs go. Their shapes are known from the first run on.
+    outputs: Option<RunOptions<HasSelectedOutputs>>,
+}
+
+impl std::fmt::Debug for Tensors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tensors").field("shape", &self.shape).finish_non_exhaustive()
+    }
 }
 
 /// The outputs of one inference.
@@ -67,7 +91,7 @@ impl Model {
         if !found.is_empty() {
             return Err(ModelError::Interface { model: name.clone(), differences: found });
         }
-        let mut model = Self { manifest: manifest.clone(), session };
+        let mut model = Self { manifest: manifest.clone(), session, tensors: Vec::with_capacity(SHAPES) };
         model.warm_up()?;
         Ok(model)
     }
@@ -75,8 +99,8 @@ impl Model {
     // The first run allocates and picks kernels, several times the cost of the next.
     fn warm_up(&mut self) -> Result<(), ModelError> {
         let shape = self.input()?.shape_for(1).map_err(|message| self.unsuitable(message))?;
-        let zeros = ndarray::Array4::<f32>::zeros(shape);
-        self.run(zeros.view()).map(drop)
+        self.batch(shape)?.fill(0.0);
+        self.run().map(drop)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -109,21 +133,69 @@ impl Model {
         Err(self.unsuitable(format!("no output `{name}`, which {} needs", self.manifest.task)))
     }
 
-    /// Runs a batch, NCHW, contiguous.
-    pub(crate) fn run(&mut self, batch: ArrayView4<'_, f32>) -> Result<Outputs<'_>, ModelError> {
-        let (n, c, h, w) = batch.dim();
-        let fail = |error: ort::Error| ModelError::Run {
-            model: self.manifest.name.clone(),
-            shape: [n, c, h, w],
-            message: error.to_string(),
+    /// Places for the next batch, NCHW, contiguous, to be written. What they hold is left over from before.
+    pub(crate) fn batch(&mut self, shape: [usize; 4]) -> Result<ArrayViewMut4<'_, f32>, ModelError> {
+        let fail = failure(&self.manifest, shape);
+        match self.tensors.iter().position(|tensors| tensors.shape == shape) {
+            Some(known) => self.tensors[..=known].rotate_right(1),
+            None => {
+                let input = Tensor::new(&Allocator::default(), shape).map_err(&fail)?;
+                self.tensors.truncate(SHAPES - 1);
+                self.tensors.insert(0, Tensors { shape, input, outputs: None });
+            }
+        }
+        let (_, values) = self.tensors[0].input.extract_tensor_mut();
+        Ok(ArrayViewMut4::from_shape(shape, values).unwrap_or_else(|_| unreachable!("made with this shape")))
+    }
+
+    /// Runs the batch that was written.
+    pub(crate) fn run(&mut self) -> Result<Outputs<'_>, ModelError> {
+        if self.tensors.is_empty() {
+            return Err(self.unsuitable("no batch was written".to_owned()));
+        }
+        let Tensors { shape, input, outputs } = &mut self.tensors[0];
+        let fail = failure(&self.manifest, *shape);
+        let inputs = ort::inputs![&*input];
+        let values = match outputs {
+            Some(outputs) => self.session.run_with_options(inputs, outputs).map_err(fail)?,
+            None => {
+                let values = self.session.run(inputs).map_err(&fail)?;
+                *outputs = Some(outputs_like(&values).map_err(&fail)?);
+                values
+            }
         };
-        let tensor = TensorRef::from_array_view(batch).map_err(fail)?;
-        let values = self.session.run(ort::inputs![tensor]).map_err(fail)?;
         Ok(Outputs { model: &self.manifest.name, values })
+    }
+
+    /// Overwrites the batch.
+    pub(crate) fn clear(&mut self) {
+        if let Some(tensors) = self.tensors.first_mut() {
+            tensors.input.extract_tensor_mut().1.fill(0.0);
+        }
     }
 }
 
+fn failure(manifest: &Manifest, shape: [usize; 4]) -> impl Fn(ort::Error) -> ModelError {
+    move |error| ModelError::Run { model: manifest.name.clone(), shape, message: error.to_string() }
+}
+
+/// Tensors for outputs like these.
+fn outputs_like(values: &SessionOutputs<'_>) -> ort::Result<RunOptions<HasSelectedOutputs>> {
+    let mut outputs = OutputSelector::default();
+    for (name, value) in values.iter() {
+        if let ValueType::Tensor { ty, shape, .. } = value.dtype() {
+            outputs = outputs.preallocate(name, DynTensor::new(&Allocator::default(), *ty, shape.clone())?);
+        }
+    }
+    Ok(RunOptions::new()?.with_outputs(outputs))
+}
+
 impl Outputs<'_> {
+    /// Name of the model.
+    pub(crate) fn model(&self) -> &str {
+        self.model
+    }
+
     /// The named output, which must have exactly this shape.
     pub(crate) fn array<const N: usize>(
         &self,
@@ -141,12 +213,21 @@ impl Outputs<'_> {
             got,
         };
         let value = self.values.get(tensor).ok_or_else(|| wrong(Vec::new()))?;
-        let view = value.try_extract_array::<f32>().map_err(|_| wrong(Vec::new()))?;
-        if view.shape() != shape {
-            return Err(wrong(view.shape().to_vec()));
+        let (got, values) = value.try_extract_tensor::<f32>().map_err(|_| wrong(Vec::new()))?;
+        let got = || got.iter().map(|side| usize::try_from(*side).unwrap_or_default());
+        if !got().eq(shape) {
+            return Err(wrong(got().collect()));
         }
-        let got = view.shape().to_vec();
-        view.into_dimensionality().map_err(|_| wrong(got))
+        ArrayView::from_shape(shape, values).map_err(|_| wrong(got().collect()))
+    }
+
+    /// Overwrites them.
+    pub(crate) fn clear(&mut self) {
+        for (_, mut value) in self.values.iter_mut() {
+            if let Ok((_, values)) = value.try_extract_tensor_mut::<f32>() {
+                values.fill(0.0);
+            }
+        }
     }
 }
 

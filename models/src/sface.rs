@@ -1,16 +1,15 @@
 //! SFace, a face embedder (Zhong et al.: "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition",
 //! 2021).
 
-use gatehouse_picture::Size;
 use ndarray::Axis;
 
 use crate::align::{ALIGNED_SIDE, AlignedFace};
 use crate::embedding::Embedding;
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Manifest, Task};
-use crate::prepare::{Batch, Normalisation};
+use crate::prepare::Normalisation;
 use crate::registry::Registry;
-use crate::session::{Model, Provider, SessionOptions};
+use crate::session::{Model, Outputs, Provider, SessionOptions};
 
 /// Turns aligned faces into embeddings. Owns its session and buffers; one per worker.
 #[derive(Debug)]
@@ -19,7 +18,6 @@ pub struct FaceEmbedder {
     output: String,
     order: ColourOrder,
     normalisation: Normalisation,
-    batch: Batch,
 }
 
 impl FaceEmbedder {
@@ -38,8 +36,8 @@ impl FaceEmbedder {
             [output] => output.name.clone(),
             outputs => return Err(model.unsuitable(format!("{} outputs, expected 1", outputs.len()))),
         };
-        let (order, normalisation, batch) = (input.colour, Normalisation::from(input), Batch::default());
-        Ok(Self { model, output, order, normalisation, batch })
+        let (order, normalisation) = (input.colour, Normalisation::from(input));
+        Ok(Self { model, output, order, normalisation })
     }
 
     /// Embeds faces; `results[i]` belongs to `faces[i]`; one inference for the whole batch. The pixels are overwritten
@@ -48,12 +46,12 @@ impl FaceEmbedder {
     /// # Errors
     /// If the inference fails or an embedding is not finite; `results` are empty then.
     pub fn embed(&mut self, faces: &[AlignedFace], results: &mut Vec<Embedding>) -> Result<(), ModelError> {
-        results.clear();
+        results.truncate(faces.len());
         if faces.is_empty() {
             return Ok(());
         }
-        let size = Size { width: ALIGNED_SIDE, height: ALIGNED_SIDE };
-        for (face, mut place) in faces.iter().zip(self.batch.places(faces.len(), size).outer_iter_mut()) {
+        let mut batch = self.model.batch([faces.len(), 3, ALIGNED_SIDE, ALIGNED_SIDE])?;
+        for (face, mut place) in faces.iter().zip(batch.outer_iter_mut()) {
             for (channel, mut plane) in place.outer_iter_mut().enumerate() {
                 let source = match self.order {
                     ColourOrder::Rgb => channel,
@@ -66,7 +64,7 @@ impl FaceEmbedder {
             }
         }
         let embedded = self.infer(faces.len(), results);
-        self.batch.clear();
+        self.model.clear();
         if embedded.is_err() {
             results.clear();
         }
@@ -74,14 +72,10 @@ impl FaceEmbedder {
     }
 
     fn infer(&mut self, faces: usize, results: &mut Vec<Embedding>) -> Result<(), ModelError> {
-        let model = self.model.manifest().name.clone();
-        let outputs = self.model.run(self.batch.view())?;
-        let vectors = outputs.array(&self.output, [faces, Embedding::DIMENSIONS])?;
-        for (index, vector) in vectors.outer_iter().enumerate() {
-            let embedding = vector.as_slice().and_then(|values| Embedding::from_slice(values).ok());
-            results.push(embedding.ok_or_else(|| ModelError::BadEmbedding { model: model.clone(), index })?);
-        }
-        Ok(())
+        let mut outputs = self.model.run()?;
+        let read = read(&outputs, &self.output, faces, results);
+        outputs.clear();
+        read
     }
 
     /// The manifest it was opened by.
@@ -93,4 +87,17 @@ impl FaceEmbedder {
     pub fn provider(&self) -> Provider {
         self.model.provider()
     }
+}
+
+// Embeddings that are there already are written over.
+fn read(outputs: &Outputs<'_>, output: &str, faces: usize, results: &mut Vec<Embedding>) -> Result<(), ModelError> {
+    for (index, vector) in outputs.array(output, [faces, Embedding::DIMENSIONS])?.outer_iter().enumerate() {
+        let values = vector.as_slice().unwrap_or_default();
+        let taken = match results.get_mut(index) {
+            Some(embedding) => embedding.set(values),
+            None => Embedding::from_slice(values).map(|embedding| results.push(embedding)),
+        };
+        taken.map_err(|_| ModelError::BadEmbedding { model: outputs.model().to_owned(), index })?;
+    }
+    Ok(())
 }

@@ -62,40 +62,59 @@ enum Precedence {
     Small,
 }
 
+/// Somebody in one look.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    precedence: Precedence,
+    /// Which tile; none for the whole.
+    look: Option<usize>,
+    /// Who comes first of those with the same score.
+    order: usize,
+    person: Person,
+}
+
 /// Joins what the whole picture showed, whose longer side had `longer_side_px` in the tensor, with what each tile did, in pixels of that
 /// tile. Everybody is there once: whom a tile's edge cuts is in its neighbour or, if too large for any, in the whole. Best first.
+/// `seen` is for working in.
 pub(crate) fn join<'t>(
     whole: &mut Vec<Person>,
     longer_side_px: usize,
     tiles: impl Iterator<Item = (&'t Tile, &'t [Person])>,
     frame: Size,
+    seen: &mut Vec<Seen>,
 ) {
     let scale = longer_side_px as f32 / frame.width.max(frame.height) as f32;
-    let of_whole = |person: Person| {
+    seen.clear();
+    for person in whole.drain(..) {
         let large = person.box_in_frame.height * scale >= SMALL_PX;
-        (if large { Precedence::Large } else { Precedence::Small }, None, person)
-    };
-    let mut seen: Vec<(Precedence, Option<usize>, Person)> = whole.drain(..).map(of_whole).collect();
-    for (number, (tile, people)) in tiles.enumerate() {
-        let uncut = people.iter().filter(|person| !tile.cuts(&person.box_in_frame, frame));
-        seen.extend(uncut.map(|person| {
-            let mut box_in_frame = person.box_in_frame;
-            box_in_frame.x += tile.left_px as f32;
-            box_in_frame.y += tile.top_px as f32;
-            (Precedence::Tiled, Some(number), Person { box_in_frame, ..*person })
-        }));
+        let precedence = if large { Precedence::Large } else { Precedence::Small };
+        seen.push(Seen { precedence, look: None, order: seen.len(), person });
     }
-    seen.sort_by(|(a, _, one), (b, _, other)| a.cmp(b).then(other.score.total_cmp(&one.score)));
-    let mut kept: Vec<(Option<usize>, Person)> = Vec::new();
-    for (_, look, person) in seen {
-        // Two boxes of one look have been told apart already.
-        let twice = kept.iter().any(|(other, known)| *other != look && same(&known.box_in_frame, &person.box_in_frame));
-        if !twice {
-            kept.push((look, person));
+    for (number, (tile, people)) in tiles.enumerate() {
+        for person in people.iter().filter(|person| !tile.cuts(&person.box_in_frame, frame)) {
+            let mut person = *person;
+            person.box_in_frame.x += tile.left_px as f32;
+            person.box_in_frame.y += tile.top_px as f32;
+            seen.push(Seen { precedence: Precedence::Tiled, look: Some(number), order: seen.len(), person });
         }
     }
-    whole.extend(kept.into_iter().map(|(_, person)| person));
-    whole.sort_by(|one, other| other.score.total_cmp(&one.score));
+    let better =
+        |one: &Seen, other: &Seen| other.person.score.total_cmp(&one.person.score).then(one.order.cmp(&other.order));
+    seen.sort_unstable_by(|one, other| one.precedence.cmp(&other.precedence).then(better(one, other)));
+    let mut kept = 0;
+    for next in 0..seen.len() {
+        // Two boxes of one look have been told apart already.
+        let Seen { look, person, .. } = &seen[next];
+        let twice = |known: &Seen| known.look != *look && same(&known.person.box_in_frame, &person.box_in_frame);
+        if !seen[..kept].iter().any(twice) {
+            seen[next].order = kept;
+            seen.swap(kept, next);
+            kept += 1;
+        }
+    }
+    seen.truncate(kept);
+    seen.sort_unstable_by(better);
+    whole.extend(seen.drain(..).map(|seen| seen.person));
 }
 
 /// Whether two looks' boxes are of one person.
@@ -143,7 +162,7 @@ mod tests {
         let mut all = look(people, &whole);
         let tiles = tiles();
         let in_tiles = tiles.map(|tile| look(people, &tile));
-        join(&mut all, SIDE, tiles.iter().zip(in_tiles.iter().map(Vec::as_slice)), FRAME);
+        join(&mut all, SIDE, tiles.iter().zip(in_tiles.iter().map(Vec::as_slice)), FRAME, &mut Vec::new());
         all
     }
 
@@ -163,7 +182,7 @@ mod tests {
         let shoulders = Person { box_in_frame: Rect { x: 320.0, y: 160.0, width: 120.0, height: 200.0 }, score: 0.9 };
         let mut all = vec![near];
         let [tile, _] = tiles();
-        join(&mut all, SIDE, std::iter::once((&tile, [shoulders].as_slice())), FRAME);
+        join(&mut all, SIDE, std::iter::once((&tile, [shoulders].as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all, [near]);
     }
 
@@ -173,7 +192,7 @@ mod tests {
         let far = Person { box_in_frame: Rect { x: 340.0, y: 180.0, width: 24.0, height: 60.0 }, score: 0.7 };
         let mut all = vec![near];
         let [tile, _] = tiles();
-        join(&mut all, SIDE, std::iter::once((&tile, [far].as_slice())), FRAME);
+        join(&mut all, SIDE, std::iter::once((&tile, [far].as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all.len(), 2, "{all:?}");
     }
 
@@ -186,7 +205,7 @@ mod tests {
         let [tile, _] = tiles();
         let in_tile =
             three.map(|p| Person { box_in_frame: Rect { y: p.box_in_frame.y - 40.0, ..p.box_in_frame }, ..p });
-        join(&mut all, SIDE, std::iter::once((&tile, in_tile.as_slice())), FRAME);
+        join(&mut all, SIDE, std::iter::once((&tile, in_tile.as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all.len(), 3, "{all:?}");
     }
 

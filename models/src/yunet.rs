@@ -9,12 +9,18 @@ use ndarray::{ArrayView2, Axis};
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
 use crate::nms::suppress;
+use crate::picture_model::{PictureModel, Spare};
 use crate::placement::{Fit, Placement};
-use crate::prepare::Preparation;
 use crate::registry::Registry;
-use crate::session::{Model, Provider, SessionOptions};
+use crate::session::{Provider, SessionOptions};
 
-const STRIDES: [usize; 3] = [8, 16, 32];
+/// Each stride with its outputs: class scores, objectness, boxes and landmarks.
+const LEVELS: [(usize, [&str; 4]); 3] = [
+    (8, ["cls_8", "obj_8", "bbox_8", "kps_8"]),
+    (16, ["cls_16", "obj_16", "bbox_16", "kps_16"]),
+    (32, ["cls_32", "obj_32", "bbox_32", "kps_32"]),
+];
+const COARSEST: usize = 32;
 /// Of two faces that overlap by more than this, one falls: OpenCV's default for this model.
 const MAX_IOU: f32 = 0.3;
 /// Longest side that a photo is looked at with: what YuNet was trained with.
@@ -42,9 +48,9 @@ impl Face {
 /// Finds faces in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct FaceDetector {
-    model: Model,
-    preparation: Preparation,
+    model: PictureModel,
     not_finite: u64,
+    spare: Spare<Vec<Face>>,
 }
 
 impl FaceDetector {
@@ -54,17 +60,9 @@ impl FaceDetector {
     /// If it is unknown, for another task, not the file of its manifest, or has not YuNet's outputs.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::FaceDetection, options)?;
-        for stride in STRIDES {
-            for kind in ["cls", "obj", "bbox", "kps"] {
-                model.require_output(&format!("{kind}_{stride}"))?;
-            }
-        }
-        let input = model.input()?;
-        if input.size().width % STRIDES[2] != 0 || input.size().height % STRIDES[2] != 0 {
-            return Err(model.unsuitable(format!("runs at {}, expected sides that are multiples of 32", input.size())));
-        }
-        let preparation = Preparation::new(input, Fit::Shrink);
-        Ok(Self { model, preparation, not_finite: 0 })
+        LEVELS.iter().flat_map(|(_, outputs)| outputs).try_for_each(|output| model.require_output(output))?;
+        let model = PictureModel::new(model, Fit::Shrink, COARSEST)?;
+        Ok(Self { model, not_finite: 0, spare: Spare::default() })
     }
 
     /// Finds the faces of score `min_score` (0–1) and more, best first.
@@ -82,7 +80,20 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        self.detect_within(None, pictures, min_score, results)
+        self.detect_each(pictures.iter().copied(), min_score, results)
+    }
+
+    /// The same in pictures that lie in no slice.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn detect_each<'p>(
+        &mut self,
+        pictures: impl Iterator<Item = YuvPicture<'p>> + Clone,
+        min_score: f32,
+        results: &mut Vec<Vec<Face>>,
+    ) -> Result<(), ModelError> {
+        self.detect_within(pictures.map(|picture| (picture, None)), min_score, results)
     }
 
     /// The same in photos, that may stand upright and are not looked at many times a second: at their own size up to 640 × 640
@@ -96,31 +107,25 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        self.detect_within(Some(PHOTO_SIDE_PX), photos, min_score, results)
+        self.detect_within(photos.iter().map(|photo| (*photo, Some(PHOTO_SIDE_PX))), min_score, results)
     }
 
-    fn detect_within(
+    fn detect_within<'p>(
         &mut self,
-        longer_side_px: Option<usize>,
-        pictures: &[YuvPicture<'_>],
+        pictures: impl Iterator<Item = (YuvPicture<'p>, Option<usize>)> + Clone,
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        results.resize_with(pictures.len(), Vec::new);
+        self.spare.resize(results, pictures.clone().count());
         results.iter_mut().for_each(Vec::clear);
-        let placed: Vec<_> = pictures.iter().map(|picture| self.preparation.place(*picture, longer_side_px)).collect();
-        for batch in self.preparation.batches(&placed) {
-            let tensor = self.preparation.fill(&placed, &batch)?;
-            let (_, _, height, width) = tensor.dim();
-            let outputs = self.model.run(tensor)?;
-            for stride in STRIDES {
-                let columns = width / stride;
-                let cells = columns * (height / stride);
-                let output =
-                    |kind: &str, values| outputs.array(&format!("{kind}_{stride}"), [batch.len(), cells, values]);
+        self.model.look(pictures, |look| {
+            for (stride, [class, object, boxes, landmarks]) in LEVELS {
+                let columns = look.size.width / stride;
+                let cells = columns * (look.size.height / stride);
+                let output = |name, values| look.outputs.array(name, [look.pictures.len(), cells, values]);
                 let (class, object, boxes, landmarks) =
-                    (output("cls", 1)?, output("obj", 1)?, output("bbox", 4)?, output("kps", 10)?);
-                for (i, picture) in batch.iter().enumerate() {
+                    (output(class, 1)?, output(object, 1)?, output(boxes, 4)?, output(landmarks, 10)?);
+                for (i, picture) in look.pictures.iter().enumerate() {
                     let level = Level {
                         stride,
                         columns,
@@ -132,10 +137,11 @@ impl FaceDetector {
                     self.not_finite += level.decode(min_score, &mut results[*picture]);
                 }
             }
-        }
-        for (faces, placed) in results.iter_mut().zip(&placed) {
+            Ok(())
+        })?;
+        for (faces, place) in results.iter_mut().zip(self.model.places()) {
             suppress(faces, MAX_IOU, |face| (face.box_in_frame, face.score));
-            faces.iter_mut().for_each(|face| face.move_to_frame(&placed.place));
+            faces.iter_mut().for_each(|face| face.move_to_frame(place));
         }
         Ok(())
     }

@@ -110,24 +110,29 @@ fn planar_writing_normalises_and_blackens_the_rest() {
 }
 
 #[test]
-fn a_batch_holds_pictures_of_any_size_and_forgets_the_last_one() {
+fn pictures_of_any_size_are_batched_by_the_size_of_their_tensors() {
     let manifest = Manifest::parse(SMALL, "small.toml").expect("a manifest");
     let mut preparation = Preparation::new(&manifest.inputs[0], Fit::Shrink);
     let wide = Plain::new(Size { width: 1280, height: 720 }, PixelFormat::I420, WHITE);
     let tall = Plain::new(Size { width: 90, height: 160 }, PixelFormat::Nv12, RED);
-    let placed = [wide.picture(), tall.picture(), wide.picture()].map(|picture| preparation.place(picture, None));
-    let batches = preparation.batches(&placed);
-    assert_eq!(batches, [vec![0, 2], vec![1]]);
-    assert_eq!(placed[0].place.in_tensor(), Size { width: 640, height: 360 });
-    let batch = preparation.fill(&placed, &batches[0]).expect("filled");
-    assert_eq!(batch.dim(), (2, 3, 384, 640));
-    assert!(batch.as_slice().is_some(), "ONNX Runtime needs it contiguous");
-    assert_eq!(batch[[1, 0, 359, 639]], 255.0);
-    assert_eq!(batch[[1, 0, 360, 0]], 0.0);
+    let places = [&wide, &tall, &wide].map(|plain| preparation.place(plain.size, None));
+    let mut batch = Vec::new();
+    assert!(preparation.batch_from(0, &places, &mut batch) && batch == [0, 2]);
+    assert!(preparation.batch_from(1, &places, &mut batch) && batch == [1]);
+    assert!(!preparation.batch_from(2, &places, &mut batch), "it goes with the first");
+    assert_eq!(places[0].in_tensor(), Size { width: 640, height: 360 });
+    let mut fill = |plain: &Plain, place, size| {
+        assert_eq!(preparation.tensor_size(place), size);
+        let mut tensor = ndarray::Array3::from_elem((3, size.height, size.width), 99.0);
+        preparation.fill(&plain.picture(), place, tensor.view_mut()).expect("filled");
+        tensor
+    };
+    let tensor = fill(&wide, &places[0], Size { width: 640, height: 384 });
+    assert_eq!(tensor[[0, 359, 639]], 255.0);
+    assert_eq!(tensor[[0, 360, 0]], 0.0);
 
-    let batch = preparation.fill(&placed, &batches[1]).expect("filled");
-    assert_eq!(batch.dim(), (1, 3, 160, 96), "no larger than it needs to be");
+    let tensor = fill(&tall, &places[1], Size { width: 96, height: 160 });
     // Blue, green and red of a red picture, and black beside it.
-    assert!(batch[[0, 0, 0, 0]] < 3.0 && batch[[0, 1, 0, 0]] < 3.0 && batch[[0, 2, 0, 0]] > 252.0);
-    assert_eq!(batch[[0, 2, 0, 90]], 0.0);
+    assert!(tensor[[0, 0, 0]] < 3.0 && tensor[[1, 0, 0]] < 3.0 && tensor[[2, 0, 0]] > 252.0);
+    assert_eq!(tensor[[2, 0, 90]], 0.0);
 }

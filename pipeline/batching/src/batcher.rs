@@ -239,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn an_item_takes_no_memory_on_its_way() {
+        let batcher = batcher(2, 1);
+        let (lanes, mut worker) = ([(); 2].map(|()| batcher.lane()), batcher.worker());
+        let mut pass = || {
+            lanes.iter().for_each(|lane| lane.offer((0, 0)));
+            assert_eq!(worker.collect().map(|batch| batch.len()), Some(2));
+        };
+        pass();
+        assert_eq!(allocation_counter::measure(pass).count_total, 0);
+    }
+
+    #[test]
     fn the_newest_item_wins_and_the_loss_is_counted() {
         let batcher = batcher(2, 1);
         let (a, _silent) = (batcher.lane(), batcher.lane());

@@ -20,7 +20,7 @@ use gstreamer_video as gst_video;
 use crate::CaptureError;
 use crate::backoff;
 use crate::failure::{self, Failure};
-use crate::mapped::{MapError, MappedPicture, camera_time};
+use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
 use crate::watchdog::{self, Seen, Verdict};
@@ -300,6 +300,7 @@ impl Supervisor {
             notes,
             info: None,
             privacy: PrivacyMask::new(self.options.privacy.clone()),
+            pictures: MappedPictures::default(),
         };
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| delivery.take(sink.pull_sample().map_err(|_| gst::FlowError::Eos)?))
@@ -319,6 +320,7 @@ struct Delivery {
     /// The caps last seen, parsed; a stream may change them at any frame.
     info: Option<(gst::Caps, gst_video::VideoInfo)>,
     privacy: PrivacyMask,
+    pictures: MappedPictures,
 }
 
 impl Delivery {
@@ -347,10 +349,12 @@ impl Delivery {
             gst::FlowError::Error
         };
         let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
-        let picture = MappedPicture::new(buffer, info).map_err(unreadable)?;
+        let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
         let number = self.shared.decoded.fetch_add(1, Ordering::Relaxed) + 1;
         let times = FrameTimes { stream, arrival, capture };
-        self.frames.deliver(Frame { camera: self.camera.clone(), number, times, buffer: Arc::new(picture) });
+        self.frames.deliver(Frame { camera: self.camera.clone(), number, times, buffer });
+        // Most frames aren't due, and are dropped at once.
+        self.pictures.release();
         Ok(gst::FlowSuccess::Ok)
     }
 }

@@ -1,5 +1,7 @@
 //! A decoder's buffer, kept mapped for as long as anyone looks at its planes.
 
+use std::sync::Arc;
+
 use gatehouse_core::frame::PictureBuffer;
 use gatehouse_core::time::WallTime;
 use gatehouse_picture::{PictureError, Size, YuvPicture};
@@ -21,14 +23,43 @@ pub(crate) enum MapError {
     Picture(#[from] PictureError),
 }
 
-/// A mapped video frame of I420 or NV12; odd sides lose their last row or column.
-pub(crate) struct MappedPicture(gst_video::VideoFrame<gst_video::video_frame::Readable>);
+/// A mapped video frame of I420 or NV12; odd sides lose their last row or column. None once nobody looks at it any more.
+pub(crate) struct MappedPicture(Option<gst_video::VideoFrame<gst_video::video_frame::Readable>>);
 
 impl MappedPicture {
     pub(crate) fn new(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Self, MapError> {
         let frame = gst_video::VideoFrame::from_buffer_readable(buffer, info).map_err(|_| MapError::Map)?;
         planes(&frame)?;
-        Ok(Self(frame))
+        Ok(Self(Some(frame)))
+    }
+}
+
+/// One camera's pictures: as many as are looked at at a time, and no memory for each new one.
+#[derive(Default)]
+pub(crate) struct MappedPictures(Vec<Arc<MappedPicture>>);
+
+impl MappedPictures {
+    pub(crate) fn map(
+        &mut self,
+        buffer: gst::Buffer,
+        info: &gst_video::VideoInfo,
+    ) -> Result<Arc<MappedPicture>, MapError> {
+        let picture = MappedPicture::new(buffer, info)?;
+        self.release();
+        for known in &mut self.0 {
+            if let Some(free) = Arc::get_mut(known) {
+                *free = picture;
+                return Ok(Arc::clone(known));
+            }
+        }
+        let new = Arc::new(picture);
+        self.0.push(Arc::clone(&new));
+        Ok(new)
+    }
+
+    /// Gives the decoder back what nobody looks at any more.
+    pub(crate) fn release(&mut self) {
+        self.0.iter_mut().filter_map(Arc::get_mut).for_each(|unused| unused.0 = None);
     }
 }
 
@@ -46,9 +77,13 @@ fn planes(frame: &gst_video::VideoFrame<gst_video::video_frame::Readable>) -> Re
 }
 
 impl PictureBuffer for MappedPicture {
-    #[expect(clippy::expect_used, reason = "the same planes were checked when the buffer was mapped")]
+    #[expect(
+        clippy::expect_used,
+        reason = "whoever has it looks at it, and its planes were checked when it was mapped"
+    )]
     fn picture(&self) -> YuvPicture<'_> {
-        planes(&self.0).expect("the planes were checked when the buffer was mapped")
+        let frame = self.0.as_ref().expect("it is released when nobody has it");
+        planes(frame).expect("the planes were checked when the buffer was mapped")
     }
 }
 
@@ -60,4 +95,42 @@ pub(crate) fn camera_time(buffer: &gst::BufferRef) -> Option<WallTime> {
         .and_then(|meta| meta.timestamp().nseconds().checked_sub(NTP_TO_UNIX_S * 1_000_000_000))
         .and_then(|nanos| i64::try_from(nanos).ok())
         .map(WallTime::from_unix_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffers() -> (gst_video::VideoInfo, [gst::Buffer; 3]) {
+        gst::init().expect("GStreamer");
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 32, 16).build().expect("a size");
+        (info.clone(), [(); 3].map(|()| gst::Buffer::with_size(info.size()).expect("memory")))
+    }
+
+    #[test]
+    fn a_picture_takes_no_memory_where_those_before_it_were_looked_at() {
+        let (info, [one, two, three]) = buffers();
+        let mut pictures = MappedPictures::default();
+        let mut next = |buffer: &gst::Buffer| pictures.map(buffer.clone(), &info).expect("mapped");
+        // One waits while the next one comes.
+        let mut waits = next(&one);
+        let mut three_come = || [&two, &three, &one].into_iter().for_each(|buffer| waits = next(buffer));
+        three_come();
+        assert_eq!(allocation_counter::measure(three_come).count_total, 0);
+        assert_eq!(waits.picture().size(), Size { width: 32, height: 16 });
+    }
+
+    #[test]
+    fn the_decoder_has_its_buffer_back_when_nobody_looks_at_it() {
+        let (info, [mut one, two, _]) = buffers();
+        let mut pictures = MappedPictures::default();
+        let looked_at = pictures.map(one.clone(), &info).expect("mapped");
+        pictures.release();
+        assert!(one.get_mut().is_none(), "it is looked at");
+        drop(looked_at);
+        let other = pictures.map(two, &info).expect("mapped");
+        assert!(one.get_mut().is_some(), "the next one came");
+        drop(other);
+        assert_eq!(pictures.0.len(), 1);
+    }
 }

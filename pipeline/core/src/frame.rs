@@ -9,7 +9,8 @@ use crate::id::CameraId;
 use crate::time::FrameTimes;
 
 /// Keeps a decoded picture's memory mapped. The capture crate's implementation holds the decoder's own buffer, so a
-/// frame is handed on without a copy and the buffer goes back to its pool when the last user drops it.
+/// frame is handed on without a copy. Once the last user has dropped it, the buffer goes back to its pool, at the latest when the
+/// camera's next frame comes.
 pub trait PictureBuffer: Send + Sync {
     /// The picture's planes.
     fn picture(&self) -> YuvPicture<'_>;

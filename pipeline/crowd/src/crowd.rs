@@ -125,6 +125,9 @@ pub struct Crowd {
     last: Option<(SelfAssessment, WallTime)>,
     /// Of the last picture, normalised.
     standing: Vec<Standing>,
+    /// Reused by every picture: who counts, and the number and place of each track that does.
+    people: Vec<Rect>,
+    present: Vec<(u64, Point)>,
 }
 
 /// A place at which people counted.
@@ -165,6 +168,8 @@ impl Crowd {
             grid: DensityGrid::new(options.map_columns.into(), options.map_rows.into()),
             last: None,
             standing: Vec::new(),
+            people: Vec::new(),
+            present: Vec::new(),
             options,
         }
     }
@@ -204,14 +209,14 @@ impl Crowd {
             return None;
         }
         let sound = picture.verdict == PictureVerdict::Sound;
-        let people: Vec<Rect> = if !sound {
-            Vec::new()
-        } else if follows {
-            self.tracker.present(now).map(|track| track.box_in_frame).collect()
-        } else {
+        let mut people = std::mem::take(&mut self.people);
+        people.clear();
+        if sound && follows {
+            people.extend(self.tracker.present(now).map(|track| track.box_in_frame));
+        } else if sound {
             let counts = |person: &&Person| person.score >= self.options.min_score;
-            reading.people.iter().filter(counts).map(|person| person.box_in_frame).collect()
-        };
+            people.extend(reading.people.iter().filter(counts).map(|person| person.box_in_frame));
+        }
         self.stand(&people, frame, sound);
         let all = tally(self.standing.iter());
         let self_assessment = if !sound {
@@ -221,6 +226,7 @@ impl Crowd {
         } else {
             self.assess(&all, &people, reading, frame)
         };
+        self.people = people;
         self.last = Some((self_assessment, picture.capture_time.at));
         if sound && !picture.moved {
             self.flow(frame, now, picture.capture_time.at);
@@ -345,21 +351,16 @@ impl Crowd {
         now: Monotonic,
         levels: &mut Vec<LevelEvent>,
     ) -> Vec<ZoneDensity> {
-        let tracks: Vec<_> = match self.frame {
-            Some(frame) => {
-                let present = self.tracker.present(now);
-                let counts = |track: &&Track| self.options.counts_at(normalised(head_of(&track.box_in_frame), frame));
-                present
-                    .filter(counts)
-                    .map(|track| (track.number, normalised(track.box_in_frame.foot(), frame)))
-                    .collect()
-            }
-            None => Vec::new(),
-        };
+        self.present.clear();
+        if let Some(frame) = self.frame {
+            let counts = |track: &&Track| self.options.counts_at(normalised(head_of(&track.box_in_frame), frame));
+            let present = self.tracker.present(now).filter(counts);
+            self.present.extend(present.map(|track| (track.number, normalised(track.box_in_frame.foot(), frame))));
+        }
         let mut zones = Vec::with_capacity(self.zones.len());
         for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
             let before = state.before();
-            state.stay(zone, tracks.iter().copied(), now);
+            state.stay(zone, self.present.iter().copied(), now);
             let inside = tally(self.standing.iter().filter(|standing| zone.polygon.contains(standing.at)));
             let density = state.count(zone, &inside, counting, now);
             levels.extend(change(&self.camera, capture_time, before, &density));
@@ -443,11 +444,13 @@ const FAINT_FOR_EACH: usize = 8;
 /// Whether a detector alone can count the scene. `faint`: detections, those that don't count among them.
 fn can_be_made_out(people: &[Rect], faint: usize, frame: Size, detail_px: usize) -> bool {
     let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
-    let mut heights: Vec<f32> = people.iter().map(|b| b.height * scale).collect();
-    heights.sort_by(f32::total_cmp);
+    let mut heights = [0.0; MOST_MADE_OUT];
+    let Some(heights) = heights.get_mut(..people.len()) else { return false };
+    heights.iter_mut().zip(people).for_each(|(height, person)| *height = person.height * scale);
+    heights.sort_unstable_by(f32::total_cmp);
     let too_small = heights.get(heights.len() / 2).is_some_and(|median| *median < LEAST_HEIGHT_PX);
     let crowd = faint >= CROWD_OF_FAINT && faint >= FAINT_FOR_EACH * people.len();
-    people.len() <= MOST_MADE_OUT && !too_small && !crowd
+    !too_small && !crowd
 }
 
 #[cfg(test)]

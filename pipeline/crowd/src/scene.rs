@@ -302,6 +302,20 @@ mod tests {
         assert!(due(Scene::street((0, 0)).with(12, 7).someone(304, 200), 34), "now and then, in any case");
     }
 
+    #[test]
+    fn a_look_takes_no_memory_changed_or_not() {
+        let (mut thumbnail, mut check) = (Thumbnail::default(), ChangeCheck::default());
+        for due in [true, false] {
+            Scene::street((0, 0)).look(|picture| {
+                let look = || {
+                    thumbnail.take(picture);
+                    assert_eq!(check.is_due(&thumbnail, at(1)), due);
+                };
+                assert_eq!(allocation_counter::measure(look).count_total, 0);
+            });
+        }
+    }
+
     fn learnt() -> ViewCheck {
         let mut check = ViewCheck::new(None);
         for i in 0..30 {

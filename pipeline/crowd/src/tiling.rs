@@ -252,6 +252,18 @@ mod tests {
         Person { box_in_frame, score: 0.7 }
     }
 
+    #[test]
+    fn tiles_that_are_laid_take_no_memory() {
+        let mut tiling = Tiling::new(8, 768, Some(MOUNTED));
+        assert!(!tiling.tiles(FRAME).is_empty());
+        let people = [person(0.5, 0.5)];
+        let again = || {
+            tiling.learn(&people, FRAME);
+            drop(tiling.tiles(FRAME));
+        };
+        assert_eq!(allocation_counter::measure(again).count_total, 0);
+    }
+
     /// How much each enlarges.
     fn scales(tiles: &[Tile]) -> Vec<f32> {
         tiles.iter().map(|tile| tile.longer_side_px as f32 / tile.size.width.max(tile.size.height) as f32).collect()

@@ -94,6 +94,8 @@ pub struct Tracker {
     /// Reused by every picture: misfit, track, person.
     pairs: Vec<(f32, usize, usize)>,
     taken: Vec<bool>,
+    /// And the tracks that nobody was seen of yet.
+    missing: Vec<usize>,
 }
 
 impl Tracker {
@@ -114,7 +116,9 @@ impl Tracker {
         self.taken.clear();
         self.taken.resize(people.len(), false);
         // Those who count choose first, best fit first; then those who were confirmed may go on faintly.
-        let mut missing: Vec<usize> = (0..self.tracks.len()).collect();
+        let missing = &mut self.missing;
+        missing.clear();
+        missing.extend(0..self.tracks.len());
         let is_sure = |person: &Person| person.score >= min_score;
         // Who overlaps somebody sure is a part of somebody who is there anyway.
         let is_faint = |person: &Person| {
@@ -134,7 +138,7 @@ impl Tracker {
                     }
                 }
             }
-            self.pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+            self.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
             for (_, track, person) in &self.pairs {
                 let Some(place) = missing.iter().position(|m| m == track) else { continue };
                 if !self.taken[*person] {

@@ -42,6 +42,8 @@ pub(crate) struct ZoneState {
     surge: Option<SurgeWatch>,
     /// Tracks that are in it, and since when.
     inside: Vec<(u64, Monotonic)>,
+    /// Reused by every picture.
+    stays: Vec<Duration>,
 }
 
 impl ZoneState {
@@ -51,6 +53,7 @@ impl ZoneState {
             level: zone.thresholds.map(LevelKeeper::new),
             surge: zone.surge.map(SurgeWatch::new),
             inside: Vec::new(),
+            stays: Vec::new(),
         }
     }
 
@@ -76,10 +79,11 @@ impl ZoneState {
     }
 
     // The median.
-    fn dwell(&self, tally: &Tally, now: Monotonic) -> Option<f64> {
-        let mut stays: Vec<Duration> = self.inside.iter().map(|(_, since)| now.since(*since)).collect();
-        stays.sort_unstable();
-        let median = *stays.get(stays.len() / 2)?;
+    fn dwell(&mut self, tally: &Tally, now: Monotonic) -> Option<f64> {
+        self.stays.clear();
+        self.stays.extend(self.inside.iter().map(|(_, since)| now.since(*since)));
+        self.stays.sort_unstable();
+        let median = *self.stays.get(self.stays.len() / 2)?;
         let told_apart = tally.by_density <= MOST_BY_DENSITY * tally.people();
         (told_apart && median >= SHORTEST_STAY).then(|| tenth(median.as_secs_f64()))
     }

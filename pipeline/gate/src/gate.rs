@@ -5,7 +5,6 @@ use std::time::Duration;
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_models::{Face, Template};
-use gatehouse_picture::Rect;
 
 use crate::admitted::{Admissions, Admitted, Again};
 use crate::card::{CardCheck, CardVerdict};
@@ -15,7 +14,7 @@ use crate::pass::{Codes, PassKey, PassSeen};
 use crate::policy::Policy;
 use crate::quality::Problem;
 use crate::times::StageTimes;
-use crate::track::{Continuity, Track, TrackId, Tracks};
+use crate::track::{Continuity, Sighting, Track, TrackId, Tracks};
 
 /// A track that was admitted by face is forgotten when it was out of sight for this long.
 const ADMITTED_FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
@@ -98,6 +97,8 @@ struct Visitor {
 pub struct Gate {
     policy: Policy,
     tracks: Tracks<Visitor>,
+    /// Reused by every frame.
+    sightings: Vec<Sighting>,
     codes: Codes,
     card: Option<CardCheck>,
     /// Ends of the excuses for faces that weren't in sight when their pass was shown.
@@ -112,6 +113,7 @@ impl Gate {
         Self {
             policy,
             tracks: Tracks::default(),
+            sightings: Vec::new(),
             codes: Codes::default(),
             card: None,
             excuses: Vec::new(),
@@ -138,8 +140,8 @@ impl Gate {
         let mut seen = Seen::default();
         self.excuses.retain(|until| now < *until);
         self.tracks.retain(|t| !t.state.may_make_way() || now.since(t.seen) < ADMITTED_FORGOTTEN_AFTER);
-        let boxes: Vec<Rect> = faces.iter().map(|f| f.box_in_frame).collect();
-        let sightings = self.tracks.update(&boxes, now, Visitor::default);
+        let mut sightings = std::mem::take(&mut self.sightings);
+        self.tracks.update(faces.iter().map(|face| face.box_in_frame), now, Visitor::default, &mut sightings);
         for (sighting, face) in sightings.iter().zip(faces) {
             if let Some(track) = self.tracks.get_mut(sighting.track) {
                 track.state.near = face.eye_distance_px() >= policy.min_eye_distance_px;
@@ -174,6 +176,7 @@ impl Gate {
                 seen.outcomes.extend(self.settle(id.track, verdict, times));
             }
         }
+        self.sightings = sightings;
         seen
     }
 

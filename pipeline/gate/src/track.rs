@@ -56,48 +56,62 @@ pub struct Track<T> {
 pub struct Tracks<T> {
     tracks: Vec<Track<T>>,
     next: u64,
+    /// Reused by every frame: overlap, box, track; the box's sighting; whether the track is taken.
+    pairs: Vec<(f32, usize, usize)>,
+    sighted: Vec<Option<Sighting>>,
+    taken: Vec<bool>,
 }
 
 impl<T> Default for Tracks<T> {
     fn default() -> Self {
-        Self { tracks: Vec::new(), next: 0 }
+        Self { tracks: Vec::new(), next: 0, pairs: Vec::new(), sighted: Vec::new(), taken: Vec::new() }
     }
 }
 
 impl<T> Tracks<T> {
-    /// Continues or starts a track for each box of one frame, and forgets old ones. Returns the sighting of each box.
+    /// Continues or starts a track for each box of one frame, and forgets old ones. `sightings` become those of the boxes.
     ///
     /// The best-overlapping pair is joined first, so that of two people close together each keeps their own track.
-    pub fn update(&mut self, boxes_in_frame: &[Rect], now: Monotonic, start: impl Fn() -> T) -> Vec<Sighting> {
+    pub fn update(
+        &mut self,
+        boxes_in_frame: impl Iterator<Item = Rect> + Clone,
+        now: Monotonic,
+        start: impl Fn() -> T,
+        sightings: &mut Vec<Sighting>,
+    ) {
         self.tracks.retain(|t| now.since(t.seen) < FORGOTTEN_AFTER);
-        let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
-        for (b, candidate) in boxes_in_frame.iter().enumerate() {
+        self.pairs.clear();
+        self.sighted.clear();
+        for (b, candidate) in boxes_in_frame.clone().enumerate() {
+            self.sighted.push(None);
             for (t, track) in self.tracks.iter().enumerate() {
                 let overlap = candidate.iou(&track.box_in_frame);
                 if overlap >= SAME_FACE_AT {
-                    pairs.push((overlap, b, t));
+                    self.pairs.push((overlap, b, t));
                 }
             }
         }
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut sightings: Vec<Option<Sighting>> = vec![None; boxes_in_frame.len()];
-        let mut taken = vec![false; self.tracks.len()];
-        for (overlap, b, t) in pairs {
-            if sightings[b].is_none() && !taken[t] {
-                taken[t] = true;
+        self.pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        self.taken.clear();
+        self.taken.resize(self.tracks.len(), false);
+        for &(overlap, b, t) in &self.pairs {
+            if self.sighted[b].is_none() && !self.taken[t] {
+                self.taken[t] = true;
                 let track = &mut self.tracks[t];
                 let smooth = overlap >= SMOOTH_AT && now.since(track.seen) < OUT_OF_SIGHT;
                 let continuity = if smooth { Continuity::Smooth } else { Continuity::Jumped };
-                sightings[b] = Some(Sighting { track: track.id, continuity });
-                track.box_in_frame = boxes_in_frame[b];
+                self.sighted[b] = Some(Sighting { track: track.id, continuity });
                 track.seen = now;
             }
         }
-        sightings
-            .into_iter()
-            .zip(boxes_in_frame)
-            .map(|(sighting, box_in_frame)| sighting.unwrap_or_else(|| self.add(*box_in_frame, now, start())))
-            .collect()
+        sightings.clear();
+        for (b, box_in_frame) in boxes_in_frame.enumerate() {
+            let sighting = self.sighted[b].unwrap_or_else(|| self.add(box_in_frame, now, start()));
+            if let Some(track) = self.get_mut(sighting.track) {
+                track.box_in_frame = box_in_frame;
+            }
+            sightings.push(sighting);
+        }
     }
 
     fn add(&mut self, box_in_frame: Rect, seen: Monotonic, state: T) -> Sighting {
@@ -147,6 +161,12 @@ impl<T> Tracks<T> {
 mod tests {
     use super::*;
 
+    fn update(tracks: &mut Tracks<()>, boxes_in_frame: &[Rect], now: Monotonic) -> Vec<Sighting> {
+        let mut sightings = Vec::new();
+        tracks.update(boxes_in_frame.iter().copied(), now, || (), &mut sightings);
+        sightings
+    }
+
     fn face(x: f32) -> Rect {
         Rect { x, y: 100.0, width: 100.0, height: 120.0 }
     }
@@ -158,10 +178,10 @@ mod tests {
     #[test]
     fn two_faces_side_by_side_keep_their_tracks_while_they_move() {
         let mut tracks = Tracks::<()>::default();
-        let first = tracks.update(&[face(0.0), face(150.0)], at(0), || ());
+        let first = update(&mut tracks, &[face(0.0), face(150.0)], at(0));
         assert!(first.iter().all(|s| s.continuity == Continuity::New));
         // Listed the other way round, and each a little further.
-        let second = tracks.update(&[face(160.0), face(10.0)], at(100), || ());
+        let second = update(&mut tracks, &[face(160.0), face(10.0)], at(100));
         assert_eq!(second.iter().map(|s| s.track).collect::<Vec<_>>(), [first[1].track, first[0].track]);
         assert!(second.iter().all(|s| s.continuity == Continuity::Smooth));
     }
@@ -169,12 +189,12 @@ mod tests {
     #[test]
     fn a_face_that_is_gone_is_forgotten() {
         let mut tracks = Tracks::<()>::default();
-        let first = tracks.update(&[face(0.0)], at(0), || ());
-        tracks.update(&[], at(1_999), || ());
+        let first = update(&mut tracks, &[face(0.0)], at(0));
+        update(&mut tracks, &[], at(1_999));
         assert_eq!(tracks.len(), 1);
-        tracks.update(&[], at(2_000), || ());
+        update(&mut tracks, &[], at(2_000));
         assert!(tracks.is_empty());
-        let again = tracks.update(&[face(0.0)], at(2_100), || ());
+        let again = update(&mut tracks, &[face(0.0)], at(2_100));
         assert_ne!(first, again, "a name is never used again");
     }
 
@@ -182,8 +202,8 @@ mod tests {
     fn a_box_that_leaps_grows_or_comes_back_late_has_jumped() {
         let next = |moved: Rect, after_ms: u64| {
             let mut tracks = Tracks::<()>::default();
-            tracks.update(&[face(0.0)], at(0), || ());
-            tracks.update(&[moved], at(after_ms), || ())[0].continuity
+            update(&mut tracks, &[face(0.0)], at(0));
+            update(&mut tracks, &[moved], at(after_ms))[0].continuity
         };
         assert_eq!(next(face(20.0), 100), Continuity::Smooth);
         assert_eq!(next(face(45.0), 100), Continuity::Jumped);

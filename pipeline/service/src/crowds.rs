@@ -212,6 +212,7 @@ impl PeopleCounter {
     pub(crate) fn run(mut self, mut worker: Worker<CountJob>) {
         let (failures, preview_failures) = (LogLimit::default(), LogLimit::default());
         let mut readings: Vec<PeopleReading> = Vec::new();
+        let mut tiles: Vec<Arc<[Tile]>> = Vec::new();
         while let Some(batch) = worker.collect() {
             let taken = self.clock.monotonic();
             for line in batch.iter().map(|job| &job.line) {
@@ -219,9 +220,10 @@ impl PeopleCounter {
                     self.views.keep(&line.camera, &learnt);
                 }
             }
-            let tiles: Vec<_> = batch.iter().map(CountJob::tiles).collect();
-            let scenes: Vec<_> = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles)).collect();
-            if let Err(e) = self.reader.read(&scenes, LEAST_SCORE, &mut readings) {
+            tiles.clear();
+            tiles.extend(batch.iter().map(CountJob::tiles));
+            let scenes = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles));
+            if let Err(e) = self.reader.read_each(scenes, LEAST_SCORE, &mut readings) {
                 if let Some(times) = failures.count(self.clock.monotonic()) {
                     tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
                 }

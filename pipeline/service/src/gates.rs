@@ -233,14 +233,13 @@ pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, 
     let mut found: Vec<Vec<Face>> = Vec::new();
     while let Some(batch) = worker.collect() {
         let taken = clock.monotonic();
-        let pictures: Vec<_> = batch.iter().map(|job| job.frame.picture()).collect();
-        if let Err(e) = detector.detect(&pictures, MIN_FACE_SCORE, &mut found) {
+        let pictures = batch.iter().map(|job| job.frame.picture());
+        if let Err(e) = detector.detect_each(pictures, MIN_FACE_SCORE, &mut found) {
             if let Some(times) = failures.count(clock.monotonic()) {
                 tracing::error!(times, "frames of gates are dropped, face detection failed: {e}");
             }
             continue;
         }
-        drop(pictures);
         let inferred = clock.monotonic();
         for (job, faces) in batch.drain(..).zip(&found) {
             let line = Arc::clone(&job.line);

@@ -90,7 +90,7 @@ impl HealthBoard {
     fn change(&self, camera: &CameraId, change: impl FnOnce(&mut Entry)) {
         let changed = {
             let mut cameras = self.cameras();
-            let Some(entry) = cameras.iter_mut().find(|e| e.camera == *camera) else { return };
+            let Some(entry) = find(&mut cameras, camera) else { return };
             let before = (entry.state, entry.reason.clone(), entry.stream.clone());
             change(entry);
             entry.state = match (entry.connection, entry.picture) {
@@ -110,8 +110,11 @@ impl HealthBoard {
         }
     }
 
-    /// Takes what an analysed picture looks like.
+    /// Takes what an analysed picture looks like; it is asked of every one, and seldom another than before.
     pub(crate) fn picture(&self, camera: &CameraId, verdict: PictureVerdict) {
+        if find(&mut self.cameras(), camera).is_none_or(|entry| entry.picture == verdict) {
+            return;
+        }
         self.change(camera, |entry| entry.picture = verdict);
     }
 
@@ -133,6 +136,10 @@ impl HealthBoard {
     fn all(&self) -> Vec<HealthEvent> {
         self.cameras().iter().map(Entry::event).collect()
     }
+}
+
+fn find<'e>(cameras: &'e mut [Entry], camera: &CameraId) -> Option<&'e mut Entry> {
+    cameras.iter_mut().find(|entry| entry.camera == *camera)
 }
 
 impl Entry {
@@ -258,6 +265,20 @@ mod tests {
             ]
         );
         assert_eq!(board.all()[0].since, clock.wall());
+    }
+
+    #[test]
+    fn a_picture_like_the_last_takes_no_memory() {
+        let clock: Arc<dyn Clock> = Arc::new(Fixed(Mutex::new(0)));
+        let (outbound, events) = publisher::channel_for_tests(&clock);
+        let camera = CameraId::new("plaza");
+        let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
+        board.status(&camera, StreamStatus::Live(StreamFacts { codec: "h264".into(), width: 640, height: 360 }));
+        board.picture(&camera, PictureVerdict::Dark);
+        let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, verdict)).count_total;
+        assert_eq!(taken(PictureVerdict::Dark), 0);
+        assert!(taken(PictureVerdict::Sound) > 0, "it is told");
+        assert_eq!(events.count(), 3);
     }
 
     #[test]

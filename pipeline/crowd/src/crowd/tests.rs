@@ -369,3 +369,25 @@ fn a_zone_that_is_half_masked_is_as_full_as_the_half_that_counts() {
     assert!(near / whole < 1.6, "{near} of {whole}");
     assert_eq!(density(vec![rectangle(0.0, 0.0, 1.0, 1.0)]), None);
 }
+
+#[test]
+fn counting_takes_no_memory_but_that_of_the_events() {
+    let people = [100.0, 300.0, 700.0].map(|x| person(x, 400.0, 120.0, 0.9));
+    let across = Crossing { from: at(0.5, 0.0), to: at(0.5, 1.0), inside: at(0.1, 0.5) };
+    for follows in [false, true] {
+        for (model, reading) in [(detector_alone(), reading(&people)), (with_density(), packed(&people, 0.05))] {
+            let mut crowd =
+                crowd(model, CrowdOptions { lines: vec![(LineId::new("door"), across)], ..options(follows) });
+            for picture in 0..20 {
+                count(&mut crowd, &reading, picture * 200, PictureVerdict::Sound);
+            }
+            let mut events = None;
+            let taken = allocation_counter::measure(|| {
+                events = count(&mut crowd, &reading, 4000, PictureVerdict::Sound);
+            });
+            assert_eq!(events.iter().map(|events| events.density.zones.len()).sum::<usize>(), 2);
+            let kept = allocation_counter::measure(|| drop(std::hint::black_box(events.clone())));
+            assert_eq!(taken.count_total, kept.count_total, "follows: {follows}");
+        }
+    }
+}

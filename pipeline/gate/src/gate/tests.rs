@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use gatehouse_core::event::EntryLatency;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
-use gatehouse_picture::Point;
+use gatehouse_picture::{Point, Rect};
 use proptest::prelude::*;
 
 use super::*;
@@ -531,4 +531,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_frame_takes_no_memory_but_for_the_list_of_faces_to_look_at() {
+    let mut gate = Gate::new(policy());
+    let mut taken = |faces: &[Face], ms: u64| {
+        let nobody = |_: &Gate, _: &Probe| live(Matched::Nobody);
+        show(&mut gate, (ms..ms + 1000).step_by(100), faces, nobody);
+        allocation_counter::measure(|| drop(gate.see(faces, &found(ms + 1000)))).count_total
+    };
+    let (far, near) = ([face(0.0, 20.0), face(400.0, 20.0)], [face(0.0, 80.0), face(400.0, 80.0)]);
+    assert_eq!(taken(&[], 0), 0);
+    assert_eq!(taken(&far, 2_000), 0);
+    assert_eq!(taken(&near, 5_000), 1, "they are being decided about");
+    assert_eq!(taken(&near, 6_100), 0, "they have been referred");
 }
