@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::{Manifest, ManifestError};
 
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("models/manifests/crowd.toml", include_str!("../../manifests/crowd.toml")),
+    ("models/manifests/crowd-int8.toml", include_str!("../../manifests/crowd-int8.toml")),
     ("models/manifests/csrnet.toml", include_str!("../../manifests/csrnet.toml")),
     ("models/manifests/fr-liveness.toml", include_str!("../../manifests/fr-liveness.toml")),
     ("models/manifests/nanodet.toml", include_str!("../../manifests/nanodet.toml")),
+    ("models/manifests/nanodet-int8.toml", include_str!("../../manifests/nanodet-int8.toml")),
     ("models/manifests/sface.toml", include_str!("../../manifests/sface.toml")),
     ("models/manifests/yunet.toml", include_str!("../../manifests/yunet.toml")),
 ];

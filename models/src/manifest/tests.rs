@@ -130,7 +130,7 @@ fn a_source_needs_a_member() {
 fn the_manifests_that_ship_are_right() {
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let names: Vec<&str> = catalogue.iter().map(|manifest| manifest.name.as_str()).collect();
-    assert_eq!(names, ["crowd", "csrnet", "fr-liveness", "nanodet", "sface", "yunet"]);
+    assert_eq!(names, ["crowd", "crowd-int8", "csrnet", "fr-liveness", "nanodet", "nanodet-int8", "sface", "yunet"]);
     for manifest in catalogue.iter() {
         assert!(!manifest.sources.is_empty(), "{} can't be fetched", manifest.name);
         let is_measured = match manifest.task {

@@ -21,30 +21,35 @@ pub struct Stillness {
 }
 
 impl Stillness {
-    /// Takes note of a frame. `idle`: nobody is followed, and nothing is waited for. Whether the gate was calm until now: then it
-    /// is to be looked at at once.
-    pub fn wakes(&mut self, picture: &YuvPicture<'_>, now: Monotonic, idle: bool) -> bool {
-        if !idle {
-            self.changed = Some(now);
-            return false;
-        }
-        let was_calm = self.is_calm(now);
-        self.newest.take(picture);
-        if self.changed.is_some() && !self.newest.differs(&self.before) {
-            return false;
-        }
-        self.before.copy_from(&self.newest);
-        self.changed = Some(now);
-        was_calm
+    /// Whether a frame that needn't be looked at yet is to be looked at all the same: the gate was calm, and this one shows a
+    /// change. Somebody who comes waits for no turn.
+    pub fn wakes(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        self.is_calm(now) && self.notice(picture, now)
     }
 
-    /// Whether the frame that was noted last, and is due, may be left out.
-    pub fn may_skip(&mut self, now: Monotonic) -> bool {
+    /// Whether a frame whose turn it is may be left out. `idle`: nobody is followed, and nothing is waited for.
+    pub fn may_skip(&mut self, picture: &YuvPicture<'_>, now: Monotonic, idle: bool) -> bool {
+        if idle {
+            self.notice(picture, now);
+        } else {
+            self.changed = Some(now);
+        }
         let skip = self.is_calm(now) && self.looked.is_some_and(|looked| now.since(looked) < AT_LEAST_EVERY);
         if !skip {
             self.looked = Some(now);
         }
         skip
+    }
+
+    /// Whether the picture has changed.
+    fn notice(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        self.newest.take(picture);
+        let changed = self.changed.is_none() || self.newest.differs(&self.before);
+        if changed {
+            self.before.copy_from(&self.newest);
+            self.changed = Some(now);
+        }
+        changed
     }
 
     fn is_calm(&self, now: Monotonic) -> bool {
@@ -77,10 +82,7 @@ mod tests {
             .filter(|number| {
                 let now = Monotonic::from_start(Duration::from_millis(100 * number));
                 let mut skip = false;
-                frame(*number, somebody.clone(), |picture| {
-                    stillness.wakes(picture, now, idle(*number));
-                    skip = stillness.may_skip(now);
-                });
+                frame(*number, somebody.clone(), |picture| skip = stillness.may_skip(picture, now, idle(*number)));
                 !skip
             })
             .collect()
@@ -113,7 +115,10 @@ mod tests {
             .filter(|number| {
                 let now = Monotonic::from_start(Duration::from_millis(100 * number));
                 let mut wakes = false;
-                frame(*number, 75..80, |picture| wakes = stillness.wakes(picture, now, true));
+                frame(*number, 75..80, |picture| {
+                    wakes = stillness.wakes(picture, now);
+                    stillness.may_skip(picture, now, true);
+                });
                 wakes
             })
             .collect();

@@ -210,11 +210,11 @@ impl FrameSink for GateSink {
     fn deliver(&self, frame: Frame) {
         let now = frame.times.arrival;
         let mut stillness = self.stillness.as_ref().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
-        let wakes = stillness.as_mut().is_some_and(|s| s.wakes(&frame.picture(), now, self.line.state().is_idle()));
+        let wakes = stillness.as_mut().is_some_and(|s| s.wakes(&frame.picture(), now));
         if self.intake.admit(&frame, wakes || self.line.deciding.load(Ordering::Relaxed)).is_none() {
             return;
         }
-        if stillness.as_mut().is_some_and(|s| s.may_skip(now)) {
+        if stillness.as_mut().is_some_and(|s| s.may_skip(&frame.picture(), now, self.line.state().is_idle())) {
             self.line.unchanged.fetch_add(1, Ordering::Relaxed);
             return;
         }
