@@ -7,6 +7,8 @@ use gatehouse_picture::{Thumbnail, YuvPicture};
 
 /// So long after the last change each frame that is due is still looked at.
 const CALM_AFTER: Duration = Duration::from_secs(3);
+/// While it isn't calm, changes are looked for this often: whoever moves still does.
+const NOTICED_EVERY: Duration = Duration::from_millis(400);
 /// A calm gate is looked at this often, whatever its picture: what changes too slowly to be noticed adds up.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
@@ -16,6 +18,7 @@ pub struct Stillness {
     /// The newest frame, and the one that it is compared with.
     newest: Thumbnail,
     before: Thumbnail,
+    noticed: Option<Monotonic>,
     changed: Option<Monotonic>,
     looked: Option<Monotonic>,
 }
@@ -29,10 +32,10 @@ impl Stillness {
 
     /// Whether a frame whose turn it is may be left out. `idle`: nobody is followed, and nothing is waited for.
     pub fn may_skip(&mut self, picture: &YuvPicture<'_>, now: Monotonic, idle: bool) -> bool {
-        if idle {
-            self.notice(picture, now);
-        } else {
+        if !idle {
             self.changed = Some(now);
+        } else if self.is_calm(now) || self.noticed.is_none_or(|noticed| now.since(noticed) >= NOTICED_EVERY) {
+            self.notice(picture, now);
         }
         let skip = self.is_calm(now) && self.looked.is_some_and(|looked| now.since(looked) < AT_LEAST_EVERY);
         if !skip {
@@ -43,6 +46,7 @@ impl Stillness {
 
     /// Whether the picture has changed.
     fn notice(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        self.noticed = Some(now);
         self.newest.take(picture);
         let changed = self.changed.is_none() || self.newest.differs(&self.before);
         if changed {
