@@ -20,6 +20,7 @@ use gstreamer_video as gst_video;
 use crate::CaptureError;
 use crate::backoff;
 use crate::failure::{self, Failure};
+use crate::key_frames::Thinning;
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
@@ -27,13 +28,15 @@ use crate::watchdog::{self, Seen, Verdict};
 
 /// How often a connection is judged.
 const TICK: Duration = Duration::from_millis(250);
+/// How long a camera's second key frame is waited for, where key frames alone might do. Most send one every 1 to 10 s.
+const SECOND_KEY_FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that lived this long starts the back-off anew when it ends.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Shared {
-    /// Frames of which some need not be decoded, where that is so.
-    arrived: Arc<AtomicU64>,
+    /// Which frames are decoded, where not all are.
+    thinning: Arc<Thinning>,
     decoded: AtomicU64,
     reconnects: AtomicU64,
 }
@@ -208,7 +211,7 @@ impl Supervisor {
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
-        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.arrived) {
+        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.thinning) {
             Ok(built) => built,
             Err(e) => return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected),
         };
@@ -226,10 +229,10 @@ impl Supervisor {
 
     /// Watches a connection until it fails, or the camera is stopped (`None`).
     fn watch(&self, pipeline: &gst::Pipeline, notes: &Receiver<Note>, connected: Monotonic) -> Option<Failure> {
-        let mut arrived_before = self.shared.arrived.load(Ordering::Relaxed);
+        let thinning = &self.shared.thinning;
+        let mut arrived_before = thinning.arrived();
         let mut decoded_before = self.shared.decoded.load(Ordering::Relaxed);
-        let wanted = self.options.enough_every.unwrap_or_default();
-        let mut seen = Seen { connected, arrived: None, decoded: None, wanted };
+        let mut seen = Seen { connected, arrived: None, decoded: None, wanted: Duration::ZERO };
         let mut facts: Option<StreamFacts> = None;
         let mut stalled = false;
         loop {
@@ -249,11 +252,14 @@ impl Supervisor {
                 default(TICK) => {}
             }
             let now = self.clock.monotonic();
+            seen.wanted = match self.options.enough_every {
+                Some(wanted) if !thinning.is_settled() => wanted.max(SECOND_KEY_FRAME_WITHIN),
+                wanted => wanted.unwrap_or_default(),
+            };
             for (count, before, at) in [
-                (&*self.shared.arrived, &mut arrived_before, &mut seen.arrived),
-                (&self.shared.decoded, &mut decoded_before, &mut seen.decoded),
+                (thinning.arrived(), &mut arrived_before, &mut seen.arrived),
+                (self.shared.decoded.load(Ordering::Relaxed), &mut decoded_before, &mut seen.decoded),
             ] {
-                let count = count.load(Ordering::Relaxed);
                 if std::mem::replace(before, count) != count {
                     *at = Some(now);
                 }
@@ -268,6 +274,9 @@ impl Supervisor {
                     facts.iter().for_each(|facts| self.report(StreamStatus::Live(facts.clone())));
                 }
                 Verdict::GiveUp(silent) => {
+                    if seen.decoded.is_some() && !thinning.is_settled() {
+                        thinning.key_frames_are_rare();
+                    }
                     let reason = format!("connected, but no frame could be decoded for {:.0} s", silent.as_secs_f64());
                     return Some(Failure::Lost(reason));
                 }

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
@@ -21,7 +21,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use zeroize::Zeroizing;
 
-use crate::key_frames;
+use crate::key_frames::{self, Thinning};
 
 /// Where a camera's video comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,11 +83,10 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the goodbye to a camera may take. A camera that is gone doesn't hold up its pipeline's end.
 const GOODBYE: Duration = Duration::from_millis(100);
 
-/// A pipeline that isn't started yet, and the appsink at its end. Frames of which some need not be decoded are counted in
-/// `arrived`.
+/// A pipeline that isn't started yet, and the appsink at its end. Where some frames need not be decoded, `thinning` says so.
 pub(crate) fn pipeline(
     options: &StreamOptions,
-    arrived: &Arc<AtomicU64>,
+    thinning: &Arc<Thinning>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
     let formats = gst::List::new(["I420", "NV12"]);
@@ -98,7 +97,7 @@ pub(crate) fn pipeline(
     match &options.source {
         Source::Rtsp(address) => {
             sink.set_property("sync", false);
-            rtsp(&pipeline, &sink, address, options, arrived)?;
+            rtsp(&pipeline, &sink, address, options, thinning)?;
         }
         Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
@@ -147,7 +146,7 @@ fn rtsp(
     sink: &gst_app::AppSink,
     address: &str,
     options: &StreamOptions,
-    arrived: &Arc<AtomicU64>,
+    thinning: &Arc<Thinning>,
 ) -> Result<(), gst::glib::BoolError> {
     let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let mut source = gst::ElementFactory::make("rtspsrc")
@@ -173,7 +172,7 @@ fn rtsp(
         Some(video.to_value())
     });
     let (weak, sink) = (pipeline.downgrade(), sink.clone());
-    let thinned = options.enough_every.map(|wanted| (wanted, Arc::clone(arrived)));
+    let thinned = options.enough_every.map(|wanted| (wanted, Arc::clone(thinning)));
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
@@ -209,7 +208,7 @@ fn link_decoder(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &gst_app::AppSink,
-    thinned: Option<(Duration, Arc<AtomicU64>)>,
+    thinned: Option<(Duration, Arc<Thinning>)>,
 ) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
@@ -222,8 +221,8 @@ fn link_decoder(
     let [depay, parse, decoder] = [make(names[0])?, make(names[1])?, make(names[2])?];
     // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
     decoder.set_property("max-threads", 1i32);
-    if let Some((wanted, arrived)) = thinned {
-        key_frames::thin(&parse, wanted, arrived)?;
+    if let Some((wanted, thinning)) = thinned {
+        key_frames::thin(&parse, wanted, thinning)?;
     }
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
