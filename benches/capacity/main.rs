@@ -4,7 +4,8 @@
 //! node, over real RTSP, with as many cameras as it keeps the rate of; and other services with the same models on the same
 //! streams. The simulator sends on the same processors, which is told and not taken off.
 //!
-//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load.
+//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load (`gates`,
+//! `crowds`, `street`), or the other parts: `beside`, `inference`.
 //! `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages of `benches/peers/requirements.txt`; without one there are no
 //! peers. The figures are also in `target/bench/report.json`, and drawn in `target/bench/report.html`.
 
@@ -79,7 +80,8 @@ fn main() {
     let stolen = Stolen::since_now();
     let mut report = Map::new();
     let mut measured = Map::new();
-    for load in loads.iter().filter(|load| only.as_ref().is_none_or(|only| only == load.name)) {
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    for load in loads.iter().filter(|load| wanted(load.name)) {
         let figures = measure_load(load, &effort, python.as_deref());
         // Whoever asks for one number means the first load's.
         if report.is_empty() {
@@ -88,8 +90,10 @@ fn main() {
         }
         measured.insert(load.name.to_owned(), figures.into());
     }
-    if only.is_none() && !quick {
+    if !quick && wanted("beside") {
         report.insert("gates_beside_crowds".to_owned(), gates_beside_crowds());
+    }
+    if !quick && wanted("inference") {
         report.insert("inference".to_owned(), inference::table());
     }
     let stolen = stolen.percent();

@@ -235,9 +235,9 @@ fn load_words(load: &NodeLoad) -> String {
     };
     let roles = [("gates", &load.gates), ("crowds", &load.crowds)].into_iter();
     let roles: String = roles.filter_map(|(name, of)| of.as_ref().map(|of| role((name, of)))).collect();
-    let full = if load.full { " FULL" } else { "" };
+    let full = if load.full { "FULL, " } else { "" };
     format!(
-        "{}  {:<12} load    {full} {:.0} % of {} processors{roles}",
+        "{}  {:<12} load     {full}{:.0} % of {} processors{roles}",
         time(&load.at),
         load.node,
         100.0 * load.busy,
@@ -315,6 +315,7 @@ fn health_words(health: &HealthEvent) -> String {
 #[cfg(test)]
 mod tests {
     use gatehouse_core::event::{Direction, EntryLatency, EventId};
+    use gatehouse_core::load::{FrameLatency, Quantiles};
     use gatehouse_core::rollup::{BlindCamera, LevelCounts};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
     use gatehouse_core::{CameraId, ZoneId};
@@ -425,6 +426,25 @@ mod tests {
             words(&Event::Density(density)),
             "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
         );
+        let all = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
+        let role =
+            RoleLoad { frames: 1290, overtaken: 110, latency_ms: FrameLatency { all, ..FrameLatency::default() } };
+        let mut load = NodeLoad {
+            node: "node-1".to_owned(),
+            at: WHEN.at,
+            seconds: 10.0,
+            processors: 2,
+            busy: 0.94,
+            full: true,
+            gates: Some(role),
+            crowds: None,
+        };
+        assert_eq!(
+            words(&Event::Load(Box::new(load.clone()))),
+            "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 too late, 31 ms (99 %: 105)"
+        );
+        (load.full, load.gates) = (false, None);
+        assert_eq!(words(&Event::Load(Box::new(load))), "14:13:20.250Z  node-1       load     94 % of 2 processors");
         let level = LevelEvent {
             camera: CameraId::new("plaza"),
             capture_time: WHEN,
