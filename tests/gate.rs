@@ -106,6 +106,29 @@ fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_i
     node.stop();
 }
 
+/// An empty gate costs next to nothing, and nobody waits for that.
+#[test]
+fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
+    let _alone = alone();
+    let sim = start(vec![mount_with_gaps("quiet", vec![resident()], 4.0, 26.0)]);
+    let site = site();
+    enrol(&site);
+    site.set_cameras(&gate(&sim, "quiet", "liveness = \"off\"\nanalyse_fps = 10.0\ncool_down_s = 0"));
+    let node = Node::start(&site);
+    let (analysed, unchanged) = node.wait("a period in which nobody comes", |_, event| match event {
+        Event::Health(health) if health.fps_unchanged >= 7.0 => Some((health.fps_analysed, health.fps_unchanged)),
+        _ => None,
+    });
+    println!("{analysed} of 10 frames a second were looked at, {unchanged} were not");
+    assert!(analysed + unchanged > 8.0, "it keeps its rate");
+    let admitted = node.wait("the resident's admission", |_, event| match event {
+        Event::Entry(entry) => Some((entry.decision, entry.reason)),
+        _ => None,
+    });
+    assert_eq!(admitted, (Decision::Admit, Reason::Matched));
+    node.stop();
+}
+
 /// Records so many frames of a camera to a file.
 fn record(url: &str, frames: u32, to: &Path) {
     let recorded = Command::new("gst-launch-1.0")

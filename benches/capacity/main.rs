@@ -71,7 +71,7 @@ fn main() {
     let (effort, loads): (_, &[Load]) = if quick {
         (Effort { alone: Duration::from_secs(4), node_steps: 2, peer_steps: 2 }, &[GATES, CROWDS])
     } else {
-        (Effort { alone: Duration::from_secs(10), node_steps: 4, peer_steps: 3 }, &[GATES, CROWDS, STREET])
+        (Effort { alone: Duration::from_secs(10), node_steps: 3, peer_steps: 3 }, &[GATES, CROWDS, STREET])
     };
     let only = std::env::var("GATEHOUSE_BENCH_LOAD").ok();
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);
