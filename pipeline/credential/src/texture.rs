@@ -102,8 +102,9 @@ impl Texture {
         parts: &mut Vec<Part>,
     ) {
         parts.clear();
-        // What is left over at the right and below belongs to the last block.
-        let (columns, rows) = ((width / BLOCK).max(1), (height / BLOCK).max(1));
+        // What is left over at the right and below is a block of its own, or, if less than half of one, belongs to the last: were last
+        // blocks larger, a code at the edge could lie in fewer than `SMALLEST`.
+        let [columns, rows] = [width, height].map(|size| ((size + BLOCK / 2) / BLOCK).max(1));
         let ends = |i: usize, of: usize, size: usize| (i * BLOCK, if i + 1 == of { size } else { (i + 1) * BLOCK });
         self.looks.clear();
         for row in 0..rows {
@@ -251,6 +252,16 @@ mod tests {
     fn a_picture_full_of_texture_is_one_part() {
         let whole = Part { x: 0, y: 0, width: 200, height: 110 };
         assert_eq!(parts(&picture(200, 110, &[whole]), 200, 110), [whole]);
+    }
+
+    #[test]
+    fn a_code_is_found_at_every_place_of_a_picture_that_is_no_whole_number_of_blocks() {
+        for width in 96..200 {
+            for x in 0..=width - 96 {
+                let code = Part { x, y: 32, width: 96, height: 96 };
+                assert!(!parts(&picture(width, 160, &[code]), width, 160).is_empty(), "{width} pixels wide, at {x}");
+            }
+        }
     }
 
     proptest! {
