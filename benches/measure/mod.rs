@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatehouse_capture::{Camera, Cameras, Source, StreamOptions, Transport};
+use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_core::{CameraId, Frame, FrameSink, Urgency};
 use gatehouse_models::{
     Assets, Catalogue, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
 };
@@ -148,6 +148,8 @@ fn decode(address: &str, time: Duration, enough_every: Option<Duration>) {
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
         enough_every,
+        urgency: Urgency::Gate,
+        decoders: vec![Decoder::Software],
         privacy: Vec::new(),
     };
     let sink = Arc::new(Nothing);

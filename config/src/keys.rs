@@ -240,6 +240,7 @@ static MODELS: Table = Table {
         &MODELS_CROWD_DENSITY,
         &MODELS_MANIFESTS,
         &MODELS_CALIBRATION,
+        &MODELS_PROVIDERS,
         &MODELS_THREADS,
         &MODELS_WORKERS,
         &MODELS_MAX_BATCH,
@@ -299,6 +300,16 @@ pub(crate) static MODELS_CALIBRATION: Key = Key {
               enrolled people reach each score. A gate's `match_target` is computed from it. A relative path starts at the \
               site file's folder.",
 };
+pub(crate) static MODELS_PROVIDERS: Key = Key {
+    name: "providers",
+    kind: Kind::Texts(Format::Provider),
+    presence: Presence::Default(r#"["cpu"]"#),
+    example: r#"["tensorrt", "cuda", "cpu"]"#,
+    meaning: "What runs the models: for each model the first of the list that can. Why one can't is told in the log; if none can, the \
+              node doesn't start. `cpu` is ONNX Runtime's own. `openvino` is Intel's, on the CPU; fetch it first: `make setup \
+              WITH=openvino`. `cuda` and `tensorrt` are NVIDIA's: `make setup WITH=cuda`, beside NVIDIA's own driver, CUDA 12, cuDNN \
+              9 and TensorRT 10.",
+};
 pub(crate) static MODELS_THREADS: Key = Key {
     name: "threads",
     kind: Kind::Integer { min: 1, max: 64 },
@@ -318,9 +329,11 @@ pub(crate) static MODELS_WORKERS: Key = Key {
 pub(crate) static MODELS_MAX_BATCH: Key = Key {
     name: "max_batch",
     kind: Kind::Integer { min: 1, max: 64 },
-    presence: Presence::Default("1"),
+    presence: Presence::Optional(
+        "1 on a CPU, where 8 take 8 times as long as one; elsewhere measured at start, up to 8",
+    ),
     example: "8",
-    meaning: "The most frames, over all cameras, that go through a model at once. On a CPU 8 take 8 times as long as one.",
+    meaning: "The most frames, over all cameras, that go through a model at once.",
 };
 pub(crate) static MODELS_MAX_WAIT_MS: Key = Key {
     name: "max_wait_ms",

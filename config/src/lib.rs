@@ -50,8 +50,8 @@ pub use reference::{door_reference, reference};
 pub use schema::{door_schema, schema};
 pub use secret::{Login, Secret, SecretError, SecretRef};
 pub use site::{
-    Bus, Console, CrowdCamera, Direction, GateCamera, Ground, LevelUnit, Levels, Line, Liveness, MatchTarget, Models,
-    Point, Site, SiteId, Store, StreamSettings, Surge, Transport, Zone,
+    Bus, Console, CrowdCamera, Decoder, Direction, GateCamera, Ground, LevelUnit, Levels, Line, Liveness, MatchTarget,
+    Models, Point, Provider, Site, SiteId, Store, StreamSettings, Surge, Transport, Zone,
 };
 pub use source::{RtspUrl, Source};
 pub use text_value::is_area;

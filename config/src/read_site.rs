@@ -12,7 +12,8 @@ use crate::rate::OneIn;
 use crate::read_crowd::crowd;
 use crate::reader::{Refusal, TableReader};
 use crate::site::{
-    Bus, Console, Direction, GateCamera, Liveness, MatchTarget, Models, Site, SiteId, Store, StreamSettings, Transport,
+    Bus, Console, Decoder, Direction, GateCamera, Liveness, MatchTarget, Models, Provider, Site, SiteId, Store,
+    StreamSettings, Transport,
 };
 use crate::source::{self, Source};
 use crate::spec::Key;
@@ -121,6 +122,7 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
     let crowd_density = t.text(&keys::MODELS_CROWD_DENSITY, model_name);
     let manifests = t.texts(&keys::MODELS_MANIFESTS, |text| path_in(folder, text));
     let calibration = t.text(&keys::MODELS_CALIBRATION, |text| path_in(folder, text));
+    let providers = providers(t);
     let threads = t.integer(&keys::MODELS_THREADS);
     let workers = t.integer(&keys::MODELS_WORKERS);
     let max_batch = t.integer(&keys::MODELS_MAX_BATCH);
@@ -133,11 +135,36 @@ fn models(t: &mut Reader<'_, '_>) -> Option<Models> {
         crowd_density,
         manifests: manifests?,
         calibration,
+        providers: providers?,
         threads: threads?,
         workers,
-        max_batch: max_batch?,
+        max_batch,
         max_wait: max_wait?,
     })
+}
+
+fn providers(t: &mut Reader<'_, '_>) -> Option<Vec<Provider>> {
+    let wanted = t.texts(&keys::MODELS_PROVIDERS, |text| match text {
+        "cpu" => Ok(Provider::Cpu),
+        "openvino" => Ok(Provider::OpenVino),
+        "cuda" => Ok(Provider::Cuda),
+        "tensorrt" => Ok(Provider::TensorRt),
+        _ => Err(Refusal::UNLIKE),
+    })?;
+    let has = |provider| wanted.contains(&provider);
+    let refusal = if wanted.is_empty() {
+        "`providers` must name at least one: nothing would run the models"
+    } else if has_twice(&wanted) {
+        "`providers` names one twice"
+    } else if wanted.iter().rev().skip(1).any(|provider| *provider == Provider::Cpu) {
+        "`cpu` must be the last of `providers`: it runs every model, so what follows it would never be used"
+    } else if has(Provider::OpenVino) && (has(Provider::Cuda) || has(Provider::TensorRt)) {
+        "`openvino` can't be with `cuda` or `tensorrt`: no build of ONNX Runtime has both"
+    } else {
+        return Some(wanted);
+    };
+    t.refuse_together(&[&keys::MODELS_PROVIDERS], refusal.to_owned(), None);
+    None
 }
 
 /// A name that nothing else of its kind may have: taken note of, to be compared.
@@ -145,6 +172,28 @@ pub(crate) fn own_name(t: &mut Reader<'_, '_>, key: &'static Key, names: &Names)
     let id = t.text(key, name)?;
     names.borrow_mut().push((t.path_of(key), id.clone()));
     Some(id)
+}
+
+fn decoders(t: &mut Reader<'_, '_>) -> Option<Vec<Decoder>> {
+    let wanted = t.texts(&keys::DECODERS, |text| match text {
+        "software" => Ok(Decoder::Software),
+        "vaapi" => Ok(Decoder::VaApi),
+        "nvdec" => Ok(Decoder::Nvdec),
+        _ => Err(Refusal::UNLIKE),
+    })?;
+    let refusal = if wanted.is_empty() {
+        "`decoders` must name at least one: nothing would decode the stream"
+    } else if has_twice(&wanted) {
+        "`decoders` names one twice"
+    } else {
+        return Some(wanted);
+    };
+    t.refuse_together(&[&keys::DECODERS], refusal.to_owned(), None);
+    None
+}
+
+fn has_twice<T: PartialEq>(items: &[T]) -> bool {
+    (1..items.len()).any(|i| items[..i].contains(&items[i]))
 }
 
 pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSettings)> {
@@ -158,12 +207,14 @@ pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String,
         _ => Err(Refusal::UNLIKE),
     });
     let latency = t.integer(&keys::LATENCY_MS).map(Duration::from_millis);
+    let decoders = decoders(t);
     let privacy = t.polygons(&keys::PRIVACY);
     let source = source?;
     if login.is_some() && !matches!(source, Source::Rtsp(_)) {
         t.refuse_together(&[&keys::LOGIN], "`login` can be used with an `rtsp://` source only".to_owned(), None);
     }
-    Some((id?, StreamSettings { source, login, transport: transport?, latency: latency?, privacy: privacy? }))
+    let (transport, latency, decoders, privacy) = (transport?, latency?, decoders?, privacy?);
+    Some((id?, StreamSettings { source, login, transport, latency, decoders, privacy }))
 }
 
 fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {

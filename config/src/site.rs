@@ -133,14 +133,29 @@ pub struct Models {
     pub manifests: Vec<PathBuf>,
     /// A calibration table. `None`: the embedder manifest's.
     pub calibration: Option<PathBuf>,
+    /// What may run the models, the first that can; at least one, each once, [`Provider::Cpu`] last, of one build of ONNX Runtime.
+    pub providers: Vec<Provider>,
     /// ONNX Runtime threads per session, 1 to 64.
     pub threads: usize,
     /// Workers per model, 1 to 64. `None`: as many as there are processors for.
     pub workers: Option<usize>,
-    /// Most frames in a batch, 1 to 64.
-    pub max_batch: usize,
+    /// Most frames in a batch, 1 to 64. `None`: 1 on a CPU; elsewhere as many as gain something, measured at start.
+    pub max_batch: Option<usize>,
     /// How long a batch waits to fill, 0 to 1 s.
     pub max_wait: Duration,
+}
+
+/// What runs a model's operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// ONNX Runtime's own CPU kernels.
+    Cpu,
+    /// Intel's OpenVINO, on the CPU.
+    OpenVino,
+    /// NVIDIA's CUDA.
+    Cuda,
+    /// NVIDIA's TensorRT.
+    TensorRt,
 }
 
 /// How a camera's stream is had; the same for both kinds of camera.
@@ -154,8 +169,21 @@ pub struct StreamSettings {
     pub transport: Transport,
     /// The jitter buffer, 0 to 5 s.
     pub latency: Duration,
+    /// What may decode an RTSP camera's stream, best first; at least one, each once.
+    pub decoders: Vec<Decoder>,
     /// What is black from the decoder on: polygons as of a zone.
     pub privacy: Vec<Vec<Point>>,
+}
+
+/// What decodes H.264 and H.265.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decoder {
+    /// libavcodec, on the CPU.
+    Software,
+    /// The graphics hardware of Intel and AMD, by VA-API.
+    VaApi,
+    /// NVIDIA's decoder.
+    Nvdec,
 }
 
 /// How an RTSP camera sends its video.

@@ -148,6 +148,10 @@ pub(crate) enum Format {
     ConsoleAddress,
     /// `1 in N`
     Rate,
+    /// What runs models.
+    Provider,
+    /// What decodes streams.
+    Decoder,
     PublicKey,
     HttpUrl,
     HostPort,
@@ -169,6 +173,8 @@ impl Format {
             | Format::Path
             | Format::ConsoleAddress
             | Format::Rate
+            | Format::Provider
+            | Format::Decoder
             | Format::HostPort => false,
         }
     }
@@ -184,6 +190,8 @@ impl Format {
             Format::Listen | Format::Connect => "a zenoh endpoint, `tcp/HOST:PORT`",
             Format::ConsoleAddress => "an address of this machine with a port, `127.0.0.1:PORT` or `[::1]:PORT`",
             Format::Rate => "a rate, `1 in N`, N from 2 to 1000000000",
+            Format::Decoder => "`software`, `vaapi` or `nvdec`",
+            Format::Provider => "`cpu`, `openvino`, `cuda` or `tensorrt`",
             Format::PublicKey => "a public key: 64 hexadecimal digits, or `file:PATH` of a file that holds them",
             Format::HttpUrl => "`http://HOST[:PORT]/PATH`",
             Format::HostPort => "`HOST:PORT`",
@@ -203,6 +211,8 @@ impl Format {
             Format::Listen | Format::Connect => "^tcp/.+:[0-9]+$",
             Format::ConsoleAddress => "^(127\\.[0-9.]+|\\[::1\\]):[0-9]+$",
             Format::Rate => "^1 in [1-9][0-9,]*$",
+            Format::Decoder => "^(software|vaapi|nvdec)$",
+            Format::Provider => "^(cpu|openvino|cuda|tensorrt)$",
             Format::PublicKey => "^([0-9a-fA-F]{64}|file:.+)$",
             Format::HttpUrl => "^http://[^@]+$",
             Format::HostPort => "^.+:[0-9]+$",

@@ -118,6 +118,36 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         ),
         (
             "id = 'c'",
+            "id = 'c'\ndecoders = ['software', 'vdpau']",
+            "14:25 crowd[0].decoders[1]: each of `decoders` must be `software`, `vaapi` or `nvdec`, found the text \"vdpau\"",
+        ),
+        (
+            "id = 'c'",
+            "id = 'c'\ndecoders = []",
+            "14:12 crowd[0].decoders: `decoders` must name at least one: nothing would decode the stream",
+        ),
+        (
+            "[console]",
+            "[models]\nproviders = ['cuda', 'cuda']\n[console]",
+            "8:13 models.providers: `providers` names one twice",
+        ),
+        (
+            "[console]",
+            "[models]\nproviders = []\n[console]",
+            "8:13 models.providers: `providers` must name at least one: nothing would run the models",
+        ),
+        (
+            "[console]",
+            "[models]\nproviders = ['cpu', 'cuda']\n[console]",
+            "8:13 models.providers: `cpu` must be the last of `providers`: it runs every model, so what follows it would never be used",
+        ),
+        (
+            "[console]",
+            "[models]\nproviders = ['openvino', 'tensorrt', 'cpu']\n[console]",
+            "8:13 models.providers: `openvino` can't be with `cuda` or `tensorrt`: no build of ONNX Runtime has both",
+        ),
+        (
+            "id = 'c'",
             "id = 'c'\ntransport = 2026-01-01",
             "14:13 crowd[0].transport: `transport` must be `\"tcp\"` or `\"udp\"`, found a date or time",
         ),
@@ -286,7 +316,7 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "id = 'g'",
             "id = 'g'\npasses = false",
-            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged)",
+            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, decoders, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged)",
         ),
         (
             "id = 'g'",

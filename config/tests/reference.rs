@@ -171,7 +171,7 @@ fn what_is_left_out_has_the_documented_default() {
         &site_file(),
         &format!("{MINIMAL}{gate}"),
         &["crowd[].zone", "crowd[].line", "crowd[].ground", "console", "match_target"],
-        51,
+        53,
     );
     assert_eq!(Site::parse(&written, Path::new("site.toml")).unwrap(), with_gate);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatehouse_config::{
     Bus, Console, CrowdCamera, Direction, Door, Endpoint, GateCamera, Ground, LevelUnit, Levels, Line, Liveness,
-    Models, Point, SecretRef, Site, SiteId, Source, Store, Surge, Transport, Zone,
+    Models, Point, Provider, SecretRef, Site, SiteId, Source, Store, Surge, Transport, Zone,
 };
 
 const MINIMAL: &str = include_str!("../examples/minimal.toml");
@@ -70,9 +70,10 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         crowd_density: None,
         manifests: vec![],
         calibration: None,
+        providers: vec![Provider::Cpu],
         threads: 1,
         workers: None,
-        max_batch: 1,
+        max_batch: None,
         max_wait: Duration::from_millis(20),
     };
     assert_eq!(models, expected);

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::provider::Build;
+
 /// No folder is named for the assets.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("no folder for models: set GATEHOUSE_ASSETS to one (XDG_CACHE_HOME and HOME are unset too)")]
@@ -53,9 +55,14 @@ impl Assets {
         self.root.join("media")
     }
 
-    /// ONNX Runtime's shared library.
-    pub fn onnxruntime(&self) -> PathBuf {
-        self.root.join("onnxruntime/libonnxruntime.so")
+    /// A build of ONNX Runtime: its shared library.
+    pub fn onnxruntime(&self, build: Build) -> PathBuf {
+        let folder = match build {
+            Build::Cpu => "onnxruntime",
+            Build::OpenVino => "onnxruntime-openvino",
+            Build::Cuda => "onnxruntime-cuda",
+        };
+        self.root.join(folder).join("libonnxruntime.so")
     }
 }
 

@@ -9,8 +9,9 @@ use gatehouse_picture::{Rect, Size, YuvPicture};
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Manifest, Task};
 use crate::prepare::{Normalisation, Shrinker, write_planar};
+use crate::provider::Provider;
 use crate::registry::Registry;
-use crate::session::{Model, Provider, SessionOptions};
+use crate::session::{Model, SessionOptions};
 
 /// Sides of what the model is shown, over those of the face's box.
 const SURROUNDINGS: f64 = 2.7;

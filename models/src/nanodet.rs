@@ -13,8 +13,9 @@ use crate::nms::suppress;
 use crate::people::{PeopleReading, PeopleScene};
 use crate::picture_model::{PictureModel, Spare};
 use crate::placement::Fit;
+use crate::provider::Provider;
 use crate::registry::Registry;
-use crate::session::{Provider, SessionOptions};
+use crate::session::SessionOptions;
 
 /// Each stride with its outputs: class scores and distances.
 const LEVELS: [(usize, [&str; 2]); 3] =
@@ -140,6 +141,14 @@ impl PersonDetector {
     /// What runs it.
     pub fn provider(&self) -> Provider {
         self.model.provider()
+    }
+
+    /// Runs so many empty pictures at once, to learn how long that takes.
+    ///
+    /// # Errors
+    /// If the model can't take so many, or the inference fails.
+    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        self.model.rehearse(pictures)
     }
 
     /// Whether it gives a density map.

@@ -9,6 +9,7 @@ use crate::error::ModelError;
 use crate::manifest::Counting;
 use crate::nanodet::{Person, PersonDetector};
 use crate::picture_model::Spare;
+use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::session::SessionOptions;
 use crate::tile::{self, Tile};
@@ -76,6 +77,19 @@ impl PeopleReader {
             seen: Vec::new(),
             spare: Spare::default(),
         })
+    }
+
+    /// What runs the person detector.
+    pub fn provider(&self) -> Provider {
+        self.detector.provider()
+    }
+
+    /// Runs the person detector on so many empty pictures at once, to learn how long that takes.
+    ///
+    /// # Errors
+    /// As [`PersonDetector::rehearse`].
+    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        self.detector.rehearse(pictures)
     }
 
     /// Finds the people of score `min_score` (0–1) and more, best first, and the density. `readings[i]` belongs to `scenes[i]`.

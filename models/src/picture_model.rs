@@ -6,7 +6,8 @@ use crate::error::ModelError;
 use crate::manifest::Manifest;
 use crate::placement::{Fit, Placement};
 use crate::prepare::Preparation;
-use crate::session::{Model, Outputs, Provider};
+use crate::provider::Provider;
+use crate::session::{Model, Outputs};
 
 /// A model that looks at whole pictures.
 #[derive(Debug)]
@@ -78,6 +79,10 @@ impl PictureModel {
 
     pub(crate) fn provider(&self) -> Provider {
         self.model.provider()
+    }
+
+    pub(crate) fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        self.model.rehearse(pictures)
     }
 }
 

@@ -7,25 +7,52 @@ use sha2::Digest;
 use crate::assets::Assets;
 use crate::error::{FileMismatch, ModelError};
 use crate::manifest::{Catalogue, Manifest, ModelFile, Sha256, Task};
-use crate::runtime::OnnxRuntime;
+use crate::provider::{Build, Provider};
+use crate::runtime::{OnnxRuntime, RuntimeError};
 use crate::session::{Model, SessionOptions};
 
 /// The models that are known, and what they are run by.
 #[derive(Debug, Clone)]
 pub struct Registry {
     runtime: OnnxRuntime,
+    /// What runs the models: the first that can.
+    providers: Vec<Provider>,
     assets: Assets,
     catalogue: Catalogue,
 }
 
 impl Registry {
-    /// Loads ONNX Runtime out of the assets; no model is opened yet.
+    /// Models run by ONNX Runtime's own CPU kernels; no model is opened yet.
     ///
     /// # Errors
     /// As [`OnnxRuntime::load`].
     pub fn open(assets: Assets, catalogue: Catalogue) -> Result<Self, ModelError> {
-        let runtime = OnnxRuntime::load(&assets.onnxruntime())?;
-        Ok(Self { runtime, assets, catalogue })
+        Self::open_on(assets, catalogue, &[Provider::Cpu])
+    }
+
+    /// Models run by the first of these providers that can, each model by itself. The build of ONNX Runtime is that of the first
+    /// provider whose build is there; providers of other builds are left out. Whatever isn't used is told in the log, with the
+    /// reason.
+    ///
+    /// # Errors
+    /// If there is no build for any of them, or as [`OnnxRuntime::load`].
+    pub fn open_on(assets: Assets, catalogue: Catalogue, wanted: &[Provider]) -> Result<Self, ModelError> {
+        let mut missing = None;
+        for (place, first) in wanted.iter().enumerate() {
+            let build = first.build();
+            let path = assets.onnxruntime(build);
+            if path.exists() {
+                let runtime = OnnxRuntime::load(&path, build)?;
+                let has = |provider: &&Provider| provider.build() == build || **provider == Provider::Cpu;
+                let providers = wanted[place..].iter().filter(has).copied().collect();
+                return Ok(Self { runtime, providers, assets, catalogue });
+            }
+            let error = RuntimeError::Missing { path, build };
+            tracing::warn!(provider = %first, "provider not used: {error}");
+            missing.get_or_insert(error);
+        }
+        let none = || RuntimeError::Missing { path: assets.onnxruntime(Build::Cpu), build: Build::Cpu };
+        Err(missing.unwrap_or_else(none).into())
     }
 
     /// ONNX Runtime as it was loaded.
@@ -45,7 +72,7 @@ impl Registry {
         }
         // The bytes that were hashed are the bytes that are opened.
         let bytes = read_verified(manifest, &self.assets)?;
-        let model = Model::open(&self.runtime, manifest, &bytes, options)?;
+        let model = Model::open(&self.runtime, &self.providers, manifest, &bytes, options)?;
         tracing::info!(
             model = name,
             version = manifest.version,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-/// The version that the project is tested with.
-pub const PINNED_VERSION: &str = "1.31.1";
+use crate::provider::Build;
+
 /// The oldest version that the bindings can load (`api-23` of the `ort` crate), as major and minor.
 const OLDEST: (u32, u32) = (1, 23);
 
@@ -17,8 +17,13 @@ const OLDEST: (u32, u32) = (1, 23);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RuntimeError {
     /// No such file.
-    #[error("no ONNX Runtime at {}; run `make setup`", .0.display())]
-    Missing(PathBuf),
+    #[error("no ONNX Runtime at {}; run `{}`", path.display(), build.setup())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// Which one.
+        build: Build,
+    },
     /// The file can't be read.
     #[error("can't read ONNX Runtime at {}: {message}", path.display())]
     Unreadable {
@@ -31,18 +36,22 @@ pub enum RuntimeError {
     #[error("{} is not an ONNX Runtime library: it has no version stamp", .0.display())]
     NoVersion(PathBuf),
     /// Older than the bindings allow.
-    #[error("ONNX Runtime at {} is {found}, too old to load: at least 1.23 is needed, {PINNED_VERSION} is the tested one; run `make setup`", path.display())]
+    #[error("ONNX Runtime at {} is {found}, too old to load: at least 1.23 is needed, {} is the tested one; run `{}`", path.display(), build.version(), build.setup())]
     TooOld {
         /// The file.
         path: PathBuf,
+        /// Which one it should be.
+        build: Build,
         /// Its version.
         found: String,
     },
     /// Not the tested version.
-    #[error("ONNX Runtime at {} is {found}, expected {PINNED_VERSION}; run `make setup`", path.display())]
+    #[error("ONNX Runtime at {} is {found}, expected {}; run `{}`", path.display(), build.version(), build.setup())]
     OtherVersion {
         /// The file.
         path: PathBuf,
+        /// Which one it should be.
+        build: Build,
         /// Its version.
         found: String,
     },
@@ -82,7 +91,7 @@ impl OnnxRuntime {
     ///
     /// # Errors
     /// If the file is missing, is not the tested version, can't be loaded, or another file is loaded already.
-    pub fn load(path: &Path) -> Result<Self, RuntimeError> {
+    pub fn load(path: &Path, build: Build) -> Result<Self, RuntimeError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = loaded.as_ref() {
             return if runtime.path == path {
@@ -91,8 +100,7 @@ impl OnnxRuntime {
                 Err(RuntimeError::LoadedFromElsewhere { path: path.to_owned(), loaded: runtime.path.clone() })
             };
         }
-        let version = library_version(path)?;
-        accept(path, &version)?;
+        let version = Self::check(path, build)?;
         let fail = |message: String| RuntimeError::Load { path: path.to_owned(), message };
         let environment = ort::init_from(path)
             .map_err(|error| fail(error.to_string()))?
@@ -106,6 +114,16 @@ impl OnnxRuntime {
         let runtime = Self { path: path.to_owned(), version, environment };
         *loaded = Some(runtime.clone());
         Ok(runtime)
+    }
+
+    /// Looks whether the library is there and is of the tested version, without loading it; gives the version.
+    ///
+    /// # Errors
+    /// If it isn't.
+    pub fn check(path: &Path, build: Build) -> Result<String, RuntimeError> {
+        let version = library_version(path, build)?;
+        accept(path, build, &version)?;
+        Ok(version)
     }
 
     /// Its version, as `1.31.1`.
@@ -144,13 +162,10 @@ fn forward(level: LogLevel, message: &str) {
 
 /// Reads the version that a library was linked with (the node `VERS_1.31.1` in its symbol versions), without running
 /// any of it.
-///
-/// # Errors
-/// If the file is missing, unreadable or has no such stamp.
-pub fn library_version(path: &Path) -> Result<String, RuntimeError> {
+fn library_version(path: &Path, build: Build) -> Result<String, RuntimeError> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => RuntimeError::Missing(path.to_owned()),
+        std::io::ErrorKind::NotFound => RuntimeError::Missing { path: path.to_owned(), build },
         _ => RuntimeError::Unreadable { path: path.to_owned(), message: error.to_string() },
     })?;
     version_stamp(&bytes).ok_or_else(|| RuntimeError::NoVersion(path.to_owned()))
@@ -170,12 +185,12 @@ fn major_minor(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-fn accept(path: &Path, version: &str) -> Result<(), RuntimeError> {
+fn accept(path: &Path, build: Build, version: &str) -> Result<(), RuntimeError> {
     let (path, found) = (path.to_owned(), version.to_owned());
     match major_minor(version) {
-        _ if version == PINNED_VERSION => Ok(()),
-        Some(known) if known < OLDEST => Err(RuntimeError::TooOld { path, found }),
-        _ => Err(RuntimeError::OtherVersion { path, found }),
+        _ if version == build.version() => Ok(()),
+        Some(known) if known < OLDEST => Err(RuntimeError::TooOld { path, build, found }),
+        _ => Err(RuntimeError::OtherVersion { path, build, found }),
     }
 }
 
@@ -193,8 +208,8 @@ mod tests {
     #[test]
     fn other_versions_are_refused_by_a_message_that_names_both() {
         let path = Path::new("/lib/libonnxruntime.so");
-        let refusal = |version| accept(path, version).expect_err("another version").to_string();
-        assert_eq!(accept(path, PINNED_VERSION), Ok(()));
+        let refusal = |version| accept(path, Build::Cpu, version).expect_err("another version").to_string();
+        assert_eq!(accept(path, Build::Cpu, Build::Cpu.version()), Ok(()));
         assert_eq!(
             refusal("1.22.0"),
             "ONNX Runtime at /lib/libonnxruntime.so is 1.22.0, too old to load: at least 1.23 is needed, 1.31.1 is \
@@ -204,14 +219,19 @@ mod tests {
             refusal("1.32.0"),
             "ONNX Runtime at /lib/libonnxruntime.so is 1.32.0, expected 1.31.1; run `make setup`"
         );
+        assert_eq!(
+            accept(path, Build::OpenVino, "1.31.1").expect_err("another version").to_string(),
+            "ONNX Runtime at /lib/libonnxruntime.so is 1.31.1, expected 1.24.1; run `make setup WITH=openvino`"
+        );
     }
 
     #[test]
     fn a_missing_library_and_another_file_are_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("libonnxruntime.so");
-        assert_eq!(library_version(&path), Err(RuntimeError::Missing(path.clone())));
+        let missing = library_version(&path, Build::Cuda).expect_err("no file");
+        assert_eq!(missing.to_string(), format!("no ONNX Runtime at {}; run `make setup WITH=cuda`", path.display()));
         std::fs::write(&path, b"not a library").expect("written");
-        assert_eq!(library_version(&path), Err(RuntimeError::NoVersion(path)));
+        assert_eq!(library_version(&path, Build::Cuda), Err(RuntimeError::NoVersion(path)));
     }
 }

@@ -1,4 +1,4 @@
-//! One opened model: the only file, with `runtime`, that names `ort`.
+//! One opened model: the only file, with `runtime` and `provider`, that names `ort`.
 
 use ndarray::{ArrayView, ArrayViewMut4, Dim, Dimension, IntoDimension, Ix};
 use ort::memory::Allocator;
@@ -9,6 +9,7 @@ use ort::value::{DynTensor, Outlet, Tensor, ValueType};
 use crate::error::ModelError;
 use crate::interface::{GraphTensor, differences};
 use crate::manifest::{Input, Manifest};
+use crate::provider::Provider;
 use crate::runtime::OnnxRuntime;
 
 /// How a session is opened.
@@ -24,21 +25,6 @@ impl Default for SessionOptions {
     }
 }
 
-/// What runs a model's operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// ONNX Runtime's own CPU kernels.
-    Cpu,
-}
-
-impl std::fmt::Display for Provider {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "CPUExecutionProvider",
-        })
-    }
-}
-
 /// Tensors are kept for so many shapes, those of the last batches. A shape is a picture's size and a batch's; a node has few.
 const SHAPES: usize = 8;
 
@@ -51,6 +37,7 @@ const SHAPES: usize = 8;
 pub(crate) struct Model {
     manifest: Manifest,
     session: Session,
+    provider: Provider,
     /// The one of the last batch first.
     tensors: Vec<Tensors>,
 }
@@ -76,29 +63,66 @@ pub(crate) struct Outputs<'run> {
 }
 
 impl Model {
-    /// Opens the file's bytes, compares its tensors with the manifest and runs it once on an empty picture.
+    /// Opens the file's bytes with the first of the providers that can run it, compares its tensors with the manifest and runs it
+    /// once on an empty picture. Why a provider can't is told in the log.
     pub(crate) fn open(
         runtime: &OnnxRuntime,
+        providers: &[Provider],
+        manifest: &Manifest,
+        bytes: &[u8],
+        options: &SessionOptions,
+    ) -> Result<Self, ModelError> {
+        let mut refusal = None;
+        for provider in providers {
+            match Self::open_on(runtime, *provider, manifest, bytes, options) {
+                Ok(model) => return Ok(model),
+                // The file itself is at fault.
+                Err(error @ (ModelError::Interface { .. } | ModelError::Unsuitable { .. })) => return Err(error),
+                Err(error) => {
+                    if *provider != Provider::Cpu {
+                        tracing::warn!(model = manifest.name, provider = %provider, "provider not used: {error}");
+                    }
+                    refusal = Some(error);
+                }
+            }
+        }
+        let none = || ModelError::Open { model: manifest.name.clone(), message: "no provider was named".to_owned() };
+        Err(refusal.unwrap_or_else(none))
+    }
+
+    fn open_on(
+        runtime: &OnnxRuntime,
+        provider: Provider,
         manifest: &Manifest,
         bytes: &[u8],
         options: &SessionOptions,
     ) -> Result<Self, ModelError> {
         let name = &manifest.name;
         let open = |message: String| ModelError::Open { model: name.clone(), message };
-        let session =
-            builder(runtime, options).map_err(open)?.commit_from_memory(bytes).map_err(|e| open(e.to_string()))?;
+        let commit = |whole: Whole| {
+            let mut builder = builder(runtime, provider, whole, options)?;
+            builder.commit_from_memory(bytes).map_err(|error| error.to_string())
+        };
+        let session = commit(Whole::Wanted).or_else(|why| match provider {
+            Provider::Cpu => Err(why),
+            _ => commit(Whole::NotWanted).inspect(|_| {
+                tracing::warn!(model = name, %provider, "a part of this model runs on the CPU, for the provider lacks it: {why}");
+            }),
+        });
+        let session = session.map_err(open)?;
         let found = differences(manifest, &tensors(session.inputs()), &tensors(session.outputs()));
         if !found.is_empty() {
             return Err(ModelError::Interface { model: name.clone(), differences: found });
         }
-        let mut model = Self { manifest: manifest.clone(), session, tensors: Vec::with_capacity(SHAPES) };
-        model.warm_up()?;
+        let mut model = Self { manifest: manifest.clone(), session, provider, tensors: Vec::with_capacity(SHAPES) };
+        // The first run allocates and picks kernels, several times the cost of the next.
+        model.rehearse(1)?;
         Ok(model)
     }
 
-    // The first run allocates and picks kernels, several times the cost of the next.
-    fn warm_up(&mut self) -> Result<(), ModelError> {
-        let shape = self.input()?.shape_for(1).map_err(|message| self.unsuitable(message))?;
+    /// Runs so many empty pictures of its own size at once.
+    pub(crate) fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        let shape = self.input()?.shape_for(pictures).map_err(|message| self.unsuitable(message))?;
         self.batch(shape)?.fill(0.0);
         self.run().map(drop)
     }
@@ -107,9 +131,9 @@ impl Model {
         &self.manifest
     }
 
-    /// Sessions are told to add no provider of their own accord, and none but the CPU's is asked for.
+    /// What runs it.
     pub(crate) fn provider(&self) -> Provider {
-        Provider::Cpu
+        self.provider
     }
 
     /// The one input.
@@ -231,23 +255,43 @@ impl Outputs<'_> {
     }
 }
 
-fn builder(runtime: &OnnxRuntime, options: &SessionOptions) -> Result<SessionBuilder, String> {
+/// Whether a provider has to run each of a model's operators.
+#[derive(Clone, Copy, PartialEq)]
+enum Whole {
+    Wanted,
+    /// What it lacks runs on the CPU.
+    NotWanted,
+}
+
+fn builder(
+    runtime: &OnnxRuntime,
+    provider: Provider,
+    whole: Whole,
+    options: &SessionOptions,
+) -> Result<SessionBuilder, String> {
     fn words<T>(error: ort::Error<T>) -> String {
         error.message().to_owned()
     }
-    Session::builder(runtime.environment())
-        .map_err(words)?
-        .with_auto_device(AutoDevicePolicy::PreferCPU)
+    let threads = options.intra_threads.max(1);
+    let builder = Session::builder(runtime.environment())
         .map_err(words)?
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(words)?
         .with_inter_threads(1)
         .map_err(words)?
-        .with_intra_threads(options.intra_threads.max(1))
+        .with_intra_threads(threads)
         .map_err(words)?
         // Idle threads would burn the cores that decoding and the other sessions need.
         .with_intra_op_spinning(false)
-        .map_err(words)
+        .map_err(words)?;
+    match provider.registration(threads, &runtime.path().with_file_name("engines")) {
+        // No provider of ONNX Runtime's own choice.
+        None => builder.with_auto_device(AutoDevicePolicy::PreferCPU).map_err(words),
+        Some(registration) => {
+            let builder = builder.with_execution_providers([registration]).map_err(words)?;
+            if whole == Whole::Wanted { builder.with_disable_cpu_fallback().map_err(words) } else { Ok(builder) }
+        }
+    }
 }
 
 fn tensors(outlets: &[Outlet]) -> Vec<GraphTensor> {

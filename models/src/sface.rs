@@ -8,8 +8,9 @@ use crate::embedding::Embedding;
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Manifest, Task};
 use crate::prepare::Normalisation;
+use crate::provider::Provider;
 use crate::registry::Registry;
-use crate::session::{Model, Outputs, Provider, SessionOptions};
+use crate::session::{Model, Outputs, SessionOptions};
 
 /// Turns aligned faces into embeddings. Owns its session and buffers; one per worker.
 #[derive(Debug)]
@@ -86,6 +87,14 @@ impl FaceEmbedder {
     /// What runs it.
     pub fn provider(&self) -> Provider {
         self.model.provider()
+    }
+
+    /// Runs so many empty pictures at once, to learn how long that takes.
+    ///
+    /// # Errors
+    /// If the model can't take so many, or the inference fails.
+    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        self.model.rehearse(pictures)
     }
 }
 

@@ -11,8 +11,9 @@ use crate::manifest::{Manifest, Task};
 use crate::nms::suppress;
 use crate::picture_model::{PictureModel, Spare};
 use crate::placement::{Fit, Placement};
+use crate::provider::Provider;
 use crate::registry::Registry;
-use crate::session::{Provider, SessionOptions};
+use crate::session::SessionOptions;
 
 /// Each stride with its outputs: class scores, objectness, boxes and landmarks.
 const LEVELS: [(usize, [&str; 4]); 3] = [
@@ -154,6 +155,14 @@ impl FaceDetector {
     /// What runs it.
     pub fn provider(&self) -> Provider {
         self.model.provider()
+    }
+
+    /// Runs so many empty pictures at once, to learn how long that takes.
+    ///
+    /// # Errors
+    /// If the model can't take so many, or the inference fails.
+    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
+        self.model.rehearse(pictures)
     }
 
     /// How many candidates had a number that is not finite, since it was loaded. More than 0 means a broken model.

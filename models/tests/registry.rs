@@ -3,13 +3,13 @@
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
 use gatehouse_models::{
-    Assets, Catalogue, Dimension, FaceDetector, FaceEmbedder, Manifest, ModelError, OnnxRuntime, PersonDetector,
+    Assets, Build, Catalogue, Dimension, FaceDetector, FaceEmbedder, Manifest, ModelError, OnnxRuntime, PersonDetector,
     Provider, Recovery, Registry, RuntimeError, SessionOptions, verify,
 };
 
 fn assets() -> Assets {
     let assets = Assets::locate().expect("GATEHOUSE_ASSETS, XDG_CACHE_HOME or HOME");
-    assert!(assets.onnxruntime().exists(), "no models in {}: run `make setup`", assets.root().display());
+    assert!(assets.onnxruntime(Build::Cpu).exists(), "no models in {}: run `make setup`", assets.root().display());
     assets
 }
 
@@ -32,7 +32,7 @@ fn every_model_that_ships_is_there_and_opens_on_the_cpu() {
         verify(&catalogue, &assets(), &manifest.name).expect("run `make setup`");
     }
     let registry = Registry::open(assets(), catalogue).expect("run `make setup`");
-    assert_eq!(registry.runtime().version(), gatehouse_models::PINNED_VERSION);
+    assert_eq!(registry.runtime().version(), Build::Cpu.version());
     assert!(
         registry.runtime().providers().contains(&Provider::Cpu.to_string()),
         "{:?}",
@@ -57,12 +57,12 @@ fn workers_may_own_models() {
 
 #[test]
 fn a_process_has_one_runtime() {
-    let path = assets().onnxruntime();
-    OnnxRuntime::load(&path).expect("run `make setup`");
-    OnnxRuntime::load(&path).expect("the same again");
+    let path = assets().onnxruntime(Build::Cpu);
+    OnnxRuntime::load(&path, Build::Cpu).expect("run `make setup`");
+    OnnxRuntime::load(&path, Build::Cpu).expect("the same again");
     let other = path.with_file_name("other.so");
     assert_eq!(
-        OnnxRuntime::load(&other).expect_err("another file"),
+        OnnxRuntime::load(&other, Build::Cpu).expect_err("another file"),
         RuntimeError::LoadedFromElsewhere { path: other, loaded: path }
     );
 }

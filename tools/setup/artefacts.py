@@ -1,7 +1,7 @@
-"""What must be in the assets cache, read from the model manifests, media.toml and onnxruntime.toml."""
+"""What must be in the assets cache, read from the model manifests, media.toml and the builds of ONNX Runtime."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 KINDS = ("pypi", "npm", "debian", "repository")
@@ -54,7 +54,8 @@ def read_all(project):
     """Every artefact of the project, models first."""
     setup = project / "tools" / "setup"
     found = [_model(path, project) for path in sorted((project / "models" / "manifests").glob("*.toml"))]
-    found.append(_runtime(setup / "onnxruntime.toml"))
+    for path in sorted(setup.glob("onnxruntime*.toml")):
+        found.extend(_build(path))
     media = _load(setup / "media.toml")
     found.extend(_media(entry, setup / "media.toml") for entry in media.get("media", []))
     targets = [artefact.target for artefact in found]
@@ -92,9 +93,17 @@ def _model(path, project):
     return _artefact(_need(table, "file", path), "path", table, path, "models", script, opt_in)
 
 
-def _runtime(path):
+def _build(path):
+    """A build of ONNX Runtime: files of one package, in a folder that is called as the build's file is."""
     table = _load(path)
-    return _artefact(_need(table, "file", path), "path", table, path, "onnxruntime", None)
+    opt_in = _need(table, "name", path) if table.get("opt_in", False) else None
+    package = _source(_need(table, "source", path), path)
+    for file in _need(table, "file", path):
+        member = Member(_need(file, "member", path), _need(file, "sha256", path), _need(file, "bytes", path))
+        source = replace(package, members=(member,))
+        link = _name(file["link"], path) if "link" in file else None
+        target = Path(path.stem) / _name(Path(member.path).name, path)
+        yield Artefact(target, member.sha256, member.bytes, (source,), link, None, opt_in)
 
 
 def _media(entry, path):

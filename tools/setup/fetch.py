@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Fills the assets cache: models, media and ONNX Runtime, each pinned by its SHA-256.
 
-usage: fetch.py [--check] [--quiet] [--with MODEL ...] [--with-all]
+usage: fetch.py [--check] [--quiet] [--with NAME ...]
 
     (nothing)     fetch whatever is missing or wrong, and say what was done, one line a file
     --check       only look; exit code 1 and a list if anything is missing or wrong
     --quiet       say only what is missing or wrong
-    --with MODEL  this one too, which isn't fetched of itself: large, or with a licence to settle first
-    --with-all    all of those
+    --with NAME   this model or build of ONNX Runtime too, which isn't fetched of itself: large, or with a licence to settle
+                  first
 
 The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. A file that is there and right is
 never fetched again, and when all are, nothing outside this machine is contacted. Needs Python 3.11, and nothing else
@@ -173,12 +173,11 @@ def locked(assets):
 
 
 def main(arguments=None, project=PROJECT):
-    usage = "fetch.py [--check] [--quiet] [--with MODEL ...] [--with-all]"
+    usage = "fetch.py [--check] [--quiet] [--with NAME ...]"
     parser = argparse.ArgumentParser(usage=usage, description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only look; exit code 1 if anything is missing or wrong")
     parser.add_argument("--quiet", action="store_true", help="say only what is missing or wrong")
-    parser.add_argument("--with", action="append", default=[], dest="wanted", metavar="MODEL", help="this model too")
-    parser.add_argument("--with-all", action="store_true", help="all models that aren't fetched of themselves too")
+    parser.add_argument("--with", action="append", default=[], dest="wanted", metavar="NAME", help="this model or build too")
     options = parser.parse_args(arguments)
     assets = assets_folder()
     try:
@@ -186,10 +185,9 @@ def main(arguments=None, project=PROJECT):
         asked_for = {artefact.opt_in for artefact in artefacts if artefact.opt_in}
         if unknown := set(options.wanted) - asked_for:
             names = ", ".join(sorted(asked_for)) or "none"
-            print(f"fetch.py: no model to ask for is called {min(unknown)}; there are: {names}", file=sys.stderr)
+            print(f"fetch.py: nothing to ask for is called {min(unknown)}; there are: {names}", file=sys.stderr)
             return 2
-        wanted = asked_for if options.with_all else set(options.wanted)
-        artefacts = [artefact for artefact in artefacts if artefact.opt_in is None or artefact.opt_in in wanted]
+        artefacts = [artefact for artefact in artefacts if artefact.opt_in in {None, *options.wanted}]
         setup = Setup(project, assets, options.quiet)
     except ManifestError as error:
         print(f"fetch.py: {error}", file=sys.stderr)

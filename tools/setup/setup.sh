@@ -139,12 +139,12 @@ assets() {
 }
 
 main() {
-    local with_tests=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with MODEL]"
+    local with_tests=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with NAME ...]"
     while (($# > 0)); do
         case $1 in
-            --with-tests) with_tests=yes wanted+=(--with-all) ;;
+            --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino) ;;
             --with)
-                [[ -n ${2-} ]] || fail 64 "--with needs a model's name; $usage"
+                [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or of a build of ONNX Runtime; $usage"
                 wanted+=(--with "$2")
                 shift
                 ;;

@@ -27,8 +27,8 @@ def digest(data):
 
 
 def entry(file, data, *sources, key="media"):
-    """A [[media]] entry or an ONNX Runtime file with its sources."""
-    head = f'[[{key}]]\nfile = "{file}"\n' if key == "media" else f'[file]\npath = "{file}"\nlink = "lib.so"\n'
+    """A [[media]] entry or a model's file with its sources."""
+    head = f'[[{key}]]\nfile = "{file}"\n' if key == "media" else f'[file]\npath = "{file}"\n'
     text = head + f'sha256 = "{digest(data)}"\nbytes = {len(data)}\n'
     prefix = "media.source" if key == "media" else "source"
     for kind, package, artefact, member, content in sources:
@@ -69,8 +69,15 @@ class FetchTest(unittest.TestCase):
         return digest(path.read_bytes())
 
     def write_runtime(self):
-        source = ("npm", "runtime", self.library, "package/lib.so.1", LIBRARY)
-        (self.setup / "onnxruntime.toml").write_text(entry("lib.so.1", LIBRARY, source, key="file"))
+        self.write_build("onnxruntime", "")
+
+    def write_build(self, name, head):
+        """A build of ONNX Runtime: one library of the package on the shelf."""
+        (self.setup / f"{name}.toml").write_text(
+            f'{head}[source]\nkind = "npm"\npackage = "runtime"\nversion = "1"\nartefact_sha256 = "{self.library}"\n'
+            f'[[file]]\nmember = "package/lib.so.1"\nlink = "lib.so"\n'
+            f'sha256 = "{digest(LIBRARY)}"\nbytes = {len(LIBRARY)}\n'
+        )
 
     def write_media(self, *sources):
         (self.setup / "media.toml").write_text(entry("film.avi", FILM, *sources))
@@ -183,17 +190,25 @@ class FetchTest(unittest.TestCase):
         manifests = self.project / "models" / "manifests"
         manifests.mkdir(parents=True)
         source = ("npm", "weights", weights, "package/large.onnx", b"weights")
-        text = entry("large.onnx", b"weights", source, key="file").replace('link = "lib.so"\n', "")
+        text = entry("large.onnx", b"weights", source, key="file")
         (manifests / "large.toml").write_text(f'name = "large"\nopt_in = true\n{text}')
         self.assertEqual(self.run_fetch()[0], 0)
         self.assertEqual(self.run_fetch("--check")[0], 0)
         self.assertNotIn("models/large.onnx", self.kept())
         code, _, err = self.run_fetch("--with", "vast")
-        self.assertEqual((code, err), (2, "fetch.py: no model to ask for is called vast; there are: large\n"))
+        self.assertEqual((code, err), (2, "fetch.py: nothing to ask for is called vast; there are: large\n"))
         self.assertEqual(self.run_fetch("--check", "--with", "large")[0], 1)
         self.assertEqual(self.run_fetch("--with", "large")[0], 0)
         self.assertIn("models/large.onnx", self.kept())
-        self.assertEqual(self.run_fetch("--check", "--with-all")[0], 0)
+
+    def test_a_build_of_the_runtime_is_fetched_for_those_who_ask(self):
+        self.write_media(self.film_source())
+        self.write_build("onnxruntime-other", 'name = "other"\nopt_in = true\n')
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertNotIn("onnxruntime-other/lib.so", self.kept())
+        self.assertEqual(self.run_fetch("--with", "other")[0], 0)
+        self.assertIn("onnxruntime-other/lib.so.1", self.kept())
+        self.assertEqual(os.readlink(self.assets / "onnxruntime-other/lib.so"), "lib.so.1")
 
     def test_a_file_outside_the_cache_is_refused(self):
         (self.setup / "media.toml").write_text(entry("../film.avi", FILM, self.film_source()))

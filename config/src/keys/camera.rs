@@ -31,6 +31,15 @@ pub(crate) static TRANSPORT: Key = Key {
     example: r#""udp""#,
     meaning: "How an RTSP camera sends its video. `udp` loses packets where the network is busy.",
 };
+pub(crate) static DECODERS: Key = Key {
+    name: "decoders",
+    kind: Kind::Texts(Format::Decoder),
+    presence: Presence::Default(r#"["software"]"#),
+    example: r#"["nvdec", "vaapi", "software"]"#,
+    meaning: "What decodes an RTSP camera's stream: the first of the list that is on this machine and can. Which one does is told when \
+              the camera goes live, and why another can't, when it is lost. `software` is libavcodec, on the CPU. `vaapi` is the \
+              graphics hardware of Intel and AMD, `nvdec` NVIDIA's; both are built and not yet tried on such hardware.",
+};
 pub(crate) static LATENCY_MS: Key = Key {
     name: "latency_ms",
     kind: Kind::Integer { min: 0, max: 5000 },

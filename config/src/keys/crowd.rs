@@ -1,6 +1,6 @@
 //! Keys of a crowd camera. There is none for faces.
 
-use super::camera::{CAMERA_ID, LATENCY_MS, LOGIN, PRIVACY, SOURCE, TRANSPORT};
+use super::camera::{CAMERA_ID, DECODERS, LATENCY_MS, LOGIN, PRIVACY, SOURCE, TRANSPORT};
 use crate::spec::{Format, Key, Kind, Presence, Table};
 
 pub(super) static CROWD: Table = Table {
@@ -12,6 +12,7 @@ pub(super) static CROWD: Table = Table {
         &LOGIN,
         &TRANSPORT,
         &LATENCY_MS,
+        &DECODERS,
         &PRIVACY,
         &CROWD_ANALYSE_FPS,
         &DETAIL_PX,

@@ -1,6 +1,6 @@
 //! Keys of a gate camera.
 
-use super::camera::{CAMERA_ID, LATENCY_MS, LOGIN, PRIVACY, SOURCE, TRANSPORT};
+use super::camera::{CAMERA_ID, DECODERS, LATENCY_MS, LOGIN, PRIVACY, SOURCE, TRANSPORT};
 use crate::spec::{Format, Key, Kind, Presence, Table};
 
 pub(super) static GATE: Table = Table {
@@ -13,6 +13,7 @@ pub(super) static GATE: Table = Table {
         &LOGIN,
         &TRANSPORT,
         &LATENCY_MS,
+        &DECODERS,
         &PRIVACY,
         &GATE_ANALYSE_FPS,
         &DIRECTION,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::*;
 use crate::assets::Assets;
 use crate::manifest::{Catalogue, Manifest, PackageKind};
+use crate::provider::Build;
 use crate::registry::Registry;
 
 #[derive(Deserialize)]
@@ -115,9 +116,10 @@ fn what_is_cleared_is_gone() {
 #[test]
 fn a_file_that_is_no_graph_is_refused() {
     let assets = Assets::locate().expect("a folder");
-    let runtime = OnnxRuntime::load(&assets.onnxruntime()).expect("run `make setup`");
+    let runtime = OnnxRuntime::load(&assets.onnxruntime(Build::Cpu), Build::Cpu).expect("run `make setup`");
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let manifest = catalogue.get("yunet").expect("it ships");
-    let error = Model::open(&runtime, manifest, b"no graph", &SessionOptions::default()).expect_err("eight letters");
+    let error = Model::open(&runtime, &[Provider::Cpu], manifest, b"no graph", &SessionOptions::default())
+        .expect_err("eight letters");
     assert!(error.to_string().starts_with("model `yunet`: ONNX Runtime can't open it: "), "{error}");
 }

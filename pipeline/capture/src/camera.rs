@@ -19,6 +19,8 @@ use gstreamer_video as gst_video;
 
 use crate::CaptureError;
 use crate::backoff;
+use crate::decoder::{Decoder, Decoders};
+use crate::decoding_thread::DecodingThread;
 use crate::failure::{self, Failure};
 use crate::key_frames::Thinning;
 use crate::mapped::{MapError, MappedPictures, camera_time};
@@ -53,7 +55,12 @@ pub struct Counts {
 /// What the pipeline's threads tell the camera's.
 enum Note {
     Failed(Failure),
-    Caps { width: u32, height: u32 },
+    /// A decoder can't go on.
+    DecoderFailed(Decoder, Failure),
+    Caps {
+        width: u32,
+        height: u32,
+    },
 }
 
 /// A running camera.
@@ -82,7 +89,8 @@ impl Camera {
         let shared = Arc::new(Shared::default());
         let (stop, stopped) = bounded(1);
         let (alive, ended) = bounded::<()>(0);
-        let supervisor = Supervisor { options, clock, frames, status, shared: Arc::clone(&shared), stopped };
+        let decoders = Arc::new(Decoders::new(options.decoders.clone()));
+        let supervisor = Supervisor { options, clock, frames, status, shared: Arc::clone(&shared), decoders, stopped };
         let thread = std::thread::Builder::new()
             .name(format!("cam-{id}"))
             .spawn(move || {
@@ -154,6 +162,7 @@ struct Supervisor {
     frames: Arc<dyn FrameSink>,
     status: Arc<dyn StatusSink>,
     shared: Arc<Shared>,
+    decoders: Arc<Decoders>,
     stopped: Receiver<()>,
 }
 
@@ -211,7 +220,7 @@ impl Supervisor {
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
-        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.thinning) {
+        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.thinning, &self.decoders) {
             Ok(built) => built,
             Err(e) => return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected),
         };
@@ -240,8 +249,14 @@ impl Supervisor {
                 recv(self.stopped) -> _ => return None,
                 recv(notes) -> note => match note {
                     Ok(Note::Failed(failure)) => return Some(failure),
+                    Ok(Note::DecoderFailed(decoder, failure)) => {
+                        // A decoder that has given frames is fit for the stream; it is what came that it couldn't decode.
+                        return Some(if seen.decoded.is_none() { self.without(decoder, failure) } else { failure });
+                    }
                     Ok(Note::Caps { width, height }) => {
-                        let now_seen = StreamFacts { codec: source::codec(pipeline).into(), width, height };
+                        let (codec, decoder) = source::decoding(pipeline);
+                        let decoder = decoder.map(|decoder| decoder.to_string());
+                        let now_seen = StreamFacts { codec: codec.into(), decoder, width, height };
                         if facts.as_ref() != Some(&now_seen) {
                             self.report(StreamStatus::Live(now_seen.clone()));
                             facts = Some(now_seen);
@@ -278,10 +293,27 @@ impl Supervisor {
                         thinning.key_frames_are_rare();
                     }
                     let reason = format!("connected, but no frame could be decoded for {:.0} s", silent.as_secs_f64());
-                    return Some(Failure::Lost(reason));
+                    let failure = Failure::Lost(reason);
+                    // Frames came, and a decoder swallowed them all.
+                    return Some(match source::decoding(pipeline).1 {
+                        Some(decoder) if seen.arrived.is_some() && seen.decoded.is_none() => {
+                            self.without(decoder, failure)
+                        }
+                        _ => failure,
+                    });
                 }
                 Verdict::Waiting | Verdict::Live | Verdict::Stalled(_) => {}
             }
+        }
+    }
+
+    /// The next connection has another decoder, if there is one, and the operator learns of it.
+    fn without(&self, decoder: Decoder, failure: Failure) -> Failure {
+        match failure {
+            Failure::Lost(reason) if self.decoders.give_up(decoder) => Failure::Lost(format!(
+                "{decoder} can't decode this stream, and the next decoder is used from now on: {reason}"
+            )),
+            failure => failure,
         }
     }
 
@@ -289,14 +321,26 @@ impl Supervisor {
     fn listen(&self, pipeline: &gst::Pipeline, sink: &gst_app::AppSink, notes: Sender<Note>) {
         if let Some(bus) = pipeline.bus() {
             let (notes, source) = (notes.clone(), self.options.source.clone());
+            let decoding = DecodingThread::new(&self.options);
             // Handled on the thread that posts it, so that no main loop is needed and nothing queues up.
             bus.set_sync_handler(move |_, message| {
-                let failure = match message.view() {
-                    gst::MessageView::Error(e) => Some(failure::of_error(&source, &e.error(), e.debug().as_deref())),
-                    gst::MessageView::Eos(_) => Some(Failure::Ended),
+                let note = match message.view() {
+                    gst::MessageView::Error(e) => {
+                        let failure = failure::of_error(&source, &e.error(), e.debug().as_deref());
+                        let decoder = e.src().and_then(|src| Decoder::of(src.downcast_ref()?));
+                        Some(match decoder {
+                            Some(decoder) => Note::DecoderFailed(decoder, failure),
+                            None => Note::Failed(failure),
+                        })
+                    }
+                    gst::MessageView::StreamStatus(status) => {
+                        decoding.heed(status);
+                        None
+                    }
+                    gst::MessageView::Eos(_) => Some(Note::Failed(Failure::Ended)),
                     _ => None,
                 };
-                failure.into_iter().for_each(|f| drop(notes.send(Note::Failed(f))));
+                note.into_iter().for_each(|note| drop(notes.send(note)));
                 gst::BusSyncReply::Drop
             });
         }

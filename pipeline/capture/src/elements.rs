@@ -29,12 +29,15 @@ pub struct Missing {
     pub package: &'static str,
 }
 
-/// Starts GStreamer. May be called more than once.
+/// Starts GStreamer. May be called more than once. Threads that a pool of GLib's has no more use for end, instead of being lent to
+/// the next pool: see [`crate::decoding_thread`].
 ///
 /// # Errors
 /// If the library doesn't start.
 pub fn init() -> Result<(), CaptureError> {
-    gstreamer::init().map_err(|e| CaptureError::Init(e.to_string()))
+    gstreamer::init().map_err(|e| CaptureError::Init(e.to_string()))?;
+    gstreamer::glib::ThreadPool::set_max_unused_threads(Some(0));
+    Ok(())
 }
 
 /// The version of the GStreamer library in use, as `1.22.0`.

@@ -7,6 +7,8 @@
 
 mod backoff;
 mod camera;
+mod decoder;
+mod decoding_thread;
 mod elements;
 mod failure;
 mod file;
@@ -17,6 +19,7 @@ mod source;
 mod watchdog;
 
 pub use camera::{Camera, Cameras, Counts};
+pub use decoder::Decoder;
 pub use elements::{Missing, REQUIRED, gstreamer_version, init, missing};
 pub use file::{FileFrame, VideoFile};
 pub use source::{Login, Source, StreamOptions, Transport};

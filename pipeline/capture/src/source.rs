@@ -1,7 +1,8 @@
 //! From a camera's address to a pipeline that ends in an appsink. Every element is named here and explained:
 //!
-//! - `rtsp://`: `rtspsrc` → `rtph264depay`/`rtph265depay` → `h264parse`/`h265parse` → `avdec_h264`/`avdec_h265` on one
-//!   thread. Streams other than video are not even set up. A codec that isn't H.264 or H.265 is an error, not a guess.
+//! - `rtsp://`: `rtspsrc` → `rtph264depay`/`rtph265depay` → `h264parse`/`h265parse` → a decoder (`avdec_h264`/`avdec_h265` on
+//!   one thread, or one of [`crate::decoder`]'s). Streams other than video are not even set up. A codec that isn't H.264 or H.265
+//!   is an error, not a guess.
 //! - `file://`: `filesrc` → `decodebin` (a file may hold any codec) → `videoconvert` (and any pixel format), at the file's
 //!   own pace, once.
 //! - `test://PATTERN`: `videotestsrc`, live, 1280×720 at 25 frames a second.
@@ -14,13 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use gatehouse_core::CameraId;
+use gatehouse_core::{CameraId, Urgency};
 use gatehouse_picture::NormalisedPolygon;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use zeroize::Zeroizing;
 
+use crate::decoder::{Codec, Decoder, Decoders};
 use crate::key_frames::{self, Thinning};
 
 /// Where a camera's video comes from.
@@ -74,6 +76,10 @@ pub struct StreamOptions {
     /// How long it may be from one frame to the next for those who look at them: where key frames come as often, they alone are
     /// decoded. Nothing: every frame is.
     pub enough_every: Option<Duration>,
+    /// How urgent the threads of its stream are.
+    pub urgency: Urgency,
+    /// What may decode an RTSP camera's stream, best first; at least one.
+    pub decoders: Vec<Decoder>,
     /// Parts of the picture that are black from the decoder on.
     pub privacy: Vec<NormalisedPolygon>,
 }
@@ -87,6 +93,7 @@ const GOODBYE: Duration = Duration::from_millis(100);
 pub(crate) fn pipeline(
     options: &StreamOptions,
     thinning: &Arc<Thinning>,
+    decoders: &Arc<Decoders>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
     let formats = gst::List::new(["I420", "NV12"]);
@@ -97,7 +104,7 @@ pub(crate) fn pipeline(
     match &options.source {
         Source::Rtsp(address) => {
             sink.set_property("sync", false);
-            rtsp(&pipeline, &sink, address, options, thinning)?;
+            rtsp(&pipeline, &sink, address, options, thinning, decoders)?;
         }
         Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
@@ -147,6 +154,7 @@ fn rtsp(
     address: &str,
     options: &StreamOptions,
     thinning: &Arc<Thinning>,
+    decoders: &Arc<Decoders>,
 ) -> Result<(), gst::glib::BoolError> {
     let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let mut source = gst::ElementFactory::make("rtspsrc")
@@ -173,13 +181,14 @@ fn rtsp(
     });
     let (weak, sink) = (pipeline.downgrade(), sink.clone());
     let thinned = options.enough_every.map(|wanted| (wanted, Arc::clone(thinning)));
+    let decoders = Arc::clone(decoders);
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        if let Err(problem) = link_decoder(&pipeline, pad, &sink, thinned.clone()) {
-            gst::element_error!(source, gst::StreamError::CodecNotFound, ["{problem}"]);
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, thinned.clone()) {
+            gst::element_error!(source, gst::StreamError::CodecNotFound, ("{problem}"));
         }
     });
     Ok(())
@@ -208,19 +217,22 @@ fn link_decoder(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &gst_app::AppSink,
+    decoders: &Decoders,
     thinned: Option<(Duration, Arc<Thinning>)>,
 ) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
-    let names = match encoding.as_str() {
-        "H264" => ["rtph264depay", "h264parse", "avdec_h264"],
-        "H265" => ["rtph265depay", "h265parse", "avdec_h265"],
-        other => return Err(format!("the camera sends {other}; H.264 or H.265 is needed")),
+    let Some(codec) = Codec::of(&encoding) else {
+        return Err(format!("the camera sends {encoding}; H.264 or H.265 is needed"));
     };
     let make = |name| gst::ElementFactory::make(name).build().map_err(|_| format!("{name} is not installed"));
-    let [depay, parse, decoder] = [make(names[0])?, make(names[1])?, make(names[2])?];
-    // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
-    decoder.set_property("max-threads", 1i32);
+    let [depay, parse] = codec.elements();
+    let (kind, decoder) = decoders.choose(codec)?;
+    let [depay, parse, decoder] = [make(depay)?, make(parse)?, make(decoder)?];
+    if kind == Decoder::Software {
+        // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
+        decoder.set_property("max-threads", 1i32);
+    }
     if let Some((wanted, thinning)) = thinned {
         key_frames::thin(&parse, wanted, thinning)?;
     }
@@ -235,16 +247,16 @@ fn link_decoder(
     Ok(())
 }
 
-/// The codec of a running pipeline, by the decoder in it.
-pub(crate) fn codec(pipeline: &gst::Pipeline) -> &'static str {
-    let decodes = |name: &str| {
-        pipeline.iterate_recurse().into_iter().flatten().any(|e| e.factory().is_some_and(|f| f.name() == name))
-    };
-    if decodes("avdec_h264") {
+/// What a running pipeline decodes, and what decodes it: `raw` and nothing where no decoder of [`crate::decoder`] is in it.
+pub(crate) fn decoding(pipeline: &gst::Pipeline) -> (&'static str, Option<Decoder>) {
+    let elements = || pipeline.iterate_recurse().into_iter().flatten();
+    let has = |name: &str| elements().any(|element| element.factory().is_some_and(|factory| factory.name() == name));
+    let codec = if has("h264parse") {
         "h264"
-    } else if decodes("avdec_h265") {
+    } else if has("h265parse") {
         "h265"
     } else {
         "raw"
-    }
+    };
+    (codec, elements().find_map(|element| Decoder::of(&element)))
 }

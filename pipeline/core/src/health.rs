@@ -35,6 +35,9 @@ pub enum CameraState {
 pub struct StreamFacts {
     /// `h264`, `h265` or `raw`.
     pub codec: String,
+    /// What decodes it: `software`, `vaapi` or `nvdec`; of an RTSP camera only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
     /// Picture width in pixels.
     pub width: u32,
     /// Picture height in pixels.

@@ -13,7 +13,9 @@ pub mod picture_check;
 pub mod rate;
 pub mod rollup;
 pub mod time;
+pub mod urgency;
 
 pub use event::Event;
 pub use frame::{Frame, FrameSink};
 pub use id::{CameraId, LineId, ZoneId};
+pub use urgency::Urgency;

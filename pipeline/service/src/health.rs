@@ -193,7 +193,8 @@ fn log_change(event: &HealthEvent, before: CameraState) {
     let reason = event.reason.as_deref().unwrap_or_default();
     match (event.state, &event.stream) {
         (CameraState::Live, Some(s)) => {
-            tracing::info!(%camera, "live: {} {}×{} (was {before:?})", s.codec, s.width, s.height);
+            let by = s.decoder.as_ref().map(|decoder| format!(" by {decoder}")).unwrap_or_default();
+            tracing::info!(%camera, "live: {} {}×{}{by} (was {before:?})", s.codec, s.width, s.height);
         }
         (CameraState::Live | CameraState::Connecting | CameraState::Ended, _) => {
             tracing::info!(%camera, "{:?}", event.state);
@@ -246,7 +247,7 @@ mod tests {
         let lost = || StreamStatus::Lost { reason: "can't connect".into(), retry_in: Duration::from_secs(1) };
         board.status(&camera, lost());
         board.status(&camera, lost());
-        let facts = StreamFacts { codec: "h264".into(), width: 640, height: 360 };
+        let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 };
         board.status(&camera, StreamStatus::Live(facts.clone()));
         board.picture(&camera, PictureVerdict::Dark);
         *clock.0.lock().expect("not poisoned") = 7;
@@ -273,7 +274,10 @@ mod tests {
         let (outbound, events) = publisher::channel_for_tests(&clock);
         let camera = CameraId::new("plaza");
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
-        board.status(&camera, StreamStatus::Live(StreamFacts { codec: "h264".into(), width: 640, height: 360 }));
+        board.status(
+            &camera,
+            StreamStatus::Live(StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 }),
+        );
         board.picture(&camera, PictureVerdict::Dark);
         let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, verdict)).count_total;
         assert_eq!(taken(PictureVerdict::Dark), 0);

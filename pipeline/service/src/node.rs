@@ -13,7 +13,7 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSecret, SiteSigner};
-use gatehouse_models::{Assets, Catalogue, Registry};
+use gatehouse_models::{Assets, Catalogue, Provider, Registry};
 use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
@@ -62,12 +62,24 @@ fn target_of(gate: &config::GateCamera) -> Option<(CameraId, u64)> {
     Some((CameraId::new(&gate.id), u64::from(gate.match_target.as_ref()?.enrolled)))
 }
 
-/// The models that a site may use: the built-in manifests and those of the site's own folders.
+/// The models that a site may use: the built-in manifests and those of the site's own folders. They are run by the first of the
+/// providers that can.
 ///
 /// # Errors
 /// If a manifest can't be read, or ONNX Runtime can't be loaded.
-pub fn open_registry(assets: Assets, manifests: &[PathBuf]) -> Result<Registry, NodeError> {
-    Ok(Registry::open(assets, Catalogue::with_folders(manifests)?)?)
+pub fn open_registry(
+    assets: Assets,
+    manifests: &[PathBuf],
+    providers: &[config::Provider],
+) -> Result<Registry, NodeError> {
+    let provider = |provider: &config::Provider| match provider {
+        config::Provider::Cpu => Provider::Cpu,
+        config::Provider::OpenVino => Provider::OpenVino,
+        config::Provider::Cuda => Provider::Cuda,
+        config::Provider::TensorRt => Provider::TensorRt,
+    };
+    let providers: Vec<_> = providers.iter().map(provider).collect();
+    Ok(Registry::open_on(assets, Catalogue::with_folders(manifests)?, &providers)?)
 }
 
 /// A running node.
@@ -95,7 +107,8 @@ impl Node {
         gatehouse_capture::init()?;
         let secret = site_secret(site)?;
         let store = Arc::new(open_store_with(site, &secret)?);
-        let models = Models::load(site, &open_registry(assets, &site.models.manifests)?)?;
+        let registry = open_registry(assets, &site.models.manifests, &site.models.providers)?;
+        let models = Models::load(site, &registry, clock.as_ref())?;
         let view = Arc::new(view_of(site));
         let key = SiteKey::new(&site.site.area, &site.site.id);
         let bus = Arc::new(open_bus(site, &key, &store, &view)?);

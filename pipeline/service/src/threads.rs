@@ -3,20 +3,14 @@
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gatehouse_core::Urgency;
 use gatehouse_core::time::{Clock, Monotonic};
-use rustix::process::setpriority_process;
 
 use crate::NodeError;
 
-/// How much less urgent a crowd camera's work is than a gate's and than decoding: Linux gives it a tenth of a processor that either
-/// wants as well, and all that they leave.
-const BEHIND: i32 = 10;
-
-/// Lets other threads go before the calling one, and those that it starts: what waits for this one waits for seconds anyway.
-/// A gate's frame then takes the processor from an inference that is under way, which no order of batches could do.
-pub(crate) fn stand_back() {
-    // The calling thread alone: on Linux a thread has a niceness of its own.
-    if let Err(e) = setpriority_process(None, BEHIND) {
+/// Makes the calling thread as urgent as its work is.
+pub(crate) fn take(urgency: Urgency) {
+    if let Err(e) = urgency.take() {
         tracing::warn!("crowd cameras' work is as urgent as gates', the system doesn't let it stand back: {e}");
     }
 }
@@ -71,18 +65,6 @@ mod tests {
     use gatehouse_core::time::SystemClock;
 
     use super::*;
-
-    #[test]
-    fn standing_back_concerns_one_thread_and_those_that_it_starts() {
-        let niceness = || rustix::process::getpriority_process(None).expect("the kernel says");
-        let before = niceness();
-        let behind = std::thread::spawn(move || {
-            stand_back();
-            [niceness(), std::thread::spawn(niceness).join().expect("it ends")]
-        });
-        assert_eq!(behind.join().expect("it ends"), [BEHIND; 2]);
-        assert_eq!(niceness(), before);
-    }
 
     #[test]
     fn late_and_panicked_threads_are_named() {

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatehouse_batching::{BatchPolicy, Batcher};
-use gatehouse_capture::{Login, Source, StreamOptions, Transport};
+use gatehouse_capture::{Decoder, Login, Source, StreamOptions, Transport};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{CameraId, FrameSink, LineId, ZoneId};
+use gatehouse_core::{CameraId, FrameSink, LineId, Urgency, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
@@ -28,7 +28,7 @@ use crate::intake::Intake;
 use crate::load::LoadBoard;
 use crate::models::{FaceModels, FaceRecognition, Models};
 use crate::publisher::Outbound;
-use crate::threads::{Threads, stand_back};
+use crate::threads::{Threads, take};
 use crate::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use crate::views::Views;
 
@@ -72,13 +72,12 @@ impl Wiring {
         if let Some(models) = models.face {
             wiring.gates(models, ends, workers)?;
         }
-        wiring.crowds(models.people, ends, workers)?;
+        wiring.crowds(models.people, models.people_batch, ends, workers)?;
         Ok(wiring)
     }
 
-    fn batcher<T: Send + 'static>(&mut self, ends: &Ends<'_>) -> Batcher<T> {
-        let models = &ends.site.models;
-        let policy = BatchPolicy { max_batch: models.max_batch, max_wait: models.max_wait };
+    fn batcher<T: Send + 'static>(&mut self, max_batch: usize, ends: &Ends<'_>) -> Batcher<T> {
+        let policy = BatchPolicy { max_batch, max_wait: ends.site.models.max_wait };
         let batcher = Batcher::new(policy, Arc::clone(ends.clock));
         let closing = batcher.clone();
         self.close_batchers.push(Box::new(move || closing.close()));
@@ -86,9 +85,10 @@ impl Wiring {
     }
 
     fn gates(&mut self, models: FaceModels, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
-        let FaceModels { detectors, recognisers } = models;
+        let FaceModels { detectors, recognisers, detection_batch, embedding_batch } = models;
         let Some(FaceRecognition { embedder, liveness }) = recognisers.first() else { return Ok(()) };
-        let (detection, embedding, codes) = (self.batcher(ends), self.batcher(ends), self.batcher(ends));
+        let (detection, embedding) = (self.batcher(detection_batch, ends), self.batcher(embedding_batch, ends));
+        let codes = self.batcher(1, ends);
         let manifest = embedder.manifest();
         let model = TemplateModel { name: manifest.name.clone(), version: manifest.version.clone() };
         let model_tag = ModelTag::of(&model.name, &model.version);
@@ -144,9 +144,15 @@ impl Wiring {
         workers.spawn("code-read", move || reader.run(worker))
     }
 
-    fn crowds(&mut self, readers: Vec<PeopleReader>, ends: &Ends<'_>, workers: &mut Threads) -> Result<(), NodeError> {
+    fn crowds(
+        &mut self,
+        readers: Vec<PeopleReader>,
+        batch: usize,
+        ends: &Ends<'_>,
+        workers: &mut Threads,
+    ) -> Result<(), NodeError> {
         let Some(reader) = readers.first() else { return Ok(()) };
-        let batcher = self.batcher(ends);
+        let batcher = self.batcher(batch, ends);
         let model = CrowdModel::of(reader);
         let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
@@ -176,7 +182,8 @@ impl Wiring {
                 view: Arc::clone(ends.view),
             };
             let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
-            let stream = StreamOptions { enough_every, ..stream(&id, &camera.stream)? };
+            let urgency = Urgency::CrowdStream;
+            let stream = StreamOptions { enough_every, urgency, ..stream(&id, &camera.stream)? };
             self.cameras.push((stream, Arc::new(sink)));
             self.counters.push(CameraCounter {
                 camera: id,
@@ -195,7 +202,7 @@ impl Wiring {
                 meter: Arc::clone(&ends.load.crowds),
             };
             workers.spawn("people-count", move || {
-                stand_back();
+                take(Urgency::CrowdModel);
                 counter.run(worker);
             })?;
         }
@@ -227,12 +234,22 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
         },
         latency: settings.latency,
         enough_every: None,
+        urgency: Urgency::Gate,
+        decoders: settings.decoders.iter().map(decoder).collect(),
         privacy: settings
             .privacy
             .iter()
             .map(|part| crowd_rules::polygon(camera, part, "privacy"))
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn decoder(decoder: &config::Decoder) -> Decoder {
+    match decoder {
+        config::Decoder::Software => Decoder::Software,
+        config::Decoder::VaApi => Decoder::VaApi,
+        config::Decoder::Nvdec => Decoder::Nvdec,
+    }
 }
 
 /// What the console and the status answer need to know of a site.

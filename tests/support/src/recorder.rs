@@ -20,6 +20,8 @@ pub struct Seen {
     pub mean_luma: f64,
     /// The darkest and the lightest sample of the left half, and of the right one.
     pub halves: [[u8; 2]; 2],
+    /// Of the thread that delivered it.
+    pub niceness: i32,
 }
 
 /// What came from a camera, in order.
@@ -43,8 +45,10 @@ impl FrameSink for Sink {
             let samples = (0..luma.rows).flat_map(|r| luma.row(r)[half * middle..(half + 1) * middle].iter().copied());
             samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
         });
+        let niceness = rustix::process::getpriority_process(None).expect("the kernel says");
+        let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, niceness };
         // A test that has seen enough doesn't listen any more.
-        let _ = self.0.try_send(Heard::Frame(Seen { size: frame.size(), times: frame.times, mean_luma, halves }));
+        let _ = self.0.try_send(Heard::Frame(seen));
     }
 }
 

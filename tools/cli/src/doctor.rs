@@ -1,7 +1,7 @@
 //! `gatehouse doctor`: is everything there, in which version, and what runs the models?
 
 use clap::Args;
-use gatehouse_models::{Assets, Catalogue, ModelError, PINNED_VERSION, Registry, verify};
+use gatehouse_models::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -65,11 +65,21 @@ fn models(report: &mut Report, assets: Assets) -> Result<(), Failure> {
     match Registry::open(assets.clone(), catalogue.clone()) {
         Ok(registry) => {
             let runtime = registry.runtime();
-            let detail = format!("{} (pinned: {PINNED_VERSION}), {}", runtime.version(), runtime.path().display());
+            let detail =
+                format!("{} (pinned: {}), {}", runtime.version(), Build::Cpu.version(), runtime.path().display());
             report.good("ONNX Runtime", &detail)?;
             report.good("providers", &runtime.providers().join(", "))?;
         }
         Err(e) => report.bad("ONNX Runtime", &e.to_string())?,
+    }
+    for (name, build) in [("with OpenVINO", Build::OpenVino), ("with CUDA", Build::Cuda)] {
+        let path = assets.onnxruntime(build);
+        match OnnxRuntime::check(&path, build) {
+            Ok(version) => report.good(name, &format!("{version}, {}", path.display()))?,
+            // Whoever doesn't use it misses nothing.
+            Err(RuntimeError::Missing { .. }) => {}
+            Err(e) => report.bad(name, &e.to_string())?,
+        }
     }
     for manifest in catalogue.iter() {
         match verify(&catalogue, &assets, &manifest.name) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use gatehouse_config::Provider;
 use gatehouse_eval::{
     BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions,
     PadReport, Protocol, report,
@@ -296,7 +297,8 @@ impl CommonArgs {
 
     fn registry(&self) -> Result<Registry, Failure> {
         let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
-        gatehouse_service::open_registry(assets, &self.manifests).map_err(|e| Failure::new(exit::of_node(&e), e))
+        gatehouse_service::open_registry(assets, &self.manifests, &[Provider::Cpu])
+            .map_err(|e| Failure::new(exit::of_node(&e), e))
     }
 
     /// Shows how far the pictures are, on a terminal only.

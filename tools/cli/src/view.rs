@@ -79,7 +79,8 @@ fn look_at_empty_scene(
 ) -> Result<(), Failure> {
     let camera = CameraId::new(&settings.id);
     let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
-    let registry = open_registry(assets, &site.models.manifests).map_err(|e| Failure::new(exit::of_node(&e), e))?;
+    let registry = open_registry(assets, &site.models.manifests, &site.models.providers)
+        .map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
     let mut reader = PeopleReader::load(&registry, detector, density, &SessionOptions::default())?;
     let density_side_px = density_px(settings, &reader);

@@ -41,7 +41,7 @@ impl<'a> Desk<'a> {
         let secret = site_secret(site).map_err(node)?;
         let store = open_store(site).map_err(node)?;
         let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
-        let registry = open_registry(assets, &site.models.manifests).map_err(node)?;
+        let registry = open_registry(assets, &site.models.manifests, &site.models.providers).map_err(node)?;
         let setup = |e| Failure::new(Exit::Setup, e);
         let options = options(site);
         let detector = FaceDetector::load(&registry, &site.models.face_detector, &options).map_err(setup)?;

@@ -1,0 +1,163 @@
+//! Which decoder a stream gets: the first of those that the user wants that is on this machine and hasn't failed on this stream.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+/// What decodes H.264 and H.265.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decoder {
+    /// libavcodec, on the CPU.
+    Software,
+    /// The graphics hardware of Intel and AMD, by VA-API.
+    VaApi,
+    /// NVIDIA's decoder.
+    Nvdec,
+}
+
+impl Decoder {
+    const ALL: [Self; 3] = [Self::Software, Self::VaApi, Self::Nvdec];
+
+    fn element(self, codec: Codec) -> &'static str {
+        match (self, codec) {
+            (Self::Software, Codec::H264) => "avdec_h264",
+            (Self::Software, Codec::H265) => "avdec_h265",
+            (Self::VaApi, Codec::H264) => "vah264dec",
+            (Self::VaApi, Codec::H265) => "vah265dec",
+            (Self::Nvdec, Codec::H264) => "nvh264dec",
+            (Self::Nvdec, Codec::H265) => "nvh265dec",
+        }
+    }
+
+    /// Whether an element is one of this kind.
+    pub(crate) fn is(self, element: &gst::Element) -> bool {
+        let name = element.factory().map(|factory| factory.name());
+        [Codec::H264, Codec::H265].iter().any(|codec| name.as_deref() == Some(self.element(*codec)))
+    }
+
+    /// Of which kind an element is, if it is a decoder.
+    pub(crate) fn of(element: &gst::Element) -> Option<Self> {
+        Self::ALL.into_iter().find(|decoder| decoder.is(element))
+    }
+}
+
+impl fmt::Display for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Software => "software",
+            Self::VaApi => "vaapi",
+            Self::Nvdec => "nvdec",
+        })
+    }
+}
+
+/// What a camera sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    H264,
+    H265,
+}
+
+impl Codec {
+    /// By its name in SDP.
+    pub(crate) fn of(encoding: &str) -> Option<Self> {
+        match encoding {
+            "H264" => Some(Self::H264),
+            "H265" => Some(Self::H265),
+            _ => None,
+        }
+    }
+
+    /// What takes it out of RTP, and what finds its frames.
+    pub(crate) fn elements(self) -> [&'static str; 2] {
+        match self {
+            Self::H264 => ["rtph264depay", "h264parse"],
+            Self::H265 => ["rtph265depay", "h265parse"],
+        }
+    }
+}
+
+/// A camera's decoders, best first, and those of them that failed on its stream.
+#[derive(Debug)]
+pub(crate) struct Decoders {
+    wanted: Vec<Decoder>,
+    failed: Mutex<Vec<Decoder>>,
+}
+
+impl Decoders {
+    pub(crate) fn new(wanted: Vec<Decoder>) -> Self {
+        Self { wanted, failed: Mutex::default() }
+    }
+
+    /// The decoder for a stream, and the element that it is.
+    ///
+    /// # Errors
+    /// Why there is none, in words for an operator.
+    pub(crate) fn choose(&self, codec: Codec) -> Result<(Decoder, &'static str), String> {
+        self.choose_of(codec, |element| gst::ElementFactory::find(element).is_some())
+    }
+
+    fn choose_of(&self, codec: Codec, is_here: impl Fn(&str) -> bool) -> Result<(Decoder, &'static str), String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unusable = Vec::new();
+        for decoder in &self.wanted {
+            let element = decoder.element(codec);
+            if failed.contains(decoder) {
+                unusable.push(format!("{decoder} failed on this stream"));
+            } else if is_here(element) {
+                return Ok((*decoder, element));
+            } else {
+                unusable.push(format!("{decoder} isn't on this machine (no `{element}`)"));
+            }
+        }
+        Err(format!("no decoder for {codec:?}: {}", unusable.join(", ")))
+    }
+
+    /// A decoder failed before it gave a frame: from now on the next one is used. False if there is none: the stream itself may be
+    /// at fault, and it is tried again.
+    pub(crate) fn give_up(&self, decoder: Decoder) -> bool {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = self.wanted.iter().all(|wanted| *wanted == decoder || failed.contains(wanted));
+        if !is_last && !failed.contains(&decoder) {
+            failed.push(decoder);
+        }
+        !is_last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Decoder; 3] = [Decoder::Nvdec, Decoder::VaApi, Decoder::Software];
+
+    #[test]
+    fn the_first_that_is_here_and_has_not_failed_decodes() {
+        let decoders = Decoders::new(ALL.to_vec());
+        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Nvdec, "nvh264dec")));
+        let no_nvidia = |element: &str| !element.starts_with("nv");
+        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::VaApi, "vah265dec")));
+        assert!(decoders.give_up(Decoder::VaApi));
+        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::Software, "avdec_h265")));
+    }
+
+    #[test]
+    fn the_last_one_is_never_given_up() {
+        let decoders = Decoders::new(ALL.to_vec());
+        assert_eq!(ALL.map(|decoder| decoders.give_up(decoder)), [true, true, false]);
+        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Software, "avdec_h264")));
+        assert!(!Decoders::new(vec![Decoder::Software]).give_up(Decoder::Software));
+    }
+
+    #[test]
+    fn where_there_is_none_each_is_named_with_the_reason() {
+        let decoders = Decoders::new(vec![Decoder::Nvdec, Decoder::VaApi]);
+        assert!(decoders.give_up(Decoder::Nvdec));
+        assert_eq!(
+            decoders.choose_of(Codec::H264, |_| false),
+            Err("no decoder for H264: nvdec failed on this stream, vaapi isn't on this machine (no `vah264dec`)".into())
+        );
+    }
+}
