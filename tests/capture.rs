@@ -11,7 +11,7 @@ use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_core::{CameraId, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
-use gatehouse_testing::recorder::{Heard, Recorder, Seen};
+use gatehouse_testing::recorder::{Heard, NormalThreadSchedulePolicy, Recorder, Seen, ThreadSchedulePolicy};
 
 const STOP: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 fn options(address: String) -> StreamOptions {
     StreamOptions {
         enough_every: None,
-        urgency: Urgency::Gate,
+        urgency: Urgency::First,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
@@ -150,13 +150,14 @@ fn key_frames_alone_are_decoded_where_they_come_often_enough() {
 }
 
 #[test]
-fn a_crowd_cameras_threads_stand_back_and_none_of_them_ever_serves_a_gate() {
+fn a_thread_that_is_less_urgent_never_serves_a_camera_that_is_more() {
+    use NormalThreadSchedulePolicy::{Idle, Other};
     let sim = sim(vec![mount("cam")]);
     for _ in 0..3 {
-        for (urgency, wanted) in [(Urgency::CrowdStream, 10), (Urgency::Gate, 0)] {
+        for (urgency, wanted) in [(Urgency::Last, Idle), (Urgency::First, Other)] {
             let camera = Watched::start(StreamOptions { urgency, ..options(sim.url("cam")) });
             let frame = camera.frame("a frame", |_| true);
-            assert_eq!(frame.niceness, wanted, "{urgency:?}");
+            assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(wanted), "{urgency:?}");
             camera.stop();
         }
     }

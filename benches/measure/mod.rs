@@ -148,7 +148,7 @@ fn decode(address: &str, time: Duration, enough_every: Option<Duration>) {
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
         enough_every,
-        urgency: Urgency::Gate,
+        urgency: Urgency::First,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
     };

@@ -1,8 +1,8 @@
-//! The thread that decodes a crowd camera's stream stands back behind gates' work.
+//! How urgent the thread is that decodes a stream.
 //!
 //! Of a stream's threads it is the one that takes frames out of the jitter buffer and carries them to the appsink. GStreamer says
-//! when it is about to start one and when it begins. A thread can't become urgent again, and GStreamer's pool gives a thread that is
-//! done to whoever wants one next, a gate perhaps: so those that stand back come from a pool of their own.
+//! when it is about to start one and when it begins. A thread can't become more urgent again, and GStreamer's pool gives a thread
+//! that is done to whoever wants one next, a gate perhaps: so those that are less urgent come from a pool of their own.
 
 use std::sync::LazyLock;
 
@@ -12,17 +12,13 @@ use gstreamer::prelude::*;
 
 use crate::source::StreamOptions;
 
-static CROWDS: LazyLock<Option<gst::TaskPool>> = LazyLock::new(|| {
+static LESS_URGENT: LazyLock<Option<gst::TaskPool>> = LazyLock::new(|| {
     let pool = gst::TaskPool::new();
-    match pool.prepare() {
-        Ok(()) => Some(pool),
-        Err(e) => {
-            tracing::warn!(
-                "crowd cameras are decoded as urgently as gates', there is no pool of threads for them: {e}"
-            );
-            None
-        }
+    let prepared = pool.prepare();
+    if let Err(e) = &prepared {
+        tracing::warn!("all cameras are decoded as urgently as gates, for there is no other pool of threads: {e}");
     }
+    prepared.is_ok().then_some(pool)
 });
 
 pub(crate) struct DecodingThread {
@@ -38,7 +34,7 @@ impl DecodingThread {
     /// To be called on the thread that posts the message.
     pub(crate) fn heed(&self, status: &gst::message::StreamStatus) {
         let (what, owner) = status.get();
-        let Some(pool) = (self.urgency != Urgency::Gate).then(|| CROWDS.as_ref()).flatten() else { return };
+        let Some(pool) = (self.urgency != Urgency::First).then(|| LESS_URGENT.as_ref()).flatten() else { return };
         if owner.factory().is_none_or(|factory| factory.name() != "rtpjitterbuffer") {
             return;
         }

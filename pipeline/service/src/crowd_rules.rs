@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatehouse_config as config;
-use gatehouse_core::{CameraId, LineId, ZoneId};
+use gatehouse_core::{CameraId, LineId, Urgency, ZoneId};
 use gatehouse_crowd::empty::Looking;
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
@@ -13,6 +13,16 @@ use gatehouse_models::PeopleReader;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 
 use crate::NodeError;
+
+/// How urgent it is to decode a crowd camera's stream: behind whatever a gate needs, if the site has one.
+pub(crate) fn stream_urgency(site: &config::Site) -> Urgency {
+    if site.gates.is_empty() { Urgency::First } else { Urgency::Last }
+}
+
+/// How urgent it is to look at crowd cameras' frames: behind decoding, for a frame that isn't decoded in time is lost.
+pub(crate) fn model_urgency(site: &config::Site) -> Urgency {
+    if site.gates.is_empty() { Urgency::Second } else { Urgency::Last }
+}
 
 /// A calibration is checked before a stream tells its size: with the aspect that almost all cameras have.
 const COMMON: Size = Size { width: 1920, height: 1080 };

@@ -6,13 +6,13 @@ use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use gatehouse_config::{self as config, Site};
-use gatehouse_core::Urgency;
 use gatehouse_core::time::Clock;
 use gatehouse_models::{
     FaceDetector, FaceEmbedder, LivenessModel, ModelError, PeopleReader, Provider, Registry, SessionOptions,
 };
 
 use crate::NodeError;
+use crate::crowd_rules;
 use crate::threads::take;
 
 /// The models that a site's cameras need, loaded and warm.
@@ -48,7 +48,7 @@ impl Models {
         let options = SessionOptions { intra_threads: site.models.threads };
         let people = || {
             // ONNX Runtime's own threads are as urgent as the one that opens the session.
-            take(Urgency::CrowdModel);
+            take(crowd_rules::model_urgency(site));
             let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
             let load = || PeopleReader::load(registry, detector, density, &options);
             let mut people = copies(site, site.crowds.len(), load, PeopleReader::provider)?;

@@ -11,7 +11,7 @@ use crate::NodeError;
 /// Makes the calling thread as urgent as its work is.
 pub(crate) fn take(urgency: Urgency) {
     if let Err(e) = urgency.take() {
-        tracing::warn!("crowd cameras' work is as urgent as gates', the system doesn't let it stand back: {e}");
+        tracing::warn!("crowd cameras' work is as urgent as gates', for the system lets it be no less: {e}");
     }
 }
 

@@ -182,7 +182,7 @@ impl Wiring {
                 view: Arc::clone(ends.view),
             };
             let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
-            let urgency = Urgency::CrowdStream;
+            let urgency = crowd_rules::stream_urgency(ends.site);
             let stream = StreamOptions { enough_every, urgency, ..stream(&id, &camera.stream)? };
             self.cameras.push((stream, Arc::new(sink)));
             self.counters.push(CameraCounter {
@@ -191,6 +191,7 @@ impl Wiring {
                 count: Box::new(move || Analysed { overtaken: lane.counts().overtaken, ..line.analysed() }),
             });
         }
+        let urgency = crowd_rules::model_urgency(ends.site);
         for reader in readers {
             let worker = batcher.worker();
             let counter = PeopleCounter {
@@ -202,7 +203,7 @@ impl Wiring {
                 meter: Arc::clone(&ends.load.crowds),
             };
             workers.spawn("people-count", move || {
-                take(Urgency::CrowdModel);
+                take(urgency);
                 counter.run(worker);
             })?;
         }
@@ -234,7 +235,7 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
         },
         latency: settings.latency,
         enough_every: None,
-        urgency: Urgency::Gate,
+        urgency: Urgency::First,
         decoders: settings.decoders.iter().map(decoder).collect(),
         privacy: settings
             .privacy

@@ -9,6 +9,7 @@ use gatehouse_core::frame::{Frame, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
+pub use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
 
 use crate::PATIENCE;
 
@@ -21,7 +22,7 @@ pub struct Seen {
     /// The darkest and the lightest sample of the left half, and of the right one.
     pub halves: [[u8; 2]; 2],
     /// Of the thread that delivered it.
-    pub niceness: i32,
+    pub policy: ThreadSchedulePolicy,
 }
 
 /// What came from a camera, in order.
@@ -45,8 +46,8 @@ impl FrameSink for Sink {
             let samples = (0..luma.rows).flat_map(|r| luma.row(r)[half * middle..(half + 1) * middle].iter().copied());
             samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
         });
-        let niceness = rustix::process::getpriority_process(None).expect("the kernel says");
-        let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, niceness };
+        let policy = thread_schedule_policy().expect("the kernel says");
+        let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, policy };
         // A test that has seen enough doesn't listen any more.
         let _ = self.0.try_send(Heard::Frame(seen));
     }
