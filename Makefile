@@ -30,11 +30,12 @@ docs: ## the API documentation, warnings are errors
 
 # What is compared with, in an environment of its own.
 define peers
-	@test -x target/bench-peers/bin/python || python3 -m venv target/bench-peers
+	@tools/setup/setup.sh --with-peers
+	@target/bench-peers/bin/python -c 'import gi' 2>/dev/null || /usr/bin/python3 -m venv --clear --system-site-packages target/bench-peers
 	@target/bench-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 endef
 
-bench: setup ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: 3)
+bench: ## how many cameras this machine serves, beside the bound and a Python service (about 15 minutes; GATEHOUSE_BENCH_QUICK=1: 3)
 	$(peers)
 	GATEHOUSE_BENCH_PYTHON=target/bench-peers/bin/python cargo bench --locked --workspace --profile dev --bench capacity
 

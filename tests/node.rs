@@ -189,3 +189,34 @@ fn a_dark_and_a_frozen_camera_say_so() {
     reaches(CameraState::Live);
     node.stop();
 }
+
+#[test]
+fn a_node_says_what_runs_its_models_and_that_they_are_too_much() {
+    let site = SiteFolder::new(
+        PROGRAM,
+        r#"
+        [models]
+        providers = ["openvino", "cpu"]
+        [[crowd]]
+        id = "plaza"
+        source = "test://ball"
+        analyse_fps = 60.0
+        detail_px = 1024
+        [[gate]]
+        id = "gate-1"
+        source = "test://ball"
+        analyse_fps = 60.0
+        liveness = "required"
+        "#,
+    );
+    let node = Node::start(&site);
+    // It works all the same, with as much as it can.
+    node.wait("a picture of the square that was counted", |_, event| matches!(event, Event::Density(_)).then_some(()));
+    let log = node.log();
+    for model in ["yunet", "sface", "fr-liveness", "crowd"] {
+        let runs = |line: &str| line.contains(model) && line.contains("provider=OpenVINOExecutionProvider");
+        assert!(log.lines().any(runs), "{model} isn't run by OpenVINO:\n{log}");
+    }
+    assert!(log.contains("this node is full before a stream is decoded: models alone take "), "{log}");
+    node.stop();
+}

@@ -1,10 +1,15 @@
-"""A video service as a user would write it: OpenCV's VideoCapture and ONNX Runtime, a thread for each camera.
+"""A video service as a user would write it in Python, a thread for each camera, in one of three kinds:
 
-Usage: service.py faces|opencv-faces|people MODEL RATE SECONDS URL...
+    opencv       OpenCV's VideoCapture and ONNX Runtime
+    opencv-own   OpenCV's VideoCapture and its own FaceDetectorYN
+    gstreamer    a GStreamer pipeline with an appsink, which drops, scales and converts before Python sees a frame; ONNX Runtime
+
+Usage: service.py KIND faces|people MODEL RATE SECONDS URL...
 Prints one JSON object: how many frames of each camera were analysed a second, after it has run for a while.
 (`make bench` calls it.)
 """
 
+import fractions
 import json
 import os
 import sys
@@ -14,59 +19,97 @@ import time
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp"
 
 import cv2
+import gi
+import numpy
 import onnxruntime
 
+gi.require_version("Gst", "1.0")
+gi.require_version("GstApp", "1.0")
+from gi.repository import Gst, GstApp  # noqa: E402, F401 - GstApp gives the appsink its methods
+
 #: As gatehouse: 640 pixels across for faces, 768 for people; a 16:9 picture's other side is the next multiple of 32.
-SIZES = {"faces": (640, 384), "opencv-faces": (640, 360), "people": (768, 448)}
+SIZES = {"faces": (640, 384), "people": (768, 448)}
+MEANS = {"faces": (0, 0, 0), "people": (103.53, 116.28, 123.675)}
+#: FaceDetectorYN fills up to a multiple of 32 itself.
+OPENCV_SIZE = (640, 360)
 #: Connecting takes a while, as does a model's first run.
 WARM_UP = 10
 
 
-def onnxruntime_on(session, task):
+def with_onnxruntime(model, task):
     """ONNX Runtime, one session for all cameras."""
-    size, name = SIZES[task], session.get_inputs()[0].name
-    means = {"faces": (0, 0, 0), "people": (103.53, 116.28, 123.675)}[task]
-
-    def analyse(frame):
-        session.run(None, {name: cv2.dnn.blobFromImage(cv2.resize(frame, size), mean=means)})
-
-    return analyse
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda frame: session.run(None, {name: cv2.dnn.blobFromImage(frame, mean=MEANS[task])})
 
 
-def opencv_on(model, task):
+def with_opencv(model):
     """OpenCV's own detector, one for each camera."""
-    detector = cv2.FaceDetectorYN.create(model, "", SIZES[task], 0.7)
-    return lambda frame: detector.detect(cv2.resize(frame, SIZES[task]))
+    return cv2.FaceDetectorYN.create(model, "", OPENCV_SIZE, 0.7).detect
+
+
+def from_opencv(url, size, rate):
+    """The frames of a camera that are due."""
+    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
+    due = time.monotonic()
+    while capture.grab():
+        now = time.monotonic()
+        if now < due:
+            continue
+        due = max(due + 1 / rate, now - 1 / rate)
+        decoded, frame = capture.retrieve()
+        if decoded:
+            yield cv2.resize(frame, size)
+
+
+def from_gstreamer(url, size, rate):
+    """The same."""
+    width, height = size
+    fps = fractions.Fraction(rate).limit_denominator(100)
+    pipeline = Gst.parse_launch(
+        f"rtspsrc location={url} protocols=tcp latency=100 ! rtph264depay ! h264parse ! avdec_h264 max-threads=1 "
+        f"! videorate drop-only=true ! video/x-raw,framerate={fps.numerator}/{fps.denominator} "
+        f"! videoscale ! videoconvert ! video/x-raw,format=BGR,width={width},height={height} "
+        "! appsink name=sink sync=false max-buffers=1 drop=true"
+    )
+    sink = pipeline.get_by_name("sink")
+    pipeline.set_state(Gst.State.PLAYING)
+    while sample := sink.pull_sample():
+        mapped, memory = sample.get_buffer().map(Gst.MapFlags.READ)
+        if mapped:
+            yield numpy.frombuffer(memory.data, numpy.uint8).reshape(height, width, 3)
+            sample.get_buffer().unmap(memory)
+
+
+def give_up(failure):
+    """A service that has lost a camera isn't measured."""
+    sys.excepthook(failure.exc_type, failure.exc_value, failure.exc_traceback)
+    os._exit(1)
 
 
 class Camera(threading.Thread):
-    def __init__(self, url, analyse, rate):
+    def __init__(self, frames, analyse):
         super().__init__(daemon=True)
-        self.url, self.analyse, self.rate = url, analyse, rate
+        self.frames, self.analyse = frames, analyse
         self.analysed = 0
 
     def run(self):
-        capture = cv2.VideoCapture(self.url, cv2.CAP_FFMPEG)
-        due = time.monotonic()
-        while capture.grab():
-            now = time.monotonic()
-            if now < due:
-                continue
-            due = max(due + 1 / self.rate, now - 1 / self.rate)
-            decoded, frame = capture.retrieve()
-            if decoded:
-                self.analyse(frame)
-                self.analysed += 1
+        for frame in self.frames:
+            self.analyse(frame)
+            self.analysed += 1
+        raise RuntimeError("a camera's stream has ended")
 
 
 def main():
-    task, model, rate, seconds, urls = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), sys.argv[5:]
-    if task == "opencv-faces":
-        analysers = [opencv_on(model, task) for _ in urls]
+    kind, task, model, rate, seconds, urls = *sys.argv[1:4], float(sys.argv[4]), float(sys.argv[5]), sys.argv[6:]
+    Gst.init(None)
+    threading.excepthook = give_up
+    frames_of = from_gstreamer if kind == "gstreamer" else from_opencv
+    if kind == "opencv-own":
+        cameras = [Camera(frames_of(url, OPENCV_SIZE, rate), with_opencv(model)) for url in urls]
     else:
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        analysers = [onnxruntime_on(session, task)] * len(urls)
-    cameras = [Camera(url, analyse, rate) for url, analyse in zip(urls, analysers, strict=True)]
+        analyse = with_onnxruntime(model, task)
+        cameras = [Camera(frames_of(url, SIZES[task], rate), analyse) for url in urls]
     for camera in cameras:
         camera.start()
     time.sleep(WARM_UP)

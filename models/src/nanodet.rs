@@ -143,12 +143,13 @@ impl PersonDetector {
         self.model.provider()
     }
 
-    /// Runs so many empty pictures at once, to learn how long that takes.
+    /// Runs so many empty scenes of 16:9 at once, their longer side as of a [`PeopleScene`]: a size that was run before takes no
+    /// longer than another.
     ///
     /// # Errors
     /// If the model can't take so many, or the inference fails.
-    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        self.model.rehearse(pictures)
+    pub fn rehearse(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
+        self.model.rehearse(scenes, Some(longer_side_px))
     }
 
     /// Whether it gives a density map.

@@ -84,12 +84,12 @@ impl PeopleReader {
         self.detector.provider()
     }
 
-    /// Runs the person detector on so many empty pictures at once, to learn how long that takes.
+    /// Runs the person detector on so many empty scenes at once.
     ///
     /// # Errors
     /// As [`PersonDetector::rehearse`].
-    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        self.detector.rehearse(pictures)
+    pub fn rehearse(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
+        self.detector.rehearse(scenes, longer_side_px)
     }
 
     /// Finds the people of score `min_score` (0–1) and more, best first, and the density. `readings[i]` belongs to `scenes[i]`.

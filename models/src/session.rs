@@ -116,13 +116,13 @@ impl Model {
         }
         let mut model = Self { manifest: manifest.clone(), session, provider, tensors: Vec::with_capacity(SHAPES) };
         // The first run allocates and picks kernels, several times the cost of the next.
-        model.rehearse(1)?;
+        let shape = model.input()?.shape_for(1).map_err(|message| model.unsuitable(message))?;
+        model.rehearse(shape)?;
         Ok(model)
     }
 
-    /// Runs so many empty pictures of its own size at once.
-    pub(crate) fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        let shape = self.input()?.shape_for(pictures).map_err(|message| self.unsuitable(message))?;
+    /// Runs a batch of empty pictures.
+    pub(crate) fn rehearse(&mut self, shape: [usize; 4]) -> Result<(), ModelError> {
         self.batch(shape)?.fill(0.0);
         self.run().map(drop)
     }

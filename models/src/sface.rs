@@ -89,12 +89,12 @@ impl FaceEmbedder {
         self.model.provider()
     }
 
-    /// Runs so many empty pictures at once, to learn how long that takes.
+    /// Runs so many empty faces at once, to learn how long that takes.
     ///
     /// # Errors
     /// If the model can't take so many, or the inference fails.
-    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        self.model.rehearse(pictures)
+    pub fn rehearse(&mut self, faces: usize) -> Result<(), ModelError> {
+        self.model.rehearse([faces, 3, ALIGNED_SIDE, ALIGNED_SIDE])
     }
 }
 

@@ -157,12 +157,12 @@ impl FaceDetector {
         self.model.provider()
     }
 
-    /// Runs so many empty pictures at once, to learn how long that takes.
+    /// Runs so many empty pictures of 16:9 at once, to learn how long that takes.
     ///
     /// # Errors
     /// If the model can't take so many, or the inference fails.
     pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        self.model.rehearse(pictures)
+        self.model.rehearse(pictures, None)
     }
 
     /// How many candidates had a number that is not finite, since it was loaded. More than 0 means a broken model.

@@ -2,10 +2,11 @@
 # Makes everything that gatehouse needs available on a fresh Debian 12. Run it as often as you like: what is there is
 # left alone, and when all is there nothing outside this machine is contacted.
 #
-# usage: tools/setup/setup.sh [--with-tests] [--with MODEL]
+# usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]
 #
-#   --with-tests   what the tests need too: a browser, and every model
-#   --with MODEL   a model that isn't fetched of itself, such as csrnet
+#   --with-tests   what the tests need too: a browser, every model, and OpenVINO
+#   --with-peers   what the benches compare with needs too: GStreamer for Python
+#   --with NAME    a model, or a build of ONNX Runtime, that isn't fetched of itself: csrnet, openvino, cuda
 #
 # exit codes: 0 all there · 1 something could not be fetched · 2 system packages are missing and can't be installed
 #             from here · 3 this machine can't run gatehouse · 64 wrong usage
@@ -54,9 +55,10 @@ missing_elsewhere() {
 }
 
 system_packages() {
-    local with_tests=$1 wanted missing=() name
+    local with_tests=$1 with_peers=$2 wanted missing=() name
     wanted=$(names_in "$here/packages.txt")
     [[ $with_tests == yes ]] && wanted+=$'\n'$(names_in "$here/packages-test.txt")
+    [[ $with_peers == yes ]] && wanted+=$'\n'$(names_in "$here/packages-peers.txt")
 
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         local lacking
@@ -139,10 +141,11 @@ assets() {
 }
 
 main() {
-    local with_tests=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with NAME ...]"
+    local with_tests=no with_peers=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]"
     while (($# > 0)); do
         case $1 in
             --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino) ;;
+            --with-peers) with_peers=yes ;;
             --with)
                 [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or of a build of ONNX Runtime; $usage"
                 wanted+=(--with "$2")
@@ -153,7 +156,7 @@ main() {
         shift
     done
     check_machine
-    system_packages "$with_tests"
+    system_packages "$with_tests" "$with_peers"
     local python
     python=$(find_python)
     assets "$python" "${wanted[@]}"

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 
 /// From this share of its processors' time on a node is full: what is left goes into bursts, and into decoding them.
-const FULL: f64 = 0.9;
+pub(crate) const FULL: f64 = 0.9;
 /// From this share of frames on that aren't looked at in time it is full, whoever uses the processors.
 const LATE: f64 = 0.05;
 /// What is told of times, in µs: up to a minute, to a hundredth.

@@ -1,5 +1,6 @@
 //! The models of a node, and how many of each: one for every worker.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread::{self, available_parallelism};
@@ -13,6 +14,7 @@ use gatehouse_models::{
 
 use crate::NodeError;
 use crate::crowd_rules;
+use crate::load::FULL;
 use crate::threads::take;
 
 /// The models that a site's cameras need, loaded and warm.
@@ -46,34 +48,66 @@ impl Models {
     /// Loads what the site's cameras need, and nothing else: a site of crowd cameras loads no face model.
     pub(crate) fn load(site: &Site, registry: &Registry, clock: &dyn Clock) -> Result<Self, NodeError> {
         let options = SessionOptions { intra_threads: site.models.threads };
-        let people = || {
-            // ONNX Runtime's own threads are as urgent as the one that opens the session.
-            take(crowd_rules::model_urgency(site));
-            let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
-            let load = || PeopleReader::load(registry, detector, density, &options);
-            let mut people = copies(site, site.crowds.len(), load, PeopleReader::provider)?;
-            let batch = people.first_mut().map(|reader| {
-                batch_size(site, clock, detector, reader.provider(), |pictures| reader.rehearse(pictures))
+        let loaded = thread::scope(|scope| {
+            let people = scope.spawn(|| {
+                // ONNX Runtime's own threads are as urgent as the one that opens the session.
+                take(crowd_rules::model_urgency(site));
+                load_people(site, registry, &options)
             });
-            Ok::<_, ModelError>((people, batch.transpose()?.unwrap_or(1)))
-        };
-        thread::scope(|scope| {
-            let people = scope.spawn(people);
-            let face = FaceModels::load(site, registry, &options, clock);
+            let face = FaceModels::load(site, registry, &options);
             let people = people.join().unwrap_or_else(|panic| resume_unwind(panic));
-            let (people, people_batch) = people?;
-            Ok(Self { face: face?, people, people_batch })
-        })
+            Ok::<_, ModelError>((face?, people?))
+        });
+        let (face, people) = loaded?;
+        let mut models = Self { face, people, people_batch: 1 };
+        models.rehearse(site, clock)?;
+        Ok(models)
+    }
+
+    /// Measures, one model after the other, how many pictures at once are best, and how much of this machine the site takes.
+    fn rehearse(&mut self, site: &Site, clock: &dyn Clock) -> Result<(), ModelError> {
+        let names = &site.models;
+        let mut demand = Demand::default();
+        if let Some(FaceModels { detectors, detection_batch, recognisers, embedding_batch }) = &mut self.face
+            && let ([detector, ..], [FaceRecognition { embedder, .. }, ..]) = (&mut **detectors, &mut **recognisers)
+        {
+            let provider = detector.provider();
+            *detection_batch =
+                batch_size(site, clock, site.gates.len(), &names.face_detector, provider, |n| detector.rehearse(n))?;
+            let provider = embedder.provider();
+            *embedding_batch =
+                batch_size(site, clock, MOST_AT_ONCE, &names.face_embedder, provider, |n| embedder.rehearse(n))?;
+            let each = timed(clock, || detector.rehearse(1))?;
+            demand.add(site.gates.iter().map(|gate| gate.analyse_fps).sum(), each, detector.provider());
+        }
+        let sizes: BTreeSet<usize> = site.crowds.iter().map(|camera| camera.detail_px).collect();
+        for reader in &mut self.people {
+            sizes.iter().try_for_each(|px| reader.rehearse(1, *px))?;
+        }
+        if let Some(reader) = self.people.first_mut() {
+            let provider = reader.provider();
+            let largest = sizes.last().copied().unwrap_or_default();
+            let rehearse = |scenes| reader.rehearse(scenes, largest);
+            self.people_batch = batch_size(site, clock, site.crowds.len(), &names.person_detector, provider, rehearse)?;
+            for px in sizes {
+                let each = timed(clock, || reader.rehearse(1, px))?;
+                let cameras = site.crowds.iter().filter(|camera| camera.detail_px == px);
+                demand.add(cameras.map(|camera| camera.analyse_fps).sum(), each, provider);
+            }
+        }
+        demand.tell(site.models.threads);
+        Ok(())
     }
 }
 
+fn load_people(site: &Site, registry: &Registry, options: &SessionOptions) -> Result<Vec<PeopleReader>, ModelError> {
+    let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
+    let load = || PeopleReader::load(registry, detector, density, options);
+    copies(site, site.crowds.len(), load, PeopleReader::provider)
+}
+
 impl FaceModels {
-    fn load(
-        site: &Site,
-        registry: &Registry,
-        options: &SessionOptions,
-        clock: &dyn Clock,
-    ) -> Result<Option<Self>, ModelError> {
+    fn load(site: &Site, registry: &Registry, options: &SessionOptions) -> Result<Option<Self>, ModelError> {
         let models = &site.models;
         let asks = site.gates.iter().any(|gate| gate.liveness != config::Liveness::Off);
         let detector = || FaceDetector::load(registry, &models.face_detector, options);
@@ -83,17 +117,39 @@ impl FaceModels {
                 liveness: asks.then(|| LivenessModel::load(registry, &models.liveness, options)).transpose()?,
             })
         };
-        let mut detectors = copies(site, site.gates.len(), detector, FaceDetector::provider)?;
-        let mut recognisers = copies(site, site.gates.len(), recognition, |models| models.embedder.provider())?;
-        let ([detector, ..], [recogniser, ..]) = (&mut *detectors, &mut *recognisers) else { return Ok(None) };
-        let embedder = &mut recogniser.embedder;
-        let (detected_by, embedded_by) = (detector.provider(), embedder.provider());
-        Ok(Some(Self {
-            detection_batch: batch_size(site, clock, &models.face_detector, detected_by, |n| detector.rehearse(n))?,
-            embedding_batch: batch_size(site, clock, &models.face_embedder, embedded_by, |n| embedder.rehearse(n))?,
-            detectors,
-            recognisers,
-        }))
+        let detectors = copies(site, site.gates.len(), detector, FaceDetector::provider)?;
+        let recognisers = copies(site, site.gates.len(), recognition, |models| models.embedder.provider())?;
+        let some = !detectors.is_empty();
+        Ok(some.then_some(Self { detectors, detection_batch: 1, recognisers, embedding_batch: 1 }))
+    }
+}
+
+/// How much processor time the models take when every frame that is due is looked at.
+#[derive(Default)]
+struct Demand {
+    processors: f64,
+}
+
+impl Demand {
+    /// So many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor.
+    fn add(&mut self, frames: f64, each: Duration, provider: Provider) {
+        if matches!(provider, Provider::Cpu | Provider::OpenVino) {
+            self.processors += frames * each.as_secs_f64();
+        }
+    }
+
+    /// `threads`: of each worker.
+    fn tell(&self, threads: usize) {
+        let (needed, processors) = (self.processors * threads as f64, available_parallelism().map_or(1, NonZero::get));
+        if needed < FULL * processors as f64 {
+            tracing::info!("models take {needed:.1} of {processors} processors when every frame is looked at");
+            return;
+        }
+        tracing::warn!(
+            "this node is full before a stream is decoded: models alone take {needed:.1} of {processors} processors when every frame \
+             is looked at. It looks at fewer, of crowd cameras first. Give cameras to another node, or lower `analyse_fps` or \
+             `detail_px`"
+        );
     }
 }
 
@@ -124,10 +180,11 @@ fn workers(site: &Site, cameras: usize, provider: Provider) -> usize {
 }
 
 /// Pictures that go through a model at once: what the site says, else 1 on a CPU, where a batch takes as long as its pictures one by
-/// one (`make bench`: inference alone), else what a rehearsal shows.
+/// one (`make bench`: inference alone), else what a rehearsal shows. `most` can wait at once.
 fn batch_size(
     site: &Site,
     clock: &dyn Clock,
+    most: usize,
     model: &str,
     provider: Provider,
     mut rehearse: impl FnMut(usize) -> Result<(), ModelError>,
@@ -138,23 +195,34 @@ fn batch_size(
     if provider == Provider::Cpu {
         return Ok(1);
     }
-    let batch = batch_that_pays(|pictures| {
+    let batch = batch_that_pays(most, |pictures| {
         rehearse(pictures)?;
-        let start = clock.monotonic();
-        (0..REHEARSALS).try_for_each(|_| rehearse(pictures))?;
-        Ok::<_, ModelError>(clock.monotonic().since(start))
+        timed(clock, || rehearse(pictures))
     })?;
     tracing::info!(model, %provider, batch, "how many pictures at once were measured to pay");
     Ok(batch)
 }
 
-const REHEARSALS: usize = 5;
+/// How long it takes at best, of some tries: in others somebody else had the processor.
+fn timed(clock: &dyn Clock, mut run: impl FnMut() -> Result<(), ModelError>) -> Result<Duration, ModelError> {
+    let mut best = Duration::MAX;
+    for _ in 0..REHEARSALS {
+        let start = clock.monotonic();
+        run()?;
+        best = best.min(clock.monotonic().since(start));
+    }
+    Ok(best)
+}
 
-/// The largest of 1, 2, 4 and 8 pictures for which each takes at least a tenth less than for half as many. `time` tells how long so
-/// many at once take.
-fn batch_that_pays<E>(mut time: impl FnMut(usize) -> Result<Duration, E>) -> Result<usize, E> {
+const REHEARSALS: usize = 3;
+/// Pictures in the largest batch that is tried.
+const MOST_AT_ONCE: usize = 8;
+
+/// The largest of 1, 2, 4 and 8 pictures, and of no more than `most`, for which each takes at least a tenth less than for half as
+/// many. `time` tells how long so many at once take.
+fn batch_that_pays<E>(most: usize, mut time: impl FnMut(usize) -> Result<Duration, E>) -> Result<usize, E> {
     let (mut best, mut each) = (1, time(1)?.as_secs_f64());
-    while best < 8 {
+    while 2 * best <= most.min(MOST_AT_ONCE) {
         let next = time(2 * best)?.as_secs_f64() / (2 * best) as f64;
         if next > 0.9 * each {
             break;
@@ -171,11 +239,13 @@ mod tests {
     #[test]
     fn a_batch_grows_while_each_picture_takes_less() {
         let pays = |ms: fn(usize) -> u64| {
-            batch_that_pays(|pictures| Ok::<_, ()>(Duration::from_millis(ms(pictures)))).expect("it is told")
+            batch_that_pays(20, |pictures| Ok::<_, ()>(Duration::from_millis(ms(pictures)))).expect("it is told")
         };
         assert_eq!(pays(|pictures| 10 * pictures as u64), 1, "a CPU");
         assert_eq!(pays(|pictures| 10 + pictures as u64), 8, "a device with room");
         assert_eq!(pays(|pictures| 10 * pictures.div_ceil(4) as u64), 4, "a device that is full with four");
-        assert_eq!(batch_that_pays(|pictures| if pictures == 1 { Ok(Duration::ZERO) } else { Err(pictures) }), Err(2));
+        let fails = |pictures| if pictures == 1 { Ok(Duration::ZERO) } else { Err(pictures) };
+        assert_eq!(batch_that_pays(8, fails), Err(2));
+        assert_eq!(batch_that_pays(1, fails), Ok(1), "one camera");
     }
 }
