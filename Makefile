@@ -1,6 +1,6 @@
 # Everything a person runs by hand. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-street bench-gate bench-crowd
+.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-street bench-growth bench-gate bench-crowd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-enrolled: setup ## what 100,000 enrolled people cost a node: memory, start
 
 bench-street: setup ## 81 crowd cameras of a street office on this machine, for ten minutes
 	cargo bench --locked --workspace --profile dev --bench street_office
+
+bench-growth: setup ## what a node grows by: with each camera, up to 100, and in a day's frames (about 15 minutes)
+	cargo bench --locked --workspace --profile dev --bench growth
 
 bench-gate: setup ## how long a resident waits at a gate, stage by stage (about 10 minutes)
 	cargo bench --locked --workspace --profile dev --bench gate_latency

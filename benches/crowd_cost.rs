@@ -4,7 +4,8 @@
 //! kernel; the simulator runs in another process. Beside it the bound: decoding alone, in a process that drops every frame, and
 //! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, and once with one in ten
 //! seconds; once with the model that finds people one by one, and once with the one that measures dense crowds too. Then what one
-//! picture costs from the decoded frame to its events, of a plaza with few people and of a packed crowd, with each model.
+//! picture costs from the decoded frame to its events, of a plaza with few people and of a packed crowd, with each model; and what
+//! zones cost.
 //! `GATEHOUSE_BENCH_SECONDS` sets how long each row is measured.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
@@ -17,9 +18,10 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Event};
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE};
+use gatehouse_core::{CameraId, Event, ZoneId};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE, Zone};
 use gatehouse_models::{PeopleReader, PeopleScene, PhotoLimits, SessionOptions, read_photo};
+use gatehouse_picture::{NormalisedPolygon, Point};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 use measure::{DETAIL_PX, decode_alone, decode_if_asked, people_alone, processors, registry, used_ms};
@@ -70,7 +72,7 @@ fn main() {
         "model", "sparse", "counting", "people", "dense", "counting", "people"
     );
     for (model, density) in [("nanodet", None), ("crowd", None), ("crowd", Some("csrnet"))] {
-        let [sparse, dense] = [SPARSE, DENSE].map(|picture| one_picture(model, density, picture));
+        let [sparse, dense] = [SPARSE, DENSE].map(|picture| one_picture(model, density, picture, 0));
         let named = density.map_or_else(|| model.to_owned(), |density| format!("{model} + {density}"));
         match (sparse, dense) {
             (Some(sparse), Some(dense)) => println!(
@@ -80,6 +82,24 @@ fn main() {
             _ => println!("{named:<16} not set up: make setup WITH=csrnet"),
         }
     }
+    println!("\nof one dense picture with `crowd`, counting alone, by the number of zones");
+    for zones in [0, 1, 4, 16, 64] {
+        let picture = one_picture("crowd", None, DENSE, zones).expect("run `make setup`");
+        println!("  {zones:>3} zones: {:.2} ms", picture.counting_ms);
+    }
+}
+
+/// Squares of a fifth of the picture's sides, some over others.
+fn zones(number: usize) -> Vec<Zone> {
+    let zone = |i: usize| {
+        let (left, top) = ((i % 8) as f32 * 0.1, (i / 8 % 8) as f32 * 0.1);
+        let corner = |x, y| Point { x, y };
+        let corners =
+            vec![corner(left, top), corner(left + 0.2, top), corner(left + 0.2, top + 0.2), corner(left, top + 0.2)];
+        let polygon = NormalisedPolygon::new(corners).expect("a square");
+        Zone { id: ZoneId::new(&format!("zone-{i}")), polygon, area_m2: Some(20.0), thresholds: None, surge: None }
+    };
+    (0..number).map(zone).collect()
 }
 
 /// A square with a few people, and a rendered crowd of 481.
@@ -96,13 +116,13 @@ struct OnePicture {
 }
 
 /// None where the model was not set up.
-fn one_picture(model: &str, density: Option<&str>, picture: &str) -> Option<OnePicture> {
+fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: usize) -> Option<OnePicture> {
     const RUNS: u32 = 8;
     let mut reader = PeopleReader::load(&registry(), model, density, &SessionOptions::default()).ok()?;
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(picture);
     let photo = read_photo(&path, &PhotoLimits::default()).expect("it is in the repository");
     let options = CrowdOptions {
-        zones: Vec::new(),
+        zones: zones(zone_number),
         excluded: Vec::new(),
         lines: Vec::new(),
         ground: None,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gatehouse_models::{FaceDetector, PeopleScene, PersonDetector, SessionOptions};
 use gatehouse_picture::YuvPicture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Model;
 use crate::measure::{DETAIL_PX, each_ms, people_alone, processors, registry, wall_ms};
@@ -43,6 +43,50 @@ pub(crate) fn table() -> Value {
         }
     }
     rows.into()
+}
+
+/// How often a frame's inference takes memory from the heap, once everything is warm.
+pub(crate) fn allocations() -> Value {
+    println!(
+        "\nallocations a frame, from the mapped picture to what was found (ONNX Runtime's bindings alone take any)"
+    );
+    let mut rows = Map::new();
+    for (model, name) in
+        [(Model::Faces, "yunet"), (Model::People("nanodet"), "nanodet"), (Model::People("crowd"), "crowd")]
+    {
+        let count = allocations_of(model, name);
+        println!("  {name:<8} {count}");
+        rows.insert(name.to_owned(), count.into());
+    }
+    rows.into()
+}
+
+fn allocations_of(model: Model, name: &str) -> u64 {
+    let (options, mut count) = (SessionOptions::default(), 0);
+    let mut counted = |mut infer: Box<dyn FnMut(YuvPicture<'_>)>| {
+        // The last one counts.
+        wall_ms(|picture| {
+            let start = Instant::now();
+            count = allocation_counter::measure(|| infer(picture)).count_total;
+            start.elapsed().as_secs_f64() * 1e3
+        });
+    };
+    match model {
+        Model::Faces => {
+            let mut detector = FaceDetector::load(&registry(), name, &options).expect("run `make setup`");
+            let mut found = Vec::new();
+            counted(Box::new(move |picture| detector.detect(&[picture], 0.7, &mut found).expect("it detects")));
+        }
+        Model::People(_) => {
+            let mut detector = PersonDetector::load(&registry(), name, &options).expect("run `make setup`");
+            let mut found = Vec::new();
+            counted(Box::new(move |picture| {
+                let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
+                detector.detect(&[scene], 0.15, &mut found).expect("it detects");
+            }));
+        }
+    }
+    count
 }
 
 fn batch_ms(model: Model, name: &str, batch: usize, intra_threads: usize) -> f64 {

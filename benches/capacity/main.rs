@@ -95,6 +95,7 @@ fn main() {
     }
     if !quick && wanted("inference") {
         report.insert("inference".to_owned(), inference::table());
+        report.insert("allocations_per_frame".to_owned(), inference::allocations());
     }
     let stolen = stolen.percent();
     match stolen {
