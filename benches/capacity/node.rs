@@ -15,6 +15,8 @@ use crate::{Load, Model};
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 /// Between two reports of a node.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// A camera's rate is told by as many frames at least: one that falls beyond a period's end must not decide.
+pub(crate) const FRAMES: f64 = 20.0;
 
 /// What some cameras came to.
 pub(crate) struct Run {
@@ -43,7 +45,7 @@ impl Run {
     }
 }
 
-/// Runs a node with cameras of these loads until it has reported a whole period of all of them.
+/// Runs a node with cameras of these loads until it has reported enough whole periods of all of them.
 pub(crate) fn run(sim: &Sim, loads: &[(&Load, usize)]) -> Run {
     let site = site_of(sim, loads);
     let node = Node::start(&site);
@@ -51,7 +53,9 @@ pub(crate) fn run(sim: &Sim, loads: &[(&Load, usize)]) -> Run {
     let start = Instant::now();
     // The first report of a node is of the time in which its cameras connected; a whole one follows when they have settled.
     let mut begun: Option<([f64; 2], Instant)> = None;
-    let mut rates: BTreeMap<String, f64> = BTreeMap::new();
+    let mut rates: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let slowest = loads.iter().map(|(load, _)| load.rate).fold(f64::INFINITY, f64::min);
+    let mut periods = (FRAMES / slowest / REPORT_EVERY.as_secs_f64()).ceil() as usize;
     let load = loop {
         let reported = node.wait("a report", |_, event| match event {
             Event::Health(health) => Some(Err((health.camera.to_string(), health.fps_analysed + health.fps_unchanged))),
@@ -59,8 +63,9 @@ pub(crate) fn run(sim: &Sim, loads: &[(&Load, usize)]) -> Run {
             _ => None,
         });
         match (reported, begun) {
-            (Err((camera, rate)), Some(_)) => drop(rates.insert(camera, rate)),
-            (Ok(load), Some(_)) => break *load,
+            (Err((camera, rate)), Some(_)) => rates.entry(camera).or_default().push(rate),
+            (Ok(load), Some(_)) if periods <= 1 => break *load,
+            (Ok(_), Some(_)) => periods -= 1,
             (Ok(_), None) if start.elapsed() >= SETTLED + REPORT_EVERY => {
                 begun = Some(([used_ms(&pid), used_ms("self")], Instant::now()));
             }
@@ -73,7 +78,8 @@ pub(crate) fn run(sim: &Sim, loads: &[(&Load, usize)]) -> Run {
     let (threads, memory_mib) = footprint(node.pid());
     node.stop();
     let worst = |(load, cameras): &(&Load, usize)| {
-        let shares = (0..*cameras).map(|i| rates.get(&id(load, i)).copied().unwrap_or_default() / load.rate);
+        let mean = |rates: &Vec<f64>| rates.iter().sum::<f64>() / rates.len() as f64;
+        let shares = (0..*cameras).map(|i| rates.get(&id(load, i)).map_or(0.0, mean) / load.rate);
         shares.fold(f64::INFINITY, f64::min)
     };
     Run { worst: loads.iter().map(worst).collect(), node_ms, sim_ms, memory_mib, threads, load }

@@ -8,13 +8,11 @@ use gatehouse_sim::Sim;
 use serde_json::{Map, Value, json};
 
 use crate::measure::registry;
+use crate::node::FRAMES;
 use crate::{KEPT, Load, Model, search};
 
 /// How long each try is measured at least.
 const SECONDS: f64 = 10.0;
-
-/// A frame more or less in so few would be a tenth of the rate.
-const FRAMES: f64 = 10.0;
 
 /// For each kind of service, how many cameras it sustains. `ours`: where the search begins.
 pub(crate) fn measure(python: &Path, load: &Load, sim: &Sim, ours: usize, steps: usize) -> Value {

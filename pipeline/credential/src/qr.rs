@@ -46,7 +46,8 @@ const MOST_CODES: usize = 8;
 /// Reads QR codes. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
 pub struct QrReader {
-    picture: Vec<u8>,
+    /// A frame that had to be made smaller.
+    smaller: Vec<u8>,
     texture: Texture,
     parts: Vec<Part>,
     /// A part of the picture, as it is and with its edges sharpened.
@@ -76,14 +77,16 @@ impl QrReader {
         stride: usize,
         before: &mut SearchedInVain,
     ) -> Vec<String> {
-        let Some((width, height)) = self.pack(luma, width, height, stride) else { return Vec::new() };
+        let Self { smaller, texture, parts, plain, sharp, column_sums } = self;
+        let Some(Plane { luma: picture, width, height, stride }) = fit(luma, width, height, stride, smaller) else {
+            return Vec::new();
+        };
         let mut texts = Vec::new();
-        let Self { picture, texture, parts, plain, sharp, column_sums } = self;
-        texture.parts(picture, width, height, before, parts);
+        texture.parts(picture, [width, height], stride, before, parts);
         for part in parts.iter() {
             let found_before = texts.len();
             plain.clear();
-            let rows = picture[part.y * width..].chunks(width).take(part.height);
+            let rows = picture[part.y * stride..].chunks(stride).take(part.height);
             rows.for_each(|row| plain.extend_from_slice(&row[part.x..][..part.width]));
             search(plain, part.width, part.height, &mut texts);
             if !texts.iter().any(|text| text.starts_with(PREFIX)) {
@@ -96,30 +99,36 @@ impl QrReader {
         }
         texts
     }
+}
 
-    /// Copies the plane without padding, smaller where it is too large. The size that it then has.
-    fn pack(&mut self, luma: &[u8], width: usize, height: usize, stride: usize) -> Option<(usize, usize)> {
-        let last_row = stride.checked_mul(height.checked_sub(1)?)?;
-        if width == 0 || stride < width || luma.len() < last_row.checked_add(width)? {
-            return None;
-        }
-        let factor = (1..).find(|n| (width / n) * (height / n) <= MOST_PIXELS)?;
-        let (width, height) = (width / factor, height / factor);
-        self.picture.clear();
-        for y in 0..height {
-            if factor == 1 {
-                self.picture.extend_from_slice(&luma[y * stride..][..width]);
-            } else {
-                self.picture.extend((0..width).map(|x| {
-                    let rows = luma[y * factor * stride..].chunks(stride).take(factor);
-                    let sum: usize =
-                        rows.flat_map(|row| &row[x * factor..][..factor]).map(|luma| usize::from(*luma)).sum();
-                    (sum / (factor * factor)) as u8
-                }));
-            }
-        }
-        Some((width, height))
+/// A luma plane, whose rows begin every `stride` bytes.
+struct Plane<'p> {
+    luma: &'p [u8],
+    width: usize,
+    height: usize,
+    stride: usize,
+}
+
+/// The plane itself, or, where it is too large, a smaller one in `smaller`. Nothing for a plane that is too short for its size.
+fn fit<'p>(luma: &'p [u8], width: usize, height: usize, stride: usize, smaller: &'p mut Vec<u8>) -> Option<Plane<'p>> {
+    let last_row = stride.checked_mul(height.checked_sub(1)?)?;
+    if width == 0 || stride < width || luma.len() < last_row.checked_add(width)? {
+        return None;
     }
+    let factor = (1..).find(|n| (width / n) * (height / n) <= MOST_PIXELS)?;
+    if factor == 1 {
+        return Some(Plane { luma, width, height, stride });
+    }
+    let (width, height) = (width / factor, height / factor);
+    smaller.clear();
+    for y in 0..height {
+        smaller.extend((0..width).map(|x| {
+            let rows = luma[y * factor * stride..].chunks(stride).take(factor);
+            let sum: usize = rows.flat_map(|row| &row[x * factor..][..factor]).map(|luma| usize::from(*luma)).sum();
+            (sum / (factor * factor)) as u8
+        }));
+    }
+    Some(Plane { luma: smaller, width, height, stride: width })
 }
 
 /// Unsharp mask: what a pixel differs from the mean of 5 × 5 around it counts three times.

@@ -91,13 +91,13 @@ pub(crate) struct Texture {
 }
 
 impl Texture {
-    /// Fills `parts` with those of a picture without padding that may hold a code and have something new in them, with a margin of a block. The
-    /// whole picture where they come to as much.
+    /// Fills `parts` with those of a picture that may hold a code and have something new in them, with a margin of a block. The whole
+    /// picture where they come to as much. Its rows begin every `stride` bytes.
     pub(crate) fn parts(
         &mut self,
         luma: &[u8],
-        width: usize,
-        height: usize,
+        [width, height]: [usize; 2],
+        stride: usize,
         before: &mut SearchedInVain,
         parts: &mut Vec<Part>,
     ) {
@@ -111,7 +111,7 @@ impl Texture {
             let (top, bottom) = ends(row, rows, height);
             self.looks.extend((0..columns).map(|column| {
                 let (left, right) = ends(column, columns, width);
-                Look::of((top..bottom).step_by(4).map(|y| &luma[y * width..][left..right]))
+                Look::of((top..bottom).step_by(4).map(|y| &luma[y * stride..][left..right]))
             }));
         }
         self.columns = columns;
@@ -203,7 +203,7 @@ mod tests {
 
     fn parts(luma: &[u8], width: usize, height: usize) -> Vec<Part> {
         let mut parts = Vec::new();
-        Texture::default().parts(luma, width, height, &mut SearchedInVain::default(), &mut parts);
+        Texture::default().parts(luma, [width, height], width, &mut SearchedInVain::default(), &mut parts);
         parts
     }
 
@@ -224,7 +224,7 @@ mod tests {
         let (mut texture, mut before) = (Texture::default(), SearchedInVain::default());
         let mut search = |luma: &[u8]| {
             let mut parts = Vec::new();
-            texture.parts(luma, 1280, 720, &mut before, &mut parts);
+            texture.parts(luma, [1280, 720], 1280, &mut before, &mut parts);
             parts.iter().for_each(|part| texture.was_in_vain(*part, &mut before));
             parts.iter().map(|part| part.x).collect::<Vec<_>>()
         };
@@ -243,7 +243,7 @@ mod tests {
         let luma = picture(1280, 720, &[Part { x: 320, y: 160, width: 128, height: 128 }]);
         let (mut texture, mut before, mut parts) = (Texture::default(), SearchedInVain::default(), Vec::new());
         for _ in 0..3 {
-            texture.parts(&luma, 1280, 720, &mut before, &mut parts);
+            texture.parts(&luma, [1280, 720], 1280, &mut before, &mut parts);
             assert_eq!(parts.len(), 1);
         }
     }

@@ -4,6 +4,7 @@ import { byId, setText } from "./dom.js";
 import { buildFeed, addToFeed } from "./feed.js";
 import { buildCameras, updateCamera } from "./health.js";
 import { buildTiles, speakCounts, updateAge, updateSum, updateTile } from "./crowd.js";
+import { updateLoad } from "./load.js";
 import { clockTime, loadWords, moment, remember, speak, t } from "./i18n.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
@@ -45,6 +46,7 @@ function paintAll() {
   buildTiles(store, (id) => stage.show(id));
   buildFeed(store);
   buildCameras(store);
+  updateLoad(store);
 }
 
 function tick() {
@@ -76,6 +78,7 @@ listen({
   event(kind, message) {
     const id = store.take(kind, message);
     if (kind === "rollup") updateSum(store);
+    if (kind === "load") updateLoad(store);
     if (id === null) return;
     const camera = store.cameras.get(id);
     if (kind === "entry") addToFeed(store);

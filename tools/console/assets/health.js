@@ -39,8 +39,10 @@ function row(camera) {
     el("td", { class: "plain", "data-testid": `tally-${camera.id}` }, camera.tally ? tally(camera.tally.event) : ""));
 }
 
-function video({ codec, width, height }) {
-  return `${{ h264: "H.264", h265: "H.265" }[codec] ?? codec} ${width} × ${height}`;
+function video({ codec, decoder, width, height }) {
+  const name = { h264: "H.264", h265: "H.265" }[codec] ?? codec;
+  const by = { vaapi: "VA-API", nvdec: "NVDEC" }[decoder];
+  return `${name} ${width} × ${height}${by ? ` (${by})` : ""}`;
 }
 
 function tally(minute) {

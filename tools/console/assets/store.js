@@ -10,12 +10,15 @@ export class Store {
   entries = [];
   // The crowd cameras summed up: {key, event}, or null.
   rollup = null;
+  // How busy the node is: {key, event}, or null.
+  load = null;
 
   // Starts over from a snapshot. What it holds may be old already: its own time says how old.
   restart(snapshot) {
     this.site = snapshot.site;
     this.entries = snapshot.entries;
     this.rollup = snapshot.rollup;
+    this.load = snapshot.load;
     this.cameras = new Map(snapshot.cameras.map((camera) => {
       const age = camera.density ? Date.now() - Date.parse(camera.density.event.capture_time.at) : 0;
       return [camera.id, { ...camera, countedAt: performance.now() - Math.max(0, age) }];
@@ -24,8 +27,8 @@ export class Store {
 
   // Takes an event in, and returns its camera's id, or null if it has none or that isn't known.
   take(kind, message) {
-    if (kind === "rollup") {
-      this.rollup = message;
+    if (kind === "rollup" || kind === "load") {
+      this[kind] = message;
       return null;
     }
     const id = message.event.camera ?? message.event.gate;

@@ -3,7 +3,7 @@
 const RETRY_MS = 2000;
 // The node says something at least every 5 s.
 const SILENT_AFTER_MS = 12000;
-const KINDS = ["entry", "tally", "density", "map", "rollup", "health"];
+const KINDS = ["entry", "tally", "density", "map", "rollup", "load", "health"];
 
 // Calls `snapshot` with all that is known, at each new start; `event` with (kind, {key, event}); `link` with whether the
 // line is up and when it was last heard, whenever that changes.

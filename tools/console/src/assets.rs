@@ -31,6 +31,7 @@ const ASSETS: &[Asset] = assets! {
     "feed.js": "text/javascript; charset=utf-8",
     "health.js": "text/javascript; charset=utf-8",
     "i18n.js": "text/javascript; charset=utf-8",
+    "load.js": "text/javascript; charset=utf-8",
     "overlay.js": "text/javascript; charset=utf-8",
     "stage.js": "text/javascript; charset=utf-8",
     "store.js": "text/javascript; charset=utf-8",

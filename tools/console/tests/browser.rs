@@ -38,6 +38,13 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
     browser.wait_for("#sum-count", "9 (6–13) people before 1 of 2 cameras").await;
     browser.wait_for("#sum-blind", "back-yard: moved since ").await;
 
+    assert!(!browser.texts("[data-testid='load']").await.concat().contains('%'), "nothing was said of the load yet");
+    node.record(&node::load(0.42, false));
+    browser.wait_for_exactly("[data-testid='load']", "42 % of 4 processors · crowds: within 510 ms").await;
+    assert!(!browser.texts("#load-full").await.concat().contains("full"));
+    node.record(&node::load(0.97, true));
+    browser.wait_for("#load-full", "This node is full").await;
+
     // The count changes while one looks.
     node.record(&node::density(31, [(23, "critical"), (8, "medium")]));
     browser.wait_for_exactly(TOTAL, "31").await;

@@ -4,17 +4,17 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::Path,
+    sync::Arc,
 };
-
-use gstreamer as gst;
 
 use crate::{encode::Encoding, error::ClipError};
 
 /// One encoded picture, in byte-stream format, with its parameter sets in front where it is a key frame.
 #[derive(Debug, Clone)]
 pub struct AccessUnit {
-    /// The bytes, without a timestamp. Copies of the buffer share its memory.
-    pub buffer: gst::Buffer,
+    /// The bytes. Not a GStreamer buffer: its copies count themselves under one lock that spins, and a hundred cameras that show
+    /// the same clip came to a standstill on it.
+    pub bytes: Arc<[u8]>,
     /// Whether decoding can start here.
     pub key: bool,
 }
@@ -67,11 +67,10 @@ impl Clip {
             let mut out = io::BufWriter::new(file.as_file_mut());
             out.write_all(MAGIC)?;
             for unit in &self.units {
-                let bytes = unit.buffer.map_readable().map_err(io::Error::other)?;
-                let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+                let length = u32::try_from(unit.bytes.len()).map_err(io::Error::other)?;
                 out.write_all(&[u8::from(unit.key)])?;
                 out.write_all(&length.to_le_bytes())?;
-                out.write_all(&bytes)?;
+                out.write_all(&unit.bytes)?;
             }
             out.flush()?;
         }
@@ -109,7 +108,7 @@ fn read_units(path: &Path) -> io::Result<Vec<AccessUnit>> {
         }
         let mut bytes = vec![0; length as usize];
         file.read_exact(&mut bytes)?;
-        units.push(AccessUnit { buffer: gst::Buffer::from_mut_slice(bytes), key: key[0] == 1 });
+        units.push(AccessUnit { bytes: bytes.into(), key: key[0] == 1 });
     }
 }
 
@@ -118,12 +117,7 @@ mod tests {
     use super::*;
 
     fn clip(keys: &[bool]) -> Clip {
-        gst::init().unwrap();
-        let units = keys
-            .iter()
-            .zip(1_u8..)
-            .map(|(&key, byte)| AccessUnit { buffer: gst::Buffer::from_slice([byte; 5]), key })
-            .collect();
+        let units = keys.iter().zip(1_u8..).map(|(&key, byte)| AccessUnit { bytes: [byte; 5].into(), key }).collect();
         Clip::new("test", Encoding::default(), units).unwrap()
     }
 
@@ -136,8 +130,7 @@ mod tests {
 
     #[test]
     fn a_clip_that_nobody_could_join_is_refused() {
-        gst::init().unwrap();
-        let delta = AccessUnit { buffer: gst::Buffer::from_slice([1]), key: false };
+        let delta = AccessUnit { bytes: [1].into(), key: false };
         assert!(matches!(
             Clip::new("x", Encoding::default(), vec![delta]),
             Err(ClipError::NoKeyFrame { count: 1, .. })
@@ -153,7 +146,7 @@ mod tests {
         saved.save(&path).unwrap();
         let loaded = Clip::load(&path, saved.encoding).unwrap();
         let bytes = |clip: &Clip| -> Vec<(bool, Vec<u8>)> {
-            clip.units().iter().map(|unit| (unit.key, unit.buffer.map_readable().unwrap().to_vec())).collect()
+            clip.units().iter().map(|unit| (unit.key, unit.bytes.to_vec())).collect()
         };
         assert_eq!(bytes(&loaded), bytes(&saved));
 

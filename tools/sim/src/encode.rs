@@ -1,5 +1,6 @@
 //! Turns a scene into a clip: one GStreamer pipeline with a single-threaded software encoder.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer::{self as gst, prelude::*};
@@ -178,9 +179,9 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
         let Some(sample) = pipeline.pull(&sink)? else { break };
         if let Some(buffer) = sample.buffer() {
             let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-            // Own bytes without metas or timestamps: the encoder's memory goes back to its pool.
-            let bytes = buffer.map_readable().map_err(|error| pipeline.failed("appsink", &error.to_string()))?.to_vec();
-            units.push(AccessUnit { buffer: gst::Buffer::from_slice(bytes), key });
+            let bytes = buffer.map_readable().map_err(|error| pipeline.failed("appsink", &error.to_string()))?;
+            // A copy: the encoder's memory goes back to its pool.
+            units.push(AccessUnit { bytes: Arc::from(&*bytes), key });
         }
     }
     Clip::new(what, *encoding, units)

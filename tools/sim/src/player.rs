@@ -158,7 +158,7 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
         if congested {
             continue;
         }
-        let mut buffer = unit.buffer.copy();
+        let mut buffer = gst::Buffer::from_slice(Arc::clone(&unit.bytes));
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(pts);
             buffer.set_dts(pts);
@@ -182,16 +182,12 @@ mod tests {
     /// A clip whose access units hold their own number plus `first`.
     fn clip(first: u8, keys: &[bool]) -> Arc<Clip> {
         gst::init().unwrap();
-        let units = keys
-            .iter()
-            .zip(first..)
-            .map(|(&key, byte)| AccessUnit { buffer: gst::Buffer::from_slice([byte]), key })
-            .collect();
+        let units = keys.iter().zip(first..).map(|(&key, byte)| AccessUnit { bytes: [byte].into(), key }).collect();
         Arc::new(Clip::new("test", Encoding::default(), units).unwrap())
     }
 
     fn take(cursor: &mut Cursor<'_>, count: usize) -> Vec<u8> {
-        (0..count).map(|_| cursor.next().buffer.map_readable().unwrap()[0]).collect()
+        (0..count).map(|_| cursor.next().bytes[0]).collect()
     }
 
     #[test]

@@ -1,0 +1,18 @@
+// How busy the node is, and what to do when it is full.
+
+import { byId, setText } from "./dom.js";
+import { number, t } from "./i18n.js";
+
+export function updateLoad(store) {
+  const load = store.load?.event;
+  byId("load").hidden = load === undefined;
+  byId("load-full").hidden = !load?.full;
+  if (load === undefined) return;
+  const role = (name, frames) => frames && frames.frames > 0
+    ? [t(`load.${name}`, { ms: number(frames.latency_ms.all.p99) })]
+    : [];
+  const words = [t("load.busy", { percent: number(100 * load.busy), processors: load.processors }),
+    ...role("gates", load.gates), ...role("crowds", load.crowds)];
+  setText(byId("load"), words.join(" · "));
+  setText(byId("load-full").lastElementChild, t("load.full"));
+}
