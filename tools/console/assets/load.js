@@ -14,5 +14,5 @@ export function updateLoad(store) {
   const words = [t("load.busy", { percent: number(100 * load.busy), processors: load.processors }),
     ...role("gates", load.gates), ...role("crowds", load.crowds)];
   setText(byId("load"), words.join(" · "));
-  setText(byId("load-full").lastElementChild, t("load.full"));
+  setText(byId("load-full").lastElementChild, load.full ? t("load.full") : "");
 }
