@@ -30,7 +30,7 @@ pub struct Missing {
 }
 
 /// Starts GStreamer. May be called more than once. Threads that a pool of GLib's has no more use for end, instead of being lent to
-/// the next pool: see [`crate::decoding_thread`].
+/// the next pool: see `decoding_thread.rs`.
 ///
 /// # Errors
 /// If the library doesn't start.
