@@ -254,7 +254,7 @@ fn search(first: f64, steps: usize, mut holds: impl FnMut(usize) -> bool) -> usi
         }
         // Near what held last: it is the edge that is looked for.
         let after = match (best, least_too_many) {
-            (0, many) => many * 3 / 4,
+            (0, many) => many * 7 / 8,
             (best, many) if many > MOST => (best * 6).div_ceil(5).min(MOST),
             (best, many) => (best + many) / 2,
         };
