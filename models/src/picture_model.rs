@@ -9,9 +9,6 @@ use crate::prepare::Preparation;
 use crate::provider::Provider;
 use crate::session::{Model, Outputs};
 
-/// The aspect that almost all cameras have.
-const COMMON: Size = Size { width: 1920, height: 1080 };
-
 /// A model that looks at whole pictures.
 #[derive(Debug)]
 pub(crate) struct PictureModel {
@@ -86,7 +83,7 @@ impl PictureModel {
 
     /// Runs so many empty pictures of a camera at once, with the longer side as in [`Self::look`].
     pub(crate) fn rehearse(&mut self, pictures: usize, longer_side: Option<usize>) -> Result<(), ModelError> {
-        let Size { width, height } = self.preparation.tensor_size(&self.preparation.place(COMMON, longer_side));
+        let Size { width, height } = self.preparation.tensor_size(&self.preparation.place(Size::COMMON, longer_side));
         self.model.rehearse([pictures, 3, height, width])
     }
 }

@@ -10,6 +10,11 @@ pub struct Size {
     pub height: usize,
 }
 
+impl Size {
+    /// A frame of the aspect that almost all cameras have, for what has to be known before a stream tells its own.
+    pub const COMMON: Self = Self { width: 1920, height: 1080 };
+}
+
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}×{}", self.width, self.height)

@@ -31,15 +31,12 @@ impl Decoder {
         }
     }
 
-    /// Whether an element is one of this kind.
-    pub(crate) fn is(self, element: &gst::Element) -> bool {
-        let name = element.factory().map(|factory| factory.name());
-        [Codec::H264, Codec::H265].iter().any(|codec| name.as_deref() == Some(self.element(*codec)))
-    }
-
     /// Of which kind an element is, if it is a decoder.
     pub(crate) fn of(element: &gst::Element) -> Option<Self> {
-        Self::ALL.into_iter().find(|decoder| decoder.is(element))
+        let factory = element.factory()?;
+        let is =
+            |decoder: &Self| [Codec::H264, Codec::H265].iter().any(|codec| factory.name() == decoder.element(*codec));
+        Self::ALL.into_iter().find(is)
     }
 }
 

@@ -24,16 +24,13 @@ pub(crate) fn model_urgency(site: &config::Site) -> Urgency {
     if site.gates.is_empty() { Urgency::Second } else { Urgency::Last }
 }
 
-/// A calibration is checked before a stream tells its size: with the aspect that almost all cameras have.
-const COMMON: Size = Size { width: 1920, height: 1080 };
-
 /// What a crowd camera counts.
 ///
 /// # Errors
 /// If a polygon encloses nothing, or the ground calibration fits no camera or leaves a zone without ground.
 pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
     let calibration = camera.ground.as_ref().map(ground);
-    let plane = calibration.map(|calibration| GroundPlane::new(&calibration, COMMON)).transpose();
+    let plane = calibration.map(|calibration| GroundPlane::new(&calibration, Size::COMMON)).transpose();
     let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;
     let zone = |zone: &config::Zone| {
         let polygon = polygon(id, &zone.polygon, &zone.id)?;
@@ -80,8 +77,9 @@ pub fn density_px(camera: &config::CrowdCamera, reader: &PeopleReader) -> usize 
     /// As `detail_px` may be.
     const LEAST_PX: usize = 256;
     const MOST_PX: usize = 2048;
-    let plane = camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), COMMON).ok());
-    let wanted = plane.zip(reader.head_px()).and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, COMMON));
+    let plane = camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), Size::COMMON).ok());
+    let wanted =
+        plane.zip(reader.head_px()).and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, Size::COMMON));
     wanted.map_or(camera.detail_px, |px| px.clamp(LEAST_PX, MOST_PX))
 }
 
