@@ -14,10 +14,13 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// So many key frames in a row must have come often enough.
-const REGULAR: u32 = 3;
 /// A camera's frames come a little early or late.
 const TOLERANCE: f64 = 1.05;
+/// With so much doubt whether key frames come often enough everything is decoded, until there is none left. A gap that is too long adds
+/// as many as frames were wanted in it, and at least two; one that isn't takes one away. So a key frame that is late or lost changes
+/// nothing where no more than one in four is: a node on which a hundred cameras have just started is late itself, would be for good if it
+/// decoded them whole for that, and has missed what it missed anyway.
+const DISTRUST: u32 = 6;
 /// Whoever counts people can't tell who is who in pictures farther apart.
 const MOST_APART: Duration = Duration::from_millis(1500);
 /// A key frame that comes earlier than this is not the one that is wanted.
@@ -56,16 +59,18 @@ struct KeyFrames {
     wanted: Duration,
     /// When the last key frame is to be shown.
     last: Option<Duration>,
-    /// Key frames in a row that came often enough.
-    regular: u32,
-    /// It isn't known yet how often they come.
-    open: bool,
+    /// Up to [`DISTRUST`]: whether they come often enough.
+    doubt: u32,
+    /// Whether everything goes to the decoder.
+    whole: bool,
+    /// Whether it is known how often they come.
+    settled: bool,
 }
 
 impl KeyFrames {
-    /// `open`: key frames alone are needed until it is known how often they come.
-    fn new(wanted: Duration, open: bool) -> Self {
-        Self { wanted, last: None, regular: 0, open }
+    /// `rare`: everything is needed until key frames are seen to come often enough; else they alone are until it is seen that they don't.
+    fn new(wanted: Duration, rare: bool) -> Self {
+        Self { wanted, last: None, doubt: if rare { DISTRUST } else { 0 }, whole: rare, settled: rare }
     }
 
     /// Whether key frames so far apart are enough. Between two frames that are let through by a rate of one in `wanted` lies
@@ -78,19 +83,34 @@ impl KeyFrames {
         gap <= self.wanted.mul_f64(TOLERANCE).min(most_apart) && (each_is_wanted || self.wanted + gap <= most_apart)
     }
 
+    /// How much doubt there is after such a gap.
+    fn doubt_after(&self, gap: Duration) -> u32 {
+        if self.is_often_enough(gap) {
+            return self.doubt.saturating_sub(1);
+        }
+        let wanted_in_it = (gap.as_secs_f64() / (self.wanted.as_secs_f64() * TOLERANCE)).ceil();
+        (self.doubt + wanted_in_it.clamp(2.0, DISTRUST.into()) as u32).min(DISTRUST)
+    }
+
     /// Whether a frame is needed. `at` is when it is to be shown, as far as that is known. Between a key frame that is late and the
-    /// next one nothing can be decoded, for what came before it is missing; from then on everything is.
+    /// next one nothing can be decoded, for what came before it is missing.
     fn needs(&mut self, is_key: bool, at: Option<Duration>) -> bool {
         if !is_key {
-            return !self.open && self.regular < REGULAR;
+            return self.whole;
         }
-        let is_first = self.last.is_none();
         let gap = at.zip(self.last).and_then(|(at, last)| at.checked_sub(last));
-        let often_enough = gap.is_some_and(|gap| self.is_often_enough(gap));
-        // The first gap settles it: whoever waited for it needn't wait for more.
-        let step = if self.open { REGULAR } else { 1 };
-        self.open &= is_first && at.is_some();
-        self.regular = if often_enough { self.regular + step } else { 0 };
+        self.doubt = match gap {
+            Some(gap) => self.doubt_after(gap),
+            None if at.is_none() => DISTRUST,
+            // The first one, or the first of a time that has begun anew.
+            None => self.doubt,
+        };
+        match self.doubt {
+            0 => self.whole = false,
+            DISTRUST => self.whole = true,
+            _ => {}
+        }
+        self.settled = self.whole || (self.doubt == 0 && (self.settled || gap.is_some()));
         self.last = at;
         true
     }
@@ -101,7 +121,7 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration, thinning: Arc<Thinni
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
     let rare = thinning.rare.load(Ordering::Relaxed);
     thinning.settled.store(rare, Ordering::Relaxed);
-    let rule = Mutex::new(KeyFrames::new(wanted, !rare));
+    let rule = Mutex::new(KeyFrames::new(wanted, rare));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
         let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
@@ -112,7 +132,7 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration, thinning: Arc<Thinni
         thinning.arrived.fetch_add(1, Ordering::Relaxed);
         let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = rule.needs(is_key, buffer.pts().map(Duration::from));
-        thinning.settled.store(!rule.open, Ordering::Relaxed);
+        thinning.settled.store(rule.settled, Ordering::Relaxed);
         if needed { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
     Ok(())
@@ -132,12 +152,12 @@ mod tests {
     }
 
     fn key_frames(wanted_ms: u64) -> KeyFrames {
-        KeyFrames::new(Duration::from_millis(wanted_ms), true)
+        KeyFrames::new(Duration::from_millis(wanted_ms), false)
     }
 
-    /// The first key frame, and everything from the second on.
-    fn all_but_the_first_gap(gop: u64, frames: u64) -> Vec<u64> {
-        std::iter::once(0).chain(gop..frames).collect()
+    /// Key frames while it isn't sure, `gaps` times, and everything from then on.
+    fn key_frames_then_all(gop: u64, gaps: u64, frames: u64) -> Vec<u64> {
+        (0..gaps).map(|n| n * gop).chain(gaps * gop..frames).collect()
     }
 
     #[test]
@@ -147,30 +167,71 @@ mod tests {
 
     #[test]
     fn where_they_are_too_rare_everything_is_decoded() {
-        for (wanted_ms, gop) in [(1000, 50), (500, 25), (10_000, 150), (2000, 60)] {
-            let kept = needed(&mut key_frames(wanted_ms), gop, 0..500);
-            assert_eq!(kept, all_but_the_first_gap(gop, 500), "one in {gop} for one in {wanted_ms} ms");
+        for (wanted_ms, gop, gaps) in
+            [(1000, 50, 3), (500, 25, 3), (1000, 90, 2), (1000, 250, 1), (10_000, 400, 3), (2000, 60, 3)]
+        {
+            let kept = needed(&mut key_frames(wanted_ms), gop, 0..1500);
+            assert_eq!(kept, key_frames_then_all(gop, gaps, 1500), "one in {gop} for one in {wanted_ms} ms");
         }
     }
 
     #[test]
-    fn where_nobody_could_wait_for_the_second_one_everything_is_decoded_at_first() {
-        let mut rule = KeyFrames::new(Duration::from_secs(1), false);
-        assert_eq!(needed(&mut rule, 600, 0..1000), (0..1000).collect::<Vec<_>>());
-        let mut rule = KeyFrames::new(Duration::from_secs(1), false);
-        let kept = needed(&mut rule, 25, 0..200);
-        assert_eq!(kept[..76], (0..76).collect::<Vec<_>>()[..], "four key frames are seen first");
-        assert_eq!(kept[76..], [100, 125, 150, 175]);
+    fn one_in_four_may_be_late_or_lost() {
+        for lost in 1..5 {
+            let mut rule = key_frames(2000);
+            let kept = (0..2000u64).filter(|n| n % 200 != 50 * (lost % 4));
+            let kept: Vec<u64> =
+                kept.filter(|n| rule.needs(n % 50 == 0, Some(Duration::from_millis(40 * n)))).collect();
+            assert!(kept.iter().all(|n| n % 50 == 0), "number {lost} of four is lost");
+        }
+        for late in 1..8 {
+            let mut rule = key_frames(1000);
+            let at = |n: u64| Some(Duration::from_millis(40 * n + if n == 25 * late { 300 } else { 0 }));
+            let kept: Vec<u64> = (0..250).filter(|n| rule.needs(n % 25 == 0, at(*n))).collect();
+            assert_eq!(kept, (0..250).step_by(25).collect::<Vec<_>>(), "number {late} is late");
+        }
     }
 
     #[test]
-    fn when_they_become_rarer_all_is_decoded_from_the_next_one_on() {
+    fn one_in_two_may_not() {
+        let mut rule = key_frames(1000);
+        let key = |n: u64| n % 75 == 0 || n % 75 == 25;
+        let kept: Vec<u64> = (0..1000).filter(|n| rule.needs(key(*n), Some(Duration::from_millis(40 * n)))).collect();
+        assert_eq!(kept.last(), Some(&999), "nothing is left out any more");
+        assert!(kept.len() > 600, "{}", kept.len());
+    }
+
+    #[test]
+    fn where_nobody_could_wait_for_the_second_one_everything_is_decoded_at_first() {
+        let mut rule = KeyFrames::new(Duration::from_secs(1), true);
+        assert_eq!(needed(&mut rule, 600, 0..1000), (0..1000).collect::<Vec<_>>());
+        let mut rule = KeyFrames::new(Duration::from_secs(1), true);
+        let kept = needed(&mut rule, 25, 0..250);
+        assert_eq!(kept[..151], (0..151).collect::<Vec<_>>()[..], "seven key frames are seen first");
+        assert_eq!(kept[151..], [175, 200, 225]);
+    }
+
+    #[test]
+    fn when_they_become_rarer_all_is_decoded_from_then_on() {
         let mut rule = key_frames(1000);
         assert_eq!(needed(&mut rule, 25, 0..150).last(), Some(&125));
-        let after = needed(&mut rule, 50, 150..300);
-        // 150 is in time and 200 is late.
-        assert_eq!((after[0], after[1]), (150, 200));
-        assert_eq!(after[1..], (200..300).collect::<Vec<_>>()[..]);
+        let after = needed(&mut rule, 50, 150..500);
+        // 150 is in time; 200, 250 and 300 are late.
+        assert_eq!(after, [150, 200, 250].into_iter().chain(300..500).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn it_is_settled_when_there_is_no_doubt() {
+        let mut rule = key_frames(1000);
+        let mut settled_after = |gop, frames: std::ops::Range<u64>| {
+            needed(&mut rule, gop, frames);
+            rule.settled
+        };
+        assert!(!settled_after(25, 0..25), "one has come");
+        assert!(settled_after(25, 25..50), "two have");
+        assert!(!settled_after(50, 50..101), "it is too late by 25");
+        assert!(!settled_after(50, 101..151));
+        assert!(settled_after(50, 151..201), "they are too rare, and everything is decoded");
     }
 
     #[test]
@@ -183,7 +244,7 @@ mod tests {
     fn out_of_step_with_the_rate_they_are_not_enough() {
         for (wanted_ms, gop) in [(1000, 20), (1000, 22), (1430, 25), (1000, 13)] {
             let kept = needed(&mut key_frames(wanted_ms), gop, 0..500);
-            assert_eq!(kept, all_but_the_first_gap(gop, 500), "one in {gop} for one in {wanted_ms} ms");
+            assert_eq!(kept, key_frames_then_all(gop, 3, 500), "one in {gop} for one in {wanted_ms} ms");
         }
         assert!(needed(&mut key_frames(1000), 12, 0..500).len() < 100, "two and more for each that is wanted");
         // Who wants fewer than can be followed counts each by itself, and may wait a little longer for one.
