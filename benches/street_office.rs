@@ -5,7 +5,8 @@
 //! others the pedestrians of a real camera without a break. An unchanged picture is counted as the one before, and its event says so.
 //!
 //! `GATEHOUSE_BENCH_MINUTES`, `GATEHOUSE_BENCH_CAMERAS`, `GATEHOUSE_BENCH_STILL` (the share of cameras in whose picture nothing moves, in
-//! per cent), `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL` change it. The simulator sends on the same processors.
+//! per cent), `GATEHOUSE_BENCH_KEY_SECONDS` (from one key frame to the next), `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL`
+//! change it. The simulator sends on the same processors.
 
 #![allow(clippy::expect_used, reason = "a bench without its media has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -36,6 +37,7 @@ fn main() {
     let number = |name: &str, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     let (cameras, minutes) = (number("GATEHOUSE_BENCH_CAMERAS", 81), number("GATEHOUSE_BENCH_MINUTES", 10));
     let (still, detail_px) = (number("GATEHOUSE_BENCH_STILL", 0), number("GATEHOUSE_BENCH_DETAIL_PX", 416));
+    let key_seconds = number("GATEHOUSE_BENCH_KEY_SECONDS", 2);
     let model = std::env::var("GATEHOUSE_BENCH_MODEL").unwrap_or_else(|_| "nanodet-int8".to_owned());
     let folder = tempfile::tempdir().expect("a folder");
     let still_street = folder.path().join("still.y4m");
@@ -43,7 +45,11 @@ fn main() {
     let still_cameras = cameras * still / 100;
     let mount = |i: usize| {
         let scene = if i < still_cameras { still_street.clone() } else { media("vtest.avi") };
-        MountConfig { size: [1280, 720], gop_seconds: 2.0, ..MountConfig::new(format!("cam-{i}"), Scene::File(scene)) }
+        MountConfig {
+            size: [1280, 720],
+            gop_seconds: key_seconds as f64,
+            ..MountConfig::new(format!("cam-{i}"), Scene::File(scene))
+        }
     };
     let mounts = (0..cameras).map(mount).collect();
     let sim = Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts");
@@ -56,7 +62,7 @@ fn main() {
     let site =
         SiteFolder::new(PROGRAM, &format!("[models]\nperson_detector = \"{model}\"\n{}", tables.collect::<String>()));
     println!(
-        "{cameras} cameras, {still_cameras} of them still; {model} at {detail_px} pixels; {minutes} minutes; {} processors",
+        "{cameras} cameras, {still_cameras} of them still; {model} at {detail_px} pixels; a key frame in {key_seconds} s; {minutes} minutes; {} processors",
         processors()
     );
     let node = Node::start(&site);

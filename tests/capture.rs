@@ -59,6 +59,10 @@ impl Watched {
         Self { recorder, cameras: Some(cameras), clock }
     }
 
+    fn camera(&self) -> &Camera {
+        self.cameras.iter().flat_map(Cameras::iter).next().expect("it runs")
+    }
+
     fn stop(mut self) {
         let cameras = self.cameras.take().expect("stopped once");
         let late = cameras.stop(self.clock.as_ref(), STOP);
@@ -133,20 +137,47 @@ fn key_frames_alone_are_decoded_where_they_come_often_enough() {
     for name in ["h264", "h265"] {
         let wanted = Some(Duration::from_secs(1));
         let camera = Watched::start(StreamOptions { enough_every: wanted, ..options(sim.url(name)) });
-        let mut before: Option<Duration> = None;
-        let mut apart = Vec::new();
-        // Three key frames a second apart are seen first, with every frame between them.
-        camera.wait("four frames a second apart", |heard| {
-            let Heard::Frame(seen) = heard else { return None };
-            let at = seen.times.stream.0;
-            apart.extend(before.replace(at).map(|before| at - before));
-            let second = |gap: &Duration| (0.9..1.1).contains(&gap.as_secs_f64());
-            (apart.len() >= 4 && apart[apart.len() - 4..].iter().all(second)).then_some(())
-        });
-        assert!(apart.len() < 110, "{name}: {} frames were decoded before", apart.len());
+        let mut gaps = Gaps::default();
+        camera.wait("four frames a second apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(4, 1.0)));
+        assert!(gaps.0.len() < 10, "{name}: nothing else is decoded, but {:?}", gaps.0);
+        assert!(!camera.camera().is_decoded_whole() && !camera.camera().is_spared());
         camera.stop();
     }
     sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn a_camera_with_rare_key_frames_is_decoded_whole_until_it_is_to_spare_the_node() {
+    let sim = sim(vec![mount("cam")]);
+    let wanted = Some(Duration::from_millis(500));
+    let camera = Watched::start(StreamOptions { enough_every: wanted, ..options(sim.url("cam")) });
+    let mut gaps = Gaps::default();
+    for (sparing, seconds) in [(false, 0.04), (true, 1.0), (false, 0.04)] {
+        camera.camera().spare(sparing);
+        camera.wait("frames so far apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(5, seconds)));
+        assert_eq!((camera.camera().is_decoded_whole(), camera.camera().is_spared()), (!sparing, sparing));
+    }
+    camera.stop();
+    sim.stop().expect("the simulator stops");
+}
+
+/// How far apart in the stream the frames are that were decoded, in seconds.
+#[derive(Default)]
+struct Gaps(Vec<f64>, Option<Duration>);
+
+impl Gaps {
+    fn hear(&mut self, heard: &Heard) -> Option<()> {
+        let Heard::Frame(seen) = heard else { return None };
+        let at = seen.times.stream.0;
+        self.0.extend(self.1.replace(at).map(|before| (at - before).as_secs_f64()));
+        Some(())
+    }
+
+    /// Whether the last `count` are so many seconds, or a tenth more or less.
+    fn last_are(&self, count: usize, seconds: f64) -> bool {
+        let alike = |gap: &f64| (0.9..1.1).contains(&(gap / seconds));
+        self.0.len() >= count && self.0[self.0.len() - count..].iter().all(alike)
+    }
 }
 
 #[test]

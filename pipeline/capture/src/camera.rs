@@ -22,7 +22,7 @@ use crate::backoff;
 use crate::decoder::{Decoder, Decoders};
 use crate::decoding_thread::DecodingThread;
 use crate::failure::{self, Failure};
-use crate::key_frames::Thinning;
+use crate::key_frames::{SPARED_APART, Thinning};
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
@@ -30,8 +30,6 @@ use crate::watchdog::{self, Seen, Verdict};
 
 /// How often a connection is judged.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a camera's second key frame is waited for, where key frames alone might do. Most send one every 1 to 10 s.
-const SECOND_KEY_FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// A connection that lived this long starts the back-off anew when it ends.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
@@ -112,6 +110,22 @@ impl Camera {
             decoded: self.shared.decoded.load(Ordering::Relaxed),
             reconnects: self.shared.reconnects.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether all of its frames are decoded though fewer are wanted, since its key frames are too rare.
+    pub fn is_decoded_whole(&self) -> bool {
+        self.shared.thinning.is_whole()
+    }
+
+    /// Whether only its key frames are decoded though they are rarer than its frames are wanted.
+    pub fn is_spared(&self) -> bool {
+        self.shared.thinning.is_spared()
+    }
+
+    /// Has a camera of which not all frames are wanted decoded in key frames alone, even where they are rarer than wanted, as long as
+    /// they are no more than 10 s apart; or ends that.
+    pub fn spare(&self, sparing: bool) {
+        self.shared.thinning.spare(sparing);
     }
 
     fn ask_to_stop(&self) {
@@ -268,7 +282,7 @@ impl Supervisor {
             }
             let now = self.clock.monotonic();
             seen.wanted = match self.options.enough_every {
-                Some(wanted) if !thinning.is_settled() => wanted.max(SECOND_KEY_FRAME_WITHIN),
+                Some(wanted) if !thinning.is_settled() => wanted.max(SPARED_APART),
                 wanted => wanted.unwrap_or_default(),
             };
             for (count, before, at) in [

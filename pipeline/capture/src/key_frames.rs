@@ -23,6 +23,9 @@ const TOLERANCE: f64 = 1.05;
 const DISTRUST: u32 = 6;
 /// Whoever counts people can't tell who is who in pictures farther apart.
 const MOST_APART: Duration = Duration::from_millis(1500);
+/// How far apart key frames may be with which a node makes do that has too much to do, and how long a camera's second one is waited for.
+/// Most cameras send one every 1 to 10 s.
+pub(crate) const SPARED_APART: Duration = Duration::from_secs(10);
 /// A key frame that comes earlier than this is not the one that is wanted.
 const EARLY: f64 = 0.99;
 
@@ -31,8 +34,14 @@ const EARLY: f64 = 0.99;
 pub(crate) struct Thinning {
     /// Frames that came, decoded or not.
     arrived: AtomicU64,
-    /// Whether it is known how often key frames come.
+    /// Whether key frames alone are decoded and it is known that they are enough, or everything is.
     settled: AtomicBool,
+    /// Whether everything is decoded.
+    whole: AtomicBool,
+    /// Whether it isn't though key frames are too rare.
+    spared: AtomicBool,
+    /// Whether key frames alone are to be decoded even where they are too rare.
+    sparing: AtomicBool,
     /// Whether they were so rare that nobody could wait for the second one.
     rare: AtomicBool,
 }
@@ -44,6 +53,18 @@ impl Thinning {
 
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_spared(&self) -> bool {
+        self.spared.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn spare(&self, sparing: bool) {
+        self.sparing.store(sparing, Ordering::Relaxed);
     }
 
     /// The second key frame didn't come in time: from the next connection on everything is decoded at first.
@@ -61,16 +82,18 @@ struct KeyFrames {
     last: Option<Duration>,
     /// Up to [`DISTRUST`]: whether they come often enough.
     doubt: u32,
-    /// Whether everything goes to the decoder.
+    /// Whether they don't.
+    rare: bool,
+    /// Whether everything goes to the decoder, from the last key frame on.
     whole: bool,
-    /// Whether it is known how often they come.
+    /// Whether that is how it stays.
     settled: bool,
 }
 
 impl KeyFrames {
     /// `rare`: everything is needed until key frames are seen to come often enough; else they alone are until it is seen that they don't.
     fn new(wanted: Duration, rare: bool) -> Self {
-        Self { wanted, last: None, doubt: if rare { DISTRUST } else { 0 }, whole: rare, settled: rare }
+        Self { wanted, last: None, doubt: if rare { DISTRUST } else { 0 }, rare, whole: rare, settled: rare }
     }
 
     /// Whether key frames so far apart are enough. Between two frames that are let through by a rate of one in `wanted` lies
@@ -93,8 +116,8 @@ impl KeyFrames {
     }
 
     /// Whether a frame is needed. `at` is when it is to be shown, as far as that is known. Between a key frame that is late and the
-    /// next one nothing can be decoded, for what came before it is missing.
-    fn needs(&mut self, is_key: bool, at: Option<Duration>) -> bool {
+    /// next one nothing can be decoded, for what came before it is missing. `sparing`: rarer key frames must do.
+    fn needs(&mut self, is_key: bool, at: Option<Duration>, sparing: bool) -> bool {
         if !is_key {
             return self.whole;
         }
@@ -106,10 +129,12 @@ impl KeyFrames {
             None => self.doubt,
         };
         match self.doubt {
-            0 => self.whole = false,
-            DISTRUST => self.whole = true,
+            0 => self.rare = false,
+            DISTRUST => self.rare = true,
             _ => {}
         }
+        let spared = sparing && gap.is_some_and(|gap| gap <= SPARED_APART);
+        self.whole = self.rare && !spared;
         self.settled = self.whole || (self.doubt == 0 && (self.settled || gap.is_some()));
         self.last = at;
         true
@@ -121,6 +146,7 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration, thinning: Arc<Thinni
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
     let rare = thinning.rare.load(Ordering::Relaxed);
     thinning.settled.store(rare, Ordering::Relaxed);
+    thinning.whole.store(rare, Ordering::Relaxed);
     let rule = Mutex::new(KeyFrames::new(wanted, rare));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
@@ -131,8 +157,11 @@ pub(crate) fn thin(parser: &gst::Element, wanted: Duration, thinning: Arc<Thinni
         }
         thinning.arrived.fetch_add(1, Ordering::Relaxed);
         let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
-        let needed = rule.needs(is_key, buffer.pts().map(Duration::from));
+        let sparing = thinning.sparing.load(Ordering::Relaxed);
+        let needed = rule.needs(is_key, buffer.pts().map(Duration::from), sparing);
         thinning.settled.store(rule.settled, Ordering::Relaxed);
+        thinning.whole.store(rule.whole, Ordering::Relaxed);
+        thinning.spared.store(rule.rare && !rule.whole, Ordering::Relaxed);
         if needed { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
     Ok(())
@@ -148,7 +177,7 @@ mod tests {
 
     /// The frames of 25 a second that are needed, a key frame being every `gop`-th.
     fn needed(rule: &mut KeyFrames, gop: u64, frames: std::ops::Range<u64>) -> Vec<u64> {
-        frames.filter(|n| rule.needs(n % gop == 0, Some(Duration::from_millis(40 * n)))).collect()
+        frames.filter(|n| rule.needs(n % gop == 0, Some(Duration::from_millis(40 * n)), false)).collect()
     }
 
     fn key_frames(wanted_ms: u64) -> KeyFrames {
@@ -181,13 +210,13 @@ mod tests {
             let mut rule = key_frames(2000);
             let kept = (0..2000u64).filter(|n| n % 200 != 50 * (lost % 4));
             let kept: Vec<u64> =
-                kept.filter(|n| rule.needs(n % 50 == 0, Some(Duration::from_millis(40 * n)))).collect();
+                kept.filter(|n| rule.needs(n % 50 == 0, Some(Duration::from_millis(40 * n)), false)).collect();
             assert!(kept.iter().all(|n| n % 50 == 0), "number {lost} of four is lost");
         }
         for late in 1..8 {
             let mut rule = key_frames(1000);
             let at = |n: u64| Some(Duration::from_millis(40 * n + if n == 25 * late { 300 } else { 0 }));
-            let kept: Vec<u64> = (0..250).filter(|n| rule.needs(n % 25 == 0, at(*n))).collect();
+            let kept: Vec<u64> = (0..250).filter(|n| rule.needs(n % 25 == 0, at(*n), false)).collect();
             assert_eq!(kept, (0..250).step_by(25).collect::<Vec<_>>(), "number {late} is late");
         }
     }
@@ -195,8 +224,9 @@ mod tests {
     #[test]
     fn one_in_two_may_not() {
         let mut rule = key_frames(1000);
-        let key = |n: u64| n % 75 == 0 || n % 75 == 25;
-        let kept: Vec<u64> = (0..1000).filter(|n| rule.needs(key(*n), Some(Duration::from_millis(40 * n)))).collect();
+        let key = |n: u64| [0, 25].contains(&(n % 75));
+        let kept: Vec<u64> =
+            (0..1000).filter(|n| rule.needs(key(*n), Some(Duration::from_millis(40 * n)), false)).collect();
         assert_eq!(kept.last(), Some(&999), "nothing is left out any more");
         assert!(kept.len() > 600, "{}", kept.len());
     }
@@ -221,6 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_has_too_much_to_do_makes_do_with_rare_key_frames_but_not_with_none() {
+        let mut rule = key_frames(1000);
+        needed(&mut rule, 100, 0..400);
+        let sparing = |rule: &mut KeyFrames, gop: u64, frames: std::ops::Range<u64>| -> Vec<u64> {
+            frames.filter(|n| rule.needs(n % gop == 0, Some(Duration::from_millis(40 * n)), true)).collect()
+        };
+        assert_eq!(sparing(&mut rule, 100, 400..900), [400, 500, 600, 700, 800]);
+        assert!(!rule.whole && !rule.settled);
+        assert_eq!(
+            needed(&mut rule, 100, 900..1200),
+            (900..1200).collect::<Vec<_>>(),
+            "and decodes all again after that"
+        );
+        let rarer = sparing(&mut rule, 300, 1200..2400);
+        assert_eq!(rarer[..2], [1200, 1500]);
+        assert_eq!(rarer[1..], (1500..2400).collect::<Vec<_>>()[..], "12 s are too long");
+    }
+
+    #[test]
     fn it_is_settled_when_there_is_no_doubt() {
         let mut rule = key_frames(1000);
         let mut settled_after = |gop, frames: std::ops::Range<u64>| {
@@ -237,7 +286,7 @@ mod tests {
     #[test]
     fn without_times_nothing_is_left_out() {
         let mut rule = key_frames(1000);
-        assert!((0..100u64).all(|n| rule.needs(n % 10 == 0, None)));
+        assert!((0..100u64).all(|n| rule.needs(n % 10 == 0, None, false)));
     }
 
     #[test]
@@ -276,12 +325,14 @@ mod tests {
 
         /// What goes to the decoder can always be decoded: a frame that is left out is missed by none that goes there.
         #[test]
-        fn nothing_is_needed_that_rests_on_what_was_left_out(gaps in proptest::collection::vec(1u64..80, 1..40)) {
+        fn nothing_is_needed_that_rests_on_what_was_left_out(
+            gaps in proptest::collection::vec((1u64..80, any::<[bool; 8]>()), 1..40),
+        ) {
             let mut rule = key_frames(1000);
             let (mut n, mut whole) = (0, true);
-            for gap in gaps {
+            for (gap, sparing) in gaps {
                 for i in 0..gap {
-                    let needed = rule.needs(i == 0, Some(Duration::from_millis(40 * n)));
+                    let needed = rule.needs(i == 0, Some(Duration::from_millis(40 * n)), sparing[(i % 8) as usize]);
                     whole = if i == 0 { true } else { whole && needed };
                     prop_assert!(!needed || whole);
                     n += 1;

@@ -67,6 +67,9 @@ pub struct HealthEvent {
     pub frames_overtaken: u64,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,
+    /// Only its key frames are decoded though they are rarer than its frames are wanted, since the node is or was full.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key_frames_only: bool,
     /// What the stream is, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamFacts>,

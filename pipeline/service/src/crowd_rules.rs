@@ -90,9 +90,9 @@ pub fn looking(camera: &config::CrowdCamera, model: &str, density_px: usize) -> 
 
 /// How a camera's counts are summed up with those of the others.
 pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
-    /// Counts that may be missing, and for at least so long.
+    /// Counts that may be missing, and for at least so long: one that is spared may have a key frame in 10 s.
     const MISSED: f64 = 3.0;
-    const LEAST: Duration = Duration::from_secs(10);
+    const LEAST: Duration = Duration::from_secs(15);
     SummedCamera {
         camera: CameraId::new(&camera.id),
         in_total: camera.in_total,

@@ -29,6 +29,7 @@ struct Entry {
     fps_unchanged: f64,
     overtaken: u64,
     reconnects: u64,
+    key_frames_only: bool,
 }
 
 /// What became of a camera's frames behind its decoder, counted since the start.
@@ -49,6 +50,8 @@ pub(crate) struct Counters {
     pub(crate) unchanged: u64,
     pub(crate) overtaken: u64,
     pub(crate) reconnects: u64,
+    /// Whether only its key frames are decoded, to spare the node.
+    pub(crate) key_frames_only: bool,
 }
 
 /// Keeps and reports the state of all cameras of a node.
@@ -78,6 +81,7 @@ impl HealthBoard {
             fps_unchanged: 0.0,
             overtaken: 0,
             reconnects: 0,
+            key_frames_only: false,
         };
         Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
     }
@@ -154,6 +158,7 @@ impl Entry {
         self.reported_at = now;
         (self.decoded, self.analysed, self.unchanged) = (counters.decoded, counters.analysed, counters.unchanged);
         (self.overtaken, self.reconnects) = (counters.overtaken, counters.reconnects);
+        self.key_frames_only = counters.key_frames_only;
     }
 
     fn event(&self) -> HealthEvent {
@@ -167,6 +172,7 @@ impl Entry {
             fps_unchanged: self.fps_unchanged,
             frames_overtaken: self.overtaken,
             reconnects: self.reconnects,
+            key_frames_only: self.key_frames_only,
             stream: self.stream.clone(),
         }
     }
@@ -299,10 +305,11 @@ mod tests {
                 unchanged: decoded / 50,
                 overtaken: 3,
                 reconnects: 1,
+                key_frames_only: true,
             });
             let health = &board.all()[0];
             assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
-            assert_eq!((health.frames_overtaken, health.reconnects), (3, 1));
+            assert_eq!((health.frames_overtaken, health.reconnects, health.key_frames_only), (3, 1, true));
         }
     }
 }

@@ -20,6 +20,7 @@ mod log_limit;
 mod models;
 mod node;
 mod publisher;
+mod sparing;
 mod tally;
 mod threads;
 mod views;

@@ -10,6 +10,7 @@ use gatehouse_bus::{Bus, BusOptions};
 use gatehouse_capture::{Camera, Cameras};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::load::NodeLoad;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSecret, SiteSigner};
@@ -23,6 +24,7 @@ use crate::housekeeping::{Housekeeping, Present};
 use crate::load::LoadBoard;
 use crate::models::Models;
 use crate::publisher::{self, Outbound, Publisher};
+use crate::sparing::{Change, Sparing};
 use crate::threads::Threads;
 use crate::view::{CameraRole, NodeView};
 use crate::wiring::{CameraCounter, Ends, Wiring, view_of};
@@ -175,6 +177,7 @@ impl Node {
             cameras: Arc::clone(&cameras),
             counters: wiring.counters,
             outbound: outbound.clone(),
+            sparing: Sparing::default(),
         };
         workers.spawn("reports", move || reports.run(&stopped))?;
         let close_batchers = wiring.close_batchers;
@@ -248,29 +251,60 @@ struct Reports {
     cameras: Arc<Mutex<Cameras>>,
     counters: Vec<CameraCounter>,
     outbound: Outbound,
+    sparing: Sparing,
 }
 
 impl Reports {
-    /// Reports every camera's health, and the node's load, until it is stopped.
-    fn run(self, stopped: &Receiver<()>) {
+    /// Reports every camera's health, and the node's load, until it is stopped. A node that is full by this spares cameras.
+    fn run(mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(REPORT_EVERY) == Err(RecvTimeoutError::Timeout) {
             let captured: Vec<_> = {
                 let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
-                cameras.iter().map(|camera| (camera.id().clone(), camera.counts())).collect()
+                cameras.iter().map(|camera| (camera.id().clone(), camera.counts(), camera.is_spared())).collect()
             };
             let analysed: Vec<_> = self.counters.iter().map(|counter| (counter, (counter.count)())).collect();
             self.health.report_all(|id| {
-                let of = captured.iter().find(|(camera, _)| camera == id).map(|(_, counts)| *counts);
+                let of =
+                    captured.iter().find(|(camera, ..)| camera == id).map(|(_, counts, spared)| (*counts, *spared));
                 let lane = analysed.iter().find(|(counter, _)| counter.camera == *id).map(|(_, count)| *count);
-                let (of, lane) = (of.unwrap_or_default(), lane.unwrap_or_default());
+                let ((of, key_frames_only), lane) = (of.unwrap_or_default(), lane.unwrap_or_default());
                 let Analysed { frames, unchanged, overtaken } = lane;
-                Counters { decoded: of.decoded, analysed: frames, unchanged, overtaken, reconnects: of.reconnects }
+                Counters {
+                    decoded: of.decoded,
+                    analysed: frames,
+                    unchanged,
+                    overtaken,
+                    reconnects: of.reconnects,
+                    key_frames_only,
+                }
             });
             let overtaken = [CameraRole::Gate, CameraRole::Crowd].map(|role| {
                 let of_role = analysed.iter().filter(|(counter, _)| counter.role == role);
                 of_role.map(|(_, count)| count.overtaken).sum()
             });
-            self.outbound.offer(Event::Load(Box::new(self.load.report(overtaken))));
+            let load = self.load.report(overtaken);
+            self.spare(&load);
+            self.outbound.offer(Event::Load(Box::new(load)));
+        }
+    }
+
+    fn spare(&mut self, load: &NodeLoad) {
+        let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole: Vec<_> = cameras.iter().filter(|camera| camera.is_decoded_whole()).map(|c| c.id().clone()).collect();
+        let Some(change) = self.sparing.after(load.full, load.busy, &whole) else { return };
+        let (sparing, changed) = match &change {
+            Change::Spare(cameras) => (true, cameras.as_slice()),
+            Change::Restore(camera) => (false, std::slice::from_ref(camera)),
+        };
+        cameras.iter().filter(|camera| changed.contains(camera.id())).for_each(|camera| camera.spare(sparing));
+        let names = changed.iter().map(CameraId::as_str).collect::<Vec<_>>().join(", ");
+        if sparing {
+            tracing::warn!(
+                cameras = names,
+                "the node is full: of these cameras only key frames are decoded, where they are no more than 10 s apart. A camera that                  sends key frames as often as `analyse_fps` asks for frames costs a fraction"
+            );
+        } else {
+            tracing::info!(camera = names, "the node has room: decoded whole again");
         }
     }
 }

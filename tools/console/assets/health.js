@@ -32,7 +32,8 @@ function row(camera) {
   const why = whyNot(camera);
   return el("tr", { "data-camera-row": camera.id },
     el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
-    el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null),
+    el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null,
+      health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-spared` }, t("health.key_frames_only")) : null),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
     el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),
     el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed + health.fps_unchanged, 1)})` : ""),

@@ -153,6 +153,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         fps_unchanged: 0.0,
         frames_overtaken: 0,
         reconnects,
+        key_frames_only: false,
         stream: None,
     })
 }
