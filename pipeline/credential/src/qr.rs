@@ -146,15 +146,15 @@ fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>
     }
     for y in 2..height - 2 {
         column_sums.iter_mut().zip(row(y + 2)).for_each(|(sum, luma)| *sum += u16::from(*luma));
-        // Slices of one length, so that many pixels are computed at once.
+        // Slices of one length, and sums that can't overflow unchecked, so that many pixels are computed at once.
         let inner = width - 4;
         let near: [&[u16]; 5] = std::array::from_fn(|i| &column_sums[i..][..inner]);
         let (to, from) = (&mut sharp[y * width + 2..][..inner], &row(y)[2..][..inner]);
         for x in 0..inner {
-            let sum = near[0][x] + near[1][x] + near[2][x] + near[3][x] + near[4][x];
+            let sum = near.iter().fold(0u16, |sum, near| sum.wrapping_add(near[x]));
             // 2 ÷ 25 in 16 bits of fraction.
-            let twice_mean = ((u32::from(sum) * 5243) >> 16) as u16;
-            to[x] = (3 * i16::from(from[x]) - twice_mean.cast_signed()).clamp(0, 255) as u8;
+            let twice_mean = (u32::from(sum).wrapping_mul(5243) >> 16) as u16;
+            to[x] = i16::from(from[x]).wrapping_mul(3).wrapping_sub(twice_mean.cast_signed()).clamp(0, 255) as u8;
         }
         column_sums.iter_mut().zip(row(y - 2)).for_each(|(sum, luma)| *sum -= u16::from(*luma));
     }
