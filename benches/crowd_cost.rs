@@ -55,7 +55,7 @@ fn main() {
         };
         let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
         let time = Duration::from_secs(seconds);
-        let decoding = decode_alone(&sim.url("plaza"), time, Some(Duration::from_secs(1)));
+        let decoding = decode_alone(&[sim.url("plaza")], time, Some(Duration::from_secs(1)));
         for (model, inference) in MODELS.iter().zip(inference) {
             let node = node(&sim.url("plaza"), model, time);
             let bound = decoding + inference;

@@ -15,12 +15,12 @@ const BATCHES: [usize; 4] = [1, 2, 4, 8];
 /// Milliseconds of processor time that one frame's inference takes, with what prepares it.
 pub(crate) fn alone(model: Model) -> f64 {
     match model {
-        Model::Faces => {
+        Model::Faces => each_ms(|| {
             let mut detector =
                 FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
             let mut found = Vec::new();
-            each_ms(|picture| detector.detect(&[picture], 0.7, &mut found).expect("it detects"))
-        }
+            move |picture: YuvPicture<'_>| detector.detect(&[picture], 0.7, &mut found).expect("it detects")
+        }),
         Model::People(name) => people_alone(name),
     }
 }

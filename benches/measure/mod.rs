@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport};
@@ -16,7 +16,7 @@ use gatehouse_models::{
 use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_testing::node::media;
 
-/// This program, started anew: decodes an address for so many seconds, of which a frame is wanted every so many milliseconds
+/// This program, started anew: decodes cameras for so many milliseconds, of which a frame is wanted every so many milliseconds
 /// (0: each).
 const DECODE: &str = "--decode";
 /// A crowd camera's default: the longer side of the pictures in which people are looked for.
@@ -67,24 +67,40 @@ pub(crate) fn registry() -> Registry {
     Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
 }
 
-/// Milliseconds of processor time that finding people in one frame takes, on one thread.
+/// Milliseconds of processor time that finding people in one frame takes, on one thread of each processor.
 pub(crate) fn people_alone(model: &str) -> f64 {
-    let mut detector = PersonDetector::load(&registry(), model, &SessionOptions::default()).expect("run `make setup`");
-    let mut found = Vec::new();
-    each_ms(|picture| {
-        let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
-        detector.detect(&[scene], 0.15, &mut found).expect("it detects");
+    each_ms(|| {
+        let mut detector =
+            PersonDetector::load(&registry(), model, &SessionOptions::default()).expect("run `make setup`");
+        let mut found = Vec::new();
+        move |picture: YuvPicture<'_>| {
+            let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
+            detector.detect(&[scene], 0.15, &mut found).expect("it detects");
+        }
     })
 }
 
-/// Milliseconds of processor time for each of many runs on a picture in a camera's aspect, which decides how large the tensor is.
-pub(crate) fn each_ms(mut infer: impl FnMut(YuvPicture<'_>)) -> f64 {
-    const RUNS: u32 = 50;
-    with_wide_picture(|wide| {
-        infer(wide);
+/// Milliseconds of processor time for each of many runs on a picture in a camera's aspect, which decides how large the tensor is. They
+/// run on all processors at once, each with what `load` gives, for so they do on a node that has much to do, and share its caches.
+pub(crate) fn each_ms<I: FnMut(YuvPicture<'_>)>(load: impl Fn() -> I + Sync) -> f64 {
+    const RUNS: usize = 50;
+    let (begun, ended) = (Barrier::new(processors() + 1), Barrier::new(processors() + 1));
+    std::thread::scope(|scope| {
+        for _ in 0..processors() {
+            scope.spawn(|| {
+                let mut infer = load();
+                with_wide_picture(|wide| {
+                    infer(wide);
+                    begun.wait();
+                    (0..RUNS).for_each(|_| infer(wide));
+                    ended.wait();
+                });
+            });
+        }
+        begun.wait();
         let before = used_ms("self");
-        (0..RUNS).for_each(|_| infer(wide));
-        (used_ms("self") - before) / f64::from(RUNS)
+        ended.wait();
+        (used_ms("self") - before) / (RUNS * processors()) as f64
     })
 }
 
@@ -118,12 +134,12 @@ impl StatusSink for Nothing {
     fn status(&self, _: &CameraId, _: StreamStatus) {}
 }
 
-/// Milliseconds of processor time that decoding a camera takes a second, in a process of its own, where a frame is wanted every
-/// so often (nothing: each).
-pub(crate) fn decode_alone(url: &str, time: Duration, wanted: Option<Duration>) -> f64 {
+/// Milliseconds of processor time that decoding these cameras takes a second, each, in a process of its own, where a frame is wanted
+/// every so often (nothing: each).
+pub(crate) fn decode_alone(urls: &[String], time: Duration, wanted: Option<Duration>) -> f64 {
     let [time, wanted] = [time, wanted.unwrap_or_default()].map(|time| time.as_millis().to_string());
     let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
-    let child = program.args([DECODE, url, &time, &wanted]).stdout(Stdio::piped()).spawn();
+    let child = program.args([DECODE, &time, &wanted]).args(urls).stdout(Stdio::piped()).spawn();
     let output = child.and_then(std::process::Child::wait_with_output).expect("it runs");
     assert!(output.status.success(), "decoding failed");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
@@ -132,18 +148,18 @@ pub(crate) fn decode_alone(url: &str, time: Duration, wanted: Option<Duration>) 
 /// To be called first: does [`decode_alone`]'s work, if this is the process that was started for it.
 pub(crate) fn decode_if_asked() -> bool {
     let arguments: Vec<String> = std::env::args().skip_while(|argument| argument != DECODE).skip(1).collect();
-    let [address, time, wanted] = arguments.as_slice() else { return false };
+    let [time, wanted, addresses @ ..] = arguments.as_slice() else { return false };
     let millis = |text: &str| Duration::from_millis(text.parse().expect("a number"));
-    decode(address, millis(time), Some(millis(wanted)).filter(|wanted| !wanted.is_zero()));
+    decode(addresses, millis(time), Some(millis(wanted)).filter(|wanted| !wanted.is_zero()));
     true
 }
 
-fn decode(address: &str, time: Duration, enough_every: Option<Duration>) {
+fn decode(addresses: &[String], time: Duration, enough_every: Option<Duration>) {
     gatehouse_capture::init().expect("GStreamer starts");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let options = StreamOptions {
+    let options = |address: &String| StreamOptions {
         camera: CameraId::new("camera"),
-        source: Source::Rtsp(address.to_owned()),
+        source: Source::Rtsp(address.clone()),
         login: None,
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
@@ -154,10 +170,13 @@ fn decode(address: &str, time: Duration, enough_every: Option<Duration>) {
     };
     let sink = Arc::new(Nothing);
     let mut cameras = Cameras::default();
-    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink).expect("it starts"));
+    for address in addresses {
+        let camera = Camera::start(options(address), Arc::clone(&clock), sink.clone(), sink.clone());
+        cameras.push(camera.expect("it starts"));
+    }
     std::thread::sleep(SETTLED);
     let (before, start) = (used_ms("self"), Instant::now());
     std::thread::sleep(time);
-    println!("{:.2}", (used_ms("self") - before) / start.elapsed().as_secs_f64());
+    println!("{:.2}", (used_ms("self") - before) / start.elapsed().as_secs_f64() / addresses.len() as f64);
     cameras.stop(clock.as_ref(), Duration::from_secs(5));
 }
