@@ -11,7 +11,7 @@ use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_core::{CameraId, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
-use gatehouse_testing::recorder::{Heard, NormalThreadSchedulePolicy, Recorder, Seen, ThreadSchedulePolicy};
+use gatehouse_testing::recorder::{Heard, Recorder, Seen};
 
 const STOP: Duration = Duration::from_secs(5);
 
@@ -178,21 +178,6 @@ impl Gaps {
         let alike = |gap: &f64| (0.9..1.1).contains(&(gap / seconds));
         self.0.len() >= count && self.0[self.0.len() - count..].iter().all(alike)
     }
-}
-
-#[test]
-fn a_thread_that_is_less_urgent_never_serves_a_camera_that_is_more() {
-    use NormalThreadSchedulePolicy::{Idle, Other};
-    let sim = sim(vec![mount("cam")]);
-    for _ in 0..3 {
-        for (urgency, wanted) in [(Urgency::Last, Idle), (Urgency::First, Other)] {
-            let camera = Watched::start(StreamOptions { urgency, ..options(sim.url("cam")) });
-            let frame = camera.frame("a frame", |_| true);
-            assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(wanted), "{urgency:?}");
-            camera.stop();
-        }
-    }
-    sim.stop().expect("the simulator stops");
 }
 
 #[test]

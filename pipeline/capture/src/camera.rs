@@ -20,12 +20,12 @@ use gstreamer_video as gst_video;
 use crate::CaptureError;
 use crate::backoff;
 use crate::decoder::{Decoder, Decoders};
-use crate::decoding_thread::DecodingThread;
 use crate::failure::{self, Failure};
 use crate::key_frames::{SPARED_APART, Thinning};
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
 use crate::source::{self, Source, StreamOptions};
+use crate::stream_threads::StreamThreads;
 use crate::watchdog::{self, Seen, Verdict};
 
 /// How often a connection is judged.
@@ -335,7 +335,7 @@ impl Supervisor {
     fn listen(&self, pipeline: &gst::Pipeline, sink: &gst_app::AppSink, notes: Sender<Note>) {
         if let Some(bus) = pipeline.bus() {
             let (notes, source) = (notes.clone(), self.options.source.clone());
-            let decoding = DecodingThread::new(&self.options);
+            let threads = StreamThreads::new(&self.options);
             // Handled on the thread that posts it, so that no main loop is needed and nothing queues up.
             bus.set_sync_handler(move |_, message| {
                 let note = match message.view() {
@@ -348,7 +348,7 @@ impl Supervisor {
                         })
                     }
                     gst::MessageView::StreamStatus(status) => {
-                        decoding.heed(status);
+                        threads.heed(status);
                         None
                     }
                     gst::MessageView::Eos(_) => Some(Note::Failed(Failure::Ended)),

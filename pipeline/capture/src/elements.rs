@@ -30,12 +30,13 @@ pub struct Missing {
 }
 
 /// Starts GStreamer. May be called more than once. Threads that a pool of GLib's has no more use for end, instead of being lent to
-/// the next pool: see `decoding_thread.rs`.
+/// the next pool: see `stream_threads.rs`.
 ///
 /// # Errors
 /// If the library doesn't start.
 pub fn init() -> Result<(), CaptureError> {
     gstreamer::init().map_err(|e| CaptureError::Init(e.to_string()))?;
+    crate::stream_threads::init();
     gstreamer::glib::ThreadPool::set_max_unused_threads(Some(0));
     Ok(())
 }

@@ -8,7 +8,6 @@
 mod backoff;
 mod camera;
 mod decoder;
-mod decoding_thread;
 mod elements;
 mod failure;
 mod file;
@@ -16,6 +15,7 @@ mod key_frames;
 mod mapped;
 mod privacy;
 mod source;
+mod stream_threads;
 mod watchdog;
 
 pub use camera::{Camera, Cameras, Counts};

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::decoder::{Codec, Decoder, Decoders};
 use crate::key_frames::{self, Thinning};
+use crate::stream_threads::StreamThreads;
 
 /// Where a camera's video comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +174,13 @@ fn rtsp(
     pipeline.add(&source)?;
 
     limit_login_attempts(&source);
-    source.connect("select-stream", false, |values| {
+    let threads = StreamThreads::new(options);
+    source.connect("select-stream", false, move |values| {
+        if let (Err(problem), Some(source)) =
+            (threads.reading(), values.first().and_then(|v| v.get::<gst::Element>().ok()))
+        {
+            gst::element_error!(source, gst::ResourceError::Busy, ("{problem}"));
+        }
         let video = values.get(2).and_then(|caps| caps.get::<gst::Caps>().ok()).is_some_and(|caps| {
             caps.structure(0).is_some_and(|s| s.get::<&str>("media").is_ok_and(|media| media == "video"))
         });

@@ -3,7 +3,10 @@
 use rustix::process::setpriority_process;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    thread_schedule_policy,
 };
+
+const IDLE: ThreadSchedulePolicy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
 
 /// How urgent a thread's work is. The system's scheduler keeps to it: a gate's frame takes the processor from an inference that is
 /// under way, which no order of batches could do.
@@ -29,16 +32,19 @@ impl Urgency {
             // The calling thread alone: on Linux a thread has a niceness of its own.
             Self::Second => setpriority_process(None, 10).map_err(|e| e.to_string()),
             Self::Last => {
-                let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).map_err(|e| e.to_string())
+                set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE).map_err(|e| e.to_string())
             }
         }
+    }
+
+    /// Whether the calling thread is [`Last`](Self::Last).
+    pub fn is_last() -> bool {
+        thread_schedule_policy().is_ok_and(|policy| policy == IDLE)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use thread_priority::thread_schedule_policy;
 
     use super::*;
 
@@ -58,8 +64,7 @@ mod tests {
         let before = now();
         assert_eq!(started_by(Urgency::First), before);
         assert_eq!(started_by(Urgency::Second), (10, before.1));
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        assert_eq!(started_by(Urgency::Last).1, idle);
+        assert_eq!(started_by(Urgency::Last).1, IDLE);
         assert_eq!(now(), before);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Locks: one, `cameras`, held for a few assignments; the event goes into the publisher's channel after it is released.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus};
@@ -11,11 +12,29 @@ use gatehouse_core::{CameraId, Event};
 
 use crate::publisher::Outbound;
 
+/// What a camera's last picture looked like. Read for every frame that is looked at, and seldom written: a gate's frame doesn't wait
+/// for the board, which a thread of a crowd camera may hold that has given way.
+#[derive(Debug, Default)]
+pub(crate) struct LastPicture(AtomicU8);
+
+impl LastPicture {
+    const ALL: [PictureVerdict; 3] = [PictureVerdict::Sound, PictureVerdict::Dark, PictureVerdict::Frozen];
+
+    fn set(&self, verdict: PictureVerdict) {
+        let number = Self::ALL.iter().position(|known| *known == verdict);
+        self.0.store(number.and_then(|number| number.try_into().ok()).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> PictureVerdict {
+        Self::ALL[usize::from(self.0.load(Ordering::Relaxed))]
+    }
+}
+
 struct Entry {
     camera: CameraId,
     connection: CameraState,
     reason: Option<String>,
-    picture: PictureVerdict,
+    picture: Arc<LastPicture>,
     state: CameraState,
     since: WallTime,
     stream: Option<StreamFacts>,
@@ -68,7 +87,7 @@ impl HealthBoard {
             camera,
             connection: CameraState::Connecting,
             reason: None,
-            picture: PictureVerdict::Sound,
+            picture: Arc::default(),
             state: CameraState::Connecting,
             since,
             stream: None,
@@ -97,7 +116,7 @@ impl HealthBoard {
             let Some(entry) = find(&mut cameras, camera) else { return };
             let before = (entry.state, entry.reason.clone(), entry.stream.clone());
             change(entry);
-            entry.state = match (entry.connection, entry.picture) {
+            entry.state = match (entry.connection, entry.picture.get()) {
                 (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
                 (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
                 (connection, _) => connection,
@@ -114,12 +133,16 @@ impl HealthBoard {
         }
     }
 
+    /// What a camera's last picture looked like.
+    pub(crate) fn last_picture(&self, camera: &CameraId) -> Arc<LastPicture> {
+        find(&mut self.cameras(), camera).map(|entry| Arc::clone(&entry.picture)).unwrap_or_default()
+    }
+
     /// Takes what an analysed picture looks like; it is asked of every one, and seldom another than before.
-    pub(crate) fn picture(&self, camera: &CameraId, verdict: PictureVerdict) {
-        if find(&mut self.cameras(), camera).is_none_or(|entry| entry.picture == verdict) {
-            return;
+    pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
+        if last.get() != verdict {
+            self.change(camera, |entry| entry.picture.set(verdict));
         }
-        self.change(camera, |entry| entry.picture = verdict);
     }
 
     /// Reports every camera, with its rates since the last such report.
@@ -186,7 +209,7 @@ impl StatusSink for HealthBoard {
             match status {
                 StreamStatus::Live(facts) => entry.stream = Some(facts),
                 // What the picture looked like says nothing once there is none.
-                StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture = PictureVerdict::Sound,
+                StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture.set(PictureVerdict::Sound),
                 StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
             }
         });
@@ -255,9 +278,9 @@ mod tests {
         board.status(&camera, lost());
         let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 };
         board.status(&camera, StreamStatus::Live(facts.clone()));
-        board.picture(&camera, PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
         *clock.0.lock().expect("not poisoned") = 7;
-        board.picture(&camera, PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
         board.status(&camera, lost());
         board.status(&camera, StreamStatus::Live(facts));
         let seen: Vec<Event> = events.collect();
@@ -284,8 +307,9 @@ mod tests {
             &camera,
             StreamStatus::Live(StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 }),
         );
-        board.picture(&camera, PictureVerdict::Dark);
-        let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, verdict)).count_total;
+        let last = board.last_picture(&camera);
+        board.picture(&camera, &last, PictureVerdict::Dark);
+        let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict)).count_total;
         assert_eq!(taken(PictureVerdict::Dark), 0);
         assert!(taken(PictureVerdict::Sound) > 0, "it is told");
         assert_eq!(events.count(), 3);

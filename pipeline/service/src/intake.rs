@@ -3,22 +3,23 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatehouse_core::Frame;
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_core::rate::RateLimit;
+use gatehouse_core::{CameraId, Frame};
 
-use crate::health::HealthBoard;
+use crate::health::{HealthBoard, LastPicture};
 
 /// One camera's intake.
 pub(crate) struct Intake {
     state: Mutex<(RateLimit, PictureCheck)>,
     health: Arc<HealthBoard>,
+    last: Arc<LastPicture>,
 }
 
 impl Intake {
-    pub(crate) fn new(analyse_fps: f64, health: &Arc<HealthBoard>) -> Self {
+    pub(crate) fn new(camera: &CameraId, analyse_fps: f64, health: &Arc<HealthBoard>) -> Self {
         let state = Mutex::new((RateLimit::new(analyse_fps), PictureCheck::default()));
-        Self { state, health: Arc::clone(health) }
+        Self { state, health: Arc::clone(health), last: health.last_picture(camera) }
     }
 
     /// What a frame that is due looks like; nothing for one that isn't due. `hurry`: each one is.
@@ -29,7 +30,7 @@ impl Intake {
             let due = rate.admits(frame.times.arrival) || hurry;
             due.then(|| check.judge(&frame.picture(), frame.times.arrival))?
         };
-        self.health.picture(&frame.camera, verdict);
+        self.health.picture(&frame.camera, &self.last, verdict);
         Some(verdict)
     }
 }

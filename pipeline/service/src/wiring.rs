@@ -109,7 +109,7 @@ impl Wiring {
                 lane: Arc::clone(&lane),
                 codes: codes.lane(),
                 code_intake: CodeIntake::default(),
-                intake: Intake::new(gate.analyse_fps, ends.health),
+                intake: Intake::new(&id, gate.analyse_fps, ends.health),
                 stillness: gate.skip_unchanged.then(Mutex::default),
                 clock: Arc::clone(ends.clock),
             };
@@ -177,7 +177,7 @@ impl Wiring {
             let sink = CrowdSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
-                intake: Intake::new(camera.analyse_fps, ends.health),
+                intake: Intake::new(&id, camera.analyse_fps, ends.health),
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
