@@ -12,6 +12,7 @@
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
+mod elsewhere;
 mod inference;
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -22,6 +23,7 @@ mod picture;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elsewhere::{Elsewhere, simulate_if_asked};
 use gatehouse_core::load::FrameLatency;
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::media;
@@ -37,6 +39,8 @@ const DECODED_ALONE: usize = 8;
 const MOST: usize = 100;
 /// Gates whose latency is measured with and without crowd cameras beside them.
 const GATES_BESIDE: usize = 4;
+/// Reports of a node of which the one counts whose p99 is the median: each has the slowest four of four hundred frames in it.
+const PERIODS_BESIDE: usize = 5;
 
 /// A load: cameras of one kind.
 struct Load {
@@ -66,7 +70,7 @@ struct Effort {
 }
 
 fn main() {
-    if decode_if_asked() {
+    if decode_if_asked() || simulate_if_asked() {
         return;
     }
     let quick = std::env::var_os("GATEHOUSE_BENCH_QUICK").is_some();
@@ -150,8 +154,9 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
         "cameras", "worst rate", "node ms/s", "sim ms/s", "× bound", "too late", "p99 ms", "MiB", "threads"
     );
     let mut tried: Vec<(usize, Run)> = Vec::new();
+    let url = |_: &Load, camera: usize| sim.url(&format!("cam-{camera}"));
     let sustained = search(bound * 0.9, effort.node_steps, |cameras| {
-        let run = node::run(&sim, &[(load, cameras)]);
+        let run = node::run(&url, &[(load, cameras)], 1);
         println!(
             "  {cameras:>8} {:>11.0} % {:>10.0} {:>10.0} {:>9.2} {:>8} {:>8.0} {:>8} {:>8}",
             100.0 * run.worst[0],
@@ -169,7 +174,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     });
     let ratio = sustained as f64 / bound;
     println!("  sustained: {sustained} cameras, {ratio:.2} of the bound");
-    tried.push((1, node::run(&sim, &[(load, 1)])));
+    tried.push((1, node::run(&url, &[(load, 1)], 1)));
     tried.sort_by_key(|(cameras, _)| *cameras);
     let of = |wanted: usize| tried.iter().find(|(cameras, _)| *cameras == wanted).map(|(_, run)| run);
     let per_camera = of(1).zip(of(sustained).filter(|_| sustained > 1)).map(|(one, all)| {
@@ -211,7 +216,11 @@ fn print_latency(latency: &FrameLatency) {
 
 /// What gates' frames take while crowd cameras fill the machine, and ask for twice as much, beside what they take alone.
 fn gates_beside_crowds() -> Value {
-    let sim = simulator(CROWDS.gop_seconds);
+    let (near, far) = (simulator(GATES.gop_seconds), Elsewhere::start(CROWDS.gop_seconds));
+    let url = |load: &Load, camera: usize| {
+        let name = format!("cam-{camera}");
+        if load.model == Model::Faces { near.url(&name) } else { far.url(&name) }
+    };
     println!("\n{GATES_BESIDE} gates, alone and beside crowd cameras");
     println!(
         "  {:>8} {:>12} {:>12} {:>8} {:>8} {:>8}",
@@ -222,7 +231,7 @@ fn gates_beside_crowds() -> Value {
         .map(|each| (each * processors()).min(MOST - GATES_BESIDE))
         .map(|crowds| {
             let loads = [(&GATES, GATES_BESIDE), (&CROWDS, crowds)];
-            let run = node::run(&sim, if crowds == 0 { &loads[..1] } else { &loads });
+            let run = node::run(&url, if crowds == 0 { &loads[..1] } else { &loads }, PERIODS_BESIDE);
             let latency = run.role(GATES.model).latency_ms;
             println!(
                 "  {crowds:>8} {:>10.0} % {:>10.0} % {:>8.1} {:>8.1} {:>8.1}",
@@ -238,7 +247,8 @@ fn gates_beside_crowds() -> Value {
             })
         })
         .collect();
-    sim.stop().expect("it stops");
+    far.stop();
+    near.stop().expect("it stops");
     runs.into()
 }
 

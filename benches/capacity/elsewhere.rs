@@ -1,0 +1,55 @@
+//! Cameras that another process simulates, which gives way to all others: real ones take nothing of the node's processors.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use gatehouse_core::Urgency;
+
+use crate::simulator;
+
+/// This program, started anew: simulates cameras with a key frame every so many seconds, until nobody wants them any more.
+const SIMULATE: &str = "--simulate";
+
+pub(crate) struct Elsewhere {
+    child: Child,
+    /// The address of all cameras, without their names.
+    address: String,
+}
+
+impl Elsewhere {
+    pub(crate) fn start(gop_seconds: f64) -> Self {
+        let start = move || {
+            Urgency::Last.take().expect("a thread may give way");
+            let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
+            program.args([SIMULATE, &gop_seconds.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            program.spawn().expect("it starts")
+        };
+        // What a thread starts is as urgent as itself.
+        let mut child = std::thread::spawn(start).join().expect("it doesn't panic");
+        let mut address = String::new();
+        let output = child.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut address).expect("it says where it listens");
+        Self { child, address: address.trim_end().to_owned() }
+    }
+
+    pub(crate) fn url(&self, camera: &str) -> String {
+        format!("{}{camera}", self.address)
+    }
+
+    pub(crate) fn stop(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().expect("it ends").success(), "the simulator failed");
+    }
+}
+
+/// To be called first: simulates cameras, if this is the process that was started for it.
+pub(crate) fn simulate_if_asked() -> bool {
+    let mut arguments = std::env::args().skip_while(|argument| argument != SIMULATE).skip(1);
+    let Some(gop_seconds) = arguments.next() else { return false };
+    let sim = simulator(gop_seconds.parse().expect("a number"));
+    println!("{}", sim.url(""));
+    // Nothing is sent: the other end closes it, or is gone.
+    let _ = std::io::stdin().read(&mut [0]);
+    sim.stop().expect("it stops");
+    true
+}
