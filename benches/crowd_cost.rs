@@ -2,10 +2,10 @@
 //!
 //! A real node with one crowd camera over real RTSP (1280×720 at 25 frames a second), whose processor time is read from the
 //! kernel; the simulator runs in another process. Beside it the bound: decoding alone, in a process that drops every frame, and
-//! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, and once with one in ten
-//! seconds; once with the model that finds people one by one, and once with the one that measures dense crowds too. Then what one
-//! picture costs from the decoded frame to its events, of a plaza with few people and of a packed crowd, with each model; and what
-//! zones cost.
+//! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, once with one in ten
+//! seconds, and once with B-frames besides; once with the model that finds people one by one, and once with the one that measures
+//! dense crowds too. Then what one picture costs from the decoded frame to its events, of a plaza with few people and of a packed
+//! crowd, with each model; and what zones cost.
 //! `GATEHOUSE_BENCH_SECONDS` sets how long each row is measured.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
@@ -28,8 +28,8 @@ use measure::{DETAIL_PX, decode_alone, decode_if_asked, people_alone, processors
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const SECONDS: u64 = 30;
-/// Seconds from one key frame to the next.
-const KEY_FRAMES: [f64; 2] = [1.0, 10.0];
+/// Seconds from one key frame to the next, and B-frames between two other frames, to which none refers.
+const STREAMS: [(f64, u32); 3] = [(1.0, 0), (10.0, 0), (10.0, 1)];
 const MODELS: [&str; 2] = ["nanodet", "crowd"];
 
 fn main() {
@@ -47,10 +47,11 @@ fn main() {
         "{:<10} {:>16} {:>12} {:>14} {:>10} {:>8} {:>9}",
         "model", "key frame every", "the node", "decode alone", "inference", "bound", "× bound"
     );
-    for gop_seconds in KEY_FRAMES {
+    for (gop_seconds, b_frames) in STREAMS {
         let mount = MountConfig {
             size: [1280, 720],
             gop_seconds,
+            b_frames,
             ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
         };
         let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
@@ -60,7 +61,8 @@ fn main() {
             let node = node(&sim.url("plaza"), model, time);
             let bound = decoding + inference;
             println!(
-                "{model:<10} {gop_seconds:>14} s {node:>12.1} {decoding:>14.1} {inference:>10.1} {bound:>8.1} {:>9.2}",
+                "{model:<10} {:>16} {node:>12.1} {decoding:>14.1} {inference:>10.1} {bound:>8.1} {:>9.2}",
+                format!("{gop_seconds} s{}", if b_frames > 0 { ", B-frames" } else { "" }),
                 node / bound
             );
         }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Login, Source, StreamOptions, Transport};
+use gatehouse_capture::{Camera, Cameras, Decoder, Login, Source, StreamOptions, Transport, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_core::{CameraId, Urgency};
@@ -30,7 +30,7 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 
 fn options(address: String) -> StreamOptions {
     StreamOptions {
-        enough_every: None,
+        wanted: Wanted::All,
         urgency: Urgency::First,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
@@ -135,8 +135,8 @@ fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
 fn key_frames_alone_are_decoded_where_they_come_often_enough() {
     let sim = sim(vec![mount("h264"), MountConfig { codec: Codec::H265, ..mount("h265") }]);
     for name in ["h264", "h265"] {
-        let wanted = Some(Duration::from_secs(1));
-        let camera = Watched::start(StreamOptions { enough_every: wanted, ..options(sim.url(name)) });
+        let wanted = Wanted::OneIn(Duration::from_secs(1));
+        let camera = Watched::start(StreamOptions { wanted, ..options(sim.url(name)) });
         let mut gaps = Gaps::default();
         camera.wait("four frames a second apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(4, 1.0)));
         assert!(gaps.0.len() < 10, "{name}: nothing else is decoded, but {:?}", gaps.0);
@@ -149,8 +149,8 @@ fn key_frames_alone_are_decoded_where_they_come_often_enough() {
 #[test]
 fn a_camera_with_rare_key_frames_is_decoded_whole_until_it_is_to_spare_the_node() {
     let sim = sim(vec![mount("cam")]);
-    let wanted = Some(Duration::from_millis(500));
-    let camera = Watched::start(StreamOptions { enough_every: wanted, ..options(sim.url("cam")) });
+    let wanted = Wanted::OneIn(Duration::from_millis(500));
+    let camera = Watched::start(StreamOptions { wanted, ..options(sim.url("cam")) });
     let mut gaps = Gaps::default();
     for (sparing, seconds) in [(false, 0.04), (true, 1.0), (false, 0.04)] {
         camera.camera().spare(sparing);
@@ -158,6 +158,23 @@ fn a_camera_with_rare_key_frames_is_decoded_whole_until_it_is_to_spare_the_node(
         assert_eq!((camera.camera().is_decoded_whole(), camera.camera().is_spared()), (!sparing, sparing));
     }
     camera.stop();
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn frames_to_which_no_other_refers_are_left_out_where_fewer_are_wanted_and_decoded_when_all_are() {
+    let with_b_frames = |name, codec| MountConfig { codec, b_frames: 1, ..mount(name) };
+    let sim = sim(vec![with_b_frames("h264", Codec::H264), with_b_frames("h265", Codec::H265)]);
+    for name in ["h264", "h265"] {
+        let wanted = Wanted::OneInOrAll(Duration::from_millis(100));
+        let camera = Watched::start(StreamOptions { wanted, ..options(sim.url(name)) });
+        let mut gaps = Gaps::default();
+        for (all, seconds) in [(false, 0.08), (true, 0.04), (false, 0.08)] {
+            camera.recorder.want_all(all);
+            camera.wait("frames so far apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(20, seconds)));
+        }
+        camera.stop();
+    }
     sim.stop().expect("the simulator stops");
 }
 
@@ -173,10 +190,10 @@ impl Gaps {
         Some(())
     }
 
-    /// Whether the last `count` are so many seconds, or a tenth more or less.
+    /// Whether the last `count` are so many seconds on the whole, or a tenth more or less.
     fn last_are(&self, count: usize, seconds: f64) -> bool {
-        let alike = |gap: &f64| (0.9..1.1).contains(&(gap / seconds));
-        self.0.len() >= count && self.0[self.0.len() - count..].iter().all(alike)
+        let last = self.0.iter().rev().take(count);
+        self.0.len() >= count && (0.9..1.1).contains(&(last.sum::<f64>() / count as f64 / seconds))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport};
+use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport, Wanted};
 use gatehouse_core::time::SystemClock;
 use gatehouse_core::{CameraId, Urgency};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
@@ -13,7 +13,7 @@ use gatehouse_testing::recorder::{NormalThreadSchedulePolicy, Recorder, ThreadSc
 /// Starts a camera, gives what it delivers to `watch`, and stops it.
 fn with_camera(address: String, urgency: Urgency, transport: Transport, watch: impl FnOnce(&Recorder)) {
     let options = StreamOptions {
-        enough_every: None,
+        wanted: Wanted::All,
         urgency,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport};
+use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport, Wanted};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_core::{CameraId, Frame, FrameSink, Urgency};
@@ -154,7 +154,7 @@ pub(crate) fn decode_if_asked() -> bool {
     true
 }
 
-fn decode(addresses: &[String], time: Duration, enough_every: Option<Duration>) {
+fn decode(addresses: &[String], time: Duration, every: Option<Duration>) {
     gatehouse_capture::init().expect("GStreamer starts");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = |address: &String| StreamOptions {
@@ -163,7 +163,7 @@ fn decode(addresses: &[String], time: Duration, enough_every: Option<Duration>) 
         login: None,
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
-        enough_every,
+        wanted: every.map_or(Wanted::All, Wanted::OneIn),
         urgency: Urgency::First,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),

@@ -21,11 +21,12 @@ use crate::CaptureError;
 use crate::backoff;
 use crate::decoder::{Decoder, Decoders};
 use crate::failure::{self, Failure};
-use crate::key_frames::{SPARED_APART, Thinning};
+use crate::key_frames::SPARED_APART;
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
-use crate::source::{self, Source, StreamOptions};
+use crate::source::{self, Source, StreamOptions, Wanted};
 use crate::stream_threads::StreamThreads;
+use crate::thinning::Thinning;
 use crate::watchdog::{self, Seen, Verdict};
 
 /// How often a connection is judged.
@@ -234,10 +235,13 @@ impl Supervisor {
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
-        let (pipeline, sink) = match source::pipeline(&self.options, &self.shared.thinning, &self.decoders) {
-            Ok(built) => built,
-            Err(e) => return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected),
-        };
+        let (pipeline, sink) =
+            match source::pipeline(&self.options, &self.frames, &self.shared.thinning, &self.decoders) {
+                Ok(built) => built,
+                Err(e) => {
+                    return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected);
+                }
+            };
         let (notes_in, notes) = unbounded();
         self.listen(&pipeline, &sink, notes_in);
         // An error here is also posted on the bus, with its reason.
@@ -281,9 +285,10 @@ impl Supervisor {
                 default(TICK) => {}
             }
             let now = self.clock.monotonic();
-            seen.wanted = match self.options.enough_every {
-                Some(wanted) if !thinning.is_settled() => wanted.max(SPARED_APART),
-                wanted => wanted.unwrap_or_default(),
+            seen.wanted = match self.options.wanted {
+                Wanted::OneIn(every) if !thinning.is_settled() => every.max(SPARED_APART),
+                Wanted::OneIn(every) | Wanted::OneInOrAll(every) => every,
+                Wanted::All => Duration::ZERO,
             };
             for (count, before, at) in [
                 (thinning.arrived(), &mut arrived_before, &mut seen.arrived),

@@ -67,6 +67,15 @@ impl Codec {
         }
     }
 
+    /// Whole frames in a byte stream.
+    pub(crate) fn byte_stream(self) -> gst::Caps {
+        let name = match self {
+            Self::H264 => "video/x-h264",
+            Self::H265 => "video/x-h265",
+        };
+        gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
+    }
+
     /// What takes it out of RTP, and what finds its frames.
     pub(crate) fn elements(self) -> [&'static str; 2] {
         match self {

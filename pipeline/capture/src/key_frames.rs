@@ -7,12 +7,7 @@
 //! Until the second one has come nothing else is decoded: when a node starts, or a switch comes back, a hundred cameras would
 //! otherwise be decoded whole, be late, and by that never seem regular again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use gstreamer as gst;
-use gstreamer::prelude::*;
 
 /// A camera's frames come a little early or late.
 const TOLERANCE: f64 = 1.05;
@@ -29,53 +24,9 @@ pub(crate) const SPARED_APART: Duration = Duration::from_secs(10);
 /// A key frame that comes earlier than this is not the one that is wanted.
 const EARLY: f64 = 0.99;
 
-/// What a camera's thread and its pipeline's tell each other of frames that need not be decoded.
-#[derive(Debug, Default)]
-pub(crate) struct Thinning {
-    /// Frames that came, decoded or not.
-    arrived: AtomicU64,
-    /// Whether key frames alone are decoded and it is known that they are enough, or everything is.
-    settled: AtomicBool,
-    /// Whether everything is decoded.
-    whole: AtomicBool,
-    /// Whether it isn't though key frames are too rare.
-    spared: AtomicBool,
-    /// Whether key frames alone are to be decoded even where they are too rare.
-    sparing: AtomicBool,
-    /// Whether they were so rare that nobody could wait for the second one.
-    rare: AtomicBool,
-}
-
-impl Thinning {
-    pub(crate) fn arrived(&self) -> u64 {
-        self.arrived.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_whole(&self) -> bool {
-        self.whole.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_spared(&self) -> bool {
-        self.spared.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn spare(&self, sparing: bool) {
-        self.sparing.store(sparing, Ordering::Relaxed);
-    }
-
-    /// The second key frame didn't come in time: from the next connection on everything is decoded at first.
-    pub(crate) fn key_frames_are_rare(&self) {
-        self.rare.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Which frames go to the decoder.
 #[derive(Debug)]
-struct KeyFrames {
+pub(crate) struct KeyFrames {
     /// From one wanted frame to the next.
     wanted: Duration,
     /// When the last key frame is to be shown.
@@ -83,16 +34,16 @@ struct KeyFrames {
     /// Up to [`DISTRUST`]: whether they come often enough.
     doubt: u32,
     /// Whether they don't.
-    rare: bool,
+    pub(crate) rare: bool,
     /// Whether everything goes to the decoder, from the last key frame on.
-    whole: bool,
+    pub(crate) whole: bool,
     /// Whether that is how it stays.
-    settled: bool,
+    pub(crate) settled: bool,
 }
 
 impl KeyFrames {
     /// `rare`: everything is needed until key frames are seen to come often enough; else they alone are until it is seen that they don't.
-    fn new(wanted: Duration, rare: bool) -> Self {
+    pub(crate) fn new(wanted: Duration, rare: bool) -> Self {
         Self { wanted, last: None, doubt: if rare { DISTRUST } else { 0 }, rare, whole: rare, settled: rare }
     }
 
@@ -117,7 +68,7 @@ impl KeyFrames {
 
     /// Whether a frame is needed. `at` is when it is to be shown, as far as that is known. Between a key frame that is late and the
     /// next one nothing can be decoded, for what came before it is missing. `sparing`: rarer key frames must do.
-    fn needs(&mut self, is_key: bool, at: Option<Duration>, sparing: bool) -> bool {
+    pub(crate) fn needs(&mut self, is_key: bool, at: Option<Duration>, sparing: bool) -> bool {
         if !is_key {
             return self.whole;
         }
@@ -139,32 +90,6 @@ impl KeyFrames {
         self.last = at;
         true
     }
-}
-
-/// Keeps frames that aren't needed from leaving `parser`, and counts them all. Wanted is one every so long.
-pub(crate) fn thin(parser: &gst::Element, wanted: Duration, thinning: Arc<Thinning>) -> Result<(), String> {
-    let pad = parser.static_pad("src").ok_or("the parser has no output")?;
-    let rare = thinning.rare.load(Ordering::Relaxed);
-    thinning.settled.store(rare, Ordering::Relaxed);
-    thinning.whole.store(rare, Ordering::Relaxed);
-    let rule = Mutex::new(KeyFrames::new(wanted, rare));
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
-        let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        // Parameter sets on their own are no frame.
-        if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
-            return gst::PadProbeReturn::Ok;
-        }
-        thinning.arrived.fetch_add(1, Ordering::Relaxed);
-        let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
-        let sparing = thinning.sparing.load(Ordering::Relaxed);
-        let needed = rule.needs(is_key, buffer.pts().map(Duration::from), sparing);
-        thinning.settled.store(rule.settled, Ordering::Relaxed);
-        thinning.whole.store(rule.whole, Ordering::Relaxed);
-        thinning.spared.store(rule.rare && !rule.whole, Ordering::Relaxed);
-        if needed { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
-    });
-    Ok(())
 }
 
 #[cfg(test)]

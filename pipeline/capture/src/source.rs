@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use gatehouse_core::{CameraId, Urgency};
+use gatehouse_core::{CameraId, FrameSink, Urgency};
 use gatehouse_picture::NormalisedPolygon;
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -23,8 +23,8 @@ use gstreamer_app as gst_app;
 use zeroize::Zeroizing;
 
 use crate::decoder::{Codec, Decoder, Decoders};
-use crate::key_frames::{self, Thinning};
 use crate::stream_threads::StreamThreads;
+use crate::thinning::{self, Thinning};
 
 /// Where a camera's video comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,17 @@ impl fmt::Debug for Login {
     }
 }
 
+/// Which frames of a stream are wanted. Those that aren't need not be decoded, where no other needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Each.
+    All,
+    /// One in so long. Where key frames come as often, they alone are decoded.
+    OneIn(Duration),
+    /// One in so long, and at any time all from the next one on, when [`FrameSink::wants_all`] says so.
+    OneInOrAll(Duration),
+}
+
 /// What the user set for one camera's stream.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {
@@ -74,9 +85,8 @@ pub struct StreamOptions {
     pub transport: Transport,
     /// Length of the jitter buffer.
     pub latency: Duration,
-    /// How long it may be from one frame to the next for those who look at them: where key frames come as often, they alone are
-    /// decoded. Nothing: every frame is.
-    pub enough_every: Option<Duration>,
+    /// Which of its frames are wanted.
+    pub wanted: Wanted,
     /// How urgent the threads of its stream are.
     pub urgency: Urgency,
     /// What may decode an RTSP camera's stream, best first; at least one.
@@ -93,6 +103,7 @@ const GOODBYE: Duration = Duration::from_millis(100);
 /// A pipeline that isn't started yet, and the appsink at its end. Where some frames need not be decoded, `thinning` says so.
 pub(crate) fn pipeline(
     options: &StreamOptions,
+    frames: &Arc<dyn FrameSink>,
     thinning: &Arc<Thinning>,
     decoders: &Arc<Decoders>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
@@ -105,7 +116,7 @@ pub(crate) fn pipeline(
     match &options.source {
         Source::Rtsp(address) => {
             sink.set_property("sync", false);
-            rtsp(&pipeline, &sink, address, options, thinning, decoders)?;
+            rtsp(&pipeline, &sink, address, options, frames, thinning, decoders)?;
         }
         Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
@@ -154,6 +165,7 @@ fn rtsp(
     sink: &gst_app::AppSink,
     address: &str,
     options: &StreamOptions,
+    frames: &Arc<dyn FrameSink>,
     thinning: &Arc<Thinning>,
     decoders: &Arc<Decoders>,
 ) -> Result<(), gst::glib::BoolError> {
@@ -187,14 +199,17 @@ fn rtsp(
         Some(video.to_value())
     });
     let (weak, sink) = (pipeline.downgrade(), sink.clone());
-    let thinned = options.enough_every.map(|wanted| (wanted, Arc::clone(thinning)));
+    let (wanted, frames, thinning) = (options.wanted, Arc::clone(frames), Arc::clone(thinning));
     let decoders = Arc::clone(decoders);
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, thinned.clone()) {
+        let thin = |parse: &gst::Element, codec| {
+            thinning::thin(parse, codec, wanted, Arc::clone(&frames), Arc::clone(&thinning))
+        };
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, thin) {
             gst::element_error!(source, gst::StreamError::CodecNotFound, ("{problem}"));
         }
     });
@@ -225,7 +240,7 @@ fn link_decoder(
     pad: &gst::Pad,
     sink: &gst_app::AppSink,
     decoders: &Decoders,
-    thinned: Option<(Duration, Arc<Thinning>)>,
+    thin: impl FnOnce(&gst::Element, Codec) -> Result<(), String>,
 ) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
@@ -240,12 +255,13 @@ fn link_decoder(
         // One thread a camera: the machine's cores are shared by many cameras, and frame threads would add frames of delay.
         decoder.set_property("max-threads", 1i32);
     }
-    if let Some((wanted, thinning)) = thinned {
-        key_frames::thin(&parse, wanted, thinning)?;
-    }
+    thin(&parse, codec)?;
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
-    gst::Element::link_many([&depay, &parse, &decoder, sink.upcast_ref()]).map_err(words)?;
+    depay.link(&parse).map_err(words)?;
+    // Of two layouts the one whose frames can be looked into without knowing more of the stream.
+    parse.link_filtered(&decoder, &codec.byte_stream()).map_err(words)?;
+    decoder.link(sink).map_err(words)?;
     for element in [&decoder, &parse, &depay] {
         element.sync_state_with_parent().map_err(words)?;
     }

@@ -55,4 +55,10 @@ impl fmt::Debug for Frame {
 pub trait FrameSink: Send + Sync {
     /// Takes a frame, or drops it by a policy of its own.
     fn deliver(&self, frame: Frame);
+
+    /// Whether every frame is wanted just now, however few are otherwise. Asked on the thread that reads the stream, for frames that could
+    /// be left out: it must not block.
+    fn wants_all(&self) -> bool {
+        false
+    }
 }

@@ -225,6 +225,10 @@ impl FrameSink for GateSink {
         }
         self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived });
     }
+
+    fn wants_all(&self) -> bool {
+        self.line.deciding.load(Ordering::Relaxed)
+    }
 }
 
 /// Runs the face detector until its batcher is closed.

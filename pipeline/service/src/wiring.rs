@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatehouse_batching::{BatchPolicy, Batcher};
-use gatehouse_capture::{Decoder, Login, Source, StreamOptions, Transport};
+use gatehouse_capture::{Decoder, Login, Source, StreamOptions, Transport, Wanted};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
@@ -113,7 +113,8 @@ impl Wiring {
                 stillness: gate.skip_unchanged.then(Mutex::default),
                 clock: Arc::clone(ends.clock),
             };
-            self.cameras.push((stream(&id, &gate.stream)?, Arc::new(sink)));
+            let wanted = Wanted::OneInOrAll(Duration::from_secs_f64(1.0 / gate.analyse_fps));
+            self.cameras.push((StreamOptions { wanted, ..stream(&id, &gate.stream)? }, Arc::new(sink)));
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Gate,
@@ -181,9 +182,9 @@ impl Wiring {
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
-            let enough_every = Some(Duration::from_secs_f64(1.0 / camera.analyse_fps));
+            let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
             let urgency = crowd_rules::stream_urgency(ends.site);
-            let stream = StreamOptions { enough_every, urgency, ..stream(&id, &camera.stream)? };
+            let stream = StreamOptions { wanted, urgency, ..stream(&id, &camera.stream)? };
             self.cameras.push((stream, Arc::new(sink)));
             self.counters.push(CameraCounter {
                 camera: id,
@@ -234,7 +235,7 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
             config::Transport::Udp => Transport::Udp,
         },
         latency: settings.latency,
-        enough_every: None,
+        wanted: Wanted::All,
         urgency: Urgency::First,
         decoders: settings.decoders.iter().map(decoder).collect(),
         privacy: settings

@@ -1,5 +1,6 @@
 //! Takes what a camera delivers and reports, and lets a test wait for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -32,7 +33,10 @@ pub enum Heard {
     Status(StreamStatus),
 }
 
-struct Sink(SyncSender<Heard>);
+struct Sink {
+    heard: SyncSender<Heard>,
+    wants_all: AtomicBool,
+}
 
 impl FrameSink for Sink {
     fn deliver(&self, frame: Frame) {
@@ -49,13 +53,17 @@ impl FrameSink for Sink {
         let policy = thread_schedule_policy().expect("the kernel says");
         let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, policy };
         // A test that has seen enough doesn't listen any more.
-        let _ = self.0.try_send(Heard::Frame(seen));
+        let _ = self.heard.try_send(Heard::Frame(seen));
+    }
+
+    fn wants_all(&self) -> bool {
+        self.wants_all.load(Ordering::Relaxed)
     }
 }
 
 impl StatusSink for Sink {
     fn status(&self, _: &CameraId, status: StreamStatus) {
-        let _ = self.0.try_send(Heard::Status(status));
+        let _ = self.heard.try_send(Heard::Status(status));
     }
 }
 
@@ -68,13 +76,18 @@ pub struct Recorder {
 impl Default for Recorder {
     fn default() -> Self {
         let (sender, heard) = sync_channel(10_000);
-        Self { heard: Mutex::new(heard), sink: Arc::new(Sink(sender)) }
+        Self { heard: Mutex::new(heard), sink: Arc::new(Sink { heard: sender, wants_all: AtomicBool::new(false) }) }
     }
 }
 
 impl Recorder {
     pub fn frames(&self) -> Arc<dyn FrameSink> {
         self.sink.clone()
+    }
+
+    /// Wants every frame from now on, or only as many as the stream's options say.
+    pub fn want_all(&self, all: bool) {
+        self.sink.wants_all.store(all, Ordering::Relaxed);
     }
 
     pub fn status(&self) -> Arc<dyn StatusSink> {

@@ -17,6 +17,8 @@ pub struct AccessUnit {
     pub bytes: Arc<[u8]>,
     /// Whether decoding can start here.
     pub key: bool,
+    /// So many pictures later it is shown than it is sent, or earlier: 0 in a clip without B-frames.
+    pub later: i8,
 }
 
 /// An encoded scene. The first access unit is a key frame and none refers to a later one, so the clip can be looped.
@@ -25,10 +27,12 @@ pub struct Clip {
     /// How it was encoded; every picture lasts `1 / fps`.
     pub encoding: Encoding,
     units: Vec<AccessUnit>,
+    /// So many pictures later all are shown, so that none has to be shown before it is sent.
+    delay: u64,
 }
 
 /// The first bytes of a clip file; the digit changes with the layout.
-const MAGIC: &[u8; 8] = b"GHCLIP1\n";
+const MAGIC: &[u8; 8] = b"GHCLIP2\n";
 /// An access unit longer than this means that the file is not what it seems.
 const UNIT_BYTES_MAX: u32 = 64 << 20;
 
@@ -39,13 +43,21 @@ impl Clip {
         match units.first() {
             None => Err(ClipError::Empty { what: what.to_owned() }),
             Some(first) if !first.key => Err(ClipError::NoKeyFrame { what: what.to_owned(), count: units.len() }),
-            Some(_) => Ok(Self { encoding, units }),
+            Some(_) => {
+                let earliest = units.iter().map(|unit| unit.later).min().unwrap_or_default();
+                Ok(Self { encoding, units, delay: earliest.min(0).unsigned_abs().into() })
+            }
         }
     }
 
     /// The access units in order; never empty, and the first is a key frame.
     pub fn units(&self) -> &[AccessUnit] {
         &self.units
+    }
+
+    /// How many pictures after the beginning the one is shown that is sent as `number` and holds this unit.
+    pub(crate) fn shown(&self, number: u64, unit: &AccessUnit) -> u64 {
+        (number + self.delay).saturating_add_signed(unit.later.into())
     }
 
     /// The nearest key frame at or after `index`, over the loop's seam if need be.
@@ -68,7 +80,7 @@ impl Clip {
             out.write_all(MAGIC)?;
             for unit in &self.units {
                 let length = u32::try_from(unit.bytes.len()).map_err(io::Error::other)?;
-                out.write_all(&[u8::from(unit.key)])?;
+                out.write_all(&[u8::from(unit.key), unit.later.cast_unsigned()])?;
                 out.write_all(&length.to_le_bytes())?;
                 out.write_all(&unit.bytes)?;
             }
@@ -100,7 +112,8 @@ fn read_units(path: &Path) -> io::Result<Vec<AccessUnit>> {
         if file.read(&mut key)? == 0 {
             return Ok(units);
         }
-        let mut length = [0; 4];
+        let (mut later, mut length) = ([0; 1], [0; 4]);
+        file.read_exact(&mut later)?;
         file.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length);
         if key[0] > 1 || length == 0 || length > UNIT_BYTES_MAX {
@@ -108,7 +121,7 @@ fn read_units(path: &Path) -> io::Result<Vec<AccessUnit>> {
         }
         let mut bytes = vec![0; length as usize];
         file.read_exact(&mut bytes)?;
-        units.push(AccessUnit { bytes: bytes.into(), key: key[0] == 1 });
+        units.push(AccessUnit { bytes: bytes.into(), key: key[0] == 1, later: later[0].cast_signed() });
     }
 }
 
@@ -117,7 +130,8 @@ mod tests {
     use super::*;
 
     fn clip(keys: &[bool]) -> Clip {
-        let units = keys.iter().zip(1_u8..).map(|(&key, byte)| AccessUnit { bytes: [byte; 5].into(), key }).collect();
+        let units =
+            keys.iter().zip(1_u8..).map(|(&key, byte)| AccessUnit { bytes: [byte; 5].into(), key, later: 0 }).collect();
         Clip::new("test", Encoding::default(), units).unwrap()
     }
 
@@ -130,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_clip_that_nobody_could_join_is_refused() {
-        let delta = AccessUnit { bytes: [1].into(), key: false };
+        let delta = AccessUnit { bytes: [1].into(), key: false, later: 0 };
         assert!(matches!(
             Clip::new("x", Encoding::default(), vec![delta]),
             Err(ClipError::NoKeyFrame { count: 1, .. })
@@ -139,14 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn no_picture_is_shown_before_it_is_sent() {
+        let units = [(true, 0), (false, 1), (false, -1), (false, 1), (false, -1)];
+        let units = units.map(|(key, later)| AccessUnit { bytes: [1].into(), key, later });
+        let clip = Clip::new("test", Encoding::default(), units.to_vec()).unwrap();
+        let shown: Vec<u64> = clip.units().iter().zip(0..).map(|(unit, number)| clip.shown(number, unit)).collect();
+        assert_eq!(shown, [1, 3, 2, 5, 4]);
+    }
+
+    #[test]
     fn a_saved_clip_reads_back_the_same_and_a_cut_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/clip");
-        let saved = clip(&[true, false]);
+        let mut saved = clip(&[true, false, false]);
+        (saved.units[1].later, saved.units[2].later) = (1, -1);
         saved.save(&path).unwrap();
         let loaded = Clip::load(&path, saved.encoding).unwrap();
-        let bytes = |clip: &Clip| -> Vec<(bool, Vec<u8>)> {
-            clip.units().iter().map(|unit| (unit.key, unit.bytes.to_vec())).collect()
+        let bytes = |clip: &Clip| -> Vec<(bool, i8, Vec<u8>)> {
+            clip.units().iter().map(|unit| (unit.key, unit.later, unit.bytes.to_vec())).collect()
         };
         assert_eq!(bytes(&loaded), bytes(&saved));
 

@@ -50,6 +50,9 @@ pub struct MountConfig {
     /// From one key frame to the next. Default 1.0; who joins waits at most so long for a picture.
     #[serde(default = "one_second")]
     pub gop_seconds: f64,
+    /// B-frames between two other pictures, 0 to 3, to which no picture refers. Default 0, as most cameras have it.
+    #[serde(default)]
+    pub b_frames: u32,
     /// A longer scene is cut. Default 60, at most 600: the encoded scene is kept in memory.
     #[serde(default = "sixty_seconds")]
     pub max_seconds: u32,
@@ -155,6 +158,7 @@ impl MountConfig {
             fps: fps_25(),
             bitrate_kbps: bitrate_2000(),
             gop_seconds: one_second(),
+            b_frames: 0,
             max_seconds: sixty_seconds(),
             auth: None,
             sender_reports: SenderReports::default(),
@@ -178,6 +182,7 @@ impl MountConfig {
             fps: self.fps,
             bitrate_kbps: self.bitrate_kbps,
             gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
+            b_frames: self.b_frames,
             seconds_max: self.max_seconds,
         }
     }
@@ -192,6 +197,7 @@ impl MountConfig {
             ("height", self.size[1], 16..=7680),
             ("fps", self.fps, 1..=120),
             ("bitrate_kbps", self.bitrate_kbps, 10..=100_000),
+            ("b_frames", self.b_frames, 0..=3),
             ("max_seconds", self.max_seconds, 1..=600),
         ] {
             if !range.contains(&value) {
@@ -247,6 +253,7 @@ mod tests {
         fps = 10
         bitrate_kbps = 500
         gop_seconds = 0.5
+        b_frames = 1
         max_seconds = 20
         auth = { scheme = "digest", user = "admin", password = "s3cret" }
         sender_reports = { late_seconds = 5 }
@@ -283,6 +290,7 @@ mod tests {
                 fps: 10,
                 bitrate_kbps: 500,
                 gop_pictures: 5,
+                b_frames: 1,
                 seconds_max: 20
             }
         );

@@ -62,6 +62,8 @@ pub struct Encoding {
     pub bitrate_kbps: u32,
     /// Pictures from one key frame to the next.
     pub gop_pictures: u32,
+    /// B-frames between two other pictures. No picture refers to one.
+    pub b_frames: u32,
     /// A scene longer than this many seconds is cut.
     pub seconds_max: u32,
 }
@@ -76,6 +78,7 @@ impl Default for Encoding {
             fps: 25,
             bitrate_kbps: 2000,
             gop_pictures: 25,
+            b_frames: 0,
             seconds_max: 60,
         }
     }
@@ -91,17 +94,23 @@ impl Encoding {
         )
     }
 
-    /// One thread, no B-frames, key frames at a fixed distance: the clip can be cut and looped at any key frame.
+    /// One thread, closed groups of pictures, key frames at a fixed distance: the clip can be cut and looped at any key frame.
     fn encoder(&self) -> String {
-        let Self { bitrate_kbps, gop_pictures, .. } = self;
+        let Self { bitrate_kbps, gop_pictures, b_frames, .. } = self;
+        // Between B-frames' references there are as many of them as there may be, and none refers to another.
+        let [always_264, always_265] = if *b_frames == 0 {
+            [""; 2]
+        } else {
+            ["b-adapt=false b-pyramid=false ", ":b-adapt=0:b-pyramid=0:rc-lookahead=5"]
+        };
         match self.codec {
             Codec::H264 => format!(
-                "x264enc bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes=0 threads=1 tune=zerolatency \
+                "x264enc bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes={b_frames} {always_264}threads=1 tune=zerolatency \
                  speed-preset=superfast option-string=scenecut=0 ! h264parse config-interval=-1"
             ),
             Codec::H265 => format!(
                 "x265enc bitrate={bitrate_kbps} key-int-max={gop_pictures} tune=zerolatency speed-preset=ultrafast \
-                 log-level=none option-string=bframes=0:scenecut=0:open-gop=0:pools=none:frame-threads=1 \
+                 log-level=none option-string=bframes={b_frames}:scenecut=0:open-gop=0:pools=none:frame-threads=1{always_265} \
                  ! h265parse config-interval=-1"
             ),
         }
@@ -174,15 +183,29 @@ const PATTERN_SECONDS: u32 = 10;
 fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, ClipError> {
     let sink = pipeline.app_sink("sink")?;
     let limit = encoding.fps as usize * encoding.seconds_max as usize;
-    let mut units = Vec::new();
+    let mut units: Vec<AccessUnit> = Vec::new();
+    let mut first = None;
     while units.len() < limit {
         let Some(sample) = pipeline.pull(&sink)? else { break };
         if let Some(buffer) = sample.buffer() {
             let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
             let bytes = buffer.map_readable().map_err(|error| pipeline.failed("appsink", &error.to_string()))?;
             // A copy: the encoder's memory goes back to its pool.
-            units.push(AccessUnit { bytes: Arc::from(&*bytes), key });
+            let bytes = Arc::from(&*bytes);
+            let later = match buffer.pts() {
+                Some(shown) => {
+                    let since = shown.saturating_sub(*first.get_or_insert(shown));
+                    let number = (since.seconds_f64() * f64::from(encoding.fps)).round();
+                    (number - units.len() as f64) as i8
+                }
+                None => 0,
+            };
+            units.push(AccessUnit { bytes, key, later });
         }
+    }
+    // One that is shown later than its turn would leave a gap where the B-frames before it were cut off.
+    while units.last().is_some_and(|last| last.later > 0) {
+        units.pop();
     }
     Clip::new(what, *encoding, units)
 }
@@ -272,7 +295,16 @@ mod tests {
     use super::*;
 
     fn small(codec: Codec) -> Encoding {
-        Encoding { codec, width: 160, height: 120, fps: 10, gop_pictures: 5, bitrate_kbps: 300, seconds_max: 2 }
+        Encoding {
+            codec,
+            width: 160,
+            height: 120,
+            fps: 10,
+            gop_pictures: 5,
+            b_frames: 0,
+            bitrate_kbps: 300,
+            seconds_max: 2,
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub enum SimError {
         /// The mount's path.
         mount: String,
         /// The statistics at the end of the wait.
-        last: MountStats,
+        last: Box<MountStats>,
         /// How long was waited.
         waited: Duration,
     },

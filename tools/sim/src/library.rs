@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units().len(), count);
         assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), written, "read, not written again");
 
-        fs::write(file, b"GHCLIP1\ngarbage").unwrap();
+        fs::write(file, b"GHCLIP2\ngarbage").unwrap();
         assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units().len(), count);
         assert!(Clip::load(file, encoding()).is_ok(), "the damaged file was replaced");
     }

@@ -262,9 +262,9 @@ impl Mount {
                 disconnect_all(server);
             })
             .and_then(|()| {
-                self.board()
-                    .wait(PATIENCE, |stats| (stats.clients, stats.streams, stats.media) == (0, 0, 0))
-                    .map_err(|last| SimError::Timeout { mount: self.name().to_owned(), last, waited: PATIENCE })
+                self.board().wait(PATIENCE, |stats| (stats.clients, stats.streams, stats.media) == (0, 0, 0)).map_err(
+                    |last| SimError::Timeout { mount: self.name().to_owned(), last: Box::new(last), waited: PATIENCE },
+                )
             });
         self.main_loop.quit();
         stopped?;

@@ -1,8 +1,11 @@
 //! Sends access units in real time: one thread per running stream, paced by the pipeline's clock.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use gstreamer::{self as gst, prelude::*};
@@ -81,7 +84,7 @@ impl<'a> Cursor<'a> {
         Self { program, seen: None, show: Show::Scene, next: 0, resume: 0 }
     }
 
-    fn next(&mut self) -> &AccessUnit {
+    fn next(&mut self) -> (&Clip, &AccessUnit) {
         if let Some((number, show)) = self.program.show_if_not(self.seen) {
             self.seen = Some(number);
             self.switch(show);
@@ -99,7 +102,7 @@ impl<'a> Cursor<'a> {
                 self.resume = self.next;
             }
         }
-        unit
+        (clip, unit)
     }
 
     fn switch(&mut self, show: Show) {
@@ -131,10 +134,15 @@ impl Drop for Streaming<'_> {
     }
 }
 
+/// The wall time, since 1970.
+fn now() -> Duration {
+    Duration::from_micros(u64::try_from(gst::glib::real_time()).unwrap_or_default())
+}
+
 /// Plays the program into `source` until its pipeline stops.
 ///
 /// Timestamps are continuous: picture `n` has the running time `start + n / fps`, over the seam of the loop and over
-/// every switch, and is sent when that time has come.
+/// every switch, and is sent when that time has come; where a clip has B-frames, it is shown some pictures later.
 pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     let _streaming = Streaming::begin(board);
     let fps = u64::from(program.scene.encoding.fps);
@@ -142,15 +150,16 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     // Both are there once the pipeline plays, which it does by the time it asks for data.
     let (Some(clock), Some(base)) = (source.clock(), source.base_time()) else { return };
     let start = clock.time().saturating_sub(base);
+    board.update(|stats| stats.began = Some(now()));
     let mut cursor = Cursor::new(program);
     let mut congested = false;
     for n in 0.. {
-        let pts = start + at(n);
+        let due = start + at(n);
         // "Early" and "late" are both fine; an error can only be that the clock is gone.
-        if matches!(clock.new_single_shot_id(base + pts).wait().0, Err(gst::ClockError::Unscheduled)) {
+        if matches!(clock.new_single_shot_id(base + due).wait().0, Err(gst::ClockError::Unscheduled)) {
             return;
         }
-        let unit = cursor.next();
+        let (clip, unit) = cursor.next();
         // A client that described the stream but never plays leaves the queue standing: skip whole groups of pictures
         // rather than keep them for later.
         let queued: u64 = source.property("current-level-buffers");
@@ -160,8 +169,8 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
         }
         let mut buffer = gst::Buffer::from_slice(Arc::clone(&unit.bytes));
         if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(pts);
-            buffer.set_dts(pts);
+            buffer.set_pts(start + at(clip.shown(n, unit)));
+            buffer.set_dts(due);
             buffer.set_duration(at(n + 1) - at(n));
             if !unit.key {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
@@ -182,12 +191,13 @@ mod tests {
     /// A clip whose access units hold their own number plus `first`.
     fn clip(first: u8, keys: &[bool]) -> Arc<Clip> {
         gst::init().unwrap();
-        let units = keys.iter().zip(first..).map(|(&key, byte)| AccessUnit { bytes: [byte].into(), key }).collect();
+        let units =
+            keys.iter().zip(first..).map(|(&key, byte)| AccessUnit { bytes: [byte].into(), key, later: 0 }).collect();
         Arc::new(Clip::new("test", Encoding::default(), units).unwrap())
     }
 
     fn take(cursor: &mut Cursor<'_>, count: usize) -> Vec<u8> {
-        (0..count).map(|_| cursor.next().bytes[0]).collect()
+        (0..count).map(|_| cursor.next().1.bytes[0]).collect()
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Sim {
         let mount = self.mount(mount)?;
         mount.board().wait(limit, condition).map_err(|last| SimError::Timeout {
             mount: mount.name().to_owned(),
-            last,
+            last: Box::new(last),
             waited: limit,
         })
     }

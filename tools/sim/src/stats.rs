@@ -26,6 +26,8 @@ pub struct MountStats {
     pub pictures: u64,
     /// Streams running now: 1 while anybody watches, since all clients share one.
     pub streams: u64,
+    /// When the stream began that runs now, or ran last, with the first picture of its scene: since 1970.
+    pub began: Option<Duration>,
     /// GStreamer media objects not yet freed.
     pub(crate) media: u64,
 }
