@@ -4,7 +4,8 @@
 //! A real node with one gate camera, over real RTSP at 25 frames a second, whose resident walks up again and again; the
 //! simulator, which sends a video that was encoded before, and the subscriber run on the same cores. The floor is what no
 //! implementation could go below with these models: the wait for the frames that must agree, and one frame's inference,
-//! measured alone before the node starts. `GATEHOUSE_BENCH_WALK_UPS` sets how many walk-ups are timed for each row.
+//! measured alone before the node starts. `GATEHOUSE_BENCH_WALK_UPS` sets how many walk-ups are timed for each row. Then the same with
+//! longer pauses, in which a gate that has a sub-stream rests, with one and without, and what an empty gate costs with each.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Reason};
+use gatehouse_core::health::CameraState;
 use gatehouse_core::time::WallTime;
 use gatehouse_models::{
     Assets, Catalogue, FaceDetector, FaceEmbedder, LivenessModel, PhotoLimits, Registry, SessionOptions, align_face,
@@ -23,7 +25,7 @@ use gatehouse_models::{
 };
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
-use measure::{Stolen, processors};
+use measure::{SETTLED, Stolen, decode_alone, decode_if_asked, processors, used_ms};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const WALK_UPS: usize = 100;
@@ -34,12 +36,18 @@ const CAMERA_FPS: f64 = 25.0;
 /// Frames that must agree: the default.
 const FRAMES_TO_AGREE: f64 = 2.0;
 
+/// How long an empty gate is measured.
+const EMPTY_SECONDS: u64 = 30;
+
 /// One walk-up's milliseconds, in the order of [`STAGES`]; the last is the whole.
 type Row = [f64; 7];
 const STAGES: [&str; 7] =
     ["frames that agree", "capture → decoded", "detect", "embed, liveness", "decide", "publish", "all"];
 
 fn main() {
+    if decode_if_asked() {
+        return;
+    }
     let walk_ups = std::env::var("GATEHOUSE_BENCH_WALK_UPS").ok().and_then(|n| n.parse().ok()).unwrap_or(WALK_UPS);
     let inference = inference_alone();
     let seconds_each = 2.0;
@@ -51,26 +59,90 @@ fn main() {
         processors(),
     );
     println!("one frame's detection, alignment, embedding and liveness, alone: {inference:.1} ms (median)");
-    // The resident, from another photograph than those they are enrolled by.
-    let resident = Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0));
-    let scene = Scene::WalkUp(WalkUp { people: vec![resident], seconds_each, gap_seconds });
+    let scene = Scene::WalkUp(WalkUp { people: vec![resident()], seconds_each, gap_seconds });
     let mount = MountConfig { max_seconds: 60, ..MountConfig::new("gate", scene) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     for rate in RATES {
         let before = Stolen::since_now();
-        let mut rows = time_walk_ups(&sim.url("gate"), rate, walk_ups);
+        let rows = time_walk_ups(&sim.url("gate"), None, rate, walk_ups);
         let floor = (FRAMES_TO_AGREE - 1.0) * 1e3 / CAMERA_FPS + inference;
         println!("\n{rate} frames a second analysed while nobody is near; floor {floor:.0} ms");
         let stolen = before.percent().map_or_else(|| "an unknown share".to_owned(), |share| format!("{share:.1} %"));
         println!("{stolen} of the processors' time was taken by other machines on this host; milliseconds:");
         println!("{:<18}  {:>7}  {:>7}  {:>7}  {:>7}", "", "p50", "p95", "p99", "worst");
         for (stage, name) in STAGES.iter().enumerate() {
-            rows.sort_by(|a, b| a[stage].total_cmp(&b[stage]));
-            // The nearest rank: a value that was measured.
-            let at = |share: f64| rows[((share * rows.len() as f64).ceil() as usize).clamp(1, rows.len()) - 1][stage];
-            println!("{name:<18}  {:>7.1}  {:>7.1}  {:>7.1}  {:>7.1}", at(0.5), at(0.95), at(0.99), at(1.0));
+            print_percentiles(name, rows.iter().map(|row| row[stage]).collect());
         }
     }
+    drop(sim);
+    with_and_without_a_sub_stream(walk_ups / 3);
+}
+
+fn print_percentiles(name: &str, mut values: Vec<f64>) {
+    values.sort_by(f64::total_cmp);
+    // The nearest rank: a value that was measured.
+    let at = |share: f64| values[((share * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1];
+    println!("{name:<18}  {:>7.1}  {:>7.1}  {:>7.1}  {:>7.1}", at(0.5), at(0.95), at(0.99), at(1.0));
+}
+
+/// A camera with a sub-stream, before which somebody comes seldom enough for a gate to rest.
+fn with_and_without_a_sub_stream(walk_ups: usize) {
+    let start = |gap_seconds: f64| {
+        let scene = Scene::WalkUp(WalkUp { people: vec![resident()], seconds_each: 2.0, gap_seconds });
+        let max_seconds = 60;
+        let main = MountConfig { max_seconds, gop_seconds: 2.0, ..MountConfig::new("main", scene.clone()) };
+        let sub = MountConfig { max_seconds, size: [640, 360], gop_seconds: 2.0, ..MountConfig::new("sub", scene) };
+        Sim::start(SimConfig { mounts: vec![main, sub], ..SimConfig::default() }).expect("the simulator starts")
+    };
+    let sim = start(5.84);
+    println!("\n{walk_ups} walk-ups 5.84 s apart, key frames 2 s apart, 10 frames a second analysed; milliseconds:");
+    println!("{:<18}  {:>7}  {:>7}  {:>7}  {:>7}", "", "p50", "p95", "p99", "worst");
+    for (name, sub) in [("without sub-stream", None), ("with sub-stream", Some(sim.url("sub")))] {
+        let rows = time_walk_ups(&sim.url("main"), sub.as_deref(), RATES[0], walk_ups);
+        print_percentiles(name, rows.iter().map(|row| row[row.len() - 1]).collect());
+    }
+    drop(sim);
+
+    let sim = start(58.0);
+    let time = Duration::from_secs(EMPTY_SECONDS);
+    println!("\nan empty gate, milliseconds of processor time a second:");
+    for (name, sub) in [("without sub-stream", None), ("with sub-stream", Some(sim.url("sub")))] {
+        println!("{name:<18}  {:>7.1}", empty_gate(&sim.url("main"), sub.as_deref(), time));
+    }
+    for name in ["main", "sub"] {
+        println!("decoding {name:<9}  {:>7.1}", decode_alone(&[sim.url(name)], time, None));
+    }
+}
+
+/// What a node costs while nobody comes.
+fn empty_gate(url: &str, sub: Option<&str>, time: Duration) -> f64 {
+    let site = SiteFolder::new(PROGRAM, &gate(url, sub, RATES[0]));
+    let node = Node::start(&site);
+    node.wait("the camera", |_, event| match event {
+        Event::Health(health) if health.state == CameraState::Live => Some(()),
+        _ => None,
+    });
+    std::thread::sleep(SETTLED);
+    let (pid, from) = (node.pid().to_string(), Instant::now());
+    let before = used_ms(&pid);
+    std::thread::sleep(time);
+    let used = (used_ms(&pid) - before) / from.elapsed().as_secs_f64();
+    node.stop();
+    used
+}
+
+/// The person who is enrolled, from another photograph than those they are enrolled by.
+fn resident() -> Person {
+    Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0))
+}
+
+/// A gate's configuration. Without a cool-down every walk-up is a new one.
+fn gate(url: &str, sub: Option<&str>, rate: f64) -> String {
+    let sub = sub.map(|sub| format!("sub_source = \"{sub}\"\n")).unwrap_or_default();
+    format!(
+        "[[gate]]\nid = \"gate\"\nsource = \"{url}\"\n{sub}liveness = \"required\"\nanalyse_fps = {rate:.1}\n\
+         frames_to_agree = {FRAMES_TO_AGREE}\ncool_down_s = 0\n"
+    )
 }
 
 /// Median milliseconds of what the models and the alignment take for one frame with one face, one after the other.
@@ -99,15 +171,8 @@ fn inference_alone() -> f64 {
     times[times.len() / 2]
 }
 
-fn time_walk_ups(url: &str, rate: f64, walk_ups: usize) -> Vec<Row> {
-    let site = SiteFolder::new(
-        PROGRAM,
-        // Without a cool-down every walk-up is a new one.
-        &format!(
-            "[[gate]]\nid = \"gate\"\nsource = \"{url}\"\nliveness = \"required\"\nanalyse_fps = {rate:.1}\n\
-             frames_to_agree = {FRAMES_TO_AGREE}\ncool_down_s = 0\n"
-        ),
-    );
+fn time_walk_ups(url: &str, sub: Option<&str>, rate: f64, walk_ups: usize) -> Vec<Row> {
+    let site = SiteFolder::new(PROGRAM, &gate(url, sub, rate));
     site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31");
     let node = Node::start(&site);
     let mut rows = Vec::with_capacity(walk_ups);

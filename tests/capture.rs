@@ -8,7 +8,7 @@ use std::time::Duration;
 use gatehouse_capture::{Camera, Cameras, Decoder, Login, Source, StreamOptions, Transport, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::time::{ClockSource, SystemClock};
-use gatehouse_core::{CameraId, Urgency};
+use gatehouse_core::{CameraId, Demand, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
 use gatehouse_testing::recorder::{Heard, Recorder, Seen};
@@ -166,15 +166,36 @@ fn frames_to_which_no_other_refers_are_left_out_where_fewer_are_wanted_and_decod
     let with_b_frames = |name, codec| MountConfig { codec, b_frames: 1, ..mount(name) };
     let sim = sim(vec![with_b_frames("h264", Codec::H264), with_b_frames("h265", Codec::H265)]);
     for name in ["h264", "h265"] {
-        let wanted = Wanted::OneInOrAll(Duration::from_millis(100));
+        let wanted = Wanted::AsDemanded(Duration::from_millis(100));
         let camera = Watched::start(StreamOptions { wanted, ..options(sim.url(name)) });
         let mut gaps = Gaps::default();
-        for (all, seconds) in [(false, 0.08), (true, 0.04), (false, 0.08)] {
-            camera.recorder.want_all(all);
+        for (demand, seconds) in [(Demand::Usual, 0.08), (Demand::All, 0.04), (Demand::Usual, 0.08)] {
+            camera.recorder.demand(demand);
             camera.wait("frames so far apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(20, seconds)));
         }
         camera.stop();
     }
+    sim.stop().expect("the simulator stops");
+}
+
+#[test]
+fn a_stream_that_rests_is_decoded_by_its_key_frames_and_wakes_at_once() {
+    let sim = sim(vec![MountConfig { gop_seconds: 2.0, ..mount("cam") }]);
+    let wanted = Wanted::AsDemanded(Duration::from_millis(100));
+    let camera = Watched::start(StreamOptions { wanted, ..options(sim.url("cam")) });
+    let mut gaps = Gaps::default();
+    for round in ["first", "second"] {
+        camera.recorder.demand(Demand::KeyFrames);
+        camera.wait(round, |heard| {
+            assert!(!matches!(heard, Heard::Status(StreamStatus::Stalled(_))), "nobody wants more");
+            gaps.hear(&heard).filter(|_| gaps.last_are(2, 2.0))
+        });
+        camera.recorder.demand_after(20, Demand::Usual);
+        camera.wait(round, |heard| gaps.hear(&heard).filter(|_| gaps.last_are(4, 0.04)));
+        let woken = gaps.0[gaps.0.len() - 5];
+        assert!((0.5..1.5).contains(&woken), "the next frame is decoded, and not the next key frame: {woken} s");
+    }
+    camera.stop();
     sim.stop().expect("the simulator stops");
 }
 

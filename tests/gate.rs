@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
-use gatehouse_sim::{FaceBox, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
+use gatehouse_core::health::CameraState;
+use gatehouse_sim::{FaceBox, Fault, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
@@ -126,6 +127,38 @@ fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
         _ => None,
     });
     assert_eq!(admitted, (Decision::Admit, Reason::Matched));
+    node.stop();
+}
+
+/// The camera's smaller stream shows that nobody is there, so the other is hardly decoded; whoever comes is let in all the same. Once
+/// the smaller one is silent, the other is decoded whole.
+#[test]
+fn a_gate_that_watches_a_sub_stream_decodes_the_main_one_when_somebody_comes() {
+    let _alone = alone();
+    let whole = mount_with_gaps("main", vec![resident()], 4.0, 26.0);
+    let small = MountConfig { size: [320, 180], ..mount_with_gaps("sub", vec![resident()], 4.0, 26.0) };
+    let sim = start(vec![whole, small]);
+    let site = site();
+    enrol(&site);
+    let sub_source = format!("sub_source = \"{}\"", sim.url("sub"));
+    site.set_cameras(&gate(&sim, "main", &format!("liveness = \"off\"\ncool_down_s = 0\n{sub_source}")));
+    let node = Node::start(&site);
+    let seen = node.wait("a period in which nobody comes", |_, event| match event {
+        Event::Health(health) if (0.1..3.0).contains(&health.fps_decoded) => health.sub_stream.clone(),
+        _ => None,
+    });
+    assert_eq!((seen.state, seen.reason), (CameraState::Live, None));
+    let admitted = node.wait("the resident's admission", |_, event| match event {
+        Event::Entry(entry) => Some((entry.decision, entry.reason)),
+        _ => None,
+    });
+    assert_eq!(admitted, (Decision::Admit, Reason::Matched));
+    sim.inject("sub", Fault::Silence).expect("it can fall silent");
+    let silent = node.wait("whole decoding", |_, event| match event {
+        Event::Health(health) if health.fps_decoded > 23.0 => health.sub_stream.clone(),
+        _ => None,
+    });
+    assert!(matches!(silent.state, CameraState::Stalled | CameraState::Lost | CameraState::Connecting), "{silent:?}");
     node.stop();
 }
 

@@ -199,7 +199,7 @@ fn has_twice<T: PartialEq>(items: &[T]) -> bool {
 pub(crate) fn camera(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<(String, StreamSettings)> {
     let folder = t.context.folder;
     let id = own_name(t, &keys::CAMERA_ID, cameras);
-    let source = t.text(&keys::SOURCE, |text| source::parse(text, folder));
+    let source = t.text(&keys::SOURCE, |text| source::parse("source", text, folder));
     let login = t.text(&keys::LOGIN, |text| secret(folder, text));
     let transport = t.text(&keys::TRANSPORT, |text| match text {
         "tcp" => Ok(Transport::Tcp),
@@ -244,6 +244,22 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
     let liveness_threshold = t.number(&keys::LIVENESS_THRESHOLD).map(|score| score as f32);
     let check_background = t.boolean(&keys::CHECK_BACKGROUND);
     let skip_unchanged = t.boolean(&keys::GATE_SKIP_UNCHANGED);
+    let folder = t.context.folder;
+    let sub_source = t.text(&keys::SUB_SOURCE, |text| source::parse("sub_source", text, folder));
+    if let (Some(sub), Some((_, stream))) = (&sub_source, &camera) {
+        let is_rtsp = |source: &Source| matches!(source, Source::Rtsp(_));
+        if !is_rtsp(sub) || !is_rtsp(&stream.source) {
+            let message = "`sub_source` is for two `rtsp://` streams of one camera";
+            t.refuse_together(&[&keys::SUB_SOURCE], message.to_owned(), None);
+        } else if *sub == stream.source {
+            let message = "`sub_source` is the same stream as `source`: it would be decoded twice";
+            let help = "give the address of the camera's smaller stream, or leave `sub_source` out";
+            t.refuse_together(&[&keys::SUB_SOURCE], message.to_owned(), Some(help.to_owned()));
+        } else if skip_unchanged == Some(false) {
+            let message = "`sub_source` has no use with `skip_unchanged = false`: the whole stream is looked at anyway";
+            t.refuse_together(&[&keys::SUB_SOURCE], message.to_owned(), None);
+        }
+    }
     if match_target.is_some() && match_threshold.is_some() {
         let message =
             "`match_threshold` and `match_target` can't be given together: the one is computed from the other";
@@ -281,6 +297,7 @@ fn gate(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<GateCamera> {
         liveness_threshold,
         check_background: check_background?,
         skip_unchanged: skip_unchanged?,
+        sub_source,
     })
 }
 

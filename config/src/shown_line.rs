@@ -147,7 +147,7 @@ fn names_a_place(text: &str) -> bool {
         Some(("tls" | "udp" | "quic" | "ws", rest)) => &format!("tcp/{rest}"),
         _ => text,
     };
-    let plain_source = match source::parse(text, Path::new("")) {
+    let plain_source = match source::parse("source", text, Path::new("")) {
         Ok(Source::Rtsp(url)) => is_shown_in_full(&url),
         Ok(Source::File(_) | Source::Test(_)) => true,
         Err(_) => false,

@@ -243,6 +243,8 @@ pub struct GateCamera {
     pub check_background: bool,
     /// Whether a calm, empty gate is looked at less often.
     pub skip_unchanged: bool,
+    /// The same camera's smaller stream, which is watched so that the other need not be decoded while nobody is there.
+    pub sub_source: Option<Source>,
 }
 
 /// Where a gate leads.

@@ -274,6 +274,26 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         ),
         // Gates
         (
+            "id = 'g'",
+            "id = 'g'\nsub_source = 'rtsp://admin:hunter2@192.0.2.10/sub'",
+            "10:14 gate[0].sub_source: `sub_source` holds a login, which would end up in logs and backups (take it out of the address and put `user:password` into an environment variable or a file of its own: `login = \"env:NAME\"` or `login = \"file:PATH\"`)",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nsub_source = 'test://ball'",
+            "10:14 gate[0].sub_source: `sub_source` is for two `rtsp://` streams of one camera",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nsub_source = 'rtsp://cam/live'",
+            "10:14 gate[0].sub_source: `sub_source` is the same stream as `source`: it would be decoded twice (give the address of the camera's smaller stream, or leave `sub_source` out)",
+        ),
+        (
+            "id = 'g'",
+            "id = 'g'\nskip_unchanged = false\nsub_source = 'rtsp://192.0.2.10/sub'",
+            "11:14 gate[0].sub_source: `sub_source` has no use with `skip_unchanged = false`: the whole stream is looked at anyway",
+        ),
+        (
             "liveness = 'off'",
             "liveness = 'on'",
             "11:12 gate[0].liveness: `liveness` must be `\"required\"` or `\"second-factor\"` or `\"off\"`, found the text \"on\"",
@@ -316,7 +336,7 @@ polygon = [[0, 0], [1, 0], [1, 1]]
         (
             "id = 'g'",
             "id = 'g'\npasses = false",
-            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, decoders, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged)",
+            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it takes: id, source, login, transport, latency_ms, decoders, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged, sub_source)",
         ),
         (
             "id = 'g'",

@@ -101,6 +101,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         liveness_threshold: None,
         check_background: true,
         skip_unchanged: true,
+        sub_source: None,
     };
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {
@@ -154,7 +155,8 @@ fn every_value_of_the_full_example_arrives() {
         .replace("cool_down_s = 10", "cool_down_s = 0")
         .replace("grant_s = 5", "grant_s = 60")
         .replace("preview = true", "preview = false")
-        .replace("skip_unchanged = true", "skip_unchanged = false")
+        .replace("skip_unchanged = true                   # a picture", "skip_unchanged = false # a picture")
+        .replace("8554/gate-sub", "8554/gate-small")
         .replace("in_total = true", "in_total = false")
         .replace("critical = 4.0", "critical = 4.5")
         .replace("people = 20, within_s", "people = 21, within_s")
@@ -187,6 +189,8 @@ fn every_value_of_the_full_example_arrives() {
     let crowd = &crowds[0];
     assert_eq!((crowd.analyse_fps, crowd.preview, crowd.stream.transport), (0.1, false, Transport::Udp));
     assert_eq!(crowd.stream.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
+    let Some(Source::Rtsp(sub_source)) = &gates[0].sub_source else { panic!("{:?}", gates[0].sub_source) };
+    assert_eq!(sub_source.as_str(), "rtsp://127.0.0.1:8554/gate-small");
     let [crossing, steps] = &crowd.zones[..] else { panic!("{:?}", crowd.zones) };
     let at = |x, y| Point { x, y };
     assert_eq!((crossing.polygon[1], crossing.area_m2), (at(0.6, 0.5), None));
@@ -205,6 +209,14 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(crowd.lines, [door]);
     let mounting = Ground::Mounting { height_m: 6.5, tilt_deg: 30.0, field_of_view_deg: 70.0 };
     assert_eq!(crowds[1].ground, Some(mounting));
+}
+
+#[test]
+fn a_gate_may_be_looked_at_whether_or_not_something_moves() {
+    let text = FULL.replace("skip_unchanged = true                   # an empty", "skip_unchanged = false # an empty");
+    let text: Vec<_> = text.lines().filter(|line| !line.starts_with("sub_source")).collect();
+    let gate = parse(&text.join("\n")).gates[0].clone();
+    assert_eq!((gate.skip_unchanged, gate.sub_source), (false, None));
 }
 
 #[test]

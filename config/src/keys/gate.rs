@@ -31,6 +31,7 @@ pub(super) static GATE: Table = Table {
         &LIVENESS_THRESHOLD,
         &CHECK_BACKGROUND,
         &GATE_SKIP_UNCHANGED,
+        &SUB_SOURCE,
     ],
 };
 
@@ -150,6 +151,16 @@ pub(crate) static GATE_SKIP_UNCHANGED: Key = Key {
     example: "false",
     meaning: "Whether an empty gate in whose picture nothing has changed for 3 seconds is looked at only once a second, and again \
               with every frame from the first one that shows a change.",
+};
+pub(crate) static SUB_SOURCE: Key = Key {
+    name: "sub_source",
+    kind: Kind::Text(Format::Source),
+    presence: Presence::Optional("none: `source` is decoded whole"),
+    example: r#""rtsp://192.0.2.10/sub""#,
+    meaning: "The same camera's smaller stream (sub-stream), with the same view and login. While nothing moves in it, of `source` \
+              only key frames are decoded, which costs a fraction; from the first frame on that shows a change `source` is decoded whole. \
+              Faces and codes are looked for in `source` only. For a camera with a key frame every 2 seconds or more often. Not with \
+              `skip_unchanged = false`.",
 };
 pub(crate) static CHECK_BACKGROUND: Key = Key {
     name: "check_background",

@@ -287,7 +287,7 @@ impl Supervisor {
             let now = self.clock.monotonic();
             seen.wanted = match self.options.wanted {
                 Wanted::OneIn(every) if !thinning.is_settled() => every.max(SPARED_APART),
-                Wanted::OneIn(every) | Wanted::OneInOrAll(every) => every,
+                Wanted::OneIn(every) | Wanted::AsDemanded(every) => every,
                 Wanted::All => Duration::ZERO,
             };
             for (count, before, at) in [
@@ -297,6 +297,10 @@ impl Supervisor {
                 if std::mem::replace(before, count) != count {
                     *at = Some(now);
                 }
+            }
+            if thinning.is_resting() && seen.decoded.is_some() {
+                // What nobody wants to see counts as seen.
+                seen.decoded = seen.decoded.max(seen.arrived);
             }
             match watchdog::judge(now, &seen) {
                 Verdict::Stalled(silent) if !stalled => {
@@ -407,6 +411,9 @@ impl Delivery {
             // The camera's thread may be gone already; then nobody wants to know.
             let _ = self.notes.send(Note::Caps { width: info.width(), height: info.height() });
             self.info = Some((caps, info));
+        }
+        if !self.shared.thinning.shows(buffer.pts()) {
+            return Ok(gst::FlowSuccess::Ok);
         }
         let Some((_, info)) = &self.info else { return Err(gst::FlowError::NotNegotiated) };
 

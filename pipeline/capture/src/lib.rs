@@ -11,6 +11,7 @@ mod decoder;
 mod elements;
 mod failure;
 mod file;
+mod held_frames;
 mod key_frames;
 mod mapped;
 mod privacy;

@@ -68,8 +68,8 @@ pub enum Wanted {
     All,
     /// One in so long. Where key frames come as often, they alone are decoded.
     OneIn(Duration),
-    /// One in so long, and at any time all from the next one on, when [`FrameSink::wants_all`] says so.
-    OneInOrAll(Duration),
+    /// One in so long, and at any time more or fewer from the next one on, as [`FrameSink::demand`] says.
+    AsDemanded(Duration),
 }
 
 /// What the user set for one camera's stream.

@@ -1,14 +1,17 @@
 //! Keeps frames from the decoder that need not be decoded, before it: those between key frames, where these are enough
-//! ([`crate::key_frames`]), and those to which no other refers ([`crate::references`]).
+//! ([`crate::key_frames`]), those to which no other refers ([`crate::references`]), and those that nobody wants just now
+//! ([`crate::held_frames`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use gatehouse_core::FrameSink;
+use gatehouse_core::{Demand, FrameSink};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::decoder::Codec;
+use crate::held_frames::HeldFrames;
 use crate::key_frames::KeyFrames;
 use crate::references::References;
 use crate::source::Wanted;
@@ -28,6 +31,10 @@ pub(crate) struct Thinning {
     sparing: AtomicBool,
     /// Whether they were so rare that nobody could wait for the second one.
     rare: AtomicBool,
+    /// Whether nobody wants more than key frames just now.
+    resting: AtomicBool,
+    /// Pictures up to this time of the pipeline, in nanoseconds, are decoded for the sake of others only. 0: none is.
+    unseen: AtomicU64,
 }
 
 impl Thinning {
@@ -38,6 +45,21 @@ impl Thinning {
     /// Whether it is known which frames are decoded.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
+    }
+
+    /// Decoded pictures are shown again from behind this time on.
+    pub(crate) fn show_after(&self, unseen: gst::ClockTime) {
+        self.unseen.store(unseen.nseconds(), Ordering::Relaxed);
+    }
+
+    /// Whether the picture of this time, as it leaves the decoder, is to be shown.
+    pub(crate) fn shows(&self, at: Option<gst::ClockTime>) -> bool {
+        let unseen = self.unseen.load(Ordering::Relaxed);
+        unseen == 0 || at.is_none_or(|at| at.nseconds() > unseen)
     }
 
     pub(crate) fn is_whole(&self) -> bool {
@@ -64,13 +86,6 @@ impl Thinning {
     }
 }
 
-/// The rules for one connection.
-struct Rules {
-    /// None where nobody could wait for a key frame.
-    key_frames: Option<KeyFrames>,
-    references: References,
-}
-
 /// Keeps frames that aren't needed from leaving `parser`, whose output is a byte stream, and counts them all.
 pub(crate) fn thin(
     parser: &gst::Element,
@@ -79,32 +94,85 @@ pub(crate) fn thin(
     frames: Arc<dyn FrameSink>,
     thinning: Arc<Thinning>,
 ) -> Result<(), String> {
-    let (key_frames, every) = match wanted {
+    thinning.show_after(gst::ClockTime::ZERO);
+    let rule = match wanted {
         Wanted::All => return Ok(()),
-        Wanted::OneIn(every) => (Some(KeyFrames::new(every, thinning.rare.load(Ordering::Relaxed))), every),
-        Wanted::OneInOrAll(every) => (None, every),
+        Wanted::OneIn(every) => {
+            let key_frames = KeyFrames::new(every, thinning.rare.load(Ordering::Relaxed));
+            thinning.note(Some(&key_frames));
+            Rule::Rate { key_frames, references: References::new(codec, every) }
+        }
+        Wanted::AsDemanded(every) => {
+            thinning.note(None);
+            Rule::Demand { references: References::new(codec, every), held: HeldFrames::default() }
+        }
     };
-    thinning.note(key_frames.as_ref());
-    let rules = Mutex::new(Rules { key_frames, references: References::new(codec, every) });
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+    let rule = Mutex::new(rule);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
         // Parameter sets on their own are no frame.
         if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
             return gst::PadProbeReturn::Ok;
         }
         thinning.arrived.fetch_add(1, Ordering::Relaxed);
-        let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        let at = buffer.pts().map(Into::into);
-        let mut rules = rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let Rules { key_frames, references } = &mut *rules;
-        let of_interest = key_frames.as_mut().is_none_or(|rule| {
-            let needed = rule.needs(is_key, at, thinning.sparing.load(Ordering::Relaxed));
-            thinning.note(Some(rule));
-            needed
-        });
-        let needed = of_interest && (references.needs(buffer, at) || frames.wants_all());
+        let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
+        let needed = match &mut *rule {
+            Rule::Rate { key_frames, references } => by_rate(buffer, key_frames, references, &thinning),
+            Rule::Demand { references, held } => {
+                let demand = frames.demand();
+                thinning.resting.store(demand == Demand::KeyFrames, Ordering::Relaxed);
+                by_demand(buffer, demand, references, held, (pad, &thinning))
+            }
+        };
         if needed { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
     Ok(())
+}
+
+/// What decides about a connection's frames.
+enum Rule {
+    Rate { key_frames: KeyFrames, references: References },
+    Demand { references: References, held: HeldFrames },
+}
+
+fn is_key(buffer: &gst::BufferRef) -> bool {
+    !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
+}
+
+fn shown_at(buffer: &gst::BufferRef) -> Option<Duration> {
+    buffer.pts().map(Into::into)
+}
+
+fn by_rate(
+    buffer: &gst::BufferRef,
+    key_frames: &mut KeyFrames,
+    references: &mut References,
+    thinning: &Thinning,
+) -> bool {
+    let at = shown_at(buffer);
+    let of_interest = key_frames.needs(is_key(buffer), at, thinning.sparing.load(Ordering::Relaxed));
+    thinning.note(Some(key_frames));
+    of_interest && references.needs(buffer, at)
+}
+
+/// `pad`: where the frame leaves the parser.
+fn by_demand(
+    buffer: &gst::Buffer,
+    demand: Demand,
+    references: &mut References,
+    held: &mut HeldFrames,
+    (pad, thinning): (&gst::Pad, &Thinning),
+) -> bool {
+    let referred_to = references.needs(buffer, shown_at(buffer));
+    if is_key(buffer) {
+        held.begin_anew();
+        return true;
+    }
+    match demand {
+        Demand::KeyFrames if referred_to => held.hold(buffer, pad, thinning),
+        Demand::KeyFrames => {}
+        Demand::Usual | Demand::All => held.decode(pad, thinning),
+    }
+    demand == Demand::All || (demand == Demand::Usual && referred_to)
 }

@@ -51,14 +51,25 @@ impl fmt::Debug for Frame {
     }
 }
 
+/// Which frames of a stream are wanted at a moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// Key frames will do: nothing goes on.
+    KeyFrames,
+    /// As many as the stream's options say.
+    #[default]
+    Usual,
+    /// Each.
+    All,
+}
+
 /// Where a camera's frames go. Called on the decoder's thread: it must not block.
 pub trait FrameSink: Send + Sync {
     /// Takes a frame, or drops it by a policy of its own.
     fn deliver(&self, frame: Frame);
 
-    /// Whether every frame is wanted just now, however few are otherwise. Asked on the thread that reads the stream, for frames that could
-    /// be left out: it must not block.
-    fn wants_all(&self) -> bool {
-        false
+    /// Which frames it wants just now. Asked for each frame on the thread that reads the stream, before it is decoded: it must not block.
+    fn demand(&self) -> Demand {
+        Demand::Usual
     }
 }

@@ -73,6 +73,21 @@ pub struct HealthEvent {
     /// What the stream is, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamFacts>,
+    /// A gate's sub-stream, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_stream: Option<SubStream>,
+}
+
+/// The second, smaller stream of a gate's camera, which shows whether anything moves. As long as it is live and nothing does, only key
+/// frames of the other are decoded; while it isn't live, all are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubStream {
+    /// Its state.
+    pub state: CameraState,
+    /// Why, in words for an operator, where there is more to say than the state does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What capture says of one camera's connection, when it changes.

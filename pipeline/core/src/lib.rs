@@ -16,6 +16,6 @@ pub mod time;
 pub mod urgency;
 
 pub use event::Event;
-pub use frame::{Frame, FrameSink};
+pub use frame::{Demand, Frame, FrameSink};
 pub use id::{CameraId, LineId, ZoneId};
 pub use urgency::Urgency;

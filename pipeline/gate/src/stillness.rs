@@ -34,7 +34,7 @@ impl Stillness {
     pub fn may_skip(&mut self, picture: &YuvPicture<'_>, now: Monotonic, idle: bool) -> bool {
         if !idle {
             self.changed = Some(now);
-        } else if self.is_calm(now) || self.noticed.is_none_or(|noticed| now.since(noticed) >= NOTICED_EVERY) {
+        } else if self.is_calm(now) || self.is_noticed_again(now) {
             self.notice(picture, now);
         }
         let skip = self.is_calm(now) && self.looked.is_some_and(|looked| now.since(looked) < AT_LEAST_EVERY);
@@ -42,6 +42,18 @@ impl Stillness {
             self.looked = Some(now);
         }
         skip
+    }
+
+    /// Whether nothing has moved for 3 s. To be asked of every frame; after that, from the first one on that shows a change.
+    pub fn is_still(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        if self.is_calm(now) || self.is_noticed_again(now) {
+            self.notice(picture, now);
+        }
+        self.is_calm(now)
+    }
+
+    fn is_noticed_again(&self, now: Monotonic) -> bool {
+        self.noticed.is_none_or(|noticed| now.since(noticed) >= NOTICED_EVERY)
     }
 
     /// Whether the picture has changed.
@@ -106,6 +118,21 @@ mod tests {
     #[test]
     fn whoever_stands_still_is_looked_at_as_long_as_they_are_followed() {
         assert_eq!(looked_at(100, 0..0, |number| number > 90), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_watched_picture_is_still_until_the_first_frame_that_shows_somebody() {
+        let mut stillness = Stillness::default();
+        let still: Vec<u64> = (0..130)
+            .filter(|number| {
+                let now = Monotonic::from_start(Duration::from_millis(100 * number));
+                let mut still = false;
+                frame(*number, 75..80, |picture| still = stillness.is_still(picture, now));
+                still
+            })
+            .collect();
+        assert_eq!(still[..45], (30..75).collect::<Vec<_>>());
+        assert_eq!(still[45..], (113..130).collect::<Vec<_>>(), "their going was noticed at 83");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use gatehouse_batching::{Batcher, Lane, Worker};
 use gatehouse_core::event::Direction;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_core::{CameraId, Demand, Frame, FrameSink};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
@@ -27,6 +27,7 @@ use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
 use crate::log_limit::LogLimit;
+use crate::lookout::Lookout;
 use crate::models::FaceRecognition;
 use crate::publisher::{Decided, Outbound};
 
@@ -203,6 +204,8 @@ pub(crate) struct GateSink {
     pub(crate) intake: Intake,
     /// None where every frame that is due is to be looked at.
     pub(crate) stillness: Option<Mutex<Stillness>>,
+    /// The camera's sub-stream, if it is watched.
+    pub(crate) lookout: Option<Arc<Lookout>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -226,8 +229,14 @@ impl FrameSink for GateSink {
         self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived });
     }
 
-    fn wants_all(&self) -> bool {
-        self.line.deciding.load(Ordering::Relaxed)
+    fn demand(&self) -> Demand {
+        if self.line.deciding.load(Ordering::Relaxed) {
+            Demand::All
+        } else if self.lookout.as_ref().is_some_and(|lookout| lookout.is_quiet()) && self.line.state().is_idle() {
+            Demand::KeyFrames
+        } else {
+            Demand::Usual
+        }
     }
 }
 

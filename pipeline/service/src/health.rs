@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus};
+use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event};
@@ -38,6 +38,7 @@ struct Entry {
     state: CameraState,
     since: WallTime,
     stream: Option<StreamFacts>,
+    sub_stream: Option<SubStream>,
     reported_at: Monotonic,
     /// Counters at the last periodic report, and the rates computed there.
     decoded: u64,
@@ -91,6 +92,7 @@ impl HealthBoard {
             state: CameraState::Connecting,
             since,
             stream: None,
+            sub_stream: None,
             reported_at,
             decoded: 0,
             analysed: 0,
@@ -145,6 +147,21 @@ impl HealthBoard {
         }
     }
 
+    /// Takes the state of a gate's sub-stream, and reports it if it is another one.
+    pub(crate) fn sub_stream(&self, camera: &CameraId, now: SubStream) {
+        let event = {
+            let mut cameras = self.cameras();
+            let Some(entry) = find(&mut cameras, camera) else { return };
+            if entry.sub_stream.as_ref() == Some(&now) {
+                return;
+            }
+            log_sub_stream(camera, &now);
+            entry.sub_stream = Some(now);
+            entry.event()
+        };
+        self.outbound.offer(Event::Health(event));
+    }
+
     /// Reports every camera, with its rates since the last such report.
     pub(crate) fn report_all(&self, counters: impl Fn(&CameraId) -> Counters) {
         let now = self.clock.monotonic();
@@ -197,6 +214,7 @@ impl Entry {
             reconnects: self.reconnects,
             key_frames_only: self.key_frames_only,
             stream: self.stream.clone(),
+            sub_stream: self.sub_stream.clone(),
         }
     }
 }
@@ -234,6 +252,19 @@ fn log_change(event: &HealthEvent, before: CameraState) {
         (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; it is tried again with growing delays"),
         (CameraState::Refused, _) => {
             tracing::error!(%camera, "refused: {reason}; it is tried again only seldom, since cameras lock accounts");
+        }
+    }
+}
+
+fn log_sub_stream(camera: &CameraId, SubStream { state, reason }: &SubStream) {
+    match state {
+        CameraState::Live => {
+            tracing::info!(%camera, "its sub-stream is live: while nothing moves, its key frames alone are decoded")
+        }
+        CameraState::Connecting => tracing::info!(%camera, "its sub-stream is being connected"),
+        state => {
+            let reason = reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+            tracing::warn!(%camera, "its sub-stream is {state:?}{reason}: until it is live, the whole stream is decoded, which costs more");
         }
     }
 }

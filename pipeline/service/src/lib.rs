@@ -17,6 +17,7 @@ mod housekeeping;
 mod intake;
 mod load;
 mod log_limit;
+mod lookout;
 mod models;
 mod node;
 mod publisher;

@@ -27,7 +27,7 @@ use crate::publisher::{self, Outbound, Publisher};
 use crate::sparing::{Change, Sparing};
 use crate::threads::Threads;
 use crate::view::{CameraRole, NodeView};
-use crate::wiring::{CameraCounter, Ends, Wiring, view_of};
+use crate::wiring::{CameraCounter, Ends, Stream, Wiring, view_of};
 
 /// Between two reports of every camera's health and of the node's load.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -152,8 +152,8 @@ impl Node {
         let wiring = Wiring::new(models, &ends, &mut workers)?;
 
         let mut cameras = Cameras::default();
-        for (options, sink) in wiring.cameras {
-            cameras.push(Camera::start(options, Arc::clone(&clock), sink, health.clone())?);
+        for Stream { options, frames, status } in wiring.streams {
+            cameras.push(Camera::start(options, Arc::clone(&clock), frames, status)?);
         }
         let cameras = Arc::new(Mutex::new(cameras));
         let (stop_tickers, stopped) = bounded(0);
@@ -301,7 +301,8 @@ impl Reports {
         if sparing {
             tracing::warn!(
                 cameras = names,
-                "the node is full: of these cameras only key frames are decoded, where they are no more than 10 s apart. A camera that                  sends key frames as often as `analyse_fps` asks for frames costs a fraction"
+                "the node is full: of these cameras only key frames are decoded, where they are no more than 10 s apart. A camera that \
+                 sends key frames as often as `analyse_fps` asks for frames costs a fraction"
             );
         } else {
             tracing::info!(camera = names, "the node has room: decoded whole again");

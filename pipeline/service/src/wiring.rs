@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatehouse_batching::{BatchPolicy, Batcher};
 use gatehouse_capture::{Decoder, Login, Source, StreamOptions, Transport, Wanted};
 use gatehouse_config::{self as config, Site};
+use gatehouse_core::health::StatusSink;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FrameSink, LineId, Urgency, ZoneId};
@@ -26,6 +27,7 @@ use crate::gates::{self, GateLine, GateSink, Recogniser};
 use crate::health::{Analysed, HealthBoard};
 use crate::intake::Intake;
 use crate::load::LoadBoard;
+use crate::lookout::Lookout;
 use crate::models::{FaceModels, FaceRecognition, Models};
 use crate::publisher::Outbound;
 use crate::threads::{Threads, take};
@@ -39,10 +41,17 @@ pub(crate) struct CameraCounter {
     pub(crate) count: Box<dyn Fn() -> Analysed + Send>,
 }
 
+/// One stream of a camera, before it is started.
+pub(crate) struct Stream {
+    pub(crate) options: StreamOptions,
+    pub(crate) frames: Arc<dyn FrameSink>,
+    /// Who is told of its state.
+    pub(crate) status: Arc<dyn StatusSink>,
+}
+
 /// What the wiring has made, before any camera is started.
 pub(crate) struct Wiring {
-    /// Each camera's stream and where its frames go.
-    pub(crate) cameras: Vec<(StreamOptions, Arc<dyn FrameSink>)>,
+    pub(crate) streams: Vec<Stream>,
     /// Each camera's counters.
     pub(crate) counters: Vec<CameraCounter>,
     /// Closes the batchers, so that the workers end.
@@ -68,7 +77,7 @@ impl Wiring {
     /// Makes a line for each camera and starts the workers that the lines lead to.
     pub(crate) fn new(models: Models, ends: &Ends<'_>, workers: &mut Threads) -> Result<Self, NodeError> {
         let mut wiring =
-            Self { cameras: Vec::new(), counters: Vec::new(), close_batchers: Vec::new(), galleries: None };
+            Self { streams: Vec::new(), counters: Vec::new(), close_batchers: Vec::new(), galleries: None };
         if let Some(models) = models.face {
             wiring.gates(models, ends, workers)?;
         }
@@ -104,6 +113,15 @@ impl Wiring {
             }
             let line = GateLine::new(options, galleries.with_rule(rule), &embedding, ends.outbound);
             let lane = Arc::new(detection.lane());
+            let stream = stream(&id, &gate.stream)?;
+            let lookout = gate.sub_source.as_ref().map(|source| {
+                let lookout = Lookout::new(&id, ends.health);
+                // A name that no camera of a site can have.
+                let camera = CameraId::new(&format!("{id}/sub"));
+                let options = StreamOptions { camera, source: stream_source(source), ..stream.clone() };
+                self.streams.push(Stream { options, frames: lookout.clone(), status: lookout.clone() });
+                lookout
+            });
             let sink = GateSink {
                 line: Arc::clone(&line),
                 lane: Arc::clone(&lane),
@@ -111,10 +129,12 @@ impl Wiring {
                 code_intake: CodeIntake::default(),
                 intake: Intake::new(&id, gate.analyse_fps, ends.health),
                 stillness: gate.skip_unchanged.then(Mutex::default),
+                lookout,
                 clock: Arc::clone(ends.clock),
             };
-            let wanted = Wanted::OneInOrAll(Duration::from_secs_f64(1.0 / gate.analyse_fps));
-            self.cameras.push((StreamOptions { wanted, ..stream(&id, &gate.stream)? }, Arc::new(sink)));
+            let wanted = Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps));
+            let options = StreamOptions { wanted, ..stream };
+            self.streams.push(Stream { options, frames: Arc::new(sink), status: ends.health.clone() });
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Gate,
@@ -184,8 +204,8 @@ impl Wiring {
             };
             let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
             let urgency = crowd_rules::stream_urgency(ends.site);
-            let stream = StreamOptions { wanted, urgency, ..stream(&id, &camera.stream)? };
-            self.cameras.push((stream, Arc::new(sink)));
+            let options = StreamOptions { wanted, urgency, ..stream(&id, &camera.stream)? };
+            self.streams.push(Stream { options, frames: Arc::new(sink), status: ends.health.clone() });
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Crowd,
@@ -221,11 +241,7 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
     let login = settings.login.as_ref().map(|login| login.resolve_login()).transpose().map_err(secret)?;
     Ok(StreamOptions {
         camera: camera.clone(),
-        source: match &settings.source {
-            config::Source::Rtsp(url) => Source::Rtsp(url.as_str().to_owned()),
-            config::Source::File(path) => Source::File(path.clone()),
-            config::Source::Test(pattern) => Source::Test(pattern.clone()),
-        },
+        source: stream_source(&settings.source),
         login: login.map(|login| Login {
             user: login.user.expose().to_owned().into(),
             password: login.password.expose().to_owned().into(),
@@ -244,6 +260,14 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
             .map(|part| crowd_rules::polygon(camera, part, "privacy"))
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn stream_source(source: &config::Source) -> Source {
+    match source {
+        config::Source::Rtsp(url) => Source::Rtsp(url.as_str().to_owned()),
+        config::Source::File(path) => Source::File(path.clone()),
+        config::Source::Test(pattern) => Source::Test(pattern.clone()),
+    }
 }
 
 fn decoder(decoder: &config::Decoder) -> Decoder {

@@ -1,12 +1,11 @@
 //! Takes what a camera delivers and reports, and lets a test wait for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::frame::{Frame, FrameSink};
+use gatehouse_core::frame::{Demand, Frame, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
@@ -35,7 +34,8 @@ pub enum Heard {
 
 struct Sink {
     heard: SyncSender<Heard>,
-    wants_all: AtomicBool,
+    /// What is demanded, and what will be after so many more frames.
+    demand: Mutex<(Demand, Option<(u32, Demand)>)>,
 }
 
 impl FrameSink for Sink {
@@ -56,8 +56,14 @@ impl FrameSink for Sink {
         let _ = self.heard.try_send(Heard::Frame(seen));
     }
 
-    fn wants_all(&self) -> bool {
-        self.wants_all.load(Ordering::Relaxed)
+    fn demand(&self) -> Demand {
+        let mut demand = self.demand.lock().expect("no test panics with it");
+        match &mut demand.1 {
+            Some((0, next)) => *demand = (*next, None),
+            Some((frames, _)) => *frames -= 1,
+            None => {}
+        }
+        demand.0
     }
 }
 
@@ -76,7 +82,7 @@ pub struct Recorder {
 impl Default for Recorder {
     fn default() -> Self {
         let (sender, heard) = sync_channel(10_000);
-        Self { heard: Mutex::new(heard), sink: Arc::new(Sink { heard: sender, wants_all: AtomicBool::new(false) }) }
+        Self { heard: Mutex::new(heard), sink: Arc::new(Sink { heard: sender, demand: Mutex::default() }) }
     }
 }
 
@@ -85,9 +91,14 @@ impl Recorder {
         self.sink.clone()
     }
 
-    /// Wants every frame from now on, or only as many as the stream's options say.
-    pub fn want_all(&self, all: bool) {
-        self.sink.wants_all.store(all, Ordering::Relaxed);
+    /// Wants other frames from now on.
+    pub fn demand(&self, demand: Demand) {
+        *self.sink.demand.lock().expect("no test panics with it") = (demand, None);
+    }
+
+    /// Wants other frames once so many more have come.
+    pub fn demand_after(&self, frames: u32, demand: Demand) {
+        self.sink.demand.lock().expect("no test panics with it").1 = Some((frames, demand));
     }
 
     pub fn status(&self) -> Arc<dyn StatusSink> {

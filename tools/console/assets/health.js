@@ -33,11 +33,20 @@ function row(camera) {
   return el("tr", { "data-camera-row": camera.id },
     el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
     el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null,
-      health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-spared` }, t("health.key_frames_only")) : null),
+      health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-spared` }, t("health.key_frames_only")) : null,
+      subStream(camera.id, health?.sub_stream)),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
     el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),
     el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed + health.fps_unchanged, 1)})` : ""),
     el("td", { class: "plain", "data-testid": `tally-${camera.id}` }, camera.tally ? tally(camera.tally.event) : ""));
+}
+
+// Of a gate's smaller stream only what is wrong with it.
+function subStream(camera, stream) {
+  if (!stream || stream.state === "live") return null;
+  const why = stream.reason ? ` (${stream.reason})` : "";
+  return el("span", { class: "hint", "data-testid": `camera-${camera}-sub-stream` },
+    t("health.sub_stream", { state: t(`state.${stream.state}`) }) + why);
 }
 
 function video({ codec, decoder, width, height }) {

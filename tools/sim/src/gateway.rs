@@ -19,10 +19,18 @@ const FLOOR_TOP: f64 = 0.62;
 /// How much darker the wall is at the sides, which the lamp lights less.
 const SHADE: f64 = 24.0;
 /// Goes into the clips' fingerprint: raised when it is drawn otherwise.
-pub(crate) const DRAWING: u32 = 1;
+pub(crate) const DRAWING: u32 = 2;
 
-/// The empty gate.
-pub(crate) fn empty(width: usize, height: usize) -> Picture {
+/// The empty gate as its lamp wavers, a second each: a camera that saw the same picture for seconds would call itself frozen.
+pub(crate) fn by_lamplight(width: usize, height: usize) -> [Picture; 3] {
+    [0, 1, 2].map(|brighter| {
+        let mut frame = empty(width, height);
+        frame.planes[0].bytes.iter_mut().for_each(|luma| *luma += brighter);
+        frame
+    })
+}
+
+fn empty(width: usize, height: usize) -> Picture {
     let mut frame = Picture::plain(width, height, WALL);
     fill(&mut frame, &Block([0.0, FLOOR_TOP, 1.0, 1.0], FLOOR));
     let joint = 0.0025;

@@ -123,7 +123,7 @@ impl WalkUpFrames {
 
     /// Draws every person once and hands the frames to `out`, until it takes no more.
     pub(crate) fn push_all(&mut self, out: &gst_app::AppSrc) -> Result<(), ClipError> {
-        let gate = gateway::empty(self.info.width() as usize, self.info.height() as usize);
+        let gate = gateway::by_lamplight(self.info.width() as usize, self.info.height() as usize);
         let shown = (self.walk_up.seconds_each * f64::from(self.fps)).round() as u64;
         let gap = (self.walk_up.gap_seconds * f64::from(self.fps)).round() as u64;
         let mut index = 0_u64;
@@ -133,7 +133,7 @@ impl WalkUpFrames {
             }
             let mut person = Shown::open(person, self.fps)?;
             for at in 0..shown + gap {
-                let mut frame = gate.clone();
+                let mut frame = gate[(index / u64::from(self.fps)) as usize % gate.len()].clone();
                 if at < shown {
                     let seconds = at as f64 / f64::from(self.fps);
                     person.draw(&mut frame, pose(at as f64 / shown as f64, seconds), seconds)?;

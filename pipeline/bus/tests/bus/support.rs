@@ -155,5 +155,6 @@ pub(crate) fn health(reconnects: u64) -> Event {
         reconnects,
         key_frames_only: false,
         stream: None,
+        sub_stream: None,
     })
 }
