@@ -21,7 +21,7 @@ mod peers;
 mod picture;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use elsewhere::{Elsewhere, simulate_if_asked};
 use gatehouse_core::load::FrameLatency;
@@ -83,7 +83,7 @@ fn main() {
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     println!("profile: {profile}; {} processors; 1280×720 H.264 at 25 frames a second over RTSP", processors());
-    let stolen = Stolen::since_now();
+    let (begun, stolen) = (Instant::now(), Stolen::since_now());
     let mut report = Map::new();
     let mut measured = Map::new();
     let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
@@ -104,10 +104,11 @@ fn main() {
         report.insert("inference".to_owned(), inference::table());
         report.insert("allocations_per_frame".to_owned(), inference::allocations());
     }
+    println!("\nmeasured in {:.1} minutes", begun.elapsed().as_secs_f64() / 60.0);
     let stolen = stolen.percent();
     match stolen {
-        Some(share) => println!("\n{share:.1} % of the processors' time was taken by other machines on this host"),
-        None => println!("\nhow much of the processors' time was taken by other machines isn't known"),
+        Some(share) => println!("{share:.1} % of the processors' time was taken by other machines on this host"),
+        None => println!("how much of the processors' time was taken by other machines isn't known"),
     }
     let onnxruntime = registry().runtime().version().to_owned();
     report.insert("loads".to_owned(), measured.into());

@@ -16,15 +16,16 @@ const SECONDS: f64 = 10.0;
 
 /// For each kind of service, how many cameras it sustains. `ours`: where the search begins.
 pub(crate) fn measure(python: &Path, load: &Load, sim: &Sim, ours: usize, steps: usize) -> Value {
-    let kinds: &[(&str, &str)] = &[
-        ("opencv", "OpenCV's VideoCapture and ONNX Runtime"),
-        ("gstreamer", "a GStreamer pipeline with an appsink, and ONNX Runtime"),
-        ("opencv-own", "OpenCV's VideoCapture and FaceDetectorYN"),
+    // Each with the share of ours with which the search begins.
+    let kinds: &[(&str, &str, f64)] = &[
+        ("opencv", "OpenCV's VideoCapture and ONNX Runtime", 0.55),
+        ("gstreamer", "a GStreamer pipeline with an appsink, and ONNX Runtime", 0.7),
+        ("opencv-own", "OpenCV's VideoCapture and FaceDetectorYN", 0.55),
     ];
     let mut peers = Map::new();
-    for (kind, words) in kinds.iter().filter(|(kind, _)| load.model == Model::Faces || *kind != "opencv-own") {
+    for (kind, words, share) in kinds.iter().filter(|(kind, ..)| load.model == Model::Faces || *kind != "opencv-own") {
         println!("  {words} in Python, a thread a camera:");
-        let sustained = search(ours as f64 * 0.5, steps, |cameras| {
+        let sustained = search(ours as f64 * share, steps, |cameras| {
             let worst = run(python, kind, load, sim, cameras);
             println!("  {cameras:>8} {:>11.0} %", 100.0 * worst);
             worst >= KEPT
