@@ -21,14 +21,20 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// People in frames of the plaza, counted from 1, by the public ground truth (MOTChallenge 2015, PETS09-S2L1).
-const MARKED: [(u32, u32); 6] = [(121, 7), (126, 7), (131, 7), (136, 8), (141, 8), (146, 8)];
+/// How many people are in every fifth frame of the plaza from the 341st on, counted from 1, by the public ground truth (MOTChallenge
+/// 2015, PETS09-S2L1).
+const MARKED: [u32; 16] = [6, 6, 6, 6, 6, 5, 4, 4, 4, 4, 4, 3, 3, 2, 2, 2];
+const FIRST_MARKED: u32 = 341;
+/// Where the film begins: in its first seconds it is counted less often, while the node learns how often key frames come.
+const SKIPPED_SECONDS: u32 = 30;
+const FPS: u32 = 10;
 
-/// A plaza with 3 to 8 pedestrians, from a fixed camera.
+/// A plaza with 2 to 8 pedestrians, from a fixed camera.
 fn plaza() -> Sim {
     let mount = MountConfig {
         size: [768, 576],
-        fps: 10,
+        fps: FPS,
+        skip_seconds: SKIPPED_SECONDS,
         max_seconds: 20,
         // The model is tried, not the encoder.
         bitrate_kbps: 8000,
@@ -93,29 +99,29 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
         let [line] = density.lines.as_slice() else { panic!("{:?}", density.lines) };
         counts.len() >= 40 && line.inwards + line.outwards > 0
     });
-    // 3 to 8 people walk about. Three who hide each other are lost and found at about frame 165, whichever model looks, and the film
-    // begins anew once; otherwise nobody comes or goes in threes.
+    // 2 to 8 people walk about, and the film begins anew once; otherwise nobody comes or goes in threes.
     let mean = counts.iter().sum::<f64>() / counts.len() as f64;
-    assert!((4.0..=9.0).contains(&mean) && counts.iter().all(|count| (1.0..=11.0).contains(count)), "{counts:?}");
+    assert!((3.0..=8.0).contains(&mean) && counts.iter().all(|count| (1.0..=10.0).contains(count)), "{counts:?}");
     let steps = counts.windows(2).filter(|pair| (pair[0] - pair[1]).abs() > 2.0).count();
     assert!(steps <= 3, "{counts:?}");
     // Each marked frame beside the count whose time is nearest, in the film's first turn.
     let began = sim.stats("plaza").expect("there are statistics").began.expect("the film has begun");
     let began = WallTime::from_unix_nanos(0) + began;
-    let tenths = |at: WallTime| at.distance(began).as_millis() as f64 / 100.0;
-    let errors: Vec<f64> = MARKED
-        .iter()
-        .map(|(frame, people)| {
-            let away = |number: &usize| (tenths(times[*number]) + 1.0 - f64::from(*frame)).abs();
+    let frame = |at: WallTime| f64::from(FPS * SKIPPED_SECONDS + 1) + at.distance(began).as_secs_f64() * f64::from(FPS);
+    let errors: Vec<f64> = (FIRST_MARKED..)
+        .step_by(5)
+        .zip(MARKED)
+        .map(|(marked, people)| {
+            let away = |number: &usize| (frame(times[*number]) - f64::from(marked)).abs();
             let nearest = (0..times.len()).min_by(|a, b| away(a).total_cmp(&away(b))).expect("there are counts");
-            assert!(away(&nearest) <= 3.0, "frame {frame} is {} frames from the nearest count", away(&nearest));
-            counts[nearest] - f64::from(*people)
+            assert!(away(&nearest) <= 3.0, "frame {marked} is {} frames from the nearest count", away(&nearest));
+            counts[nearest] - f64::from(people)
         })
         .collect();
+    println!("{errors:?} {counts:?}");
     let mae = errors.iter().map(|error| error.abs()).sum::<f64>() / errors.len() as f64;
     let flicker = errors.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
-    // Seen on these frames: 1.0 and 1. Which ones are counted is the machine's affair, and a neighbour may differ by one.
-    assert!(mae <= 1.5 && flicker <= 2.0, "MAE {mae}, from one count to the next {flicker}: {errors:?}");
+    assert!(mae <= 1.0 && flicker <= 1.0, "MAE {mae}, from one count to the next {flicker}: {errors:?}");
     let ground = &last.zones[0];
     let area = ground.count / ground.people_per_m2.expect("the ground is measured");
     // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.

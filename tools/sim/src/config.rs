@@ -53,6 +53,9 @@ pub struct MountConfig {
     /// B-frames between two other pictures, 0 to 3, to which no picture refers. Default 0, as most cameras have it.
     #[serde(default)]
     pub b_frames: u32,
+    /// So much of the scene is left out at first, up to the next key frame. Default 0, at most 600.
+    #[serde(default)]
+    pub skip_seconds: u32,
     /// A longer scene is cut. Default 60, at most 600: the encoded scene is kept in memory.
     #[serde(default = "sixty_seconds")]
     pub max_seconds: u32,
@@ -159,6 +162,7 @@ impl MountConfig {
             bitrate_kbps: bitrate_2000(),
             gop_seconds: one_second(),
             b_frames: 0,
+            skip_seconds: 0,
             max_seconds: sixty_seconds(),
             auth: None,
             sender_reports: SenderReports::default(),
@@ -183,6 +187,7 @@ impl MountConfig {
             bitrate_kbps: self.bitrate_kbps,
             gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
             b_frames: self.b_frames,
+            seconds_skipped: self.skip_seconds,
             seconds_max: self.max_seconds,
         }
     }
@@ -198,6 +203,7 @@ impl MountConfig {
             ("fps", self.fps, 1..=120),
             ("bitrate_kbps", self.bitrate_kbps, 10..=100_000),
             ("b_frames", self.b_frames, 0..=3),
+            ("skip_seconds", self.skip_seconds, 0..=600),
             ("max_seconds", self.max_seconds, 1..=600),
         ] {
             if !range.contains(&value) {
@@ -254,6 +260,7 @@ mod tests {
         bitrate_kbps = 500
         gop_seconds = 0.5
         b_frames = 1
+        skip_seconds = 2
         max_seconds = 20
         auth = { scheme = "digest", user = "admin", password = "s3cret" }
         sender_reports = { late_seconds = 5 }
@@ -291,6 +298,7 @@ mod tests {
                 bitrate_kbps: 500,
                 gop_pictures: 5,
                 b_frames: 1,
+                seconds_skipped: 2,
                 seconds_max: 20
             }
         );

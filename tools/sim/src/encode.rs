@@ -64,7 +64,9 @@ pub struct Encoding {
     pub gop_pictures: u32,
     /// B-frames between two other pictures. No picture refers to one.
     pub b_frames: u32,
-    /// A scene longer than this many seconds is cut.
+    /// So many seconds of the scene are left out at first, up to the next key frame.
+    pub seconds_skipped: u32,
+    /// What is longer than this many seconds is cut.
     pub seconds_max: u32,
 }
 
@@ -79,6 +81,7 @@ impl Default for Encoding {
             bitrate_kbps: 2000,
             gop_pictures: 25,
             b_frames: 0,
+            seconds_skipped: 0,
             seconds_max: 60,
         }
     }
@@ -118,7 +121,8 @@ impl Encoding {
 
     /// Everything that decides the bytes that come out, for the clip cache's key.
     pub(crate) fn fingerprint(&self) -> String {
-        format!("{} ! {} | {} s | {}", self.raw_caps(), self.encoder(), self.seconds_max, gst::version_string())
+        let (encoded, Self { seconds_skipped, seconds_max, .. }) = (self.encoder(), self);
+        format!("{} ! {encoded} | {seconds_skipped} to {seconds_max} s | {}", self.raw_caps(), gst::version_string())
     }
 }
 
@@ -182,10 +186,11 @@ const PATTERN_SECONDS: u32 = 10;
 
 fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, ClipError> {
     let sink = pipeline.app_sink("sink")?;
-    let limit = encoding.fps as usize * encoding.seconds_max as usize;
+    let [skipped, most] =
+        [encoding.seconds_skipped, encoding.seconds_max].map(|seconds| (encoding.fps * seconds) as usize);
     let mut units: Vec<AccessUnit> = Vec::new();
     let mut first = None;
-    while units.len() < limit {
+    while units.len() < skipped + most {
         let Some(sample) = pipeline.pull(&sink)? else { break };
         if let Some(buffer) = sample.buffer() {
             let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
@@ -207,6 +212,8 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
     while units.last().is_some_and(|last| last.later > 0) {
         units.pop();
     }
+    let begin = units.iter().enumerate().position(|(at, unit)| at >= skipped && unit.key).unwrap_or(units.len());
+    units.drain(..begin);
     Clip::new(what, *encoding, units)
 }
 
@@ -303,6 +310,7 @@ mod tests {
             gop_pictures: 5,
             b_frames: 0,
             bitrate_kbps: 300,
+            seconds_skipped: 0,
             seconds_max: 2,
         }
     }
@@ -324,6 +332,15 @@ mod tests {
         gst::init().unwrap();
         let error = encode(&Scene::File(PathBuf::from("no/such.avi")), &small(Codec::H264)).unwrap_err();
         assert!(error.to_string().contains("no/such.avi"), "{error}");
+    }
+
+    #[test]
+    fn a_scene_can_begin_later() {
+        let scene = Scene::Pattern("ball".to_owned());
+        let whole = encode(&scene, &small(Codec::H264)).unwrap();
+        let later = encode(&scene, &Encoding { seconds_skipped: 1, seconds_max: 1, ..small(Codec::H264) }).unwrap();
+        let bytes = |units: &[AccessUnit]| units.iter().map(|unit| unit.bytes.to_vec()).collect::<Vec<_>>();
+        assert_eq!(bytes(later.units()), bytes(&whole.units()[10..]));
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl WalkUpFrames {
             .build()
             .map_err(impossible)?;
         let caps = info.to_caps().map_err(impossible)?;
-        let pictures_max = u64::from(encoding.fps) * u64::from(encoding.seconds_max);
+        let pictures_max = u64::from(encoding.fps) * u64::from(encoding.seconds_skipped + encoding.seconds_max);
         Ok(Self { walk_up: walk_up.clone(), fps: encoding.fps, pictures_max, info, caps })
     }
 
