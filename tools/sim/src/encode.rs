@@ -336,6 +336,7 @@ mod tests {
 
     #[test]
     fn a_scene_can_begin_later() {
+        gst::init().unwrap();
         let scene = Scene::Pattern("ball".to_owned());
         let whole = encode(&scene, &small(Codec::H264)).unwrap();
         let later = encode(&scene, &Encoding { seconds_skipped: 1, seconds_max: 1, ..small(Codec::H264) }).unwrap();
