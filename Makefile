@@ -14,7 +14,7 @@ setup-test: ## the same, and what the tests need (a browser, every model, OpenVI
 demo: setup ## the whole product on simulated cameras, until Ctrl-C (DEMO_SECONDS=60 ends it, and checks it)
 	@echo "demo: building gatehouse (the first time about 10 minutes on two cores, later seconds)"
 	@cargo build --locked --workspace --bins
-	@exec target/debug/gatehouse demo
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/gatehouse" demo
 
 test: setup-test ## all tests, on real RTSP, zenoh, models and a browser (the first time about 20 minutes on two cores)
 	@python3 -B -m unittest discover --quiet --start-directory tools/setup
