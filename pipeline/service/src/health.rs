@@ -298,6 +298,25 @@ mod tests {
     }
 
     #[test]
+    fn a_sub_stream_is_told_of_when_it_changes_and_stays_in_later_reports() {
+        let clock: Arc<dyn Clock> = Arc::new(Fixed(Mutex::new(0)));
+        let (outbound, events) = publisher::channel_for_tests(&clock);
+        let gate = CameraId::new("gate");
+        let board = HealthBoard::new([gate.clone()].into_iter(), clock, outbound);
+        let lost = SubStream { state: CameraState::Lost, reason: Some("no route".into()) };
+        board.sub_stream(&gate, lost.clone());
+        board.sub_stream(&gate, lost.clone());
+        board.sub_stream(&CameraId::new("another"), lost.clone());
+        board.report_all(|_| Counters::default());
+        let told = |event| match event {
+            Event::Health(health) => (health.state, health.sub_stream),
+            other => panic!("{other:?}"),
+        };
+        let expected = (CameraState::Connecting, Some(lost));
+        assert_eq!(events.map(told).collect::<Vec<_>>(), [expected.clone(), expected]);
+    }
+
+    #[test]
     fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
         let clock = Arc::new(Fixed(Mutex::new(0)));
         let shared: Arc<dyn Clock> = clock.clone();

@@ -9,7 +9,7 @@ use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{
     CountInterval, Decision, DensityEvent, EntryEvent, Level, LevelEvent, Method, Reason, SelfAssessment, ZoneDensity,
 };
-use gatehouse_core::health::HealthEvent;
+use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::key::EVERYTHING;
 use gatehouse_core::load::{NodeLoad, RoleLoad};
 use gatehouse_core::rollup::{Blindness, RollUp, TopZone};
@@ -301,20 +301,31 @@ fn health_words(health: &HealthEvent) -> String {
     let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
     let unchanged =
         if health.fps_unchanged > 0.0 { format!(", {:.1} unchanged", health.fps_unchanged) } else { String::new() };
+    let key_frames = if health.key_frames_only { ", key frames only" } else { "" };
+    let sub_stream = health.sub_stream.as_ref().map(|sub| {
+        let reason = sub.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!(", sub-stream {}{reason}", state_name(sub.state))
+    });
+    let sub_stream = sub_stream.unwrap_or_default();
     format!(
-        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded, {:.1} analysed{unchanged}",
+        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}",
         "",
         health.camera,
-        format!("{:?}", health.state).to_lowercase(),
+        state_name(health.state),
         time(&health.since),
         health.fps_decoded,
         health.fps_analysed
     )
 }
 
+fn state_name(state: CameraState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use gatehouse_core::event::{Direction, EntryLatency, EventId};
+    use gatehouse_core::health::SubStream;
     use gatehouse_core::load::{FrameLatency, Quantiles};
     use gatehouse_core::rollup::{BlindCamera, LevelCounts};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
@@ -361,6 +372,28 @@ mod tests {
 
     fn ulid() -> ulid::Ulid {
         ulid::Ulid::from_parts(1_790_000_000_250, 1)
+    }
+
+    #[test]
+    fn a_camera_tells_what_is_wrong_with_either_of_its_streams() {
+        let health = HealthEvent {
+            camera: CameraId::new("gate-1"),
+            state: CameraState::Live,
+            reason: None,
+            since: WHEN.at,
+            fps_decoded: 1.0,
+            fps_analysed: 1.0,
+            fps_unchanged: 0.0,
+            frames_overtaken: 0,
+            reconnects: 0,
+            key_frames_only: true,
+            stream: None,
+            sub_stream: Some(SubStream { state: CameraState::Lost, reason: Some("no route".into()) }),
+        };
+        assert_eq!(
+            health_words(&health).trim_start(),
+            "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route"
+        );
     }
 
     #[test]
