@@ -40,7 +40,7 @@ const MOST: usize = 100;
 /// Gates whose latency is measured with and without crowd cameras beside them.
 const GATES_BESIDE: usize = 4;
 /// Reports of a node of which the one counts whose p99 is the median: each has the slowest four of four hundred frames in it.
-const PERIODS_BESIDE: usize = 5;
+const PERIODS_BESIDE: usize = 3;
 
 /// A load: cameras of one kind.
 struct Load {

@@ -14,7 +14,6 @@ const LEAST_OFF: f64 = 1e-3;
 pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCamera> {
     let camera = camera(t, cameras);
     let analyse_fps = t.number(&keys::CROWD_ANALYSE_FPS);
-    let detail_px = t.integer(&keys::DETAIL_PX);
     let tiles = t.integer(&keys::TILES);
     let min_score = t.number(&keys::MIN_SCORE).map(|score| score as f32);
     let map_columns = t.integer(&keys::MAP_COLUMNS);
@@ -24,6 +23,8 @@ pub(crate) fn crowd(t: &mut Reader<'_, '_>, cameras: &Names) -> Option<CrowdCame
     let in_total = t.boolean(&keys::IN_TOTAL);
     let exclude = t.polygons(&keys::EXCLUDE);
     let has_ground = t.has(&keys::GROUND_TABLE);
+    let detail_px =
+        if has_ground && !t.has(&keys::DETAIL_PX) { Some(None) } else { t.integer(&keys::DETAIL_PX).map(Some) };
     let ground = t.table(&keys::GROUND_TABLE, ground);
     let names = Names::default();
     let zones = t.tables(&keys::ZONE_TABLES, |t| zone(t, &names, has_ground));

@@ -301,8 +301,8 @@ pub struct CrowdCamera {
     pub stream: StreamSettings,
     /// Frames looked at in a second, 0.1 to 60.
     pub analyse_fps: f64,
-    /// Longer side of the picture when people are looked for in it, in pixels, 256 to 2048.
-    pub detail_px: usize,
+    /// Longer side of the picture when people are looked for in it, in pixels, 256 to 2048. None where `ground` decides.
+    pub detail_px: Option<usize>,
     /// Parts that are looked at again, larger, where people are small: at most so many, 0 to 16.
     pub tiles: usize,
     /// Least score of the person detector that counts, 0.05 to 0.95.

@@ -108,7 +108,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         id: "plaza".into(),
         stream: crowds[0].stream.clone(),
         analyse_fps: 2.0,
-        detail_px: 768,
+        detail_px: Some(768),
         tiles: 0,
         min_score: 0.5,
         map_columns: 32,
@@ -209,6 +209,7 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(crowd.lines, [door]);
     let mounting = Ground::Mounting { height_m: 6.5, tilt_deg: 30.0, field_of_view_deg: 70.0 };
     assert_eq!(crowds[1].ground, Some(mounting));
+    assert_eq!((crowd.detail_px, crowds[1].detail_px), (Some(768), None), "the ground decides where it isn't given");
 }
 
 #[test]

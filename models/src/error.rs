@@ -5,15 +5,6 @@ use std::path::PathBuf;
 use crate::manifest::{ManifestError, Sha256, Task};
 use crate::runtime::RuntimeError;
 
-/// What a caller does about a [`ModelError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// These pictures can't be worked on; the next ones may.
-    DropPictures,
-    /// It will not get better by itself: an operator has to change something.
-    Stop,
-}
-
 /// Another file than the manifest's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("has SHA-256 {got} and {got_bytes} bytes, expected {expected} and {expected_bytes}")]
@@ -187,20 +178,6 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// What a caller does about it.
-    pub fn recovery(&self) -> Recovery {
-        match self {
-            Self::Run { .. }
-            | Self::BadEmbedding { .. }
-            | Self::BadLiveness { .. }
-            | Self::FaceBox { .. }
-            | Self::OpenCv { .. }
-            | Self::Landmarks
-            | Self::NotADirection { .. } => Recovery::DropPictures,
-            _ => Recovery::Stop,
-        }
-    }
-
     /// Names the step that OpenCV failed in.
     pub(crate) fn opencv(step: &'static str) -> impl Fn(opencv::Error) -> Self {
         move |error| Self::OpenCv { step, message: error.message }

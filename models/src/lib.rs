@@ -38,7 +38,7 @@ pub use assets::{Assets, NoAssetsFolder};
 pub use density::DensityMap;
 pub use density_model::DensityModel;
 pub use embedding::Embedding;
-pub use error::{FileMismatch, ModelError, Recovery};
+pub use error::{FileMismatch, ModelError};
 pub use liveness::{LivenessModel, Surroundings};
 pub use manifest::{
     Catalogue, ColourOrder, Convert, CountSpread, Counting, Dimension, ElementType, HandOver, Input, Layout, Manifest,

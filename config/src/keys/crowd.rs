@@ -43,7 +43,8 @@ pub(crate) static DETAIL_PX: Key = Key {
     presence: Presence::Default("768"),
     example: "1024",
     meaning: "How large the picture is when people are looked for in it: its longer side, in pixels. More finds smaller people, \
-              and costs more, by its square.",
+              and costs more, by its square. Where `ground` is given and this is left out, it is as large as people in the zones ask \
+              for: 416 to 1024.",
 };
 pub(crate) static TILES: Key = Key {
     name: "tiles",

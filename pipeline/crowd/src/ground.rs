@@ -117,15 +117,21 @@ impl GroundPlane {
     /// How long the longer side of a picture of the shape of `frame` must be for the median head to be `head_px` pixels high, in
     /// pixels. None if there is no ground in the picture.
     pub fn longer_side_for_heads(&self, head_px: f32, frame: Size) -> Option<usize> {
-        /// Places along each side of the picture.
-        const PLACES: usize = 24;
-        let middle = |i: usize| (i as f32 + 0.5) / PLACES as f32;
-        let places = (0..PLACES * PLACES).map(|i| Point { x: middle(i % PLACES), y: middle(i / PLACES) });
-        let mut heights: Vec<f32> = places.filter_map(|head| self.head_height(head)).collect();
+        let mut heights: Vec<f32> = places().filter_map(|head| self.head_height(head)).collect();
         heights.sort_by(f32::total_cmp);
         let median = *heights.get(heights.len() / 2)?;
-        let longer = frame.width.max(frame.height) as f32 / frame.height as f32;
-        Some((head_px / median * longer).round() as usize)
+        Some((head_px / median * longer_side(frame)).round() as usize)
+    }
+
+    /// How long it must be for people who stand in any of some zones to be at least `person_px` pixels high, but for those in the
+    /// farthest quarter of the zones' part of the picture: up to the horizon people are as small as can be. None if there is no
+    /// ground in the zones.
+    pub fn longer_side_for_people(&self, person_px: f32, zones: &[NormalisedPolygon], frame: Size) -> Option<usize> {
+        let feet = places().filter(|foot| zones.iter().any(|zone| zone.contains(*foot)));
+        let mut heights: Vec<f32> = feet.filter_map(|foot| self.person_height(foot)).collect();
+        heights.sort_by(f32::total_cmp);
+        let small = *heights.get(heights.len() / 4)?;
+        Some((person_px / small * longer_side(frame)).round() as usize)
     }
 
     /// Ground that a zone covers, in square metres.
@@ -184,6 +190,19 @@ impl GroundPlane {
     fn distance(&self, a: Point, b: Point) -> f32 {
         ((a.x - b.x) / self.aspect as f32).hypot(a.y - b.y)
     }
+}
+
+/// Evenly all over a picture.
+fn places() -> impl Iterator<Item = Point> {
+    /// Along each side.
+    const PLACES: usize = 24;
+    let middle = |i: usize| (i as f32 + 0.5) / PLACES as f32;
+    (0..PLACES * PLACES).map(move |i| Point { x: middle(i % PLACES), y: middle(i / PLACES) })
+}
+
+/// In heights of the picture.
+fn longer_side(frame: Size) -> f32 {
+    frame.width.max(frame.height) as f32 / frame.height as f32
 }
 
 fn centred(point: Point, aspect: f64) -> DVec2 {
@@ -303,6 +322,25 @@ mod tests {
         assert!(twice.abs_diff(2 * px) <= 2, "{twice} instead of twice {px}");
         // Above all heads it looks up, and sees none.
         assert_eq!(mounting(10.0, -60.0, 40.0).longer_side_for_heads(12.0, FRAME), None);
+    }
+
+    #[test]
+    fn a_picture_is_as_large_as_its_people_must_be_where_zones_are() {
+        // Level, 3 m up: whose feet are a quarter of the picture's height below its middle is 1.65 / 3 of that high, wherever.
+        let level = mounting(3.0, 0.0, 60.0);
+        let strip = |top: f32| {
+            NormalisedPolygon::new(vec![at(0.0, top), at(1.0, top), at(1.0, top + 0.04), at(0.0, top + 0.04)])
+        };
+        let zone = strip(0.71).expect("a polygon");
+        let row = 17.5 / 24.0 - 0.5; // The only row of places in it.
+        let expected = (50.0 / (1.65 / 3.0 * row) * 16.0 / 9.0) as usize;
+        let px = level.longer_side_for_people(50.0, std::slice::from_ref(&zone), FRAME).expect("ground");
+        assert!(px.abs_diff(expected) <= 2, "{px} instead of {expected}");
+        let farther = strip(0.6).expect("a polygon");
+        let both = level.longer_side_for_people(50.0, &[zone, farther], FRAME).expect("ground");
+        assert!(both > px, "{both} for those farther away, {px} for the nearer");
+        let sky = strip(0.2).expect("a polygon");
+        assert_eq!(level.longer_side_for_people(50.0, &[sky], FRAME), None);
     }
 
     #[test]

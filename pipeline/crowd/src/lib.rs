@@ -40,6 +40,7 @@
 //! }
 //! ```
 
+pub mod change;
 pub mod empty;
 pub mod flow;
 pub mod grid;
@@ -48,10 +49,12 @@ pub mod join;
 pub mod level;
 pub mod preview;
 pub mod rollup;
-pub mod scene;
 pub mod tiling;
+pub mod view;
 
 mod crowd;
+#[cfg(test)]
+mod street;
 mod tracker;
 mod zone;
 

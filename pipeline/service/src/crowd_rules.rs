@@ -9,8 +9,8 @@ use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
 use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
-use gatehouse_models::PeopleReader;
-use gatehouse_picture::{NormalisedPolygon, Point, Size};
+use gatehouse_models::{PeopleReader, SMALL_PX};
+use gatehouse_picture::{NormalisedPolygon, NormalisedPolygonError, Point, Size};
 
 use crate::NodeError;
 
@@ -65,9 +65,24 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
         ground: calibration,
         map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
         map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
-        detail_px: camera.detail_px,
+        detail_px: detail_px(camera),
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
+    })
+}
+
+/// Longer side of a camera's pictures as the person detector sees them, in pixels: as configured, or so that people in its zones
+/// are large enough to be found, where its ground is known.
+pub fn detail_px(camera: &config::CrowdCamera) -> usize {
+    /// What decides may not cost more than twice the default; farther people are for `tiles`.
+    const CHOSEN: std::ops::RangeInclusive<usize> = 416..=1024;
+    /// The models' pictures have sides of so many times so many pixels.
+    const STEP: usize = 32;
+    camera.detail_px.unwrap_or_else(|| {
+        let zones = camera.zones.iter().filter_map(|zone| polygon_of(&zone.polygon).ok());
+        let zones: Vec<NormalisedPolygon> = zones.collect();
+        let wanted = plane(camera).and_then(|plane| plane.longer_side_for_people(SMALL_PX, &zones, Size::COMMON));
+        wanted.map_or(*CHOSEN.end(), |px| px.next_multiple_of(STEP).clamp(*CHOSEN.start(), *CHOSEN.end()))
     })
 }
 
@@ -77,15 +92,19 @@ pub fn density_px(camera: &config::CrowdCamera, reader: &PeopleReader) -> usize 
     /// As `detail_px` may be.
     const LEAST_PX: usize = 256;
     const MOST_PX: usize = 2048;
-    let plane = camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), Size::COMMON).ok());
-    let wanted =
-        plane.zip(reader.head_px()).and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, Size::COMMON));
-    wanted.map_or(camera.detail_px, |px| px.clamp(LEAST_PX, MOST_PX))
+    let known = plane(camera).zip(reader.head_px());
+    let wanted = known.and_then(|(plane, head_px)| plane.longer_side_for_heads(head_px, Size::COMMON));
+    wanted.map_or_else(|| detail_px(camera), |px| px.clamp(LEAST_PX, MOST_PX))
+}
+
+/// The ground before a camera; none if that isn't known, or fits no camera, which [`options`] refuses.
+fn plane(camera: &config::CrowdCamera) -> Option<GroundPlane> {
+    camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), Size::COMMON).ok())
 }
 
 /// How a camera's pictures are looked at, by models of this name and version.
 pub fn looking(camera: &config::CrowdCamera, model: &str, density_px: usize) -> Looking {
-    Looking { model: model.to_owned(), detail_px: camera.detail_px, density_px, tiles: camera.tiles }
+    Looking { model: model.to_owned(), detail_px: detail_px(camera), density_px, tiles: camera.tiles }
 }
 
 /// How a camera's counts are summed up with those of the others.
@@ -102,12 +121,11 @@ pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
 
 /// A polygon of the configuration, which is called `what`.
 pub(crate) fn polygon(id: &CameraId, corners: &[config::Point], what: &str) -> Result<NormalisedPolygon, NodeError> {
-    let corners = corners.iter().map(point).collect();
-    NormalisedPolygon::new(corners).map_err(|source| NodeError::Zone {
-        camera: id.clone(),
-        zone: what.to_owned(),
-        source,
-    })
+    polygon_of(corners).map_err(|source| NodeError::Zone { camera: id.clone(), zone: what.to_owned(), source })
+}
+
+fn polygon_of(corners: &[config::Point]) -> Result<NormalisedPolygon, NormalisedPolygonError> {
+    NormalisedPolygon::new(corners.iter().map(point).collect())
 }
 
 fn point(at: &config::Point) -> Point {
@@ -137,5 +155,34 @@ fn thresholds(levels: config::Levels) -> Thresholds {
             config::LevelUnit::PeoplePerM2 => LevelUnit::PeoplePerM2,
         },
         hold: levels.hold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn where_the_ground_is_known_the_size_of_people_in_the_zones_decides_how_large_a_picture_is_looked_at() {
+        let minimal = include_str!("../../../config/examples/minimal.toml");
+        let mut site = config::Site::parse(minimal, Path::new("site.toml")).expect("an example");
+        let camera = site.crowds.first_mut().expect("it has a crowd camera");
+        assert_eq!(detail_px(camera), 768, "the default");
+        camera.detail_px = None;
+        let mut seen_from = |height_m: f64, tilt_deg: f64| {
+            camera.ground = Some(config::Ground::Mounting { height_m, tilt_deg, field_of_view_deg: 70.0 });
+            detail_px(camera)
+        };
+        let (door, square, skyline) = (seen_from(3.0, 40.0), seen_from(8.0, 40.0), seen_from(30.0, 10.0));
+        assert_eq!((door, skyline), (416, 1024), "no less, and no more");
+        assert!((600..900).contains(&square) && square.is_multiple_of(32), "{square}");
+        camera.ground = Some(config::Ground::Mounting { height_m: 8.0, tilt_deg: 40.0, field_of_view_deg: 70.0 });
+        let near = [(0.0, 0.7), (1.0, 0.7), (1.0, 1.0), (0.0, 1.0)].map(|(x, y)| config::Point { x, y });
+        camera.zones[0].polygon = near.to_vec();
+        assert!(detail_px(camera) < square, "who is near is large");
+        camera.detail_px = Some(500);
+        assert_eq!(detail_px(camera), 500, "as it is told");
     }
 }

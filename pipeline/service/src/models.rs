@@ -13,7 +13,7 @@ use gatehouse_models::{
 };
 
 use crate::NodeError;
-use crate::crowd_rules;
+use crate::crowd_rules::{self, detail_px};
 use crate::load::FULL;
 use crate::threads::take;
 
@@ -80,7 +80,7 @@ impl Models {
             let each = timed(clock, || detector.rehearse(1))?;
             demand.add(site.gates.iter().map(|gate| gate.analyse_fps).sum(), each, detector.provider());
         }
-        let sizes: BTreeSet<usize> = site.crowds.iter().map(|camera| camera.detail_px).collect();
+        let sizes: BTreeSet<usize> = site.crowds.iter().map(detail_px).collect();
         for reader in &mut self.people {
             sizes.iter().try_for_each(|px| reader.rehearse(1, *px))?;
         }
@@ -91,7 +91,7 @@ impl Models {
             self.people_batch = batch_size(site, clock, site.crowds.len(), &names.person_detector, provider, rehearse)?;
             for px in sizes {
                 let each = timed(clock, || reader.rehearse(1, px))?;
-                let cameras = site.crowds.iter().filter(|camera| camera.detail_px == px);
+                let cameras = site.crowds.iter().filter(|camera| detail_px(camera) == px);
                 demand.add(cameras.map(|camera| camera.analyse_fps).sum(), each, provider);
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gatehouse_core::CameraId;
 use gatehouse_crowd::empty::{EmptyScene, Looking};
-use gatehouse_crowd::scene::ReferenceView;
+use gatehouse_crowd::view::ReferenceView;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -179,14 +179,18 @@ impl Wiring {
         for camera in &ends.site.crowds {
             let id = CameraId::new(&camera.id);
             let density_px = crowd_rules::density_px(camera, reader);
+            if camera.detail_px.is_none() {
+                tracing::info!(camera = %id, "people are looked for at {} pixels, by its `ground`", crowd_rules::detail_px(camera));
+            }
             let options = crowd_rules::options(&id, camera)?;
-            let tiling = Tiling::new(camera.tiles, camera.detail_px, options.ground);
+            let tiling = Tiling::new(camera.tiles, options.detail_px, options.ground);
+            let detail_px = options.detail_px;
             let mut crowd = Crowd::new(id.clone(), model.clone(), options);
             if let Some(empty) = views.read_empty(&id, &crowd_rules::looking(camera, &model.name, density_px)) {
                 crowd.know_empty_scene(empty);
             }
             let line = LineOptions {
-                detail_px: camera.detail_px,
+                detail_px,
                 density_px,
                 preview: camera.preview.then(Preview::new),
                 tiling,

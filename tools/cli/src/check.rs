@@ -60,6 +60,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     for (id, stream) in streams {
         print::line(&format!("  {id:<16} {}", stream.source))?;
     }
+    for camera in site.crowds.iter().filter(|camera| camera.detail_px.is_none()) {
+        let px = gatehouse_service::detail_px(camera);
+        print::line(&format!("  {:<16} people are looked for at {px} pixels, by its `ground`", camera.id))?;
+    }
     Ok(())
 }
 

@@ -85,7 +85,7 @@ fn look_at_empty_scene(
     let mut reader = PeopleReader::load(&registry, detector, density, &SessionOptions::default())?;
     let density_side_px = density_px(settings, &reader);
     let counted = crowd_options(&camera, settings).map_err(|e| Failure::new(exit::of_node(&e), e))?;
-    let mut tiling = Tiling::new(settings.tiles, settings.detail_px, counted.ground);
+    let mut tiling = Tiling::new(settings.tiles, counted.detail_px, counted.ground);
     let options = stream(&camera, &settings.stream).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let mut watch = EmptySceneWatch::new(looking(settings, &reader.name(), density_side_px));
     let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
@@ -94,7 +94,7 @@ fn look_at_empty_scene(
         // A black picture is empty of everything. One that stands still may well be of an empty place.
         if check.judge(&picture, frame.times.arrival) != PictureVerdict::Dark {
             let tiles = tiling.tiles(picture.size());
-            let scene = PeopleScene { picture, longer_side_px: settings.detail_px, density_side_px, tiles: &tiles };
+            let scene = PeopleScene { picture, longer_side_px: counted.detail_px, density_side_px, tiles: &tiles };
             reader.read(&[scene], LEAST_SCORE, &mut readings)?;
             readings.iter().for_each(|reading| watch.look(reading, picture.size()));
         }
