@@ -1,4 +1,4 @@
-"""What the network is held to: the density map, itself at another scale, and the detector it was."""
+"""What the network is held to: the density map, and itself at another scale."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from network import BINS, PERSON, SIDES, DensityHead, Detection
+from network import DensityHead
 
 #: Cells along one side of a block.
 BLOCK = 4
-#: The teacher's person score from which on its box is worth keeping.
-BOX_SCORE = 0.2
 
 
 def block_sums(density: Tensor, side: int = BLOCK) -> Tensor:
@@ -49,32 +47,3 @@ def consistency_loss(density: Tensor, rescaled: Tensor, parts: int = 4) -> Tenso
     ]
     spread = ((sums[0] + sums[1]).detach() / 2 + 1).sqrt()
     return ((sums[0] - sums[1]).abs() / spread).mean()
-
-
-def _score_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Person logits where the teacher sees people (elsewhere a little), and all classes' scores."""
-    person = teacher[:, PERSON].sigmoid()
-    # Beyond these logits a score is 0 or 1 for any purpose.
-    difference = student[:, PERSON].clamp(-6, 6) - teacher[:, PERSON].clamp(-6, 6)
-    weight = 0.02 + person
-    near = (weight * difference**2).sum() / weight.sum()
-    scores = (student.sigmoid() - teacher.sigmoid()) ** 2
-    return near + 0.2 * scores.sum(1).mean() / (person.mean() + 0.02)
-
-
-def _box_loss(student: Tensor, teacher: Tensor, seen: Tensor) -> Tensor:
-    """Divergence of the distances' distributions, mean over sides and cells where `seen` [n, h, w] is true."""
-    logits = [x.unflatten(1, (SIDES, BINS)).permute(0, 3, 4, 1, 2)[seen] for x in (student, teacher)]
-    if not len(logits[0]):
-        return student.sum() * 0
-    student_log, teacher_log = (x.log_softmax(-1) for x in logits)
-    return functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(-1).mean()
-
-
-def distillation_loss(student: list[Detection], teacher: list[Detection]) -> Tensor:
-    """How far the detector has drifted from its former self, on the same pictures; 0 if not at all."""
-    losses = []
-    for now, before in zip(student, teacher, strict=True):
-        seen = before.scores[:, PERSON].sigmoid() >= BOX_SCORE
-        losses += [_score_loss(now.scores, before.scores), _box_loss(now.distances, before.distances, seen)]
-    return torch.stack(losses).sum() / len(student)

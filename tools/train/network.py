@@ -1,7 +1,9 @@
-"""A person detector and a crowd-density head on one backbone, in PyTorch.
+"""A person detector and a crowd density that begins with its first stages, in PyTorch.
 
 The detector is NanoDet-g (batch normalisation already folded into its convolutions), read from its ONNX file; a unit
-test compares the two. The density head is ours.
+test compares the two. It is never trained: what it finds in photographs can't be kept by training on rendered pictures.
+The density shares its stem and first stage, which are edges and colours to both, has the two next stages of its own, which
+begin as copies, and looks at the detector's coarsest features for what lies around.
 
 Tensors are [batch, channels, rows, columns]. Pictures are BGR, float32, normalised by `normalise`; their sides are
 multiples of 32. "s4", "s8" and so on say how many pixels of the picture a cell of a feature map spans.
@@ -9,6 +11,7 @@ multiples of 32. "s4", "s8" and so on say how many pixels of the picture a cell 
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +36,9 @@ NECK = 128
 
 
 class Features(NamedTuple):
-    """What the heads read. s4: 64 channels, s8: 128; the pyramid's levels have 128 each."""
+    """What the detector's heads and the density read. s4: 64 channels; the pyramid's levels have 128 each."""
 
     s4: Tensor
-    s8: Tensor
     pyramid_8: Tensor
     pyramid_16: Tensor
     pyramid_32: Tensor
@@ -110,14 +112,14 @@ class Detector(nn.Module):
         self.output = nn.ModuleList(nn.Conv2d(NECK, CLASSES + SIDES * BINS, 1) for _ in STRIDES)
 
     def features(self, x: Tensor) -> Features:
-        """Everything that both heads share, for a normalised picture."""
+        """Of a normalised picture."""
         s4 = self.stage_4(functional.max_pool2d(self.stem(x), 3, 2, 1))
         s8 = self.stage_8(s4)
         s16 = self.stage_16(s8)
         pyramid_32 = self.lateral[2](self.stage_32(s16))
         pyramid_16 = self.lateral[1](s16) + _twice(pyramid_32)
         pyramid_8 = self.lateral[0](s8) + _twice(pyramid_16)
-        return Features(s4, s8, pyramid_8, pyramid_16, pyramid_32)
+        return Features(s4, pyramid_8, pyramid_16, pyramid_32)
 
     def detect(self, features: Features) -> list[Detection]:
         """Logits at the three strides."""
@@ -162,6 +164,22 @@ def load_detector(path: Path) -> Detector:
     return detector
 
 
+class DensityStages(nn.Module):
+    """The detector's second and third stage once more, to be trained for crowds, and the levels of a pyramid."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.stage_8 = copy.deepcopy(detector.stage_8)
+        self.stage_16 = copy.deepcopy(detector.stage_16)
+        self.lateral_8, self.lateral_16 = (copy.deepcopy(detector.lateral[i]) for i in range(2))
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """s8 (128 channels), and the levels 8 and 16 of the pyramid (128 each)."""
+        s8 = self.stage_8(features.s4)
+        level_16 = self.lateral_16(self.stage_16(s8)) + _twice(features.pyramid_32)
+        return s8, self.lateral_8(s8) + _twice(level_16), level_16
+
+
 class DensityHead(nn.Module):
     """Persons per 8x8-pixel cell from fine (s4, s8) and pyramid features.
 
@@ -198,24 +216,42 @@ class DensityHead(nn.Module):
         # Almost nobody, until pictures say otherwise.
         nn.init.constant_(self.output.bias, -3.0)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, s4: Tensor, s8: Tensor, level_8: Tensor, level_16: Tensor) -> Tensor:
         """Density [n, 1, h/8, w/8], at least 0."""
-        near = self.wide_near(self.wide_in(features.pyramid_16))
+        near = self.wide_near(self.wide_in(level_16))
         wide = _twice(near + self.wide_far(near))
-        fine = [self.from_s4(features.s4), self.from_s8(features.s8), self.from_8(features.pyramid_8), wide]
+        fine = [self.from_s4(s4), self.from_s8(s8), self.from_8(level_8), wide]
         x = self.narrow(self.far(self.look(self.mix(torch.cat(fine, 1)))))
         return functional.softplus(self.output(x)) / self.SCALE
 
 
+class Density(nn.Module):
+    """All that is trained."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.stages = DensityStages(detector)
+        self.head = DensityHead()
+
+    def forward(self, features: Features) -> Tensor:
+        """Density [n, 1, h/8, w/8] from the detector's features."""
+        return self.head(features.s4, *self.stages(features))
+
+
 class CrowdNet(nn.Module):
-    """One backbone, one pass, two heads."""
+    """The detector as it is, and the density."""
 
     def __init__(self, detector: Detector | None = None) -> None:
         super().__init__()
-        self.detector = detector or Detector()
-        self.density = DensityHead()
+        self.detector = (detector or Detector()).requires_grad_(False)
+        self.density = Density(self.detector)
+
+    def features(self, x: Tensor) -> Features:
+        """The detector's, of a normalised picture. Nothing is learnt through them."""
+        with torch.no_grad():
+            return self.detector.features(x)
 
     def forward(self, x: Tensor) -> tuple[list[Detection], Tensor]:
         """Detector logits at three strides, and persons per cell."""
-        features = self.detector.features(x)
+        features = self.features(x)
         return self.detector.detect(features), self.density(features)

@@ -1,6 +1,7 @@
-"""Trains the density head, and with it the detector's backbone, whose own head is held to what it was.
+"""Trains the density; the detector stays what it is.
 
 usage: python train.py --name NAME --pool POOL --detector NANODET.onnx --runs RUNS [--recipe recipe.toml] [--resume]
+       [--start-from CROWD.onnx] [--bfloat16]
 
 The same seed, pool and recipe give the same weights on the same machine, resumed or not (a pool that grows meanwhile is
 another pool). A run's folder holds `last.pt` (all that is needed to go on) and smoothed weights every 1000 iterations.
@@ -25,28 +26,24 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from augment import batch
-from loss import consistency_loss, density_loss, distillation_loss
+from export import load_exported, load_network
+from loss import consistency_loss, density_loss
 from network import CrowdNet, Detector, load_detector, normalise
 from pool import Pool, Recipe
 
 BATCH = 8
 HEAD_RATE = 1e-3
-#: The learning rates of the detector's own heads and of the backbone as shares of the density head's. The former only
-#: follow the backbone to where they find what they found before, and must keep up with it.
-DETECTOR_SHARE, BACKBONE_SHARE = 0.4, 0.15
-#: Iterations in which only the head learns: an untrained one would pull the backbone apart.
+#: The learning rate of the density's own stages as a share of its head's: they begin as something useful.
+STAGES_SHARE = 0.15
+#: Iterations in which only the head learns: an untrained one would pull the stages apart.
 FROZEN = 400
-#: Never trained: edges and colours are the same to both heads, and their large maps take a quarter of a step's time.
-FIXED = ("stem", "stage_4")
 WARM_UP = 100
-BACKBONE_WARM_UP = 300
+STAGES_WARM_UP = 300
 FINAL_SHARE = 0.03
 SMOOTHING = 0.999
 LARGEST_GRADIENT = 5.0
-#: The detector is compared every second iteration, on half of the pictures: that holds it, at a quarter of the price.
-DISTIL_EVERY, DISTIL_PICTURES, DISTIL_WEIGHT = 2, 4, 2.5
-#: In a third of the others, half of the crops are seen at a second scale.
-SCALES_EVERY, SCALES_PICTURES, SCALES_WEIGHT = 6, 4, 0.2
+#: Every so manieth iteration, half of the crops are seen at a second scale.
+SCALES_EVERY, SCALES_PICTURES, SCALES_WEIGHT = 4, 4, 0.2
 SECOND_SCALES = (0.6, 1.6)
 LOG_EVERY, SAVE_EVERY, KEEP_EVERY = 100, 500, 1000
 
@@ -68,7 +65,7 @@ class Batches(Dataset):
 
 
 class Smoothed:
-    """An exponential moving average of a network's weights."""
+    """An exponential moving average of a network's weights, those of the density."""
 
     def __init__(self, network: CrowdNet) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False)
@@ -77,15 +74,15 @@ class Smoothed:
     def follow(self, network: CrowdNet, iteration: int) -> None:
         """Early averages are short, or the untrained head would stay in them."""
         share = 1 - min(SMOOTHING, (1 + iteration) / (10 + iteration))
-        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), share)
+        torch._foreach_lerp_(list(self.network.density.parameters()), list(network.density.parameters()), share)
 
 
-def rates(iteration: int, iterations: int) -> tuple[float, float, float]:
-    """Learning rates of density head, detector's heads and backbone: warm-up, then a cosine down to `FINAL_SHARE`."""
+def rates(iteration: int, iterations: int, highest: float) -> tuple[float, float]:
+    """Learning rates of the density's head and stages: warm-up, then a cosine down to `FINAL_SHARE`."""
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
-    rate = HEAD_RATE * (FINAL_SHARE + (1 - FINAL_SHARE) * cosine) * min(1.0, (iteration + 1) / WARM_UP)
-    thawed = min(1.0, max(0, iteration + 1 - FROZEN) / BACKBONE_WARM_UP)
-    return rate, rate * DETECTOR_SHARE * thawed, rate * BACKBONE_SHARE * thawed
+    rate = highest * (FINAL_SHARE + (1 - FINAL_SHARE) * cosine) * min(1.0, (iteration + 1) / WARM_UP)
+    thawed = min(1.0, max(0, iteration + 1 - FROZEN) / STAGES_WARM_UP)
+    return rate, rate * STAGES_SHARE * thawed
 
 
 def sums_weight(iteration: int) -> float:
@@ -96,39 +93,41 @@ def sums_weight(iteration: int) -> float:
 class Trainer:
     """Networks, optimiser and one training step."""
 
-    def __init__(self, detector: Detector, iterations: int, device: str = "cpu") -> None:
-        self.iterations = iterations
+    def __init__(
+        self, detector: Detector, iterations: int, device: str = "cpu", bfloat16: bool = False, rate: float = HEAD_RATE
+    ) -> None:
+        """bfloat16: convolutions in it; weights, their updates and the losses stay in float32. rate: the head's highest."""
+        self.iterations, self.rate = iterations, rate
         self.device = torch.device(device)
+        self.bfloat16 = bfloat16
         self.network = CrowdNet(detector).to(self.device, memory_format=torch.channels_last)
-        self.teacher = copy.deepcopy(self.network.detector).requires_grad_(False)
-        for name in FIXED:
-            getattr(self.network.detector, name).requires_grad_(False)
         self.smoothed = Smoothed(self.network)
-        own = [*self.network.detector.tower.parameters(), *self.network.detector.output.parameters()]
-        shared = [x for x in self.network.detector.parameters() if x.requires_grad and all(x is not y for y in own)]
-        groups = [{"params": part} for part in (list(self.network.density.parameters()), own, shared)]
+        density = self.network.density
+        groups = [{"params": list(part.parameters())} for part in (density.head, density.stages)]
         self.optimiser = torch.optim.AdamW(groups, lr=HEAD_RATE, betas=(0.9, 0.99), weight_decay=1e-4, foreach=True)
+
+    def quick(self) -> torch.autocast:
+        """Within it, convolutions are run in bfloat16, where that was asked for."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def density(self, pictures: Tensor, frozen: bool = False) -> Tensor:
+        """The map, in float32."""
+        with self.quick():
+            features = self.network.features(pictures)
+            with torch.set_grad_enabled(not frozen):
+                levels = self.network.density.stages(features)
+            return self.network.density.head(features.s4, *levels).float()
 
     def losses(self, iteration: int, pictures: Tensor, target: Tensor, counted: Tensor) -> dict[str, Tensor]:
         """Each loss by name, weighted; `error` is only for the log."""
-        detector = self.network.detector
-        with torch.set_grad_enabled(iteration >= FROZEN):
-            features = detector.features(pictures)
-        density = self.network.density(features)
+        density = self.density(pictures, iteration < FROZEN)
         result = {"density": density_loss(density, target, counted, sums_weight(iteration))}
-        if iteration >= FROZEN and iteration % DISTIL_EVERY == 0:
-            some = pictures[:DISTIL_PICTURES]
-            with torch.no_grad():
-                before = self.teacher.detect(self.teacher.features(some))
-            now = detector.detect(type(features)(*(level[:DISTIL_PICTURES] for level in features)))
-            result["distil"] = DISTIL_WEIGHT * distillation_loss(now, before)
-        elif iteration >= FROZEN and iteration % SCALES_EVERY == 1:
+        if iteration >= FROZEN and iteration % SCALES_EVERY == 1:
             some = pictures[-SCALES_PICTURES:]
             factor = math.exp(random.Random(iteration).uniform(*map(math.log, SECOND_SCALES)))
             size = [max(4, round(side * factor / 32)) * 32 for side in some.shape[2:]]
             again = functional.interpolate(some, size=size, mode="bilinear", antialias=True, align_corners=False)
-            second = self.network.density(detector.features(again))
-            result["scales"] = SCALES_WEIGHT * consistency_loss(density[-SCALES_PICTURES:], second)
+            result["scales"] = SCALES_WEIGHT * consistency_loss(density[-SCALES_PICTURES:], self.density(again))
         with torch.no_grad():
             count, wanted = ((x * counted).sum((1, 2, 3)) for x in (density, target))
             result["error"] = (count - wanted).abs().sum() / (wanted.sum() + 1)
@@ -138,13 +137,13 @@ class Trainer:
     def step(self, iteration: int, data: dict[str, Tensor]) -> dict[str, float]:
         """One update; returns the losses."""
         data = {name: value.to(self.device, non_blocking=True) for name, value in data.items()}
-        for group, rate in zip(self.optimiser.param_groups, rates(iteration, self.iterations), strict=True):
+        for group, rate in zip(self.optimiser.param_groups, rates(iteration, self.iterations, self.rate), strict=True):
             group["lr"] = rate
         losses = self.losses(iteration, normalise(data["pictures"]), data["density"], data["counted"].float())
         self.optimiser.zero_grad(set_to_none=True)
-        total = torch.stack([losses[name] for name in ("density", "distil", "scales") if name in losses]).sum()
+        total = torch.stack([losses[name] for name in ("density", "scales") if name in losses]).sum()
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.density.parameters(), LARGEST_GRADIENT)
         if not torch.isfinite(norm):
             raise SystemExit(f"train: iteration {iteration}: the gradient is not finite; resume from last.pt")
         self.optimiser.step()
@@ -173,7 +172,7 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 def log_line(iteration: int, past: list[dict[str, float]], seconds: float) -> str:
     """Means of the last iterations; of losses that come only now and then, the mean of those that came."""
-    names = ("density", "distil", "scales", "error", "bias", "gradient")
+    names = ("density", "scales", "error", "bias", "gradient")
     means = {name: [row[name] for row in past if name in row] for name in names}
     text = " ".join(f"{name} {np.mean(values):.3f}" for name, values in means.items() if values)
     return f"{iteration} {text} {len(past) / seconds:.2f} it/s"
@@ -208,11 +207,13 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, help="shares of the sets")
     parser.add_argument("--iterations", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=HEAD_RATE, help="highest learning rate of the head; lower to go on from trained weights")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of PyTorch")
     parser.add_argument("--loaders", type=int, default=1, help="processes that make batches; 0: none but this one")
     parser.add_argument("--rescan", type=int, default=300, help="iterations until the pool is looked through again")
-    parser.add_argument("--start-from", type=Path, help="smoothed weights of another run to begin with")
+    parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has it (AMX, AVX512-BF16)")
+    parser.add_argument("--start-from", type=Path, help="weights to begin with: a run's checkpoint, or an exported ONNX file")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last.pt")
     args = parser.parse_args()
 
@@ -223,10 +224,12 @@ def main() -> None:
     last = folder / "last.pt"
     if last.exists() and not args.resume:
         parser.error(f"{last} exists: --resume it or choose another --name")
-    trainer = Trainer(load_detector(args.detector), args.iterations, args.device)
+    trainer = Trainer(load_detector(args.detector), args.iterations, args.device, args.bfloat16, args.rate)
     start = 0
     if args.start_from:
-        weights = torch.load(args.start_from, map_location=args.device, weights_only=True)["smoothed"]
+        exported = args.start_from.suffix == ".onnx"
+        begun = load_exported(args.start_from, args.detector) if exported else load_network(args.start_from)
+        weights = begun.state_dict()
         trainer.network.load_state_dict(weights)
         trainer.smoothed.network.load_state_dict(weights)
     if args.resume and last.exists():
