@@ -108,19 +108,20 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
     let began = sim.stats("plaza").expect("there are statistics").began.expect("the film has begun");
     let began = WallTime::from_unix_nanos(0) + began;
     let frame = |at: WallTime| f64::from(FPS * SKIPPED_SECONDS + 1) + at.distance(began).as_secs_f64() * f64::from(FPS);
-    let errors: Vec<f64> = (FIRST_MARKED..)
+    let errors: Vec<(f64, f64)> = (FIRST_MARKED..)
         .step_by(5)
         .zip(MARKED)
         .map(|(marked, people)| {
             let away = |number: &usize| (frame(times[*number]) - f64::from(marked)).abs();
             let nearest = (0..times.len()).min_by(|a, b| away(a).total_cmp(&away(b))).expect("there are counts");
             assert!(away(&nearest) <= 3.0, "frame {marked} is {} frames from the nearest count", away(&nearest));
-            counts[nearest] - f64::from(people)
+            (counts[nearest], counts[nearest] - f64::from(people))
         })
         .collect();
     println!("{errors:?} {counts:?}");
-    let mae = errors.iter().map(|error| error.abs()).sum::<f64>() / errors.len() as f64;
-    let flicker = errors.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    let mae = errors.iter().map(|(_, error)| error.abs()).sum::<f64>() / errors.len() as f64;
+    // From one marked frame to the next one person comes or goes at most.
+    let flicker = errors.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs()).fold(0.0, f64::max);
     assert!(mae <= 1.0 && flicker <= 1.0, "MAE {mae}, from one count to the next {flicker}: {errors:?}");
     let ground = &last.zones[0];
     let area = ground.count / ground.people_per_m2.expect("the ground is measured");

@@ -8,7 +8,7 @@ assets=${GATEHOUSE_ASSETS:-$HOME/.cache/gatehouse}
 convert=tools/convert
 quantise() { "$python" "$convert/quantise.py" "$@"; }
 nanodet=$assets/models/nanodet-g-416-dynamic.onnx
-crowd=$assets/models/crowd-2.onnx
+crowd=$assets/models/crowd-3.onnx
 
 if [ -n "${RANGES:-}" ]; then
     pictures=tools/eval/tests/crowd
@@ -21,4 +21,4 @@ if [ -n "${RANGES:-}" ]; then
 fi
 first="--keep PartitionedCall/Add --keep PartitionedCall/Add_1"
 quantise convert "$nanodet" "$convert/ranges/nanodet.toml" models/weights/nanodet-g-416-int8.onnx $first
-quantise convert "$crowd" "$convert/ranges/crowd.toml" models/weights/crowd-2-int8.onnx $first --keep density/narrow/conv
+quantise convert "$crowd" "$convert/ranges/crowd.toml" models/weights/crowd-3-int8.onnx $first --keep density/head/narrow/conv
