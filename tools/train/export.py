@@ -11,7 +11,7 @@ sizes, the detector with its own file.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +143,16 @@ def density_nodes(graph: Graph, density: Density) -> None:
 
 
 def build(network: CrowdNet, source: onnx.ModelProto) -> onnx.ModelProto:
-    """The detector's model, its weights in half precision, with the output `density`."""
-    graph = Graph()
+    """The detector's model with the output `density`; weights that half precision holds exactly are stored in it."""
+    graph, kept = Graph(), []
+    for tensor in source.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.name.endswith(("/weight", "/bias")) and np.array_equal(values.astype(np.float16).astype(values.dtype), values):
+            graph.half_weight(tensor.name, torch.from_numpy(values.copy()))
+        else:
+            kept.append(tensor)
+    casts, graph.nodes = graph.nodes, []
     density_nodes(graph, network.density)
-    kept, casts = halved(source.graph.initializer)
     outputs = list(source.graph.output)
     shape = ["batch", 1, "rows_8", "columns_8"]
     outputs.append(helper.make_tensor_value_info("density", TensorProto.FLOAT, shape))
@@ -160,20 +166,6 @@ def build(network: CrowdNet, source: onnx.ModelProto) -> onnx.ModelProto:
     model = helper.make_model(whole, opset_imports=source.opset_import, ir_version=source.ir_version)
     onnx.checker.check_model(model)
     return model
-
-
-def halved(tensors: Iterable[onnx.TensorProto]) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
-    """Weights of convolutions that half precision holds exactly in it, with a cast each; the others as they are."""
-    kept, casts = [], []
-    for tensor in tensors:
-        values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16) if values.dtype == np.float32 else values
-        if tensor.name.endswith(("/weight", "/bias")) and np.array_equal(half.astype(values.dtype), values):
-            kept.append(numpy_helper.from_array(half, f"{tensor.name}/half"))
-            casts.append(helper.make_node("Cast", [f"{tensor.name}/half"], [tensor.name], to=TensorProto.FLOAT))
-        else:
-            kept.append(tensor)
-    return kept, casts
 
 
 def session(model: bytes | str) -> onnxruntime.InferenceSession:
