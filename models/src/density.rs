@@ -118,8 +118,8 @@ impl DensityMap {
     }
 
     /// How far each place has gone over by a rule: 0–1 for each cell, from the people in the picture and in a square around the cell,
-    /// cut off at the picture's edge and made up for that. `sums` is for working in.
-    pub fn shares(&self, hand_over: &HandOver, sums: &mut Vec<f64>, shares: &mut Vec<f32>) {
+    /// cut off at the picture's edge and made up for that, and from how `unsure` the detector is, 0–1. `sums` is for working in.
+    pub fn shares(&self, hand_over: &HandOver, unsure: f32, sums: &mut Vec<f64>, shares: &mut Vec<f32>) {
         let (columns, rows) = (self.columns, self.rows);
         let stride = columns + 1;
         // All cells above and to the left, with a row and a column of zeros before them.
@@ -147,7 +147,7 @@ impl DensityMap {
                     - sums[bottom * stride + left]
                     - sums[top * stride + right];
                 let seen = ((bottom - top) * (right - left)) as f32;
-                shares.push(hand_over.share(in_picture, sum as f32 * full / seen));
+                shares.push(hand_over.share(in_picture, sum as f32 * full / seen, unsure));
             }
         }
     }
@@ -204,9 +204,9 @@ mod tests {
         own.take(packed.view());
         let mut other = map(640, 360);
         other.take(arr2(&[[5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 20.0, 20.0], [5.0, 5.0, 0.0, 0.0]]).view());
-        let rule = HandOver { in_picture: [10.0, 20.0], in_square: [4.0, 8.0], square_px: 8 };
+        let rule = HandOver { in_picture: [10.0, 20.0], in_square: [4.0, 8.0], square_px: 8, unsure: None };
         let (mut sums, mut shares) = (Vec::new(), Vec::new());
-        own.shares(&rule, &mut sums, &mut shares);
+        own.shares(&rule, 0.0, &mut sums, &mut shares);
         assert_eq!(shares, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
         own.give_way(&other, &shares);
         assert_eq!(own.people(), [0.0, 0.0, 20.0, 20.0, 0.0, 0.0, 20.0, 20.0, 1.0, 0.0, 0.0, 0.0]);

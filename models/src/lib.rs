@@ -42,7 +42,7 @@ pub use error::{FileMismatch, ModelError};
 pub use liveness::{LivenessModel, Surroundings};
 pub use manifest::{
     Catalogue, ColourOrder, Convert, CountSpread, Counting, Dimension, ElementType, HandOver, Input, Layout, Manifest,
-    ManifestError, Metric, ModelFile, Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold,
+    ManifestError, Metric, ModelFile, Output, PackageKind, RelativePath, Sha256, Source, Task, Threshold, Unsure,
 };
 pub use nanodet::{Person, PersonDetector};
 pub use nms::suppress;

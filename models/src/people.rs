@@ -142,7 +142,7 @@ impl PeopleReader {
             match hand_over.filter(|_| !reading.density.is_empty()) {
                 None => std::mem::swap(&mut reading.density, map),
                 Some(hand_over) => {
-                    reading.density.shares(&hand_over, &mut self.sums, &mut self.shares);
+                    reading.density.shares(&hand_over, 0.0, &mut self.sums, &mut self.shares);
                     reading.density.give_way(map, &self.shares);
                 }
             }

@@ -1,12 +1,11 @@
-"""Measures an exported network: counts, by set and size, and whether the detector is still what it was.
+"""Measures the density of an exported network by itself: counts, by set and size. What the product counts with it, and how well the
+detector finds people, `gatehouse eval crowd` tells.
 
-usage: python evaluate.py CROWD.onnx --detector NANODET.onnx [--points POINTS.json] [--video V.avi] [--empty FOLDER]
-       [--pool POOL] [--sizes 768 1024] [--overlays FOLDER]
+usage: python evaluate.py CROWD.onnx [--points POINTS.json] [--empty FOLDER] [--pool POOL] [--sizes 768 1024]
+       [--overlays FOLDER]
 
 --points   JSON, picture (a path beside the file) -> head points; every --every th picture
---video    every --frame-step th frame; the original detector's boxes at score 0.5 and the first size are the
-           reference, not the truth
---empty    pictures without anybody, and with --video also the video's background (the median of its frames)
+--empty    pictures without anybody
 --pool     the pictures of a training pool that were kept back
 Bias is (estimate - truth); relative bias is the sum of estimates over the sum of truths, less 1.
 """
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,11 +22,9 @@ import numpy as np
 import onnxruntime
 
 from export import session
-from network import BINS, CELL, MEAN, PERSON, SIDES, STD, STRIDES
+from network import CELL, MEAN, STD
 from pool import Pool, Recipe
 
-MIN_SCORE = 0.5
-MAX_IOU = 0.6
 #: People in a picture; the bands in which errors are given.
 BANDS = (0, 1, 10, 40, 100, 300, 600, 10**6)
 RESCALED = (0.75, 1.33)
@@ -60,48 +56,7 @@ def run(
     """All outputs by name, and the scale from picture to tensor."""
     x, scale = tensor(pixels, longer_side)
     names = [output.name for output in model.get_outputs()]
-    return dict(zip(names, model.run(names, {"input": x}), strict=True)) | {"input": x}, scale
-
-
-def person_boxes(outputs: dict[str, np.ndarray], scale: float) -> np.ndarray:
-    """Boxes (left, top, right, bottom) in pixels of the picture, score at least 0.5, suppressed."""
-    columns_px = outputs["input"].shape[3]
-    boxes, scores = [], []
-    for stride in STRIDES:
-        likely = outputs[f"cls_{stride}"][0, :, PERSON] >= MIN_SCORE
-        logits = outputs[f"dist_{stride}"][0][likely].reshape(-1, SIDES, BINS)
-        shares = np.exp(logits - logits.max(axis=2, keepdims=True))
-        reach = (shares / shares.sum(axis=2, keepdims=True) * np.arange(BINS)).sum(axis=2) * stride
-        row, column = np.divmod(np.flatnonzero(likely), columns_px // stride)
-        centre = (np.stack([column, row], axis=1) + 0.5) * stride
-        boxes.append(np.concatenate([centre - reach[:, :2], centre + reach[:, 2:]], axis=1))
-        scores.append(outputs[f"cls_{stride}"][0, likely, PERSON])
-    found, score = np.concatenate(boxes), np.concatenate(scores)
-    order, kept = np.argsort(-score, kind="stable"), []
-    while order.size:
-        kept.append(order[0])
-        order = order[1:][overlaps(found[order[:1]], found[order[1:]])[0] <= MAX_IOU]
-    return found[kept] / scale
-
-
-def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of all pairs: [a, b]."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = (high - low).clip(0).prod(axis=2)
-    areas = [(x[:, 2:] - x[:, :2]).prod(axis=1) for x in (a, b)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared)
-
-
-def matches(a: np.ndarray, b: np.ndarray) -> int:
-    """Pairs of boxes with an overlap of 0.5 or more, best first, each box in one pair."""
-    if not len(a) or not len(b):
-        return 0
-    table, count = overlaps(a, b), 0
-    while table.max() >= 0.5:
-        row, column = np.unravel_index(table.argmax(), table.shape)
-        table[row], table[:, column] = -1, -1
-        count += 1
-    return count
+    return dict(zip(names, model.run(names, {"input": x}), strict=True)), scale
 
 
 def count(model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int) -> float:
@@ -155,34 +110,6 @@ def read(path: Path) -> np.ndarray:
     return pixels
 
 
-def video_frames(path: Path, step: int) -> Iterator[np.ndarray]:
-    """Every so manieth frame."""
-    capture, number = cv2.VideoCapture(str(path)), 0
-    while capture.grab():
-        if number % step == 0:
-            yield capture.retrieve()[1]
-        number += 1
-
-
-def report_detector(
-    crowd: onnxruntime.InferenceSession, original: onnxruntime.InferenceSession, frames: list[np.ndarray], size: int
-) -> list[int]:
-    """Agreement of both detectors' boxes; returns the original's counts."""
-    pairs, found, before, gaps = 0, 0, [], []
-    for frame in frames:
-        now, then = (person_boxes(*run(model, frame, size)) for model in (crowd, original))
-        pairs, found = pairs + matches(now, then), found + len(now)
-        before.append(len(then))
-        gaps.append(len(now) - len(then))
-    agreement = 2 * pairs / max(1, found + sum(before))
-    print(
-        f"detector at {size}: F1 {agreement:.3f} with the original (IoU 0.5, score 0.5), boxes {found} and "
-        f"{sum(before)}, count difference {np.mean(gaps):+.2f}, absolute {np.abs(gaps).mean():.2f}",
-        flush=True,
-    )
-    return before
-
-
 def overlay(pixels: np.ndarray, density: np.ndarray, scale: float, title: str) -> np.ndarray:
     """The picture beside itself with the density in red over it."""
     height, width = pixels.shape[:2]
@@ -207,11 +134,8 @@ def write_overlays(model: onnxruntime.InferenceSession, cases: list[Case], size:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--points", type=Path)
     parser.add_argument("--every", type=int, default=6)
-    parser.add_argument("--video", type=Path)
-    parser.add_argument("--frame-step", type=int, default=40)
     parser.add_argument("--empty", type=Path)
     parser.add_argument("--pool", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[768, 1024])
@@ -219,19 +143,13 @@ def main() -> None:
     args = parser.parse_args()
 
     cv2.setNumThreads(1)
-    model, original = session(str(args.model)), session(str(args.detector))
+    model = session(str(args.model))
     sets: dict[str, list[Case]] = {}
     if args.points:
         sets["points"] = points_cases(args.points, args.every)
-    if args.video:
-        frames = list(video_frames(args.video, args.frame_step))
-        references = [report_detector(model, original, frames, size) for size in args.sizes]
-        names = [f"frame-{i * args.frame_step:04d}" for i in range(len(frames))]
-        sets["video"] = [Case(*row) for row in zip(names, frames, references[0], strict=True)]
-        sets["empty"] = [Case("video-background", np.median(frames, axis=0).astype(np.uint8), 0)]
     if args.empty:
         found = sorted(path for path in args.empty.iterdir() if path.suffix.lower() in {".jpg", ".png"})
-        sets["empty"] = sets.get("empty", []) + [Case(path.name, read(path), 0) for path in found]
+        sets["empty"] = [Case(path.name, read(path), 0) for path in found]
     if args.pool:
         kept = Pool(args.pool, Recipe(), check=True)
         for name, pictures in sorted(kept.sets.items()):
@@ -240,7 +158,7 @@ def main() -> None:
         if not cases:
             continue
         report(title, model, cases, args.sizes)
-        if title in ("points", "video"):
+        if title == "points":
             report_scales(title, model, cases, args.sizes[0])
         if args.overlays:
             write_overlays(model, cases[:: max(1, len(cases) // 4)], args.sizes[0], args.overlays)

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-from network import SLOPE, Conv, CrowdNet, Density, Stage, load_detector
+from network import SLOPE, Conv, CrowdNet, Density, Detector, Stage
 
 #: Largest difference of the density between ONNX Runtime and PyTorch.
 TOLERANCE = 1e-4
@@ -38,10 +38,10 @@ def load_network(path: Path) -> CrowdNet:
     return network.eval().requires_grad_(False)
 
 
-def load_exported(path: Path, detector: Path) -> CrowdNet:
-    """The weights of an exported file, without its gain, beside the detector."""
+def load_exported(path: Path, detector: Detector) -> CrowdNet:
+    """The weights of an exported file, without its gain, beside the detector's."""
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
-    network = CrowdNet(load_detector(detector))
+    network = CrowdNet(detector)
     with torch.no_grad():
         for name, conv in convolutions(network.density):
             for part in ("weight", "bias"):
@@ -97,7 +97,6 @@ class Graph:
 
     def activated(self, layer: Conv, source: str, name: str) -> str:
         return self.node("LeakyRelu", [self.convolution(layer.conv, source, f"{name}/conv")], name, alpha=SLOPE)
-
 
     def twice(self, source: str, name: str) -> str:
         """Bilinear, at twice the size."""

@@ -25,7 +25,6 @@ from torch.nn import functional
 MEAN = (103.53, 116.28, 123.675)
 STD = (57.375, 57.12, 58.395)
 CLASSES = 80
-PERSON = 0
 BINS = 11
 SIDES = 4
 STRIDES = (8, 16, 32)
@@ -233,9 +232,11 @@ class Density(nn.Module):
         self.stages = DensityStages(detector)
         self.head = DensityHead()
 
-    def forward(self, features: Features) -> Tensor:
-        """Density [n, 1, h/8, w/8] from the detector's features."""
-        return self.head(features.s4, *self.stages(features))
+    def forward(self, features: Features, frozen: bool = False) -> Tensor:
+        """Density [n, 1, h/8, w/8] from the detector's features. frozen: nothing is learnt by the stages."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            levels = self.stages(features)
+        return self.head(features.s4, *levels)
 
 
 class CrowdNet(nn.Module):

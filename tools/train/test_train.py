@@ -180,7 +180,7 @@ class NetworkTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder) / "crowd.onnx"
             written.write_bytes(model)
-            read = export.load_exported(written, path).state_dict()
+            read = export.load_exported(written, detector).state_dict()
         for name, weight in network.state_dict().items():
             torch.testing.assert_close(read[name], weight, rtol=0, atol=0, msg=name)
 

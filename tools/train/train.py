@@ -113,10 +113,7 @@ class Trainer:
     def density(self, pictures: Tensor, frozen: bool = False) -> Tensor:
         """The map, in float32."""
         with self.quick():
-            features = self.network.features(pictures)
-            with torch.set_grad_enabled(not frozen):
-                levels = self.network.density.stages(features)
-            return self.network.density.head(features.s4, *levels).float()
+            return self.network.density(self.network.features(pictures), frozen).float()
 
     def losses(self, iteration: int, pictures: Tensor, target: Tensor, counted: Tensor) -> dict[str, Tensor]:
         """Each loss by name, weighted; `error` is only for the log."""
@@ -224,11 +221,12 @@ def main() -> None:
     last = folder / "last.pt"
     if last.exists() and not args.resume:
         parser.error(f"{last} exists: --resume it or choose another --name")
-    trainer = Trainer(load_detector(args.detector), args.iterations, args.device, args.bfloat16, args.rate)
+    detector = load_detector(args.detector)
+    trainer = Trainer(detector, args.iterations, args.device, args.bfloat16, args.rate)
     start = 0
     if args.start_from:
         exported = args.start_from.suffix == ".onnx"
-        begun = load_exported(args.start_from, args.detector) if exported else load_network(args.start_from)
+        begun = load_exported(args.start_from, detector) if exported else load_network(args.start_from)
         weights = begun.state_dict()
         trainer.network.load_state_dict(weights)
         trainer.smoothed.network.load_state_dict(weights)

@@ -57,14 +57,49 @@ pub struct HandOver {
     pub in_square: [f32; 2],
     /// Side of the square, in pixels as the model sees the picture.
     pub square_px: usize,
+    /// Sooner where the detector is unsure; none where that doesn't matter.
+    pub unsure: Option<Unsure>,
+}
+
+/// When the detector is unsure: of many whom it suspects, few are surely there. They hide each other, and a density tells sooner how many
+/// they are. A detector that is sure of everybody, or suspects nobody, is right for longer.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unsure {
+    /// Score from which on somebody is suspected, 0–1.
+    pub from_score: f32,
+    /// Part of the suspected who don't count: it is sure up to the first, and quite unsure from the second on.
+    #[serde(deserialize_with = "fields::ascending")]
+    pub part: [f32; 2],
+    /// [`HandOver::in_picture`] where it is quite unsure.
+    #[serde(deserialize_with = "fields::ascending")]
+    pub in_picture: [f32; 2],
 }
 
 impl HandOver {
-    /// How far a place has gone over to the density, 0–1.
-    pub fn share(&self, in_picture: f32, in_square: f32) -> f32 {
-        let part = |[from, to]: [f32; 2], people: f32| ((people - from) / (to - from)).clamp(0.0, 1.0);
-        part(self.in_picture, in_picture) * part(self.in_square, in_square)
+    /// How unsure the detector is of a picture in which it found people of these scores, 0–1. From `min_score` on they count.
+    pub fn unsure(&self, scores: impl Iterator<Item = f32>, min_score: f32) -> f32 {
+        let Some(unsure) = self.unsure else { return 0.0 };
+        let (mut suspected, mut faint) = (0u32, 0u32);
+        for score in scores.filter(|score| *score >= unsure.from_score) {
+            suspected += 1;
+            faint += u32::from(score < min_score);
+        }
+        if suspected == 0 { 0.0 } else { ramp(unsure.part, faint as f32 / suspected as f32) }
     }
+
+    /// How far a place has gone over to the density, 0–1, by the density's people in the picture and in the square around it, and by
+    /// how unsure the detector is of the picture.
+    pub fn share(&self, in_picture: f32, in_square: f32, unsure: f32) -> f32 {
+        let sure = ramp(self.in_picture, in_picture);
+        let sooner = self.unsure.map_or(sure, |rule| ramp(rule.in_picture, in_picture));
+        (sure + unsure * (sooner - sure)) * ramp(self.in_square, in_square)
+    }
+}
+
+/// 0 up to the first, 1 from the second on.
+fn ramp([from, to]: [f32; 2], value: f32) -> f32 {
+    ((value - from) / (to - from)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -73,9 +108,26 @@ mod tests {
 
     #[test]
     fn a_place_goes_over_as_far_as_both_tell_it_to() {
-        let over = HandOver { in_picture: [20.0, 60.0], in_square: [2.0, 4.0], square_px: 128 };
-        assert_eq!([over.share(10.0, 9.0), over.share(60.0, 2.0), over.share(99.0, 9.0)], [0.0, 0.0, 1.0]);
-        assert_eq!([over.share(40.0, 9.0), over.share(99.0, 3.0), over.share(40.0, 3.0)], [0.5, 0.5, 0.25]);
+        let over = HandOver { in_picture: [20.0, 60.0], in_square: [2.0, 4.0], square_px: 128, unsure: None };
+        let share = |in_picture, in_square| over.share(in_picture, in_square, 1.0);
+        assert_eq!([share(10.0, 9.0), share(60.0, 2.0), share(99.0, 9.0)], [0.0, 0.0, 1.0]);
+        assert_eq!([share(40.0, 9.0), share(99.0, 3.0), share(40.0, 3.0)], [0.5, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn where_the_detector_is_unsure_a_place_goes_over_sooner() {
+        let unsure = Unsure { from_score: 0.3, part: [0.25, 0.75], in_picture: [8.0, 16.0] };
+        let over = HandOver { in_picture: [20.0, 60.0], in_square: [2.0, 4.0], square_px: 128, unsure: Some(unsure) };
+        assert_eq!([0.0, 0.5, 1.0].map(|unsure| over.share(12.0, 9.0, unsure)), [0.0, 0.25, 0.5]);
+        assert_eq!(
+            [0.0, 0.5, 1.0].map(|unsure| over.share(99.0, 9.0, unsure)),
+            [1.0; 3],
+            "many people are a crowd however sure it is"
+        );
+        let of = |scores: &[f32]| over.unsure(scores.iter().copied(), 0.5);
+        assert_eq!(of(&[0.9, 0.8, 0.5, 0.4, 0.29, 0.2]), 0.0, "a quarter");
+        assert_eq!((of(&[0.9, 0.4]), of(&[0.4, 0.3]), of(&[0.2])), (0.5, 1.0, 0.0));
+        assert_eq!(HandOver { unsure: None, ..over }.unsure([0.4].into_iter(), 0.5), 0.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use catalogue::Catalogue;
-pub use counting::{CountSpread, Counting, HandOver};
+pub use counting::{CountSpread, Counting, HandOver, Unsure};
 pub use fields::{Dimension, RelativePath, Sha256};
 
 use crate::calibration::Calibration;

@@ -7,7 +7,7 @@ use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAs
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_core::{CameraId, LineId};
-use gatehouse_models::{Counting, DensityMap, PeopleReader, PeopleReading, Person};
+use gatehouse_models::{Counting, DensityMap, HandOver, PeopleReader, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 
 use crate::empty::EmptyScene;
@@ -116,8 +116,9 @@ pub struct Crowd {
     tracker: Tracker,
     /// The last picture followed on none, or too long after one.
     alone: bool,
-    /// The density over the last pictures, and when it was brought up to date.
+    /// The density over the last pictures, how unsure the detector was of them, and when both were brought up to date.
     density: DensityMap,
+    unsure: f32,
     settled: Option<Monotonic>,
     joiner: Joiner,
     grid: DensityGrid,
@@ -163,6 +164,7 @@ impl Crowd {
             tracker: Tracker::default(),
             alone: false,
             density: DensityMap::default(),
+            unsure: 0.0,
             settled: None,
             joiner: Joiner::default(),
             grid: DensityGrid::new(options.map_columns.into(), options.map_rows.into()),
@@ -201,7 +203,7 @@ impl Crowd {
         let CrowdPicture { reading, frame, arrival: now, .. } = *picture;
         self.look_at_ground(frame);
         let follows = self.options.follows && self.tracker.look(&reading.people, self.options.min_score, frame, now);
-        self.settle(&reading.density, now);
+        self.settle(reading, frame, now);
         let again = std::mem::replace(&mut self.alone, !follows);
         if self.options.follows && !follows && !again {
             // What was counted before the pause is not what is there now.
@@ -307,25 +309,43 @@ impl Crowd {
         }
     }
 
-    // A density wavers from picture to picture; its mean over two seconds hardly does.
-    fn settle(&mut self, density: &DensityMap, now: Monotonic) {
+    // A density wavers from picture to picture, and so does the detector; their means over two seconds hardly do.
+    fn settle(&mut self, reading: &PeopleReading, frame: Size, now: Monotonic) {
+        let density = &reading.density;
         let alike = density.people().len() == self.density.people().len()
             && density.cell_in_frame() == self.density.cell_in_frame();
         let before = self.settled.replace(now);
+        let unsure = self.hand_over().map_or(0.0, |hand_over| {
+            let there = reading.people.iter().filter(|person| self.counts(&person.box_in_frame, frame));
+            hand_over.unsure(there.map(|person| person.score), self.options.min_score)
+        });
         match before.filter(|before| self.options.follows && alike && now.since(*before) <= MOST_APART) {
-            None => self.density.clone_from(density),
+            None => {
+                self.density.clone_from(density);
+                self.unsure = unsure;
+            }
             Some(before) => {
                 let part = 1.0 - (-now.since(before).as_secs_f32() / SETTLES.as_secs_f32()).exp();
                 let cells = self.density.people_mut().iter_mut().zip(density.people());
                 cells.for_each(|(mean, new)| *mean += part * (new - *mean));
+                self.unsure += part * (unsure - self.unsure);
             }
         }
+    }
+
+    fn hand_over(&self) -> Option<&HandOver> {
+        self.model.counting.as_ref()?.hand_over.as_ref()
+    }
+
+    /// Whether somebody counts with this box, in pixels of the picture.
+    fn counts(&self, box_in_frame: &Rect, frame: Size) -> bool {
+        self.options.counts_at(normalised(head_of(box_in_frame), frame))
     }
 
     // Where everybody stands who counts.
     fn stand(&mut self, people: &[Rect], frame: Size, sound: bool) {
         let counting = self.model.counting.as_ref().filter(|_| sound);
-        let hand_over = counting.and_then(|counting| counting.hand_over.as_ref());
+        let hand_over = counting.and_then(|counting| counting.hand_over.as_ref()).map(|rule| (rule, self.unsure));
         let people = people.iter().copied();
         let joined = self.joiner.join(people, &self.density, hand_over);
         let ground = self.ground.as_ref();

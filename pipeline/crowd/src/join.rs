@@ -83,12 +83,13 @@ impl Joiner {
         &self.joined
     }
 
-    /// Joins people who were made out in a picture with its density map, if there is one and a rule to hand over by.
+    /// Joins people who were made out in a picture with its density map, if there is one and a rule to hand over by; with it, how unsure
+    /// the detector is, 0–1.
     pub fn join(
         &mut self,
         people: impl IntoIterator<Item = Rect>,
         density: &DensityMap,
-        hand_over: Option<&HandOver>,
+        hand_over: Option<(&HandOver, f32)>,
     ) -> &Joined {
         self.joined.one_by_one.clear();
         match hand_over.filter(|_| !density.is_empty()) {
@@ -97,8 +98,8 @@ impl Joiner {
                 let whole = people.into_iter().map(|box_in_frame| Counted { box_in_frame, share: 1.0 });
                 self.joined.one_by_one.extend(whole);
             }
-            Some(hand_over) => {
-                density.shares(hand_over, &mut self.sums, &mut self.shares);
+            Some((hand_over, unsure)) => {
+                density.shares(hand_over, unsure, &mut self.sums, &mut self.shares);
                 for box_in_frame in people {
                     let gone = self.shares[density.cell_at(head_of(&box_in_frame))];
                     self.joined.one_by_one.push(Counted { box_in_frame, share: 1.0 - gone });
@@ -114,14 +115,16 @@ impl Joiner {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_models::{Fit, Placement};
+    use gatehouse_models::{Fit, Placement, Unsure};
     use gatehouse_picture::Size;
     use proptest::prelude::*;
 
     use super::*;
 
     const FRAME: Size = Size { width: 640, height: 320 };
-    const OVER: HandOver = HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 3.0], square_px: 80 };
+    const OVER: HandOver =
+        HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 3.0], square_px: 80, unsure: Some(UNSURE) };
+    const UNSURE: Unsure = Unsure { from_score: 0.3, part: [0.2, 0.5], in_picture: [2.0, 4.0] };
 
     fn map(people: impl Fn(usize, usize) -> f32) -> DensityMap {
         let mut map = DensityMap::default();
@@ -143,7 +146,7 @@ mod tests {
     fn without_a_map_everybody_who_was_made_out_counts() {
         let mut joiner = Joiner::default();
         let two = [person(100.0, 100.0), person(300.0, 100.0)];
-        assert_eq!(people_of(joiner.join(two, &DensityMap::default(), Some(&OVER))), 2.0);
+        assert_eq!(people_of(joiner.join(two, &DensityMap::default(), Some((&OVER, 0.0)))), 2.0);
         assert_eq!(people_of(joiner.join(two, &map(|_, _| 1.0), None)), 2.0);
     }
 
@@ -152,7 +155,7 @@ mod tests {
         // The left half holds 0.1 a cell, 10 in a square; the right half next to nothing, which isn't believed.
         let density = map(|column, _| if column < 40 { 0.1 } else { 0.001 });
         let mut joiner = Joiner::default();
-        let joined = joiner.join([person(100.0, 100.0), person(550.0, 100.0)], &density, Some(&OVER));
+        let joined = joiner.join([person(100.0, 100.0), person(550.0, 100.0)], &density, Some((&OVER, 0.0)));
         assert_eq!(joined.one_by_one.iter().map(|counted| counted.share).collect::<Vec<_>>(), [0.0, 1.0]);
         let left = 0.1 * 40.0 * 40.0;
         assert!((people_of(joined) - 1.0 - left).abs() < 0.05 * left, "{}", people_of(joined));
@@ -162,8 +165,16 @@ mod tests {
     fn few_people_in_the_picture_are_counted_out_however_close_they_stand() {
         let density = map(|column, row| if column < 8 && row < 8 { 0.14 } else { 0.0 });
         let mut joiner = Joiner::default();
-        let joined = joiner.join([person(30.0, 30.0)], &density, Some(&OVER));
+        let joined = joiner.join([person(30.0, 30.0)], &density, Some((&OVER, 0.0)));
         assert_eq!(people_of(joined), 1.0, "the map has 9 in a corner, and 9 are too few for it");
+    }
+
+    #[test]
+    fn few_people_who_hide_each_other_are_measured() {
+        let density = map(|column, row| if column < 8 && row < 8 { 0.14 } else { 0.0 });
+        let mut joiner = Joiner::default();
+        let joined = joiner.join([person(30.0, 30.0)], &density, Some((&OVER, 1.0)));
+        assert!((people_of(joined) - 0.14 * 64.0).abs() < 1e-3, "the detector is unsure: {}", people_of(joined));
     }
 
     proptest! {
@@ -171,12 +182,12 @@ mod tests {
         #[test]
         fn who_is_in_both_counts_once(
             heads in proptest::collection::vec((0usize..80, 0usize..40), 0..400),
-            in_picture in (0f32..50.0, 1f32..50.0), in_square in (0f32..5.0, 0.5f32..5.0),
+            in_picture in (0f32..50.0, 1f32..50.0), in_square in (0f32..5.0, 0.5f32..5.0), unsure in 0f32..=1.0,
         ) {
             let hand_over = HandOver {
                 in_picture: [in_picture.0, in_picture.0 + in_picture.1],
                 in_square: [in_square.0, in_square.0 + in_square.1],
-                square_px: 80,
+                ..OVER
             };
             let mut density = map(|_, _| 0.0);
             for (column, row) in &heads {
@@ -184,7 +195,7 @@ mod tests {
             }
             let people = heads.iter().map(|(column, row)| person(*column as f32 * 8.0 + 4.0, *row as f32 * 8.0 + 4.0));
             let mut joiner = Joiner::default();
-            let joined = joiner.join(people, &density, Some(&hand_over));
+            let joined = joiner.join(people, &density, Some((&hand_over, unsure)));
             prop_assert!((people_of(joined) - heads.len() as f32).abs() < 1e-2, "{} of {}", people_of(joined), heads.len());
         }
     }

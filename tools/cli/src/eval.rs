@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use gatehouse_config::Provider;
 use gatehouse_eval::{
     BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions,
-    PadReport, Protocol, report,
+    PadReport, Protocol, ScoreBand, report,
 };
 use gatehouse_models::{Assets, Registry};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -462,6 +462,11 @@ fn count_rows(report: &CrowdReport) -> Vec<String> {
     std::iter::once(row("all", &report.errors)).chain(bands).chain(said).collect()
 }
 
+fn score_row(band: &ScoreBand) -> String {
+    let right = 100.0 * band.right as f64 / band.found as f64;
+    format!("{:<14} {:>8} {right:>10.0} %", format!("{:.1}-{:.1}", band.from, band.to), band.found)
+}
+
 fn unread(report: &CrowdReport) -> Option<String> {
     let unread = report.dataset.unreadable;
     (unread > 0).then(|| format!("note: {unread} picture(s) can't be read and are left out"))
@@ -475,6 +480,8 @@ fn crowd_lines(report: &CrowdReport) -> Vec<String> {
     lines.extend(count_rows(report));
     if let Some(BoxErrors { precision, recall, f1 }) = report.boxes {
         lines.push(format!("boxes: F1 {f1:.3} at IoU 0.5, precision {precision:.3}, recall {recall:.3}"));
+        lines.push(format!("{:<14} {:>8} {:>12}", "score", "found", "somebody's"));
+        lines.extend(report.scores.iter().map(score_row));
     }
     if let Some(facts) = report.sequence {
         lines.push(format!("steadiness: at most ±{:.1} while as many are marked", facts.most_change_while_still));

@@ -23,8 +23,8 @@ mod workers;
 pub use acquire::ModelChoice;
 pub use calibration::calibration;
 pub use crowd::{
-    BoxErrors, CountErrors, CountedPicture, CrowdDataset, CrowdEvalOptions, CrowdReport, Example, SequenceFacts,
-    evaluate_crowd,
+    BoxErrors, CountErrors, CountedPicture, CrowdDataset, CrowdEvalOptions, CrowdReport, Example, ScoreBand,
+    SequenceFacts, evaluate_crowd,
 };
 pub use error::EvalError;
 pub use faces::{

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gatehouse_core::event::SelfAssessment;
 use gatehouse_eval::{
-    CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, calibration, evaluate_crowd, evaluate_faces,
-    evaluate_pad, report,
+    CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, ScoreBand, calibration, evaluate_crowd,
+    evaluate_faces, evaluate_pad, report,
 };
 use gatehouse_models::calibration::Calibration;
 use gatehouse_models::{Assets, Catalogue, PeopleReader, Registry, SessionOptions};
@@ -181,6 +181,35 @@ fn people_are_counted_beside_their_marks() {
     std::fs::write(folder.path().join("points.json"), "{\"a.jpg\": 1}").expect("written");
     let error = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect_err("no list").to_string();
     assert!(error.contains("points.json: invalid type"), "{error}");
+}
+
+/// Boxes of people in frames of `vtest.avi`, as Python finds them with the same detector; see the README beside it.
+const FOUND: &str = include_str!("../../../models/tests/golden/persons.json");
+
+#[test]
+fn scores_are_told_where_people_are_marked_by_boxes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tests/golden");
+    let found: serde_json::Value = serde_json::from_str(FOUND).expect("JSON");
+    let mut marks = serde_json::Map::new();
+    for picture in
+        found["pictures"].as_array().expect("pictures").iter().filter(|picture| picture["folder"] == "golden")
+    {
+        let name = picture["file"].as_str().expect("a name");
+        std::fs::copy(golden.join(name), folder.path().join(name)).expect("the frames are there");
+        let surely = |person: &&serde_json::Value| person["score"].as_f64().is_some_and(|score| score >= 0.5);
+        let people = picture["i420"]["persons"].as_array().expect("people").iter().filter(surely);
+        marks.insert(name.to_owned(), people.map(|person| person["box"].clone()).collect());
+    }
+    std::fs::write(folder.path().join("points.json"), serde_json::to_vec(&marks).expect("JSON")).expect("written");
+    let options = CrowdEvalOptions { detail_px: 416, ..counted_by("nanodet") };
+    let report = evaluate_crowd(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
+    assert_eq!((report.errors.images, report.errors.mae), (3, 0.0));
+    assert_eq!(report.boxes.map(|boxes| boxes.f1), Some(1.0), "who was marked is who is found");
+    let (sure, faint): (Vec<&ScoreBand>, Vec<_>) = report.scores.iter().partition(|band| band.from >= 0.5);
+    assert!(sure.iter().all(|band| band.right == band.found) && !sure.is_empty(), "{sure:?}");
+    assert!(faint.iter().all(|band| band.right == 0) && !faint.is_empty(), "who isn't marked is nobody: {faint:?}");
+    assert!(report::crowd_html(&report).expect("drawn").contains("What the detector's scores are worth"));
 }
 
 /// People in frames of `vtest.avi`, by the public ground truth; see the README beside it.

@@ -1,7 +1,7 @@
 use gatehouse_core::ZoneId;
 use gatehouse_core::event::Level;
 use gatehouse_core::time::ClockSource;
-use gatehouse_models::{CountSpread, Fit, HandOver, Placement};
+use gatehouse_models::{CountSpread, Fit, HandOver, Placement, Unsure};
 
 use super::*;
 use crate::level::{LevelUnit, SurgeRule, Thresholds};
@@ -61,7 +61,7 @@ fn with_density() -> CrowdModel {
         pictures: 1,
         one_by_one: spread(1.0, 0.0),
         by_density: spread(0.0, 0.2),
-        hand_over: Some(HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 2.0], square_px: 80 }),
+        hand_over: Some(HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 2.0], square_px: 80, unsure: None }),
         head_px: None,
         most_people: 1000.0,
     };
@@ -175,6 +175,56 @@ fn a_packed_half_is_measured_with_its_uncertainty() {
 fn what_looks_like_a_crowd_and_in_which_nobody_is_suspected_is_out_of_range() {
     let density = still(with_density(), &packed(&[], 0.1)).density;
     assert_eq!((density.self_assessment, density.interval), (SelfAssessment::OutOfRange, None));
+}
+
+/// Nine in a corner by the density, one of whom is made out and `suspected` of whom are suspected.
+fn corner(suspected: usize) -> PeopleReading {
+    let mut seen = packed(&[person(200.0, 200.0, 60.0, 0.9)], 0.0);
+    seen.people.extend(std::iter::repeat_n(person(220.0, 200.0, 60.0, 0.4), suspected));
+    let columns = seen.density.columns();
+    for row in seen.density.people_mut().chunks_mut(columns).skip(6).take(8) {
+        row[8..16].fill(9.0 / 64.0);
+    }
+    seen
+}
+
+/// Hands over from 2 to 4 people on where three in four of the suspected don't count, and from 10 to 20 where a quarter don't.
+fn with_unsure() -> CrowdModel {
+    let mut model = with_density();
+    let hand_over = model.counting.as_mut().and_then(|counting| counting.hand_over.as_mut()).expect("it has one");
+    hand_over.unsure = Some(Unsure { from_score: 0.3, part: [0.25, 0.75], in_picture: [2.0, 4.0] });
+    model
+}
+
+#[test]
+fn few_who_hide_each_other_are_measured_and_few_who_do_not_are_made_out() {
+    let counted = |model: CrowdModel, suspected: usize| still(model, &corner(suspected)).density.count;
+    assert_eq!(
+        [0, 3].map(|suspected| counted(with_density(), suspected)),
+        [1.0, 1.0],
+        "nine are too few for the density"
+    );
+    assert_eq!(counted(with_unsure(), 0), 1.0, "the detector is sure of the one");
+    assert_eq!(counted(with_unsure(), 3), 9.0);
+    assert_eq!(counted(with_unsure(), 1), 5.0, "half of either");
+    // What is left out of the picture makes nobody unsure.
+    let excluded = vec![rectangle(0.205, 0.0, 1.0, 1.0)];
+    let mut crowd = crowd(with_unsure(), CrowdOptions { excluded, ..options(false) });
+    let events = count(&mut crowd, &corner(3), 0, PictureVerdict::Sound).expect("an event");
+    assert_eq!((events.density.count, events.density.share_by_density), (1.0, 0.0));
+}
+
+#[test]
+fn a_detector_that_wavers_does_not_make_the_count_leap() {
+    let mut crowd = crowd(with_unsure(), options(true));
+    let mut counted = |suspected: usize, ms: u64| {
+        count(&mut crowd, &corner(suspected), ms, PictureVerdict::Sound).map(|events| events.density.count)
+    };
+    assert_eq!((counted(0, 0), counted(0, 500)), (None, Some(1.0)));
+    let one_unsure_picture = counted(3, 1000).expect("counted");
+    assert!((1.0..4.0).contains(&one_unsure_picture), "{one_unsure_picture}");
+    let many = (3..30).map(|i| counted(3, 500 * i).expect("counted")).last();
+    assert!(many.is_some_and(|count| count > 8.5), "{many:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! How well people's boxes are found.
+//! How well people's boxes are found, and what a detection's score is worth.
 
+use gatehouse_models::Person;
 use gatehouse_picture::Rect;
 use serde::Serialize;
 
@@ -66,6 +67,63 @@ impl BoxErrors {
     }
 }
 
+/// Scores are looked at in steps of a tenth.
+const SCORE_STEPS: usize = 10;
+
+/// Detections of some pictures by their score: all, and those that are somebody's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ScoreTally([(usize, usize); SCORE_STEPS]);
+
+impl ScoreTally {
+    /// Of one picture. The surest detection takes the marked box that it fits best, then the next one of those that are left, as
+    /// PASCAL VOC and COCO pair them.
+    pub(super) fn of(detections: &[Person], marked: &[Rect]) -> Self {
+        let mut surest_first: Vec<&Person> = detections.iter().collect();
+        surest_first.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut left: Vec<&Rect> = marked.iter().collect();
+        let mut tally = Self::default();
+        for Person { box_in_frame, score } in surest_first {
+            let fits = left.iter().map(|marked| marked.iou(box_in_frame)).enumerate();
+            let best = fits.filter(|(_, iou)| *iou >= SAME).max_by(|a, b| a.1.total_cmp(&b.1));
+            let step = ((score * SCORE_STEPS as f32) as usize).min(SCORE_STEPS - 1);
+            tally.0[step].0 += 1;
+            if let Some((i, _)) = best {
+                left.swap_remove(i);
+                tally.0[step].1 += 1;
+            }
+        }
+        tally
+    }
+
+    /// The steps in which there is a detection, from low scores to high ones.
+    pub(super) fn bands(&self) -> Vec<ScoreBand> {
+        let bound = |step: usize| step as f64 / SCORE_STEPS as f64;
+        let steps = self.0.iter().enumerate().filter(|(_, (found, _))| *found > 0);
+        steps
+            .map(|(i, (found, right))| ScoreBand { from: bound(i), to: bound(i + 1), found: *found, right: *right })
+            .collect()
+    }
+}
+
+impl std::iter::Sum for ScoreTally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |a, b| Self(std::array::from_fn(|i| (a.0[i].0 + b.0[i].0, a.0[i].1 + b.0[i].1))))
+    }
+}
+
+/// How many of the detections of such a score were somebody's: what the score is worth on these pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ScoreBand {
+    /// Scores from here on, 0–1.
+    pub from: f64,
+    /// Below this; the last band holds 1 too.
+    pub to: f64,
+    /// Detections.
+    pub found: usize,
+    /// Those of them that were paired with a marked box, at an intersection over union of 0.5.
+    pub right: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +145,21 @@ mod tests {
         // The first box would do for either; the second only for the one whom the first fits best but one.
         let tally = BoxTally::of(&[at(0.0), at(3.0)], &[at(0.0), at(5.0)]);
         assert_eq!(tally.both, 2);
+    }
+
+    #[test]
+    fn a_score_is_worth_what_was_marked() {
+        let person = |x: f32, score: f32| Person { box_in_frame: at(x), score };
+        // Two for the one who is marked at 0: the surer one is right. Nobody is marked at 50.
+        let tally = ScoreTally::of(
+            &[person(1.0, 0.55), person(0.5, 0.9), person(50.0, 0.58), person(100.0, 1.0)],
+            &[at(0.0), at(100.0)],
+        );
+        let band = |from: f64, to: f64, found: usize, right: usize| ScoreBand { from, to, found, right };
+        assert_eq!(tally.bands(), [band(0.5, 0.6, 2, 0), band(0.9, 1.0, 2, 2)]);
+        let twice: ScoreTally = [tally, tally].into_iter().sum();
+        assert_eq!(twice.bands(), [band(0.5, 0.6, 4, 0), band(0.9, 1.0, 4, 4)]);
+        assert!(ScoreTally::of(&[], &[at(0.0)]).bands().is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST
 use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
 use gatehouse_picture::{Rect, YuvPicture};
 
-use super::boxes::BoxTally;
+use super::boxes::{BoxTally, ScoreTally};
 use super::evaluate::CrowdEvalOptions;
 use super::examples::Examples;
 use super::marks::Truth;
@@ -75,7 +75,7 @@ impl<'o> Counter<'o> {
         let boxes = truth.boxes.as_ref().map(|marked| {
             let made_out = self.crowd.made_out().filter(|person| person.share >= 0.5);
             let found: Vec<Rect> = made_out.map(|person| person.box_in_frame).collect();
-            BoxTally::of(&found, marked)
+            (BoxTally::of(&found, marked), ScoreTally::of(&reading.people, marked))
         });
         let counted = CountedPicture {
             name: name.to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse_core::event::SelfAssessment;
 use gatehouse_models::{PeopleReader, PhotoLimits, Registry, SessionOptions, read_photo};
 
-use super::boxes::{BoxErrors, BoxTally};
+use super::boxes::{BoxErrors, BoxTally, ScoreTally};
 use super::count::Counter;
 use super::examples::Examples;
 use super::marks::{self, Marked, Marks};
@@ -83,7 +83,8 @@ pub fn evaluate_crowd(
         let errors = |wanted: &String| CountErrors::of(pictures.iter().filter(|picture| key(picture) == *wanted));
         keys.into_iter().filter_map(|key| errors(&key).map(|errors| (key, errors))).collect()
     };
-    let boxes: Option<Vec<BoxTally>> = pictures.iter().map(|picture| picture.boxes).collect();
+    let boxes: Option<(Vec<BoxTally>, Vec<ScoreTally>)> = pictures.iter().map(|picture| picture.boxes).collect();
+    let (boxes, scores) = boxes.unzip();
     let note = match &sequence {
         None => "Each picture is counted by itself; a camera's counts rest on several.",
         Some(facts) if facts.followed => {
@@ -102,6 +103,7 @@ pub fn evaluate_crowd(
         min_score: options.min_score,
         sequence,
         boxes: boxes.map(|boxes| BoxErrors::of(boxes.into_iter().sum())),
+        scores: scores.map(|scores| scores.into_iter().sum::<ScoreTally>().bands()).unwrap_or_default(),
         bands: by(&|picture| band(picture.marked)),
         by_self_assessment: by(&|picture| said(picture.self_assessment).to_owned()),
         notes: vec![note.to_owned()],

@@ -8,7 +8,7 @@ mod marks;
 mod report;
 mod sequence;
 
-pub use boxes::BoxErrors;
+pub use boxes::{BoxErrors, ScoreBand};
 pub use evaluate::{CrowdEvalOptions, evaluate_crowd};
 pub use examples::Example;
 pub use report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport};

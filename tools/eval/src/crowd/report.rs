@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse_core::event::SelfAssessment;
 use serde::Serialize;
 
-use super::boxes::{BoxErrors, BoxTally};
+use super::boxes::{BoxErrors, BoxTally, ScoreBand, ScoreTally};
 use super::examples::Example;
 use super::sequence::SequenceFacts;
 use crate::faces::ModelFacts;
@@ -32,6 +32,8 @@ pub struct CrowdReport {
     pub errors: CountErrors,
     /// Over all pictures in which people are marked by boxes; null without.
     pub boxes: Option<BoxErrors>,
+    /// What the detector's scores are worth, from where people are marked by boxes; empty without.
+    pub scores: Vec<ScoreBand>,
     /// By marked people: `0-10` holds pictures with 0 to 9, `300+` the rest. Bands without a picture are left out.
     pub bands: BTreeMap<String, CountErrors>,
     /// By what the counter said of itself.
@@ -84,8 +86,8 @@ pub struct CountedPicture {
     /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the picture cut into 4, 16
     /// and 64 parts, the errors of all parts summed.
     pub game: [f64; 3],
-    /// Of its boxes, where people are marked by boxes.
-    pub(super) boxes: Option<BoxTally>,
+    /// Of the boxes that counted and of all detections, where people are marked by boxes.
+    pub(super) boxes: Option<(BoxTally, ScoreTally)>,
     /// What the counter said of itself.
     pub self_assessment: SelfAssessment,
 }

@@ -6,7 +6,7 @@ use super::html::{escape, list, models, page, percent, table};
 use super::png::{png, png_over};
 use super::scene::{Anchor, Colour, GRID, INK, SERIES, Scene, Shape};
 use super::svg::svg;
-use crate::crowd::{BoxErrors, CountErrors, CrowdReport, Example};
+use crate::crowd::{BoxErrors, CountErrors, CrowdReport, Example, ScoreBand};
 use crate::error::EvalError;
 
 const MARKED: Colour = SERIES[2];
@@ -33,6 +33,13 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
     let mut body = table(&caption, &head, &by_band);
     let by_itself: Vec<_> = report.by_self_assessment.iter().map(|(said, errors)| row(said, errors)).collect();
     body.push_str(&table("By what the counter said of itself", &head, &by_itself));
+    if !report.scores.is_empty() {
+        body.push_str(&table(
+            "What the detector's scores are worth",
+            &["score", "found", "somebody's"],
+            &scores(&report.scores),
+        ));
+    }
     body.push_str(&models(&report.models));
     body.push_str(&facts(report));
     body.push_str(&svg(&plot(report)));
@@ -40,6 +47,14 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
     body.push_str("<h2>Notes</h2>\n");
     body.push_str(&list(&report.notes));
     Ok(page(&format!("Counts on {}", report.dataset.name), &body))
+}
+
+fn scores(bands: &[ScoreBand]) -> Vec<Vec<String>> {
+    let row = |band: &ScoreBand| {
+        let right = band.right as f64 / band.found as f64;
+        vec![format!("{:.1}–{:.1}", band.from, band.to), band.found.to_string(), percent(Some(right))]
+    };
+    bands.iter().map(row).collect()
 }
 
 fn facts(report: &CrowdReport) -> String {
