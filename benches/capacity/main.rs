@@ -127,9 +127,13 @@ fn main() {
 }
 
 fn simulator(gop_seconds: f64) -> Sim {
+    // The fractional parts of the golden ratio's multiples lie evenly however many there are. Cameras whose key frames all came at once,
+    // as these would that are all joined at once, stop everything else for as long as those take to decode.
+    let key_wait_seconds = |i: usize| gop_seconds * (i as f64 * 0.618_034).fract();
     let mount = |i: usize| MountConfig {
         size: [1280, 720],
         gop_seconds,
+        key_wait_seconds: key_wait_seconds(i),
         ..MountConfig::new(format!("cam-{i}"), Scene::File(media("vtest.avi")))
     };
     let mounts = (0..MOST).map(mount).collect();

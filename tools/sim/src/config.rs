@@ -50,6 +50,10 @@ pub struct MountConfig {
     /// From one key frame to the next. Default 1.0; who joins waits at most so long for a picture.
     #[serde(default = "one_second")]
     pub gop_seconds: f64,
+    /// So long after a client has joined comes its first picture, as from a camera whose last key frame it has missed: cameras don't send their
+    /// key frames together. Default 0, at most 4.
+    #[serde(default)]
+    pub key_wait_seconds: f64,
     /// B-frames between two other pictures, 0 to 3, to which no picture refers. Default 0, as most cameras have it.
     #[serde(default)]
     pub b_frames: u32,
@@ -161,6 +165,7 @@ impl MountConfig {
             fps: fps_25(),
             bitrate_kbps: bitrate_2000(),
             gop_seconds: one_second(),
+            key_wait_seconds: 0.0,
             b_frames: 0,
             skip_seconds: 0,
             max_seconds: sixty_seconds(),
@@ -213,8 +218,13 @@ impl MountConfig {
         if self.size.iter().any(|pixels| pixels % 2 != 0) {
             return Err(format!("width and height are even, got {}x{}", self.size[0], self.size[1]));
         }
-        if !(0.0..=60.0).contains(&self.gop_seconds) {
-            return Err(format!("gop_seconds is from 0 to 60, got {}", self.gop_seconds));
+        // A mount that ends waits 5 s for its players, which may be in the middle of the key wait.
+        for (name, seconds, most) in
+            [("gop_seconds", self.gop_seconds, 60.0), ("key_wait_seconds", self.key_wait_seconds, 4.0)]
+        {
+            if !(0.0..=most).contains(&seconds) {
+                return Err(format!("{name} is from 0 to {most}, got {seconds}"));
+            }
         }
         if let Scene::WalkUp(walk_up) = &self.scene {
             walk_up.validate()?;
@@ -259,6 +269,7 @@ mod tests {
         fps = 10
         bitrate_kbps = 500
         gop_seconds = 0.5
+        key_wait_seconds = 0.25
         b_frames = 1
         skip_seconds = 2
         max_seconds = 20
@@ -288,6 +299,7 @@ mod tests {
         assert_eq!(config.cache_dir.as_deref(), Some(Path::new("/site/clips")));
         let [plaza, gate, ball, dark] = config.mounts.as_slice() else { panic!("{} mounts", config.mounts.len()) };
         assert_eq!(plaza.scene, Scene::File("/site/vtest.avi".into()));
+        assert_eq!((plaza.key_wait_seconds, gate.key_wait_seconds), (0.25, 0.0));
         assert_eq!(
             plaza.encoding(),
             Encoding {

@@ -63,7 +63,7 @@ impl Mount {
         let parts = Arc::new(Parts {
             name: name.clone(),
             board: Arc::default(),
-            program: Program::new(scene),
+            program: Program::new(scene, Duration::from_secs_f64(config.key_wait_seconds)),
             reports: ReportGate::default(),
             players: Mutex::default(),
         });

@@ -33,6 +33,8 @@ pub(crate) enum Show {
 #[derive(Debug)]
 pub(crate) struct Program {
     scene: Arc<Clip>,
+    /// So long after a client has joined comes its first picture.
+    key_wait: Duration,
     /// The number changes with every change of the show.
     show: Mutex<(u64, Show)>,
     /// Set by the player, together with the switch; read where RTP packets leave the server.
@@ -40,8 +42,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(scene: Arc<Clip>) -> Self {
-        Self { scene, show: Mutex::new((0, Show::Scene)), silent: Arc::default() }
+    pub(crate) fn new(scene: Arc<Clip>, key_wait: Duration) -> Self {
+        Self { scene, key_wait, show: Mutex::new((0, Show::Scene)), silent: Arc::default() }
     }
 
     pub(crate) fn scene(&self) -> &Arc<Clip> {
@@ -149,7 +151,8 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     let at = |n: u64| gst::ClockTime::from_nseconds(n * gst::ClockTime::SECOND.nseconds() / fps);
     // Both are there once the pipeline plays, which it does by the time it asks for data.
     let (Some(clock), Some(base)) = (source.clock(), source.base_time()) else { return };
-    let start = clock.time().saturating_sub(base);
+    let key_wait = gst::ClockTime::from_nseconds(u64::try_from(program.key_wait.as_nanos()).unwrap_or(u64::MAX));
+    let start = clock.time().saturating_sub(base) + key_wait;
     board.update(|stats| stats.began = Some(now()));
     let mut cursor = Cursor::new(program);
     let mut congested = false;
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_scene_loops_and_every_switch_begins_with_a_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false, true, false]));
+        let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
         assert_eq!(take(&mut cursor, 7), [0, 1, 2, 3, 4, 0, 1]);
         program.change(Show::Clip(clip(10, &[true, false])));
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_still_repeats_the_last_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false, true, false]));
+        let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
         take(&mut cursor, 3);
         program.change(Show::Still);
@@ -226,14 +229,14 @@ mod tests {
 
     #[test]
     fn a_still_before_the_first_picture_is_the_first_picture() {
-        let program = Program::new(clip(0, &[true, false]));
+        let program = Program::new(clip(0, &[true, false]), Duration::ZERO);
         program.change(Show::Still);
         assert_eq!(take(&mut Cursor::new(&program), 2), [0, 0]);
     }
 
     #[test]
     fn silence_ends_with_a_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false]));
+        let program = Program::new(clip(0, &[true, false, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
         take(&mut cursor, 1);
         program.change(Show::Nothing);

@@ -98,6 +98,22 @@ fn several_mounts_share_one_port() {
 }
 
 #[test]
+fn who_joins_between_two_key_frames_waits_for_one() {
+    let wait = Duration::from_millis(1500);
+    let between = MountConfig { key_wait_seconds: wait.as_secs_f64(), ..camera("/between", Codec::H264) };
+    let sim = serve(vec![between]);
+    let joins = ntp_now();
+    let viewer = Viewer::tcp(&sim.url("between"), Codec::H264);
+    let first = viewer.frame();
+    assert!(Duration::from(ntp_now() - joins) >= wait, "the first picture comes late");
+    let later = viewer.frames(25);
+    let took = Duration::from(later[24].pts - first.pts);
+    assert!(took.abs_diff(Duration::from_secs(1)) < Duration::from_millis(50), "and the others in real time: {took:?}");
+    drop(viewer);
+    sim.stop().unwrap();
+}
+
+#[test]
 fn sender_reports_carry_wall_clock_time() {
     let sim = serve(vec![camera("/ball", Codec::H264)]);
     let viewer = Viewer::tcp(&sim.url("ball"), Codec::H264);
