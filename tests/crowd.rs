@@ -108,7 +108,8 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
     let began = sim.stats("plaza").expect("there are statistics").began.expect("the film has begun");
     let began = WallTime::from_unix_nanos(0) + began;
     let frame = |at: WallTime| f64::from(FPS * SKIPPED_SECONDS + 1) + at.distance(began).as_secs_f64() * f64::from(FPS);
-    let errors: Vec<(f64, f64)> = (FIRST_MARKED..)
+    // Counts and their errors.
+    let counted: Vec<(f64, f64)> = (FIRST_MARKED..)
         .step_by(5)
         .zip(MARKED)
         .map(|(marked, people)| {
@@ -118,11 +119,11 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
             (counts[nearest], counts[nearest] - f64::from(people))
         })
         .collect();
-    println!("{errors:?} {counts:?}");
-    let mae = errors.iter().map(|(_, error)| error.abs()).sum::<f64>() / errors.len() as f64;
+    println!("{counted:?} {counts:?}");
+    let mae = counted.iter().map(|(_, error)| error.abs()).sum::<f64>() / counted.len() as f64;
     // From one marked frame to the next one person comes or goes at most.
-    let flicker = errors.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs()).fold(0.0, f64::max);
-    assert!(mae <= 1.0 && flicker <= 1.0, "MAE {mae}, from one count to the next {flicker}: {errors:?}");
+    let flicker = counted.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs()).fold(0.0, f64::max);
+    assert!(mae <= 1.0 && flicker <= 1.0, "MAE {mae}, from one count to the next {flicker}: {counted:?}");
     let ground = &last.zones[0];
     let area = ground.count / ground.people_per_m2.expect("the ground is measured");
     // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.

@@ -50,18 +50,17 @@ def tensor(pixels: np.ndarray, longer_side: int) -> tuple[np.ndarray, float]:
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None]), scale
 
 
-def run(
+def density_map(
     model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int
-) -> tuple[dict[str, np.ndarray], float]:
-    """All outputs by name, and the scale from picture to tensor."""
+) -> tuple[np.ndarray, float]:
+    """Persons per cell [rows, columns], and the scale from picture to tensor."""
     x, scale = tensor(pixels, longer_side)
-    names = [output.name for output in model.get_outputs()]
-    return dict(zip(names, model.run(names, {"input": x}), strict=True)), scale
+    return model.run(["density"], {"input": x})[0][0, 0], scale
 
 
 def count(model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int) -> float:
     """Persons by the density map."""
-    return float(run(model, pixels, longer_side)[0]["density"].sum())
+    return float(density_map(model, pixels, longer_side)[0].sum())
 
 
 def errors(title: str, estimates: list[float], truths: list[float]) -> str:
@@ -125,8 +124,7 @@ def write_overlays(model: onnxruntime.InferenceSession, cases: list[Case], size:
     """A few pictures of each set, to look at."""
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases:
-        outputs, scale = run(model, case.pixels, size)
-        density = outputs["density"][0, 0]
+        density, scale = density_map(model, case.pixels, size)
         title = f"{density.sum():.1f} of {case.people:g}"
         cv2.imwrite(str(folder / f"{Path(case.name).stem}.jpg"), overlay(case.pixels, density, scale, title))
 

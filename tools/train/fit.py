@@ -22,14 +22,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 
+from evaluate import density_map
 from export import session
+from network import CELL
 from pool import read_set
 
 FEWEST_HEADS = 20
-#: BGR, as the detector's manifest has them.
-MEAN = np.array([103.53, 116.28, 123.675], np.float32)
-DEVIATION = np.array([57.375, 57.12, 58.395], np.float32)
 FLOORS = np.arange(0.5, 6.1, 0.5)
 EACH = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 ALL = np.arange(0.0, 1.01, 0.05)
@@ -44,19 +44,14 @@ class Counted:
     by_density: float
 
 
-def people(network: object, picture: np.ndarray, long_side: int) -> float:
+def people(network: onnxruntime.InferenceSession, picture: np.ndarray, long_side: int) -> float:
     """The density's sum over a BGR picture."""
-    scale = long_side / max(picture.shape[:2])
-    height, width = (max(8, round(side * scale)) for side in picture.shape[:2])
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    padded = np.zeros((-(-height // 32) * 32, -(-width // 32) * 32, 3), np.float32)
-    padded[:height, :width] = small
-    tensor = ((padded - MEAN) / DEVIATION).transpose(2, 0, 1)[None]
-    (density,) = network.run(["density"], {network.get_inputs()[0].name: tensor})
-    return float(density[0, 0, : -(-height // 8), : -(-width // 8)].sum())
+    density, scale = density_map(network, picture, long_side)
+    rows, columns = (-(-round(side * scale) // CELL) for side in picture.shape[:2])
+    return float(density[:rows, :columns].sum())
 
 
-def gain(network: object, sets: list[Path], long_side: int) -> float:
+def gain(network: onnxruntime.InferenceSession, sets: list[Path], long_side: int) -> float:
     """What the density has to be multiplied by."""
     ratios = []
     for folder in sets:

@@ -53,6 +53,11 @@ impl CrowdOptions {
     fn counts_at(&self, head: Point) -> bool {
         !self.excluded.iter().any(|part| part.contains(head))
     }
+
+    /// Whether somebody counts with this box, in pixels of the picture.
+    fn counts(&self, box_in_frame: &Rect, frame: Size) -> bool {
+        self.counts_at(normalised(head_of(box_in_frame), frame))
+    }
 }
 
 /// What counts.
@@ -68,6 +73,10 @@ impl CrowdModel {
     /// That which reads a camera's pictures.
     pub fn of(reader: &PeopleReader) -> Self {
         Self { name: reader.name(), counting: reader.counting() }
+    }
+
+    fn hand_over(&self) -> Option<&HandOver> {
+        self.counting.as_ref()?.hand_over.as_ref()
     }
 }
 
@@ -315,8 +324,8 @@ impl Crowd {
         let alike = density.people().len() == self.density.people().len()
             && density.cell_in_frame() == self.density.cell_in_frame();
         let before = self.settled.replace(now);
-        let unsure = self.hand_over().map_or(0.0, |hand_over| {
-            let there = reading.people.iter().filter(|person| self.counts(&person.box_in_frame, frame));
+        let unsure = self.model.hand_over().map_or(0.0, |hand_over| {
+            let there = reading.people.iter().filter(|person| self.options.counts(&person.box_in_frame, frame));
             hand_over.unsure(there.map(|person| person.score), self.options.min_score)
         });
         match before.filter(|before| self.options.follows && alike && now.since(*before) <= MOST_APART) {
@@ -333,25 +342,15 @@ impl Crowd {
         }
     }
 
-    fn hand_over(&self) -> Option<&HandOver> {
-        self.model.counting.as_ref()?.hand_over.as_ref()
-    }
-
-    /// Whether somebody counts with this box, in pixels of the picture.
-    fn counts(&self, box_in_frame: &Rect, frame: Size) -> bool {
-        self.options.counts_at(normalised(head_of(box_in_frame), frame))
-    }
-
     // Where everybody stands who counts.
     fn stand(&mut self, people: &[Rect], frame: Size, sound: bool) {
-        let counting = self.model.counting.as_ref().filter(|_| sound);
-        let hand_over = counting.and_then(|counting| counting.hand_over.as_ref()).map(|rule| (rule, self.unsure));
+        let hand_over = self.model.hand_over().filter(|_| sound).map(|rule| (rule, self.unsure));
         let people = people.iter().copied();
         let joined = self.joiner.join(people, &self.density, hand_over);
         let ground = self.ground.as_ref();
         let counted = |head: Point| self.options.counts_at(normalised(head, frame));
         self.standing.clear();
-        let made_out = joined.one_by_one.iter().filter(|person| counted(head_of(&person.box_in_frame)));
+        let made_out = joined.one_by_one.iter().filter(|person| self.options.counts(&person.box_in_frame, frame));
         self.standing.extend(made_out.map(|person| Standing {
             head: Head { at: normalised(head_of(&person.box_in_frame), frame), people: person.share, made_out: true },
             at: normalised(person.box_in_frame.foot(), frame),
@@ -373,7 +372,7 @@ impl Crowd {
     ) -> Vec<ZoneDensity> {
         self.present.clear();
         if let Some(frame) = self.frame {
-            let counts = |track: &&Track| self.options.counts_at(normalised(head_of(&track.box_in_frame), frame));
+            let counts = |track: &&Track| self.options.counts(&track.box_in_frame, frame);
             let present = self.tracker.present(now).filter(counts);
             self.present.extend(present.map(|track| (track.number, normalised(track.box_in_frame.foot(), frame))));
         }
@@ -396,7 +395,7 @@ impl Crowd {
         }
         for track in self.tracker.present(now) {
             let Some(before) = track.foot_before else { continue };
-            if !self.options.counts_at(normalised(head_of(&track.box_in_frame), frame)) {
+            if !self.options.counts(&track.box_in_frame, frame) {
                 continue;
             }
             let (before, at) = (normalised(before, frame), normalised(track.box_in_frame.foot(), frame));

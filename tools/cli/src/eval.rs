@@ -463,8 +463,8 @@ fn count_rows(report: &CrowdReport) -> Vec<String> {
 }
 
 fn score_row(band: &ScoreBand) -> String {
-    let right = 100.0 * band.right as f64 / band.found as f64;
-    format!("{:<14} {:>8} {right:>10.0} %", format!("{:.1}-{:.1}", band.from, band.to), band.found)
+    let scores = format!("{:.1}-{:.1}", band.from, band.to);
+    format!("{scores:<14} {:>8} {:>10.0} %", band.found, 100.0 * band.share_right())
 }
 
 fn unread(report: &CrowdReport) -> Option<String> {

@@ -124,6 +124,13 @@ pub struct ScoreBand {
     pub right: usize,
 }
 
+impl ScoreBand {
+    /// The part of the detections that was somebody's, 0–1.
+    pub fn share_right(&self) -> f64 {
+        self.right as f64 / self.found as f64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

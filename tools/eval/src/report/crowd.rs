@@ -51,8 +51,7 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
 
 fn scores(bands: &[ScoreBand]) -> Vec<Vec<String>> {
     let row = |band: &ScoreBand| {
-        let right = band.right as f64 / band.found as f64;
-        vec![format!("{:.1}–{:.1}", band.from, band.to), band.found.to_string(), percent(Some(right))]
+        vec![format!("{:.1}–{:.1}", band.from, band.to), band.found.to_string(), percent(Some(band.share_right()))]
     };
     bands.iter().map(row).collect()
 }
