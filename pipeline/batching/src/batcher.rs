@@ -16,21 +16,9 @@ struct Slot<T> {
     item: Option<T>,
     since: Monotonic,
     last_served: u64,
-    counts: LaneCounts,
     open: bool,
     /// A worker has an item of it.
     busy: bool,
-}
-
-/// What became of the items of one lane.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LaneCounts {
-    /// Items offered.
-    pub offered: u64,
-    /// Items that a newer one of the same camera overtook before they were served.
-    pub overtaken: u64,
-    /// Items shipped.
-    pub shipped: u64,
 }
 
 struct State<T> {
@@ -82,14 +70,7 @@ impl<T> Batcher<T> {
     pub fn lane(&self) -> Lane<T> {
         let mut state = self.0.state();
         let since = self.0.clock.monotonic();
-        state.lanes.push(Slot {
-            item: None,
-            since,
-            last_served: 0,
-            counts: LaneCounts::default(),
-            open: true,
-            busy: false,
-        });
+        state.lanes.push(Slot { item: None, since, last_served: 0, open: true, busy: false });
         state.waiting.reserve(1);
         Lane { shared: Arc::clone(&self.0), index: state.lanes.len() - 1 }
     }
@@ -147,7 +128,6 @@ impl<T> Worker<T> {
                         let slot = &mut state.lanes[waiting.lane];
                         state.served += 1;
                         slot.last_served = state.served;
-                        slot.counts.shipped += 1;
                         slot.busy = true;
                         self.batch.extend(slot.item.take());
                         self.lanes.push(waiting.lane);
@@ -183,32 +163,21 @@ pub struct Lane<T> {
 }
 
 impl<T> Lane<T> {
-    /// Puts in the newest item, in place of an older one that was not served yet. Never blocks on a worker.
-    pub fn offer(&self, item: T) {
-        let overtaken = {
-            let now = self.shared.clock.monotonic();
-            let mut state = self.shared.state();
-            if state.closed {
-                Some(item)
-            } else {
-                let slot = &mut state.lanes[self.index];
-                slot.counts.offered += 1;
-                let older = slot.item.replace(item);
-                if older.is_some() {
-                    slot.counts.overtaken += 1;
-                } else {
-                    slot.since = now;
-                }
-                older
-            }
-        };
+    /// Puts in the newest item, in place of an older one that was not served yet: whether it overtook one. Never blocks on a worker.
+    pub fn offer(&self, item: T) -> bool {
+        let now = self.shared.clock.monotonic();
+        let mut state = self.shared.state();
+        if state.closed {
+            return false;
+        }
+        let slot = &mut state.lanes[self.index];
+        let overtaken = slot.item.replace(item);
+        if overtaken.is_none() {
+            slot.since = now;
+        }
+        drop(state);
         self.shared.changed.notify_one();
-        drop(overtaken);
-    }
-
-    /// What became of this lane's items so far.
-    pub fn counts(&self) -> LaneCounts {
-        self.shared.state().lanes[self.index].counts
+        overtaken.is_some()
     }
 }
 
@@ -243,7 +212,7 @@ mod tests {
         let batcher = batcher(2, 1);
         let (lanes, mut worker) = ([(); 2].map(|()| batcher.lane()), batcher.worker());
         let mut pass = || {
-            lanes.iter().for_each(|lane| lane.offer((0, 0)));
+            assert!(!lanes.iter().any(|lane| lane.offer((0, 0))));
             assert_eq!(worker.collect().map(|batch| batch.len()), Some(2));
         };
         pass();
@@ -251,12 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_item_wins_and_the_loss_is_counted() {
+    fn the_newest_item_wins_and_the_loss_is_told() {
         let batcher = batcher(2, 1);
         let (a, _silent) = (batcher.lane(), batcher.lane());
-        (0..5).for_each(|n| a.offer((0, n)));
-        assert_eq!(batcher.worker().collect(), Some(&mut vec![(0, 4)]));
-        assert_eq!(a.counts(), LaneCounts { offered: 5, overtaken: 4, shipped: 1 });
+        assert_eq!([0, 1, 2].map(|n| a.offer((0, n))), [false, true, true]);
+        assert_eq!(batcher.worker().collect(), Some(&mut vec![(0, 2)]));
+        assert!(!a.offer((0, 3)));
     }
 
     #[test]
@@ -266,7 +235,7 @@ mod tests {
         let mut served = [0; 5];
         let mut worker = batcher.worker();
         for round in 0..10 {
-            lanes.iter().enumerate().for_each(|(i, lane)| lane.offer((i, round)));
+            lanes.iter().enumerate().for_each(|(i, lane)| drop(lane.offer((i, round))));
             worker.collect().expect("it is open").iter().for_each(|(lane, _)| served[*lane] += 1);
         }
         assert_eq!(served, [4; 5]);
@@ -301,7 +270,7 @@ mod tests {
                 worker
             })
         });
-        lanes.iter().enumerate().for_each(|(i, lane)| lane.offer((i, 0)));
+        assert!(!lanes.iter().enumerate().any(|(i, lane)| lane.offer((i, 0))));
         assert_eq!([(); 2].map(|()| results.recv().expect("a worker's")), [Some(2); 2]);
         workers.into_iter().for_each(|worker| drop(worker.join().expect("it returns")));
     }
@@ -315,7 +284,6 @@ mod tests {
         let worker = std::thread::spawn(move || worker.collect().is_none());
         batcher.close();
         assert!(worker.join().expect("the worker returns"));
-        lane.offer((0, 1));
-        assert_eq!(lane.counts().offered, 1, "an offer to a closed batcher is dropped");
+        assert!(!lane.offer((0, 1)) && !lane.offer((0, 2)), "an offer to a closed batcher is dropped");
     }
 }

@@ -11,8 +11,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gatehouse_core::{CameraId, FrameSink, Urgency};
@@ -23,6 +23,7 @@ use gstreamer_app as gst_app;
 use zeroize::Zeroizing;
 
 use crate::decoder::{Codec, Decoder, Decoders};
+use crate::packets;
 use crate::stream_threads::StreamThreads;
 use crate::thinning::{self, Thinning};
 
@@ -186,6 +187,10 @@ fn rtsp(
     pipeline.add(&source)?;
 
     limit_login_attempts(&source);
+    let codec = Arc::new(OnceLock::new());
+    if options.transport == Transport::Tcp && matches!(options.wanted, Wanted::OneIn(_)) {
+        packets::thin(&source, &codec, thinning);
+    }
     let threads = StreamThreads::new(options);
     source.connect("select-stream", false, move |values| {
         if let (Err(problem), Some(source)) =
@@ -200,14 +205,16 @@ fn rtsp(
     });
     let (weak, sink) = (pipeline.downgrade(), sink.clone());
     let (wanted, frames, thinning) = (options.wanted, Arc::clone(frames), Arc::clone(thinning));
-    let decoders = Arc::clone(decoders);
+    let (decoders, known_codec) = (Arc::clone(decoders), codec);
     source.connect_pad_added(move |source, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        let thin = |parse: &gst::Element, codec| {
-            thinning::thin(parse, codec, wanted, Arc::clone(&frames), Arc::clone(&thinning))
+        let thin = |parse: &gst::Element, codec| -> Result<(), String> {
+            thinning::thin(parse, codec, wanted, Arc::clone(&frames), Arc::clone(&thinning))?;
+            known_codec.get_or_init(|| codec);
+            Ok(())
         };
         if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, thin) {
             gst::element_error!(source, gst::StreamError::CodecNotFound, ("{problem}"));

@@ -1,6 +1,6 @@
 //! Keeps frames from the decoder that need not be decoded, before it: those between key frames, where these are enough
 //! ([`crate::key_frames`]), those to which no other refers ([`crate::references`]), and those that nobody wants just now
-//! ([`crate::held_frames`]).
+//! ([`crate::held_frames`]). Where key frames are enough, most packets of the others don't come this far ([`crate::packets`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +40,18 @@ pub(crate) struct Thinning {
 impl Thinning {
     pub(crate) fn arrived(&self) -> u64 {
         self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// A frame came.
+    pub(crate) fn note_arrival(&self) {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is known that key frames alone are decoded, also after the next one. Before the others are decoded again there is
+    /// doubt for as long as from one key frame to the next, or the node says that it need not spare the camera any more.
+    pub(crate) fn keeps_key_frames_alone(&self) -> bool {
+        let is_spared = self.is_spared() && self.sparing.load(Ordering::Relaxed);
+        !self.is_whole() && (self.is_settled() || is_spared)
     }
 
     /// Whether it is known which frames are decoded.
@@ -115,7 +127,7 @@ pub(crate) fn thin(
         if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
             return gst::PadProbeReturn::Ok;
         }
-        thinning.arrived.fetch_add(1, Ordering::Relaxed);
+        thinning.note_arrival();
         let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = match &mut *rule {
             Rule::Rate { key_frames, references } => by_rate(buffer, key_frames, references, &thinning),

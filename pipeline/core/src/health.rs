@@ -63,7 +63,8 @@ pub struct HealthEvent {
     pub fps_analysed: f64,
     /// Frames a second, over the last report's time, that were not analysed because nothing had changed since one that was.
     pub fps_unchanged: f64,
-    /// Frames that were to be analysed and were overtaken by a newer one, since the node started.
+    /// Frames that were to be analysed and weren't, since newer ones overtook them faster than they could be made up for, since the node
+    /// started.
     pub frames_overtaken: u64,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,

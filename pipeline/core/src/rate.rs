@@ -4,19 +4,30 @@ use std::time::Duration;
 
 use crate::time::Monotonic;
 
+/// For what was missed in so long frames are owed: longer ago than that is past.
+const OWED_FOR: Duration = Duration::from_millis(500);
+
 /// Lets through `per_second` frames a second on an even grid, so that the mean rate holds whatever the camera's own is:
 /// 10 of 25 frames a second come as every second or third frame, never as a burst after a gap. A frame that comes up to a
 /// quarter of an interval before its time is let through, or a camera that is a little early would lose every second one.
+///
+/// A frame that was let through and then not looked at, since a newer one overtook it, is owed ([`RateLimit::owe`]): the camera's very next
+/// one is let through in its place. So a node that was held up for a moment keeps its cameras' rate, with newer frames and not with late
+/// ones; and one that has too much to do looks at the newest frame that there is.
 #[derive(Debug)]
 pub struct RateLimit {
     interval: Duration,
     due: Option<Monotonic>,
+    owed: u32,
+    most_owed: u32,
 }
 
 impl RateLimit {
     /// At most `per_second` frames, above 0.
     pub fn new(per_second: f64) -> Self {
-        Self { interval: Duration::from_secs_f64(1.0 / per_second.max(1e-3)), due: None }
+        let interval = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
+        let most_owed = (OWED_FOR.as_secs_f64() / interval.as_secs_f64()).round().max(1.0) as u32;
+        Self { interval, due: None, owed: 0, most_owed }
     }
 
     /// Whether the frame that arrived now is to be analysed.
@@ -26,12 +37,21 @@ impl RateLimit {
             return true;
         };
         if now + self.interval / 4 < due {
-            return false;
+            let is_owed = self.owed > 0;
+            self.owed = self.owed.saturating_sub(1);
+            return is_owed;
         }
         // Keep the grid, so that the mean rate is exact; after a gap start a new one.
         let late = now.since(due);
         self.due = Some(if late < self.interval { due + self.interval } else { now + self.interval });
         true
+    }
+
+    /// A frame that was let through was overtaken: another is let through for it. False if so many are owed that this one is lost.
+    pub fn owe(&mut self) -> bool {
+        let can_be_made_up_for = self.owed < self.most_owed;
+        self.owed += u32::from(can_be_made_up_for);
+        can_be_made_up_for
     }
 }
 
@@ -51,6 +71,40 @@ mod tests {
             let passed = jitter.iter().enumerate().filter(|(i, j)| limit.admits(at(*i as u64 * 40 + **j))).count();
             let asked = 20.0 * rate;
             prop_assert!((passed as f64 - asked).abs() <= 2.0 + asked * 0.02, "{passed} passed of {asked} asked");
+        }
+    }
+
+    #[test]
+    fn what_is_owed_comes_with_the_next_frames_and_half_a_second_of_it_at_most() {
+        let mut limit = RateLimit::new(10.0);
+        let mut passed = |from: u64, to: u64, owe: usize| {
+            let owed = (0..owe).filter(|_| limit.owe()).count();
+            (owed, (from..to).filter(|i| limit.admits(at(40 * i))).collect::<Vec<_>>())
+        };
+        assert_eq!(passed(0, 10, 0), (0, vec![0, 2, 5, 7]));
+        assert_eq!(passed(10, 20, 2), (2, vec![10, 11, 12, 13, 15, 17]), "two more than without");
+        assert_eq!(passed(20, 30, 9), (5, vec![20, 21, 22, 23, 24, 25, 26, 27, 28]), "five more");
+        let mut slow = RateLimit::new(0.5);
+        assert_eq!([slow.owe(), slow.owe()], [true, false], "one at least");
+    }
+
+    proptest! {
+        /// Whatever is overtaken, each frame that is due is looked at, owed, or lost: none twice.
+        #[test]
+        fn each_frame_that_is_due_is_looked_at_or_owed_or_lost(
+            rate in 1f64..25.0, overtaken in proptest::collection::vec(any::<bool>(), 500),
+        ) {
+            let (mut limit, mut on_the_grid) = (RateLimit::new(rate), RateLimit::new(rate));
+            let (mut looked_at, mut lost, mut due) = (0, 0, 0);
+            for (i, overtaken) in (0..).zip(overtaken) {
+                due += u32::from(on_the_grid.admits(at(40 * i)));
+                match limit.admits(at(40 * i)) {
+                    true if overtaken => lost += u32::from(!limit.owe()),
+                    true => looked_at += 1,
+                    false => {}
+                }
+            }
+            prop_assert_eq!(looked_at + limit.owed + lost, due);
         }
     }
 

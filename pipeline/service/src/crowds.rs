@@ -122,8 +122,8 @@ impl CountJob {
 /// Takes a crowd camera's frames on its decoder's thread and puts those that are due into its detection lane.
 pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
-    pub(crate) lane: Arc<Lane<CountJob>>,
-    pub(crate) intake: Intake,
+    pub(crate) lane: Lane<CountJob>,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) outbound: Outbound,
     pub(crate) view: Arc<NodeView>,
 }
@@ -194,7 +194,9 @@ impl FrameSink for CrowdSink {
             return;
         }
         let number = self.line.offered.fetch_add(1, Ordering::Relaxed) + 1;
-        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number });
+        if self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number }) {
+            self.intake.overtaken();
+        }
     }
 }
 

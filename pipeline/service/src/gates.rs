@@ -198,10 +198,10 @@ pub(crate) struct EmbedJob {
 /// Takes a gate camera's frames on its decoder's thread and puts those that are due into its lanes.
 pub(crate) struct GateSink {
     pub(crate) line: Arc<GateLine>,
-    pub(crate) lane: Arc<Lane<DetectJob>>,
+    pub(crate) lane: Lane<DetectJob>,
     pub(crate) codes: Lane<CodeJob>,
     pub(crate) code_intake: CodeIntake,
-    pub(crate) intake: Intake,
+    pub(crate) intake: Arc<Intake>,
     /// None where every frame that is due is to be looked at.
     pub(crate) stillness: Option<Mutex<Stillness>>,
     /// The camera's sub-stream, if it is watched.
@@ -226,7 +226,9 @@ impl FrameSink for GateSink {
         if self.code_intake.admits(&frame) {
             self.codes.offer(CodeJob::new(&self.line, &frame, arrived));
         }
-        self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived });
+        if self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived }) {
+            self.intake.overtaken();
+        }
     }
 
     fn demand(&self) -> Demand {

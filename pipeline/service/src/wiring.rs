@@ -112,7 +112,7 @@ impl Wiring {
                 tracing::info!(camera = %id, "these rules are new here, and noted in the audit log: {noted}");
             }
             let line = GateLine::new(options, galleries.with_rule(rule), &embedding, ends.outbound);
-            let lane = Arc::new(detection.lane());
+            let lane = detection.lane();
             let stream = stream(&id, &gate.stream)?;
             let lookout = gate.sub_source.as_ref().map(|source| {
                 let lookout = Lookout::new(&id, ends.health);
@@ -122,12 +122,13 @@ impl Wiring {
                 self.streams.push(Stream { options, frames: lookout.clone(), status: lookout.clone() });
                 lookout
             });
+            let intake = Arc::new(Intake::new(&id, gate.analyse_fps, ends.health));
             let sink = GateSink {
                 line: Arc::clone(&line),
-                lane: Arc::clone(&lane),
+                lane,
                 codes: codes.lane(),
                 code_intake: CodeIntake::default(),
-                intake: Intake::new(&id, gate.analyse_fps, ends.health),
+                intake: Arc::clone(&intake),
                 stillness: gate.skip_unchanged.then(Mutex::default),
                 lookout,
                 clock: Arc::clone(ends.clock),
@@ -138,7 +139,7 @@ impl Wiring {
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Gate,
-                count: Box::new(move || Analysed { overtaken: lane.counts().overtaken, ..line.analysed() }),
+                count: Box::new(move || Analysed { overtaken: intake.lost(), ..line.analysed() }),
             });
         }
         let loaded = galleries.load()?;
@@ -198,11 +199,12 @@ impl Wiring {
                 reference: views.read(&id),
             };
             let line = CrowdLine::new(id.clone(), crowd, line);
-            let lane = Arc::new(batcher.lane());
+            let lane = batcher.lane();
+            let intake = Arc::new(Intake::new(&id, camera.analyse_fps, ends.health));
             let sink = CrowdSink {
                 line: Arc::clone(&line),
-                lane: Arc::clone(&lane),
-                intake: Intake::new(&id, camera.analyse_fps, ends.health),
+                lane,
+                intake: Arc::clone(&intake),
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
@@ -213,7 +215,7 @@ impl Wiring {
             self.counters.push(CameraCounter {
                 camera: id,
                 role: CameraRole::Crowd,
-                count: Box::new(move || Analysed { overtaken: lane.counts().overtaken, ..line.analysed() }),
+                count: Box::new(move || Analysed { overtaken: intake.lost(), ..line.analysed() }),
             });
         }
         let urgency = crowd_rules::model_urgency(ends.site);

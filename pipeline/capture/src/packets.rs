@@ -1,0 +1,532 @@
+//! Keeps packets out of the jitter buffer whose frames nobody would decode, where a camera's key frames are enough.
+//!
+//! Of a camera that is looked at once in two seconds 49 of 50 frames only come to be thrown away. [`crate::thinning`] throws them away
+//! whole, before the decoder; by then each of their packets has been queued, has woken a thread, and was put together with others and
+//! parsed, which comes to more than decoding the fiftieth. A packet's first bytes say whether it is of a key frame (RFC 6184, 5.2;
+//! RFC 7798, 4.4), so the others can go as soon as they are there. Those that stay are numbered anew, so that none seems to be lost.
+//!
+//! Only where packets come in order, as they do over TCP, and only from one key frame to the next: what is let through can be decoded.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use crate::decoder::Codec;
+use crate::thinning::Thinning;
+
+/// Thins the packets of `source`, an `rtspsrc`, as `thinning` permits, once it is known what they carry.
+pub(crate) fn thin(source: &gst::Element, codec: &Arc<OnceLock<Codec>>, thinning: &Arc<Thinning>) {
+    let (codec, thinning) = (Arc::clone(codec), Arc::clone(thinning));
+    let element = |values: &[gst::glib::Value]| values.get(1).and_then(|value| value.get::<gst::Element>().ok());
+    source.connect("new-manager", false, move |values| {
+        let (codec, thinning) = (Arc::clone(&codec), Arc::clone(&thinning));
+        let manager = element(values)?;
+        manager.connect("new-jitterbuffer", false, move |values| {
+            let input = element(values)?.static_pad("sink")?;
+            thin_at(&input, Arc::clone(&codec), Arc::clone(&thinning));
+            None
+        });
+        None
+    });
+}
+
+fn thin_at(input: &gst::Pad, codec: Arc<OnceLock<Codec>>, thinning: Arc<Thinning>) {
+    let packets = Mutex::new(Packets::default());
+    input.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let (Some(codec), Some(buffer)) = (codec.get(), info.buffer_mut()) else { return gst::PadProbeReturn::Ok };
+        let Ok(bytes) = buffer.map_readable() else { return gst::PadProbeReturn::Ok };
+        let Some(packet) = Packet::of(*codec, &bytes) else { return gst::PadProbeReturn::Ok };
+        drop(bytes);
+        match packets.lock().unwrap_or_else(PoisonError::into_inner).heed(&packet, thinning.keeps_key_frames_alone()) {
+            Heeded::Kept(number) if number != packet.number => {
+                if let Ok(mut bytes) = buffer.make_mut().map_writable() {
+                    bytes[2..4].copy_from_slice(&number.to_be_bytes());
+                }
+            }
+            Heeded::Kept(_) => {}
+            Heeded::LeftOut => {
+                if packet.ends_frame {
+                    thinning.note_arrival();
+                }
+                // Not `Drop`: what Rust has of a buffer by then GStreamer gives back a second time.
+                return gst::PadProbeReturn::Handled;
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// What a packet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carries {
+    /// Of a key frame that begins anew whatever came before it.
+    Key,
+    /// What describes the frames to come.
+    Parameters,
+    /// Of a frame that others are needed for.
+    Delta,
+    /// A frame that the parser takes for a key frame, though it isn't one by its type.
+    Intra,
+    /// What no frame needs.
+    Nothing,
+}
+
+/// What matters of an RTP packet (RFC 3550, 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Packet {
+    number: u16,
+    /// The same for all packets of a frame.
+    time: u32,
+    /// Whether it is its frame's last, as far as the camera says so.
+    ends_frame: bool,
+    carries: Carries,
+}
+
+impl Packet {
+    /// Nothing for what is no packet, or an empty one.
+    fn of(codec: Codec, bytes: &[u8]) -> Option<Self> {
+        let &[flags, kind, n1, n0, t3, t2, t1, t0, ..] = bytes else { return None };
+        let mut start = 12 + 4 * usize::from(flags & 15);
+        if flags & 16 != 0 {
+            let &[_, _, l1, l0] = bytes.get(start..start + 4)? else { return None };
+            start += 4 + 4 * usize::from(u16::from_be_bytes([l1, l0]));
+        }
+        let payload = bytes.get(start..).filter(|payload| !payload.is_empty() && flags >> 6 == 2)?;
+        Some(Self {
+            number: u16::from_be_bytes([n1, n0]),
+            time: u32::from_be_bytes([t3, t2, t1, t0]),
+            ends_frame: kind & 128 != 0,
+            carries: match codec {
+                Codec::H264 => h264(payload)?,
+                Codec::H265 => h265(payload)?,
+            },
+        })
+    }
+}
+
+/// What a payload carries: one NAL unit, several (STAP-A), or a piece of one (FU-A).
+fn h264(payload: &[u8]) -> Option<Carries> {
+    match payload[0] & 31 {
+        24 => Some(most_wanted(Units { size_bytes: 2, rest: &payload[1..] }.filter_map(h264_unit))),
+        28 => {
+            let &[_, piece, ref rest @ ..] = payload else { return None };
+            Some(h264_kind(piece & 31, (piece & 128 != 0).then_some(rest)))
+        }
+        _ => h264_unit(payload),
+    }
+}
+
+fn h264_unit(unit: &[u8]) -> Option<Carries> {
+    unit.split_first().map(|(header, rest)| h264_kind(header & 31, Some(rest)))
+}
+
+/// By a NAL unit's type (ITU-T H.264, table 7-1); `begins`: what follows its header, where this is its beginning.
+fn h264_kind(kind: u8, begins: Option<&[u8]>) -> Carries {
+    match kind {
+        5 => Carries::Key,
+        7 | 8 => Carries::Parameters,
+        1 if begins.is_some_and(is_intra) => Carries::Intra,
+        1..=4 => Carries::Delta,
+        _ => Carries::Nothing,
+    }
+}
+
+/// Whether a slice is an I or SI slice by its header: `first_mb_in_slice`, `slice_type` (ITU-T H.264, 7.3.3).
+fn is_intra(slice: &[u8]) -> bool {
+    let mut bits = Bits { bytes: slice, at: 0 };
+    bits.exp_golomb().and_then(|_| bits.exp_golomb()).is_some_and(|kind| [2, 4].contains(&(kind % 5)))
+}
+
+/// What a payload carries: one NAL unit, several (AP), or a piece of one (FU).
+fn h265(payload: &[u8]) -> Option<Carries> {
+    match payload[0] >> 1 & 63 {
+        48 => Some(most_wanted(Units { size_bytes: 2, rest: payload.get(2..)? }.filter_map(h265_unit))),
+        49 => payload.get(2).map(|piece| h265_kind(piece & 63)),
+        _ => h265_unit(payload),
+    }
+}
+
+fn h265_unit(unit: &[u8]) -> Option<Carries> {
+    unit.first().map(|header| h265_kind(header >> 1 & 63))
+}
+
+/// By a NAL unit's type (ITU-T H.265, table 7-1).
+fn h265_kind(kind: u8) -> Carries {
+    match kind {
+        16..=21 => Carries::Key,
+        32..=34 => Carries::Parameters,
+        0..=31 => Carries::Delta,
+        _ => Carries::Nothing,
+    }
+}
+
+fn most_wanted(units: impl Iterator<Item = Carries>) -> Carries {
+    let rank = |carries: &Carries| match carries {
+        Carries::Intra => 4,
+        Carries::Key => 3,
+        Carries::Delta => 2,
+        Carries::Parameters => 1,
+        Carries::Nothing => 0,
+    };
+    units.max_by_key(rank).unwrap_or(Carries::Nothing)
+}
+
+/// The units of an aggregate, each behind its size. What is cut off is left out.
+struct Units<'p> {
+    size_bytes: usize,
+    rest: &'p [u8],
+}
+
+impl<'p> Iterator for Units<'p> {
+    type Item = &'p [u8];
+
+    fn next(&mut self) -> Option<&'p [u8]> {
+        let (size, rest) = self.rest.split_at_checked(self.size_bytes)?;
+        let size = size.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
+        let (unit, rest) = rest.split_at_checked(size)?;
+        self.rest = rest;
+        Some(unit)
+    }
+}
+
+/// Reads bits, most significant first.
+struct Bits<'p> {
+    bytes: &'p [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn bit(&mut self) -> Option<u32> {
+        let bit = self.bytes.get(self.at / 8)? >> (7 - self.at % 8) & 1;
+        self.at += 1;
+        Some(bit.into())
+    }
+
+    /// `ue(v)` (ITU-T H.264, 9.1), of 16 bits at most.
+    fn exp_golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.bit()? == 0 {
+            zeros += 1;
+        }
+        (zeros <= 16).then_some(())?;
+        (0..zeros).try_fold(1, |value, _| Some(value << 1 | self.bit()?)).map(|value| value - 1)
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heeded {
+    /// It goes on under this number.
+    Kept(u16),
+    LeftOut,
+}
+
+/// The packets of one stream, in the order in which they come.
+#[derive(Debug, Default)]
+struct Packets {
+    last: Option<Packet>,
+    /// The last key frame, as far as its packets tell, and the one that the last parameters came with.
+    key_frame: Option<u32>,
+    parameters: Option<u32>,
+    /// Whether others than those of key frames are left out, from the last key frame on.
+    leaving_out: bool,
+    /// The number under which the last packet went on, and by how much it was less than its own.
+    kept: Option<u16>,
+    less: u16,
+    /// Whether any was left out since.
+    has_left_out: bool,
+    /// Something was seen by which a key frame isn't where this takes it to be: all are kept, as long as the connection lasts.
+    unusual: bool,
+}
+
+impl Packets {
+    /// `key_frames_alone`: others wouldn't be decoded.
+    fn heed(&mut self, packet: &Packet, key_frames_alone: bool) -> Heeded {
+        let Packet { number, time, carries, .. } = *packet;
+        let is_new_frame = self.last.is_none_or(|last| last.time != time);
+        // Parameters before another frame would give the next key frame that one's time; and without its end a key frame is only known to
+        // be whole when something follows.
+        self.unusual |= carries == Carries::Intra
+            || (carries == Carries::Delta && self.parameters == Some(time))
+            || (is_new_frame && self.last.is_some_and(|last| last.carries == Carries::Key && !last.ends_frame));
+        let begins_key_frame = [Carries::Key, Carries::Parameters].contains(&carries) && self.key_frame != Some(time);
+        if begins_key_frame || carries == Carries::Intra {
+            self.leaving_out = key_frames_alone && !self.unusual;
+        }
+        match carries {
+            Carries::Key => self.key_frame = Some(time),
+            Carries::Parameters => (self.key_frame, self.parameters) = (Some(time), Some(time)),
+            _ => {}
+        }
+        self.last = Some(*packet);
+        if self.leaving_out && [Carries::Delta, Carries::Nothing].contains(&carries) {
+            self.has_left_out = true;
+            return Heeded::LeftOut;
+        }
+        // Whatever is missing since the last one that was kept isn't missed; what is missing else is.
+        if std::mem::take(&mut self.has_left_out)
+            && let Some(kept) = self.kept
+        {
+            self.less = number.wrapping_sub(kept.wrapping_add(1));
+        }
+        let number = number.wrapping_sub(self.less);
+        self.kept = Some(number);
+        Heeded::Kept(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use gatehouse_core::{Frame, FrameSink};
+    use gstreamer_app as gst_app;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::Wanted;
+
+    const KEY: &[u8] = &[0x65, 0x88];
+    const DELTA: &[u8] = &[0x41, 0x9a];
+    const INTRA: &[u8] = &[0x41, 0xb0];
+    const PARAMETERS: &[u8] = &[0x67, 0x42];
+
+    fn rtp(number: u16, time: u32, ends_frame: bool, payload: &[u8]) -> Vec<u8> {
+        let kind = 96 | u8::from(ends_frame) << 7;
+        [&[128, kind][..], &number.to_be_bytes(), &time.to_be_bytes(), &[0; 4], payload].concat()
+    }
+
+    fn carries(codec: Codec, payload: &[u8]) -> Option<Carries> {
+        Packet::of(codec, &rtp(1, 2, false, payload)).map(|packet| packet.carries)
+    }
+
+    #[test]
+    fn what_a_packet_carries_is_told_by_its_first_bytes() {
+        let aggregate = |units: &[&[u8]]| {
+            let sized = units.iter().flat_map(|unit| [&(unit.len() as u16).to_be_bytes()[..], unit].concat());
+            [vec![0x78], sized.collect()].concat()
+        };
+        for (payload, expected) in [
+            (KEY.to_vec(), Carries::Key),
+            (DELTA.to_vec(), Carries::Delta),
+            (INTRA.to_vec(), Carries::Intra),
+            (vec![0x41, 0x20], Carries::Delta), // An I slice's type is 011 behind the 1 of the first macroblock.
+            (PARAMETERS.to_vec(), Carries::Parameters),
+            (vec![0x09, 0xf0], Carries::Nothing),
+            (vec![0x7c, 0x85, 0x88], Carries::Key),
+            (vec![0x7c, 0x05], Carries::Key),
+            (vec![0x7c, 0x81, 0xb0], Carries::Intra),
+            (vec![0x7c, 0x01, 0xb0], Carries::Delta),
+            (aggregate(&[PARAMETERS, &[0x68, 1], &[0x06, 5]]), Carries::Parameters),
+            (aggregate(&[PARAMETERS, KEY]), Carries::Key),
+            (aggregate(&[&[0x06, 5], DELTA]), Carries::Delta),
+        ] {
+            assert_eq!(carries(Codec::H264, &payload), Some(expected), "{payload:02x?}");
+        }
+        for (payload, expected) in [
+            (vec![0x26, 1, 0xaf], Carries::Key),
+            (vec![0x2a, 1, 0xaf], Carries::Key),
+            (vec![0x02, 1, 0xd0], Carries::Delta),
+            (vec![0x40, 1, 0x0c], Carries::Parameters),
+            (vec![0x4e, 1, 5], Carries::Nothing),
+            (vec![0x62, 1, 0x93], Carries::Key),
+            (vec![0x62, 1, 0x01], Carries::Delta),
+            (vec![0x60, 1, 0, 2, 0x40, 1, 0, 3, 0x26, 1, 0xaf], Carries::Key),
+        ] {
+            assert_eq!(carries(Codec::H265, &payload), Some(expected), "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_the_payload_is_passed_over() {
+        let mut packet = rtp(7, 9, true, &[]);
+        packet[0] |= 16 | 1;
+        packet.extend([1, 2, 3, 4, 0xbe, 0xde, 0, 1, 5, 6, 7, 8]);
+        packet.extend(KEY);
+        let expected = Packet { number: 7, time: 9, ends_frame: true, carries: Carries::Key };
+        assert_eq!(Packet::of(Codec::H264, &packet), Some(expected));
+        assert!((0..packet.len() - 2).all(|length| Packet::of(Codec::H264, &packet[..length]).is_none()));
+    }
+
+    /// Each frame's packets: what they carry, all but the last of them without the mark of the last.
+    fn stream(frames: impl IntoIterator<Item = Vec<Carries>>) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        for (frame, carried) in (0..).zip(frames) {
+            let last = carried.len() - 1;
+            packets.extend((0..).zip(carried).map(|(i, carries)| Packet {
+                number: 0,
+                time: 3600 * frame,
+                ends_frame: i == last,
+                carries,
+            }));
+        }
+        (65_530..).zip(&mut packets).for_each(|(n, packet): (u32, _)| packet.number = n as u16);
+        packets
+    }
+
+    fn frames(keys_every: usize, count: usize) -> Vec<Vec<Carries>> {
+        let key = vec![Carries::Nothing, Carries::Parameters, Carries::Key, Carries::Key];
+        (0..count).map(|n| if n % keys_every == 0 { key.clone() } else { vec![Carries::Delta; 2] }).collect()
+    }
+
+    /// Which of the packets are kept that belong to a frame; `alone`: whether key frames alone are decoded, by the packet's place.
+    fn kept(packets: &[Packet], alone: impl Fn(usize) -> bool) -> Vec<usize> {
+        let (mut rule, mut next) = (Packets::default(), packets[0].number);
+        let mut kept = Vec::new();
+        for (i, packet) in packets.iter().enumerate() {
+            if let Heeded::Kept(number) = rule.heed(packet, alone(i)) {
+                assert_eq!(number, next, "none seems to be lost");
+                next = next.wrapping_add(1);
+                kept.push(i);
+            }
+        }
+        kept.retain(|i| packets[*i].carries != Carries::Nothing);
+        kept
+    }
+
+    /// Those packets of a range of frames.
+    fn of_frames(packets: &[Packet], frames: std::ops::Range<u32>) -> impl Iterator<Item = usize> {
+        let is_there =
+            move |packet: &Packet| frames.contains(&(packet.time / 3600)) && packet.carries != Carries::Nothing;
+        packets.iter().enumerate().filter(move |(_, packet)| is_there(packet)).map(|(i, _)| i)
+    }
+
+    #[test]
+    fn key_frames_alone_are_kept_from_the_next_one_on_for_as_long_as_they_are_enough() {
+        let packets = stream(frames(5, 30));
+        assert!(kept(&packets, |_| false).into_iter().eq(of_frames(&packets, 0..30)));
+        let some = kept(&packets, |i| (7..22).contains(&(packets[i].time / 3600)));
+        let keys = (10..25).step_by(5).flat_map(|frame| of_frames(&packets, frame..frame + 1));
+        let expected = of_frames(&packets, 0..10).chain(keys).chain(of_frames(&packets, 25..30));
+        assert_eq!(some, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_stream_whose_key_frames_are_not_known_by_their_packets_is_left_as_it_is() {
+        let all_from = |packets: &[Packet], frame: u32| {
+            let (kept, from) = (kept(packets, |_| true), of_frames(packets, frame..30).collect::<Vec<_>>());
+            kept.ends_with(&from) && kept.len() < packets.len() / 2 + from.len()
+        };
+        let mut intra = frames(5, 30);
+        intra[17] = vec![Carries::Intra];
+        assert!(all_from(&stream(intra), 17));
+        let mut described = frames(5, 30);
+        described[17] = vec![Carries::Parameters, Carries::Delta];
+        assert!(all_from(&stream(described), 20));
+        let mut packets = stream(frames(5, 30));
+        packets.iter_mut().filter(|packet| packet.time == 15 * 3600).for_each(|packet| packet.ends_frame = false);
+        assert!(all_from(&packets, 20));
+    }
+
+    #[test]
+    fn what_the_camera_itself_lost_stays_lost() {
+        let mut packets = stream(frames(5, 15));
+        // Of a key frame, and of what would have been left out.
+        for lost in [14, 20] {
+            packets.iter_mut().skip(lost).for_each(|packet| packet.number = packet.number.wrapping_add(1));
+        }
+        let mut rule = Packets::default();
+        let numbers: Vec<_> = packets
+            .iter()
+            .filter_map(|packet| match rule.heed(packet, true) {
+                Heeded::Kept(number) => Some(number.wrapping_sub(65_530)),
+                Heeded::LeftOut => None,
+            })
+            .collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]);
+    }
+
+    proptest! {
+        /// Whatever is asked for when: each frame is kept whole or not at all, and a frame between key frames with all before it.
+        #[test]
+        fn what_is_kept_can_be_decoded(
+            gaps in proptest::collection::vec(1usize..8, 1..20), alone in proptest::collection::vec(any::<bool>(), 400),
+        ) {
+            let packets = stream(gaps.iter().flat_map(|gap| frames(*gap, *gap)));
+            let kept = kept(&packets, |i| alone[i % alone.len()]);
+            let mut whole = false;
+            for frame in packets.chunk_by(|a, b| a.time == b.time) {
+                let number = frame[0].time / 3600;
+                let of_frame: Vec<_> = of_frames(&packets, number..number + 1).collect();
+                let there = of_frame.iter().filter(|i| kept.contains(i)).count();
+                prop_assert!(there == 0 || there == of_frame.len());
+                let is_key = frame[0].carries == Carries::Nothing;
+                prop_assert!(!is_key || there > 0);
+                whole = is_key || (whole && there > 0);
+                prop_assert!(whole || there == 0);
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            for codec in [Codec::H264, Codec::H265] {
+                Packet::of(codec, &bytes);
+            }
+        }
+    }
+
+    struct Nobody;
+
+    impl FrameSink for Nobody {
+        fn deliver(&self, _: Frame) {}
+    }
+
+    /// Through a real jitter buffer: key frames come out at once, with their own times, and nothing is missed.
+    #[test]
+    fn nobody_behind_misses_what_is_left_out() {
+        crate::init().unwrap();
+        for (codec, encoder, pay) in [
+            (Codec::H264, "x264enc key-int-max=25 bframes=0 tune=zerolatency option-string=scenecut=0", "rtph264pay"),
+            (
+                Codec::H265,
+                "x265enc key-int-max=25 tune=zerolatency speed-preset=ultrafast log-level=none option-string=bframes=0:scenecut=0:open-gop=0",
+                "rtph265pay",
+            ),
+        ] {
+            let [depay, parse] = codec.elements();
+            let caps = codec.byte_stream();
+            let text = format!(
+                "videotestsrc is-live=true num-buffers=150 pattern=snow ! video/x-raw,width=320,height=240,framerate=100/1 ! {encoder} \
+                 ! {pay} name=pay config-interval=-1 mtu=600 ! rtpjitterbuffer name=jitter ! {depay} ! {parse} name=parser ! {caps} \
+                 ! appsink name=sink sync=false"
+            );
+            let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+            let (thinning, known) = (Arc::new(Thinning::default()), Arc::new(OnceLock::from(codec)));
+            let wanted = Wanted::OneIn(Duration::from_millis(250));
+            let parser = pipeline.by_name("parser").unwrap();
+            crate::thinning::thin(&parser, codec, wanted, Arc::new(Nobody), Arc::clone(&thinning)).unwrap();
+            let jitter = pipeline.by_name("jitter").unwrap();
+            let input = jitter.static_pad("sink").unwrap();
+            let came = Arc::new(AtomicU64::new(0));
+            let count = Arc::clone(&came);
+            input.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                count.fetch_add(1, Ordering::Relaxed);
+                gst::PadProbeReturn::Ok
+            });
+            thin_at(&input, known, Arc::clone(&thinning));
+            // A camera's packets come one by one.
+            let pay = pipeline.by_name("pay").unwrap().static_pad("src").unwrap();
+            pay.add_probe(gst::PadProbeType::BUFFER_LIST, |pad, info| {
+                let list = info.buffer_list().unwrap();
+                list.iter_owned().for_each(|packet| drop(pad.peer().unwrap().chain(packet)));
+                gst::PadProbeReturn::Handled
+            });
+            let sink: gst_app::AppSink = pipeline.by_name("sink").and_downcast().unwrap();
+            pipeline.set_state(gst::State::Playing).unwrap();
+            let mut times = Vec::new();
+            while let Ok(sample) = sink.pull_sample() {
+                times.extend(sample.buffer().unwrap().pts().map(gst::ClockTime::seconds_f64));
+            }
+            let stats = jitter.property::<gst::Structure>("stats");
+            pipeline.set_state(gst::State::Null).unwrap();
+            let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(gaps.len() == 5 && gaps.iter().all(|gap| (gap - 0.25).abs() < 0.1), "{codec:?}: {times:?}");
+            assert_eq!(stats.get::<u64>("num-lost"), Ok(0), "{codec:?}");
+            assert_eq!(thinning.arrived(), 150, "{codec:?}");
+            let (came, pushed) = (came.load(Ordering::Relaxed), stats.get::<u64>("num-pushed").unwrap());
+            assert!(2 * pushed < came, "{codec:?}: {pushed} of {came} packets");
+        }
+    }
+}
