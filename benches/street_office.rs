@@ -2,7 +2,8 @@
 //!
 //! Each camera sends 1280×720 H.264 at 25 frames a second over real RTSP, a key frame every 2 s, and is to be looked at once in 2 s.
 //! In most of an office's pictures nothing moves most of the time; here a share of them is still, but for a sensor's noise, and the
-//! others the pedestrians of a real camera without a break. An unchanged picture is counted as the one before, and its event says so.
+//! others the pedestrians of a real camera without a break. An unchanged picture is counted as the one before, and its event says so. The
+//! cameras' key frames come one after the other, as those of cameras do that weren't switched on at once.
 //!
 //! `GATEHOUSE_BENCH_MINUTES`, `GATEHOUSE_BENCH_CAMERAS`, `GATEHOUSE_BENCH_STILL` (the share of cameras in whose picture nothing moves, in
 //! per cent), `GATEHOUSE_BENCH_KEY_SECONDS` (from one key frame to the next), `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL`
@@ -48,6 +49,7 @@ fn main() {
         MountConfig {
             size: [1280, 720],
             gop_seconds: key_seconds as f64,
+            key_wait_seconds: measure::key_wait_seconds(i, key_seconds as f64),
             ..MountConfig::new(format!("cam-{i}"), Scene::File(scene))
         }
     };

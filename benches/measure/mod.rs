@@ -56,6 +56,13 @@ fn ticks() -> Option<[u64; 2]> {
     Some([ticks.iter().take(8).sum(), *ticks.get(7)?])
 }
 
+/// How late a simulated camera's first key frame is. The fractional parts of the golden ratio's multiples lie evenly however many there
+/// are. Cameras whose key frames all came at once, as these would that are all joined at once, stop everything else for as long as
+/// those take to decode.
+pub(crate) fn key_wait_seconds(camera: usize, gop_seconds: f64) -> f64 {
+    gop_seconds * (camera as f64 * 0.618_034).fract()
+}
+
 /// Processors that this process may use.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -5,7 +5,8 @@
     gstreamer    a GStreamer pipeline with an appsink, which drops, scales and converts before Python sees a frame; ONNX Runtime
 
 Usage: service.py KIND faces|people MODEL RATE SECONDS URL...
-Prints one JSON object: how many frames of each camera were analysed a second, after it has run for a while.
+Prints one JSON object: how many frames of each camera were analysed a second, after it has run for a while, and by how much the latest
+of them (all but one in a hundred) were later than the camera's promptest.
 (`make bench` calls it.)
 """
 
@@ -49,7 +50,7 @@ def with_opencv(model):
 
 
 def from_opencv(url, size, rate):
-    """The frames of a camera that are due."""
+    """The frames of a camera that are due, each with its time in the stream, in seconds."""
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG)
     due = time.monotonic()
     while capture.grab():
@@ -59,7 +60,7 @@ def from_opencv(url, size, rate):
         due = max(due + 1 / rate, now - 1 / rate)
         decoded, frame = capture.retrieve()
         if decoded:
-            yield cv2.resize(frame, size)
+            yield cv2.resize(frame, size), capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
 
 
 def from_gstreamer(url, size, rate):
@@ -77,7 +78,7 @@ def from_gstreamer(url, size, rate):
     while sample := sink.pull_sample():
         mapped, memory = sample.get_buffer().map(Gst.MapFlags.READ)
         if mapped:
-            yield numpy.frombuffer(memory.data, numpy.uint8).reshape(height, width, 3)
+            yield numpy.frombuffer(memory.data, numpy.uint8).reshape(height, width, 3), sample.get_buffer().pts / 1e9
             sample.get_buffer().unmap(memory)
 
 
@@ -91,12 +92,13 @@ class Camera(threading.Thread):
     def __init__(self, frames, analyse):
         super().__init__(daemon=True)
         self.frames, self.analyse = frames, analyse
-        self.analysed = 0
+        #: Seconds from each frame's time in the stream, which begins anywhere, to its analysis.
+        self.ages = []
 
     def run(self):
-        for frame in self.frames:
+        for frame, time_in_stream in self.frames:
             self.analyse(frame)
-            self.analysed += 1
+            self.ages.append(time.monotonic() - time_in_stream)
         raise RuntimeError("a camera's stream has ended")
 
 
@@ -113,11 +115,14 @@ def main():
     for camera in cameras:
         camera.start()
     time.sleep(WARM_UP)
-    before, start = [camera.analysed for camera in cameras], time.monotonic()
+    before, start = [len(camera.ages) for camera in cameras], time.monotonic()
     time.sleep(seconds)
     elapsed = time.monotonic() - start
-    rates = [(camera.analysed - was) / elapsed for camera, was in zip(cameras, before, strict=True)]
-    print(json.dumps({"rates": rates, "opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__}))
+    ages = [list(camera.ages) for camera in cameras]
+    rates = [(len(all_ages) - was) / elapsed for all_ages, was in zip(ages, before, strict=True)]
+    late = [age - min(all_ages) for all_ages, was in zip(ages, before, strict=True) for age in all_ages[was:]]
+    late_ms = 1e3 * float(numpy.percentile(late, 99)) if late else None
+    print(json.dumps({"rates": rates, "late_ms": late_ms, "opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__}))
     sys.stdout.flush()
     # The captures are in the middle of reading: there is nothing to be tidied up.
     os._exit(0)

@@ -20,6 +20,9 @@ pub struct RateLimit {
     due: Option<Monotonic>,
     owed: u32,
     most_owed: u32,
+    /// When a frame was overtaken last.
+    overtaken: Option<Monotonic>,
+    lost: u64,
 }
 
 impl RateLimit {
@@ -27,11 +30,14 @@ impl RateLimit {
     pub fn new(per_second: f64) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
         let most_owed = (OWED_FOR.as_secs_f64() / interval.as_secs_f64()).round().max(1.0) as u32;
-        Self { interval, due: None, owed: 0, most_owed }
+        Self { interval, due: None, owed: 0, most_owed, overtaken: None, lost: 0 }
     }
 
     /// Whether the frame that arrived now is to be analysed.
     pub fn admits(&mut self, now: Monotonic) -> bool {
+        if self.overtaken.is_some_and(|at| now.since(at) > OWED_FOR) {
+            self.lost += u64::from(std::mem::take(&mut self.owed));
+        }
         let Some(due) = self.due else {
             self.due = Some(now + self.interval);
             return true;
@@ -47,11 +53,19 @@ impl RateLimit {
         true
     }
 
-    /// A frame that was let through was overtaken: another is let through for it. False if so many are owed that this one is lost.
-    pub fn owe(&mut self) -> bool {
-        let can_be_made_up_for = self.owed < self.most_owed;
-        self.owed += u32::from(can_be_made_up_for);
-        can_be_made_up_for
+    /// A frame that was let through was overtaken now: another is let through for it, unless so many are owed that it is lost.
+    pub fn owe(&mut self, now: Monotonic) {
+        self.overtaken = Some(now);
+        if self.owed < self.most_owed {
+            self.owed += 1;
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// Frames that were to be looked at and never will be.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 }
 
@@ -78,14 +92,17 @@ mod tests {
     fn what_is_owed_comes_with_the_next_frames_and_half_a_second_of_it_at_most() {
         let mut limit = RateLimit::new(10.0);
         let mut passed = |from: u64, to: u64, owe: usize| {
-            let owed = (0..owe).filter(|_| limit.owe()).count();
-            (owed, (from..to).filter(|i| limit.admits(at(40 * i))).collect::<Vec<_>>())
+            (0..owe).for_each(|_| limit.owe(at(40 * from)));
+            ((from..to).filter(|i| limit.admits(at(40 * i))).collect::<Vec<_>>(), limit.lost())
         };
-        assert_eq!(passed(0, 10, 0), (0, vec![0, 2, 5, 7]));
-        assert_eq!(passed(10, 20, 2), (2, vec![10, 11, 12, 13, 15, 17]), "two more than without");
-        assert_eq!(passed(20, 30, 9), (5, vec![20, 21, 22, 23, 24, 25, 26, 27, 28]), "five more");
-        let mut slow = RateLimit::new(0.5);
-        assert_eq!([slow.owe(), slow.owe()], [true, false], "one at least");
+        assert_eq!(passed(0, 10, 0), (vec![0, 2, 5, 7], 0));
+        assert_eq!(passed(10, 20, 2), (vec![10, 11, 12, 13, 15, 17], 0), "two more than without");
+        assert_eq!(passed(20, 30, 9), (vec![20, 21, 22, 23, 24, 25, 26, 27, 28], 4), "five more");
+        let mut slow = RateLimit::new(1.0);
+        assert!(slow.admits(at(0)));
+        slow.owe(at(1000));
+        assert!(slow.admits(at(1000)) && !slow.admits(at(1600)), "it is too late for that");
+        assert_eq!(slow.lost(), 1);
     }
 
     proptest! {
@@ -95,16 +112,17 @@ mod tests {
             rate in 1f64..25.0, overtaken in proptest::collection::vec(any::<bool>(), 500),
         ) {
             let (mut limit, mut on_the_grid) = (RateLimit::new(rate), RateLimit::new(rate));
-            let (mut looked_at, mut lost, mut due) = (0, 0, 0);
+            let (mut looked_at, mut due) = (0, 0);
             for (i, overtaken) in (0..).zip(overtaken) {
-                due += u32::from(on_the_grid.admits(at(40 * i)));
-                match limit.admits(at(40 * i)) {
-                    true if overtaken => lost += u32::from(!limit.owe()),
+                let now = at(40 * i);
+                due += u64::from(on_the_grid.admits(now));
+                match limit.admits(now) {
+                    true if overtaken => limit.owe(now),
                     true => looked_at += 1,
                     false => {}
                 }
             }
-            prop_assert_eq!(looked_at + limit.owed + lost, due);
+            prop_assert_eq!(looked_at + u64::from(limit.owed) + limit.lost(), due);
         }
     }
 

@@ -193,9 +193,10 @@ impl FrameSink for CrowdSink {
         if unchanged && self.skip(&frame) {
             return;
         }
+        let arrival = frame.times.arrival;
         let number = self.line.offered.fetch_add(1, Ordering::Relaxed) + 1;
         if self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number }) {
-            self.intake.overtaken();
+            self.intake.overtaken(arrival);
         }
     }
 }

@@ -227,7 +227,7 @@ impl FrameSink for GateSink {
             self.codes.offer(CodeJob::new(&self.line, &frame, arrived));
         }
         if self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived }) {
-            self.intake.overtaken();
+            self.intake.overtaken(now);
         }
     }
 

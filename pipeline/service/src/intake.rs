@@ -1,11 +1,11 @@
 //! What happens to every frame on its decoder's thread, whatever its camera's role: thinned to the analysis rate, and looked at
 //! for a dark or frozen picture.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_core::rate::RateLimit;
+use gatehouse_core::time::Monotonic;
 use gatehouse_core::{CameraId, Frame};
 
 use crate::health::{HealthBoard, LastPicture};
@@ -13,7 +13,6 @@ use crate::health::{HealthBoard, LastPicture};
 /// One camera's intake.
 pub(crate) struct Intake {
     state: Mutex<(RateLimit, PictureCheck)>,
-    lost: AtomicU64,
     health: Arc<HealthBoard>,
     last: Arc<LastPicture>,
 }
@@ -21,7 +20,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(camera: &CameraId, analyse_fps: f64, health: &Arc<HealthBoard>) -> Self {
         let state = Mutex::new((RateLimit::new(analyse_fps), PictureCheck::default()));
-        Self { state, lost: AtomicU64::new(0), health: Arc::clone(health), last: health.last_picture(camera) }
+        Self { state, health: Arc::clone(health), last: health.last_picture(camera) }
     }
 
     fn state(&self) -> MutexGuard<'_, (RateLimit, PictureCheck)> {
@@ -40,16 +39,13 @@ impl Intake {
         Some(verdict)
     }
 
-    /// A frame that was due was overtaken by a newer one before anybody looked at it: the next one is due for it, unless that
-    /// has happened so often that it is lost.
-    pub(crate) fn overtaken(&self) {
-        if !self.state().0.owe() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+    /// A frame that was due was overtaken by a newer one, which arrived now, before anybody looked at it.
+    pub(crate) fn overtaken(&self, now: Monotonic) {
+        self.state().0.owe(now);
     }
 
-    /// How many frames were lost so.
+    /// How many frames that were due were not looked at for that.
     pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.state().0.lost()
     }
 }
