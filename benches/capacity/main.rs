@@ -77,7 +77,7 @@ fn main() {
     let effort = if quick {
         Effort { alone: Duration::from_secs(4), node_steps: 2, peer_steps: 2 }
     } else {
-        Effort { alone: Duration::from_secs(10), node_steps: 3, peer_steps: 3 }
+        Effort { alone: Duration::from_secs(6), node_steps: 4, peer_steps: 2 }
     };
     let only = std::env::var("GATEHOUSE_BENCH_LOAD").ok();
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);
@@ -302,7 +302,7 @@ fn search(first: f64, steps: usize, mut holds: impl FnMut(usize) -> bool) -> usi
         }
         // Near what held last: it is the edge that is looked for.
         let after = match (best, least_too_many) {
-            (0, many) => many * 7 / 8,
+            (0, many) => many - many.div_ceil(16),
             (best, many) if many > MOST => (best * 6).div_ceil(5).min(MOST),
             (best, many) => (best + many) / 2,
         };
