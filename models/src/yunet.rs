@@ -94,7 +94,7 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        self.detect_within(pictures.map(|picture| (picture, None)), min_score, results)
+        self.detect_at(pictures.map(|picture| (picture, None)), min_score, results)
     }
 
     /// The same in photos, that may stand upright and are not looked at many times a second: at their own size up to 640 × 640
@@ -108,10 +108,15 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        self.detect_within(photos.iter().map(|photo| (*photo, Some(PHOTO_SIDE_PX))), min_score, results)
+        self.detect_at(photos.iter().map(|photo| (*photo, Some(PHOTO_SIDE_PX))), min_score, results)
     }
 
-    fn detect_within<'p>(
+    /// The same in pictures beside each of which stands the number of pixels that its longer side is shrunk to; none for the model's own
+    /// size. A quarter of the pixels takes a quarter of the time.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn detect_at<'p>(
         &mut self,
         pictures: impl Iterator<Item = (YuvPicture<'p>, Option<usize>)> + Clone,
         min_score: f32,
@@ -157,12 +162,12 @@ impl FaceDetector {
         self.model.provider()
     }
 
-    /// Runs so many empty pictures of 16:9 at once, to learn how long that takes.
+    /// Runs so many empty pictures of 16:9 at once, with the longer side as in [`Self::detect_at`], to learn how long that takes.
     ///
     /// # Errors
     /// If the model can't take so many, or the inference fails.
-    pub fn rehearse(&mut self, pictures: usize) -> Result<(), ModelError> {
-        self.model.rehearse(pictures, None)
+    pub fn rehearse(&mut self, pictures: usize, longer_side_px: Option<usize>) -> Result<(), ModelError> {
+        self.model.rehearse(pictures, longer_side_px)
     }
 
     /// How many candidates had a number that is not finite, since it was loaded. More than 0 means a broken model.

@@ -5,11 +5,13 @@ use std::time::Duration;
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_models::{Face, Template};
+use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted, Again};
 use crate::card::{CardCheck, CardVerdict};
 use crate::encounter::{Encounter, Matched, Observation, Stage, Verdict};
 use crate::gallery::PersonKey;
+use crate::glance::{glance_side_px, may_be_near};
 use crate::pass::{Codes, PassKey, PassSeen};
 use crate::policy::Policy;
 use crate::quality::Problem;
@@ -131,6 +133,22 @@ impl Gate {
     /// Whether nobody is followed and no card is being compared, so that a frame in which nothing has changed says nothing new.
     pub fn is_idle(&self) -> bool {
         self.tracks.iter().next().is_none() && self.card.is_none()
+    }
+
+    /// Whether nobody was near when they were last seen, and no card is being compared: until somebody comes near there is nothing to decide.
+    pub fn is_nobody_near(&self) -> bool {
+        self.card.is_none() && !self.tracks.iter().any(|track| track.state.near)
+    }
+
+    /// The longer side, in pixels, of the small picture in which it is enough to look at a frame of this size first, one of
+    /// [`crate::GLANCE_SIDES_PX`]. Nothing where it is to be looked at in full.
+    pub fn glance_side_px(&self, frame: Size) -> Option<usize> {
+        self.is_nobody_near().then(|| glance_side_px(frame, self.policy.min_eye_distance_px)).flatten()
+    }
+
+    /// Whether anybody seen at a glance may be near.
+    pub fn may_be_near(&self, faces: &[Face]) -> bool {
+        may_be_near(faces, self.policy.min_eye_distance_px)
     }
 
     /// Takes the faces of one frame, also when there are none. To be called for every analysed frame: what is due is told

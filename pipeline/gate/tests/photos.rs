@@ -2,8 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
+use std::time::Duration;
+
 use gatehouse_gate::enrol::{EnrolError, examine};
 use gatehouse_gate::quality::{Limits, Problem, Quality};
+use gatehouse_gate::{GLANCE_SCORE, Gate, LivenessPolicy, Policy};
 use gatehouse_models::{
     Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions,
     read_photo,
@@ -144,4 +147,73 @@ fn portraits_pass_and_their_spoilt_copies_are_told_why() {
         let (desk, _) = problems("light × 3", copy(&photo, factor, 0, 3.0).as_picture());
         assert!(desk.contains(&Problem::TooBright), "{file}: {desk:?}");
     }
+}
+
+const FRAME: Size = Size { width: 1280, height: 720 };
+
+/// A grey frame of a camera with a picture in its middle; what reaches beyond its edges is cut off.
+fn in_a_frame(picture: &YuvPicture<'_>) -> OwnedI420 {
+    let mut planes = Vec::new();
+    let [first, second] = picture.chroma() else { panic!("I420 has three planes") };
+    for (plane, divisor, grey) in [(&picture.luma(), 1, 110), (first, 2, 128), (second, 2, 128)] {
+        let (width, height) = (FRAME.width / divisor, FRAME.height / divisor);
+        let mut samples = vec![grey; width * height];
+        let (columns, rows) = (plane.row_bytes.min(width), plane.rows.min(height));
+        let (left, top) = ((width - columns) / 2, (height - rows) / 2);
+        let (from_left, from_top) = ((plane.row_bytes - columns) / 2, (plane.rows - rows) / 2);
+        for row in 0..rows {
+            samples[(top + row) * width + left..][..columns]
+                .copy_from_slice(&plane.row(from_top + row)[from_left..][..columns]);
+        }
+        planes.append(&mut samples);
+    }
+    OwnedI420::new(FRAME, planes).expect("even sides")
+}
+
+#[test]
+fn who_is_near_is_seen_at_a_glance() {
+    let Models { mut detector, .. } = Models::load();
+    let policy = Policy {
+        min_eye_distance_px: 40.0,
+        frames_to_agree: 2,
+        frames_to_judge: 5,
+        liveness: LivenessPolicy::Off,
+        live_threshold: 0.5,
+        card_threshold: 0.5,
+        refer_not_before: Duration::from_millis(1500),
+        deadline: Duration::from_secs(5),
+        card_deadline: Duration::from_secs(5),
+        max_frame_age: Duration::from_secs(1),
+        cool_down: Duration::from_secs(10),
+        grant: Duration::from_secs(5),
+    };
+    let gate = Gate::new(policy);
+    let side = gate.glance_side_px(FRAME);
+    assert_eq!(side, Some(320));
+    let (mut found, mut near) = (Vec::new(), 0);
+    for file in PORTRAITS {
+        let photo = read(file);
+        detector.detect_in_photos(&[photo.as_picture()], 0.7, &mut found).expect("it detects");
+        let eyes = found[0][0].eye_distance_px();
+        for (eyes_apart, radius, light) in
+            [(42.0, 0, 1.0), (42.0, 1, 1.0), (42.0, 0, 0.3), (42.0, 0, 1.5), (60.0, 1, 0.3), (90.0, 2, 1.0)]
+        {
+            if eyes < eyes_apart {
+                continue;
+            }
+            let frame = in_a_frame(&copy(&photo, eyes / eyes_apart, radius, light).as_picture());
+            let mut seen = |side, least| {
+                detector.detect_at(std::iter::once((frame.as_picture(), side)), least, &mut found).expect("it detects");
+                found[0].clone()
+            };
+            let in_full = seen(None, 0.7).iter().any(|face| face.eye_distance_px() >= policy.min_eye_distance_px);
+            near += usize::from(in_full);
+            let at_a_glance = gate.may_be_near(&seen(side, GLANCE_SCORE));
+            assert!(at_a_glance || !in_full, "{file}, eyes {eyes_apart} pixels apart, blur {radius}, light × {light}");
+        }
+    }
+    assert!(near >= 15, "of {near} faces it is known that they are near");
+    let nobody = in_a_frame(&copy(&read("obama.jpg"), 20.0, 0, 1.0).as_picture());
+    detector.detect_at(std::iter::once((nobody.as_picture(), side)), GLANCE_SCORE, &mut found).expect("it detects");
+    assert!(!gate.may_be_near(&found[0]), "{:?}", found[0]);
 }

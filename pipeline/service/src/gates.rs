@@ -19,10 +19,11 @@ use gatehouse_gate::{
     Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
     Stillness,
 };
-use gatehouse_models::{AlignedFace, Embedding, Face, FaceDetector, Template, TemplateProtection, align_face};
+use gatehouse_models::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};
+use crate::face_finder::FaceFinder;
 use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
@@ -30,9 +31,6 @@ use crate::log_limit::LogLimit;
 use crate::lookout::Lookout;
 use crate::models::FaceRecognition;
 use crate::publisher::{Decided, Outbound};
-
-/// Score from which on a detection is taken for a face. YuNet's scores are bimodal; the value is its authors' own.
-const MIN_FACE_SCORE: f32 = 0.7;
 
 /// A gallery that is replaced whole when it changes; readers keep the one that they hold.
 pub(crate) type SharedGallery = RwLock<Arc<Gallery>>;
@@ -178,8 +176,8 @@ impl GateLine {
 
 /// A frame waiting for face detection.
 pub(crate) struct DetectJob {
-    line: Arc<GateLine>,
-    frame: Frame,
+    pub(crate) line: Arc<GateLine>,
+    pub(crate) frame: Frame,
     arrived: WallTime,
 }
 
@@ -242,21 +240,22 @@ impl FrameSink for GateSink {
     }
 }
 
-/// Runs the face detector until its batcher is closed.
-pub(crate) fn detect(mut detector: FaceDetector, mut worker: Worker<DetectJob>, clock: &dyn Clock, meter: &RoleMeter) {
+/// Finds faces until its batcher is closed.
+pub(crate) fn detect(mut finder: FaceFinder, mut worker: Worker<DetectJob>, clock: &dyn Clock, meter: &RoleMeter) {
     let failures = LogLimit::default();
-    let mut found: Vec<Vec<Face>> = Vec::new();
     while let Some(batch) = worker.collect() {
         let taken = clock.monotonic();
-        let pictures = batch.iter().map(|job| job.frame.picture());
-        if let Err(e) = detector.detect_each(pictures, MIN_FACE_SCORE, &mut found) {
-            if let Some(times) = failures.count(clock.monotonic()) {
-                tracing::error!(times, "frames of gates are dropped, face detection failed: {e}");
+        let found = match finder.find(batch) {
+            Ok(found) => found,
+            Err(e) => {
+                if let Some(times) = failures.count(clock.monotonic()) {
+                    tracing::error!(times, "frames of gates are dropped, face detection failed: {e}");
+                }
+                continue;
             }
-            continue;
-        }
+        };
         let inferred = clock.monotonic();
-        for (job, faces) in batch.drain(..).zip(&found) {
+        for (job, faces) in batch.drain(..).zip(found) {
             let line = Arc::clone(&job.line);
             line.analysed.fetch_add(1, Ordering::Relaxed);
             if let Some(mut background) = line.background() {

@@ -9,6 +9,7 @@ mod codes;
 mod crowd_rules;
 mod crowds;
 mod error;
+mod face_finder;
 mod gallery_watch;
 mod gate_rules;
 mod gates;

@@ -72,12 +72,13 @@ impl Models {
             && let ([detector, ..], [FaceRecognition { embedder, .. }, ..]) = (&mut **detectors, &mut **recognisers)
         {
             let provider = detector.provider();
-            *detection_batch =
-                batch_size(site, clock, site.gates.len(), &names.face_detector, provider, |n| detector.rehearse(n))?;
+            *detection_batch = batch_size(site, clock, site.gates.len(), &names.face_detector, provider, |n| {
+                detector.rehearse(n, None)
+            })?;
             let provider = embedder.provider();
             *embedding_batch =
                 batch_size(site, clock, MOST_AT_ONCE, &names.face_embedder, provider, |n| embedder.rehearse(n))?;
-            let each = timed(clock, || detector.rehearse(1))?;
+            let each = timed(clock, || detector.rehearse(1, None))?;
             demand.add(site.gates.iter().map(|gate| gate.analyse_fps).sum(), each, detector.provider());
         }
         let sizes: BTreeSet<usize> = site.crowds.iter().map(detail_px).collect();

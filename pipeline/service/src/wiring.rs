@@ -21,6 +21,7 @@ use crate::NodeError;
 use crate::codes::{CodeIntake, CodeReader};
 use crate::crowd_rules;
 use crate::crowds::{CrowdLine, CrowdSink, LineOptions, PeopleCounter};
+use crate::face_finder::FaceFinder;
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
@@ -146,7 +147,8 @@ impl Wiring {
         self.galleries = Some((galleries, loaded));
         for detector in detectors {
             let (worker, clock, meter) = (detection.worker(), Arc::clone(ends.clock), Arc::clone(&ends.load.gates));
-            workers.spawn("face-detect", move || gates::detect(detector, worker, clock.as_ref(), &meter))?;
+            let finder = FaceFinder::new(detector)?;
+            workers.spawn("face-detect", move || gates::detect(finder, worker, clock.as_ref(), &meter))?;
         }
         let protection = Arc::new(TemplateProtection::new(&ends.secret.derive(Purpose::TemplateProtection)));
         for models in recognisers {

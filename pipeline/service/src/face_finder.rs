@@ -1,0 +1,56 @@
+//! Finds the faces in gates' frames: at a glance while nobody is near, in full as soon as somebody may be.
+
+use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
+use gatehouse_models::{Face, FaceDetector, ModelError, Provider};
+
+use crate::gates::DetectJob;
+
+/// Score from which on a detection is taken for a face. YuNet's scores are bimodal; the value is its authors' own.
+const MIN_FACE_SCORE: f32 = 0.7;
+
+/// Looks for faces with a detector of its own. Keeps its buffers.
+pub(crate) struct FaceFinder {
+    detector: FaceDetector,
+    /// Whether a small picture is worth being looked at first: on a processor, whose time goes by the pixels.
+    glances: bool,
+    /// Of each frame: the longer side of the picture in which it is looked at; none for the model's own.
+    sides: Vec<Option<usize>>,
+    found: Vec<Vec<Face>>,
+    /// Frames that are looked at once more, and what is found in them then.
+    again: Vec<usize>,
+    in_full: Vec<Vec<Face>>,
+}
+
+impl FaceFinder {
+    /// Runs each size of picture once: the first run takes several times as long as the next.
+    ///
+    /// # Errors
+    /// If the model can't run it.
+    pub(crate) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
+        let glances = matches!(detector.provider(), Provider::Cpu | Provider::OpenVino);
+        if glances {
+            GLANCE_SIDES_PX.into_iter().try_for_each(|side| detector.rehearse(1, Some(side)))?;
+        }
+        Ok(Self { detector, glances, sides: Vec::new(), found: Vec::new(), again: Vec::new(), in_full: Vec::new() })
+    }
+
+    /// The faces in each frame.
+    ///
+    /// # Errors
+    /// If a picture can't be converted or the inference fails.
+    pub(crate) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], ModelError> {
+        let Self { detector, glances, sides, found, again, in_full } = self;
+        let side = |job: &DetectJob| job.line.state().glance_side_px(job.frame.size()).filter(|_| *glances);
+        sides.clear();
+        sides.extend(batch.iter().map(side));
+        let pictures = batch.iter().zip(&*sides).map(|(job, side)| (job.frame.picture(), *side));
+        detector.detect_at(pictures, GLANCE_SCORE, found)?;
+        again.clear();
+        let may_be_near = |i: &usize| sides[*i].is_some() && batch[*i].line.state().may_be_near(&found[*i]);
+        again.extend((0..batch.len()).filter(may_be_near));
+        detector.detect_at(again.iter().map(|i| (batch[*i].frame.picture(), None)), MIN_FACE_SCORE, in_full)?;
+        again.iter().zip(in_full).for_each(|(i, faces)| std::mem::swap(&mut found[*i], faces));
+        found.iter_mut().for_each(|faces| faces.retain(|face| face.score >= MIN_FACE_SCORE));
+        Ok(found)
+    }
+}
