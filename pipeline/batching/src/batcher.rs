@@ -235,7 +235,9 @@ mod tests {
         let mut served = [0; 5];
         let mut worker = batcher.worker();
         for round in 0..10 {
-            lanes.iter().enumerate().for_each(|(i, lane)| drop(lane.offer((i, round))));
+            for (i, lane) in lanes.iter().enumerate() {
+                lane.offer((i, round));
+            }
             worker.collect().expect("it is open").iter().for_each(|(lane, _)| served[*lane] += 1);
         }
         assert_eq!(served, [4; 5]);

@@ -510,7 +510,8 @@ mod tests {
             let pay = pipeline.by_name("pay").unwrap().static_pad("src").unwrap();
             pay.add_probe(gst::PadProbeType::BUFFER_LIST, |pad, info| {
                 let list = info.buffer_list().unwrap();
-                list.iter_owned().for_each(|packet| drop(pad.peer().unwrap().chain(packet)));
+                let next = pad.peer().unwrap();
+                assert!(list.iter_owned().all(|packet| next.chain(packet).is_ok()));
                 gst::PadProbeReturn::Handled
             });
             let sink: gst_app::AppSink = pipeline.by_name("sink").and_downcast().unwrap();
