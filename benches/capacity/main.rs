@@ -2,7 +2,8 @@
 //!
 //! The bound is what decoding alone and inference alone cost, each measured by itself on all processors of the same machine just before
 //! and just after: the mean of both. In between, a real node, over real RTSP, with as many cameras as it keeps the rate of; and then other
-//! services with the same models on the same streams, which must not fall behind either. The simulator sends on the same processors, so that the ratio is told of all their time, and of what it leaves.
+//! services with the same models on the same streams, which must not fall behind either. The simulator sends on the same processors, so
+//! that the ratio is told of all their time, and of what it leaves.
 //!
 //! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load (`gates`, `crowds`, or
 //! `street`, which is measured only so, for it takes ten minutes by itself), or the other parts: `beside`, `inference`.

@@ -14,6 +14,7 @@ mod file;
 mod held_frames;
 mod key_frames;
 mod mapped;
+mod packet;
 mod packets;
 mod privacy;
 mod references;

@@ -2,8 +2,8 @@
 //!
 //! Of a camera that is looked at once in two seconds 49 of 50 frames only come to be thrown away. [`crate::thinning`] throws them away
 //! whole, before the decoder; by then each of their packets has been queued, has woken a thread, and was put together with others and
-//! parsed, which comes to more than decoding the fiftieth. A packet's first bytes say whether it is of a key frame (RFC 6184, 5.2;
-//! RFC 7798, 4.4), so the others can go as soon as they are there. Those that stay are numbered anew, so that none seems to be lost.
+//! parsed, which comes to more than decoding the fiftieth. A packet's first bytes say whether it is of a key frame ([`crate::packet`]), so the
+//! others can go as soon as they are there. Those that stay are numbered anew, so that none seems to be lost.
 //!
 //! Only where packets come in order, as they do over TCP, and only from one key frame to the next: what is let through can be decoded.
 
@@ -13,6 +13,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::decoder::Codec;
+use crate::packet::{Carries, Packet};
 use crate::thinning::Thinning;
 
 /// Thins the packets of `source`, an `rtspsrc`, as `thinning` permits, once it is known what they carry.
@@ -49,169 +50,12 @@ fn thin_at(input: &gst::Pad, codec: Arc<OnceLock<Codec>>, thinning: Arc<Thinning
                 if packet.ends_frame {
                     thinning.note_arrival();
                 }
-                // Not `Drop`: what Rust has of a buffer by then GStreamer gives back a second time.
+                // Not `Drop`: before a sink pad GStreamer then gives back what Rust has given back already.
                 return gst::PadProbeReturn::Handled;
             }
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-/// What a packet carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Carries {
-    /// Of a key frame that begins anew whatever came before it.
-    Key,
-    /// What describes the frames to come.
-    Parameters,
-    /// Of a frame that others are needed for.
-    Delta,
-    /// A frame that the parser takes for a key frame, though it isn't one by its type.
-    Intra,
-    /// What no frame needs.
-    Nothing,
-}
-
-/// What matters of an RTP packet (RFC 3550, 5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Packet {
-    number: u16,
-    /// The same for all packets of a frame.
-    time: u32,
-    /// Whether it is its frame's last, as far as the camera says so.
-    ends_frame: bool,
-    carries: Carries,
-}
-
-impl Packet {
-    /// Nothing for what is no packet, or an empty one.
-    fn of(codec: Codec, bytes: &[u8]) -> Option<Self> {
-        let &[flags, kind, n1, n0, t3, t2, t1, t0, ..] = bytes else { return None };
-        let mut start = 12 + 4 * usize::from(flags & 15);
-        if flags & 16 != 0 {
-            let &[_, _, l1, l0] = bytes.get(start..start + 4)? else { return None };
-            start += 4 + 4 * usize::from(u16::from_be_bytes([l1, l0]));
-        }
-        let payload = bytes.get(start..).filter(|payload| !payload.is_empty() && flags >> 6 == 2)?;
-        Some(Self {
-            number: u16::from_be_bytes([n1, n0]),
-            time: u32::from_be_bytes([t3, t2, t1, t0]),
-            ends_frame: kind & 128 != 0,
-            carries: match codec {
-                Codec::H264 => h264(payload)?,
-                Codec::H265 => h265(payload)?,
-            },
-        })
-    }
-}
-
-/// What a payload carries: one NAL unit, several (STAP-A), or a piece of one (FU-A).
-fn h264(payload: &[u8]) -> Option<Carries> {
-    match payload[0] & 31 {
-        24 => Some(most_wanted(Units { size_bytes: 2, rest: &payload[1..] }.filter_map(h264_unit))),
-        28 => {
-            let &[_, piece, ref rest @ ..] = payload else { return None };
-            Some(h264_kind(piece & 31, (piece & 128 != 0).then_some(rest)))
-        }
-        _ => h264_unit(payload),
-    }
-}
-
-fn h264_unit(unit: &[u8]) -> Option<Carries> {
-    unit.split_first().map(|(header, rest)| h264_kind(header & 31, Some(rest)))
-}
-
-/// By a NAL unit's type (ITU-T H.264, table 7-1); `begins`: what follows its header, where this is its beginning.
-fn h264_kind(kind: u8, begins: Option<&[u8]>) -> Carries {
-    match kind {
-        5 => Carries::Key,
-        7 | 8 => Carries::Parameters,
-        1 if begins.is_some_and(is_intra) => Carries::Intra,
-        1..=4 => Carries::Delta,
-        _ => Carries::Nothing,
-    }
-}
-
-/// Whether a slice is an I or SI slice by its header: `first_mb_in_slice`, `slice_type` (ITU-T H.264, 7.3.3).
-fn is_intra(slice: &[u8]) -> bool {
-    let mut bits = Bits { bytes: slice, at: 0 };
-    bits.exp_golomb().and_then(|_| bits.exp_golomb()).is_some_and(|kind| [2, 4].contains(&(kind % 5)))
-}
-
-/// What a payload carries: one NAL unit, several (AP), or a piece of one (FU).
-fn h265(payload: &[u8]) -> Option<Carries> {
-    match payload[0] >> 1 & 63 {
-        48 => Some(most_wanted(Units { size_bytes: 2, rest: payload.get(2..)? }.filter_map(h265_unit))),
-        49 => payload.get(2).map(|piece| h265_kind(piece & 63)),
-        _ => h265_unit(payload),
-    }
-}
-
-fn h265_unit(unit: &[u8]) -> Option<Carries> {
-    unit.first().map(|header| h265_kind(header >> 1 & 63))
-}
-
-/// By a NAL unit's type (ITU-T H.265, table 7-1).
-fn h265_kind(kind: u8) -> Carries {
-    match kind {
-        16..=21 => Carries::Key,
-        32..=34 => Carries::Parameters,
-        0..=31 => Carries::Delta,
-        _ => Carries::Nothing,
-    }
-}
-
-fn most_wanted(units: impl Iterator<Item = Carries>) -> Carries {
-    let rank = |carries: &Carries| match carries {
-        Carries::Intra => 4,
-        Carries::Key => 3,
-        Carries::Delta => 2,
-        Carries::Parameters => 1,
-        Carries::Nothing => 0,
-    };
-    units.max_by_key(rank).unwrap_or(Carries::Nothing)
-}
-
-/// The units of an aggregate, each behind its size. What is cut off is left out.
-struct Units<'p> {
-    size_bytes: usize,
-    rest: &'p [u8],
-}
-
-impl<'p> Iterator for Units<'p> {
-    type Item = &'p [u8];
-
-    fn next(&mut self) -> Option<&'p [u8]> {
-        let (size, rest) = self.rest.split_at_checked(self.size_bytes)?;
-        let size = size.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
-        let (unit, rest) = rest.split_at_checked(size)?;
-        self.rest = rest;
-        Some(unit)
-    }
-}
-
-/// Reads bits, most significant first.
-struct Bits<'p> {
-    bytes: &'p [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<u32> {
-        let bit = self.bytes.get(self.at / 8)? >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit.into())
-    }
-
-    /// `ue(v)` (ITU-T H.264, 9.1), of 16 bits at most.
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.bit()? == 0 {
-            zeros += 1;
-        }
-        (zeros <= 16).then_some(())?;
-        (0..zeros).try_fold(1, |value, _| Some(value << 1 | self.bit()?)).map(|value| value - 1)
-    }
 }
 
 /// What becomes of a packet.
@@ -247,11 +91,11 @@ impl Packets {
         let is_new_frame = self.last.is_none_or(|last| last.time != time);
         // Parameters before another frame would give the next key frame that one's time; and without its end a key frame is only known to
         // be whole when something follows.
-        self.unusual |= carries == Carries::Intra
+        self.unusual |= carries == Carries::Unusual
             || (carries == Carries::Delta && self.parameters == Some(time))
             || (is_new_frame && self.last.is_some_and(|last| last.carries == Carries::Key && !last.ends_frame));
         let begins_key_frame = [Carries::Key, Carries::Parameters].contains(&carries) && self.key_frame != Some(time);
-        if begins_key_frame || carries == Carries::Intra {
+        if begins_key_frame || carries == Carries::Unusual {
             self.leaving_out = key_frames_alone && !self.unusual;
         }
         match carries {
@@ -287,68 +131,6 @@ mod tests {
 
     use super::*;
     use crate::source::Wanted;
-
-    const KEY: &[u8] = &[0x65, 0x88];
-    const DELTA: &[u8] = &[0x41, 0x9a];
-    const INTRA: &[u8] = &[0x41, 0xb0];
-    const PARAMETERS: &[u8] = &[0x67, 0x42];
-
-    fn rtp(number: u16, time: u32, ends_frame: bool, payload: &[u8]) -> Vec<u8> {
-        let kind = 96 | u8::from(ends_frame) << 7;
-        [&[128, kind][..], &number.to_be_bytes(), &time.to_be_bytes(), &[0; 4], payload].concat()
-    }
-
-    fn carries(codec: Codec, payload: &[u8]) -> Option<Carries> {
-        Packet::of(codec, &rtp(1, 2, false, payload)).map(|packet| packet.carries)
-    }
-
-    #[test]
-    fn what_a_packet_carries_is_told_by_its_first_bytes() {
-        let aggregate = |units: &[&[u8]]| {
-            let sized = units.iter().flat_map(|unit| [&(unit.len() as u16).to_be_bytes()[..], unit].concat());
-            [vec![0x78], sized.collect()].concat()
-        };
-        for (payload, expected) in [
-            (KEY.to_vec(), Carries::Key),
-            (DELTA.to_vec(), Carries::Delta),
-            (INTRA.to_vec(), Carries::Intra),
-            (vec![0x41, 0x20], Carries::Delta), // An I slice's type is 011 behind the 1 of the first macroblock.
-            (PARAMETERS.to_vec(), Carries::Parameters),
-            (vec![0x09, 0xf0], Carries::Nothing),
-            (vec![0x7c, 0x85, 0x88], Carries::Key),
-            (vec![0x7c, 0x05], Carries::Key),
-            (vec![0x7c, 0x81, 0xb0], Carries::Intra),
-            (vec![0x7c, 0x01, 0xb0], Carries::Delta),
-            (aggregate(&[PARAMETERS, &[0x68, 1], &[0x06, 5]]), Carries::Parameters),
-            (aggregate(&[PARAMETERS, KEY]), Carries::Key),
-            (aggregate(&[&[0x06, 5], DELTA]), Carries::Delta),
-        ] {
-            assert_eq!(carries(Codec::H264, &payload), Some(expected), "{payload:02x?}");
-        }
-        for (payload, expected) in [
-            (vec![0x26, 1, 0xaf], Carries::Key),
-            (vec![0x2a, 1, 0xaf], Carries::Key),
-            (vec![0x02, 1, 0xd0], Carries::Delta),
-            (vec![0x40, 1, 0x0c], Carries::Parameters),
-            (vec![0x4e, 1, 5], Carries::Nothing),
-            (vec![0x62, 1, 0x93], Carries::Key),
-            (vec![0x62, 1, 0x01], Carries::Delta),
-            (vec![0x60, 1, 0, 2, 0x40, 1, 0, 3, 0x26, 1, 0xaf], Carries::Key),
-        ] {
-            assert_eq!(carries(Codec::H265, &payload), Some(expected), "{payload:02x?}");
-        }
-    }
-
-    #[test]
-    fn what_comes_before_the_payload_is_passed_over() {
-        let mut packet = rtp(7, 9, true, &[]);
-        packet[0] |= 16 | 1;
-        packet.extend([1, 2, 3, 4, 0xbe, 0xde, 0, 1, 5, 6, 7, 8]);
-        packet.extend(KEY);
-        let expected = Packet { number: 7, time: 9, ends_frame: true, carries: Carries::Key };
-        assert_eq!(Packet::of(Codec::H264, &packet), Some(expected));
-        assert!((0..packet.len() - 2).all(|length| Packet::of(Codec::H264, &packet[..length]).is_none()));
-    }
 
     /// Each frame's packets: what they carry, all but the last of them without the mark of the last.
     fn stream(frames: impl IntoIterator<Item = Vec<Carries>>) -> Vec<Packet> {
@@ -410,7 +192,7 @@ mod tests {
             kept.ends_with(&from) && kept.len() < packets.len() / 2 + from.len()
         };
         let mut intra = frames(5, 30);
-        intra[17] = vec![Carries::Intra];
+        intra[17] = vec![Carries::Unusual];
         assert!(all_from(&stream(intra), 17));
         let mut described = frames(5, 30);
         described[17] = vec![Carries::Parameters, Carries::Delta];
@@ -456,13 +238,6 @@ mod tests {
                 prop_assert!(!is_key || there > 0);
                 whole = is_key || (whole && there > 0);
                 prop_assert!(whole || there == 0);
-            }
-        }
-
-        #[test]
-        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            for codec in [Codec::H264, Codec::H265] {
-                Packet::of(codec, &bytes);
             }
         }
     }
