@@ -135,15 +135,12 @@ impl Gate {
         self.tracks.iter().next().is_none() && self.card.is_none()
     }
 
-    /// Whether nobody was near when they were last seen, and no card is being compared: until somebody comes near there is nothing to decide.
-    pub fn is_nobody_near(&self) -> bool {
-        self.card.is_none() && !self.tracks.iter().any(|track| track.state.near)
-    }
-
     /// The longer side, in pixels, of the small picture in which it is enough to look at a frame of this size first, one of
-    /// [`crate::GLANCE_SIDES_PX`]. Nothing where it is to be looked at in full.
+    /// [`crate::GLANCE_SIDES_PX`]. Nothing where it is to be looked at in full: somebody was near when last seen, or a card is being
+    /// compared.
     pub fn glance_side_px(&self, frame: Size) -> Option<usize> {
-        self.is_nobody_near().then(|| glance_side_px(frame, self.policy.min_eye_distance_px)).flatten()
+        let is_nobody_near = self.card.is_none() && !self.tracks.iter().any(|track| track.state.near);
+        is_nobody_near.then(|| glance_side_px(frame, self.policy.min_eye_distance_px)).flatten()
     }
 
     /// Whether anybody seen at a glance may be near.

@@ -70,6 +70,25 @@ const ADMITTED_BY_FACE: (Decision, Reason, Method) = (Decision::Admit, Reason::M
 const NO_MATCH: (Decision, Reason, Method) = (Decision::Refer, Reason::NoMatch, Method::Face);
 
 #[test]
+fn a_glance_is_enough_while_nobody_is_near() {
+    const FRAME: Size = Size { width: 1280, height: 720 };
+    let mut gate = Gate::new(policy());
+    let mut after = |ms, faces: &[Face]| {
+        gate.see(faces, &found(ms));
+        gate.glance_side_px(FRAME)
+    };
+    assert_eq!(after(0, &[]), Some(320));
+    assert_eq!(after(100, &[face(300.0, 39.0)]), Some(320), "far away");
+    assert_eq!(after(200, &[face(300.0, 41.0), face(900.0, 20.0)]), None);
+    assert_eq!(after(300, &[]), None, "a face that isn't found in one frame is still there");
+    assert_eq!(after(400, &[face(300.0, 39.0)]), Some(320), "it steps back");
+    assert_eq!(after(500, &[face(300.0, 41.0)]), None);
+    assert_eq!(after(3000, &[]), Some(320), "it has gone");
+    let faces = |eyes| [face(300.0, eyes)];
+    assert!(gate.may_be_near(&faces(20.0)) && !gate.may_be_near(&faces(19.0)) && !gate.may_be_near(&[]));
+}
+
+#[test]
 fn whoever_withdraws_or_whose_consent_ends_in_mid_approach_is_not_admitted() {
     let rule = MatchRule { threshold: 0.5, margin: 0.05 };
     let now = times(0).wall();
