@@ -60,7 +60,8 @@ fn ticks() -> Option<[u64; 2]> {
 /// are. Cameras whose key frames all came at once, as these would that are all joined at once, stop everything else for as long as
 /// those take to decode.
 pub(crate) fn key_wait_seconds(camera: usize, gop_seconds: f64) -> f64 {
-    gop_seconds * (camera as f64 * 0.618_034).fract()
+    // The simulator's most is 4 s.
+    gop_seconds.min(4.0) * (camera as f64 * 0.618_034).fract()
 }
 
 /// Processors that this process may use.

@@ -81,20 +81,7 @@ impl FaceDetector {
         min_score: f32,
         results: &mut Vec<Vec<Face>>,
     ) -> Result<(), ModelError> {
-        self.detect_each(pictures.iter().copied(), min_score, results)
-    }
-
-    /// The same in pictures that lie in no slice.
-    ///
-    /// # Errors
-    /// As [`Self::detect`].
-    pub fn detect_each<'p>(
-        &mut self,
-        pictures: impl Iterator<Item = YuvPicture<'p>> + Clone,
-        min_score: f32,
-        results: &mut Vec<Vec<Face>>,
-    ) -> Result<(), ModelError> {
-        self.detect_at(pictures.map(|picture| (picture, None)), min_score, results)
+        self.detect_at(pictures.iter().map(|picture| (*picture, None)), min_score, results)
     }
 
     /// The same in photos, that may stand upright and are not looked at many times a second: at their own size up to 640 × 640

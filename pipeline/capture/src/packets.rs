@@ -88,12 +88,11 @@ impl Packets {
     /// `key_frames_alone`: others wouldn't be decoded.
     fn heed(&mut self, packet: &Packet, key_frames_alone: bool) -> Heeded {
         let Packet { number, time, carries, .. } = *packet;
-        let is_new_frame = self.last.is_none_or(|last| last.time != time);
         // Parameters before another frame would give the next key frame that one's time; and without its end a key frame is only known to
         // be whole when something follows.
         self.unusual |= carries == Carries::Unusual
             || (carries == Carries::Delta && self.parameters == Some(time))
-            || (is_new_frame && self.last.is_some_and(|last| last.carries == Carries::Key && !last.ends_frame));
+            || self.last.is_some_and(|last| last.time != time && last.carries == Carries::Key && !last.ends_frame);
         let begins_key_frame = [Carries::Key, Carries::Parameters].contains(&carries) && self.key_frame != Some(time);
         if begins_key_frame || carries == Carries::Unusual {
             self.leaving_out = key_frames_alone && !self.unusual;

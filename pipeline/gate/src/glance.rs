@@ -18,13 +18,13 @@ const EYES_APART_PX: f32 = 10.0;
 const MAY_BE_NEAR: f32 = 0.5;
 
 /// The longer side, in pixels, of the picture in which a glance at a frame is taken. Nothing where that wouldn't be much less than the whole.
-pub(crate) fn glance_side_px(frame: Size, min_eye_distance_px: f32) -> Option<usize> {
+pub fn glance_side_px(frame: Size, min_eye_distance_px: f32) -> Option<usize> {
     let needed = frame.width.max(frame.height) as f32 * EYES_APART_PX / min_eye_distance_px;
     GLANCE_SIDES_PX.into_iter().find(|side| *side as f32 >= needed)
 }
 
 /// Whether anybody seen at a glance may be near.
-pub(crate) fn may_be_near(faces: &[Face], min_eye_distance_px: f32) -> bool {
+pub fn may_be_near(faces: &[Face], min_eye_distance_px: f32) -> bool {
     faces.iter().any(|face| face.eye_distance_px() >= MAY_BE_NEAR * min_eye_distance_px)
 }
 

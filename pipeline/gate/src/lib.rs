@@ -55,7 +55,7 @@ pub use encounter::{Matched, Observation};
 pub use evidence::{LivenessCues, OPEN};
 pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
-pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX};
+pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
 pub use pass::{PassKey, PassSeen};
 pub use policy::{LivenessPolicy, Policy};
 pub use stillness::Stillness;

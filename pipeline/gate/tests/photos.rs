@@ -2,11 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
-use std::time::Duration;
-
 use gatehouse_gate::enrol::{EnrolError, examine};
 use gatehouse_gate::quality::{Limits, Problem, Quality};
-use gatehouse_gate::{GLANCE_SCORE, Gate, LivenessPolicy, Policy};
+use gatehouse_gate::{GLANCE_SCORE, glance_side_px, may_be_near};
 use gatehouse_models::{
     Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions,
     read_photo,
@@ -172,23 +170,9 @@ fn in_a_frame(picture: &YuvPicture<'_>) -> OwnedI420 {
 
 #[test]
 fn who_is_near_is_seen_at_a_glance() {
+    const NEAR: f32 = 40.0;
     let Models { mut detector, .. } = Models::load();
-    let policy = Policy {
-        min_eye_distance_px: 40.0,
-        frames_to_agree: 2,
-        frames_to_judge: 5,
-        liveness: LivenessPolicy::Off,
-        live_threshold: 0.5,
-        card_threshold: 0.5,
-        refer_not_before: Duration::from_millis(1500),
-        deadline: Duration::from_secs(5),
-        card_deadline: Duration::from_secs(5),
-        max_frame_age: Duration::from_secs(1),
-        cool_down: Duration::from_secs(10),
-        grant: Duration::from_secs(5),
-    };
-    let gate = Gate::new(policy);
-    let side = gate.glance_side_px(FRAME);
+    let side = glance_side_px(FRAME, NEAR);
     assert_eq!(side, Some(320));
     let (mut found, mut near) = (Vec::new(), 0);
     for file in PORTRAITS {
@@ -206,14 +190,14 @@ fn who_is_near_is_seen_at_a_glance() {
                 detector.detect_at(std::iter::once((frame.as_picture(), side)), least, &mut found).expect("it detects");
                 found[0].clone()
             };
-            let in_full = seen(None, 0.7).iter().any(|face| face.eye_distance_px() >= policy.min_eye_distance_px);
+            let in_full = seen(None, 0.7).iter().any(|face| face.eye_distance_px() >= NEAR);
             near += usize::from(in_full);
-            let at_a_glance = gate.may_be_near(&seen(side, GLANCE_SCORE));
+            let at_a_glance = may_be_near(&seen(side, GLANCE_SCORE), NEAR);
             assert!(at_a_glance || !in_full, "{file}, eyes {eyes_apart} pixels apart, blur {radius}, light × {light}");
         }
     }
     assert!(near >= 15, "of {near} faces it is known that they are near");
     let nobody = in_a_frame(&copy(&read("obama.jpg"), 20.0, 0, 1.0).as_picture());
     detector.detect_at(std::iter::once((nobody.as_picture(), side)), GLANCE_SCORE, &mut found).expect("it detects");
-    assert!(!gate.may_be_near(&found[0]), "{:?}", found[0]);
+    assert!(!may_be_near(&found[0], NEAR), "{:?}", found[0]);
 }
