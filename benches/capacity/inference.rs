@@ -51,9 +51,7 @@ pub(crate) fn table() -> Value {
 
 /// How often a frame's inference takes memory from the heap, once everything is warm.
 pub(crate) fn allocations() -> Value {
-    println!(
-        "\nallocations a frame, from the mapped picture to what was found (ONNX Runtime's bindings alone take any)"
-    );
+    println!("\nallocations a frame, from the mapped picture to what was found");
     let mut rows = Map::new();
     for (model, name) in
         [(Model::Faces, "yunet"), (Model::People("nanodet"), "nanodet"), (Model::People("crowd"), "crowd")]

@@ -53,9 +53,12 @@ fn run(python: &Path, kind: &str, load: &Load, sim: &Sim, cameras: usize) -> Tri
         Model::People(model) => ("people", model),
     };
     let seconds = SECONDS.max(FRAMES / load.rate);
-    let registry = registry();
-    let file = &registry.catalogue().get(model).expect("it ships").file.path;
-    let model = file.below(&Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set").models());
+    let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    let model = if kind == "opencv-own" {
+        assets.root().join("peers/face_detection_yunet_2023mar.onnx")
+    } else {
+        registry().catalogue().get(model).expect("it ships").file.path.below(&assets.models())
+    };
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/service.py"))
         .args([kind, task, model.to_str().expect("UTF-8"), &load.rate.to_string(), &seconds.to_string()])

@@ -1,11 +1,12 @@
-//! NanoDet, a detector of the 80 COCO classes, here for people only; and crowd models on its backbone, which give a density map
-//! in the same pass.
+//! NanoDet, a detector of which the person's class is kept; and crowd models on its backbone, which give a density map in the same
+//! pass.
 //!
-//! At strides 8, 16 and 32 each cell offers a score per class and, for each side of the box, a distribution over the
-//! distance from the cell's centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance.
+//! At strides 8, 16 and 32 each cell offers a score and, for each side of the box, a distribution over the distance from the cell's
+//! centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance. A stride's output is
+//! `[batch, 45, rows, columns]`: `tools/convert/nanodet_tfjs_to_onnx.py`.
 
 use gatehouse_picture::{Rect, Size};
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView3, Axis};
 
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
@@ -17,19 +18,19 @@ use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::session::SessionOptions;
 
-/// Each stride with its outputs: class scores and distances.
-const LEVELS: [(usize, [&str; 2]); 3] =
-    [(8, ["cls_8", "dist_8"]), (16, ["cls_16", "dist_16"]), (32, ["cls_32", "dist_32"])];
+/// Each stride with its output.
+const LEVELS: [(usize, &str); 3] = [(8, "people_8"), (16, "people_16"), (32, "people_32")];
 const COARSEST: usize = 32;
 /// The output of people per cell, of models that have it.
 const DENSITY: &str = "density";
 /// Pixels of the tensor along a cell of it.
 const DENSITY_CELL_PX: usize = 8;
-const CLASSES: usize = 80;
-/// COCO's first class.
-const PERSON: usize = 0;
 /// Distances of 0 to 10 strides.
 const BINS: usize = 11;
+/// What an output says of each cell: a score, and the bins of the left, upper, right and lower distance.
+const CHANNELS: usize = DISTANCES + 4 * BINS;
+const SCORE: usize = 0;
+const DISTANCES: usize = 1;
 /// Of two people that overlap by more than this, one falls: the value of the network's authors.
 const MAX_IOU: f32 = 0.6;
 
@@ -59,7 +60,7 @@ impl PersonDetector {
     /// model may have.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::PersonDetection, options)?;
-        LEVELS.iter().flat_map(|(_, outputs)| outputs).try_for_each(|output| model.require_output(output))?;
+        LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
         let has_density = model.manifest().outputs.iter().any(|output| output.name == DENSITY);
         let model = PictureModel::new(model, Fit::Scale, COARSEST)?;
         Ok(Self { model, has_density, not_finite: 0, spare: Spare::default() })
@@ -97,19 +98,11 @@ impl PersonDetector {
         }
         self.model.look(scenes.map(|scene| (scene.picture, Some(scene.longer_side_px))), |look| {
             let batch = look.pictures.len();
-            for (stride, [scores, distances]) in LEVELS {
-                let columns = look.size.width / stride;
-                let cells = columns * (look.size.height / stride);
-                let scores = look.outputs.array(scores, [batch, cells, CLASSES])?.index_axis_move(Axis(2), PERSON);
-                let distances = look.outputs.array(distances, [batch, cells, 4 * BINS])?;
-                for (i, scene) in look.pictures.iter().enumerate() {
-                    let level = Level {
-                        stride,
-                        columns,
-                        picture: look.places[*scene].in_tensor(),
-                        scores: scores.index_axis(Axis(0), i),
-                        distances: distances.index_axis(Axis(0), i),
-                    };
+            for (stride, output) in LEVELS {
+                let shape = [batch, CHANNELS, look.size.height / stride, look.size.width / stride];
+                let offers = look.outputs.array(output, shape)?;
+                for (offers, scene) in offers.outer_iter().zip(look.pictures) {
+                    let level = Level { stride, picture: look.places[*scene].in_tensor(), offers };
                     self.not_finite += level.decode(min_score, &mut results[*scene].people);
                 }
             }
@@ -163,29 +156,28 @@ impl PersonDetector {
     }
 }
 
-/// The outputs of one stride for one picture: a row per cell, cells row by row.
+/// The output of one stride for one picture: `[45, rows, columns]`.
 struct Level<'o> {
     stride: usize,
-    columns: usize,
     /// The part of the tensor that the picture fills.
     picture: Size,
-    scores: ArrayView1<'o, f32>,
-    distances: ArrayView2<'o, f32>,
+    offers: ArrayView3<'o, f32>,
 }
 
 impl Level<'_> {
     /// Adds the people from `min_score` on, still in pixels of the tensor; returns how many were not finite.
     fn decode(&self, min_score: f32, people: &mut Vec<Person>) -> u64 {
         let mut not_finite = 0;
-        for (cell, score) in self.scores.iter().copied().enumerate() {
+        for ((row, column), &score) in self.offers.index_axis(Axis(0), SCORE).indexed_iter() {
             if score < min_score {
                 continue;
             }
             let stride = self.stride as f32;
-            let x = ((cell % self.columns) as f32 + 0.5) * stride;
-            let y = ((cell / self.columns) as f32 + 0.5) * stride;
+            let (x, y) = ((column as f32 + 0.5) * stride, (row as f32 + 0.5) * stride);
             let mut sides = [0.0; 4];
-            for (side, bins) in sides.iter_mut().zip(self.distances.row(cell).exact_chunks(BINS)) {
+            let offer = self.offers.index_axis_move(Axis(2), column).index_axis_move(Axis(1), row);
+            let (_, distances) = offer.split_at(Axis(0), DISTANCES);
+            for (side, bins) in sides.iter_mut().zip(distances.exact_chunks(BINS)) {
                 *side = expectation(bins) * stride;
             }
             let [left, top, right, bottom] = sides;
@@ -215,7 +207,7 @@ fn expectation(logits: ArrayView1<'_, f32>) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array2};
+    use ndarray::{Array1, Array3};
 
     use super::*;
 
@@ -226,21 +218,23 @@ mod tests {
         Array1::from_shape_fn(BINS, |bin| if bin == distance { 80.0 } else { 0.0 })
     }
 
-    // A grid of 3 × 2 cells at stride 32, in which cell 4 (column 1, row 1) has a person.
-    fn grid() -> (Array1<f32>, Array2<f32>) {
-        let mut scores = Array1::zeros(6);
-        scores[4] = 0.75;
-        let mut distances = Array2::zeros((6, 4 * BINS));
-        for (mut side, distance) in distances.row_mut(4).exact_chunks_mut(BINS).into_iter().zip([1, 1, 0, 3]) {
-            side.assign(&certain(distance));
+    // Of a grid of 2 rows and 3 columns at stride 32 the cell that has a person.
+    const ROW: usize = 1;
+    const COLUMN: usize = 1;
+
+    fn grid() -> Array3<f32> {
+        let mut grid = Array3::zeros((CHANNELS, 2, 3));
+        grid[[SCORE, ROW, COLUMN]] = 0.75;
+        let distances = [1, 1, 0, 3].into_iter().flat_map(certain);
+        for (channel, logit) in (DISTANCES..).zip(distances) {
+            grid[[channel, ROW, COLUMN]] = logit;
         }
-        (scores, distances)
+        grid
     }
 
-    fn decode((scores, distances): &(Array1<f32>, Array2<f32>), min_score: f32) -> (Vec<Person>, u64) {
+    fn decode(grid: &Array3<f32>, min_score: f32) -> (Vec<Person>, u64) {
         let mut people = Vec::new();
-        let level =
-            Level { stride: 32, columns: 3, picture: TENSOR, scores: scores.view(), distances: distances.view() };
+        let level = Level { stride: 32, picture: TENSOR, offers: grid.view() };
         let not_finite = level.decode(min_score, &mut people);
         (people, not_finite)
     }
@@ -268,11 +262,11 @@ mod tests {
     fn what_is_not_finite_is_left_out_and_counted() {
         for value in [f32::NAN, f32::INFINITY] {
             let mut grid = grid();
-            grid.1[[4, 2 * BINS]] = value;
+            grid[[DISTANCES + 2 * BINS, ROW, COLUMN]] = value;
             assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
         }
         let mut grid = grid();
-        grid.0[4] = f32::NAN;
+        grid[[SCORE, ROW, COLUMN]] = f32::NAN;
         assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
     }
 }

@@ -30,9 +30,8 @@ const SHAPES: usize = 8;
 
 /// An opened model with one image input.
 ///
-/// A batch of a shape that it has run lately takes no memory anew, but for what `ort` takes of Rust's heap in each run: it keeps
-/// names and values of up to 4 outputs on the stack, and more of them in lists that nothing lets a caller keep. So none for a
-/// model of up to 4 outputs, 4 allocations for one of 5 to 8 (NanoDet, `crowd`), 6 for one of 9 to 16 (YuNet).
+/// A batch of a shape that it has run lately takes no memory anew, as long as the model has up to 4 outputs: `ort` keeps names and
+/// values of so many on the stack, and more of them in lists that are made in each run. Those that ship have 4 at most.
 #[derive(Debug)]
 pub(crate) struct Model {
     manifest: Manifest,

@@ -1,10 +1,10 @@
 //! YuNet, a face detector (Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", 2023).
 //!
 //! At strides 8, 16 and 32 each cell of the grid offers one face: a class score, an objectness, a box and five
-//! landmarks, all relative to the cell.
+//! landmarks, all relative to the cell. A stride's output is `[batch, 16, rows, columns]`: `tools/convert/yunet_dynamic.py`.
 
 use gatehouse_picture::{Point, Rect, YuvPicture};
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView3, Axis, Zip};
 
 use crate::error::ModelError;
 use crate::manifest::{Manifest, Task};
@@ -15,12 +15,14 @@ use crate::provider::Provider;
 use crate::registry::Registry;
 use crate::session::SessionOptions;
 
-/// Each stride with its outputs: class scores, objectness, boxes and landmarks.
-const LEVELS: [(usize, [&str; 4]); 3] = [
-    (8, ["cls_8", "obj_8", "bbox_8", "kps_8"]),
-    (16, ["cls_16", "obj_16", "bbox_16", "kps_16"]),
-    (32, ["cls_32", "obj_32", "bbox_32", "kps_32"]),
-];
+/// Each stride with its output.
+const LEVELS: [(usize, &str); 3] = [(8, "faces_8"), (16, "faces_16"), (32, "faces_32")];
+/// What an output says of each cell: class score and objectness, box, landmarks.
+const CHANNELS: usize = 16;
+const CLASS: usize = 0;
+const OBJECT: usize = 1;
+const BOX: usize = 2;
+const LANDMARKS: usize = 6;
 const COARSEST: usize = 32;
 /// Of two faces that overlap by more than this, one falls: OpenCV's default for this model.
 const MAX_IOU: f32 = 0.3;
@@ -61,7 +63,7 @@ impl FaceDetector {
     /// If it is unknown, for another task, not the file of its manifest, or has not YuNet's outputs.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::FaceDetection, options)?;
-        LEVELS.iter().flat_map(|(_, outputs)| outputs).try_for_each(|output| model.require_output(output))?;
+        LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
         let model = PictureModel::new(model, Fit::Shrink, COARSEST)?;
         Ok(Self { model, not_finite: 0, spare: Spare::default() })
     }
@@ -112,22 +114,11 @@ impl FaceDetector {
         self.spare.resize(results, pictures.clone().count());
         results.iter_mut().for_each(Vec::clear);
         self.model.look(pictures, |look| {
-            for (stride, [class, object, boxes, landmarks]) in LEVELS {
-                let columns = look.size.width / stride;
-                let cells = columns * (look.size.height / stride);
-                let output = |name, values| look.outputs.array(name, [look.pictures.len(), cells, values]);
-                let (class, object, boxes, landmarks) =
-                    (output(class, 1)?, output(object, 1)?, output(boxes, 4)?, output(landmarks, 10)?);
-                for (i, picture) in look.pictures.iter().enumerate() {
-                    let level = Level {
-                        stride,
-                        columns,
-                        class: class.index_axis(Axis(0), i),
-                        object: object.index_axis(Axis(0), i),
-                        boxes: boxes.index_axis(Axis(0), i),
-                        landmarks: landmarks.index_axis(Axis(0), i),
-                    };
-                    self.not_finite += level.decode(min_score, &mut results[*picture]);
+            for (stride, output) in LEVELS {
+                let shape = [look.pictures.len(), CHANNELS, look.size.height / stride, look.size.width / stride];
+                let offers = look.outputs.array(output, shape)?;
+                for (offers, picture) in offers.outer_iter().zip(look.pictures) {
+                    self.not_finite += Level { stride, offers }.decode(min_score, &mut results[*picture]);
                 }
             }
             Ok(())
@@ -170,25 +161,21 @@ impl Face {
     }
 }
 
-/// The outputs of one stride for one picture: a row per cell, cells row by row.
+/// The output of one stride for one picture: `[16, rows, columns]`.
 struct Level<'o> {
     stride: usize,
-    columns: usize,
-    class: ArrayView2<'o, f32>,
-    object: ArrayView2<'o, f32>,
-    boxes: ArrayView2<'o, f32>,
-    landmarks: ArrayView2<'o, f32>,
+    offers: ArrayView3<'o, f32>,
 }
 
 impl Level<'_> {
     /// Adds the faces from `min_score` on, still in pixels of the tensor; returns how many were not finite.
     fn decode(&self, min_score: f32, faces: &mut Vec<Face>) -> u64 {
         let mut not_finite = 0;
-        let scores = self.class.column(0).into_iter().zip(self.object.column(0));
-        for (cell, (class, object)) in scores.enumerate() {
+        let channel = |channel| self.offers.index_axis(Axis(0), channel);
+        Zip::indexed(channel(CLASS)).and(channel(OBJECT)).for_each(|cell, class, object| {
             let score = (class.clamp(0.0, 1.0) * object.clamp(0.0, 1.0)).sqrt();
             if score < min_score {
-                continue;
+                return;
             }
             let face = self.face(cell, score);
             let box_ = face.box_in_frame;
@@ -198,66 +185,48 @@ impl Level<'_> {
             } else {
                 not_finite += 1;
             }
-        }
+        });
         not_finite
     }
 
-    fn face(&self, cell: usize, score: f32) -> Face {
+    fn face(&self, (row, column): (usize, usize), score: f32) -> Face {
         let stride = self.stride as f32;
-        let (column, row) = ((cell % self.columns) as f32, (cell / self.columns) as f32);
-        let at = |x: f32, y: f32| Point { x: (column + x) * stride, y: (row + y) * stride };
-        let values = self.boxes.row(cell);
-        let centre = at(values[0], values[1]);
-        let (width, height) = (values[2].exp() * stride, values[3].exp() * stride);
-        let landmarks = self.landmarks.row(cell);
+        let at = |x: f32, y: f32| Point { x: (column as f32 + x) * stride, y: (row as f32 + y) * stride };
+        let offer = self.offers.index_axis_move(Axis(2), column).index_axis_move(Axis(1), row);
+        let centre = at(offer[BOX], offer[BOX + 1]);
+        let (width, height) = (offer[BOX + 2].exp() * stride, offer[BOX + 3].exp() * stride);
         Face {
             box_in_frame: Rect { x: centre.x - width / 2.0, y: centre.y - height / 2.0, width, height },
             score,
-            landmarks_in_frame: std::array::from_fn(|i| at(landmarks[2 * i], landmarks[2 * i + 1])),
+            landmarks_in_frame: std::array::from_fn(|i| at(offer[LANDMARKS + 2 * i], offer[LANDMARKS + 2 * i + 1])),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
+    use ndarray::Array3;
 
     use super::*;
 
-    // A grid of 3 × 2 cells at stride 16, in which cell 4 (column 1, row 1) has a face.
-    struct Grid {
-        class: Array2<f32>,
-        object: Array2<f32>,
-        boxes: Array2<f32>,
-        landmarks: Array2<f32>,
-    }
+    // Of a grid of 2 rows and 3 columns at stride 16 the cell that has a face.
+    const ROW: usize = 1;
+    const COLUMN: usize = 1;
 
-    fn grid() -> Grid {
-        let mut grid = Grid {
-            class: Array2::zeros((6, 1)),
-            object: Array2::zeros((6, 1)),
-            boxes: Array2::zeros((6, 4)),
-            landmarks: Array2::zeros((6, 10)),
-        };
-        grid.class[[4, 0]] = 0.81;
-        // Above 1, as sums of halves can be: it counts as 1.
-        grid.object[[4, 0]] = 1.5;
-        grid.boxes.row_mut(4).assign(&ndarray::array![0.5, 0.25, 2f32.ln(), 0.0]);
-        grid.landmarks.row_mut(4).iter_mut().enumerate().for_each(|(i, v)| *v = i as f32 / 4.0);
+    fn grid() -> Array3<f32> {
+        let mut grid = Array3::zeros((CHANNELS, 2, 3));
+        // An objectness above 1, as a runtime's sigmoid can be by a little: it counts as 1.
+        let before_landmarks = [0.81, 1.5, 0.5, 0.25, 2f32.ln(), 0.0];
+        let landmarks = (0..10u8).map(|i| f32::from(i) / 4.0);
+        for (channel, value) in before_landmarks.into_iter().chain(landmarks).enumerate() {
+            grid[[channel, ROW, COLUMN]] = value;
+        }
         grid
     }
 
-    fn decode(grid: &Grid, min_score: f32) -> (Vec<Face>, u64) {
+    fn decode(grid: &Array3<f32>, min_score: f32) -> (Vec<Face>, u64) {
         let mut faces = Vec::new();
-        let level = Level {
-            stride: 16,
-            columns: 3,
-            class: grid.class.view(),
-            object: grid.object.view(),
-            boxes: grid.boxes.view(),
-            landmarks: grid.landmarks.view(),
-        };
-        let not_finite = level.decode(min_score, &mut faces);
+        let not_finite = Level { stride: 16, offers: grid.view() }.decode(min_score, &mut faces);
         (faces, not_finite)
     }
 
@@ -277,24 +246,19 @@ mod tests {
     #[test]
     fn the_least_score_is_included() {
         let mut grid = grid();
-        grid.class[[4, 0]] = 0.25;
-        grid.object[[4, 0]] = 1.0;
+        (grid[[CLASS, ROW, COLUMN]], grid[[OBJECT, ROW, COLUMN]]) = (0.25, 1.0);
         assert_eq!(decode(&grid, 0.5).0.len(), 1);
         assert_eq!(decode(&grid, 0.500_001).0.len(), 0);
     }
 
     #[test]
     fn what_is_not_finite_is_left_out_and_counted() {
-        for spoil in [
-            (|grid: &mut Grid| grid.class[[4, 0]] = f32::NAN) as fn(&mut Grid),
-            |grid| grid.boxes[[4, 1]] = f32::INFINITY,
-            // exp overflows.
-            |grid| grid.boxes[[4, 2]] = 1000.0,
-            |grid| grid.landmarks[[4, 9]] = f32::NAN,
-        ] {
+        // Of a box's third, its width, exp overflows.
+        let spoilt = [(CLASS, f32::NAN), (BOX + 1, f32::INFINITY), (BOX + 2, 1000.0), (CHANNELS - 1, f32::NAN)];
+        for (channel, value) in spoilt {
             let mut grid = grid();
-            spoil(&mut grid);
-            assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
+            grid[[channel, ROW, COLUMN]] = value;
+            assert_eq!(decode(&grid, 0.5), (Vec::new(), 1), "{channel}");
         }
     }
 }

@@ -71,16 +71,16 @@ fn a_process_has_one_runtime() {
 fn every_difference_between_manifest_and_file_is_listed() {
     let error = refusal(|manifest| {
         manifest.inputs[0].name = "picture".to_owned();
-        manifest.outputs.retain(|output| output.name != "obj_16");
-        for output in manifest.outputs.iter_mut().filter(|output| output.name == "kps_8") {
-            output.shape[2] = Dimension::Fixed(8);
+        manifest.outputs.retain(|output| output.name != "faces_16");
+        for output in manifest.outputs.iter_mut().filter(|output| output.name == "faces_8") {
+            output.shape[1] = Dimension::Fixed(8);
         }
     });
     assert_eq!(
         error.to_string(),
         "model `yunet`: the file differs from its manifest: input `picture` is not in the file, which has input; input \
-         `input` is not in the manifest; output `kps_8` has shape [?, ?, 10] in the file, [batch, cells_8, 8] in the \
-         manifest; output `obj_16` is not in the manifest"
+         `input` is not in the manifest; output `faces_8` has shape [?, 16, ?, ?] in the file, [batch, 8, rows_8, \
+         columns_8] in the manifest; output `faces_16` is not in the manifest"
     );
 }
 

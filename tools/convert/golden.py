@@ -14,7 +14,7 @@ import json
 import os
 import re
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,8 @@ FRAMES = (0, 600, 720)
 FACE_PICTURES = ("astronaut.png", "t1.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
 LETTERBOX = (640, 384)
 FACE_MIN_SCORE, FACE_MAX_IOU = 0.6, 0.3
+#: Models whose outputs have several things in their channels, and in how many of them each.
+PARTS = {"yunet": (1, 1, 4, 10), "nanodet": (1, 44)}
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -77,6 +79,8 @@ HOW_TENSORS = [
     "Element i of the input (row-major over the whole batch) is ((i * 2654435761 mod 2^32) >> 24) * scale + offset, "
     "all exact in f32.",
     "The outputs are of the original model, one item of the batch at a time (NanoDet, CSRNet: of the converted ones).",
+    "YuNet: the original's four outputs of a stride one after the other, cells as rows and columns.",
+    "Where an output has several things in its channels, each has an entry: channels is [first, the one after the last].",
     "mean is over all elements; samples are [flat index, value].",
 ]
 
@@ -300,21 +304,43 @@ def pattern(shape, scale, offset):
     return (top_byte.astype(np.float32) * np.float32(scale) + np.float32(offset)).reshape(shape)
 
 
+def joined(outputs, shape):
+    """YuNet's outputs as tools/convert/yunet_dynamic.py joins them."""
+    result = {}
+    for stride in (8, 16, 32):
+        parts = np.concatenate([outputs[f"{kind}_{stride}"] for kind in ("cls", "obj", "bbox", "kps")], axis=2)
+        result[f"faces_{stride}"] = parts.transpose(0, 2, 1).reshape(shape[0], -1, shape[2] // stride, shape[3] // stride)
+    return result
+
+
+def parts(name, values):
+    """Each output, or each thing in its channels: name, channels and values."""
+    for output, value in values.items():
+        ends = np.cumsum(PARTS.get(name, ())).tolist()
+        for first, end in pairwise([0, *ends]):
+            yield output, [first, end], value[:, first:end]
+        if not ends:
+            yield output, None, value
+
+
 def tensor_golden(name, model, shape, scale, offset):
     session = open_session(model)
     tensor = pattern(shape, scale, offset)
     names = [output.name for output in session.get_outputs()]
     input_name = session.get_inputs()[0].name
     items = [session.run(names, {input_name: tensor[i : i + 1]}) for i in range(shape[0])]
+    values = {output: np.concatenate([item[position] for item in items]) for position, output in enumerate(names)}
+    if name == "yunet":
+        values = joined(values, shape)
     outputs = []
-    for position, output in enumerate(names):
-        value = np.concatenate([item[position] for item in items])
+    for output, channels, value in parts(name, values):
         flat = value.ravel()
         picks = sorted({int(i) for i in np.linspace(0, flat.size - 1, 12)} | {int(flat.argmax()), int(flat.argmin())})
         outputs.append(
             {
                 "name": output,
-                "shape": list(value.shape),
+                "shape": list(values[output].shape),
+                **({"channels": channels} if channels else {}),
                 "min": float(flat.min()),
                 "max": float(flat.max()),
                 "mean": float(flat.mean(dtype=np.float64)),

@@ -10,7 +10,6 @@ import numpy as np
 
 STRIDES = (8, 16, 32)
 BINS = 11
-PERSON = 0
 LONGER_SIDE = 416
 MEAN = np.array([103.53, 116.28, 123.675], np.float32)
 STD = np.array([57.375, 57.12, 58.395], np.float32)
@@ -28,7 +27,8 @@ def candidates(outputs, size):
     width, height = size
     boxes, scores = [], []
     for stride in STRIDES:
-        logits = outputs[f"dist_{stride}"][0].reshape(-1, 4, BINS)
+        offers = outputs[f"people_{stride}"][0].reshape(1 + 4 * BINS, -1).T
+        logits = offers[:, 1:].reshape(-1, 4, BINS)
         shares = np.exp(logits - logits.max(axis=2, keepdims=True))
         shares /= shares.sum(axis=2, keepdims=True)
         left, top, right, bottom = ((shares * np.arange(BINS, dtype=np.float32)).sum(axis=2) * stride).T
@@ -36,7 +36,7 @@ def candidates(outputs, size):
         x = (cell % (width // stride) + 0.5) * stride
         y = (cell // (width // stride) + 0.5) * stride
         boxes.append(np.stack([x - left, y - top, x + right, y + bottom], axis=1))
-        scores.append(outputs[f"cls_{stride}"][0][:, PERSON])
+        scores.append(offers[:, 0])
     return np.concatenate(boxes).clip(0, [width, height, width, height]), np.concatenate(scores)
 
 

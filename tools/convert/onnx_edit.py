@@ -26,6 +26,17 @@ def initialisers(graph):
     return {tensor.name: tensor for tensor in graph.initializer}
 
 
+def scored(source, output, sizes=None, **split):
+    """Nodes by which the first of a tensor's channels, its scores, become probabilities. The sizes of both parts are a
+    constant, of which `sizes` is the name, or where the operator set is older than 13 the attribute `split`."""
+    logits, rest, probabilities = (f"{output}/{part}" for part in ("logits", "rest", "scores"))
+    return [
+        helper.make_node("Split", [source, *([sizes] if sizes else [])], [logits, rest], name=logits, axis=1, **split),
+        helper.make_node("Sigmoid", [logits], [probabilities], name=probabilities),
+        helper.make_node("Concat", [probabilities, rest], [output], name=output, axis=1),
+    ]
+
+
 def save(model, path):
     """Checks the model and writes it. The bytes depend on the model alone, since the manifest has their hash."""
     onnx.checker.check_model(model, full_check=True)

@@ -1,4 +1,4 @@
-"""What must be in the assets cache, read from the model manifests, media.toml and the builds of ONNX Runtime."""
+"""What must be in the assets cache, read from the model manifests, the builds of ONNX Runtime, media.toml and peers.toml."""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -56,8 +56,9 @@ def read_all(project):
     found = [_model(path, project) for path in sorted((project / "models" / "manifests").glob("*.toml"))]
     for path in sorted(setup.glob("onnxruntime*.toml")):
         found.extend(_build(path))
-    media = _load(setup / "media.toml")
-    found.extend(_media(entry, setup / "media.toml") for entry in media.get("media", []))
+    media, peers = setup / "media.toml", setup / "peers.toml"
+    found.extend(_artefact(entry, "file", entry, media, "media") for entry in _load(media).get("media", []))
+    found.extend(_artefact(entry, "file", entry, peers, "peers", opt_in="peers") for entry in _load(peers).get("peer", []))
     targets = [artefact.target for artefact in found]
     twice = {str(target) for target in targets if targets.count(target) > 1}
     if twice:
@@ -106,11 +107,7 @@ def _build(path):
         yield Artefact(target, member.sha256, member.bytes, (source,), link, None, opt_in)
 
 
-def _media(entry, path):
-    return _artefact(entry, "file", entry, path, "media", None)
-
-
-def _artefact(file, key, table, where, folder, script, opt_in=None):
+def _artefact(file, key, table, where, folder, script=None, opt_in=None):
     name = _name(_need(file, key, where), where)
     where = f"{where} ({name})"
     sources = tuple(_source(source, where) for source in _need(table, "source", where))

@@ -5,7 +5,7 @@
 # usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]
 #
 #   --with-tests   what the tests need too: a browser, every model, and OpenVINO
-#   --with-peers   what the benches compare with needs too: GStreamer for Python
+#   --with-peers   what the benches compare with needs too: GStreamer for Python, a model as published
 #   --with NAME    a model, or a build of ONNX Runtime, that isn't fetched of itself: csrnet, openvino, cuda
 #
 # exit codes: 0 all there · 1 something could not be fetched · 2 system packages are missing and can't be installed
@@ -145,7 +145,7 @@ main() {
     while (($# > 0)); do
         case $1 in
             --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino) ;;
-            --with-peers) with_peers=yes ;;
+            --with-peers) with_peers=yes wanted+=(--with peers) ;;
             --with)
                 [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or of a build of ONNX Runtime; $usage"
                 wanted+=(--with "$2")

@@ -27,10 +27,10 @@ def digest(data):
 
 
 def entry(file, data, *sources, key="media"):
-    """A [[media]] entry or a model's file with its sources."""
-    head = f'[[{key}]]\nfile = "{file}"\n' if key == "media" else f'[file]\npath = "{file}"\n'
+    """A [[media]] or [[peer]] entry or a model's file with its sources."""
+    head = f'[file]\npath = "{file}"\n' if key == "file" else f'[[{key}]]\nfile = "{file}"\n'
     text = head + f'sha256 = "{digest(data)}"\nbytes = {len(data)}\n'
-    prefix = "media.source" if key == "media" else "source"
+    prefix = "source" if key == "file" else f"{key}.source"
     for kind, package, artefact, member, content in sources:
         text += f'[[{prefix}]]\nkind = "{kind}"\npackage = "{package}"\nversion = "1"\nartefact_sha256 = "{artefact}"\n'
         text += f'[[{prefix}.member]]\npath = "{member}"\nsha256 = "{digest(content)}"\nbytes = {len(content)}\n'
@@ -58,6 +58,7 @@ class FetchTest(unittest.TestCase):
         self.film = self.package("films", {"package/film.avi": FILM, "package/other.avi": b"not wanted"})
         self.library = self.package("runtime", {"package/lib.so.1": LIBRARY})
         self.write_runtime()
+        (self.setup / "peers.toml").touch()
 
     def package(self, name, members):
         path = self.shelf / f"{name}.tgz"
@@ -209,6 +210,14 @@ class FetchTest(unittest.TestCase):
         self.assertEqual(self.run_fetch("--with", "other")[0], 0)
         self.assertIn("onnxruntime-other/lib.so.1", self.kept())
         self.assertEqual(os.readlink(self.assets / "onnxruntime-other/lib.so"), "lib.so.1")
+
+    def test_what_the_benches_compare_with_is_fetched_for_those_who_ask(self):
+        self.write_media(self.film_source())
+        (self.setup / "peers.toml").write_text(entry("peer.avi", FILM, self.film_source(), key="peer"))
+        self.assertEqual(self.run_fetch()[0], 0)
+        self.assertNotIn("peers/peer.avi", self.kept())
+        self.assertEqual(self.run_fetch("--with", "peers")[0], 0)
+        self.assertIn("peers/peer.avi", self.kept())
 
     def test_a_file_outside_the_cache_is_refused(self):
         (self.setup / "media.toml").write_text(entry("../film.avi", FILM, self.film_source()))

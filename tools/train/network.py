@@ -24,7 +24,8 @@ from torch.nn import functional
 
 MEAN = (103.53, 116.28, 123.675)
 STD = (57.375, 57.12, 58.395)
-CLASSES = 80
+#: Of COCO's 80 the person's alone is in the file.
+CLASSES = 1
 BINS = 11
 SIDES = 4
 STRIDES = (8, 16, 32)
@@ -44,7 +45,7 @@ class Features(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """One stride of the detector. scores: logits [n, 80, h, w]; distances: bin logits [n, 4 * 11, h, w]."""
+    """One stride of the detector. scores: logits of a person [n, 1, h, w]; distances: bin logits [n, 4 * 11, h, w]."""
 
     scores: Tensor
     distances: Tensor
