@@ -7,18 +7,34 @@
 //! the other, in their order, however many workers there are.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gatehouse_core::time::{Clock, Monotonic};
 
 use crate::plan::{BatchPolicy, Plan, Waiting, plan};
 
+/// How much too early an item has to come ([`Lane::comes_too_early`]): above 1, so that the rate at which items are shipped can grow again.
+const TOO_EARLY: f64 = 1.5;
+
 struct Slot<T> {
     item: Option<T>,
     since: Monotonic,
     last_served: u64,
+    served_at: Option<Monotonic>,
+    /// How many items a second were shipped, of all lanes, from its last turn but one to the last.
+    shipped_a_second: Option<f64>,
     open: bool,
     /// A worker has an item of it.
     busy: bool,
+}
+
+impl<T> Slot<T> {
+    /// A worker takes its item now, as the `served`-th of all.
+    fn serve(&mut self, served: u64, now: Monotonic) {
+        let shipped = (served - self.last_served) as f64;
+        self.shipped_a_second = self.served_at.map(|at| shipped / now.since(at).as_secs_f64().max(f64::EPSILON));
+        (self.last_served, self.served_at, self.busy) = (served, Some(now), true);
+    }
 }
 
 struct State<T> {
@@ -70,7 +86,15 @@ impl<T> Batcher<T> {
     pub fn lane(&self) -> Lane<T> {
         let mut state = self.0.state();
         let since = self.0.clock.monotonic();
-        state.lanes.push(Slot { item: None, since, last_served: 0, open: true, busy: false });
+        state.lanes.push(Slot {
+            item: None,
+            since,
+            last_served: 0,
+            served_at: None,
+            shipped_a_second: None,
+            open: true,
+            busy: false,
+        });
         state.waiting.reserve(1);
         Lane { shared: Arc::clone(&self.0), index: state.lanes.len() - 1 }
     }
@@ -127,8 +151,7 @@ impl<T> Worker<T> {
                     for waiting in &state.waiting[..count] {
                         let slot = &mut state.lanes[waiting.lane];
                         state.served += 1;
-                        slot.last_served = state.served;
-                        slot.busy = true;
+                        slot.serve(state.served, now);
                         self.batch.extend(slot.item.take());
                         self.lanes.push(waiting.lane);
                     }
@@ -179,6 +202,18 @@ impl<T> Lane<T> {
         self.shared.changed.notify_one();
         overtaken.is_some()
     }
+
+    /// Whether an item that were offered now would be overtaken by the lane's next, which comes `next` later, before its turn: so many
+    /// lanes that wait go before it, at the rate at which items were shipped from its last turn but one to the last. So where there is
+    /// more than workers can do, nobody has to make items in vain, and those that are shipped are new.
+    pub fn comes_too_early(&self, next: Duration) -> bool {
+        let state = self.shared.state();
+        let slot = &state.lanes[self.index];
+        let Some(shipped_a_second) = slot.shipped_a_second else { return false };
+        let go_before = |other: &&Slot<T>| other.item.is_some() && other.last_served < slot.last_served;
+        let before = state.lanes.iter().filter(go_before).count();
+        before as f64 > TOO_EARLY * next.as_secs_f64() * shipped_a_second
+    }
 }
 
 impl<T> Drop for Lane<T> {
@@ -196,9 +231,8 @@ impl<T> Drop for Lane<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use gatehouse_core::time::SystemClock;
+    use gatehouse_core::time::{SystemClock, WallTime};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -241,6 +275,89 @@ mod tests {
             worker.collect().expect("it is open").iter().for_each(|(lane, _)| served[*lane] += 1);
         }
         assert_eq!(served, [4; 5]);
+    }
+
+    /// A clock that is set.
+    #[derive(Default)]
+    struct Told(Mutex<u64>);
+
+    impl Clock for Told {
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::from_start(Duration::from_millis(*self.0.lock().expect("not poisoned")))
+        }
+
+        fn wall(&self) -> WallTime {
+            WallTime::from_unix_nanos(0)
+        }
+    }
+
+    /// What became of the items of some lanes.
+    #[derive(Debug, Default)]
+    struct Outcome {
+        made: u64,
+        served: Vec<u64>,
+        /// Of those that were served, from their making on, in ms.
+        oldest: u64,
+        /// ms in which the worker had nothing to do.
+        idle: u64,
+    }
+
+    /// Ten minutes of lanes that have an item a second each, at a time of their own, and one worker who takes `work_ms` for each. What
+    /// the first three minutes come to isn't told.
+    fn simulate(phases: &[u64], work_ms: u64, makes_all: bool) -> Outcome {
+        let clock = Arc::new(Told::default());
+        let policy = BatchPolicy { max_batch: 1, max_wait: Duration::ZERO };
+        let batcher: Batcher<(usize, u64)> = Batcher::new(policy, clock.clone());
+        let lanes: Vec<_> = phases.iter().map(|_| batcher.lane()).collect();
+        let (mut worker, mut free_at, mut waiting) = (batcher.worker(), 0, 0);
+        let mut outcome = Outcome { served: vec![0; phases.len()], ..Outcome::default() };
+        for now in 0..600_000u64 {
+            *clock.0.lock().expect("not poisoned") = now;
+            let told = now >= 180_000;
+            for (i, lane) in lanes.iter().enumerate() {
+                if now % 1000 == phases[i] && (makes_all || !lane.comes_too_early(Duration::from_secs(1))) {
+                    waiting += u64::from(!lane.offer((i, now)));
+                    outcome.made += u64::from(told);
+                }
+            }
+            if now >= free_at && waiting > 0 {
+                let (i, made_at) = worker.collect().and_then(|batch| batch.pop()).expect("one waits");
+                (waiting, free_at) = (waiting - 1, now + work_ms);
+                if told {
+                    outcome.served[i] += 1;
+                    outcome.oldest = outcome.oldest.max(now - made_at);
+                }
+            } else if now >= free_at {
+                outcome.idle += u64::from(told);
+            }
+        }
+        outcome
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        /// With four times as much as there can be done: two are made for one that is served and not four, none is old, and all are served alike, as
+        /// often as if all were made; also where items come at the same moment.
+        #[test]
+        fn where_too_much_comes_little_is_made_in_vain(spread in 1u64..1000, seed in any::<u64>()) {
+            let phases: Vec<_> = (0..40u64).map(|i| (seed.rotate_left(i as u32) ^ i * 7919) % spread).collect();
+            let (all, some) = (simulate(&phases, 100, true), simulate(&phases, 100, false));
+            let served = |outcome: &Outcome| outcome.served.iter().sum::<u64>();
+            prop_assert!(served(&some) * 100 >= served(&all) * 99, "{some:?} {all:?}");
+            prop_assert!(some.made * 10 <= served(&some) * 23, "{some:?}");
+            prop_assert!(some.oldest <= 2500, "{some:?}");
+            let (least, most) = (some.served.iter().min(), some.served.iter().max());
+            prop_assert!(least.zip(most).is_some_and(|(least, most)| least * 10 >= most * 8), "{some:?}");
+        }
+
+        /// With as much as there can be done, or less, all is made.
+        #[test]
+        fn where_all_can_be_done_nothing_comes_too_early(cameras in 1u64..20, seed in any::<u64>()) {
+            let phases: Vec<_> = (0..cameras).map(|i| (seed.rotate_left(i as u32) ^ i * 7919) % 1000).collect();
+            let outcome = simulate(&phases, 50, false);
+            prop_assert_eq!(outcome.made, 420 * cameras);
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct KeyFrames {
     wanted: Duration,
     /// When the last key frame is to be shown.
     last: Option<Duration>,
+    /// From the last but one to it.
+    gap: Option<Duration>,
     /// Up to [`DISTRUST`]: whether they come often enough.
     doubt: u32,
     /// Whether they don't.
@@ -44,7 +46,8 @@ pub(crate) struct KeyFrames {
 impl KeyFrames {
     /// `rare`: everything is needed until key frames are seen to come often enough; else they alone are until it is seen that they don't.
     pub(crate) fn new(wanted: Duration, rare: bool) -> Self {
-        Self { wanted, last: None, doubt: if rare { DISTRUST } else { 0 }, rare, whole: rare, settled: rare }
+        let doubt = if rare { DISTRUST } else { 0 };
+        Self { wanted, last: None, gap: None, doubt, rare, whole: rare, settled: rare }
     }
 
     /// Whether key frames so far apart are enough. Between two frames that are let through by a rate of one in `wanted` lies
@@ -87,8 +90,13 @@ impl KeyFrames {
         let spared = sparing && gap.is_some_and(|gap| gap <= SPARED_APART);
         self.whole = self.rare && !spared;
         self.settled = self.whole || (self.doubt == 0 && (self.settled || gap.is_some()));
-        self.last = at;
+        (self.last, self.gap) = (at, gap);
         true
+    }
+
+    /// How long after the last key frame the next that is wanted comes, if nothing rests on either.
+    pub(crate) fn alone_for(&self) -> Option<Duration> {
+        self.gap.filter(|_| !self.whole).map(|gap| gap.max(self.wanted))
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Thinning {
     sparing: AtomicBool,
     /// Whether they were so rare that nobody could wait for the second one.
     rare: AtomicBool,
-    /// Whether nobody wants more than key frames just now.
+    /// Whether what came last that isn't decoded is wanted by nobody just now.
     resting: AtomicBool,
     /// Pictures up to this time of the pipeline, in nanoseconds, are decoded for the sake of others only. 0: none is.
     unseen: AtomicU64,
@@ -130,7 +130,7 @@ pub(crate) fn thin(
         thinning.note_arrival();
         let mut rule = rule.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = match &mut *rule {
-            Rule::Rate { key_frames, references } => by_rate(buffer, key_frames, references, &thinning),
+            Rule::Rate { key_frames, references } => by_rate(buffer, &*frames, key_frames, references, &thinning),
             Rule::Demand { references, held } => {
                 let demand = frames.demand();
                 thinning.resting.store(demand == Demand::KeyFrames, Ordering::Relaxed);
@@ -158,6 +158,7 @@ fn shown_at(buffer: &gst::BufferRef) -> Option<Duration> {
 
 fn by_rate(
     buffer: &gst::BufferRef,
+    frames: &dyn FrameSink,
     key_frames: &mut KeyFrames,
     references: &mut References,
     thinning: &Thinning,
@@ -165,7 +166,12 @@ fn by_rate(
     let at = shown_at(buffer);
     let of_interest = key_frames.needs(is_key(buffer), at, thinning.sparing.load(Ordering::Relaxed));
     thinning.note(Some(key_frames));
-    of_interest && references.needs(buffer, at)
+    let needed = of_interest && references.needs(buffer, at);
+    let declined = needed && key_frames.alone_for().is_some_and(|next| frames.declines(next));
+    if needed {
+        thinning.resting.store(declined, Ordering::Relaxed);
+    }
+    needed && !declined
 }
 
 /// `pad`: where the frame leaves the parser.
@@ -187,4 +193,70 @@ fn by_demand(
         Demand::Usual | Demand::All => held.decode(pad, thinning),
     }
     demand == Demand::All || (demand == Demand::Usual && referred_to)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_core::Frame;
+    use gstreamer_app as gst_app;
+
+    use super::*;
+
+    /// Declines every second frame that it is asked about, and keeps how much later the next was said to come.
+    #[derive(Default)]
+    struct EverySecond(Mutex<Vec<Duration>>);
+
+    impl FrameSink for EverySecond {
+        fn deliver(&self, _: Frame) {}
+
+        fn declines(&self, next: Duration) -> bool {
+            let mut asked = self.0.lock().expect("not poisoned");
+            asked.push(next);
+            asked.len() % 2 == 1
+        }
+    }
+
+    /// The numbers of the frames that go to the decoder, of which one in so many is a key frame and one a second is wanted, and what was
+    /// asked. Is it resting at the end?
+    fn kept(key_every: u32, frames: u32) -> (Vec<u64>, Vec<Duration>, bool) {
+        crate::init().expect("GStreamer");
+        let text = format!(
+            "videotestsrc num-buffers={frames} ! video/x-raw,width=64,height=48,framerate=25/1 \
+             ! x264enc key-int-max={key_every} bframes=0 tune=zerolatency option-string=scenecut=0 ! h264parse name=parser \
+             ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=sink sync=false"
+        );
+        let pipeline = gst::parse::launch(&text).expect("it is right").downcast::<gst::Pipeline>().expect("one");
+        let sink: gst_app::AppSink = pipeline.by_name("sink").and_downcast().expect("it is in it");
+        let (asked, thinning) = (Arc::new(EverySecond::default()), Arc::new(Thinning::default()));
+        let wanted = Wanted::OneIn(Duration::from_secs(1));
+        let parser = pipeline.by_name("parser").expect("it is in it");
+        thin(&parser, Codec::H264, wanted, asked.clone(), Arc::clone(&thinning)).expect("it can");
+        pipeline.set_state(gst::State::Playing).expect("it plays");
+        let (mut numbers, mut first) = (Vec::new(), None);
+        while let Ok(sample) = sink.pull_sample() {
+            let at = sample.buffer().and_then(gst::BufferRef::pts).expect("it has a time");
+            numbers.push(((at - *first.get_or_insert(at)).seconds_f64() * 25.0).round() as u64);
+        }
+        pipeline.set_state(gst::State::Null).expect("it stops");
+        let asked = asked.0.lock().expect("not poisoned").clone();
+        (numbers, asked, thinning.is_resting())
+    }
+
+    #[test]
+    fn a_key_frame_that_nobody_could_look_at_is_not_decoded() {
+        let (numbers, asked, resting) = kept(25, 150);
+        assert_eq!(numbers, [0, 50, 100], "nothing is known of the first, and those at 25, 75 and 125 are declined");
+        assert_eq!(asked, [Duration::from_secs(1); 5]);
+        assert!(resting, "nobody waits for a picture");
+        assert!(!kept(25, 125).2);
+        // One that comes more often than it is wanted is overtaken by the next that is wanted.
+        assert_eq!(kept(12, 40).1, [Duration::from_secs(1); 3]);
+    }
+
+    #[test]
+    fn where_others_rest_on_it_it_is() {
+        let (numbers, asked, _) = kept(60, 300);
+        assert!(asked.len() <= 3, "{asked:?}");
+        assert_eq!(numbers[numbers.len() - 100..], (200..300).collect::<Vec<_>>()[..], "all is decoded");
+    }
 }

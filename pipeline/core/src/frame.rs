@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_picture::{Size, YuvPicture};
 
@@ -71,5 +72,13 @@ pub trait FrameSink: Send + Sync {
     /// Which frames it wants just now. Asked for each frame on the thread that reads the stream, before it is decoded: it must not block.
     fn demand(&self) -> Demand {
         Demand::Usual
+    }
+
+    /// Whether a frame that came now would be overtaken by the camera's next, `next` later, before anybody could look at it: then it
+    /// isn't decoded. Asked for each frame on which no other rests, on the thread that reads the stream: it must not block. A frame of
+    /// which this is said is lost, and the sink counts it.
+    fn declines(&self, next: Duration) -> bool {
+        let _ = next;
+        false
     }
 }

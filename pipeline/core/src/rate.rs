@@ -63,6 +63,11 @@ impl RateLimit {
         }
     }
 
+    /// The frame that came now won't be looked at: it is lost if it was due.
+    pub fn pass_over(&mut self, now: Monotonic) {
+        self.lost += u64::from(self.admits(now));
+    }
+
     /// Frames that were to be looked at and never will be.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -124,6 +129,16 @@ mod tests {
             }
             prop_assert_eq!(looked_at + u64::from(limit.owed) + limit.lost(), due);
         }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_lost_where_it_was_due() {
+        let mut limit = RateLimit::new(1.0);
+        for ms in [0, 500, 1000, 1500] {
+            limit.pass_over(at(ms));
+        }
+        assert_eq!(limit.lost(), 2);
+        assert!(limit.admits(at(2000)) && !limit.admits(at(2500)));
     }
 
     #[test]

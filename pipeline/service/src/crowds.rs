@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use gatehouse_batching::{Lane, Worker};
 use gatehouse_core::picture_check::PictureVerdict;
@@ -124,6 +125,7 @@ pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
     pub(crate) lane: Lane<CountJob>,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) outbound: Outbound,
     pub(crate) view: Arc<NodeView>,
 }
@@ -198,6 +200,14 @@ impl FrameSink for CrowdSink {
         if self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number }) {
             self.intake.overtaken(arrival);
         }
+    }
+
+    fn declines(&self, next: Duration) -> bool {
+        let declined = self.lane.comes_too_early(next);
+        if declined {
+            self.intake.pass_over(self.clock.monotonic());
+        }
+        declined
     }
 }
 

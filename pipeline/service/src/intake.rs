@@ -44,7 +44,12 @@ impl Intake {
         self.state().0.owe(now);
     }
 
-    /// How many frames that were due were not looked at for that.
+    /// A frame that came now won't be decoded, for it would be overtaken.
+    pub(crate) fn pass_over(&self, now: Monotonic) {
+        self.state().0.pass_over(now);
+    }
+
+    /// How many frames that were due were not looked at for either.
     pub(crate) fn lost(&self) -> u64 {
         self.state().0.lost()
     }

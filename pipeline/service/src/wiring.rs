@@ -207,6 +207,7 @@ impl Wiring {
                 line: Arc::clone(&line),
                 lane,
                 intake: Arc::clone(&intake),
+                clock: Arc::clone(ends.clock),
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
