@@ -20,9 +20,9 @@ const BEHIND_MS: f64 = 1000.0;
 pub(crate) fn measure(python: &Path, load: &Load, sim: &Sim, ours: usize, steps: usize) -> Value {
     // Each with the share of ours with which the search begins.
     let kinds: &[(&str, &str, f64)] = &[
-        ("opencv", "OpenCV's VideoCapture and ONNX Runtime", 0.45),
-        ("gstreamer", "a GStreamer pipeline with an appsink, and ONNX Runtime", 0.6),
-        ("opencv-own", "OpenCV's VideoCapture and FaceDetectorYN", 0.45),
+        ("opencv", "OpenCV's VideoCapture and ONNX Runtime", 0.38),
+        ("gstreamer", "a GStreamer pipeline with an appsink, and ONNX Runtime", 0.55),
+        ("opencv-own", "OpenCV's VideoCapture and FaceDetectorYN", 0.3),
     ];
     let mut peers = Map::new();
     for (kind, words, share) in kinds.iter().filter(|(kind, ..)| load.model == Model::Faces || *kind != "opencv-own") {

@@ -28,6 +28,11 @@ impl Provider {
         }
     }
 
+    /// Whether models run on the processors that decoding needs too.
+    pub fn takes_processors(self) -> bool {
+        matches!(self, Self::Cpu | Self::OpenVino)
+    }
+
     /// What a session is told to use. A session has the CPU's kernels of itself.
     /// What it compiles for this machine and can keep lies in `engines`.
     pub(crate) fn registration(self, intra_threads: usize, engines: &Path) -> Option<ExecutionProviderDispatch> {

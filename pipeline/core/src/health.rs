@@ -63,8 +63,7 @@ pub struct HealthEvent {
     pub fps_analysed: f64,
     /// Frames a second, over the last report's time, that were not analysed because nothing had changed since one that was.
     pub fps_unchanged: f64,
-    /// Frames that were to be analysed and weren't, since newer ones overtook them faster than they could be made up for, since the node
-    /// started.
+    /// Frames since the node started that were to be analysed and weren't, for a newer one came before it was their turn.
     pub frames_overtaken: u64,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,

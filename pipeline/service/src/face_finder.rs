@@ -1,7 +1,7 @@
 //! Finds the faces in gates' frames: at a glance while nobody is near, in full as soon as somebody may be.
 
 use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
-use gatehouse_models::{Face, FaceDetector, ModelError, Provider};
+use gatehouse_models::{Face, FaceDetector, ModelError};
 
 use crate::gates::DetectJob;
 
@@ -27,7 +27,7 @@ impl FaceFinder {
     /// # Errors
     /// If the model can't run it.
     pub(crate) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
-        let glances = matches!(detector.provider(), Provider::Cpu | Provider::OpenVino);
+        let glances = detector.provider().takes_processors();
         if glances {
             GLANCE_SIDES_PX.into_iter().try_for_each(|side| detector.rehearse(1, Some(side)))?;
         }

@@ -134,7 +134,7 @@ struct Demand {
 impl Demand {
     /// So many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor.
     fn add(&mut self, frames: f64, each: Duration, provider: Provider) {
-        if matches!(provider, Provider::Cpu | Provider::OpenVino) {
+        if provider.takes_processors() {
             self.processors += frames * each.as_secs_f64();
         }
     }
