@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use elsewhere::{Elsewhere, simulate_if_asked};
 use gatehouse_core::load::FrameLatency;
-use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::media;
 use measure::{Stolen, decode_alone, decode_if_asked, key_wait_seconds, processors, registry};
 use node::Run;
@@ -127,15 +127,15 @@ fn main() {
     println!("target/bench/report.json has these figures, and target/bench/report.html shows them");
 }
 
-fn simulator(gop_seconds: f64) -> Sim {
+fn simulator(gop_seconds: f64) -> Replay {
     let mount = |i: usize| MountConfig {
         size: [1280, 720],
         gop_seconds,
         key_wait_seconds: key_wait_seconds(i, gop_seconds),
         ..MountConfig::new(format!("cam-{i}"), Scene::File(media("vtest.avi")))
     };
-    let mounts = (0..MOST).map(mount).collect();
-    Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts")
+    let mounts: Vec<_> = (0..MOST).map(mount).collect();
+    Replay::start(&mounts, &ClipLibrary::default()).expect("the simulator starts")
 }
 
 fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<String, Value> {
@@ -194,7 +194,6 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     let latency = of(sustained).map(|run| run.role(*model).latency_ms);
     latency.iter().for_each(print_latency);
     let peers = python.map(|python| peers::measure(python, load, &sim, sustained, effort.peer_steps));
-    sim.stop().expect("it stops");
     let curve: Vec<Value> = tried.iter().map(|(cameras, run)| run.to_json(*cameras, *model)).collect();
     let figures = json!({
         "rate": rate, "key_frame_every_s": gop_seconds, "decode_ms": decoding, "inference_ms": inference,
@@ -284,7 +283,6 @@ fn gates_beside_crowds() -> Value {
         })
         .collect();
     far.stop();
-    near.stop().expect("it stops");
     runs.into()
 }
 

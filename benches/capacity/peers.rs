@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gatehouse_models::Assets;
-use gatehouse_sim::Sim;
+use gatehouse_sim::Replay;
 use serde_json::{Map, Value, json};
 
 use crate::measure::registry;
@@ -17,7 +17,7 @@ const SECONDS: f64 = 10.0;
 const BEHIND_MS: f64 = 1000.0;
 
 /// For each kind of service, how many cameras it sustains. `ours`: where the search begins.
-pub(crate) fn measure(python: &Path, load: &Load, sim: &Sim, ours: usize, steps: usize) -> Value {
+pub(crate) fn measure(python: &Path, load: &Load, sim: &Replay, ours: usize, steps: usize) -> Value {
     // Each with the share of ours with which the search begins.
     let kinds: &[(&str, &str, f64)] = &[
         ("opencv", "OpenCV's VideoCapture and ONNX Runtime", 0.38),
@@ -47,7 +47,7 @@ struct Tried {
     late_ms: f64,
 }
 
-fn run(python: &Path, kind: &str, load: &Load, sim: &Sim, cameras: usize) -> Tried {
+fn run(python: &Path, kind: &str, load: &Load, sim: &Replay, cameras: usize) -> Tried {
     let (task, model) = match load.model {
         Model::Faces => ("faces", "yunet"),
         Model::People(model) => ("people", model),

@@ -4,6 +4,7 @@
 
 mod faults;
 mod login;
+mod replay;
 mod serving;
 #[path = "../threads/mod.rs"]
 mod threads;

@@ -1,0 +1,257 @@
+//! One client: what it asks (RFC 2326), and what it is sent (RFC 3550).
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    io::{self, Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::Duration,
+};
+
+use gstreamer::glib;
+
+use super::{
+    Camera,
+    packets::{FRAMING, Recording, time_of},
+    monotonic,
+};
+
+/// A sender report, which tells the wall time of an RTP time, comes with the first picture and so often.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// A client that leaves so many bytes unread gets no picture more until it has read them, and then from a key frame on.
+const MOST_UNREAD: usize = 1 << 20;
+/// A request is no longer than this.
+const MOST_ASKED: usize = 64 << 10;
+const SOURCE: u32 = 0x6761_7465;
+/// From 1900, where NTP's time begins, to 1970.
+const NTP_TO_UNIX_S: u64 = 2_208_988_800;
+
+pub(crate) struct Session {
+    stream: TcpStream,
+    asked: Vec<u8>,
+    unsent: Vec<u8>,
+    playing: Option<Playing>,
+    gone: bool,
+}
+
+struct Playing {
+    recording: Arc<Recording>,
+    /// When its first picture is sent.
+    start: Duration,
+    /// The number of the next picture.
+    next: u64,
+    /// The number of the next packet.
+    sequence: u16,
+    packets: u32,
+    octets: u32,
+    reported: Option<Duration>,
+    congested: bool,
+}
+
+impl Session {
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, asked: Vec::new(), unsent: Vec::new(), playing: None, gone: false })
+    }
+
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// When its next picture is to be sent.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.playing.as_ref().map(Playing::due)
+    }
+
+    /// Answers what it has asked; whether it is still there.
+    pub(crate) fn converse(&mut self, cameras: &HashMap<String, Camera>) -> bool {
+        let mut part = [0; 4096];
+        loop {
+            match self.stream.read(&mut part) {
+                Ok(0) => return false,
+                Ok(read) => self.asked.extend_from_slice(&part[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        while let Some(request) = next_request(&mut self.asked) {
+            self.answer(&request, cameras);
+        }
+        self.asked.len() <= MOST_ASKED && self.flush() && !self.gone
+    }
+
+    /// Sends what is due at `now`; whether the client is still there.
+    pub(crate) fn send_due(&mut self, now: Duration, cameras: &HashMap<String, Camera>) -> bool {
+        if self.due().is_none_or(|due| due > now) {
+            return true;
+        }
+        while let Some(playing) = self.playing.as_mut().filter(|playing| playing.due() <= now) {
+            playing.send(now, &mut self.unsent);
+        }
+        self.converse(cameras)
+    }
+
+    fn flush(&mut self) -> bool {
+        let mut sent = 0;
+        let is_there = loop {
+            match self.stream.write(&self.unsent[sent..]) {
+                Ok(0) => break self.unsent.is_empty(),
+                Ok(written) => sent += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+            if sent == self.unsent.len() {
+                break true;
+            }
+        };
+        self.unsent.drain(..sent);
+        is_there
+    }
+
+    fn answer(&mut self, request: &str, cameras: &HashMap<String, Camera>) {
+        let mut words = request.split_whitespace();
+        let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let header = |name: &str| {
+            let lines = request.lines().skip(1).filter_map(|line| line.split_once(':'));
+            lines.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+        };
+        let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+        let camera = cameras.get(path.split('/').next().unwrap_or_default());
+        let (mut status, mut headers, mut body) = ("200 OK", String::new(), "");
+        match (method, camera) {
+            ("OPTIONS", _) => headers += "Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n",
+            ("GET_PARAMETER", _) => {}
+            ("TEARDOWN", _) => self.gone = true,
+            (_, None) => status = "404 Not Found",
+            ("DESCRIBE", Some(camera)) => {
+                body = &camera.recording.sdp;
+                let _ = write!(
+                    headers,
+                    "Content-Base: {}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
+                    url.trim_end_matches('/'),
+                    body.len()
+                );
+            }
+            ("SETUP", Some(_)) if header("Transport").is_none_or(|t| !t.contains("RTP/AVP/TCP")) => {
+                status = "461 Unsupported Transport";
+            }
+            ("SETUP", Some(_)) => {
+                headers += "Session: 1;timeout=60\r\n";
+                let _ = write!(headers, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc={SOURCE:08X}\r\n");
+            }
+            ("PLAY", Some(camera)) => {
+                headers += "Session: 1;timeout=60\r\nRange: npt=0-\r\n";
+                let _ = write!(headers, "RTP-Info: url={}/stream=0;seq=0;rtptime=0\r\n", url.trim_end_matches('/'));
+                self.playing.get_or_insert_with(|| Playing::new(camera));
+            }
+            _ => status = "405 Method Not Allowed",
+        }
+        let number = header("CSeq").unwrap_or("0");
+        self.unsent.extend_from_slice(format!("RTSP/1.0 {status}\r\nCSeq: {number}\r\n{headers}\r\n{body}").as_bytes());
+    }
+}
+
+impl Playing {
+    fn new(camera: &Camera) -> Self {
+        Self {
+            recording: Arc::clone(&camera.recording),
+            start: monotonic() + camera.key_wait,
+            next: 0,
+            sequence: 0,
+            packets: 0,
+            octets: 0,
+            reported: None,
+            congested: false,
+        }
+    }
+
+    fn due(&self) -> Duration {
+        self.start + time_of(self.next, self.recording.fps).0
+    }
+
+    /// Adds the next picture's packets to what is to be sent.
+    fn send(&mut self, now: Duration, unsent: &mut Vec<u8>) {
+        let (_, time) = time_of(self.next, self.recording.fps);
+        let count = self.recording.pictures.len() as u64;
+        let picture = &self.recording.pictures[(self.next % count) as usize];
+        let due = self.due();
+        self.next += 1;
+        self.congested =
+            if self.congested { !picture.key || !unsent.is_empty() } else { unsent.len() > MOST_UNREAD };
+        if self.congested {
+            return;
+        }
+        if self.reported.is_none_or(|at| now.saturating_sub(at) >= REPORT_EVERY) {
+            self.reported = Some(now);
+            self.report(now.saturating_sub(due), time, unsent);
+        }
+        let begin = unsent.len();
+        unsent.extend_from_slice(&picture.bytes);
+        for packet in &picture.packets {
+            let header = &mut unsent[begin + packet..][..12];
+            header[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+            header[4..8].copy_from_slice(&time.to_be_bytes());
+            header[8..12].copy_from_slice(&SOURCE.to_be_bytes());
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        let packets = picture.packets.len() as u32;
+        self.packets = self.packets.wrapping_add(packets);
+        self.octets = self.octets.wrapping_add((picture.bytes.len() - picture.packets.len() * (FRAMING + 12)) as u32);
+    }
+
+    /// A sender report and a source description, which go together (RFC 3550, section 6.1): a picture with this RTP time was due `ago`.
+    fn report(&self, ago: Duration, time: u32, unsent: &mut Vec<u8>) {
+        let wall = Duration::from_micros(u64::try_from(glib::real_time()).unwrap_or_default()).saturating_sub(ago);
+        let seconds = (wall.as_secs() + NTP_TO_UNIX_S) as u32;
+        let fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
+        let report = [0x80c8_0006, SOURCE, seconds, fraction, time, self.packets, self.octets];
+        // CNAME (1), five bytes, and the end of the list.
+        let description = [0x81ca_0003, SOURCE, u32::from_be_bytes([1, 5, b'g', b'a']), u32::from_be_bytes([b't', b'e', b's', 0])];
+        let words = report.into_iter().chain(description).collect::<Vec<_>>();
+        unsent.extend([b'$', 1]);
+        unsent.extend(((words.len() * 4) as u16).to_be_bytes());
+        unsent.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+    }
+}
+
+/// Takes the next whole request off what came. A client's own reports between them are left aside.
+fn next_request(came: &mut Vec<u8>) -> Option<String> {
+    while came.first() == Some(&b'$') {
+        let length = FRAMING + usize::from(u16::from_be_bytes([*came.get(2)?, *came.get(3)?]));
+        if came.len() < length {
+            return None;
+        }
+        came.drain(..length);
+    }
+    let end = came.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let request = String::from_utf8_lossy(&came[..end]).into_owned();
+    let body = request.lines().filter_map(|line| line.split_once(':'));
+    let body = body.filter(|(key, _)| key.eq_ignore_ascii_case("Content-Length"));
+    let body = body.filter_map(|(_, value)| value.trim().parse::<usize>().ok()).next().unwrap_or(0);
+    if came.len() < end + body {
+        return None;
+    }
+    came.drain(..end + body);
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_taken_one_by_one_and_reports_between_them_left_aside() {
+        let mut came = Vec::new();
+        assert_eq!(next_request(&mut came), None);
+        came.extend(b"$\x01\x00\x02ab");
+        came.extend(b"SET_PARAMETER a RTSP/1.0\r\ncontent-length: 3\r\n\r\nabc$\x01\x00\x00OPTIONS b RTSP/1.0\r\n\r\n$\x01");
+        assert!(next_request(&mut came).is_some_and(|request| request.starts_with("SET_PARAMETER a ")));
+        assert!(next_request(&mut came).is_some_and(|request| request.starts_with("OPTIONS b ")));
+        assert_eq!(next_request(&mut came), None);
+        assert_eq!(came, b"$\x01", "the rest is still to come");
+    }
+}
