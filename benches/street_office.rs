@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::Event;
 use gatehouse_models::{PhotoLimits, read_photo};
-use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
+use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
 use measure::{Stolen, processors, used_ms};
 
@@ -53,8 +53,8 @@ fn main() {
             ..MountConfig::new(format!("cam-{i}"), Scene::File(scene))
         }
     };
-    let mounts = (0..cameras).map(mount).collect();
-    let sim = Sim::start(SimConfig { mounts, ..SimConfig::default() }).expect("the simulator starts");
+    let mounts: Vec<_> = (0..cameras).map(mount).collect();
+    let sim = Replay::start(&mounts, &ClipLibrary::default()).expect("the simulator starts");
     let tables = (0..cameras).map(|i| {
         format!(
             "[[crowd]]\nid = \"cam-{i}\"\nsource = \"{}\"\nanalyse_fps = {RATE}\ndetail_px = {detail_px}\npreview = false\n",
@@ -118,7 +118,6 @@ fn main() {
         println!("{share:.1} % of the processors' time was taken by other machines on this host");
     }
     node.stop();
-    sim.stop().expect("it stops");
 }
 
 /// Two seconds in which nothing moves, in a sensor's noise.

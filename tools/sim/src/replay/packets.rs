@@ -37,19 +37,24 @@ impl Recording {
         let broken = |error: gst::glib::BoolError| ClipError::Pipeline { what: what(), reason: error.to_string() };
         let codec = clip.encoding.codec;
         let source = gst_app::AppSrc::builder().caps(&codec.caps()).format(gst::Format::Time).build();
-        let payloader = gst::parse::bin_from_description(codec.payloader(), true).map_err(|error| {
-            ClipError::Pipeline { what: what(), reason: error.to_string() }
-        })?;
+        let payloader = gst::parse::bin_from_description(codec.payloader(), true)
+            .map_err(|error| ClipError::Pipeline { what: what(), reason: error.to_string() })?;
         // One packet a sample, where the payloader gives lists of them.
         let sink = gst_app::AppSink::builder().sync(false).build();
         let pipeline = gst::Pipeline::new();
-        pipeline.add_many([source.upcast_ref(), payloader.upcast_ref(), sink.upcast_ref::<gst::Element>()]).map_err(broken)?;
+        pipeline
+            .add_many([source.upcast_ref(), payloader.upcast_ref(), sink.upcast_ref::<gst::Element>()])
+            .map_err(broken)?;
         gst::Element::link_many([source.upcast_ref(), payloader.upcast_ref(), sink.upcast_ref::<gst::Element>()])
             .map_err(broken)?;
         let recorded = record(clip, &pipeline, &source, &sink);
         let ended = pipeline.set_state(gst::State::Null);
         let (pictures, sdp) = recorded?;
-        ended.map_err(|error| ClipError::Failed { what: what(), element: "pipeline".to_owned(), reason: error.to_string() })?;
+        ended.map_err(|error| ClipError::Failed {
+            what: what(),
+            element: "pipeline".to_owned(),
+            reason: error.to_string(),
+        })?;
         Ok(Self { pictures, fps: clip.encoding.fps.into(), sdp })
     }
 }
@@ -105,11 +110,10 @@ fn record(
 fn description(sample: &gst::Sample, clip: &Clip) -> Option<String> {
     let caps = sample.caps()?.structure(0)?;
     let name = caps.get::<&str>("encoding-name").ok()?;
-    let parameters = ["packetization-mode", "profile-level-id", "sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps"];
-    let parameters: Vec<_> = parameters
-        .iter()
-        .filter_map(|key| caps.get::<&str>(*key).ok().map(|value| format!("{key}={value}")))
-        .collect();
+    let parameters =
+        ["packetization-mode", "profile-level-id", "sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps"];
+    let parameters: Vec<_> =
+        parameters.iter().filter_map(|key| caps.get::<&str>(*key).ok().map(|value| format!("{key}={value}"))).collect();
     let fps = clip.encoding.fps;
     Some(format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\na=control:*\r\n\

@@ -12,9 +12,8 @@ use std::{
 use gstreamer::glib;
 
 use super::{
-    Camera,
+    Camera, monotonic,
     packets::{FRAMING, Recording, time_of},
-    monotonic,
 };
 
 /// A sender report, which tells the wall time of an RTP time, comes with the first picture and so often.
@@ -180,8 +179,7 @@ impl Playing {
         let picture = &self.recording.pictures[(self.next % count) as usize];
         let due = self.due();
         self.next += 1;
-        self.congested =
-            if self.congested { !picture.key || !unsent.is_empty() } else { unsent.len() > MOST_UNREAD };
+        self.congested = if self.congested { !picture.key || !unsent.is_empty() } else { unsent.len() > MOST_UNREAD };
         if self.congested {
             return;
         }
@@ -210,7 +208,8 @@ impl Playing {
         let fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
         let report = [0x80c8_0006, SOURCE, seconds, fraction, time, self.packets, self.octets];
         // CNAME (1), five bytes, and the end of the list.
-        let description = [0x81ca_0003, SOURCE, u32::from_be_bytes([1, 5, b'g', b'a']), u32::from_be_bytes([b't', b'e', b's', 0])];
+        let description =
+            [0x81ca_0003, SOURCE, u32::from_be_bytes([1, 5, b'g', b'a']), u32::from_be_bytes([b't', b'e', b's', 0])];
         let words = report.into_iter().chain(description).collect::<Vec<_>>();
         unsent.extend([b'$', 1]);
         unsent.extend(((words.len() * 4) as u16).to_be_bytes());
@@ -248,7 +247,9 @@ mod tests {
         let mut came = Vec::new();
         assert_eq!(next_request(&mut came), None);
         came.extend(b"$\x01\x00\x02ab");
-        came.extend(b"SET_PARAMETER a RTSP/1.0\r\ncontent-length: 3\r\n\r\nabc$\x01\x00\x00OPTIONS b RTSP/1.0\r\n\r\n$\x01");
+        came.extend(
+            b"SET_PARAMETER a RTSP/1.0\r\ncontent-length: 3\r\n\r\nabc$\x01\x00\x00OPTIONS b RTSP/1.0\r\n\r\n$\x01",
+        );
         assert!(next_request(&mut came).is_some_and(|request| request.starts_with("SET_PARAMETER a ")));
         assert!(next_request(&mut came).is_some_and(|request| request.starts_with("OPTIONS b ")));
         assert_eq!(next_request(&mut came), None);
