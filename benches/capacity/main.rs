@@ -78,7 +78,7 @@ fn main() {
     let effort = if quick {
         Effort { alone: Duration::from_secs(4), node_steps: 2, peer_steps: 2 }
     } else {
-        Effort { alone: Duration::from_secs(6), node_steps: 4, peer_steps: 2 }
+        Effort { alone: Duration::from_secs(5), node_steps: 4, peer_steps: 2 }
     };
     let only = std::env::var("GATEHOUSE_BENCH_LOAD").ok();
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);

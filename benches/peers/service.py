@@ -34,7 +34,7 @@ MEANS = {"faces": (0, 0, 0), "people": (103.53, 116.28, 123.675)}
 #: FaceDetectorYN fills up to a multiple of 32 itself.
 OPENCV_SIZE = (640, 360)
 #: Connecting takes a while, as does a model's first run.
-WARM_UP = 10
+WARM_UP = 8
 
 
 def with_onnxruntime(model, task):

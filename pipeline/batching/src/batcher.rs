@@ -341,7 +341,7 @@ mod tests {
         /// often as if all were made; also where items come at the same moment.
         #[test]
         fn where_too_much_comes_little_is_made_in_vain(spread in 1u64..1000, seed in any::<u64>()) {
-            let phases: Vec<_> = (0..40u64).map(|i| (seed.rotate_left(i as u32) ^ i * 7919) % spread).collect();
+            let phases: Vec<_> = (0..40u64).map(|i| (seed.rotate_left(i as u32) ^ (i * 7919)) % spread).collect();
             let (all, some) = (simulate(&phases, 100, true), simulate(&phases, 100, false));
             let served = |outcome: &Outcome| outcome.served.iter().sum::<u64>();
             prop_assert!(served(&some) * 100 >= served(&all) * 99, "{some:?} {all:?}");
@@ -354,7 +354,7 @@ mod tests {
         /// With as much as there can be done, or less, all is made.
         #[test]
         fn where_all_can_be_done_nothing_comes_too_early(cameras in 1u64..20, seed in any::<u64>()) {
-            let phases: Vec<_> = (0..cameras).map(|i| (seed.rotate_left(i as u32) ^ i * 7919) % 1000).collect();
+            let phases: Vec<_> = (0..cameras).map(|i| (seed.rotate_left(i as u32) ^ (i * 7919)) % 1000).collect();
             let outcome = simulate(&phases, 50, false);
             prop_assert_eq!(outcome.made, 420 * cameras);
         }
