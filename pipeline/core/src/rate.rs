@@ -20,8 +20,11 @@ pub struct RateLimit {
     interval: Duration,
     due: Option<Monotonic>,
     owed: u32,
+    /// Frames that were due in a short gap. Where the camera is slower than the rate, they never come.
+    missed: u32,
+    /// Of either.
     most_owed: u32,
-    /// When something was owed last.
+    /// When one was added to either last.
     overtaken: Option<Monotonic>,
     lost: u64,
 }
@@ -31,21 +34,23 @@ impl RateLimit {
     pub fn new(per_second: f64) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
         let most_owed = (OWED_FOR.as_secs_f64() / interval.as_secs_f64()).round().max(1.0) as u32;
-        Self { interval, due: None, owed: 0, most_owed, overtaken: None, lost: 0 }
+        Self { interval, due: None, owed: 0, missed: 0, most_owed, overtaken: None, lost: 0 }
     }
 
     /// Whether the frame that arrived now is to be analysed.
     pub fn admits(&mut self, now: Monotonic) -> bool {
         if self.overtaken.is_some_and(|at| now.since(at) > OWED_FOR) {
             self.lost += u64::from(std::mem::take(&mut self.owed));
+            self.missed = 0;
         }
         let Some(due) = self.due else {
             self.due = Some(now + self.interval);
             return true;
         };
         if now + self.interval / 4 < due {
-            let is_owed = self.owed > 0;
-            self.owed = self.owed.saturating_sub(1);
+            let of = if self.owed > 0 { &mut self.owed } else { &mut self.missed };
+            let is_owed = *of > 0;
+            *of = of.saturating_sub(1);
             return is_owed;
         }
         // Keep the grid, so that the mean rate is exact; after a gap start a new one.
@@ -57,7 +62,7 @@ impl RateLimit {
         self.due = Some(now + self.interval);
         if late <= OWED_FOR {
             let missed = late.div_duration_f64(self.interval) as u32;
-            self.owed = (self.owed + missed).min(self.most_owed);
+            self.missed = (self.missed + missed).min(self.most_owed);
             self.overtaken = Some(now);
         }
         true
@@ -157,6 +162,13 @@ mod tests {
         // Those of 200 to 440 ms come with that of 480 ms.
         let arrivals = (0..5).map(|i| 40 * i).chain([480; 7]).chain((12..25).map(|i| 40 * i));
         assert_eq!(arrivals.filter(|ms| limit.admits(at(*ms))).count(), 10, "as many as in any second");
+        assert_eq!(limit.lost(), 0);
+    }
+
+    #[test]
+    fn a_camera_that_is_slower_than_the_rate_loses_nothing() {
+        let mut limit = RateLimit::new(10.0);
+        assert!((0..20).map(|i| 200 * i).chain([9_000]).all(|ms| limit.admits(at(ms))));
         assert_eq!(limit.lost(), 0);
     }
 
