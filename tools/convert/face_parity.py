@@ -1,7 +1,7 @@
 """Compares the product's scores of faces with OpenCV's own, from the same pictures and the same two models.
 
 usage: python face_parity.py DIR SCORES --protocol lfw|folders [--pairs FILE] [--tolerance PP] [--noise] [--json]
-       with the packages of requirements-golden.txt, after `make setup` and
+       with the packages of requirements-golden.txt, after `make setup WITH=peers` and
        gatehouse eval face DIR --protocol lfw|folders [--pairs FILE] --scores SCORES
 
 SCORES has a row for each pair of the list of pairs (LFW's pairs.txt, or one in its form) in the list's order and, since
@@ -72,11 +72,11 @@ class Model:
     path: Path
 
     @classmethod
-    def of(cls, name: str, path: Path | None) -> Model:
+    def of(cls, name: str, path: Path | None, folder: str = "models", file: str | None = None) -> Model:
         manifest = tomllib.loads((PROJECT / "models" / "manifests" / f"{name}.toml").read_text(encoding="utf-8"))
-        model = cls(manifest, path or assets() / "models" / manifest["file"]["path"])
+        model = cls(manifest, path or assets() / folder / (file or manifest["file"]["path"]))
         if not model.path.is_file():
-            fail(f"{model.path} is not there; run `make setup`, or name the file with --{name}")
+            fail(f"{model.path} is not there; run `make setup WITH=peers`, or name the file with --{name}")
         return model
 
     def facts(self) -> dict[str, str]:
@@ -378,7 +378,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("scores", type=Path, metavar="SCORES", help="what `gatehouse eval face --scores` wrote")
     parser.add_argument("--protocol", choices=("lfw", "folders"), required=True, help="as for `gatehouse eval face`")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="the list of pairs; otherwise DIR/pairs.txt")
-    parser.add_argument("--yunet", type=Path, metavar="FILE", help="the detector; otherwise the product's")
+    parser.add_argument("--yunet", type=Path, metavar="FILE", help="the detector; otherwise as published")
     parser.add_argument("--sface", type=Path, metavar="FILE", help="the embedder; otherwise the product's")
     sizes = "find faces at the picture's own size, or as small as the product does"
     parser.add_argument("--detect-at", choices=("own", "product"), default="own", help=sizes)
@@ -394,7 +394,9 @@ def main() -> None:
     options = arguments()
     if options.threads:
         cv2.setNumThreads(options.threads)
-    yunet, sface = Model.of("yunet", options.yunet), Model.of("sface", options.sface)
+    # OpenCV wants YuNet's outputs as they were published; the weights are the same.
+    yunet = Model.of("yunet", options.yunet, "peers", "face_detection_yunet_2023mar.onnx")
+    sface = Model.of("sface", options.sface)
     try:
         pictures = pictures_by_number(options.dir)
         pairs = read_pairs(options.pairs or options.dir / "pairs.txt", pictures)
