@@ -72,9 +72,9 @@ class Model:
     path: Path
 
     @classmethod
-    def of(cls, name: str, path: Path | None, folder: str = "models", file: str | None = None) -> Model:
+    def of(cls, name: str, path: Path | None) -> Model:
         manifest = tomllib.loads((PROJECT / "models" / "manifests" / f"{name}.toml").read_text(encoding="utf-8"))
-        model = cls(manifest, path or assets() / folder / (file or manifest["file"]["path"]))
+        model = cls(manifest, path or assets() / "models" / manifest["file"]["path"])
         if not model.path.is_file():
             fail(f"{model.path} is not there; run `make setup WITH=peers`, or name the file with --{name}")
         return model
@@ -395,7 +395,7 @@ def main() -> None:
     if options.threads:
         cv2.setNumThreads(options.threads)
     # OpenCV wants YuNet's outputs as they were published; the weights are the same.
-    yunet = Model.of("yunet", options.yunet, "peers", "face_detection_yunet_2023mar.onnx")
+    yunet = Model.of("yunet", options.yunet or assets() / "peers" / "face_detection_yunet_2023mar.onnx")
     sface = Model.of("sface", options.sface)
     try:
         pictures = pictures_by_number(options.dir)

@@ -25,7 +25,7 @@ pub struct RateLimit {
     /// Of either.
     most_owed: u32,
     /// When one was added to either last.
-    overtaken: Option<Monotonic>,
+    owed_at: Option<Monotonic>,
     lost: u64,
 }
 
@@ -34,12 +34,12 @@ impl RateLimit {
     pub fn new(per_second: f64) -> Self {
         let interval = Duration::from_secs_f64(1.0 / per_second.max(1e-3));
         let most_owed = (OWED_FOR.as_secs_f64() / interval.as_secs_f64()).round().max(1.0) as u32;
-        Self { interval, due: None, owed: 0, missed: 0, most_owed, overtaken: None, lost: 0 }
+        Self { interval, due: None, owed: 0, missed: 0, most_owed, owed_at: None, lost: 0 }
     }
 
     /// Whether the frame that arrived now is to be analysed.
     pub fn admits(&mut self, now: Monotonic) -> bool {
-        if self.overtaken.is_some_and(|at| now.since(at) > OWED_FOR) {
+        if self.owed_at.is_some_and(|at| now.since(at) > OWED_FOR) {
             self.lost += u64::from(std::mem::take(&mut self.owed));
             self.missed = 0;
         }
@@ -63,14 +63,14 @@ impl RateLimit {
         if late <= OWED_FOR {
             let missed = late.div_duration_f64(self.interval) as u32;
             self.missed = (self.missed + missed).min(self.most_owed);
-            self.overtaken = Some(now);
+            self.owed_at = Some(now);
         }
         true
     }
 
     /// A frame that was let through was overtaken now: another is let through for it, unless so many are owed that it is lost.
     pub fn owe(&mut self, now: Monotonic) {
-        self.overtaken = Some(now);
+        self.owed_at = Some(now);
         if self.owed < self.most_owed {
             self.owed += 1;
         } else {

@@ -250,7 +250,7 @@ impl Running {
         self.pipeline.by_name(name).ok_or_else(|| self.failed(name, "no such element"))
     }
 
-    fn app_src(&self, name: &str) -> Result<gst_app::AppSrc, ClipError> {
+    pub(crate) fn app_src(&self, name: &str) -> Result<gst_app::AppSrc, ClipError> {
         self.element(name)?.downcast().map_err(|_| self.failed(name, "not an appsrc"))
     }
 
@@ -277,7 +277,7 @@ impl Running {
         Err(ClipError::Stalled { what: self.what.clone(), waited: STALL })
     }
 
-    fn failed(&self, element: &str, reason: &str) -> ClipError {
+    pub(crate) fn failed(&self, element: &str, reason: &str) -> ClipError {
         ClipError::Failed { what: self.what.clone(), element: element.to_owned(), reason: reason.to_owned() }
     }
 

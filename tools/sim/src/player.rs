@@ -137,7 +137,7 @@ impl Drop for Streaming<'_> {
 }
 
 /// The wall time, since 1970.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     Duration::from_micros(u64::try_from(gst::glib::real_time()).unwrap_or_default())
 }
 

@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
-use gstreamer::glib;
-
 use super::{
     Camera, monotonic,
-    packets::{FRAMING, Recording, time_of},
+    packets::{FRAMING, HEADER, Recording, time_of},
 };
+use crate::player;
 
 /// A sender report, which tells the wall time of an RTP time, comes with the first picture and so often.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
@@ -113,7 +112,7 @@ impl Session {
 
     fn answer(&mut self, request: &str, cameras: &HashMap<String, Camera>) {
         let mut words = request.split_whitespace();
-        let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let (method, url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().trim_end_matches('/'));
         let header = |name: &str| {
             let lines = request.lines().skip(1).filter_map(|line| line.split_once(':'));
             lines.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
@@ -131,7 +130,7 @@ impl Session {
                 let _ = write!(
                     headers,
                     "Content-Base: {}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
-                    url.trim_end_matches('/'),
+                    url,
                     body.len()
                 );
             }
@@ -144,7 +143,7 @@ impl Session {
             }
             ("PLAY", Some(camera)) => {
                 headers += "Session: 1;timeout=60\r\nRange: npt=0-\r\n";
-                let _ = write!(headers, "RTP-Info: url={}/stream=0;seq=0;rtptime=0\r\n", url.trim_end_matches('/'));
+                let _ = write!(headers, "RTP-Info: url={url}/stream=0;seq=0;rtptime=0\r\n");
                 self.playing.get_or_insert_with(|| Playing::new(camera));
             }
             _ => status = "405 Method Not Allowed",
@@ -174,10 +173,9 @@ impl Playing {
 
     /// Adds the next picture's packets to what is to be sent.
     fn send(&mut self, now: Duration, unsent: &mut Vec<u8>) {
-        let (_, time) = time_of(self.next, self.recording.fps);
+        let (at, time) = time_of(self.next, self.recording.fps);
         let count = self.recording.pictures.len() as u64;
         let picture = &self.recording.pictures[(self.next % count) as usize];
-        let due = self.due();
         self.next += 1;
         self.congested = if self.congested { !picture.key || !unsent.is_empty() } else { unsent.len() > MOST_UNREAD };
         if self.congested {
@@ -185,25 +183,25 @@ impl Playing {
         }
         if self.reported.is_none_or(|at| now.saturating_sub(at) >= REPORT_EVERY) {
             self.reported = Some(now);
-            self.report(now.saturating_sub(due), time, unsent);
+            self.report(now.saturating_sub(self.start + at), time, unsent);
         }
         let begin = unsent.len();
         unsent.extend_from_slice(&picture.bytes);
         for packet in &picture.packets {
-            let header = &mut unsent[begin + packet..][..12];
+            let header = &mut unsent[begin + packet..][..HEADER];
             header[2..4].copy_from_slice(&self.sequence.to_be_bytes());
             header[4..8].copy_from_slice(&time.to_be_bytes());
             header[8..12].copy_from_slice(&SOURCE.to_be_bytes());
             self.sequence = self.sequence.wrapping_add(1);
         }
-        let packets = picture.packets.len() as u32;
-        self.packets = self.packets.wrapping_add(packets);
-        self.octets = self.octets.wrapping_add((picture.bytes.len() - picture.packets.len() * (FRAMING + 12)) as u32);
+        let packets = picture.packets.len();
+        self.packets = self.packets.wrapping_add(packets as u32);
+        self.octets = self.octets.wrapping_add((picture.bytes.len() - packets * (FRAMING + HEADER)) as u32);
     }
 
     /// A sender report and a source description, which go together (RFC 3550, section 6.1): a picture with this RTP time was due `ago`.
     fn report(&self, ago: Duration, time: u32, unsent: &mut Vec<u8>) {
-        let wall = Duration::from_micros(u64::try_from(glib::real_time()).unwrap_or_default()).saturating_sub(ago);
+        let wall = player::now().saturating_sub(ago);
         let seconds = (wall.as_secs() + NTP_TO_UNIX_S) as u32;
         let fraction = ((u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000) as u32;
         let report = [0x80c8_0006, SOURCE, seconds, fraction, time, self.packets, self.octets];
