@@ -231,7 +231,8 @@ impl<T> Drop for Lane<T> {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::time::{SystemClock, WallTime};
+    use gatehouse_core::time::SystemClock;
+    use gatehouse_testing::clock::SetClock;
     use proptest::prelude::*;
 
     use super::*;
@@ -277,20 +278,6 @@ mod tests {
         assert_eq!(served, [4; 5]);
     }
 
-    /// A clock that is set.
-    #[derive(Default)]
-    struct Told(Mutex<u64>);
-
-    impl Clock for Told {
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::from_start(Duration::from_millis(*self.0.lock().expect("not poisoned")))
-        }
-
-        fn wall(&self) -> WallTime {
-            WallTime::from_unix_nanos(0)
-        }
-    }
-
     /// What became of the items of some lanes.
     #[derive(Debug, Default)]
     struct Outcome {
@@ -303,14 +290,14 @@ mod tests {
     /// Ten minutes of lanes that have an item a second each, at a time of their own, and one worker who takes `work_ms` for each. What
     /// the first three minutes come to isn't told.
     fn simulate(phases: &[u64], work_ms: u64, makes_all: bool) -> Outcome {
-        let clock = Arc::new(Told::default());
+        let clock = Arc::new(SetClock::default());
         let policy = BatchPolicy { max_batch: 1, max_wait: Duration::ZERO };
         let batcher: Batcher<(usize, u64)> = Batcher::new(policy, clock.clone());
         let lanes: Vec<_> = phases.iter().map(|_| batcher.lane()).collect();
         let (mut worker, mut free_at, mut waiting) = (batcher.worker(), 0, 0);
         let mut outcome = Outcome { served: vec![0; phases.len()], ..Outcome::default() };
         for now in 0..600_000u64 {
-            *clock.0.lock().expect("not poisoned") = now;
+            clock.set(Duration::from_millis(now));
             let told = now >= 180_000;
             for (i, lane) in lanes.iter().enumerate() {
                 if now % 1000 == phases[i] && (makes_all || !lane.comes_too_early(Duration::from_secs(1))) {

@@ -1,11 +1,13 @@
-//! Keeps packets out of the jitter buffer whose frames nobody would decode, where a camera's key frames are enough.
+//! Leaves out packets as they come whose frames nobody would decode, where a camera's key frames are enough.
 //!
 //! Of a camera that is looked at once in two seconds 49 of 50 frames only come to be thrown away. [`crate::thinning`] throws them away
-//! whole, before the decoder; by then each of their packets has been queued, has woken a thread, and was put together with others and
-//! parsed, which comes to more than decoding the fiftieth. A packet's first bytes say whether it is of a key frame ([`crate::packet`]), so the
-//! others can go as soon as they are there. Those that stay are numbered anew, so that none seems to be lost.
+//! whole, before the decoder; by then RTP's session has accounted for each of their packets, it has been queued, has woken a thread, and
+//! was put together with others and parsed, which comes to more than decoding the fiftieth. A packet's first bytes say whether it is of a
+//! key frame ([`crate::packet`]), so the others can go as soon as they are there. Those that stay are numbered anew, so that none seems to be
+//! lost, neither to who decodes them nor in what the session tells the camera.
 //!
-//! Only where packets come in order, as they do over TCP, and only from one key frame to the next: what is let through can be decoded.
+//! Only where packets come in order, as they do over TCP, and only from one key frame to the next: what is let through can be decoded. But
+//! for a frame in [`SILENCE`], which goes as far as [`crate::thinning`].
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,6 +18,10 @@ use crate::decoder::Codec;
 use crate::packet::{Carries, Packet};
 use crate::thinning::Thinning;
 
+/// At least so often a frame is let through, in ticks of the packets' time, 90 kHz (RFC 6184, 5.1; RFC 7798, 4.1): after 25 s without a
+/// packet RTP's session takes a camera for gone, and rtspsrc ends its stream.
+const SILENCE: i32 = 5 * 90_000;
+
 /// Thins the packets of `source`, an `rtspsrc`, as `thinning` permits, once it is known what they carry.
 pub(crate) fn thin(source: &gst::Element, codec: &Arc<OnceLock<Codec>>, thinning: &Arc<Thinning>) {
     let (codec, thinning) = (Arc::clone(codec), Arc::clone(thinning));
@@ -23,10 +29,11 @@ pub(crate) fn thin(source: &gst::Element, codec: &Arc<OnceLock<Codec>>, thinning
     source.connect("new-manager", false, move |values| {
         let (codec, thinning) = (Arc::clone(&codec), Arc::clone(&thinning));
         let manager = element(values)?;
-        manager.connect("new-jitterbuffer", false, move |values| {
-            let input = element(values)?.static_pad("sink")?;
-            thin_at(&input, Arc::clone(&codec), Arc::clone(&thinning));
-            None
+        manager.connect_pad_added(move |_, pad| {
+            // Where packets enter it, before anything else has to do with them.
+            if pad.name().starts_with("recv_rtp_sink_") {
+                thin_at(pad, Arc::clone(&codec), Arc::clone(&thinning));
+            }
         });
         None
     });
@@ -75,8 +82,8 @@ struct Packets {
     parameters: Option<u32>,
     /// Whether others than those of key frames are left out, from the last key frame on.
     leaving_out: bool,
-    /// The number under which the last packet went on, and by how much it was less than its own.
-    kept: Option<u16>,
+    /// The number under which the last packet went on, its time, and by how much the number was less than its own.
+    kept: Option<(u16, u32)>,
     less: u16,
     /// Whether any was left out since.
     has_left_out: bool,
@@ -103,18 +110,21 @@ impl Packets {
             _ => {}
         }
         self.last = Some(*packet);
-        if self.leaving_out && [Carries::Delta, Carries::Nothing].contains(&carries) {
+        // Of a frame all packets have the same time: it is let through whole or not at all. A B-frame's lies before the last one's.
+        let breaks_silence =
+            self.kept.is_none_or(|(_, at)| at == time || time.wrapping_sub(at).cast_signed() >= SILENCE);
+        if self.leaving_out && !breaks_silence && [Carries::Delta, Carries::Nothing].contains(&carries) {
             self.has_left_out = true;
             return Heeded::LeftOut;
         }
         // Whatever is missing since the last one that was kept isn't missed; what is missing else is.
         if std::mem::take(&mut self.has_left_out)
-            && let Some(kept) = self.kept
+            && let Some((kept, _)) = self.kept
         {
             self.less = number.wrapping_sub(kept.wrapping_add(1));
         }
         let number = number.wrapping_sub(self.less);
-        self.kept = Some(number);
+        self.kept = Some((number, time));
         Heeded::Kept(number)
     }
 }
@@ -182,6 +192,13 @@ mod tests {
         let keys = (10..25).step_by(5).flat_map(|frame| of_frames(&packets, frame..frame + 1));
         let expected = of_frames(&packets, 0..10).chain(keys).chain(of_frames(&packets, 25..30));
         assert_eq!(some, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_camera_with_rare_key_frames_is_heard_of_every_five_seconds() {
+        let packets = stream(frames(750, 1500));
+        let expected = (0..1500).step_by(125).flat_map(|frame| of_frames(&packets, frame..frame + 1));
+        assert_eq!(kept(&packets, |_| true), expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -273,19 +273,10 @@ fn log_sub_stream(camera: &CameraId, SubStream { state, reason }: &SubStream) {
 mod tests {
     use std::time::Duration;
 
+    use gatehouse_testing::clock::SetClock;
+
     use super::*;
     use crate::publisher;
-
-    struct Fixed(Mutex<u64>);
-
-    impl Clock for Fixed {
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::from_start(Duration::from_secs(*self.0.lock().expect("not poisoned")))
-        }
-        fn wall(&self) -> WallTime {
-            WallTime::from_unix_nanos(0) + self.monotonic().since(Monotonic::from_start(Duration::ZERO))
-        }
-    }
 
     fn state(events: &[Event]) -> Vec<(CameraState, Option<&str>)> {
         events
@@ -299,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_sub_stream_is_told_of_when_it_changes_and_stays_in_later_reports() {
-        let clock: Arc<dyn Clock> = Arc::new(Fixed(Mutex::new(0)));
+        let clock: Arc<dyn Clock> = Arc::new(SetClock::default());
         let (outbound, events) = publisher::channel_for_tests(&clock);
         let gate = CameraId::new("gate");
         let board = HealthBoard::new([gate.clone()].into_iter(), clock, outbound);
@@ -318,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
-        let clock = Arc::new(Fixed(Mutex::new(0)));
+        let clock = Arc::new(SetClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let (outbound, events) = publisher::channel_for_tests(&shared);
         let camera = CameraId::new("plaza");
@@ -329,7 +320,7 @@ mod tests {
         let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 };
         board.status(&camera, StreamStatus::Live(facts.clone()));
         board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
-        *clock.0.lock().expect("not poisoned") = 7;
+        clock.set(Duration::from_secs(7));
         board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
         board.status(&camera, lost());
         board.status(&camera, StreamStatus::Live(facts));
@@ -349,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_picture_like_the_last_takes_no_memory() {
-        let clock: Arc<dyn Clock> = Arc::new(Fixed(Mutex::new(0)));
+        let clock: Arc<dyn Clock> = Arc::new(SetClock::default());
         let (outbound, events) = publisher::channel_for_tests(&clock);
         let camera = CameraId::new("plaza");
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
@@ -367,12 +358,12 @@ mod tests {
 
     #[test]
     fn rates_are_those_since_the_last_report() {
-        let clock = Arc::new(Fixed(Mutex::new(0)));
+        let clock = Arc::new(SetClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let (outbound, _events) = publisher::channel_for_tests(&shared);
         let board = HealthBoard::new([CameraId::new("a")].into_iter(), shared, outbound);
         for (at, decoded) in [(10, 250), (20, 500)] {
-            *clock.0.lock().expect("not poisoned") = at;
+            clock.set(Duration::from_secs(at));
             board.report_all(|_| Counters {
                 decoded,
                 analysed: decoded / 25,

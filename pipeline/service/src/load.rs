@@ -216,38 +216,19 @@ fn tell(load: &NodeLoad) {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_core::time::{CaptureTime, ClockSource, StreamTime, WallTime};
+    use gatehouse_core::time::{CaptureTime, ClockSource, StreamTime};
+    use gatehouse_testing::clock::SetClock;
 
     use super::*;
 
-    /// Stands still until it is told.
-    #[derive(Default)]
-    struct Told(Mutex<Duration>);
-
-    impl Told {
-        fn later(&self, ms: u64) -> Monotonic {
-            *self.0.lock().expect("not poisoned") += Duration::from_millis(ms);
-            self.monotonic()
-        }
-    }
-
-    impl Clock for Told {
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::from_start(*self.0.lock().expect("not poisoned"))
-        }
-
-        fn wall(&self) -> WallTime {
-            WallTime::from_unix_nanos(1_790_000_000_000_000_000) + *self.0.lock().expect("not poisoned")
-        }
-    }
-
     #[test]
     fn stages_add_up_and_each_report_starts_anew() {
-        let told = Arc::new(Told::default());
-        let clock: Arc<dyn Clock> = told.clone();
-        let board = LoadBoard::new("n", [true, false], &clock);
-        let capture = CaptureTime { at: told.wall(), source: ClockSource::Arrival, error_ms: 500 };
-        let (arrival, taken, inferred, decided) = (told.later(40), told.later(10), told.later(20), told.later(5));
+        let clock = Arc::new(SetClock::default());
+        let shared: Arc<dyn Clock> = clock.clone();
+        let board = LoadBoard::new("n", [true, false], &shared);
+        let capture = CaptureTime { at: clock.wall(), source: ClockSource::Arrival, error_ms: 500 };
+        let [arrival, taken, inferred, decided] =
+            [40, 10, 20, 5].map(|later| clock.advance(Duration::from_millis(later)));
         let times = FrameTimes { stream: StreamTime(Duration::ZERO), arrival, capture };
         board.gates.frame(&FrameStages { times, taken, inferred, decided });
         let load = board.report([1, 0]);
@@ -260,7 +241,7 @@ mod tests {
             assert!((got.p99 - expected).abs() <= expected / 100.0, "{got:?}, expected {expected}");
         }
         assert!(load.full, "half of the frames came too late");
-        told.later(10_000);
+        clock.advance(Duration::from_secs(10));
         let load = board.report([1, 0]);
         let gates = load.gates.expect("there are gates");
         assert_eq!((gates.frames, gates.overtaken, gates.latency_ms), (0, 0, FrameLatency::default()));

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: a node to run, a camera's recorder, a browser.
+//! What tests share: a clock to set; and for those end to end a node to run, a camera's recorder, a browser.
 #![allow(
     clippy::expect_used,
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "for the tests beside it alone")]
 
 pub mod browser;
+pub mod clock;
 pub mod node;
 pub mod recorder;
 
