@@ -1,5 +1,7 @@
 //! What a packet of a camera says of the frame that it is of, by its first bytes: RTP (RFC 3550), with H.264 (RFC 6184) or H.265 (RFC 7798) in it.
 
+use std::ops::RangeInclusive;
+
 use crate::decoder::Codec;
 
 /// What a packet carries.
@@ -17,6 +19,9 @@ pub(crate) enum Carries {
     Nothing,
 }
 
+/// The second bytes of RTCP's packets, none of which an RTP packet may have where both come on one channel (RFC 5761, 4).
+const RTCP: RangeInclusive<u8> = 192..=223;
+
 /// What matters of an RTP packet (RFC 3550, 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packet {
@@ -29,7 +34,7 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// Nothing for what is no packet.
+    /// Nothing for what is no packet, or one of RTCP, which may come on the same channel.
     pub(crate) fn of(codec: Codec, bytes: &[u8]) -> Option<Self> {
         let &[flags, kind, n1, n0, t3, t2, t1, t0, ..] = bytes else { return None };
         let mut start = 12 + 4 * usize::from(flags & 15);
@@ -37,7 +42,8 @@ impl Packet {
             let &[_, _, l1, l0] = bytes.get(start..start + 4)? else { return None };
             start += 4 + 4 * usize::from(u16::from_be_bytes([l1, l0]));
         }
-        let payload = bytes.get(start..).filter(|_| flags >> 6 == 2)?;
+        let is_rtp = flags >> 6 == 2 && !RTCP.contains(&kind);
+        let payload = bytes.get(start..).filter(|_| is_rtp)?;
         let carries = match codec {
             Codec::H264 => h264(payload),
             Codec::H265 => h265(payload),
@@ -232,6 +238,9 @@ mod tests {
         assert_eq!(Packet::of(Codec::H264, &packet[..cut_off]), Some(empty));
         packet[0] &= 63;
         assert_eq!(Packet::of(Codec::H264, &packet), None, "another version");
+        let mut report = rtp(7, 9, true, KEY);
+        report[1] = 200;
+        assert_eq!(Packet::of(Codec::H264, &report), None, "a sender's report");
     }
 
     proptest! {

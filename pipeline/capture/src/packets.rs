@@ -25,17 +25,20 @@ const SILENCE: i32 = 5 * 90_000;
 /// Thins the packets of `source`, an `rtspsrc`, as `thinning` permits, once it is known what they carry.
 pub(crate) fn thin(source: &gst::Element, codec: &Arc<OnceLock<Codec>>, thinning: &Arc<Thinning>) {
     let (codec, thinning) = (Arc::clone(codec), Arc::clone(thinning));
-    let element = |values: &[gst::glib::Value]| values.get(1).and_then(|value| value.get::<gst::Element>().ok());
     source.connect("new-manager", false, move |values| {
-        let (codec, thinning) = (Arc::clone(&codec), Arc::clone(&thinning));
-        let manager = element(values)?;
-        manager.connect_pad_added(move |_, pad| {
-            // Where packets enter it, before anything else has to do with them.
-            if pad.name().starts_with("recv_rtp_sink_") {
-                thin_at(pad, Arc::clone(&codec), Arc::clone(&thinning));
-            }
-        });
+        let manager = values.get(1).and_then(|value| value.get::<gst::Element>().ok())?;
+        thin_before(&manager, &codec, &thinning);
         None
+    });
+}
+
+/// The same where packets enter `manager`, an `rtpbin`, to which nothing is linked yet.
+fn thin_before(manager: &gst::Element, codec: &Arc<OnceLock<Codec>>, thinning: &Arc<Thinning>) {
+    let (codec, thinning) = (Arc::clone(codec), Arc::clone(thinning));
+    manager.connect_pad_added(move |_, pad| {
+        if pad.name().starts_with("recv_rtp_sink_") {
+            thin_at(pad, Arc::clone(&codec), Arc::clone(&thinning));
+        }
     });
 }
 
@@ -264,7 +267,7 @@ mod tests {
         fn deliver(&self, _: Frame) {}
     }
 
-    /// Through a real jitter buffer: key frames come out at once, with their own times, and nothing is missed.
+    /// Through a real session and its jitter buffer: key frames come out at once, with their own times, and nothing is missed.
     #[test]
     fn nobody_behind_misses_what_is_left_out() {
         crate::init().unwrap();
@@ -280,28 +283,23 @@ mod tests {
             let caps = codec.byte_stream();
             let text = format!(
                 "videotestsrc is-live=true num-buffers=300 pattern=snow ! video/x-raw,width=320,height=240,framerate=100/1 ! {encoder} \
-                 ! {pay} name=pay config-interval=-1 mtu=600 ! rtpjitterbuffer name=jitter latency=50 ! {depay} ! {parse} name=parser ! {caps} \
+                 ! {pay} name=pay config-interval=-1 mtu=600 rtpbin name=manager latency=50 manager. ! {depay} ! {parse} name=parser ! {caps} \
                  ! appsink name=sink sync=false"
             );
             let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+            let [manager, parser, pay] = ["manager", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
             let (thinning, known) = (Arc::new(Thinning::default()), Arc::new(OnceLock::from(codec)));
             let wanted = Wanted::OneIn(Duration::from_millis(250));
-            let parser = pipeline.by_name("parser").unwrap();
             crate::thinning::thin(&parser, codec, wanted, Arc::new(Nobody), Arc::clone(&thinning)).unwrap();
-            let jitter = pipeline.by_name("jitter").unwrap();
-            let input = jitter.static_pad("sink").unwrap();
+            thin_before(&manager, &known, &thinning);
+            pay.link_pads(Some("src"), &manager, Some("recv_rtp_sink_0")).unwrap();
             let came = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&came);
-            input.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                count.fetch_add(1, Ordering::Relaxed);
-                gst::PadProbeReturn::Ok
-            });
-            thin_at(&input, known, Arc::clone(&thinning));
             // A camera's packets come one by one.
-            let pay = pipeline.by_name("pay").unwrap().static_pad("src").unwrap();
-            pay.add_probe(gst::PadProbeType::BUFFER_LIST, |pad, info| {
+            pay.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER_LIST, move |pad, info| {
                 let list = info.buffer_list().unwrap();
                 let next = pad.peer().unwrap();
+                count.fetch_add(list.len() as u64, Ordering::Relaxed);
                 assert!(list.iter_owned().all(|packet| next.chain(packet).is_ok()));
                 gst::PadProbeReturn::Handled
             });
@@ -311,14 +309,28 @@ mod tests {
             while let Ok(sample) = sink.pull_sample() {
                 times.extend(sample.buffer().unwrap().pts().map(gst::ClockTime::seconds_f64));
             }
-            let stats = jitter.property::<gst::Structure>("stats");
+            let stats = |factory: &str| {
+                let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+                let element = elements.find(|element| element.factory().is_some_and(|of| of.name() == factory));
+                element.unwrap().property::<gst::Structure>("stats")
+            };
+            let (jitter, session) = (stats("rtpjitterbuffer"), stats("rtpsession"));
             pipeline.set_state(gst::State::Null).unwrap();
             assert_eq!(times.len(), 12, "{codec:?}: {times:?}");
             assert!(times.is_sorted() && (times[11] - times[0] - 2.75).abs() < 0.5, "{codec:?}: {times:?}");
-            assert_eq!(stats.get::<u64>("num-lost"), Ok(0), "{codec:?}");
+            assert_eq!(jitter.get::<u64>("num-lost"), Ok(0), "{codec:?}");
             assert_eq!(thinning.arrived(), 300, "{codec:?}");
-            let (came, pushed) = (came.load(Ordering::Relaxed), stats.get::<u64>("num-pushed").unwrap());
-            assert!(2 * pushed < came, "{codec:?}: {pushed} of {came} packets");
+            let received = packets_received(&session);
+            assert_eq!(jitter.get::<u64>("num-pushed"), Ok(received), "{codec:?}");
+            assert!(2 * received < came.load(Ordering::Relaxed), "{codec:?}: {received} of {came:?} packets");
         }
+    }
+
+    /// Of the camera, as its session accounts for them.
+    fn packets_received(session: &gst::StructureRef) -> u64 {
+        let sources = session.get::<gst::glib::ValueArray>("source-stats").unwrap();
+        let sources = sources.iter().map(|source| source.get::<gst::Structure>().unwrap());
+        let camera = sources.into_iter().find(|source| source.get("internal") == Ok(false)).unwrap();
+        camera.get("packets-received").unwrap()
     }
 }

@@ -74,9 +74,9 @@ pub trait FrameSink: Send + Sync {
         Demand::Usual
     }
 
-    /// Whether a frame that came now would be overtaken by the camera's next, `next` later, before anybody could look at it: then it
-    /// isn't decoded. Asked for each frame on which no other rests, on the thread that reads the stream: it must not block. A frame of
-    /// which this is said is lost, and the sink counts it.
+    /// Whether nobody would look at a frame that came now, since it isn't due, or since the camera's next, `next` later, would overtake
+    /// it before anybody could: then it isn't decoded. Asked for each frame on which no other rests, on the thread that reads the stream:
+    /// it must not block. A frame that is due and of which this is said is lost, and the sink counts it.
     fn declines(&self, next: Duration) -> bool {
         let _ = next;
         false

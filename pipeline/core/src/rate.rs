@@ -68,6 +68,12 @@ impl RateLimit {
         true
     }
 
+    /// Whether [`RateLimit::admits`] would let a frame through that arrived now.
+    pub fn would_admit(&self, now: Monotonic) -> bool {
+        let is_owed = || self.owed + self.missed > 0 && self.owed_at.is_none_or(|at| now.since(at) <= OWED_FOR);
+        self.due.is_none_or(|due| now + self.interval / 4 >= due || is_owed())
+    }
+
     /// A frame that was let through was overtaken now: another is let through for it, unless so many are owed that it is lost.
     pub fn owe(&mut self, now: Monotonic) {
         self.owed_at = Some(now);
@@ -136,7 +142,10 @@ mod tests {
             for (i, overtaken) in (0..).zip(overtaken) {
                 let now = at(40 * i);
                 due += u64::from(on_the_grid.admits(now));
-                match limit.admits(now) {
+                let expected = limit.would_admit(now);
+                let admitted = limit.admits(now);
+                prop_assert_eq!(admitted, expected);
+                match admitted {
                     true if overtaken => limit.owe(now),
                     true => looked_at += 1,
                     false => {}

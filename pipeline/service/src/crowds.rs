@@ -203,9 +203,13 @@ impl FrameSink for CrowdSink {
     }
 
     fn declines(&self, next: Duration) -> bool {
+        let now = self.clock.monotonic();
+        if !self.intake.is_due(now) {
+            return true;
+        }
         let declined = self.lane.comes_too_early(next);
         if declined {
-            self.intake.pass_over(self.clock.monotonic());
+            self.intake.pass_over(now);
         }
         declined
     }

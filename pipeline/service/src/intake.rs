@@ -39,6 +39,11 @@ impl Intake {
         Some(verdict)
     }
 
+    /// Whether a frame that came now would be due.
+    pub(crate) fn is_due(&self, now: Monotonic) -> bool {
+        self.state().0.would_admit(now)
+    }
+
     /// A frame that was due was overtaken by a newer one, which arrived now, before anybody looked at it.
     pub(crate) fn overtaken(&self, now: Monotonic) {
         self.state().0.owe(now);
