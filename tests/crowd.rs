@@ -132,6 +132,26 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
 }
 
 #[test]
+fn key_frames_that_are_not_due_are_not_decoded() {
+    let _alone = alone();
+    // It sends a key frame a second.
+    let mount = MountConfig { size: [320, 180], ..MountConfig::new("plaza", Scene::File(media("vtest.avi"))) };
+    let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
+    let camera = format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"\nanalyse_fps = 0.2\n", sim.url("plaza"));
+    let site = SiteFolder::new(PROGRAM, &camera);
+    let node = Node::start(&site);
+    node.wait("as many frames decoded as are looked at", |_, event| match event {
+        Event::Health(health) => {
+            let looked_at = health.fps_analysed + health.fps_unchanged;
+            (looked_at > 0.1 && health.fps_decoded < 0.5).then_some(())
+        }
+        _ => None,
+    });
+    node.stop();
+    sim.stop().expect("it stops");
+}
+
+#[test]
 fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
     let _alone = alone();
     let sim = plaza();
