@@ -15,7 +15,7 @@ const OWED_FOR: Duration = Duration::from_millis(500);
 /// one is let through in its place. So is what was due in a short gap, as where a decoder was held up and its frames come late and all at
 /// once. So a node that was held up for a moment keeps its cameras' rate, with newer frames and not with late
 /// ones; and one that has too much to do looks at the newest frame that there is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RateLimit {
     interval: Duration,
     due: Option<Monotonic>,
@@ -70,8 +70,7 @@ impl RateLimit {
 
     /// Whether [`RateLimit::admits`] would let a frame through that arrived now.
     pub fn would_admit(&self, now: Monotonic) -> bool {
-        let is_owed = || self.owed + self.missed > 0 && self.owed_at.is_none_or(|at| now.since(at) <= OWED_FOR);
-        self.due.is_none_or(|due| now + self.interval / 4 >= due || is_owed())
+        self.clone().admits(now)
     }
 
     /// A frame that was let through was overtaken now: another is let through for it, unless so many are owed that it is lost.
