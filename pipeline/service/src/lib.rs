@@ -21,6 +21,7 @@ mod log_limit;
 mod lookout;
 mod models;
 mod node;
+mod processors;
 mod publisher;
 mod sparing;
 mod tally;

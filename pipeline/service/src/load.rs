@@ -10,7 +10,8 @@ use std::time::Duration;
 use gatehouse_core::load::{FrameLatency, NodeLoad, Quantiles, RoleLoad};
 use gatehouse_core::time::{Clock, FrameTimes, Monotonic};
 use hdrhistogram::Histogram;
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::processors::used_here;
 
 /// From this share of its processors' time on a node is full: what is left goes into bursts, and into decoding them.
 pub(crate) const FULL: f64 = 0.9;
@@ -139,7 +140,7 @@ struct Before {
 impl LoadBoard {
     /// `has`: gates, and crowd cameras.
     pub(crate) fn new(node: &str, has: [bool; 2], clock: &Arc<dyn Clock>) -> Arc<Self> {
-        let before = Before { at: clock.monotonic(), used: processor_time(), overtaken: [0; 2] };
+        let before = Before { at: clock.monotonic(), used: used_here(), overtaken: [0; 2] };
         Arc::new(Self {
             node: node.to_owned(),
             clock: Arc::clone(clock),
@@ -154,7 +155,7 @@ impl LoadBoard {
     /// What there is to say of the time since the last report. `overtaken`: frames of gates, and of crowd cameras, that were
     /// overtaken since the node was started.
     pub(crate) fn report(&self, overtaken: [u64; 2]) -> NodeLoad {
-        let (now, used) = (self.clock.monotonic(), processor_time());
+        let (now, used) = (self.clock.monotonic(), used_here());
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let role = |i: usize, meter: &RoleMeter| {
@@ -188,12 +189,6 @@ impl LoadBoard {
 
 fn is_late(role: &RoleLoad) -> bool {
     role.overtaken as f64 > LATE * (role.frames + role.overtaken) as f64
-}
-
-/// Processor time that this process has used, all its threads together.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 fn tell(load: &NodeLoad) {

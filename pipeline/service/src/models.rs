@@ -79,7 +79,8 @@ impl Models {
             *embedding_batch =
                 batch_size(site, clock, MOST_AT_ONCE, &names.face_embedder, provider, |n| embedder.rehearse(n))?;
             let each = timed(clock, || detector.rehearse(1, None))?;
-            demand.add(site.gates.iter().map(|gate| gate.analyse_fps).sum(), each, detector.provider());
+            let gates = site.gates.iter().map(|gate| (gate.id.as_str(), gate.analyse_fps));
+            demand.add(gates, each, detector.provider());
         }
         let sizes: BTreeSet<usize> = site.crowds.iter().map(detail_px).collect();
         for reader in &mut self.people {
@@ -93,7 +94,7 @@ impl Models {
             for px in sizes {
                 let each = timed(clock, || reader.rehearse(1, px))?;
                 let cameras = site.crowds.iter().filter(|camera| detail_px(camera) == px);
-                demand.add(cameras.map(|camera| camera.analyse_fps).sum(), each, provider);
+                demand.add(cameras.map(|camera| (camera.id.as_str(), camera.analyse_fps)), each, provider);
             }
         }
         demand.tell(site.models.threads);
@@ -132,10 +133,15 @@ struct Demand {
 }
 
 impl Demand {
-    /// So many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor.
-    fn add(&mut self, frames: f64, each: Duration, provider: Provider) {
-        if provider.takes_processors() {
-            self.processors += frames * each.as_secs_f64();
+    /// Cameras by their ids with so many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor.
+    fn add<'s>(&mut self, cameras: impl Iterator<Item = (&'s str, f64)>, each: Duration, provider: Provider) {
+        for (camera, rate) in cameras {
+            if provider.takes_processors() {
+                self.processors += rate * each.as_secs_f64();
+            }
+            if let Some(problem) = faster_than_one_by_one(rate, each) {
+                tracing::warn!(camera, "{problem}");
+            }
         }
     }
 
@@ -152,6 +158,19 @@ impl Demand {
              `detail_px`"
         );
     }
+}
+
+/// What to say of a camera that asks for `rate` frames a second where `each` takes so long that it can't have them, however many
+/// workers are free: its frames are looked at one after the other.
+fn faster_than_one_by_one(rate: f64, each: Duration) -> Option<String> {
+    let most = 1.0 / each.as_secs_f64();
+    (rate > most).then(|| {
+        format!(
+            "it asks for {rate} frames a second and gets {most:.1} at most: they are looked at one after the other, and each takes {:.0} ms. \
+             Lower `analyse_fps`, or choose a faster model",
+            1000.0 * each.as_secs_f64()
+        )
+    })
 }
 
 /// A model for each worker.
@@ -236,6 +255,15 @@ fn batch_that_pays<E>(most: usize, mut time: impl FnMut(usize) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_camera_that_asks_for_more_than_its_frames_one_by_one_is_told_of() {
+        let told = |rate| faster_than_one_by_one(rate, Duration::from_millis(123));
+        assert_eq!(told(8.0), None);
+        let expected = "it asks for 12.5 frames a second and gets 8.1 at most: they are looked at one after the other, and each takes \
+                        123 ms. Lower `analyse_fps`, or choose a faster model";
+        assert_eq!(told(12.5).as_deref(), Some(expected));
+    }
 
     #[test]
     fn a_batch_grows_while_each_picture_takes_less() {

@@ -23,6 +23,7 @@ use crate::health::{Analysed, Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
 use crate::load::LoadBoard;
 use crate::models::Models;
+use crate::processors::Taken;
 use crate::publisher::{self, Outbound, Publisher};
 use crate::sparing::{Change, Sparing};
 use crate::threads::Threads;
@@ -177,6 +178,7 @@ impl Node {
             cameras: Arc::clone(&cameras),
             counters: wiring.counters,
             outbound: outbound.clone(),
+            taken: Taken::since_now(),
             sparing: Sparing::default(),
         };
         workers.spawn("reports", move || reports.run(&stopped))?;
@@ -251,6 +253,7 @@ struct Reports {
     cameras: Arc<Mutex<Cameras>>,
     counters: Vec<CameraCounter>,
     outbound: Outbound,
+    taken: Taken,
     sparing: Sparing,
 }
 
@@ -289,9 +292,11 @@ impl Reports {
     }
 
     fn spare(&mut self, load: &NodeLoad) {
+        // A node that may use a part of the machine can be short of processors while others are free.
+        let taken = self.taken.share().unwrap_or_default().max(load.busy);
         let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
         let whole: Vec<_> = cameras.iter().filter(|camera| camera.is_decoded_whole()).map(|c| c.id().clone()).collect();
-        let Some(change) = self.sparing.after(load.full, load.busy, &whole) else { return };
+        let Some(change) = self.sparing.after(load.full, taken, &whole) else { return };
         let (sparing, changed) = match &change {
             Change::Spare(cameras) => (true, cameras.as_slice()),
             Change::Restore(camera) => (false, std::slice::from_ref(camera)),

@@ -5,10 +5,13 @@
 //! frames. So it decodes some of them in key frames alone, those further down in the configuration first: half of them at each
 //! report that finds it full, and one more whole again after some that find it has room. If that makes it full again, it waits
 //! twice as long for the next.
+//!
+//! A node can be full with processors to spare: a device runs its models, or one camera asks for more frames than can be looked at one
+//! after the other. Decoding less gains nothing then.
 
 use gatehouse_core::CameraId;
 
-/// A node has room for one more camera to be decoded whole below this share of its processors' time.
+/// A node has room for one more camera to be decoded whole while less than this share of the processors' time is taken.
 const ROOM: f64 = 0.75;
 /// So many reports in a row must find room, at first and at most.
 const PATIENCE: u32 = 2;
@@ -42,13 +45,14 @@ impl Default for Sparing {
 }
 
 impl Sparing {
-    /// What follows from a report. `whole`: crowd cameras that are decoded whole, in the order of the configuration.
-    pub(crate) fn after(&mut self, full: bool, busy: f64, whole: &[CameraId]) -> Option<Change> {
-        if full {
+    /// What follows from a report. `taken`: the share of the processors' time, 0–1, whoever takes it. `whole`: crowd cameras that are
+    /// decoded whole, in the order of the configuration.
+    pub(crate) fn after(&mut self, full: bool, taken: f64, whole: &[CameraId]) -> Option<Change> {
+        if taken >= ROOM {
             self.calm = 0;
-            return self.spare(whole);
+            return full.then(|| self.spare(whole)).flatten();
         }
-        self.calm = if busy < ROOM { self.calm + 1 } else { 0 };
+        self.calm += 1;
         if self.calm >= MOST_PATIENCE {
             self.patience = PATIENCE;
         }
@@ -117,6 +121,15 @@ mod tests {
         let mut sparing = Sparing::default();
         assert!((0..10).all(|_| sparing.after(true, 1.0, &[]).is_none()));
         assert!((0..200).all(|_| sparing.after(false, 0.1, &[]).is_none()));
+    }
+
+    #[test]
+    fn a_node_that_is_full_with_processors_to_spare_spares_nobody_and_brings_back_whom_it_spared() {
+        let mut sparing = Sparing::default();
+        assert!((0..10).all(|_| sparing.after(true, 0.55, &cameras(0..4)).is_none()));
+        sparing.after(true, 0.95, &cameras(0..2));
+        let back: Vec<_> = (0..4).filter_map(|_| sparing.after(true, 0.55, &cameras(0..1))).collect();
+        assert_eq!(back, [Change::Restore(CameraId::new("1"))]);
     }
 
     /// A node whose load is what it decodes whole, reported every 10 s; what is asked takes effect by the next report.
