@@ -8,6 +8,7 @@
 //! - [`sign_grant`] signs a gate's decision; [`check_grant`] checks it with the public key alone ([`SiteVerifier`]).
 
 mod base45;
+mod black_and_white;
 mod card;
 mod envelope;
 mod grant;

@@ -38,27 +38,56 @@ struct Look {
     down: f32,
 }
 
-/// Of a row of a block, which is too short to overflow; unchecked, so that many values are added at once.
-fn total(values: impl Iterator<Item = u8>) -> u32 {
-    values.fold(0u32, |sum, value| sum.wrapping_add(u32::from(value)))
+/// Sums over the rows of some blocks, column by column of their pixels: so many are added at once. A block has 12 rows to be added at most,
+/// so that nothing overflows, unchecked.
+#[derive(Debug, Default)]
+struct Sums {
+    luma: Vec<u16>,
+    across: Vec<u16>,
+    down: Vec<u16>,
+    rows: usize,
+}
+
+impl Sums {
+    /// Of every fourth of these rows, each with those two and four below it. All steps from one row to the second below are looked at: of
+    /// some alone a code could be missed whose modules begin in step with them.
+    fn take<'p>(&mut self, width: usize, rows: impl Iterator<Item = [&'p [u8]; 3]>) {
+        let Self { luma, across, down, rows: taken } = self;
+        for sums in [&mut *luma, &mut *across, &mut *down] {
+            sums.clear();
+            sums.resize(width, 0);
+        }
+        *taken = 0;
+        let differ = |a: u8, b: u8| u16::from(a.abs_diff(b));
+        for [row, below, next] in rows {
+            let (row, below, next) = (&row[..width], &below[..width], &next[..width]);
+            let (luma, down) = (&mut luma[..width], &mut down[..width]);
+            for x in 0..width {
+                luma[x] = luma[x].wrapping_add(u16::from(row[x]));
+                down[x] = down[x].wrapping_add(differ(row[x], below[x])).wrapping_add(differ(below[x], next[x]));
+            }
+            let steps = row.iter().zip(row.get(APART..).unwrap_or_default());
+            across.iter_mut().zip(steps).for_each(|(sum, (a, b))| *sum = sum.wrapping_add(differ(*a, *b)));
+            *taken += 1;
+        }
+    }
+
+    /// What the block looks like that lies in these columns.
+    fn look(&self, left: usize, right: usize) -> Look {
+        let total = |sums: &[u16]| sums.iter().fold(0u32, |sum, value| sum.wrapping_add(u32::from(*value)));
+        let mean = |sum: u32, of: usize| sum as f32 / of as f32;
+        let pixels = self.rows * (right - left);
+        // A step into the next block is none of this one.
+        let steps = left..right.saturating_sub(APART).max(left);
+        Look {
+            luma: mean(total(&self.luma[left..right]), pixels),
+            across: mean(total(&self.across[steps]), pixels),
+            down: mean(total(&self.down[left..right]), 2 * pixels),
+        }
+    }
 }
 
 impl Look {
-    /// Of every fourth row, each with those two and four below it. All steps from one row to the second below are looked at: of some
-    /// alone a code could be missed whose modules begin in step with them.
-    fn of<'p>(rows: impl Iterator<Item = [&'p [u8]; 3]>) -> Self {
-        let (mut across, mut down, mut sum, mut pixels) = (0, 0, 0, 0);
-        for [row, below, next] in rows {
-            let differ = |a: &[u8], b: &[u8]| total(a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)));
-            across += differ(row, row.get(APART..).unwrap_or_default());
-            down += differ(row, below) + differ(below, next);
-            sum += total(row.iter().copied());
-            pixels += row.len();
-        }
-        let mean = |sum: u32, of: usize| sum as f32 / of as f32;
-        Self { luma: mean(sum, pixels), across: mean(across, pixels), down: mean(down, 2 * pixels) }
-    }
-
     fn is_textured(self) -> bool {
         self.across.min(self.down) >= LEAST * self.luma
     }
@@ -94,6 +123,8 @@ pub(crate) struct Part {
 #[derive(Debug, Default)]
 pub(crate) struct Texture {
     columns: usize,
+    /// Of one row of blocks.
+    sums: Sums,
     looks: Vec<Look>,
     /// Row by row: whether a block has so much texture, until it is in a part.
     blocks: Vec<bool>,
@@ -119,10 +150,12 @@ impl Texture {
         self.looks.clear();
         for row in 0..rows {
             let (top, bottom) = ends(row, rows, height);
+            let row = |y: usize| &luma[y.min(height - 1) * stride..][..width];
+            let rows = (top..bottom).step_by(2 * APART).map(|y| [row(y), row(y + APART), row(y + 2 * APART)]);
+            self.sums.take(width, rows);
             self.looks.extend((0..columns).map(|column| {
                 let (left, right) = ends(column, columns, width);
-                let row = |y: usize| &luma[y.min(height - 1) * stride..][left..right];
-                Look::of((top..bottom).step_by(2 * APART).map(|y| [row(y), row(y + APART), row(y + 2 * APART)]))
+                self.sums.look(left, right)
             }));
         }
         self.columns = columns;
