@@ -133,11 +133,12 @@ struct Demand {
 }
 
 impl Demand {
-    /// Cameras by their ids with so many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor.
+    /// Cameras by their ids with so many frames a second, each of which takes a worker so long. What runs elsewhere takes no processor,
+    /// and a camera no more than one worker, since its frames are looked at one after the other.
     fn add<'s>(&mut self, cameras: impl Iterator<Item = (&'s str, f64)>, each: Duration, provider: Provider) {
         for (camera, rate) in cameras {
             if provider.takes_processors() {
-                self.processors += rate * each.as_secs_f64();
+                self.processors += (rate * each.as_secs_f64()).min(1.0);
             }
             if let Some(problem) = faster_than_one_by_one(rate, each) {
                 tracing::warn!(camera, "{problem}");
@@ -255,6 +256,14 @@ fn batch_that_pays<E>(most: usize, mut time: impl FnMut(usize) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_camera_takes_one_worker_at_most_and_no_processor_of_a_device() {
+        let mut demand = Demand::default();
+        demand.add([("a", 5.0), ("b", 20.0)].into_iter(), Duration::from_millis(100), Provider::Cpu);
+        demand.add([("c", 5.0)].into_iter(), Duration::from_millis(100), Provider::Cuda);
+        assert_eq!(demand.processors, 1.5);
+    }
 
     #[test]
     fn a_camera_that_asks_for_more_than_its_frames_one_by_one_is_told_of() {
