@@ -149,16 +149,24 @@ impl Demand {
     /// `threads`: of each worker.
     fn tell(&self, threads: usize) {
         let (needed, processors) = (self.processors * threads as f64, available_parallelism().map_or(1, NonZero::get));
-        if needed < FULL * processors as f64 {
-            tracing::info!("models take {needed:.1} of {processors} processors when every frame is looked at");
-            return;
+        match more_than_there_are(needed, processors) {
+            Some(problem) => tracing::warn!("{problem}"),
+            None => {
+                tracing::info!("models take {needed:.1} of {processors} processors when every frame is looked at");
+            }
         }
-        tracing::warn!(
+    }
+}
+
+/// What to say of models that take so many of the processors that the node is full with them.
+fn more_than_there_are(needed: f64, processors: usize) -> Option<String> {
+    (needed >= FULL * processors as f64).then(|| {
+        format!(
             "this node is full before a stream is decoded: models alone take {needed:.1} of {processors} processors when every frame \
              is looked at. It looks at fewer, of crowd cameras first. Give cameras to another node, or lower `analyse_fps` or \
              `detail_px`"
-        );
-    }
+        )
+    })
 }
 
 /// What to say of a camera that asks for `rate` frames a second where `each` takes so long that it can't have them, however many
@@ -263,6 +271,15 @@ mod tests {
         demand.add([("a", 5.0), ("b", 20.0)].into_iter(), Duration::from_millis(100), Provider::Cpu);
         demand.add([("c", 5.0)].into_iter(), Duration::from_millis(100), Provider::Cuda);
         assert_eq!(demand.processors, 1.5);
+    }
+
+    #[test]
+    fn models_that_take_nine_tenths_of_the_processors_are_told_of() {
+        assert_eq!(more_than_there_are(1.79, 2), None);
+        let expected = "this node is full before a stream is decoded: models alone take 3.2 of 2 processors when every frame is looked \
+                        at. It looks at fewer, of crowd cameras first. Give cameras to another node, or lower `analyse_fps` or \
+                        `detail_px`";
+        assert_eq!(more_than_there_are(3.2, 2).as_deref(), Some(expected));
     }
 
     #[test]
