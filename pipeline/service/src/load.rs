@@ -2,7 +2,6 @@
 //!
 //! Locks: one a role, held for a few additions.
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use gatehouse_core::load::{FrameLatency, NodeLoad, Quantiles, RoleLoad};
 use gatehouse_core::time::{Clock, FrameTimes, Monotonic};
 use hdrhistogram::Histogram;
 
-use crate::processors::used_here;
+use crate::processors::{usable, used_here};
 
 /// From this share of its processors' time on a node is full: what is left goes into bursts, and into decoding them.
 pub(crate) const FULL: f64 = 0.9;
@@ -156,7 +155,7 @@ impl LoadBoard {
     /// overtaken since the node was started.
     pub(crate) fn report(&self, overtaken: [u64; 2]) -> NodeLoad {
         let (now, used) = (self.clock.monotonic(), used_here());
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let processors = usable();
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let role = |i: usize, meter: &RoleMeter| {
             let (frames, latency_ms) = meter.take();

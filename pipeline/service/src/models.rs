@@ -1,9 +1,8 @@
 //! The models of a node, and how many of each: one for every worker.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::thread::{self, available_parallelism};
+use std::thread;
 use std::time::Duration;
 
 use gatehouse_config::{self as config, Site};
@@ -15,6 +14,7 @@ use gatehouse_models::{
 use crate::NodeError;
 use crate::crowd_rules::{self, detail_px};
 use crate::load::FULL;
+use crate::processors::usable;
 use crate::threads::take;
 
 /// The models that a site's cameras need, loaded and warm.
@@ -148,7 +148,7 @@ impl Demand {
 
     /// `threads`: of each worker.
     fn tell(&self, threads: usize) {
-        let (needed, processors) = (self.processors * threads as f64, available_parallelism().map_or(1, NonZero::get));
+        let (needed, processors) = (self.processors * threads as f64, usable());
         match more_than_there_are(needed, processors) {
             Some(problem) => tracing::warn!("{problem}"),
             None => {
@@ -199,9 +199,8 @@ fn copies<T>(
 
 /// How many workers a model has. A camera's frames are never with two, so more than there are cameras would be idle.
 fn workers(site: &Site, cameras: usize, provider: Provider) -> usize {
-    let processors = || available_parallelism().map_or(1, NonZero::get);
     let wanted = site.models.workers.unwrap_or_else(|| match provider {
-        Provider::Cpu | Provider::OpenVino => (processors() / site.models.threads).max(1),
+        Provider::Cpu | Provider::OpenVino => (usable() / site.models.threads).max(1),
         // One prepares its pictures while the other's are on the device.
         Provider::Cuda | Provider::TensorRt => 2,
     });

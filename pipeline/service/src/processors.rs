@@ -1,9 +1,16 @@
 //! How much of the processors' time is used: by this process, and by all that run on them.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use procfs::{CpuTime, CurrentSI, KernelStats};
 use rustix::time::{ClockId, clock_gettime};
+
+/// Processors that this process may use.
+pub(crate) fn usable() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
 
 /// Processor time that this process has used, all its threads together.
 pub(crate) fn used_here() -> Duration {

@@ -50,7 +50,7 @@ impl Sparing {
     pub(crate) fn after(&mut self, full: bool, taken: f64, whole: &[CameraId]) -> Option<Change> {
         if taken >= ROOM {
             self.calm = 0;
-            return full.then(|| self.spare(whole)).flatten();
+            return if full { self.spare(whole) } else { None };
         }
         self.calm += 1;
         if self.calm >= MOST_PATIENCE {
