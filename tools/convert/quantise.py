@@ -1,18 +1,22 @@
-"""NanoDet-g and the crowd model in 8 bits: about 2.5 times as fast on x86 with AVX512-VNNI.
+"""Quantises NanoDet-g and the crowd model to 8 bits: about 2.5 times as fast with AVX512-VNNI.
 
-python quantise.py ranges MODEL.onnx --video vtest.avi --skip 121-146 --picture crowd.jpg … --output ranges.toml
-python quantise.py convert MODEL.onnx ranges.toml OUTPUT.onnx
+usage: python quantise.py ranges MODEL.onnx --video vtest.avi --skip 121-146 --picture crowd.jpg …
+                                 --output ranges.toml
+       python quantise.py convert MODEL.onnx ranges.toml OUTPUT.onnx
 
-`ranges` runs the model on pictures and notes between which values each inner tensor lies; it needs onnxruntime and
-OpenCV, and its sums may differ in the last digit on another processor. `convert` needs numpy and onnx alone and its
-bytes depend on its two inputs alone, so that a manifest can have their hash. Convolutions and what lies between them
-(leaky ReLU, concatenation, sums, pooling, resizing) go to 8 bits: activations unsigned, by tensor; weights signed, by
-output channel. The last convolutions, before scores, distances and density, stay in float32: they cost little, and
-their outputs are what is measured. So does what `--keep` names: the first two and the one before the density's last
-are those that lose most, measured one by one.
+`ranges` runs the model on pictures and records the value range of each inner tensor. It needs
+onnxruntime and OpenCV. Its results may differ in the last digit on another processor. `convert`
+needs only numpy and onnx. Its output depends only on its two inputs, so a manifest can pin the
+hash.
 
-Weights have 7 bits (-64 to 64) unless told otherwise: on x86 without VNNI two products of 8 bits are added in 16 bits
-that saturate, and the model would be another one there.
+Convolutions and the operators between them (leaky ReLU, concatenation, sums, pooling, resizing) run
+in 8 bits. Activations are unsigned with one scale per tensor. Weights are signed with one scale per
+output channel. The last convolutions, before scores, distances and density, stay in float32: they
+cost little and their outputs are the results. `--keep` names further nodes that stay in float32.
+The first two convolutions and the one before the density's last lose most, measured one at a time.
+
+Weights have 7 bits (-64 to 64) by default. Without VNNI, x86 adds two products of 8 bits in 16
+bits, which saturate, so 8-bit weights would change the results there.
 """
 
 import argparse
@@ -28,9 +32,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_edit import initialisers, save
 
 QUANTISED = ("Conv", "LeakyRelu", "Concat", "MaxPool", "Add", "Resize")
-# Their result has no value that their input hasn't: it keeps the input's scale, and no rounding is added.
+# The output of these operators stays within the input's range, so it keeps the input's scale.
 SAME_SCALE = ("MaxPool", "Resize")
-# BGR, as both models' manifests say.
+# BGR, as in both models' manifests.
 MEAN, STD = np.float32([103.53, 116.28, 123.675]), np.float32([57.375, 57.12, 58.395])
 MULTIPLE_OF = 32
 BINS = 4096
@@ -43,10 +47,12 @@ def main():
     command.add_argument("model", type=Path)
     command.add_argument("--picture", type=Path, action="append", default=[])
     command.add_argument("--video", type=Path)
-    command.add_argument("--every", type=int, default=25, help="take every so manieth frame of the video")
-    command.add_argument("--skip", action="append", default=[], metavar="FIRST-LAST", help="frames to leave, from 1")
+    command.add_argument("--every", type=int, default=25, help="use every N-th frame of the video")
+    command.add_argument(
+        "--skip", action="append", default=[], metavar="FIRST-LAST", help="range of frames to skip, counted from 1"
+    )
     command.add_argument("--longer-side", type=int, action="append", help="in pixels; default: 416 and 768")
-    command.add_argument("--share", type=float, default=1.0, help="of the values, how many lie inside; 1: all")
+    command.add_argument("--share", type=float, default=1.0, help="share of the values inside the range; 1: all")
     command.add_argument("--output", type=Path, required=True)
     command.set_defaults(run=write_ranges)
     command = commands.add_parser("convert", help="write the model in 8 bits")
@@ -54,18 +60,18 @@ def main():
     command.add_argument("ranges", type=Path)
     command.add_argument("output", type=Path)
     command.add_argument("--weight-bits", type=int, choices=(7, 8), default=7)
-    command.add_argument("--quantise-last", action="store_true", help="the last convolutions too")
-    command.add_argument("--keep", action="append", default=[], metavar="NODE", help="leave this node in float32")
+    command.add_argument("--quantise-last", action="store_true", help="also quantise the last convolutions")
+    command.add_argument("--keep", action="append", default=[], metavar="NODE", help="keep this node in float32")
     command.set_defaults(run=convert)
     options = parser.parse_args()
     options.run(options)
 
 
-# What of a graph goes to 8 bits.
+# Selection of the nodes to quantise.
 
 
 def last_convolutions(graph):
-    """Names of the convolutions from which an output is reached without another one."""
+    """Returns the names of convolutions with no other convolution between them and an output."""
     producers = {name: node for node in graph.node for name in node.output}
     found, seen, left = set(), set(), [output.name for output in graph.output]
     while left:
@@ -80,11 +86,11 @@ def last_convolutions(graph):
     return found
 
 
-def chosen_nodes(graph, kept):
-    """Nodes that go to 8 bits, in the graph's order: after an 8-bit convolution or among such, never after a last one."""
+def nodes_to_quantise(graph, kept):
+    """Returns the nodes to quantise in graph order: convolutions and operators between them."""
     nodes, tensors = [], set()
     for node in graph.node:
-        # Sizes and scales of a resize are no tensors of pixels.
+        # The sizes and scales of a Resize are not activations.
         wanted = node.op_type in QUANTISED and node.name not in kept
         if wanted and (node.op_type == "Conv" or any(name in tensors for name in node.input)):
             nodes.append(node)
@@ -93,11 +99,11 @@ def chosen_nodes(graph, kept):
 
 
 def activations(node):
-    """Names of a node's inputs that are activations."""
+    """Returns the names of a node's inputs that are activations."""
     return list(node.input) if node.op_type in ("Concat", "Add") else [node.input[0]]
 
 
-# Ranges.
+# Measurement of the ranges.
 
 
 def pictures(options):
@@ -116,12 +122,12 @@ def pictures(options):
     for path in options.picture:
         picture = cv2.imread(str(path))
         if picture is None:
-            raise SystemExit(f"quantise: {path} is no picture")
+            raise SystemExit(f"quantise: {path} cannot be read as a picture")
         yield picture
 
 
 def tensor_of(picture, longer_side):
-    """As gatehouse prepares a picture: aspect kept, black at the right and below."""
+    """Prepares a picture as gatehouse does: keeps the aspect, pads with black."""
     import cv2
 
     rows, columns = picture.shape[:2]
@@ -138,7 +144,7 @@ def write_ranges(options):
 
     model = onnx.load(options.model)
     graph = model.graph
-    names = sorted({n for node in chosen_nodes(graph, ()) for n in [*activations(node), *node.output]})
+    names = sorted({n for node in nodes_to_quantise(graph, ()) for n in [*activations(node), *node.output]})
     inputs = [value.name for value in graph.input]
     del graph.output[:]
     inner = [name for name in names if name not in inputs]
@@ -171,7 +177,7 @@ def write_ranges(options):
             low[name], high[name] = min(0.0, low[name] + first * width), max(0.0, low[name] + (last + 1) * width)
     digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
     lines = [
-        f"# Between which values the tensors of {options.model.name} lie; by quantise.py, from {runs} runs.",
+        f"# Value ranges of the tensors of {options.model.name}; measured by quantise.py in {runs} runs.",
         f'model_sha256 = "{digest}"',
         f"share = {options.share}",
         "[ranges]",
@@ -191,7 +197,7 @@ class Quantiser:
     def __init__(self, graph, ranges, weight_limit):
         self.graph, self.ranges, self.weight_limit = graph, ranges, weight_limit
         self.constants = {name: numpy_helper.to_array(tensor) for name, tensor in initialisers(graph).items()}
-        # Weights in half precision are cast when the model is loaded.
+        # Weights stored in half precision pass through a Cast.
         for node in graph.node:
             if node.op_type == "Cast" and node.input[0] in self.constants:
                 self.constants[node.output[0]] = self.constants[node.input[0]].astype(np.float32)
@@ -205,10 +211,10 @@ class Quantiser:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
 
     def scale_of(self, name):
-        """Scale and zero point, so that 0 is met exactly: it pads convolutions."""
+        """Returns scale and zero point. They represent 0 exactly, because 0 pads convolutions."""
         if name not in self.scales:
             if name not in self.ranges:
-                raise SystemExit(f"quantise: the ranges have no tensor {name}")
+                raise SystemExit(f"quantise: the ranges file has no tensor {name}")
             low, high = (np.float32(end) for end in self.ranges[name])
             scale = np.float32((high - low) / np.float32(255))
             if not scale > 0:
@@ -217,7 +223,7 @@ class Quantiser:
         return self.scales[name]
 
     def quantised(self, name):
-        """Name of the tensor after it went through 8 bits."""
+        """Returns the name of the tensor after quantising and dequantising."""
         if name not in self.dequantised:
             scale, zero = self.scale_of(name)
             with_scale = [self.constant(f"{name}/scale", scale), self.constant(f"{name}/zero", zero)]
@@ -229,7 +235,7 @@ class Quantiser:
     def convolution(self, node):
         weight, bias = self.constants[node.input[1]], self.constants[node.input[2]]
         greatest = np.abs(weight).reshape(len(weight), -1).max(axis=1).astype(np.float32)
-        # A channel without weights: any scale will do.
+        # If all weights of a channel are 0, any scale is correct.
         scale = np.where(greatest > 0, greatest, np.float32(1)) / np.float32(self.weight_limit)
         rounded = np.rint(weight / scale[:, None, None, None]).clip(-self.weight_limit, self.weight_limit)
         source = self.quantised(node.input[0])
@@ -267,7 +273,7 @@ class Quantiser:
             self.quantised(node.output[0])
 
     def finish(self):
-        """Puts the new nodes into the graph, without those weights and casts that nothing uses any more."""
+        """Replaces the graph's nodes with the new ones, without unused weights and casts."""
         used, nodes = {value.name for value in self.graph.output}, []
         for node in reversed(self.nodes):
             if used & set(node.output):
@@ -282,11 +288,11 @@ class Quantiser:
 def convert(options):
     ranges = tomllib.loads(options.ranges.read_text(encoding="utf-8"))
     if hashlib.sha256(options.model.read_bytes()).hexdigest() != ranges["model_sha256"]:
-        raise SystemExit(f"quantise: {options.ranges} are the ranges of another model than {options.model}")
+        raise SystemExit(f"quantise: {options.ranges} was measured with another model than {options.model}")
     model = onnx.load(options.model)
     kept = set(options.keep) | (set() if options.quantise_last else last_convolutions(model.graph))
     quantiser = Quantiser(model.graph, ranges["ranges"], 2 ** (options.weight_bits - 1) - (options.weight_bits == 8))
-    quantiser.run(chosen_nodes(model.graph, kept))
+    quantiser.run(nodes_to_quantise(model.graph, kept))
     quantiser.finish()
     save(model, options.output)
 

@@ -1,9 +1,10 @@
-"""SFace 2021dec with a dynamic batch.
+"""Makes the batch of SFace 2021dec dynamic.
 
 usage: python sface_dynamic.py face_recognition_sface_2021dec.onnx OUTPUT
 
-The published file lists its weights among the graph's inputs (so a runtime must treat them as replaceable and can't
-fold them) and fixes the batch at one. Both are declarations only: no weight and no operator changes.
+The published file fixes the batch at one. It also lists its weights as graph inputs, so a runtime
+must treat them as replaceable and cannot fold them. Only declarations change, no weight and no
+operator.
 """
 
 import onnx

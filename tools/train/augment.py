@@ -1,6 +1,6 @@
-"""Training crops from the pool: where to cut, at what scale, and what to mix in.
+"""Makes training crops from the pool: position, scale, and mixing of pictures.
 
-Heads are rows (x, y, height, visible share) in pixels. A crop's heads are those whose centre lies in it.
+Heads are rows (x, y, height, visible share) in pixels. A crop has the heads whose centre is in it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from target import counted_cells, density_target
 Rng = np.random.Generator
 
 SCALES = (0.35, 2.0)
-#: The median head of a picture is not scaled out of this range (pixels) where the picture leaves a choice.
+#: Scaling keeps the median head of a picture in this range (pixels) if possible.
 HEADS = (6.0, 100.0)
 SHAPES = ((256, 256), (256, 320), (320, 256))
 SHAPE_SHARES = (0.7, 0.15, 0.15)
 
 
 class Crop(NamedTuple):
-    """pixels: BGR uint8 [h, w, 3]; heads: float32 [n, 4]."""
+    """A training crop. pixels: BGR uint8 [h, w, 3]; heads: float32 [n, 4]."""
 
     pixels: np.ndarray
     heads: np.ndarray
@@ -43,7 +43,7 @@ def _scale(rng: Rng, picture: Picture) -> float:
 
 
 def _start(rng: Rng, free: float, towards: float | None) -> int:
-    """Where a window begins that may move by `free` pixels; near `towards` if given."""
+    """Draws the start of a window that can move by `free` pixels; near `towards` if given."""
     if free < 1:
         return 0
     start = rng.uniform(0, free) if towards is None else towards + rng.normal(0, 0.15 * free + 1)
@@ -51,7 +51,7 @@ def _start(rng: Rng, free: float, towards: float | None) -> int:
 
 
 def cut(rng: Rng, pool: Pool, picture: Picture, width: int, height: int) -> Crop:
-    """A random part at a random scale; what the picture doesn't fill is black or, more often, person-free."""
+    """Cuts a random part at a random scale. Fills the rest with black or background."""
     scale, stretch = _scale(rng, picture), np.exp(rng.uniform(-0.15, 0.15))
     across, down = scale * np.sqrt(stretch), scale / np.sqrt(stretch)
     wanted = (min(picture.size[0], round(width / across)), min(picture.size[1], round(height / down)))
@@ -79,7 +79,7 @@ def _fill(rng: Rng, pool: Pool, crop: Crop, width: int, height: int) -> Crop:
         return crop
     canvas = np.zeros((height, width, 3), np.uint8)
     x = y = 0
-    # Black at the right and below is how a frame that isn't a multiple of 32 comes to the network.
+    # gatehouse pads frames with black at the right and bottom to a multiple of 32.
     if rng.random() < 0.7:
         canvas = background(rng, pool, width, height)
         x, y = int(rng.integers(width - columns + 1)), int(rng.integers(height - rows + 1))
@@ -88,7 +88,7 @@ def _fill(rng: Rng, pool: Pool, crop: Crop, width: int, height: int) -> Crop:
 
 
 def background(rng: Rng, pool: Pool, width: int, height: int) -> np.ndarray:
-    """Pixels without people: part of a person-free picture, or one colour."""
+    """Returns pixels without people: part of an empty picture, or one colour."""
     picture = pool.draw_empty(rng)
     if picture is None:
         return np.full((height, width, 3), rng.integers(0, 256, 3), np.uint8)
@@ -101,7 +101,7 @@ def background(rng: Rng, pool: Pool, width: int, height: int) -> np.ndarray:
 
 
 def mosaic(rng: Rng, first: Crop, second: Crop) -> Crop:
-    """Two crops of one size, side by side or one above the other."""
+    """Joins two crops of one size, side by side or one above the other."""
     height, width = first.pixels.shape[:2]
     axis = int(rng.integers(2))
     seam = int(rng.uniform(0.25, 0.75) * (width, height)[axis])
@@ -115,7 +115,7 @@ def mosaic(rng: Rng, first: Crop, second: Crop) -> Crop:
 
 
 def cover(rng: Rng, pool: Pool, crop: Crop) -> Crop:
-    """A rectangle of background over the crop; heads whose centre it hides are gone."""
+    """Covers a rectangle of the crop with background. Drops heads whose centre it hides."""
     height, width = crop.pixels.shape[:2]
     columns, rows = int(rng.uniform(0.15, 0.7) * width), int(rng.uniform(0.15, 0.7) * height)
     left, top = int(rng.integers(width - columns)), int(rng.integers(height - rows))
@@ -127,7 +127,7 @@ def cover(rng: Rng, pool: Pool, crop: Crop) -> Crop:
 
 
 def black_border(rng: Rng, crop: Crop) -> Crop:
-    """Black columns at the right or rows below, as padding to a multiple of 32 leaves them."""
+    """Blackens columns at the right or rows at the bottom, as padding to a multiple of 32 does."""
     height, width = crop.pixels.shape[:2]
     keep = [width, height]
     axis = int(rng.integers(2))
@@ -139,7 +139,7 @@ def black_border(rng: Rng, crop: Crop) -> Crop:
 
 
 def sample(rng: Rng, pool: Pool, width: int, height: int) -> Crop:
-    """One augmented training crop."""
+    """Draws one augmented training crop."""
     crop = cut(rng, pool, pool.draw(rng), width, height)
     if rng.random() < 0.15:
         crop = mosaic(rng, crop, cut(rng, pool, pool.draw(rng), width, height))
@@ -153,7 +153,10 @@ def sample(rng: Rng, pool: Pool, width: int, height: int) -> Crop:
 
 
 def batch(rng: Rng, pool: Pool, count: int) -> dict[str, np.ndarray]:
-    """pictures: uint8 [n, h, w, 3]; density and counted: float32 and uint8 [n, 1, h / 8, w / 8]."""
+    """Draws a batch. pictures: uint8 [n, h, w, 3]; density, counted: [n, 1, h / 8, w / 8].
+
+    density is float32, counted is uint8.
+    """
     width, height = SHAPES[rng.choice(len(SHAPES), p=SHAPE_SHARES)]
     crops = [sample(rng, pool, width, height) for _ in range(count)]
     return {

@@ -1,13 +1,15 @@
-"""Measures the density of an exported network by itself: counts, by set and size. What the product counts with it, and how well the
-detector finds people, `gatehouse eval crowd` tells.
+"""Measures the counts of an exported network's density, by set and size.
 
-usage: python evaluate.py CROWD.onnx [--points POINTS.json] [--empty FOLDER] [--pool POOL] [--sizes 768 1024]
-       [--overlays FOLDER]
+`gatehouse eval crowd` measures the product's counts and the detector's accuracy.
 
---points   JSON, picture (a path beside the file) -> head points; every --every th picture
---empty    pictures without anybody
---pool     the pictures of a training pool that were kept back
-Bias is (estimate - truth); relative bias is the sum of estimates over the sum of truths, less 1.
+usage: python evaluate.py CROWD.onnx [--points POINTS.json] [--empty FOLDER] [--pool POOL]
+                          [--sizes 768 1024] [--overlays FOLDER]
+
+--points   JSON: picture (path relative to the file) -> head points; --every N uses every N-th
+--empty    a folder of pictures without people
+--pool     a training pool, of which the held-out pictures are used
+
+Bias is (estimate - truth). Relative bias is the sum of estimates over the sum of truths, minus 1.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ from export import session
 from network import CELL, MEAN, STD
 from pool import Pool, Recipe
 
-#: People in a picture; the bands in which errors are given.
+#: Bounds of the bands of people per picture; errors are reported by band.
 BANDS = (0, 1, 10, 40, 100, 300, 600, 10**6)
 RESCALED = (0.75, 1.33)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A picture and how many people are in it."""
+    """A picture and the number of people in it."""
 
     name: str
     pixels: np.ndarray = field(repr=False)
@@ -40,7 +42,7 @@ class Case:
 
 
 def tensor(pixels: np.ndarray, longer_side: int) -> tuple[np.ndarray, float]:
-    """The picture scaled to `longer_side`, black up to the next multiples of 32; and the scale."""
+    """Scales a picture to `longer_side`, pads it to multiples of 32; also returns the scale."""
     scale = longer_side / max(pixels.shape[:2])
     width, height = (max(1, round(side * scale)) for side in pixels.shape[1::-1])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -50,21 +52,19 @@ def tensor(pixels: np.ndarray, longer_side: int) -> tuple[np.ndarray, float]:
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None]), scale
 
 
-def density_map(
-    model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int
-) -> tuple[np.ndarray, float]:
-    """Persons per cell [rows, columns], and the scale from picture to tensor."""
+def density_map(model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int) -> tuple[np.ndarray, float]:
+    """Returns persons per cell [rows, columns], and the scale from picture to tensor."""
     x, scale = tensor(pixels, longer_side)
     return model.run(["density"], {"input": x})[0][0, 0], scale
 
 
 def count(model: onnxruntime.InferenceSession, pixels: np.ndarray, longer_side: int) -> float:
-    """Persons by the density map."""
+    """Returns the number of persons by the density map."""
     return float(density_map(model, pixels, longer_side)[0].sum())
 
 
 def errors(title: str, estimates: list[float], truths: list[float]) -> str:
-    """One line of figures."""
+    """Formats the error figures in one line."""
     estimate, truth = np.array(estimates), np.array(truths)
     difference = estimate - truth
     text = f"{title}: n {len(truth)}, mean {truth.mean():.1f}, MAE {np.abs(difference).mean():.2f}"
@@ -73,7 +73,7 @@ def errors(title: str, estimates: list[float], truths: list[float]) -> str:
 
 
 def report(title: str, model: onnxruntime.InferenceSession, cases: list[Case], sizes: list[int]) -> None:
-    """Errors at every size, by band where there are several."""
+    """Prints the errors at every size, by band if there are several."""
     truths = [case.people for case in cases]
     for size in sizes:
         estimates = [count(model, case.pixels, size) for case in cases]
@@ -86,31 +86,31 @@ def report(title: str, model: onnxruntime.InferenceSession, cases: list[Case], s
 
 
 def report_scales(title: str, model: onnxruntime.InferenceSession, cases: list[Case], size: int) -> None:
-    """How the count changes with the input's scale: mean of the ratios' logarithms, and of their absolute values."""
+    """Prints how the count changes with scale: mean log ratio, signed and absolute."""
     plain = np.array([count(model, case.pixels, size) for case in cases])
     for factor in RESCALED:
         other = np.array([count(model, case.pixels, round(size * factor)) for case in cases])
         change = np.log((other + 1) / (plain + 1))
-        mean, either_way = np.expm1(change.mean()), np.expm1(np.abs(change).mean())
-        print(f"{title} {size} x {factor}: {mean:+.1%}, either way {either_way:.1%}")
+        mean, absolute = np.expm1(change.mean()), np.expm1(np.abs(change).mean())
+        print(f"{title} {size} x {factor}: {mean:+.1%}, absolute {absolute:.1%}")
 
 
 def points_cases(path: Path, every: int) -> list[Case]:
-    """Every so manieth picture of a list of head points."""
+    """Reads every N-th picture of a list of head points."""
     rows = sorted(json.loads(path.read_text(encoding="utf-8")).items())[::every]
     return [Case(name, read(path.parent / name), len(points)) for name, points in rows]
 
 
 def read(path: Path) -> np.ndarray:
-    """A picture, or an error that names it."""
+    """Reads a picture; on failure, exits with an error that names it."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
-        raise SystemExit(f"evaluate: {path} can't be read as a picture")
+        raise SystemExit(f"evaluate: {path} cannot be read as a picture")
     return pixels
 
 
 def overlay(pixels: np.ndarray, density: np.ndarray, scale: float, title: str) -> np.ndarray:
-    """The picture beside itself with the density in red over it."""
+    """Draws the picture twice, side by side, with the density as a heat map on the second."""
     height, width = pixels.shape[:2]
     sides = (round(density.shape[1] * CELL / scale), round(density.shape[0] * CELL / scale))
     enlarged = cv2.resize(density, sides, interpolation=cv2.INTER_LINEAR)[:height, :width]
@@ -121,7 +121,7 @@ def overlay(pixels: np.ndarray, density: np.ndarray, scale: float, title: str) -
 
 
 def write_overlays(model: onnxruntime.InferenceSession, cases: list[Case], size: int, folder: Path) -> None:
-    """A few pictures of each set, to look at."""
+    """Writes the pictures with their densities, for visual inspection."""
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases:
         density, scale = density_map(model, case.pixels, size)

@@ -1,11 +1,12 @@
-"""Writes a trained network as ONNX: the detector's own file as it is, and the density's nodes.
+"""Exports a trained network to ONNX: adds the density's nodes to the detector's own file.
 
 usage: python export.py WEIGHTS.pt NANODET.onnx OUTPUT.onnx
 
-Building on the detector's file keeps its operators, names and operator set, so that whatever runs it runs this, and finds the
-same people to the last bit. Weights are stored in half precision (as the detector's were published), which halves the file; a
-Cast per weight, which a runtime folds when it loads, makes them float32 again. The density is compared with PyTorch at two
-sizes, the detector with its own file.
+The export keeps the operators, names and operator set of the detector's file. So every runtime of
+the detector runs the export, and its detections are bit-identical. Weights are stored in half
+precision, as the detector's were published, which halves the file. A Cast per weight restores
+float32; a runtime folds it at load. The export compares the density with PyTorch at two sizes, and
+the detector with its file.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from torch.nn import functional
 
 from network import SLOPE, Conv, CrowdNet, Density, Detector, Stage
 
-#: Largest difference of the density between ONNX Runtime and PyTorch.
+#: Maximum difference of the density between ONNX Runtime and PyTorch.
 TOLERANCE = 1e-4
 CHECK_SIZES = ((256, 320), (448, 768))
-#: Values of the detector's graph that the density reads: the fields `s4` and `pyramid_32` of `Features`.
+#: Values of the detector's graph that the density reads: `s4` and `pyramid_32` of `Features`.
 S4, PYRAMID_32 = "PartitionedCall/onnx_tf_prefix_Concat_12", "PartitionedCall/Add_27"
 
 
 def load_network(path: Path) -> CrowdNet:
-    """The smoothed weights of a checkpoint."""
+    """Loads the averaged weights of a checkpoint."""
     network = CrowdNet()
     network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["smoothed"])
     return network.eval().requires_grad_(False)
 
 
 def load_exported(path: Path, detector: Detector) -> CrowdNet:
-    """The weights of an exported file, without its gain, beside the detector's."""
+    """Loads the density's weights of an exported file, without its gain, into a network."""
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
     network = CrowdNet(detector)
     with torch.no_grad():
@@ -50,21 +51,21 @@ def load_exported(path: Path, detector: Detector) -> CrowdNet:
 
 
 def convolutions(density: Density) -> Iterator[tuple[str, nn.Conv2d]]:
-    """All of the density's, and what they are called in an exported file."""
+    """Yields all convolutions of the density with their names in an exported file."""
     for name, part in density.named_modules():
         if isinstance(part, nn.Conv2d):
             yield f"density/{name.replace('.', '/')}", part
 
 
-def to_half(network: nn.Module) -> None:
-    """Rounds all weights to what half precision can hold."""
+def round_to_half(network: nn.Module) -> None:
+    """Rounds all weights to values of half precision."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())
 
 
 class Graph:
-    """Nodes and weights to add to an ONNX graph."""
+    """Collects nodes and weights for an ONNX graph."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -75,7 +76,7 @@ class Graph:
         return name
 
     def half_weight(self, name: str, values: torch.Tensor) -> str:
-        """A weight in half precision and its cast; returns the name of the float32 value."""
+        """Adds a weight in half precision and its Cast; returns the name of the float32 value."""
         stored = self.constant(f"{name}/half", values.detach().numpy().astype(np.float16))
         return self.node("Cast", [stored], name, to=TensorProto.FLOAT)
 
@@ -98,14 +99,14 @@ class Graph:
     def activated(self, layer: Conv, source: str, name: str) -> str:
         return self.node("LeakyRelu", [self.convolution(layer.conv, source, f"{name}/conv")], name, alpha=SLOPE)
 
-    def twice(self, source: str, name: str) -> str:
-        """Bilinear, at twice the size."""
+    def upsample(self, source: str, name: str) -> str:
+        """Adds a bilinear resize to twice the size."""
         scales = self.constant(f"{name}/scales", np.array([1, 1, 2, 2], np.float32))
         ways = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return self.node("Resize", [source, "", scales], name, **ways)
 
     def stage(self, stage: Stage, source: str, name: str) -> str:
-        """`Stage.forward`."""
+        """Adds the nodes of `Stage.forward`."""
         entered = self.activated(stage.enter, source, f"{name}/enter")
         x = self.activated(stage.narrow, entered, f"{name}/narrow")
         for i, (grow, join) in enumerate(zip(stage.grow, stage.join, strict=True)):
@@ -116,14 +117,14 @@ class Graph:
 
 
 def density_nodes(graph: Graph, density: Density) -> None:
-    """`Density.forward`, node by node."""
+    """Adds the nodes of `Density.forward`."""
     stages, head = density.stages, density.head
     s8 = graph.stage(stages.stage_8, S4, "density/stages/stage_8")
     s16 = graph.stage(stages.stage_16, s8, "density/stages/stage_16")
     own_16 = graph.convolution(stages.lateral_16, s16, "density/stages/lateral_16")
-    level_16 = graph.node("Add", [own_16, graph.twice(PYRAMID_32, "density/around")], "density/level_16")
+    level_16 = graph.node("Add", [own_16, graph.upsample(PYRAMID_32, "density/around")], "density/level_16")
     own_8 = graph.convolution(stages.lateral_8, s8, "density/stages/lateral_8")
-    level_8 = graph.node("Add", [own_8, graph.twice(level_16, "density/level_16_twice")], "density/level_8")
+    level_8 = graph.node("Add", [own_8, graph.upsample(level_16, "density/level_16_twice")], "density/level_8")
 
     near = graph.activated(head.wide_in, level_16, "density/head/wide_in")
     near = graph.activated(head.wide_near, near, "density/head/wide_near")
@@ -132,7 +133,7 @@ def density_nodes(graph: Graph, density: Density) -> None:
         graph.activated(head.from_s4, S4, "density/head/from_s4"),
         graph.activated(head.from_s8, s8, "density/head/from_s8"),
         graph.activated(head.from_8, level_8, "density/head/from_8"),
-        graph.twice(graph.node("Add", [near, far], "density/head/wide_sum"), "density/head/wide"),
+        graph.upsample(graph.node("Add", [near, far], "density/head/wide_sum"), "density/head/wide"),
     ]
     x = graph.node("Concat", fine, "density/head/fine", axis=1)
     for name in ("mix", "look", "far", "narrow"):
@@ -142,11 +143,16 @@ def density_nodes(graph: Graph, density: Density) -> None:
 
 
 def build(network: CrowdNet, source: onnx.ModelProto) -> onnx.ModelProto:
-    """The detector's model with the output `density`; weights that half precision holds exactly are stored in it."""
+    """Builds the detector's model with the output `density`.
+
+    Weights that half precision represents exactly are stored in half precision.
+    """
     graph, kept = Graph(), []
     for tensor in source.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if tensor.name.endswith(("/weight", "/bias")) and np.array_equal(values.astype(np.float16).astype(values.dtype), values):
+        if tensor.name.endswith(("/weight", "/bias")) and np.array_equal(
+            values.astype(np.float16).astype(values.dtype), values
+        ):
             graph.half_weight(tensor.name, torch.from_numpy(values.copy()))
         else:
             kept.append(tensor)
@@ -168,7 +174,7 @@ def build(network: CrowdNet, source: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def session(model: bytes | str) -> onnxruntime.InferenceSession:
-    """A session on one thread."""
+    """Opens a session on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -176,7 +182,7 @@ def session(model: bytes | str) -> onnxruntime.InferenceSession:
 
 
 def _noise(height: int, width: int) -> torch.Tensor:
-    """Two pictures of noise on all scales: fine noise alone leaves the density at nothing, where all agree."""
+    """Makes two pictures of noise on all scales: fine noise alone has a density near 0."""
     generator = torch.Generator().manual_seed(height)
     result = torch.zeros(2, 3, height, width)
     for cell in (1, 2, 4, 8, 16, 32):
@@ -186,7 +192,7 @@ def _noise(height: int, width: int) -> torch.Tensor:
 
 
 def density_difference(network: CrowdNet, model: bytes) -> float:
-    """The largest between ONNX Runtime and PyTorch over `CHECK_SIZES`."""
+    """Returns the largest difference between ONNX Runtime and PyTorch over `CHECK_SIZES`."""
     running, worst = session(model), 0.0
     for height, width in CHECK_SIZES:
         x = _noise(height, width)
@@ -196,8 +202,8 @@ def density_difference(network: CrowdNet, model: bytes) -> float:
     return worst
 
 
-def finds_the_same(model: bytes, detector: Path) -> bool:
-    """Whether the detector in `model` and in its own file give the same to the last bit."""
+def has_identical_detections(model: bytes, detector: Path) -> bool:
+    """True if the detector in `model` and in its own file give bit-identical outputs."""
     both = [session(model), session(str(detector))]
     names = [output.name for output in both[1].get_outputs()]
     for height, width in CHECK_SIZES:
@@ -213,20 +219,20 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a checkpoint of train.py")
     parser.add_argument("detector", type=Path, help="nanodet-g-416-dynamic.onnx")
     parser.add_argument("output", type=Path)
-    parser.add_argument("--gain", type=float, default=1.0, help="the density is multiplied by it, see fit.py")
+    parser.add_argument("--gain", type=float, default=1.0, help="factor for the density, see fit.py")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
     network = load_network(args.weights)
-    to_half(network.density)
+    round_to_half(network.density)
     network.density.head.SCALE /= args.gain
     model = build(network, onnx.load(args.detector)).SerializeToString(deterministic=True)
     worst = density_difference(network, model)
     if not worst <= TOLERANCE:
         raise SystemExit(f"export: the density differs from PyTorch by {worst:.1e}; nothing written")
-    if not finds_the_same(model, args.detector):
-        raise SystemExit("export: the detector doesn't give what its own file gives; nothing written")
-    print(f"the density differs from PyTorch by {worst:.1e}, the detector from its own file by nothing")
+    if not has_identical_detections(model, args.detector):
+        raise SystemExit("export: the detector's outputs differ from its own file's; nothing written")
+    print(f"the density differs from PyTorch by {worst:.1e}; the detector is bit-identical to its own file")
     temporary = args.output.with_suffix(".part")
     temporary.write_bytes(model)
     temporary.replace(args.output)

@@ -1,15 +1,15 @@
-"""Fits what a manifest's `[counting]` says of a network to pictures that it was not trained on.
+"""Fits a manifest's `[counting]` table to pictures that the network was not trained on.
 
 usage: python fit.py --gain NETWORK.onnx SET... [--long-side 768]
        python fit.py --spread COUNTS.csv... [--coverage 0.9]
 
-`--gain`: a network that is not trained to the end counts too few. Prints what its density has to be multiplied by
-(`export.py --gain`), so that the median picture of the sets, with 20 heads or more, is right. A set is a folder with
-`labels.json` (see pool.py).
+`--gain`: a network whose training stopped early counts too few people. Prints the factor for its
+density (`export.py --gain`) that corrects the median picture with 20 heads or more. A set is a
+folder with `labels.json` (see pool.py).
 
-`--spread`: from what `gatehouse eval crowd --counts` wrote, prints the narrowest intervals that hold the truth in the wanted
-share of the pictures, apart for pictures that were mostly counted one by one and by density. Fitted on every second picture
-and tried on the others.
+`--spread`: reads the output of `gatehouse eval crowd --counts`. Prints the narrowest intervals that
+contain the truth in the wanted share of the pictures. Pictures counted mostly by detections and
+mostly by density have separate intervals. Fits every second picture and tests on the others.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ALL = np.arange(0.0, 1.01, 0.05)
 
 @dataclass(frozen=True)
 class Counted:
-    """One picture: marked and counted people, and the part of the count that was measured as a density."""
+    """One picture: marked people, counted people, and the part of the count by density."""
 
     marked: float
     counted: float
@@ -45,26 +45,29 @@ class Counted:
 
 
 def people(network: onnxruntime.InferenceSession, picture: np.ndarray, long_side: int) -> float:
-    """The density's sum over a BGR picture."""
+    """Returns the sum of the density over a BGR picture."""
     density, scale = density_map(network, picture, long_side)
     rows, columns = (-(-round(side * scale) // CELL) for side in picture.shape[:2])
     return float(density[:rows, :columns].sum())
 
 
 def gain(network: onnxruntime.InferenceSession, sets: list[Path], long_side: int) -> float:
-    """What the density has to be multiplied by."""
+    """Fits the factor for the density."""
     ratios = []
     for folder in sets:
         for picture in read_set(folder):
             if len(picture.heads) >= FEWEST_HEADS:
                 counted = people(network, cv2.imread(str(picture.path)), long_side)
                 ratios.append(len(picture.heads) / max(counted, 1.0))
-    print(f"{len(ratios)} pictures; truth / count: " + ", ".join(f"{q} % {np.percentile(ratios, q):.2f}" for q in (10, 50, 90)))
+    print(
+        f"{len(ratios)} pictures; truth / count: "
+        + ", ".join(f"{q} % {np.percentile(ratios, q):.2f}" for q in (10, 50, 90))
+    )
     return float(np.median(ratios))
 
 
 def read_counts(paths: list[Path]) -> list[Counted]:
-    """What `gatehouse eval crowd --counts` wrote."""
+    """Reads the output of `gatehouse eval crowd --counts`."""
     counts = []
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:
@@ -76,12 +79,12 @@ def read_counts(paths: list[Path]) -> list[Counted]:
 
 
 def half_widths(people: np.ndarray, floor: float, each: float, whole: float) -> np.ndarray:
-    """Of the intervals around these counts; as `CountSpread` of the manifest."""
+    """Returns the half widths of the intervals around counts, as `CountSpread` of the manifest."""
     return np.sqrt(floor**2 + each * people + (whole * people) ** 2)
 
 
 def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float, float]:
-    """floor, each, all of the narrowest intervals that hold so many, and their mean half width."""
+    """Fits floor, each and all of the narrowest intervals; also returns their mean half width."""
     errors = np.array([abs(c.marked - c.counted) for c in counts])
     people = np.array([c.counted for c in counts])
     best = None
@@ -90,12 +93,12 @@ def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float,
         if np.mean(errors <= half + 0.05) >= coverage and (best is None or half.mean() < best[3]):
             best = (float(floor), float(each), float(whole), float(half.mean()))
     if best is None:
-        raise SystemExit("fit: no interval holds so many")
+        raise SystemExit(f"fit: no interval contains the truth in {coverage:.0%} of the pictures")
     return best
 
 
-def held(counts: list[Counted], fitted: tuple[float, float, float, float]) -> float:
-    """The share of counts whose interval holds the truth."""
+def coverage_of(counts: list[Counted], fitted: tuple[float, float, float, float]) -> float:
+    """Returns the share of counts whose interval contains the truth."""
     errors = np.array([abs(c.marked - c.counted) for c in counts])
     people = np.array([c.counted for c in counts])
     return float(np.mean(errors <= half_widths(people, *fitted[:3]) + 0.05))
@@ -106,7 +109,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--gain", type=Path, metavar="NETWORK", help="fit the density's gain")
     what.add_argument("--spread", action="store_true", help="fit the intervals")
-    parser.add_argument("files", type=Path, nargs="+", help="sets, or files of counts")
+    parser.add_argument("files", type=Path, nargs="+", help="sets, or CSV files of counts")
     parser.add_argument("--long-side", type=int, default=768)
     parser.add_argument("--coverage", type=float, default=0.9)
     args = parser.parse_args()
@@ -115,12 +118,13 @@ def main() -> None:
         return
     counts = read_counts(args.files)
     by_density = [c for c in counts if c.by_density >= c.counted / 2 and c.counted > 0]
-    one_by_one = [c for c in counts if c.by_density < c.counted / 2 or c.counted == 0]
-    for name, some in (("one_by_one", one_by_one), ("by_density", by_density)):
+    detections = [c for c in counts if c.by_density < c.counted / 2 or c.counted == 0]
+    for name, some in (("detections", detections), ("by_density", by_density)):
         fitted = spread(some[::2], args.coverage)
         print(
             f"{name} = {{ floor = {fitted[0]:.1f}, each = {fitted[1]}, all = {fitted[2]:.2f} }}"
-            f"  # {len(some)} pictures; holds {held(some[::2], fitted):.2f} of those fitted, {held(some[1::2], fitted):.2f} of the others"
+            f"  # {len(some)} pictures; coverage {coverage_of(some[::2], fitted):.2f} of the fitted, "
+            f"{coverage_of(some[1::2], fitted):.2f} of the others"
         )
     print(f"most_people = {max(c.counted for c in counts):.0f}")
 

@@ -1,8 +1,7 @@
-"""What the network is held to: the density map, and itself at another scale."""
+"""Losses: against the density map, and against the network's own map at another scale."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,18 +12,20 @@ BLOCK = 4
 
 
 def block_sums(density: Tensor, side: int = BLOCK) -> Tensor:
-    """Sums of `side` x `side` cells: [n, 1, h, w] to [n, 1, h / side, w / side]."""
+    """Sums blocks of `side` x `side` cells: [n, 1, h, w] to [n, 1, h / side, w / side]."""
     return functional.avg_pool2d(density, side) * side**2
 
 
 def density_loss(density: Tensor, target: Tensor, counted: Tensor, sums_weight: float = 1.0) -> Tensor:
-    """Error per cell, block and crop. All [n, 1, h, w], persons per cell; counted: 0 where the truth is unknown.
+    """Error per cell, block and crop. Maps are [n, 1, h, w], in persons per cell.
 
-    Each error is measured in units of what is to be expected at that density: a Poisson count's spread is its root, so
-    one person too many weighs more in an empty street than in a full stadium.
+    counted: 0 where the truth is unknown. Each error is divided by the spread that its density
+    predicts. A Poisson count's spread is its square root, so one extra person weighs more in an
+    empty street than in a stadium.
 
-    sums_weight: of blocks and crops. An absolute error is smallest at the median, which in most blocks is nobody: a
-    network that knows nothing yet learns from it to draw nothing anywhere, and a softplus that far down stays there.
+    sums_weight: weight of blocks and crops. An absolute error is smallest at the median, and most
+    blocks have a median of 0. From this error, an untrained network learns to draw 0 everywhere,
+    and its softplus saturates there.
     """
     density, target = density * counted, target * counted
     scaled, wanted = density * DensityHead.SCALE, target * DensityHead.SCALE
@@ -37,7 +38,7 @@ def density_loss(density: Tensor, target: Tensor, counted: Tensor, sums_weight: 
 
 
 def consistency_loss(density: Tensor, rescaled: Tensor, parts: int = 4) -> Tensor:
-    """Difference of two maps of the same crops at two scales, over `parts` x `parts` regions of the crop.
+    """Difference of two maps of the same crops at two scales, by `parts` x `parts` regions.
 
     density: [n, 1, h, w]; rescaled: [n, 1, h2, w2]; all sides multiples of `parts`.
     """

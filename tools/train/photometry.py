@@ -1,6 +1,7 @@
-"""What cameras, weather and codecs do to a picture, at random. Nothing here moves a pixel.
+"""Simulates effects of cameras, weather and codecs, at random. No function moves a pixel.
 
-Every function takes and returns BGR pixels [h, w, 3]: float32 between 0 and 255 unless it says uint8.
+Every function takes and returns BGR pixels [h, w, 3]: float32 between 0 and 255 unless it says
+uint8.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ Rng = np.random.Generator
 
 
 def _colour(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Exposure, contrast, gamma, white balance, saturation; sometimes grey."""
+    """Changes exposure, contrast, gamma, white balance and saturation; sometimes to grey."""
     if rng.random() < 0.6:
         image = 255.0 * (np.clip(image, 0, 255) / 255.0) ** np.float32(np.exp(rng.uniform(-0.6, 0.6)))
     image = image * np.float32(rng.uniform(0.6, 1.4)) + np.float32(rng.uniform(-30, 30))
@@ -24,7 +25,7 @@ def _colour(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _night(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Little light: dark, tinted, noisy, sometimes with a lamp's pool of light."""
+    """Simulates low light: dark, tinted, noisy, sometimes with the light of a lamp."""
     height, width = image.shape[:2]
     light = np.full((height, width, 1), rng.uniform(0.2, 0.55), np.float32)
     if rng.random() < 0.6:
@@ -39,7 +40,7 @@ def _night(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _haze(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Mist that thickens upwards, where a picture shows what is far away."""
+    """Adds haze that increases upwards, where a picture shows distant objects."""
     veil = rng.uniform(130, 240, 3).astype(np.float32) if rng.random() < 0.3 else np.float32(rng.uniform(130, 240))
     far, near = rng.uniform(0.2, 0.7), rng.uniform(0.0, 0.25)
     amount = np.linspace(far, near, image.shape[0], dtype=np.float32)[:, None, None]
@@ -47,13 +48,13 @@ def _haze(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _shade(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Uneven light: a smooth random field of four by four values."""
+    """Applies uneven light: a smooth random field of four by four values."""
     field = rng.uniform(0.55, 1.35, (4, 4)).astype(np.float32)
     return image * cv2.resize(field, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)[..., None]
 
 
 def _motion(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """A short straight smear."""
+    """Applies a short linear motion blur."""
     length = int(rng.integers(3, 8))
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
@@ -65,7 +66,7 @@ def _motion(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _sharpness(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Out of focus, smeared, sharpened too much, or enlarged from fewer pixels."""
+    """Applies defocus, motion blur, oversharpening, or upscaling."""
     chance = rng.random()
     if chance < 0.2:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.7))
@@ -82,7 +83,7 @@ def _sharpness(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _noise(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Sensor noise, fine or (as after a codec or demosaicing) blotchy."""
+    """Adds sensor noise, fine or coarse (as after a codec or demosaicing)."""
     noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 12))
     if rng.random() < 0.4:
         noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * np.float32(1.8)
@@ -90,19 +91,19 @@ def _noise(rng: Rng, image: np.ndarray) -> np.ndarray:
 
 
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Through JPEG and back, uint8."""
+    """Encodes and decodes as JPEG, uint8."""
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
 def _blocky(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Like a starved video stream, uint8: coarse blocks whose size isn't the picture's eight pixels any more."""
+    """Simulates a low-bit-rate stream, uint8: coarse blocks larger than JPEG's eight pixels."""
     scale = rng.uniform(0.6, 1.5)
     other = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return cv2.resize(_jpeg(other, int(rng.integers(12, 40))), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def photograph(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """The picture (uint8) as another camera might have taken it (uint8)."""
+    """Converts a picture (uint8) to one of another random camera (uint8)."""
     if rng.random() < 0.05:
         return image
     result = _colour(rng, image.astype(np.float32))

@@ -1,6 +1,7 @@
-"""Reading a pool of labelled pictures that may still be growing.
+"""Reads a pool of labelled pictures, which may grow during training.
 
-A pool is a folder of sets; a set is a folder of pictures and a `labels.json`, which the generators replace as a whole.
+A pool is a folder of sets. A set is a folder of pictures with a `labels.json`, which the generators
+replace atomically.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-#: Every so manieth picture of a set is kept back to check with, and never trained on.
+#: Every N-th picture of a set is held out for checks and never trained on.
 CHECK_EVERY = 40
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture on disc. size: (width, height); heads: float32 rows (x, y, height, visible share), in pixels."""
+    """A picture on disk. size: (width, height); heads: rows (x, y, height, visible share), float32.
+
+    Coordinates are in pixels.
+    """
 
     path: Path
     size: tuple[int, int]
@@ -30,7 +34,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Rule:
-    """Sets whose name matches are drawn `share` times as often as a set of share 1."""
+    """Sets whose name matches are drawn `share` times as often as a set with share 1."""
 
     match: str
     share: float
@@ -38,32 +42,34 @@ class Rule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How often each set is drawn from."""
+    """The relative frequencies of the sets."""
 
     rules: tuple[Rule, ...] = (Rule("*", 1.0),)
-    #: A set of fewer pictures than this gets proportionally less, or a few pictures would be learnt by heart.
-    full_at: int = 200
+    #: A set with fewer pictures has a proportionally lower share, to avoid overfitting to few
+    #: pictures.
+    full_share_from: int = 200
 
     @staticmethod
     def read(path: Path | None) -> Recipe:
-        """Without a path, all sets alike.
+        """Reads a recipe; without a path, all sets have the same share.
 
-        From TOML: `full_at = 200` and tables `[[set]]` with `match` (a file pattern) and `share`.
+        The TOML file has `full_share_from = 200` and tables `[[set]]` with `match` (a file pattern)
+        and `share`.
         """
         if path is None:
             return Recipe()
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         rules = tuple(Rule(row["match"], float(row["share"])) for row in table.get("set", []))
-        return Recipe(rules or Recipe.rules, int(table.get("full_at", Recipe.full_at)))
+        return Recipe(rules or Recipe.rules, int(table.get("full_share_from", Recipe.full_share_from)))
 
     def share(self, name: str, pictures: int) -> float:
-        """The first rule that matches decides; a set that no rule names isn't used."""
+        """Returns the share by the first matching rule. A set without a rule is not used."""
         share = next((rule.share for rule in self.rules if fnmatch(name, rule.match)), 0.0)
-        return share * min(1.0, pictures / self.full_at)
+        return share * min(1.0, pictures / self.full_share_from)
 
 
 def read_set(folder: Path) -> list[Picture]:
-    """The pictures of one set that are on disc."""
+    """Reads the pictures of one set that are on disk."""
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     pictures = []
     for row in labels["pictures"]:
@@ -75,10 +81,10 @@ def read_set(folder: Path) -> list[Picture]:
 
 
 class Pool:
-    """Draws pictures by the recipe's shares; `rescan` takes in what has been added since."""
+    """Draws pictures by the recipe's shares. `rescan` reads newly added pictures."""
 
     def __init__(self, root: Path, recipe: Recipe, check: bool = False, cache_bytes: int = 2_000_000_000) -> None:
-        """check: the pictures kept back instead of those to train on."""
+        """check: draws the held-out pictures instead of those for training."""
         self.root = root
         self.recipe = recipe
         self.check = check
@@ -93,7 +99,7 @@ class Pool:
         self.rescan()
 
     def rescan(self, recipe: Recipe | None = None) -> None:
-        """Reads sets that are new or changed. One that can't be read just now stays as it was."""
+        """Reads new and changed sets. A set that cannot be read keeps its previous state."""
         self.recipe = recipe or self.recipe
         for labels in sorted(self.root.glob("*/labels.json")):
             name = labels.parent.name
@@ -114,7 +120,7 @@ class Pool:
         self._empty = [p for name in self._names for p in self.sets[name] if not len(p.heads)]
 
     def describe(self) -> str:
-        """One line: pictures and share of every set."""
+        """Describes pictures and share of every set in one line."""
         sets = zip(self._names, self._shares, strict=True)
         return ", ".join(f"{name} {len(self.sets[name])} ({share:.0%})" for name, share in sets) or "nothing"
 
@@ -122,23 +128,23 @@ class Pool:
         return sum(len(self.sets[name]) for name, share in zip(self._names, self._shares, strict=True) if share)
 
     def draw(self, rng: np.random.Generator) -> Picture:
-        """A picture of a set chosen by its share."""
+        """Draws a picture of a set chosen by its share."""
         name = self._names[rng.choice(len(self._names), p=self._shares)]
         return self.sets[name][rng.integers(len(self.sets[name]))]
 
     def draw_empty(self, rng: np.random.Generator) -> Picture | None:
-        """A picture without people, where there is one."""
+        """Draws a picture without people, or None if there is none."""
         return self._empty[rng.integers(len(self._empty))] if self._empty else None
 
     def load(self, picture: Picture) -> np.ndarray:
-        """Its pixels, BGR [height, width, 3], from memory where possible. Not to be written to."""
+        """Returns a picture's pixels, BGR [height, width, 3], cached if possible; read-only."""
         found = self._cache.get(picture.path)
         if found is not None:
             self._cache.move_to_end(picture.path)
             return found
         pixels = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
         if pixels is None or pixels.shape[1::-1] != picture.size:
-            raise ValueError(f"{picture.path}: not a picture of {picture.size}")
+            raise ValueError(f"{picture.path}: cannot be read as a picture of size {picture.size}")
         self._cache[picture.path] = pixels
         self._cached += pixels.nbytes
         while self._cached > self._cache_bytes:

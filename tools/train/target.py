@@ -1,7 +1,7 @@
-"""From heads in a picture to the density map that the network should draw.
+"""Converts heads in a picture to the target density map.
 
-A head is a row (x, y, height, visible share), in pixels of the picture; x and y are its centre, and the centre of the
-top left pixel is (0.5, 0.5).
+A head is a row (x, y, height, visible share), in pixels of the picture. (x, y) is its centre; the
+centre of the top left pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import torch
 
 from network import CELL
 
-#: Spread of a head in the map, as a share of its height, and its bounds in pixels. Narrow for small heads, so that
-#: rows of a crowd stay apart; wider for large ones, whose centre is no sharper than that.
+#: Spread of a head in the map, as a share of its height, with bounds in pixels. Small heads have a
+#: narrow spread, which separates rows of a crowd; the centre of a large head is less precise.
 SIGMA_SHARE = 0.22
 SIGMA_RANGE = (5.0, 10.0)
-#: Taller heads than this are the detector's: no density is asked for, and none is punished. Pixels.
+#: The detector counts heads taller than this (pixels): the loss ignores the density there.
 LARGEST_HEAD = 120.0
 
 
 def _shares(centres: np.ndarray, sigmas: np.ndarray, cells: int) -> np.ndarray:
-    """Each head's share in each of a row of cells: [heads, cells], every row sums to 1."""
+    """Returns each head's share in each cell of one axis: [heads, cells], rows sum to 1."""
     edges = np.arange(cells + 1, dtype=np.float32) * CELL
     standard = (edges[None] - centres[:, None]) / (sqrt(2.0) * sigmas[:, None])
     shares = np.diff(torch.from_numpy(standard.astype(np.float32)).erf().numpy(), axis=1)
-    # What falls outside of the picture comes back in: a head inside counts as one.
+    # Redistribute the part outside the picture: a head inside counts as 1.
     return shares / shares.sum(axis=1, keepdims=True)
 
 
 def density_target(heads: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Persons per cell, [height / 8, width / 8]; the sum is the number of heads up to `LARGEST_HEAD`."""
+    """Returns persons per cell, [height / 8, width / 8]. Sums to the heads up to `LARGEST_HEAD`."""
     heads = heads[heads[:, 2] <= LARGEST_HEAD]
     rows, columns = height // CELL, width // CELL
     if not len(heads):
@@ -43,7 +43,7 @@ def density_target(heads: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def counted_cells(heads: np.ndarray, width: int, height: int) -> np.ndarray:
-    """1 where the loss looks, 0 around heads above `LARGEST_HEAD`: [height / 8, width / 8], uint8."""
+    """Returns the loss mask: 0 around heads above `LARGEST_HEAD`, else 1. uint8, as the target."""
     cells = np.ones((height // CELL, width // CELL), np.uint8)
     for x, y, size, _ in heads[heads[:, 2] > LARGEST_HEAD]:
         top, bottom = (int(np.clip((y + sign * 0.7 * size) / CELL, 0, cells.shape[0])) for sign in (-1, 1))

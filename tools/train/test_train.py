@@ -1,4 +1,7 @@
-"""python -m unittest test_train, in this folder. The detector's file is looked for in $NANODET; without it its test is skipped."""
+"""Tests of the training: run `python -m unittest test_train` in this folder.
+
+$NANODET is the path of the detector's file. Without it, the detector's test is skipped.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from train import Trainer
 
 
 def heads(rng: np.random.Generator, number: int, width: int, height: int) -> np.ndarray:
-    """Random heads of 4 to 100 pixels, some on the very border."""
+    """Draws heads of 4 to 100 pixels, some on the border."""
     corner = np.array([[0.0, 0.0], [width - 0.01, height - 0.01], [0.0, height / 2]])
     centres = np.concatenate([corner, rng.uniform(0, 1, (number - 3, 2)) * [width, height]])
     sizes = np.exp(rng.uniform(np.log(4), np.log(100), number))
@@ -31,7 +34,7 @@ def heads(rng: np.random.Generator, number: int, width: int, height: int) -> np.
 
 
 def write_set(root: Path, name: str, number: int, people: int) -> None:
-    """A set of grey pictures with a white disc for every head."""
+    """Writes a set of grey pictures with a white disc for every head."""
     folder = root / name
     folder.mkdir(parents=True)
     rng, rows = np.random.default_rng(number), []
@@ -53,13 +56,13 @@ class TargetTest(unittest.TestCase):
         self.assertAlmostEqual(float(target.sum()), 200.0, places=2)
         self.assertGreaterEqual(float(target.min()), 0.0)
 
-    def test_a_head_lies_where_it_was_put(self) -> None:
+    def test_a_head_is_at_its_position(self) -> None:
         target = density_target(np.array([[84.0, 44.0, 12.0, 1.0]], np.float32), 256, 256)
         self.assertEqual(np.unravel_index(target.argmax(), target.shape), (5, 10))
         np.testing.assert_allclose(target[5, 9], target[5, 11], rtol=1e-4)
         np.testing.assert_allclose(target[4, 10], target[6, 10], rtol=1e-4)
 
-    def test_a_tall_head_is_neither_asked_for_nor_punished(self) -> None:
+    def test_a_tall_head_is_ignored(self) -> None:
         tall = np.array([[128.0, 128.0, LARGEST_HEAD + 10, 1.0], [10.0, 10.0, 12.0, 1.0]], np.float32)
         self.assertAlmostEqual(float(density_target(tall, 256, 256).sum()), 1.0, places=4)
         counted = counted_cells(tall, 256, 256)
@@ -71,7 +74,7 @@ class TargetTest(unittest.TestCase):
         mask = torch.from_numpy(counted).float()[None, None]
         self.assertEqual(float(density_loss(wrong, zero, mask)), 0.0)
 
-    def test_nobody(self) -> None:
+    def test_a_picture_without_heads_has_density_0(self) -> None:
         self.assertEqual(float(density_target(np.zeros((0, 4), np.float32), 256, 256).sum()), 0.0)
 
 
@@ -103,7 +106,7 @@ class PoolTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
 
-    def test_new_sets_and_pictures_are_seen(self) -> None:
+    def test_new_sets_and_pictures_are_read(self) -> None:
         write_set(self.root, "first", CHECK_EVERY + 2, 5)
         pool = Pool(self.root, Recipe())
         self.assertEqual(len(pool), CHECK_EVERY + 1)
@@ -113,23 +116,23 @@ class PoolTest(unittest.TestCase):
         self.assertEqual(len(pool), CHECK_EVERY + 4)
         self.assertIsNotNone(pool.draw_empty(np.random.default_rng(0)))
 
-    def test_a_broken_set_is_left_out(self) -> None:
+    def test_an_invalid_set_is_skipped(self) -> None:
         write_set(self.root, "good", 2, 5)
         (self.root / "bad").mkdir()
         (self.root / "bad" / "labels.json").write_text("{")
         self.assertEqual(list(Pool(self.root, Recipe()).sets), ["good"])
 
-    def test_shares(self) -> None:
-        recipe = Recipe((Rule("empty*", 0.0), Rule("*", 2.0)), full_at=10)
+    def test_sets_are_drawn_by_their_shares(self) -> None:
+        recipe = Recipe((Rule("empty*", 0.0), Rule("*", 2.0)), full_share_from=10)
         self.assertEqual(recipe.share("empty-street", 100), 0.0)
         self.assertEqual(recipe.share("crowd", 100), 2.0)
         self.assertEqual(recipe.share("crowd", 5), 1.0)
 
-    def test_the_recipe_beside_this_file_can_be_read(self) -> None:
+    def test_the_recipe_of_this_folder_is_valid(self) -> None:
         recipe = Recipe.read(Path(__file__).parent / "recipe.toml")
         self.assertGreater(recipe.share("anything", 1000), 0.0)
 
-    def test_batches_repeat_and_their_parts_fit(self) -> None:
+    def test_batches_are_reproducible_and_consistent(self) -> None:
         write_set(self.root, "crowd", 4, 30)
         write_set(self.root, "empty", 2, 0)
         first, second = (augment.batch(np.random.default_rng((1, 7)), Pool(self.root, Recipe()), 6) for _ in range(2))
@@ -161,7 +164,7 @@ class NetworkTest(unittest.TestCase):
             self.assertEqual(distances.shape, (2, 44, 96 // stride, 160 // stride))
 
     @unittest.skipUnless(os.environ.get("NANODET"), "no $NANODET")
-    def test_the_port_equals_the_original_and_the_export_the_port(self) -> None:
+    def test_port_and_export_equal_the_original(self) -> None:
         path = Path(os.environ["NANODET"])
         detector = load_detector(path)
         original = export.session(str(path))
@@ -173,10 +176,10 @@ class NetworkTest(unittest.TestCase):
             np.testing.assert_allclose(scores.sigmoid(), expected[:, :1], atol=5e-7)
             np.testing.assert_allclose(distances, expected[:, 1:], atol=1e-4)
         network = CrowdNet(detector).requires_grad_(False)
-        export.to_half(network.density)
+        export.round_to_half(network.density)
         model = export.build(network, export.onnx.load(path)).SerializeToString()
         self.assertLess(export.density_difference(network, model), export.TOLERANCE)
-        self.assertTrue(export.finds_the_same(model, path))
+        self.assertTrue(export.has_identical_detections(model, path))
 
         with tempfile.TemporaryDirectory() as folder:
             written = Path(folder) / "crowd.onnx"
@@ -187,7 +190,7 @@ class NetworkTest(unittest.TestCase):
 
 
 class TrainerTest(unittest.TestCase):
-    def test_steps_in_bfloat16_come_to_nearly_the_same(self) -> None:
+    def test_steps_in_bfloat16_nearly_equal_those_in_float32(self) -> None:
         generator = torch.Generator().manual_seed(6)
         data = {
             "pictures": torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8, generator=generator),
@@ -200,7 +203,7 @@ class TrainerTest(unittest.TestCase):
         for quick in (False, True):
             torch.manual_seed(8)
             trainer = Trainer(copy.deepcopy(detector), 1000, bfloat16=quick)
-            # The second also compares the scales.
+            # Iteration 601 also compares two scales.
             rows.append([trainer.step(iteration, data) for iteration in (600, 601)])
             self.assertTrue(all(weight.dtype == torch.float32 for weight in trainer.network.parameters()))
             for name, weight in trainer.network.detector.state_dict().items():

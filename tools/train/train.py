@@ -1,10 +1,11 @@
-"""Trains the density; the detector stays what it is.
+"""Trains the density; the detector stays unchanged.
 
-usage: python train.py --name NAME --pool POOL --detector NANODET.onnx --runs RUNS [--recipe recipe.toml] [--resume]
-       [--start-from CROWD.onnx] [--bfloat16]
+usage: python train.py --name NAME --pool POOL --detector NANODET.onnx --runs RUNS
+                       [--recipe recipe.toml] [--resume] [--start-from CROWD.onnx] [--bfloat16]
 
-The same seed, pool and recipe give the same weights on the same machine, resumed or not (a pool that grows meanwhile is
-another pool). A run's folder holds `last.pt` (all that is needed to go on) and smoothed weights every 1000 iterations.
+On one machine, the same seed, pool and recipe give the same weights, resumed or not. A pool that
+grows during training is a different pool. The run's folder has `last.pt`, with the whole state, and
+the averaged weights every 1000 iterations.
 """
 
 from __future__ import annotations
@@ -33,23 +34,23 @@ from pool import Pool, Recipe
 
 BATCH = 8
 HEAD_RATE = 1e-3
-#: The learning rate of the density's own stages as a share of its head's: they begin as something useful.
+#: Learning rate of the stages relative to the head's: the stages start with useful weights.
 STAGES_SHARE = 0.15
-#: Iterations in which only the head learns: an untrained one would pull the stages apart.
+#: Iterations in which only the head learns: an untrained head would damage the stages.
 FROZEN = 400
 WARM_UP = 100
 STAGES_WARM_UP = 300
 FINAL_SHARE = 0.03
 SMOOTHING = 0.999
 LARGEST_GRADIENT = 5.0
-#: Every so manieth iteration, half of the crops are seen at a second scale.
+#: At every SCALES_EVERY-th iteration, half of the crops are also evaluated at a second scale.
 SCALES_EVERY, SCALES_PICTURES, SCALES_WEIGHT = 4, 4, 0.2
 SECOND_SCALES = (0.6, 1.6)
 LOG_EVERY, SAVE_EVERY, KEEP_EVERY = 100, 500, 1000
 
 
 class Batches(Dataset):
-    """Batch number i is made from the seed and i alone, so that a resumed run goes on as if it had never stopped."""
+    """Makes batch i from the seed and i only, so that a resumed run gives the same batches."""
 
     def __init__(self, pool: Pool, recipe: Path | None, seed: int, rescan: int) -> None:
         self.pool, self.recipe, self.seed, self.rescan = pool, recipe, seed, rescan
@@ -64,21 +65,21 @@ class Batches(Dataset):
         return batch(np.random.default_rng((self.seed, iteration)), self.pool, BATCH)
 
 
-class Smoothed:
-    """An exponential moving average of a network's weights, those of the density."""
+class MovingAverage:
+    """An exponential moving average of the density's weights."""
 
     def __init__(self, network: CrowdNet) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False)
 
     @torch.no_grad()
-    def follow(self, network: CrowdNet, iteration: int) -> None:
-        """Early averages are short, or the untrained head would stay in them."""
+    def update(self, network: CrowdNet, iteration: int) -> None:
+        """Updates the average. Early averages are short, to forget the untrained head."""
         share = 1 - min(SMOOTHING, (1 + iteration) / (10 + iteration))
         torch._foreach_lerp_(list(self.network.density.parameters()), list(network.density.parameters()), share)
 
 
-def rates(iteration: int, iterations: int, highest: float) -> tuple[float, float]:
-    """Learning rates of the density's head and stages: warm-up, then a cosine down to `FINAL_SHARE`."""
+def learning_rates(iteration: int, iterations: int, highest: float) -> tuple[float, float]:
+    """Returns the learning rates of head and stages: warm-up, then a cosine to `FINAL_SHARE`."""
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
     rate = highest * (FINAL_SHARE + (1 - FINAL_SHARE) * cosine) * min(1.0, (iteration + 1) / WARM_UP)
     thawed = min(1.0, max(0, iteration + 1 - FROZEN) / STAGES_WARM_UP)
@@ -86,37 +87,40 @@ def rates(iteration: int, iterations: int, highest: float) -> tuple[float, float
 
 
 def sums_weight(iteration: int) -> float:
-    """See `density_loss`: nothing at first, all from the end of the frozen part on."""
+    """Returns the weight for `density_loss`: 0 at first, 1 from the end of the frozen phase."""
     return min(1.0, max(0.0, iteration / FROZEN - 0.25) / 0.75)
 
 
 class Trainer:
-    """Networks, optimiser and one training step."""
+    """Holds networks and optimiser, and performs training steps."""
 
     def __init__(
         self, detector: Detector, iterations: int, device: str = "cpu", bfloat16: bool = False, rate: float = HEAD_RATE
     ) -> None:
-        """bfloat16: convolutions in it; weights, their updates and the losses stay in float32. rate: the head's highest."""
+        """bfloat16: runs convolutions in bfloat16. rate: the head's highest learning rate.
+
+        Weights, their updates and the losses are always float32.
+        """
         self.iterations, self.rate = iterations, rate
         self.device = torch.device(device)
         self.bfloat16 = bfloat16
         self.network = CrowdNet(detector).to(self.device, memory_format=torch.channels_last)
-        self.smoothed = Smoothed(self.network)
+        self.smoothed = MovingAverage(self.network)
         density = self.network.density
         groups = [{"params": list(part.parameters())} for part in (density.head, density.stages)]
         self.optimiser = torch.optim.AdamW(groups, lr=HEAD_RATE, betas=(0.9, 0.99), weight_decay=1e-4, foreach=True)
 
-    def quick(self) -> torch.autocast:
-        """Within it, convolutions are run in bfloat16, where that was asked for."""
+    def autocast(self) -> torch.autocast:
+        """Returns a context that runs convolutions in bfloat16 if `bfloat16` is set."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def density(self, pictures: Tensor, frozen: bool = False) -> Tensor:
-        """The map, in float32."""
-        with self.quick():
+        """Computes the density map, in float32."""
+        with self.autocast():
             return self.network.density(self.network.features(pictures), frozen).float()
 
     def losses(self, iteration: int, pictures: Tensor, target: Tensor, counted: Tensor) -> dict[str, Tensor]:
-        """Each loss by name, weighted; `error` is only for the log."""
+        """Computes the weighted losses by name; `error` and `bias` are only logged."""
         density = self.density(pictures, iteration < FROZEN)
         result = {"density": density_loss(density, target, counted, sums_weight(iteration))}
         if iteration >= FROZEN and iteration % SCALES_EVERY == 1:
@@ -132,9 +136,11 @@ class Trainer:
         return result
 
     def step(self, iteration: int, data: dict[str, Tensor]) -> dict[str, float]:
-        """One update; returns the losses."""
+        """Makes one update; returns the losses."""
         data = {name: value.to(self.device, non_blocking=True) for name, value in data.items()}
-        for group, rate in zip(self.optimiser.param_groups, rates(iteration, self.iterations, self.rate), strict=True):
+        for group, rate in zip(
+            self.optimiser.param_groups, learning_rates(iteration, self.iterations, self.rate), strict=True
+        ):
             group["lr"] = rate
         losses = self.losses(iteration, normalise(data["pictures"]), data["density"], data["counted"].float())
         self.optimiser.zero_grad(set_to_none=True)
@@ -144,16 +150,16 @@ class Trainer:
         if not torch.isfinite(norm):
             raise SystemExit(f"train: iteration {iteration}: the gradient is not finite; resume from last.pt")
         self.optimiser.step()
-        self.smoothed.follow(self.network, iteration)
+        self.smoothed.update(self.network, iteration)
         return {name: float(value.detach()) for name, value in losses.items()} | {"gradient": float(norm)}
 
     def state(self, iteration: int) -> dict[str, Any]:
-        """All that `restore` needs. iteration: the number of updates made."""
+        """Returns the state for `restore`. iteration: the number of updates so far."""
         parts = {"network": self.network, "smoothed": self.smoothed.network, "optimiser": self.optimiser}
         return {"iteration": iteration} | {name: part.state_dict() for name, part in parts.items()}
 
     def restore(self, state: dict[str, Any]) -> int:
-        """Goes on from a saved state; returns the number of updates made."""
+        """Restores a saved state; returns the number of updates so far."""
         self.network.load_state_dict(state["network"])
         self.smoothed.network.load_state_dict(state["smoothed"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -161,14 +167,14 @@ class Trainer:
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Writes whole or not at all."""
+    """Writes the state atomically."""
     temporary = path.with_suffix(".part")
     torch.save(state, temporary)
     os.replace(temporary, path)
 
 
 def log_line(iteration: int, past: list[dict[str, float]], seconds: float) -> str:
-    """Means of the last iterations; of losses that come only now and then, the mean of those that came."""
+    """Formats the means of the last iterations. A loss is averaged where it was computed."""
     names = ("density", "scales", "error", "bias", "gradient")
     means = {name: [row[name] for row in past if name in row] for name in names}
     text = " ".join(f"{name} {np.mean(values):.3f}" for name, values in means.items() if values)
@@ -176,7 +182,7 @@ def log_line(iteration: int, past: list[dict[str, float]], seconds: float) -> st
 
 
 def train(trainer: Trainer, batches: Batches, folder: Path, start: int, loaders: int) -> None:
-    """Runs to the last iteration."""
+    """Trains until the last iteration."""
     numbers = range(start, trainer.iterations)
     loader = DataLoader(
         batches, batch_size=None, sampler=numbers, num_workers=loaders, prefetch_factor=4 if loaders else None
@@ -197,21 +203,26 @@ def train(trainer: Trainer, batches: Batches, folder: Path, start: int, loaders:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True, help="of the run")
+    parser.add_argument("--name", required=True, help="name of the run")
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--detector", type=Path, required=True, help="nanodet-g-416-dynamic.onnx")
-    parser.add_argument("--runs", type=Path, required=True, help="where the run's folder is made")
-    parser.add_argument("--recipe", type=Path, help="shares of the sets")
+    parser.add_argument("--runs", type=Path, required=True, help="folder for the run's folder")
+    parser.add_argument("--recipe", type=Path, help="TOML file with the shares of the sets")
     parser.add_argument("--iterations", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=HEAD_RATE, help="highest learning rate of the head; lower to go on from trained weights")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=HEAD_RATE,
+        help="highest learning rate of the head; use a lower one with trained weights",
+    )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of PyTorch")
-    parser.add_argument("--loaders", type=int, default=1, help="processes that make batches; 0: none but this one")
-    parser.add_argument("--rescan", type=int, default=300, help="iterations until the pool is looked through again")
-    parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has it (AMX, AVX512-BF16)")
-    parser.add_argument("--start-from", type=Path, help="weights to begin with: a run's checkpoint, or an exported ONNX file")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last.pt")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="PyTorch device")
+    parser.add_argument("--loaders", type=int, default=1, help="processes that make batches; 0: only this process")
+    parser.add_argument("--rescan", type=int, default=300, help="iterations between two scans of the pool")
+    parser.add_argument("--bfloat16", action="store_true", help="faster on processors with AMX or AVX512-BF16")
+    parser.add_argument("--start-from", type=Path, help="initial weights: a run's checkpoint, or an exported ONNX file")
+    parser.add_argument("--resume", action="store_true", help="continue from the run's last.pt")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -220,7 +231,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     last = folder / "last.pt"
     if last.exists() and not args.resume:
-        parser.error(f"{last} exists: --resume it or choose another --name")
+        parser.error(f"{last} exists: give --resume or another --name")
     detector = load_detector(args.detector)
     trainer = Trainer(detector, args.iterations, args.device, args.bfloat16, args.rate)
     start = 0
@@ -234,7 +245,7 @@ def main() -> None:
         start = trainer.restore(torch.load(last, map_location=args.device, weights_only=True))
     pool = Pool(args.pool, Recipe.read(args.recipe))
     if not len(pool):
-        parser.error(f"{args.pool}: no pictures")
+        parser.error(f"{args.pool} has no pictures")
     print(f"{start}: to {args.iterations}, seed {args.seed}, {len(pool)} pictures, on {args.device}", flush=True)
     train(trainer, Batches(pool, args.recipe, args.seed, args.rescan), folder, start, args.loaders)
 

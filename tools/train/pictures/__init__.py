@@ -1,5 +1,5 @@
-"""Training pictures for the crowd-density network: pasted together from real people, and rendered from body models.
+"""Makes training pictures for the crowd density: composed of sprites, or rendered.
 
-Coordinates are in pixels of the picture named in the variable, the centre of the first pixel is at 0.5.
-Sizes of heads are chin to crown, in pixels. Colour is BGR, 8 bits unless said otherwise.
+Coordinates are in pixels of the picture that the variable names; the centre of the first pixel is
+0.5. Head sizes are chin to crown, in pixels. Colours are BGR with 8 bits unless stated otherwise.
 """

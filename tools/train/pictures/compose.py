@@ -1,6 +1,7 @@
-"""Pastes people back to front on photographs and grounds.
+"""Composes pictures: pastes people back to front on photographs and grounds.
 
-python -m pictures.compose --seed 1 --count 600 --out POOL/composed-1 --root python=… --root debian=/ --cutouts c.npz
+    python -m pictures.compose --seed 1 --count 600 --out POOL/composed-1 \\
+        --root python=… --root debian=/ --cutouts c.npz
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from . import scenes, sprite
 from .backgrounds import Backgrounds, noise
 from .finish import finish
 from .geometry import HEAD_CENTRE_M, Camera
-from .labels import Owners, SetWriter
+from .labels import HeadOwners, SetWriter
 from .patterns import pattern
 from .people import any_colour, figure
 from .sources import Roots
@@ -26,7 +27,7 @@ from .things import thing
 
 Rng = np.random.Generator
 
-#: Camera pitches, in degrees, for which figures are drawn; each is used near its own.
+#: Camera pitches, in degrees, for which figures are drawn. A figure is used near its pitch.
 PITCHES = (2, 14, 28, 45, 65)
 SIZES = (
     (448, 384),
@@ -43,8 +44,8 @@ SIZES = (
 
 
 @dataclass
-class Cast:
-    """Those who may appear. drawn, things, modelled (rendered): lists per pitch of PITCHES; real: cut-outs."""
+class SpritePool:
+    """Sprites of people and things. drawn, things, modelled: lists per pitch; real: cut-outs."""
 
     drawn: list[list[Sprite]]
     things: list[list[Sprite]]
@@ -52,23 +53,24 @@ class Cast:
     modelled: list[list[Sprite]]
 
     @staticmethod
-    def make(rng: Rng, per_pitch: int, real: list[Sprite], modelled: list[Sprite]) -> Cast:
+    def make(rng: Rng, per_pitch: int, real: list[Sprite], modelled: list[Sprite]) -> SpritePool:
         drawn = [[figure(rng, math.radians(p), 40, i % 2 == 0) for i in range(per_pitch)] for p in PITCHES]
         things = [[thing(rng, math.radians(p), 34) for _ in range(max(8, per_pitch // 3))] for p in PITCHES]
         near = [[s for s in modelled if nearest_pitch(math.radians(s.pitch)) == i] for i in range(len(PITCHES))]
-        return Cast(drawn, things, real, near)
+        return SpritePool(drawn, things, real, near)
 
 
 def nearest_pitch(radians: float) -> int:
-    """Which of PITCHES is nearest."""
+    """Returns the index of the nearest of PITCHES."""
     return int(np.argmin([abs(math.degrees(radians) - p) for p in PITCHES]))
 
 
 @dataclass(frozen=True)
-class Look:
-    """What all people of a picture share.
+class Appearance:
+    """Light and haze that all people of a picture share.
 
-    light: brightness; tint: BGR factors; haze: its BGR and metres to 63 %; spread: of brightness; shadow: its strength.
+    light: brightness; tint: BGR factors; haze_colour: BGR; haze_m: metres to 63 % haze; spread: of
+    the brightness; shadow: strength of shadows.
     """
 
     light: float
@@ -81,9 +83,9 @@ class Look:
 
 
 def paste(
-    picture: np.ndarray, owners: Owners | None, sprite_: Sprite, at: tuple[float, float], is_person: bool = True
+    picture: np.ndarray, owners: HeadOwners | None, sprite_: Sprite, at: tuple[float, float], is_person: bool = True
 ) -> bool:
-    """Blends a sprite in with its head's centre at `at`; false if it lies outside."""
+    """Blends a sprite with its head's centre at `at`. False if it is outside the picture."""
     rows, columns = sprite_.alpha.shape
     x, y = round(at[0] - sprite_.x), round(at[1] - sprite_.y)
     x0, y0, x1, y1 = max(0, x), max(0, y), min(picture.shape[1], x + columns), min(picture.shape[0], y + rows)
@@ -102,8 +104,8 @@ def paste(
     return True
 
 
-def shadow_under(picture: np.ndarray, x: float, y: float, size: float, strength: float, sun_left: bool) -> None:
-    """Darkens the ground at somebody's feet. size: of the head, in pixels."""
+def draw_shadow(picture: np.ndarray, x: float, y: float, size: float, strength: float, sun_left: bool) -> None:
+    """Darkens the ground at a person's feet. size: of the head, in pixels."""
     long, flat = size * 1.6, size * 0.4
     cx = x + (0.7 if sun_left else -0.7) * size
     x0, y0, x1, y1 = int(cx - long), int(y - flat * 1.5), int(cx + long), int(y + flat * 1.5)
@@ -115,8 +117,8 @@ def shadow_under(picture: np.ndarray, x: float, y: float, size: float, strength:
     picture[y0:y1, x0:x1] = (picture[y0:y1, x0:x1] * (1 - strength * fall[..., None])).astype(np.uint8)
 
 
-def dressed(rng: Rng, s: Sprite) -> Sprite:
-    """A cut-out in other colours from the neck down, and sometimes other hair."""
+def recolour_clothes(rng: Rng, s: Sprite) -> Sprite:
+    """Changes a cut-out's colours from the neck down, and sometimes its hair."""
     hsv = cv2.cvtColor(s.bgr, cv2.COLOR_BGR2HSV).astype(np.float32)
     rows = s.bgr.shape[0]
     chin, waist = int(s.y + 0.62 * s.height), int(s.y + 3.3 * s.height)
@@ -137,7 +139,7 @@ def dressed(rng: Rng, s: Sprite) -> Sprite:
 
 
 def close_camera(rng: Rng, size: tuple[int, int]) -> Camera:
-    """Looks down on a packed crowd whose heads, 14 to 60 pixels tall, fill the picture to its upper edge."""
+    """Makes a camera over a packed crowd. Heads of 14 to 60 pixels fill the whole picture."""
     focal = size[0] * math.exp(rng.uniform(math.log(0.9), math.log(4)))
     head = math.exp(rng.uniform(math.log(14), math.log(60)))
     steepest = math.atan2(size[1] / 2, focal)
@@ -145,7 +147,7 @@ def close_camera(rng: Rng, size: tuple[int, int]) -> Camera:
 
 
 def camera_for(rng: Rng, size: tuple[int, int], packed: bool) -> Camera:
-    """Real focal lengths and heights; heads of 8 to 64 pixels at the lower edge in crowds, of 18 to 170 otherwise."""
+    """Draws a camera. Heads at the lower edge: 8 to 64 pixels if `packed`, else 18 to 170."""
     for _ in range(200):
         focal = size[0] * math.exp(rng.uniform(math.log(0.65), math.log(4.5)))
         level, high, steep = rng.uniform(-3, 12), rng.uniform(8, 35), rng.uniform(30, 75)
@@ -160,8 +162,8 @@ def camera_for(rng: Rng, size: tuple[int, int], packed: bool) -> Camera:
     return Camera.with_heads(size, 0.4, size[0], 24)
 
 
-def gathering(rng: Rng, size: tuple[int, int], packed: bool) -> tuple[Camera, str, float, scenes.Crowd]:
-    """A camera and a crowd for it, with the crowd's layout and density (persons per square metre)."""
+def random_crowd(rng: Rng, size: tuple[int, int], packed: bool) -> tuple[Camera, str, float, scenes.Crowd]:
+    """Draws a camera and a crowd; also returns layout and density (persons per square metre)."""
     if packed:
         layout = str(rng.choice(["packed", "rows", "stand", "ring", "column"], p=[0.66, 0.08, 0.14, 0.05, 0.07]))
         density, at_most = math.exp(rng.uniform(math.log(0.8), math.log(6.5))), int(rng.integers(150, 1300))
@@ -171,21 +173,21 @@ def gathering(rng: Rng, size: tuple[int, int], packed: bool) -> tuple[Camera, st
     if packed and layout == "packed" and rng.random() < 0.4:
         camera, density = close_camera(rng, size), rng.uniform(2.2, 6.5)
         crowd = scenes.place(rng, camera, size, layout, density, 4000)
-        return camera, layout, density, scenes.thinned(rng, camera, crowd, 1500)
+        return camera, layout, density, scenes.limit_crowd(rng, camera, crowd, 1500)
     best = None
-    # Some crowds end within the picture, but most fill it: so look for a camera that need not leave people out.
+    # Most crowds fill the picture: prefer a camera that sees about `at_most` people.
     for _ in range(10 if packed else 1):
         camera = camera_for(rng, size, packed)
         crowd = scenes.place(rng, camera, size, layout, density, 4000)
-        miss = abs(math.log((len(crowd.feet) + 1) / at_most)) + 2.0 * (1 - _covered(camera, size, crowd))
-        if best is None or miss < best[0]:
-            best = miss, camera, crowd
+        mismatch = abs(math.log((len(crowd.feet) + 1) / at_most)) + 2.0 * (1 - _covered(camera, size, crowd))
+        if best is None or mismatch < best[0]:
+            best = mismatch, camera, crowd
     _, camera, crowd = best
-    return camera, layout, density, scenes.thinned(rng, camera, crowd, at_most)
+    return camera, layout, density, scenes.limit_crowd(rng, camera, crowd, at_most)
 
 
 def _covered(camera: Camera, size: tuple[int, int], crowd: scenes.Crowd) -> float:
-    """The share of the picture, in 6 x 6 fields, in which somebody's head is."""
+    """Returns the share of 6 x 6 fields of the picture that contain a head."""
     pixels, _ = camera.project(crowd.feet + [0, HEAD_CENTRE_M, 0])
     fields = np.floor(pixels / size * 6).astype(int)
     inside = ((fields >= 0) & (fields < 6)).all(axis=1)
@@ -193,26 +195,26 @@ def _covered(camera: Camera, size: tuple[int, int], crowd: scenes.Crowd) -> floa
 
 
 class Composer:
-    """Makes pictures of a cast before backgrounds."""
+    """Makes pictures of people in front of backgrounds."""
 
-    def __init__(self, backgrounds: Backgrounds, cast: Cast) -> None:
+    def __init__(self, backgrounds: Backgrounds, sprites: SpritePool) -> None:
         self.backgrounds = backgrounds
-        self.cast = cast
+        self.sprites = sprites
 
-    def picture(self, rng: Rng, nobody: float = 0.12) -> tuple[np.ndarray, list[list[float]]]:
-        """One picture and its heads; a share of `nobody` has none."""
+    def picture(self, rng: Rng, empty_share: float = 0.12) -> tuple[np.ndarray, list[list[float]]]:
+        """Makes a picture and its heads. empty_share: share of pictures without people."""
         size = SIZES[rng.integers(len(SIZES))]
-        if rng.random() < nobody:
+        if rng.random() < empty_share:
             return self.empty(rng, size), []
         packed = rng.random() < 0.62
-        camera, _, _, crowd = gathering(rng, size, packed)
+        camera, _, _, crowd = random_crowd(rng, size, packed)
         backdrop = self.backgrounds.backdrop(rng, size, camera)
-        owners = Owners(size)
-        self.populate(rng, backdrop, owners, camera, crowd)
+        owners = HeadOwners(size)
+        self.paste_crowd(rng, backdrop, owners, camera, crowd)
         return finish(rng, backdrop), owners.listed()
 
     def empty(self, rng: Rng, size: tuple[int, int]) -> np.ndarray:
-        """A picture of nobody: repeated small things, or places, often with things that might be taken for people."""
+        """Makes a picture without people: a pattern or a place, often with similar things."""
         camera = camera_for(rng, size, rng.random() < 0.5)
         kind = rng.random()
         if kind < 0.5:
@@ -222,22 +224,24 @@ class Composer:
         if rng.random() < 0.6:
             layout = str(rng.choice(["scattered", "groups", "packed", "rows", "stand", "queue"]))
             crowd = scenes.place(rng, camera, size, layout, rng.uniform(0.3, 2.5), int(rng.integers(3, 250)))
-            shelf = self.cast.things[nearest_pitch(camera.pitch)]
-            same = [shelf[rng.integers(len(shelf))] for _ in range(int(rng.integers(1, 5)))]
-            self.populate(rng, picture, None, camera, crowd, same)
+            candidates = self.sprites.things[nearest_pitch(camera.pitch)]
+            same = [candidates[rng.integers(len(candidates))] for _ in range(int(rng.integers(1, 5)))]
+            self.paste_crowd(rng, picture, None, camera, crowd, same)
         return finish(rng, picture)
 
-    def look(self, rng: Rng) -> Look:
+    def random_appearance(self, rng: Rng) -> Appearance:
         tint = np.exp(rng.normal(0, 0.05, 3))
         sky = rng.uniform(110, 225) + rng.uniform(-12, 12, 3)
         haze = math.exp(rng.uniform(math.log(90), math.log(900))) if rng.random() < 0.5 else 1e9
-        return Look(
+        return Appearance(
             rng.uniform(0.55, 1.2), tint, rng.random() < 0.5, sky, haze, rng.uniform(0.05, 0.25), rng.uniform(0, 0.6)
         )
 
-    def populate(self, rng: Rng, picture: np.ndarray, owners: Owners | None, camera: Camera, crowd, only=None) -> None:
-        """Pastes a crowd, the farthest first. only: things instead of people."""
-        look = self.look(rng)
+    def paste_crowd(
+        self, rng: Rng, picture: np.ndarray, owners: HeadOwners | None, camera: Camera, crowd, things=None
+    ) -> None:
+        """Pastes a crowd, farthest first. things: sprites that replace the people."""
+        appearance = self.random_appearance(rng)
         heights = (
             HEAD_CENTRE_M * (0.78 if crowd.seated else 1) * np.clip(rng.normal(1, 0.055, len(crowd.feet)), 0.8, 1.15)
         )
@@ -246,54 +250,57 @@ class Composer:
         pixels, depth = camera.project(crowd.feet + np.stack([heights * 0, heights, heights * 0], axis=1))
         share_real, share_modelled = rng.choice([0.0, 0.25, 0.6], p=[0.3, 0.4, 0.3]), rng.choice([0.0, 0.4, 0.8])
         apart = len(crowd.feet) < 60 and not crowd.seated and rng.random() < 0.9
-        clutter = rng.random() < 0.35
+        occluders = rng.random() < 0.35
         for i in np.argsort(-depth):
             size = camera.head_px(depth[i]) * rng.uniform(0.93, 1.08) * (0.92 if children[i] else 1)
             if size < 3.2 or size > 300:
                 continue
             pitch = nearest_pitch(max(0.0, camera.looks_down(pixels[i, 1])))
-            if only is not None:
-                someone = only[rng.integers(len(only))]
+            if things is not None:
+                person = things[rng.integers(len(things))]
             else:
-                someone = self.someone(rng, pitch, size, share_real, share_modelled, apart)
-            someone = self.lit(rng, someone.scaled(size * someone.height / (someone.height or 1)), look, depth[i])
-            if someone.whole and not crowd.seated and look.shadow > 0.05:
+                person = self.random_person(rng, pitch, size, share_real, share_modelled, apart)
+            scaled = person.scaled(size * person.height / (person.height or 1))
+            person = self.apply_appearance(rng, scaled, appearance, depth[i])
+            if person.whole and not crowd.seated and appearance.shadow > 0.05:
                 foot = camera.project(crowd.feet[i : i + 1])[0][0]
-                shadow_under(picture, foot[0], foot[1], size, look.shadow, look.sun_left)
-            paste(picture, owners, someone, (pixels[i, 0], pixels[i, 1]), only is None)
-            if clutter and rng.random() < 0.03:
-                self.clutter(rng, picture, owners, pixels[i], size)
+                draw_shadow(picture, foot[0], foot[1], size, appearance.shadow, appearance.sun_left)
+            paste(picture, owners, person, (pixels[i, 0], pixels[i, 1]), things is None)
+            if occluders and rng.random() < 0.03:
+                self.paste_occluder(rng, picture, owners, pixels[i], size)
 
-    def someone(
+    def random_person(
         self, rng: Rng, pitch: int, size: float, share_real: float, share_modelled: float, whole: bool
     ) -> Sprite:
-        """A person for a pitch; not a cut-out where it would be blown up or seen from quite another height."""
-        modelled = self.cast.modelled[pitch]
-        if pitch <= 2 and self.cast.real and rng.random() < share_real * (1 if pitch < 2 else 0.4):
-            real = self.cast.real[rng.integers(len(self.cast.real))]
+        """Draws a person for a pitch. Avoids enlarged cut-outs and those of another pitch."""
+        modelled = self.sprites.modelled[pitch]
+        if pitch <= 2 and self.sprites.real and rng.random() < share_real * (1 if pitch < 2 else 0.4):
+            real = self.sprites.real[rng.integers(len(self.sprites.real))]
             if size < real.height * 1.5 and (real.whole or not whole):
-                real = dressed(rng, real) if rng.random() < 0.8 else real
+                real = recolour_clothes(rng, real) if rng.random() < 0.8 else real
                 real = real.bust(rng.uniform(1.2, 3)) if rng.random() < 0.5 and not whole else real
                 return real.rotated(rng.normal(0, 4)) if rng.random() < 0.3 else real
         if modelled and rng.random() < share_modelled:
             return modelled[rng.integers(len(modelled))]
-        shelf = self.cast.drawn[pitch]
-        found = shelf[rng.integers(len(shelf))]
+        candidates = self.sprites.drawn[pitch]
+        found = candidates[rng.integers(len(candidates))]
         while whole and not found.whole:
-            found = shelf[rng.integers(len(shelf))]
+            found = candidates[rng.integers(len(candidates))]
         return found
 
-    def lit(self, rng: Rng, s: Sprite, look: Look, depth: float) -> Sprite:
-        """In the picture's light, and behind its haze."""
-        if look.sun_left or rng.random() < 0.15:
+    def apply_appearance(self, rng: Rng, s: Sprite, appearance: Appearance, depth: float) -> Sprite:
+        """Applies the picture's light and haze to a sprite."""
+        if appearance.sun_left or rng.random() < 0.15:
             s = s.flipped()
-        gain = look.light * look.tint * math.exp(rng.normal(0, look.spread))
-        veil = 1 - math.exp(-depth / look.haze_m)
-        bgr = s.bgr * (gain * (1 - veil)) + look.haze_colour * veil
+        gain = appearance.light * appearance.tint * math.exp(rng.normal(0, appearance.spread))
+        veil = 1 - math.exp(-depth / appearance.haze_m)
+        bgr = s.bgr * (gain * (1 - veil)) + appearance.haze_colour * veil
         return s.recoloured(np.clip(bgr, 0, 255).astype(np.uint8))
 
-    def clutter(self, rng: Rng, picture: np.ndarray, owners: Owners | None, at: np.ndarray, size: float) -> None:
-        """A placard, a flag, an umbrella, a pole or a raised phone, in front of those behind."""
+    def paste_occluder(
+        self, rng: Rng, picture: np.ndarray, owners: HeadOwners | None, at: np.ndarray, size: float
+    ) -> None:
+        """Pastes a placard, a flag, an umbrella or a pole in front of the people behind it."""
         kind = rng.choice(["placard", "flag", "pole", "umbrella"])
         w, h = {"placard": (3.2, 2.2), "flag": (4.5, 3.0), "pole": (0.25, 14.0), "umbrella": (4.4, 1.6)}[str(kind)]
         columns, rows = max(2, int(w * size * rng.uniform(0.6, 1.2))), max(2, int(h * size * rng.uniform(0.6, 1.2)))
@@ -328,20 +335,20 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--root", action="append", default=[], help="kind=folder, see sources.py")
-    parser.add_argument("--cutouts", type=Path, help="what `pictures.cutouts` wrote")
-    parser.add_argument("--modelled", type=Path, help="what `pictures.render --sprites` wrote")
+    parser.add_argument("--cutouts", type=Path, help="output of `pictures.cutouts`")
+    parser.add_argument("--modelled", type=Path, help="output of `pictures.render --sprites`")
     parser.add_argument("--figures", type=int, default=160, help="drawn figures per pitch")
-    parser.add_argument("--nobody", type=float, default=0.12, help="share of pictures without people")
+    parser.add_argument("--empty-share", type=float, default=0.12, help="share of pictures without people")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     rng = np.random.default_rng(arguments.seed)
     real = sprite.load(arguments.cutouts) if arguments.cutouts else []
     modelled = sprite.load(arguments.modelled) if arguments.modelled else []
-    composer = Composer(Backgrounds(Roots(arguments.root)), Cast.make(rng, arguments.figures, real, modelled))
+    composer = Composer(Backgrounds(Roots(arguments.root)), SpritePool.make(rng, arguments.figures, real, modelled))
     writer = SetWriter(arguments.out, arguments.seed)
     for i in range(arguments.count):
-        # A picture depends on its number and the cast only, so that one can be made again alone.
-        writer.add(*composer.picture(np.random.default_rng([arguments.seed, i]), arguments.nobody))
+        # A picture depends only on its number and the sprites, so it can be made again alone.
+        writer.add(*composer.picture(np.random.default_rng([arguments.seed, i]), arguments.empty_share))
     writer.write()
     print(f"{arguments.out.name}: {writer.summary()}")
 

@@ -1,9 +1,11 @@
 """Cuts real people out of video clips.
 
-    python -m pictures.cutouts --clips DIR --detector nanodet.onnx --faces yunet.onnx --out cutouts.npz [--sheet s.jpg]
+    python -m pictures.cutouts --clips DIR --detector nanodet.onnx --faces yunet.onnx \\
+        --out cutouts.npz [--sheet s.jpg]
 
-A detector says where people are, the difference from the clip's median picture (where the camera and the people allow
-it) and GrabCut say which pixels are theirs; the head comes from a face detector, or from where the outline is thinnest.
+A detector finds the people. GrabCut and, where possible, the difference from the clip's median
+picture select their pixels. A face detector finds the head; otherwise the neck is the thinnest part
+of the outline.
 """
 
 from __future__ import annotations
@@ -21,20 +23,20 @@ from . import sprite
 from .sprite import Sprite
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "convert"))
-import golden_nanodet  # noqa: E402 (the detector's own reference, beside this folder)
+import golden_nanodet  # noqa: E402 (the reference implementation of the detector)
 
-#: Shorter figures have too few pixels for a head.
+#: Minimum height in pixels; shorter figures have too few pixels per head.
 MIN_HEIGHT_PX = 60
-#: Which cut-outs are good, judged by eye.
+#: The list of good cut-outs, judged by eye.
 KEEP = Path(__file__).with_name("cutouts_keep.txt")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """How a clip is cut.
+    """How a clip is processed.
 
-    every: take one frame in so many; still: people stand still, so the median picture shows them; empty: first and last
-    frame of a time when nobody is there, where there is one.
+    every: use every N-th frame; still: people stand still, so the median picture shows them; empty:
+    first and last frame of a part without people, if there is one.
     """
 
     name: str
@@ -58,7 +60,7 @@ CLIPS = (
 
 
 def frames(path: Path) -> list[np.ndarray]:
-    """All frames of a clip."""
+    """Reads all frames of a clip."""
     clip, found = cv2.VideoCapture(str(path)), []
     while True:
         read, frame = clip.read()
@@ -68,7 +70,7 @@ def frames(path: Path) -> list[np.ndarray]:
 
 
 def mask_of(frame: np.ndarray, box: tuple[int, int, int, int], difference: np.ndarray | None, face=None) -> np.ndarray:
-    """The person's pixels in a frame, uint8, 0 or 255.
+    """Segments the person's pixels in a frame, uint8, 0 or 255.
 
     box: left, top, right, bottom; difference: uint8 [h, w]; face: left, top, width, height.
     """
@@ -111,9 +113,9 @@ def mask_of(frame: np.ndarray, box: tuple[int, int, int, int], difference: np.nd
 
 
 def head_of(mask: np.ndarray, face: tuple[float, ...] | None, whole: bool) -> tuple[float, float, float, float] | None:
-    """Centre x, y, width and height of the head, or nothing where the outline doesn't look like a person's.
+    """Finds the head: centre x, y, width and height. None if the outline is not a person's.
 
-    face: left, top, width, height of the face, which ends at the brow; whole: feet are in the picture.
+    face: left, top, width, height of the face up to the brow; whole: the feet are in the picture.
     """
     rows = np.flatnonzero(mask.any(axis=1))
     if len(rows) < MIN_HEIGHT_PX:
@@ -126,7 +128,8 @@ def head_of(mask: np.ndarray, face: tuple[float, ...] | None, whole: bool) -> tu
         if crown > y + 0.2 * h:
             return None
         return middle, (crown + chin) / 2, w * 1.25, chin - crown
-    # From behind: heads are 1/8 to 1/6 of a standing person; the neck is where the outline is thinnest about there.
+    # From behind: a head is 1/8 to 1/6 of a standing person. The neck is the thinnest part near
+    # there.
     low, high = (0.125, 0.17) if whole else (0.2, 0.45)
     widths = (mask > 0).sum(axis=1).astype(float)
     neck = top + int(height * low) + int(widths[top + int(height * low) : top + int(height * high)].argmin())
@@ -134,7 +137,7 @@ def head_of(mask: np.ndarray, face: tuple[float, ...] | None, whole: bool) -> tu
     columns = np.flatnonzero(mask[top : top + max(2, int(size * 0.8))].any(axis=0))
     if not 0.5 < len(columns) / size < 1.6:
         return None
-    # Long hair hides the neck, and then the search ends at its start, which is too high.
+    # If long hair hides the neck, the search finds its start, which is too high.
     size = max(size, 0.138 * height) if whole else size
     xs = np.nonzero(mask[top : top + max(2, int(size * 0.8))])[1]
     return float(xs.mean()) + 0.5, top + size / 2, len(columns), size
@@ -143,7 +146,7 @@ def head_of(mask: np.ndarray, face: tuple[float, ...] | None, whole: bool) -> tu
 def cut(
     frame: np.ndarray, mask: np.ndarray, head: tuple[float, float, float, float], clip: Clip, whole: bool
 ) -> Sprite:
-    """The person with a soft outline, and what of it is the head."""
+    """Cuts the person out with a soft outline, and marks the head."""
     x, y, width, height = head
     soft = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (3, 3), 0)
     shape = np.zeros_like(mask)
@@ -158,7 +161,7 @@ def cut(
 
 
 def people(folder: Path, clip: Clip, detector, faces) -> list[Sprite]:
-    """Everybody in a clip whose outline is good."""
+    """Cuts all people with a good outline out of a clip."""
     pictures = frames(folder / clip.name)
     first, last = clip.empty or (0, len(pictures))
     median = np.median(np.stack(pictures[first : last : max(1, (last - first) // 41)]), axis=0).astype(np.uint8)
@@ -194,14 +197,14 @@ def people(folder: Path, clip: Clip, detector, faces) -> list[Sprite]:
 
 
 def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """The share of `one`'s area that `other` covers; both left, top, width, height."""
+    """Returns the share of `one`'s area that `other` covers; both are left, top, width, height."""
     w = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     h = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     return max(0.0, w) * max(0.0, h) / (one[2] * one[3])
 
 
 def sheet(sprites: list[Sprite], columns: int = 16) -> np.ndarray:
-    """All of them on green with their heads marked, to look at."""
+    """Draws all sprites on green with marked heads, for visual inspection."""
     tiles = []
     for i, s in enumerate(sprites):
         alpha = s.alpha[..., None] / 255
@@ -224,7 +227,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet here")
     parser.add_argument(
-        "--keep", type=Path, default=KEEP, help="numbers, as on the sheet, to keep; b: without the legs"
+        "--keep", type=Path, default=KEEP, help="file with the sheet's numbers to keep; suffix b: without the legs"
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -1,8 +1,8 @@
-"""Draws people out of ellipsoids: heads with hair, hats and faces over shoulders, seen from anywhere.
+"""Draws people as ellipsoids: heads with hair, hats and faces over shoulders, from any side.
 
-Not pretty; but from 5 to 60 pixels a head is a shaded, two-coloured round thing over something wider, and that these
-are, in more variety than any footage has. Lengths are in heads (chin to crown = 1), the head's centre is the origin, x
-to the figure's left, y up, z to where the figure looks.
+At 5 to 60 pixels, a head is a shaded, two-coloured round shape over a wider one. These figures have
+that appearance, with more variety than any footage. Lengths are in heads (chin to crown = 1). The
+head's centre is the origin; x points to the figure's left, y up, z in its viewing direction.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from .sprite import Sprite
 
 Rng = np.random.Generator
-#: Colour of unit directions [n, 3] on a part -> [n, 3], BGR 0..255.
+#: Maps unit directions [n, 3] on a part to colours [n, 3], BGR 0..255.
 Paint = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Part:
-    """An ellipsoid. centre, radii in heads; turn: 3x3 rotation of its axes; head: counts as head; gloss: 0..1."""
+    """An ellipsoid. centre, radii: in heads; turn: 3x3 rotation; head: is head; gloss: 0..1."""
 
     centre: np.ndarray
     radii: np.ndarray
@@ -33,7 +33,7 @@ class Part:
 
 
 def rotation(axis: int, angle: float) -> np.ndarray:
-    """3x3 rotation about x (0), y (1) or z (2)."""
+    """Returns the 3x3 rotation about x (0), y (1) or z (2)."""
     c, s = np.cos(angle), np.sin(angle)
     a, b = [(1, 2), (2, 0), (0, 1)][axis]
     turn = np.eye(3)
@@ -43,7 +43,7 @@ def rotation(axis: int, angle: float) -> np.ndarray:
 
 
 def limb(start, end, radius: float, paint, **more) -> Part:
-    """An ellipsoid from point to point."""
+    """Makes an ellipsoid between two points."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     along = end - start
     length = float(np.linalg.norm(along))
@@ -59,8 +59,9 @@ def draw(
 ) -> Sprite:
     """Casts one ray per pixel at a figure.
 
-    yaw: 0 looks at the camera; pitch: how far the camera looks down, both in radians; light: where it comes from, a
-    unit vector in the picture's axes (right, up, to the camera); ambient: its share without direction.
+    yaw: 0 looks at the camera; pitch: the camera's angle below level; both in radians. light: unit
+    vector to the light in the picture's axes (right, up, to the camera); ambient: share of ambient
+    light.
     """
     view = rotation(0, pitch) @ rotation(1, yaw)
     placed = []
@@ -107,7 +108,7 @@ def draw(
         colour[y0:y1, x0:x1][hit] = paint * shade[:, None] + shine[:, None]
         nearest[y0:y1, x0:x1][hit] = depth[hit]
         is_head[y0:y1, x0:x1][hit] = 255 * part.head
-    # Contact darkening: what lies well behind its surroundings gets less of the sky.
+    # Ambient occlusion: pixels far behind their surroundings receive less light.
     seen = nearest > -1e8
     flat = np.where(seen, nearest, nearest[seen].min())
     hollow = np.clip(cv2.GaussianBlur(flat, (0, 0), 0.22 * k) - flat, 0, 0.5)

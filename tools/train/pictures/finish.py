@@ -1,4 +1,4 @@
-"""What lens, sensor and file make of a picture. Mild: training distorts again."""
+"""Simulates lens, sensor and file format. The effects are mild, because training adds more."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Rng = np.random.Generator
 
 
 def finish(rng: Rng, bgr: np.ndarray) -> np.ndarray:
-    """BGR uint8 in and out, the same size."""
+    """Applies the effects: BGR uint8 in and out, of the same size."""
     picture = bgr.astype(np.float32)
     if rng.random() < 0.4:
         picture = 255 * (picture / 255) ** np.exp(rng.uniform(-0.35, 0.35))
     if rng.random() < 0.08:
-        # Night: little light, and coloured.
+        # Night: low, coloured light.
         picture *= rng.uniform(0.4, 0.75) * np.exp(rng.normal(0, 0.12, 3))
     if rng.random() < 0.3:
         rows, columns = np.mgrid[0 : bgr.shape[0], 0 : bgr.shape[1]]

@@ -1,6 +1,6 @@
-"""Draws triangles with OpenGL, off screen: EGL on a GPU, or Mesa's llvmpipe on a processor.
+"""Renders triangles off screen with OpenGL: EGL on a GPU, or Mesa's llvmpipe on a CPU.
 
-Metres, y up. One pass from the sun for shadows, one for colour and for who is where.
+Units are metres; y is up. One pass renders shadows from the sun, one renders colours and ids.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ void main() {
     }
     float facing = max(0.0, dot(n, to_sun));
     float sunlight = facing > 0.0 ? facing * lit(at + 0.02 * n, 1.0 - facing) : 0.0;
-    // In a crowd little sky reaches the ground.
+    // In a crowd, people hide most of the sky near the ground.
     float open = mix(1.0, smoothstep(-0.3, 1.55, own.y), crowded * (who < 0 ? 0.0 : 1.0));
     vec3 ambient = mix(earth, sky, 0.5 + 0.5 * n.y) * open;
     vec3 c = base * (ambient + sun_colour * sunlight);
@@ -98,7 +98,11 @@ void main() {
 
 @dataclass(frozen=True)
 class Light:
-    """to_sun: unit vector; colours are linear BGR; haze_m: metres to 63 %; crowded: 0..1, how much sky people hide."""
+    """Light of a scene. Colours are linear BGR.
+
+    to_sun: unit vector; haze_m: metres to 63 % haze; crowded: share of the sky that people hide,
+    0..1.
+    """
 
     to_sun: np.ndarray
     sun: np.ndarray
@@ -111,7 +115,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Model:
-    """Triangles on the device."""
+    """Triangles in the device's memory."""
 
     points: moderngl.Buffer
     faces: moderngl.Buffer
@@ -119,7 +123,7 @@ class Model:
 
 
 class Painter:
-    """Draws instances of models. Models are kept; everything else is per picture."""
+    """Draws instances of models. Only the models persist between pictures."""
 
     def __init__(self, shadow_px: int = 2048) -> None:
         self.gl = moderngl.create_context(standalone=True, backend="egl")
@@ -131,7 +135,7 @@ class Painter:
         self.frames: dict[tuple[int, int], moderngl.Framebuffer] = {}
 
     def model(self, points, normals, colours, faces, face_at=None, role=None) -> Model:
-        """Arrays as in `wardrobe.Person`."""
+        """Uploads a model. Arrays are as in `wardrobe.Person`."""
         n = len(points)
         face_at = np.full((n, 3), 9.0, np.float32) if face_at is None else face_at
         role = np.zeros(n) if role is None else role
@@ -149,13 +153,14 @@ class Painter:
         tile_turn: float,
         reach_m: float,
     ):
-        """One picture.
+        """Draws one picture.
 
-        size: (width, height); instances: list of (model, a simpler one for its shadow, float32 [n, 15]): x, y, z, yaw,
-        three colour factors, size, number (negative: nobody, and with the tile's texture), colours of top and bottom
-        (linear BGR); tile: uint8 [h, w, 3], tile_m wide and turned by tile_turn; reach_m: how far from the camera's
-        foot shadows matter. Answers BGR float32 [h, w, 3], linear, alpha float32 [h, w], and int32 [h, w]: twice the
-        number, plus 1 on heads.
+        size: (width, height); instances: list of (model, simpler model for the shadow, rows). rows:
+        float32 [n, 15]: x, y, z, yaw, three colour factors, size, number, and the colours of top
+        and bottom (linear BGR). A negative number marks no person, with the tile's texture. tile:
+        uint8 [h, w, 3], tile_m wide, rotated by tile_turn; reach_m: range of shadows around the
+        camera. Returns linear BGR float32 [h, w, 3], alpha float32 [h, w], and ids int32 [h, w]:
+        twice the number, plus 1 on heads.
         """
         sun = _sun_matrix(light.to_sun, camera, reach_m)
         tile_texture = self.gl.texture(
@@ -171,8 +176,8 @@ class Painter:
         self.gl.enable(moderngl.DEPTH_TEST)
         kept = []
 
-        def depths(view: np.ndarray, plain: bool) -> None:
-            """Into the depth buffer alone."""
+        def draw_depth(view: np.ndarray, plain: bool) -> None:
+            """Draws only into the depth buffer."""
             self.depth_program["view"].write(np.ascontiguousarray(view.T, dtype="f4").tobytes())
             for fine, simple, rows, count in arrays:
                 model = simple if plain else fine
@@ -183,13 +188,13 @@ class Painter:
         self.gl.depth_func = "<"
         self.shadow_frame.use()
         self.shadow_frame.clear(depth=1.0)
-        depths(sun, True)
+        draw_depth(sun, True)
         frame = self._frame(size)
         frame.use()
         frame.clear(0, 0, 0, 0, 1.0)
-        # Depth first: in a crowd most of what would be shaded is hidden.
+        # Draw depth first: in a crowd, most fragments are hidden and need no shading.
         frame.color_mask = ((False,) * 4, (False,) * 4)
-        depths(view_matrix(camera, size), False)
+        draw_depth(view_matrix(camera, size), False)
         frame.color_mask = ((True,) * 4, (True,) * 4)
         self.gl.depth_func = "<="
         for name, value in (
@@ -236,18 +241,18 @@ class Painter:
 
 
 def _linear(bgr: np.ndarray) -> np.ndarray:
-    """From 8-bit sRGB (about) to linear 0..1."""
+    """Converts 8-bit sRGB (approximately) to linear 0..1."""
     return (bgr.astype(np.float32) / 255) ** 2.2
 
 
-def encoded(linear: np.ndarray) -> np.ndarray:
-    """Linear BGR to 8 bits, with a soft shoulder as cameras have."""
+def encode_srgb(linear: np.ndarray) -> np.ndarray:
+    """Converts linear BGR to 8 bits, with the soft highlight roll-off of a camera."""
     soft = np.where(linear > 0.7, 0.7 + 0.3 * np.tanh((linear - 0.7) / 0.3 * 0.8), linear)
     return np.clip(np.clip(soft, 0, 1) ** (1 / 2.2) * 255, 0, 255).astype(np.uint8)
 
 
 def view_matrix(camera: Camera, size: tuple[int, int], near: float = 0.2, far: float = 600.0) -> np.ndarray:
-    """World to clip coordinates, 4x4, for a pinhole camera in pixels."""
+    """Returns the 4x4 matrix from world to clip coordinates of a pinhole camera in pixels."""
     width, height = size
     sin, cos = np.sin(camera.pitch), np.cos(camera.pitch)
     right, down, ahead = np.array([1.0, 0, 0]), np.array([0, -cos, -sin]), np.array([0, -sin, cos])
@@ -265,7 +270,7 @@ def view_matrix(camera: Camera, size: tuple[int, int], near: float = 0.2, far: f
 
 
 def _sun_matrix(to_sun: np.ndarray, camera: Camera, reach_m: float) -> np.ndarray:
-    """World to the clip coordinates of a parallel light over the ground in front of the camera, 4x4."""
+    """Returns the 4x4 matrix from world to clip coordinates of the sun, in front of the camera."""
     centre = np.array([0.0, 1.0, reach_m / 2])
     right = np.cross([0.0, 1.0, 0.0], to_sun)
     right /= np.linalg.norm(right) + 1e-9
@@ -277,6 +282,6 @@ def _sun_matrix(to_sun: np.ndarray, camera: Camera, reach_m: float) -> np.ndarra
     return np.diag([1 / radius, 1 / radius, 1 / (radius + 15), 1]) @ world
 
 
-def averaged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Shrunk to (width, height), each pixel the mean of those that it covers."""
+def downsample(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrinks to (width, height); each pixel is the mean of the pixels that it covers."""
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

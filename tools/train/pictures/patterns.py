@@ -1,6 +1,7 @@
-"""Pictures without people that a crowd counter falls for: leaves, stones, shelves, stacks, seats, tiles, lights.
+"""Draws pictures without people that mislead crowd counters: leaves, stones, seats, lights.
 
-All flat drawings with shading and disorder, BGR uint8; they say "many small round things in rows aren't people".
+All are flat drawings with shading and random variation, BGR uint8. They teach that many small round
+things in rows are not people.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ Rng = np.random.Generator
 Size = tuple[int, int]
 
 
-def _disorder(rng: Rng, picture: np.ndarray) -> np.ndarray:
-    """A usual brightness, uneven light and grain."""
+def _apply_light_and_grain(rng: Rng, picture: np.ndarray) -> np.ndarray:
+    """Applies a typical brightness, uneven light and grain."""
     picture = picture * min(4.0, rng.uniform(50, 150) / max(1.0, float(picture.mean())))
     rows, columns = picture.shape[:2]
     light = cv2.resize(
@@ -29,12 +30,12 @@ def _disorder(rng: Rng, picture: np.ndarray) -> np.ndarray:
     )
 
 
-def _step(rng: Rng, low: float = 6, high: float = 60) -> float:
+def _random_size_px(rng: Rng, low: float = 6, high: float = 60) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def leaves(rng: Rng, size: Size) -> np.ndarray:
-    """A crown, a hedge or a bush: leaves in layers, the inner ones darker; sometimes sky between."""
+    """Draws foliage: leaves in layers, the inner ones darker, sometimes with sky between."""
     width, height = size
     green = np.array([rng.uniform(20, 70), rng.uniform(80, 150), rng.uniform(50, 120)])
     if rng.random() < 0.2:
@@ -42,7 +43,7 @@ def leaves(rng: Rng, size: Size) -> np.ndarray:
     sky = np.array([rng.uniform(180, 250)] * 3)
     picture = np.empty((height, width, 3))
     picture[:] = sky if rng.random() < 0.3 else green * 0.15
-    leaf = _step(rng, 4, 26)
+    leaf = _random_size_px(rng, 4, 26)
     count = int(min(9000, width * height / leaf**2 * 2.2))
     slim = rng.uniform(0.25, 0.9)
     clumps = rng.uniform(0, 1, (int(rng.integers(3, 40)), 2)) * size
@@ -55,13 +56,13 @@ def leaves(rng: Rng, size: Size) -> np.ndarray:
         radii = max(1, int(leaf * rng.uniform(0.4, 0.8))), max(1, int(leaf * slim * rng.uniform(0.3, 0.6)))
         centre = int(at[0]), int(at[1])
         cv2.ellipse(picture, centre, radii, rng.uniform(0, 180), 0, 360, shade.tolist(), -1, cv2.LINE_AA)
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 def stones(rng: Rng, size: Size) -> np.ndarray:
-    """Gravel, fruit, balls in a heap: shaded round things, the nearer ones in front."""
+    """Draws gravel, fruit or balls in a heap: shaded round things, the nearer ones in front."""
     width, height = size
-    step = _step(rng)
+    step = _random_size_px(rng)
     base, spread = any_colour(rng), rng.uniform(0.05, 0.4)
     picture = np.empty((height, width, 3))
     picture[:] = base * 0.25
@@ -81,16 +82,16 @@ def stones(rng: Rng, size: Size) -> np.ndarray:
             cv2.ellipse(picture, upper, inner, turn, 0, 360, colour.tolist(), -1, cv2.LINE_AA)
             x += here * rng.uniform(0.85, 1.1)
         y += here * rng.uniform(0.6, 0.95)
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 def shelves(rng: Rng, size: Size) -> np.ndarray:
-    """Bottles, tins, pins or books on boards."""
+    """Draws bottles, tins, pins or books on shelves."""
     width, height = size
     picture = np.empty((height, width, 3))
     picture[:] = any_colour(rng) * 0.3
     kind = rng.choice(["bottles", "books", "pins", "tins"])
-    tall = _step(rng, 22, 130)
+    tall = _random_size_px(rng, 22, 130)
     y = rng.uniform(0, tall)
     while y < height + tall:
         board = any_colour(rng) * 0.6
@@ -119,13 +120,13 @@ def shelves(rng: Rng, size: Size) -> np.ndarray:
             x += w * rng.uniform(1.0, 1.15)
         cv2.rectangle(picture, (0, int(y)), (width, int(y + 0.07 * tall)), board.tolist(), -1)
         y += tall * rng.uniform(1.1, 1.3)
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 def rings(rng: Rng, size: Size) -> np.ndarray:
-    """Tyres, logs, pipes seen from their ends, wheels of parked bicycles."""
+    """Draws tyres, ends of logs or pipes, or wheels of parked bicycles."""
     width, height = size
-    step = _step(rng, 12, 90)
+    step = _random_size_px(rng, 12, 90)
     rubber, core = any_colour(rng) * 0.5, any_colour(rng)
     picture = np.empty((height, width, 3))
     picture[:] = any_colour(rng) * 0.4
@@ -144,13 +145,13 @@ def rings(rng: Rng, size: Size) -> np.ndarray:
                 end = int(at[0] + radii[0] * math.cos(a)), int(at[1] + radii[1] * math.sin(a))
                 cv2.line(picture, at, end, (rubber * 1.5).tolist(), 1, cv2.LINE_AA)
         y, odd = y + step * flat * rng.uniform(0.8, 1.05), odd + 1
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 def seats(rng: Rng, size: Size) -> np.ndarray:
-    """Empty rows of seats, roof tiles, scales: rounded boxes in rows, smaller towards the top."""
+    """Draws rows of empty seats or roof tiles: rounded boxes, smaller towards the top."""
     width, height = size
-    near, far = _step(rng, 14, 80), _step(rng, 5, 16)
+    near, far = _random_size_px(rng, 14, 80), _random_size_px(rng, 5, 16)
     colour, other = any_colour(rng), any_colour(rng)
     picture = np.empty((height, width, 3))
     picture[:] = any_colour(rng) * 0.5
@@ -170,15 +171,15 @@ def seats(rng: Rng, size: Size) -> np.ndarray:
             corner = int(x + w / 2), top + r
             cv2.ellipse(picture, corner, (max(1, int(w / 2)), r), 0, 180, 360, tone.tolist(), -1, cv2.LINE_AA)
             cv2.rectangle(picture, (left, int(y - 0.2 * h)), (int(x + w), int(y)), (tone * 0.55).tolist(), -1)
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 def lights(rng: Rng, size: Size) -> np.ndarray:
-    """Out-of-focus lamps, confetti, flowers: bright spots on dark or on green."""
+    """Draws out-of-focus lamps, confetti or flowers: bright spots on dark or green."""
     width, height = size
     picture = np.empty((height, width, 3))
     picture[:] = any_colour(rng) * 0.25 if rng.random() < 0.6 else np.array([35, 85, 50]) * rng.uniform(0.6, 1.3)
-    radius = _step(rng, 2, 26)
+    radius = _random_size_px(rng, 2, 26)
     for _ in range(int(rng.uniform(0.1, 0.5) * width * height / (radius + 2) ** 2 / 3)):
         at = int(rng.uniform(0, width)), int(rng.uniform(0, height))
         colour = np.clip(any_colour(rng) + rng.uniform(0, 130), 0, 255)
@@ -188,14 +189,14 @@ def lights(rng: Rng, size: Size) -> np.ndarray:
             part.copy(), where, max(1, int(radius * rng.uniform(0.5, 1.2))), colour.tolist(), -1, cv2.LINE_AA
         )
         part += (spot - part) * rng.uniform(0.4, 1)
-    return _disorder(rng, picture)
+    return _apply_light_and_grain(rng, picture)
 
 
 PATTERNS: tuple[Callable[[Rng, Size], np.ndarray], ...] = (leaves, leaves, stones, shelves, rings, seats, lights)
 
 
 def pattern(rng: Rng, size: Size) -> np.ndarray:
-    """One of them; or two, one over the other."""
+    """Draws one pattern, or two above each other."""
     picture = PATTERNS[rng.integers(len(PATTERNS))](rng, size)
     if rng.random() < 0.4:
         other = PATTERNS[rng.integers(len(PATTERNS))](rng, size)

@@ -1,4 +1,4 @@
-"""Who the drawn figures are: bodies, skins, hair, hats, clothes, poses; all by chance."""
+"""Draws random figures: bodies, skin, hair, hats, clothes and poses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from .figures import Paint, Part, Rng, draw, limb, rotation
 from .sprite import Sprite
 
-#: Skin (BGR) from very light to very dark.
+#: Skin colours (BGR) from very light to very dark.
 SKINS = np.array(
     [
         [190, 205, 235],
@@ -35,7 +35,7 @@ HAIRS = {
 
 
 def any_colour(rng: Rng) -> np.ndarray:
-    """Clothes: mostly dark, grey, blue or white, seldom bright."""
+    """Draws a colour of clothes: mostly dark, grey, blue or white, rarely bright."""
     kind = rng.random()
     if kind < 0.4:
         return rng.uniform(12, 62) + rng.uniform(-7, 7, 3)
@@ -45,7 +45,7 @@ def any_colour(rng: Rng) -> np.ndarray:
         return rng.uniform(62, 165) + rng.uniform(-10, 10, 3)
     if kind < 0.78:
         return np.array([rng.uniform(50, 140), rng.uniform(35, 85), rng.uniform(18, 60)])
-    # Warm colours are commoner on people than green and purple ones.
+    # Warm colours are more common on people than green and purple.
     hue = rng.choice([rng.normal(3, 7), rng.normal(22, 7), rng.uniform(0, 180)], p=[0.35, 0.2, 0.45]) % 180
     hsv = np.uint8([[[hue, np.clip(rng.gamma(3, 38), 25, 235), rng.integers(50, 240)]]])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].astype(float)
@@ -58,8 +58,8 @@ def hair_colour(rng: Rng) -> np.ndarray:
     return np.clip(colour * rng.uniform(0.7, 1.35) + rng.uniform(-6, 6, 3), 4, 245)
 
 
-def _cloth(rng: Rng, colour: np.ndarray) -> Paint | np.ndarray:
-    """Plain, striped, chequered, or with a print on the chest."""
+def cloth_paint(rng: Rng, colour: np.ndarray) -> Paint | np.ndarray:
+    """Returns the paint of plain, striped, chequered or printed cloth."""
     kind, other = rng.random(), any_colour(rng)
     if kind < 0.68:
         return colour
@@ -78,7 +78,7 @@ def _cloth(rng: Rng, colour: np.ndarray) -> Paint | np.ndarray:
 
 
 def _face(rng: Rng, skin: np.ndarray, hair: np.ndarray, hairline: float, extras: set[str]) -> Paint:
-    """Skin with eyes, brows, mouth; hair from the hairline up and at the back."""
+    """Returns the paint of a head: skin, eyes, brows, mouth and hair."""
     eye_height, sides = rng.uniform(0.02, 0.12), rng.uniform(-0.75, -0.2)
     lips = np.clip(skin * [0.75, 0.68, 0.95], 0, 255)
     cover = any_colour(rng) if rng.random() < 0.3 else np.array([225, 215, 205]) * rng.uniform(0.6, 1.05)
@@ -112,7 +112,7 @@ def _face(rng: Rng, skin: np.ndarray, hair: np.ndarray, hairline: float, extras:
 
 
 def head_parts(rng: Rng, skin: np.ndarray, hair: np.ndarray, woman: bool, straight: bool = False) -> list[Part]:
-    """Head, neck, hair and what is worn on it. straight: the head isn't turned on the shoulders."""
+    """Makes head, neck, hair and headwear. straight: the head is not turned."""
     extras = set()
     if rng.random() < (0.0 if woman else 0.3):
         extras.add("beard")
@@ -188,7 +188,7 @@ def _hat(rng: Rng, on_head, cover: str, wide: float) -> list[Part]:
             on_head(turn @ [0, 0.2, 0.5], [0.27, 0.045, 0.26], colour * 0.85, turn),
         ]
     if cover == "beanie":
-        return [on_head([0, 0.2, -0.03], [wide + 0.06, 0.4, 0.46], _cloth(rng, colour))]
+        return [on_head([0, 0.2, -0.03], [wide + 0.06, 0.4, 0.46], cloth_paint(rng, colour))]
     if cover == "hat":
         brim = rng.uniform(0.55, 0.85)
         straw = np.array([120, 175, 205]) * rng.uniform(0.7, 1.15) if rng.random() < 0.4 else colour
@@ -208,7 +208,7 @@ def _hat(rng: Rng, on_head, cover: str, wide: float) -> list[Part]:
     def opening(unit: np.ndarray) -> np.ndarray:
         return colour * (0.9 + 0.1 * unit[:, 1:2])
 
-    # Hood or headscarf: a shell that ends behind the face, and folds at the neck.
+    # A hood or headscarf is a shell that ends behind the face, with folds at the neck.
     parts = [on_head([0, 0.04, -0.13], [wide + 0.08, 0.54, 0.42], opening)]
     parts += [on_head([s * wide * 0.95, -0.2, 0.0], [0.12, 0.42, 0.3], colour * 0.93) for s in (-1, 1)]
     parts.append(Part(np.array([0, -0.66, 0.05]), np.array([0.42, 0.28, 0.36]), colour * 0.88))
@@ -216,11 +216,11 @@ def _hat(rng: Rng, on_head, cover: str, wide: float) -> list[Part]:
 
 
 def body_parts(rng: Rng, skin: np.ndarray, woman: bool, whole: bool) -> list[Part]:
-    """From the shoulders down."""
+    """Makes the body from the shoulders down."""
     build = rng.normal(1.0, 0.12)
     shoulders = (0.72 if woman else 0.84) * rng.uniform(0.92, 1.1)
     top = any_colour(rng)
-    cloth = _cloth(rng, top)
+    cloth = cloth_paint(rng, top)
     sleeve = top if rng.random() < 0.65 else skin
     trousers = any_colour(rng) if rng.random() < 0.4 else np.array([70, 52, 38]) * rng.uniform(0.4, 1.5)
     depth = 0.36 * build
@@ -268,7 +268,7 @@ def body_parts(rng: Rng, skin: np.ndarray, woman: bool, whole: bool) -> list[Par
 
 
 def figure(rng: Rng, pitch: float, head_px: float = 48.0, whole: bool = False) -> Sprite:
-    """A person by chance, seen from a camera that looks down by `pitch` (radians)."""
+    """Draws a random person for a camera that looks down by `pitch` (radians)."""
     woman = rng.random() < 0.48
     tone = rng.uniform(0, len(SKINS) - 1)
     low = int(tone)
@@ -277,6 +277,6 @@ def figure(rng: Rng, pitch: float, head_px: float = 48.0, whole: bool = False) -
     hair = hair_colour(rng) if tone < 3.6 else np.array([20, 18, 18]) * rng.uniform(0.6, 1.8)
     parts = head_parts(rng, skin, hair, woman) + body_parts(rng, skin, woman, whole)
     yaw = rng.choice([rng.normal(0, 0.5), rng.normal(np.pi, 0.5), rng.uniform(0, 2 * np.pi)], p=[0.4, 0.3, 0.3])
-    # The sun is at the right or overhead; `compose` mirrors the figure where the picture's is at the left.
+    # The sun is at the right or overhead. `compose` mirrors the figure if the sun is at the left.
     light = np.array([rng.uniform(0.0, 0.9), rng.uniform(0.3, 1.0), rng.uniform(-0.3, 0.9)])
     return draw(parts, yaw, pitch, head_px, rng, light / np.linalg.norm(light), rng.uniform(0.45, 0.95))

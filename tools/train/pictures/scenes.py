@@ -1,4 +1,4 @@
-"""Where people stand: metres on the ground, by chance, for a given camera."""
+"""Places random crowds for a camera, in metres on the ground."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYOUTS = ("scattered", "groups", "packed", "rows", "stand", "queue", "ring", "c
 
 @dataclass(frozen=True)
 class Crowd:
-    """feet: [n, 3] metres; facing: [n], the yaw of each, 0 looks at the camera; seated: their heads are lower."""
+    """A crowd. feet: [n, 3] metres; facing: [n], 0 looks at the camera; seated: heads are lower."""
 
     feet: np.ndarray
     facing: np.ndarray
@@ -24,7 +24,7 @@ class Crowd:
 
 
 def visible_ground(camera: Camera, size: tuple[int, int], min_head_px: float) -> tuple[float, float]:
-    """Nearest and farthest Z at which a standing person's head is in the picture and at least so large."""
+    """Returns nearest and farthest Z of standing people with visible heads of `min_head_px`."""
     near = max(0.4, camera.ground_at(size[1] * 1.03, HEAD_CENTRE_M))
     top = camera.ground_at(0.0, HEAD_CENTRE_M)
     far = camera.focal_px * HEAD_M / min_head_px / max(0.2, math.cos(camera.pitch))
@@ -32,7 +32,7 @@ def visible_ground(camera: Camera, size: tuple[int, int], min_head_px: float) ->
 
 
 def place(rng: Rng, camera: Camera, size: tuple[int, int], layout: str, density: float, at_most: int) -> Crowd:
-    """A crowd of about `density` persons per square metre where it is dense, at most `at_most` of them in view."""
+    """Places a crowd of about `density` persons per square metre, at most `at_most` in view."""
     largest = camera.head_px(
         camera.project(np.array([[0.0, HEAD_CENTRE_M, visible_ground(camera, size, 1.0)[0]]]))[1][0]
     )
@@ -52,7 +52,7 @@ def place(rng: Rng, camera: Camera, size: tuple[int, int], layout: str, density:
         facing = np.full(len(x), rng.choice([0.0, 0.3, math.pi])) + rng.normal(0, 0.25, len(x))
     else:
         x, z = _packed(rng, camera, size, near, far, density)
-        x, z = _shape(rng, layout, x, z)
+        x, z = _cut_to_layout(rng, layout, x, z)
         facing = np.full(len(x), rng.choice([0.0, math.pi, rng.uniform(0, 6.3)])) + rng.normal(0, 0.6, len(x))
     y = np.zeros(len(x))
     if layout == "stand":
@@ -62,13 +62,13 @@ def place(rng: Rng, camera: Camera, size: tuple[int, int], layout: str, density:
     margin = camera.focal_px * HEAD_M / np.maximum(depth, 0.3)
     seen = (depth > 0.3) & (pixels[:, 0] > -margin) & (pixels[:, 0] < size[0] + margin)
     seen &= (pixels[:, 1] > -margin) & (pixels[:, 1] < size[1] + margin)
-    return thinned(
+    return limit_crowd(
         rng, camera, Crowd(feet[seen], facing[seen], layout in ("rows", "stand") and rng.random() < 0.6), at_most
     )
 
 
-def thinned(rng: Rng, camera: Camera, crowd: Crowd, at_most: int) -> Crowd:
-    """At most so many of a crowd: it ends at the far side, at the near side, or is thinner than asked for."""
+def limit_crowd(rng: Rng, camera: Camera, crowd: Crowd, at_most: int) -> Crowd:
+    """Limits a crowd to `at_most` people: cuts its far or near side, or thins it."""
     if len(crowd.feet) <= at_most:
         return crowd
     order = np.argsort(camera.project(crowd.feet)[1])
@@ -78,14 +78,14 @@ def thinned(rng: Rng, camera: Camera, crowd: Crowd, at_most: int) -> Crowd:
 
 
 def _half_width(camera: Camera, size: tuple[int, int], z: np.ndarray | float) -> np.ndarray | float:
-    """How far to the side the picture reaches at Z, about, in metres."""
+    """Returns about half the width of the picture at Z, in metres."""
     depth = z * math.cos(camera.pitch) + max(0.0, camera.height_m - HEAD_CENTRE_M) * math.sin(camera.pitch)
     return size[0] / 2 / camera.focal_px * depth * 1.05
 
 
 def _uniform(rng: Rng, camera: Camera, size, near: float, far: float, at_most: int) -> tuple[np.ndarray, np.ndarray]:
     n = int(math.exp(rng.uniform(0, math.log(at_most + 1))))
-    # Even in the logarithm of distance: otherwise nearly all would be far off.
+    # Uniform in the logarithm of distance; otherwise nearly all people would be far away.
     z = np.exp(rng.uniform(math.log(near), math.log(far), n)) if rng.random() < 0.6 else rng.uniform(near, far, n)
     return rng.uniform(-1, 1, n) * _half_width(camera, size, z), z
 
@@ -116,13 +116,13 @@ def _queue(rng: Rng, camera: Camera, size, near: float, far: float, at_most: int
 
 
 def _rows(rng: Rng, camera: Camera, size, near: float, far: float, density: float) -> tuple[np.ndarray, np.ndarray]:
-    between, beside = rng.uniform(0.7, 1.2), rng.uniform(0.48, 0.75)
+    between, spacing = rng.uniform(0.7, 1.2), rng.uniform(0.48, 0.75)
     taken = min(0.98, rng.uniform(0.55, 1.1) * density / 3)
     start = near + rng.uniform(0, 0.4) * min(10.0, far - near)
     xs, zs = [], []
     for z in np.arange(start, min(far, start + 60), between):
         half = _half_width(camera, size, z)
-        x = np.arange(-half, half, beside)
+        x = np.arange(-half, half, spacing)
         x = x[rng.random(len(x)) < taken] + rng.normal(0, 0.05)
         xs.append(x + rng.normal(0, 0.05, len(x)))
         zs.append(z + rng.normal(0, 0.06, len(x)))
@@ -132,7 +132,7 @@ def _rows(rng: Rng, camera: Camera, size, near: float, far: float, density: floa
 
 
 def _packed(rng: Rng, camera: Camera, size, near: float, far: float, density: float) -> tuple[np.ndarray, np.ndarray]:
-    """A jittered triangular lattice, with holes, over all that is in view."""
+    """Fills the view with a jittered triangular lattice with holes."""
     step = 1 / math.sqrt(density)
     jitter = rng.uniform(0.12, 0.3) * step
     xs, zs, total = [], [], 0
@@ -152,8 +152,8 @@ def _packed(rng: Rng, camera: Camera, size, near: float, far: float, density: fl
     return x[keep], z[keep]
 
 
-def _shape(rng: Rng, layout: str, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leaves of a packed crowd a ring around something, or a column on a street."""
+def _cut_to_layout(rng: Rng, layout: str, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts a packed crowd to a ring around an object, or to a column on a street."""
     if not len(x) or layout == "packed":
         return x, z
     if layout == "ring":

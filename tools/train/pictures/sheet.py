@@ -1,4 +1,7 @@
-"""A contact sheet of a set, with the labels drawn on it: python -m pictures.sheet POOL/composed-1 sheet.jpg"""
+"""Draws a contact sheet of a set, with its labels.
+
+python -m pictures.sheet POOL/composed-1 sheet.jpg
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 
 def tile(folder: Path, row: dict, side: int, labels: bool) -> np.ndarray:
-    """One picture in a square; heads are circles, green (seen wholly) to red (hardly)."""
+    """Draws one picture in a square. Heads are circles, green (visible) to red (mostly hidden)."""
     bgr = cv2.imread(str(folder / row["file"]))
     scale = side / max(bgr.shape[:2])
     bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -1,7 +1,8 @@
-"""The table of sources (`sources.toml`): finds, checks and reads their files.
+"""Finds, checks and reads the files of the table of sources (`sources.toml`).
 
-Roots are folders: `python` (site-packages), `debian` (`/`, or where packages were unpacked; several may be given),
-`npm` (where a package was unpacked, as `package/`), `clips` (Intel's sample videos), `wheel` (an unpacked wheel).
+Roots are folders: `python` (site-packages), `debian` (`/`, or folders with unpacked packages),
+`npm` (a folder with an unpacked package, `package/`), `clips` (Intel's sample videos), `wheel` (an
+unpacked wheel).
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ class Member:
     path: str
     sha256: str
     use: str
-    #: Of a clip: first and last frame that count, or nothing for all.
+    #: First and last used frame of a clip, or None for all.
     frames: tuple[int, int] | None = None
-    #: Of a photograph: the first and last row that may be used, as shares of its height.
+    #: First and last usable row of a photograph, as shares of its height.
     rows: tuple[float, float] = (0.0, 1.0)
 
 
 def members(use: str) -> list[Member]:
-    """What the table has for a use."""
+    """Lists the table's members for a use."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return [
         Member(
@@ -51,15 +52,15 @@ def members(use: str) -> list[Member]:
 
 
 def check_bodies(folder: Path) -> None:
-    """Refuses a folder `mpfb2` whose licence, mesh, groups or weights aren't those that the table records."""
+    """Refuses a folder `mpfb2` if licence, mesh, groups or weights differ from the table."""
     for member in members("body"):
         path = folder / member.path.partition("/mpfb2/")[2]
         if hashlib.sha256(path.read_bytes()).hexdigest() != member.sha256:
-            raise ValueError(f"{path}: isn't the file that sources.toml records")
+            raise ValueError(f"{path}: differs from the file that sources.toml records")
 
 
 class Roots:
-    """Where the sources' files are."""
+    """The folders with the sources' files."""
 
     def __init__(self, given: list[str]) -> None:
         """given: `kind=folder`, as on the command line."""
@@ -69,39 +70,39 @@ class Roots:
             self.folders.setdefault(kind, []).append(Path(folder))
 
     def find(self, member: Member) -> Path | None:
-        """The file, if it is there and as recorded; a changed one is refused."""
+        """Finds a member's file; refuses a file with another hash."""
         for folder in self.folders.get(member.root, []):
             path = folder / member.path
             if path.is_file():
                 if hashlib.sha256(path.read_bytes()).hexdigest() != member.sha256:
-                    raise ValueError(f"{path}: isn't the file that sources.toml records")
+                    raise ValueError(f"{path}: differs from the file that sources.toml records")
                 return path
         return None
 
-    def _here(self, use: str) -> Iterator[tuple[Member, Path]]:
-        """The members for a use that are here, with their files."""
+    def _found_members(self, use: str) -> Iterator[tuple[Member, Path]]:
+        """Yields the members for a use whose files exist, with the files."""
         for member in members(use):
             path = self.find(member)
             if path is not None:
                 yield member, path
 
     def pictures(self, use: str) -> list[np.ndarray]:
-        """All pictures for a use that are here, as BGR, uint8 [h, w, 3], longer side at most 1600."""
+        """Reads all pictures for a use: BGR, uint8 [h, w, 3], longer side at most 1600."""
         found = []
-        for member, path in self._here(use):
+        for member, path in self._found_members(use):
             bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if bgr is None:
-                raise ValueError(f"{path}: can't be read as a picture")
+                raise ValueError(f"{path}: cannot be read as a picture")
             first, last = (round(share * bgr.shape[0]) for share in member.rows)
-            found.append(_at_most(bgr[first:last], 1600))
+            found.append(_shrink_to(bgr[first:last], 1600))
         return found
 
     def panoramas(self) -> list[np.ndarray]:
-        """Equirectangular environments, BGR, float32 [h, 2 h, 3], linear light."""
+        """Reads equirectangular environments: BGR, float32 [h, 2 h, 3], linear light."""
         import OpenEXR
 
         found = []
-        for _, path in self._here("panorama"):
+        for _, path in self._found_members("panorama"):
             with tempfile.TemporaryDirectory() as folder:
                 if path.suffix == ".js":
                     text = re.search(r"base64,([^'\"]+)", path.read_text(encoding="utf-8"))
@@ -113,9 +114,9 @@ class Roots:
         return found
 
     def empty_views(self) -> list[np.ndarray]:
-        """Views of clips while nobody is there, or in which people only pass: the median over time, BGR."""
+        """Computes empty views: the median over time of clips in which people only pass, BGR."""
         found = []
-        for member, path in self._here("empty-clip"):
+        for member, path in self._found_members("empty-clip"):
             clip, frames = cv2.VideoCapture(str(path)), []
             first, last = member.frames or (0, int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) - 1)
             for i in range(last + 1):
@@ -128,6 +129,6 @@ class Roots:
         return found
 
 
-def _at_most(bgr: np.ndarray, side: int) -> np.ndarray:
+def _shrink_to(bgr: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(bgr.shape[:2])
     return bgr if scale >= 1 else cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""A picture of one person on nothing: what the cut-outs, the drawn figures and the renderer hand to `compose`."""
+"""Sprites: pictures of one person without background, the input of `compose`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 class Sprite:
     """A person, or the upper part of one.
 
-    bgr: uint8 [h, w, 3]; alpha: uint8 [h, w], 255 where the person is; head: uint8 [h, w], 255 on head, hair and hat;
-    x, y: centre of the head; height: chin to crown; pitch: how far down the camera looked, in degrees;
-    whole: whether the feet are there.
+    bgr: uint8 [h, w, 3]; alpha: uint8 [h, w], 255 on the person; head: uint8 [h, w], 255 on head,
+    hair and hat; x, y: centre of the head; height: chin to crown; pitch: the camera's angle below
+    level, in degrees; whole: the feet are in the sprite.
     """
 
     bgr: np.ndarray
@@ -28,19 +28,19 @@ class Sprite:
     whole: bool = False
 
     def flipped(self) -> Sprite:
-        """The mirror image."""
+        """Returns the mirror image."""
         width = self.alpha.shape[1]
         return self._with(
             self.bgr[:, ::-1], self.alpha[:, ::-1], self.head[:, ::-1], width - self.x, self.y, self.height
         )
 
     def scaled(self, height: float) -> Sprite:
-        """The same with a head of `height` pixels."""
+        """Returns the sprite with a head of `height` pixels."""
         factor = height / self.height
         rows, columns = self.alpha.shape
         size = max(1, round(columns * factor)), max(1, round(rows * factor))
         how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        # Colour is weighted with alpha, or a rim of the old background would bleed in.
+        # Weight colour with alpha; otherwise the old background bleeds into the rim.
         weighted = cv2.resize(
             cv2.multiply(self.bgr, cv2.merge([self.alpha] * 3), scale=1 / 255), size, interpolation=how
         )
@@ -51,20 +51,20 @@ class Sprite:
         return self._with(bgr, alpha, head, self.x * fx, self.y * fy, self.height * fy)
 
     def rotated(self, degrees: float) -> Sprite:
-        """Turned about the centre of the head, clockwise; corners that leave the frame are lost."""
+        """Returns the sprite rotated clockwise about the head's centre. Corners are cropped."""
         rows, columns = self.alpha.shape
         turn = cv2.getRotationMatrix2D((self.x, self.y), -degrees, 1)
         bgr, alpha, head = (cv2.warpAffine(a, turn, (columns, rows)) for a in (self.bgr, self.alpha, self.head))
         return self._with(bgr, alpha, head, self.x, self.y, self.height)
 
     def bust(self, heads_below: float) -> Sprite:
-        """Cut off `heads_below` head heights under the chin."""
+        """Returns the sprite cut off `heads_below` head heights under the chin."""
         end = int(min(self.alpha.shape[0], self.y + self.height * (0.5 + heads_below)))
         cut = self._with(self.bgr[:end], self.alpha[:end], self.head[:end], self.x, self.y, self.height)
         return Sprite(cut.bgr, cut.alpha, cut.head, cut.x, cut.y, cut.height, self.pitch, False)
 
     def recoloured(self, bgr: np.ndarray) -> Sprite:
-        """The same shape in other colours. bgr: uint8 [h, w, 3]."""
+        """Returns the sprite with other colours. bgr: uint8 [h, w, 3]."""
         return self._with(bgr, self.alpha, self.head, self.x, self.y, self.height)
 
     def _with(self, bgr, alpha, head, x, y, height) -> Sprite:
@@ -81,7 +81,7 @@ def save(path: Path, sprites: list[Sprite]) -> None:
 
 
 def load(path: Path) -> list[Sprite]:
-    """Reads what `save` wrote."""
+    """Reads an archive that `save` wrote."""
     sprites = []
     with np.load(path) as arrays:
         for i in range(int(arrays["count"])):

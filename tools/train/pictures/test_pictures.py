@@ -1,4 +1,4 @@
-"""python -m unittest pictures.test_pictures"""
+"""Tests of the generators: run `python -m unittest pictures.test_pictures` in tools/train."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from . import scenes
-from .bodies import normals, toward
+from .bodies import normals, rotation_between
 from .compose import paste
 from .figures import Part, draw, limb, rotation
 from .geometry import HEAD_CENTRE_M, HEAD_M, Camera, ground_to_picture
 from .gpu import view_matrix
-from .labels import Owners, SetWriter, listed
+from .labels import HeadOwners, SetWriter, listed_heads
 from .patterns import PATTERNS
 from .people import figure
 from .sprite import Sprite, load, save
@@ -25,7 +25,7 @@ from .wardrobe import ball
 
 
 def square(side: int, head: int) -> Sprite:
-    """A white square with a head of `head` rows at its top."""
+    """Makes a white square with a head of `head` rows at its top."""
     alpha = np.full((side, side), 255, np.uint8)
     mask = alpha * 0
     mask[:head] = 255
@@ -33,7 +33,7 @@ def square(side: int, head: int) -> Sprite:
 
 
 class CameraTest(unittest.TestCase):
-    def test_heads_at_the_lower_edge_have_the_asked_size(self):
+    def test_heads_at_the_lower_edge_have_the_requested_size(self):
         for pitch, focal in ((0.05, 900.0), (0.5, 500.0), (1.2, 700.0)):
             camera = Camera.with_heads((640, 480), pitch, focal, 25.0)
             z = camera.ground_at(480.0, HEAD_CENTRE_M)
@@ -60,37 +60,37 @@ class CameraTest(unittest.TestCase):
 
 class VisibleShareTest(unittest.TestCase):
     def test_a_head_half_covered_counts_half(self):
-        owners, picture = Owners((100, 100)), np.zeros((100, 100, 3), np.uint8)
+        owners, picture = HeadOwners((100, 100)), np.zeros((100, 100, 3), np.uint8)
         paste(picture, owners, square(20, 10), (40.0, 40.0))
         self.assertEqual(owners.visible()[0], 1.0)
         paste(picture, owners, square(20, 10), (50.0, 40.0))
         self.assertEqual(list(owners.visible()), [0.5, 1.0])
 
     def test_a_body_hides_a_head_too(self):
-        owners, picture = Owners((100, 100)), np.zeros((100, 100, 3), np.uint8)
+        owners, picture = HeadOwners((100, 100)), np.zeros((100, 100, 3), np.uint8)
         paste(picture, owners, square(20, 10), (40.0, 50.0))
         paste(picture, owners, square(20, 10), (40.0, 40.0))
         self.assertEqual(list(owners.visible()), [0.0, 1.0])
         self.assertEqual(len(owners.listed()), 1)
 
-    def test_what_lies_outside_the_picture_is_not_seen(self):
-        owners, picture = Owners((100, 100)), np.zeros((100, 100, 3), np.uint8)
+    def test_pixels_outside_the_picture_are_not_visible(self):
+        owners, picture = HeadOwners((100, 100)), np.zeros((100, 100, 3), np.uint8)
         paste(picture, owners, square(20, 10), (0.0, 50.0))
         self.assertEqual(owners.visible()[0], 0.5)
 
-    def test_things_hide_but_are_not_listed(self):
-        owners, picture = Owners((100, 100)), np.zeros((100, 100, 3), np.uint8)
+    def test_things_hide_heads_but_are_not_listed(self):
+        owners, picture = HeadOwners((100, 100)), np.zeros((100, 100, 3), np.uint8)
         paste(picture, owners, square(20, 10), (40.0, 40.0))
         paste(picture, owners, square(20, 10), (40.0, 40.0), is_person=False)
         self.assertEqual(owners.listed(), [])
 
-    def test_the_list_keeps_the_contract(self):
+    def test_the_list_leaves_out_small_and_hidden_heads(self):
         heads = [(5.0, 5.0, 8.0), (-1.0, 5.0, 8.0), (5.0, 5.0, 8.0), (5.0, 5.0, 2.0), (9.999, 5.0, 8.0)]
-        self.assertEqual(listed((10, 10), heads, [1.2, 1.0, 0.09, 1.0, 1.0]), [[5.0, 5.0, 8.0, 1.0]])
+        self.assertEqual(listed_heads((10, 10), heads, [1.2, 1.0, 0.09, 1.0, 1.0]), [[5.0, 5.0, 8.0, 1.0]])
 
 
 class FigureTest(unittest.TestCase):
-    def test_the_head_is_where_the_label_says(self):
+    def test_the_head_is_at_the_label(self):
         for pitch in (0.0, 0.6, 1.1):
             for seed in range(4):
                 s = figure(np.random.default_rng(seed), pitch, 40)
@@ -98,7 +98,7 @@ class FigureTest(unittest.TestCase):
                 self.assertLess(abs(columns.mean() + 0.5 - s.x), 0.3 * s.height)
                 self.assertLess(abs(rows.mean() + 0.5 - s.y), 0.35 * s.height)
 
-    def test_a_ball_is_as_large_as_it_is(self):
+    def test_a_ball_has_its_radius(self):
         parts = [Part(np.zeros(3), np.full(3, 0.5), np.full(3, 200.0), head=True)]
         s = draw(parts, 0.4, 0.3, 60, np.random.default_rng(0), np.array([0.0, 0, 1]), 0.5)
         self.assertAlmostEqual((s.head > 127).sum(), math.pi * 30**2, delta=60)
@@ -142,7 +142,7 @@ class BodyTest(unittest.TestCase):
         rng = np.random.default_rng(0)
         for _ in range(20):
             old, new = rng.normal(0, 1, (2, 3))
-            turn = toward(old, new)
+            turn = rotation_between(old, new)
             np.testing.assert_allclose(turn @ old / np.linalg.norm(old), new / np.linalg.norm(new), atol=1e-9)
             self.assertAlmostEqual(np.linalg.det(turn), 1.0)
 
@@ -150,7 +150,7 @@ class BodyTest(unittest.TestCase):
         points, faces = ball(2)
         self.assertGreater((normals(points, faces) * points).sum(axis=1).min(), 0.99)
 
-    def test_the_drawn_camera_is_the_labels_camera(self):
+    def test_renderer_and_labels_use_the_same_camera(self):
         camera, size = Camera(6.0, 0.5, 700.0, 330.0, 250.0), (640, 480)
         points = np.array([[0.0, 0.0, 9.0], [2.0, 1.6, 14.0], [-1.0, 0.4, 7.0]])
         pixels, depth = camera.project(points)
@@ -161,7 +161,7 @@ class BodyTest(unittest.TestCase):
 
 
 class SceneTest(unittest.TestCase):
-    def test_crowds_are_in_view_and_as_dense_as_asked(self):
+    def test_crowds_are_in_view_with_the_requested_density(self):
         camera = Camera(8.0, 0.6, 600.0, 320.0, 240.0)
         for layout in scenes.LAYOUTS:
             crowd = scenes.place(np.random.default_rng(4), camera, (640, 480), layout, 2.0, 400)
@@ -175,7 +175,7 @@ class SceneTest(unittest.TestCase):
 
 
 class PatternTest(unittest.TestCase):
-    def test_patterns_fill_the_size_and_depend_on_the_seed_only(self):
+    def test_patterns_fill_the_size_and_depend_only_on_the_seed(self):
         for draw_one in PATTERNS:
             one, same = (draw_one(np.random.default_rng(5), (160, 96)) for _ in range(2))
             self.assertEqual((one.shape, one.dtype), ((96, 160, 3), np.uint8))

@@ -1,6 +1,6 @@
-"""Draws things that could be taken for people: balls, bollards, hydrants, plants, seats, clothes on a rack, balloons.
+"""Draws things that resemble people: balls, bollards, plants, seats, clothes racks, balloons.
 
-In the manner of the drawn figures, so that the manner alone says nothing; with no head anywhere.
+They are drawn like the figures, so that the style gives no hint. No thing has a head.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .figures import Part, Rng, draw, limb
 from .people import any_colour, body_parts
 from .sprite import Sprite
 
-#: Things, and whether a row or heap of them is common.
+#: The kinds of things.
 KINDS = (
     "ball",
     "bollard",
@@ -31,7 +31,7 @@ KINDS = (
 
 
 def parts_of(kind: str, rng: Rng) -> list[Part]:
-    """Lengths in heads, as in `figures`; the ground is at about -6.8."""
+    """Makes the parts of a thing. Lengths are in heads; the ground is at about -6.8."""
     colour, other = any_colour(rng), any_colour(rng)
     at = np.array
     if kind == "ball":
@@ -110,7 +110,7 @@ def parts_of(kind: str, rng: Rng) -> list[Part]:
 
 
 def thing(rng: Rng, pitch: float, head_px: float = 40.0) -> Sprite:
-    """Something by chance, seen from a camera that looks down by `pitch` (radians); its head mask is empty."""
+    """Draws a random thing for a camera that looks down by `pitch` (radians); it has no head."""
     kind = KINDS[rng.integers(len(KINDS))]
     light = np.array([rng.uniform(0.0, 0.9), rng.uniform(0.3, 1.0), rng.uniform(-0.3, 0.9)])
     return draw(

@@ -1,4 +1,4 @@
-"""A whole person as triangles: body, clothes as offset copies of it, hair, hats and bags as ellipsoids."""
+"""Makes a person as triangles: body, clothes as its offset copies, hair, hats and bags."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from .poses import pose
 Rng = np.random.Generator
 
 
-#: What a vertex is: as painted; of the head; of clothes whose colour every copy of the person chooses anew.
+#: Roles of vertices: painted; head; top and bottom, whose colour every instance of the person sets.
 PLAIN, HEAD, TOP, BOTTOM = range(4)
 
 
 @dataclass(frozen=True)
 class Person:
-    """A posed person; metres, y up, feet (or seat) at 0, looks along +z.
+    """A posed person in metres. y is up; feet or seat are at 0; the person looks along +z.
 
-    points, normals, colours: float32 [v, 3], colours BGR 0..1; faces: int32 [f, 3]; face_at: float32 [v, 3], where on
-    the head a vertex of bare skin is, in head heights from its centre (elsewhere 9); role: uint8 [v], one of PLAIN,
-    HEAD, TOP, BOTTOM; centre: of the head; head_m: chin to crown.
+    points, normals, colours: float32 [v, 3], colours BGR 0..1; faces: int32 [f, 3]; face_at:
+    float32 [v, 3], position on the head of bare skin, in head heights from its centre (elsewhere
+    9); role: uint8 [v], one of PLAIN, HEAD, TOP, BOTTOM; centre: of the head; head_m: chin to
+    crown.
     """
 
     points: np.ndarray
@@ -40,7 +41,7 @@ class Person:
 
 
 def ball(level: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """A unit ball of 20 * 4^level triangles."""
+    """Makes a unit ball of 20 * 4^level triangles."""
     g = (1 + 5**0.5) / 2
     points = np.array([[s, t * g, 0] for s in (-1, 1) for t in (-1, 1)], float)
     points = np.concatenate([np.roll(points, k, axis=1) for k in range(3)])
@@ -61,7 +62,7 @@ def ball(level: int = 2) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _finer(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Four triangles for one, with the edges' middles moved out to the unit ball."""
+    """Splits each triangle into four, with the edge midpoints moved to the unit ball."""
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     edges, which = np.unique(edges, axis=0, return_inverse=True)
     middles = points[edges].sum(axis=1)
@@ -76,7 +77,7 @@ _BALLS = {level: ball(level) for level in (0, 1, 2)}
 
 
 def ellipsoid(part: Part, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Points, normals, colours (0..1) and faces of a part, in its own units."""
+    """Returns points, normals, colours (0..1) and faces of a part, in its own units."""
     unit, faces = _BALLS[level]
     turn = np.eye(3) if part.turn is None else part.turn
     points = part.centre + (unit * part.radii) @ turn.T
@@ -87,7 +88,7 @@ def ellipsoid(part: Part, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def person(base: BaseMesh, rng: Rng, sitting: bool = False, active: bool = False) -> Person:
-    """Somebody by chance, dressed and posed; the same for the same numbers, however coarse the mesh."""
+    """Makes a random person, dressed and posed; the choices do not depend on the mesh's detail."""
     man = rng.random() < 0.52
     age = rng.uniform(5, 14) if rng.random() < 0.07 else 16 + 62 * rng.beta(1.5, 2.6)
     shape = base.shape(rng, man, age)
@@ -95,11 +96,11 @@ def person(base: BaseMesh, rng: Rng, sitting: bool = False, active: bool = False
     skin, hair = _complexion(rng)
     if age > 58 and rng.random() < 0.7:
         hair = np.array([150, 152, 155]) * rng.uniform(0.7, 1.4)
-    points, colours, faces, role = _dressed(base, rng, points, skin, man, sitting)
-    # The head's own axes: its centre is half way from chin to crown.
+    points, colours, faces, role = _clothed_body(base, rng, points, skin, man, sitting)
+    # In the head's own axes, its centre is half way from chin to crown.
     rest = base.low_rest
     own = (base.low_part == 0) & (base.low_weights[:, NAMES.index("head")] > 0.9)
-    low = base._mean(shape.points)
+    low = base.cell_means(shape.points)
     crown, front = low[own, 1].max(), low[own, 2].max()
     chin = low[own & (low[:, 2] > front - 0.7), 1].min()
     head_dm = crown - chin
@@ -126,7 +127,7 @@ def person(base: BaseMesh, rng: Rng, sitting: bool = False, active: bool = False
             known.append(new)
     points, norms, colours, faces, face_at, role = (np.concatenate(known) for known in lists)
     floor = points[: len(rest), 1].min()
-    scale = _metres(rng, man, age, crown - low[:, 1].min())
+    scale = _metres_per_dm(rng, man, age, crown - low[:, 1].min())
     points = (points - [0, floor, 0]) * scale
     return Person(
         *(a.astype(np.float32) for a in (points, norms, colours)),
@@ -140,8 +141,8 @@ def person(base: BaseMesh, rng: Rng, sitting: bool = False, active: bool = False
     )
 
 
-def _metres(rng: Rng, man: bool, age: float, tall_dm: float) -> float:
-    """Metres per decimetre of the mesh, so that people are as tall as people."""
+def _metres_per_dm(rng: Rng, man: bool, age: float, tall_dm: float) -> float:
+    """Returns metres per decimetre of the mesh, for a realistic height."""
     adult = rng.normal(1.755 if man else 1.63, 0.07)
     tall = adult if age > 16 else adult * (0.42 + 0.58 * age / 17)
     return float(np.clip(tall, 0.9, 2.05) / tall_dm)
@@ -155,8 +156,8 @@ def _complexion(rng: Rng) -> tuple[np.ndarray, np.ndarray]:
     return skin, people.hair_colour(rng) if tone < 3.6 else np.array([20, 18, 18]) * rng.uniform(0.6, 1.8)
 
 
-def _dressed(base: BaseMesh, rng: Rng, points: np.ndarray, skin: np.ndarray, man: bool, sitting: bool):
-    """Body and clothes: points, colours 0..1, faces, roles."""
+def _clothed_body(base: BaseMesh, rng: Rng, points: np.ndarray, skin: np.ndarray, man: bool, sitting: bool):
+    """Makes body and clothes: points, colours 0..1, faces, roles."""
     rest, part, weights = base.low_rest, base.low_part, base.low_weights
     share = {name: weights[:, i] for i, name in enumerate(NAMES)}
     arm, hand = share["lowerarm_l"] + share["lowerarm_r"], share["hand_l"] + share["hand_r"]
@@ -172,11 +173,12 @@ def _dressed(base: BaseMesh, rng: Rng, points: np.ndarray, skin: np.ndarray, man
     bare_leg = tights & ~is_top & (shorts | skirt) & (rest[:, 1] < -2.6)
     colours = np.empty_like(points)
     colours[:] = skin
-    cloth = people._cloth(rng, top)
+    cloth = people.cloth_paint(rng, top)
     unit = np.stack([rest[:, 0] / 1.9, (rest[:, 1] - 3.2) / 2.6, rest[:, 2]], axis=1)
     colours[is_top] = cloth(unit[is_top]) if callable(cloth) else cloth
     role = np.full(len(rest), PLAIN)
-    # Stripes and prints keep their second colour, the first is the copy's; white stands for it.
+    # White marks the first colour, which the instance sets; stripes and prints keep their second
+    # one.
     role[is_top & (np.abs(colours - top).max(axis=1) < 1)] = TOP
     role[tights & ~is_top] = BOTTOM
     role[part == 2] = BOTTOM if rng.random() < 0.5 else TOP
@@ -185,7 +187,7 @@ def _dressed(base: BaseMesh, rng: Rng, points: np.ndarray, skin: np.ndarray, man
     role[(part == 0) & (share["head"] > 0.5)] = HEAD
     colours[bare_arm | bare_leg] = skin
     colours[foot > 0.6] = people.any_colour(rng) * 0.7
-    # Cloth is outside the body, wrinkled a little; the naked parts of the suit stay on the skin.
+    # Cloth is outside the body, slightly wrinkled; the bare parts of the suit stay on the skin.
     away = normals(points, base.low_faces)
     ease = np.where(is_top, loose_top, loose_bottom) * tights * ~bare_arm * ~bare_leg
     ease = ease * (1 + 0.5 * np.sin(rest[:, 1] * rng.uniform(1, 3) + rng.uniform(0, 6))) + 0.08 * (part == 2)
@@ -199,9 +201,9 @@ def _dressed(base: BaseMesh, rng: Rng, points: np.ndarray, skin: np.ndarray, man
 
 
 def _extras(rng: Rng, skin: np.ndarray, hair: np.ndarray, woman: bool) -> list[Part]:
-    """Hair, headwear and a bag, in heads about the head's centre; without the drawn figures' own head and neck."""
+    """Makes hair, headwear and a bag, in heads around the head's centre, without head and neck."""
     parts = [p for p in people.head_parts(rng, skin, hair, woman, straight=True) if p.radii.max() > 0.12][1:]
-    # Ellipsoids are made for an ellipsoid; a real skull is longer at the back.
+    # The parts are made for an ellipsoid head; a real skull is longer at the back.
     parts = [
         Part(p.centre * [1, 1, 1.02] + [0, 0.02, -0.03], p.radii * [1.04, 1.03, 1.08], p.paint, p.turn, p.head)
         for p in parts
