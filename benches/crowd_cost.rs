@@ -20,8 +20,9 @@ use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event, ZoneId};
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE, Zone};
-use gatehouse_models::{PeopleReader, PeopleScene, PhotoLimits, SessionOptions, read_photo};
+use gatehouse_people::{PeopleReader, PeopleScene};
 use gatehouse_picture::{NormalisedPolygon, Point};
+use gatehouse_runtime::{PhotoLimits, SessionOptions, read_photo};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 use measure::{DETAIL_PX, decode_alone, decode_if_asked, people_alone, processors, registry, used_ms};
@@ -105,7 +106,7 @@ fn zones(number: usize) -> Vec<Zone> {
 }
 
 /// A square with a few people, and a rendered crowd of 481.
-const SPARSE: &str = "models/tests/golden/vtest-600.jpg";
+const SPARSE: &str = "models/golden/vtest-600.jpg";
 const DENSE: &str = "tools/eval/tests/crowd/rendered.jpg";
 
 /// What one picture costs.

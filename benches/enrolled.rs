@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::SiteSecret;
+use gatehouse_faces::Template;
 use gatehouse_gate::{Enrolled, Gallery, MatchRule, PersonKey};
-use gatehouse_models::Template;
 use gatehouse_store::{
     Actor, Changes, Consent, ConsentDraft, Enrolment, GalleryTemplate, HowGiven, NewPerson, NewTemplate, PersonId,
     Store,

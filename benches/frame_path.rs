@@ -8,11 +8,10 @@
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 
 use divan::{Bencher, black_box};
-use gatehouse_models::{
-    Assets, Catalogue, FaceDetector, FaceEmbedder, OwnedI420, PeopleScene, PersonDetector, Photo, PhotoLimits,
-    Registry, SessionOptions, align_face, read_photo,
-};
+use gatehouse_faces::{FaceDetector, FaceEmbedder, align_face};
+use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::Size;
+use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
 
 fn main() {
     divan::main();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use gatehouse_models::{Gallery, Template};
+use gatehouse_faces::{Gallery, Template};
 use pulp::{Arch, Simd, WithSimd};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

@@ -19,10 +19,8 @@ use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Reason};
 use gatehouse_core::health::CameraState;
 use gatehouse_core::time::WallTime;
-use gatehouse_models::{
-    Assets, Catalogue, FaceDetector, FaceEmbedder, LivenessModel, PhotoLimits, Registry, SessionOptions, align_face,
-    read_photo,
-};
+use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel, align_face};
+use gatehouse_runtime::{Assets, Catalogue, PhotoLimits, Registry, SessionOptions, read_photo};
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 use measure::{SETTLED, Stolen, decode_alone, decode_if_asked, processors, used_ms};

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gatehouse_core::Event;
-use gatehouse_models::{PhotoLimits, read_photo};
+use gatehouse_runtime::{PhotoLimits, read_photo};
 use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
 use measure::{Stolen, processors, used_ms};

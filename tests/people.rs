@@ -1,7 +1,7 @@
 //! What an enrolling desk does, by the commands that it types: on real photographs and before a real RTSP camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use gatehouse_models::calibration::{Calibration, Measured, MeasuredOn};
+use gatehouse_faces::calibration::{Calibration, Measured, MeasuredOn};
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
 

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use gatehouse_faces::FaceDetector;
 use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
-use gatehouse_models::{FaceDetector, PeopleScene, PersonDetector, SessionOptions};
+use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::YuvPicture;
+use gatehouse_runtime::SessionOptions;
 use serde_json::{Map, Value, json};
 
 use crate::Model;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use gatehouse_models::Assets;
+use gatehouse_runtime::Assets;
 use gatehouse_sim::Replay;
 use serde_json::{Map, Value, json};
 

@@ -10,10 +10,9 @@ use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transpo
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_core::{CameraId, Frame, FrameSink, Urgency};
-use gatehouse_models::{
-    Assets, Catalogue, PeopleScene, PersonDetector, PhotoLimits, Registry, SessionOptions, read_photo,
-};
+use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::{Size, YuvPicture};
+use gatehouse_runtime::{Assets, Catalogue, PhotoLimits, Registry, SessionOptions, read_photo};
 use gatehouse_testing::node::media;
 
 /// This program, started anew: decodes cameras for so many milliseconds, of which a frame is wanted every so many milliseconds

@@ -1,4 +1,4 @@
-"""Writes the reference results for the tests of the Rust code to models/tests/golden/.
+"""Writes the reference results for the tests of the Rust code to models/golden/.
 
 usage: python golden.py ORIGINALS
 
@@ -29,7 +29,7 @@ import golden_liveness as liveness
 import golden_nanodet as nanodet
 
 PROJECT = Path(__file__).resolve().parents[2]
-GOLDEN = PROJECT / "models" / "tests" / "golden"
+GOLDEN = PROJECT / "models" / "golden"
 FRAMES = (0, 600, 720)
 FACE_PICTURES = ("astronaut.png", "t1.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")
 LETTERBOX = (640, 384)

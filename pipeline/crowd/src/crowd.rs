@@ -7,7 +7,7 @@ use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAs
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_core::{CameraId, LineId};
-use gatehouse_models::{Counting, DensityMap, HandOver, PeopleReader, PeopleReading, Person};
+use gatehouse_people::{Counting, DensityMap, HandOver, PeopleReader, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 
 use crate::empty::EmptyScene;

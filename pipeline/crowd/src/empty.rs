@@ -3,7 +3,7 @@
 //!
 //! Nothing of the picture is kept but where the model was wrong, and how sure it was.
 
-use gatehouse_models::{DensityMap, PeopleReading, Person};
+use gatehouse_people::{DensityMap, PeopleReading, Person};
 use gatehouse_picture::{Rect, Size};
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,7 @@ fn rect(&[x, y, width, height]: &[f32; 4]) -> Rect {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_models::{Fit, Placement};
+    use gatehouse_runtime::{Fit, Placement};
 
     use super::*;
 

@@ -5,7 +5,7 @@
 //! their head's place, and a cell of the map by its share: the two add up to one everywhere, so that nobody counts twice however
 //! the shares run.
 
-use gatehouse_models::{CountSpread, Counting, DensityMap, HandOver};
+use gatehouse_people::{CountSpread, Counting, DensityMap, HandOver};
 use gatehouse_picture::{Point, Rect};
 
 use gatehouse_core::event::CountInterval;
@@ -115,8 +115,9 @@ impl Joiner {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_models::{Fit, Placement, Unsure};
+    use gatehouse_people::Unsure;
     use gatehouse_picture::Size;
+    use gatehouse_runtime::{Fit, Placement};
     use proptest::prelude::*;
 
     use super::*;

@@ -4,40 +4,19 @@
 //! each zone's level, and for seconds the places of boxes, so that somebody who stands there is not counted anew
 //! ([`Tracker`]). The crate does not depend on anything that knows a face or a gallery.
 //!
-//! What it counts is what a person detector saw,
+//! It counts the output of people models,
 //!
 //! ```
 //! # use gatehouse_crowd::CrowdPicture;
-//! fn of<'a>(people: &'a gatehouse_models::PeopleReading, picture: CrowdPicture<'a>) -> CrowdPicture<'a> {
+//! fn of<'a>(people: &'a gatehouse_people::PeopleReading, picture: CrowdPicture<'a>) -> CrowdPicture<'a> {
 //!     CrowdPicture { reading: people, ..picture }
 //! }
 //! ```
 //!
-//! and never what a face detector saw:
+//! and can't name the crate of face models:
 //!
-//! ```compile_fail,E0308
-//! # use gatehouse_crowd::CrowdPicture;
-//! fn of<'a>(faces: &'a Vec<gatehouse_models::Face>, picture: CrowdPicture<'a>) -> CrowdPicture<'a> {
-//!     CrowdPicture { reading: faces, ..picture }
-//! }
-//! ```
-//!
-//! A model that counts is known by its name and its measured errors,
-//!
-//! ```
-//! # use gatehouse_crowd::CrowdModel;
-//! fn with(reader: &gatehouse_models::PeopleReader) -> CrowdModel {
-//!     CrowdModel { name: reader.name(), counting: reader.counting() }
-//! }
-//! ```
-//!
-//! and there is no place for one that embeds a face:
-//!
-//! ```compile_fail,E0560
-//! # use gatehouse_crowd::CrowdModel;
-//! fn with(embedder: gatehouse_models::FaceEmbedder) -> CrowdModel {
-//!     CrowdModel { name: String::new(), counting: None, embedder }
-//! }
+//! ```compile_fail,E0433
+//! fn of(faces: &[gatehouse_faces::Face]) {}
 //! ```
 
 pub mod change;

@@ -12,9 +12,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
-use gatehouse_models::jpeg::{JpegEncoder, PlaneMut, SmallPicture};
-use gatehouse_models::{ModelError, PeopleReading};
+use gatehouse_people::PeopleReading;
 use gatehouse_picture::{Rect, Size, YuvPicture};
+use gatehouse_runtime::ModelError;
+use gatehouse_runtime::jpeg::{JpegEncoder, PlaneMut, SmallPicture};
 
 /// Widest preview in pixels.
 const MAX_WIDTH: usize = 640;
@@ -219,7 +220,8 @@ fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_models::{DensityMap, Fit, Person, Placement};
+    use gatehouse_people::{DensityMap, Person};
+    use gatehouse_runtime::{Fit, Placement};
     use proptest::prelude::*;
 
     use super::*;

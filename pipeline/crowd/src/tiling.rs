@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use gatehouse_models::{Person, SMALL_PX, Tile};
+use gatehouse_people::{Person, SMALL_PX, Tile};
 use gatehouse_picture::{Point, Size};
 
 use crate::ground::{GroundCalibration, GroundPlane};

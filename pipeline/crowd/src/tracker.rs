@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
-use gatehouse_models::Person;
+use gatehouse_people::Person;
 use gatehouse_picture::{Point, Rect, Size};
 
 /// Pictures farther apart than this say nothing about who is who.

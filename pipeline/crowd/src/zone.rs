@@ -6,7 +6,7 @@ use gatehouse_core::ZoneId;
 use gatehouse_core::event::{LevelEvent, ZoneDensity};
 use gatehouse_core::time::{CaptureTime, Monotonic};
 use gatehouse_core::{CameraId, event::Level};
-use gatehouse_models::Counting;
+use gatehouse_people::Counting;
 use gatehouse_picture::{NormalisedPolygon, Point};
 
 use crate::ground::GroundPlane;

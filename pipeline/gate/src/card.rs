@@ -2,7 +2,7 @@
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 
 use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gate::ProbeId;

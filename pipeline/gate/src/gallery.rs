@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use gatehouse_core::time::WallTime;
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 
 use crate::encounter::Matched;
 
@@ -48,7 +48,7 @@ pub struct MatchRule {
 /// theirs.
 #[derive(Debug, Clone)]
 pub struct Gallery {
-    templates: gatehouse_models::Gallery<Enrolled>,
+    templates: gatehouse_faces::Gallery<Enrolled>,
     rule: MatchRule,
 }
 

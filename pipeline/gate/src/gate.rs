@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
-use gatehouse_models::{Face, Template};
+use gatehouse_faces::{Face, Template};
 use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted, Again};

@@ -5,7 +5,7 @@
 //! 42 to 200 pixels apart in 1280, each as it is, dark, overexposed, blurred, noisy and badly compressed: of those in which somebody is near
 //! when looked at in full, one was missed at a glance (overexposed, 40 pixels apart).
 
-use gatehouse_models::Face;
+use gatehouse_faces::Face;
 use gatehouse_picture::Size;
 
 /// Longer sides of the small picture, in pixels.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 
 use crate::gallery::PersonKey;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 
 use crate::evidence::LivenessCues;
 use crate::policy::{LivenessPolicy, Policy};

@@ -2,14 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
+use gatehouse_faces::{Embedding, FaceDetector, FaceEmbedder};
 use gatehouse_gate::enrol::{EnrolError, examine};
 use gatehouse_gate::quality::{Limits, Problem, Quality};
 use gatehouse_gate::{GLANCE_SCORE, glance_side_px, may_be_near};
-use gatehouse_models::{
-    Assets, Catalogue, Embedding, FaceDetector, FaceEmbedder, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions,
-    read_photo,
-};
 use gatehouse_picture::{Plane, Size, YuvPicture};
+use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
 
 /// Portraits of one person each.
 const PORTRAITS: [&str; 5] = ["astronaut.png", "biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg"];

@@ -12,8 +12,8 @@ use gatehouse_core::time::{Clock, WallTime};
 use gatehouse_credential::{
     CardKey, CredentialError, ModelTag, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
 };
+use gatehouse_faces::Template;
 use gatehouse_gate::{PassKey, PassSeen, PersonKey, StageTimes};
-use gatehouse_models::Template;
 use gatehouse_store::{PassUse, PersonId, Store, StoreError};
 
 use crate::gates::GateLine;

@@ -9,7 +9,7 @@ use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
 use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
-use gatehouse_models::{PeopleReader, SMALL_PX};
+use gatehouse_people::{PeopleReader, SMALL_PX};
 use gatehouse_picture::{NormalisedPolygon, NormalisedPolygonError, Point, Size};
 
 use crate::NodeError;

@@ -17,7 +17,7 @@ use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::view::{ReferenceView, ViewCheck};
 use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
-use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene, Tile};
+use gatehouse_people::{PeopleReader, PeopleReading, PeopleScene, Tile};
 use gatehouse_picture::Thumbnail;
 
 use crate::health::Analysed;

@@ -30,10 +30,10 @@ pub enum NodeError {
     Store(#[from] gatehouse_store::StoreError),
     /// A model can't be loaded.
     #[error(transparent)]
-    Model(#[from] gatehouse_models::ModelError),
+    Model(#[from] gatehouse_runtime::ModelError),
     /// A folder of manifests can't be read.
     #[error(transparent)]
-    Manifest(#[from] gatehouse_models::ManifestError),
+    Manifest(#[from] gatehouse_runtime::ManifestError),
     /// The embedder's manifest states no threshold, and the gate sets none.
     #[error("gate {gate}: set `match_threshold`, for the manifest of model `{model}` states no threshold")]
     NoThreshold {
@@ -48,7 +48,7 @@ pub enum NodeError {
         /// The calibration's file.
         path: std::path::PathBuf,
         /// What doesn't fit.
-        source: gatehouse_models::calibration::CalibrationError,
+        source: gatehouse_faces::calibration::CalibrationError,
     },
     /// A gate has a target, and nothing to compute its threshold from.
     #[error(
@@ -67,7 +67,7 @@ pub enum NodeError {
         /// The gate.
         gate: CameraId,
         /// Why, and what could be.
-        source: gatehouse_models::calibration::TargetError,
+        source: gatehouse_faces::calibration::TargetError,
     },
     /// A gate asks for liveness, and nobody says from which score on a face is live.
     #[error("gate {gate}: set `liveness_threshold`, for the manifest of the liveness model states no threshold")]

@@ -1,7 +1,8 @@
 //! Finds the faces in gates' frames: at a glance while nobody is near, in full as soon as somebody may be.
 
+use gatehouse_faces::{Face, FaceDetector, FaceError};
 use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
-use gatehouse_models::{Face, FaceDetector, ModelError};
+use gatehouse_runtime::ModelError;
 
 use crate::gates::DetectJob;
 
@@ -29,7 +30,7 @@ impl FaceFinder {
     pub(crate) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
         let glances = detector.provider().takes_processors();
         if glances {
-            GLANCE_SIDES_PX.into_iter().try_for_each(|side| detector.rehearse(1, Some(side)))?;
+            GLANCE_SIDES_PX.into_iter().try_for_each(|side| detector.benchmark(1, Some(side)))?;
         }
         Ok(Self { detector, glances, sides: Vec::new(), found: Vec::new(), again: Vec::new(), in_full: Vec::new() })
     }
@@ -38,7 +39,7 @@ impl FaceFinder {
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails.
-    pub(crate) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], ModelError> {
+    pub(crate) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], FaceError> {
         let Self { detector, glances, sides, found, again, in_full } = self;
         let side = |job: &DetectJob| job.line.state().glance_side_px(job.frame.size()).filter(|_| *glances);
         sides.clear();

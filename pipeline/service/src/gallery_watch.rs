@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use gatehouse_core::time::Clock;
+use gatehouse_faces::Template;
 use gatehouse_gate::{Enrolled, Gallery, MatchRule, PersonKey};
-use gatehouse_models::Template;
 use gatehouse_store::{Changes, GalleryTemplate, Revision, Store, StoreError};
 
 use crate::gates::SharedGallery;

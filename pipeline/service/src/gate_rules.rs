@@ -5,9 +5,10 @@ use std::time::Duration;
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::CameraId;
 use gatehouse_core::event::Direction;
+use gatehouse_faces::LivenessModel;
+use gatehouse_faces::calibration::{Calibration, Prediction, Target};
 use gatehouse_gate::{LivenessPolicy, MatchRule, Policy};
-use gatehouse_models::calibration::{Calibration, Prediction, Target};
-use gatehouse_models::{LivenessModel, Manifest};
+use gatehouse_runtime::Manifest;
 use serde_json::{Value, json};
 
 use crate::NodeError;
@@ -23,7 +24,7 @@ const MAX_FRAME_AGE: Duration = Duration::from_secs(3);
 /// # Errors
 /// If the file can't be read, or was measured with another model.
 pub fn calibration(site: &Site, embedder: &Manifest) -> Result<Option<Calibration>, NodeError> {
-    let Some(path) = &site.models.calibration else { return Ok(embedder.calibration.clone()) };
+    let Some(path) = &site.models.calibration else { return Ok(Calibration::of(embedder)?) };
     let calibration = Calibration::read(path)?;
     calibration
         .check_model(&embedder.name, &embedder.version)

@@ -14,12 +14,12 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Demand, Frame, FrameSink};
 use gatehouse_credential::SearchedInVain;
+use gatehouse_faces::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
     Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
     Stillness,
 };
-use gatehouse_models::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};

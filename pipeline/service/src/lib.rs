@@ -32,6 +32,7 @@ mod wiring;
 pub use crowd_rules::{density_px, detail_px, looking, options as crowd_options};
 pub use error::NodeError;
 pub use gate_rules::{calibration, match_rule, threshold_for_target};
+pub use models::load_catalogue;
 pub use node::{Node, open_registry, open_store, site_secret};
 pub use views::Views;
 pub use wiring::stream;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::time::Clock;
-use gatehouse_models::{
-    FaceDetector, FaceEmbedder, LivenessModel, ModelError, PeopleReader, Provider, Registry, SessionOptions,
-};
+use gatehouse_faces::calibration::Calibration;
+use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel};
+use gatehouse_people::{Counting, PeopleReader};
+use gatehouse_runtime::{Catalogue, ManifestError, ModelError, Provider, Registry, SessionOptions};
 
 use crate::NodeError;
 use crate::crowd_rules::{self, detail_px};
@@ -25,6 +27,19 @@ pub(crate) struct Models {
     pub(crate) people: Vec<PeopleReader>,
     /// Scenes that go through one at once.
     pub(crate) people_batch: usize,
+}
+
+/// Loads the manifests that ship and those of these folders, and checks the tables that faces and people read.
+///
+/// # Errors
+/// If a folder or a manifest can't be read, or a manifest is wrong.
+pub fn load_catalogue(folders: &[PathBuf]) -> Result<Catalogue, ManifestError> {
+    let catalogue = Catalogue::with_folders(folders)?;
+    for manifest in catalogue.iter() {
+        Calibration::of(manifest)?;
+        Counting::of(manifest)?;
+    }
+    Ok(catalogue)
 }
 
 /// What gates need, each for one worker.
@@ -73,26 +88,26 @@ impl Models {
         {
             let provider = detector.provider();
             *detection_batch = batch_size(site, clock, site.gates.len(), &names.face_detector, provider, |n| {
-                detector.rehearse(n, None)
+                detector.benchmark(n, None)
             })?;
             let provider = embedder.provider();
             *embedding_batch =
-                batch_size(site, clock, MOST_AT_ONCE, &names.face_embedder, provider, |n| embedder.rehearse(n))?;
-            let each = timed(clock, || detector.rehearse(1, None))?;
+                batch_size(site, clock, MOST_AT_ONCE, &names.face_embedder, provider, |n| embedder.benchmark(n))?;
+            let each = timed(clock, || detector.benchmark(1, None))?;
             let gates = site.gates.iter().map(|gate| (gate.id.as_str(), gate.analyse_fps));
             demand.add(gates, each, detector.provider());
         }
         let sizes: BTreeSet<usize> = site.crowds.iter().map(detail_px).collect();
         for reader in &mut self.people {
-            sizes.iter().try_for_each(|px| reader.rehearse(1, *px))?;
+            sizes.iter().try_for_each(|px| reader.benchmark(1, *px))?;
         }
         if let Some(reader) = self.people.first_mut() {
             let provider = reader.provider();
             let largest = sizes.last().copied().unwrap_or_default();
-            let rehearse = |scenes| reader.rehearse(scenes, largest);
+            let rehearse = |scenes| reader.benchmark(scenes, largest);
             self.people_batch = batch_size(site, clock, site.crowds.len(), &names.person_detector, provider, rehearse)?;
             for px in sizes {
-                let each = timed(clock, || reader.rehearse(1, px))?;
+                let each = timed(clock, || reader.benchmark(1, px))?;
                 let cameras = site.crowds.iter().filter(|camera| detail_px(camera) == px);
                 demand.add(cameras.map(|camera| (camera.id.as_str(), camera.analyse_fps)), each, provider);
             }

@@ -14,7 +14,7 @@ use gatehouse_core::load::NodeLoad;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSecret, SiteSigner};
-use gatehouse_models::{Assets, Catalogue, Provider, Registry};
+use gatehouse_runtime::{Assets, Provider, Registry};
 use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
@@ -22,7 +22,7 @@ use crate::crowd_rules;
 use crate::health::{Analysed, Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
 use crate::load::LoadBoard;
-use crate::models::Models;
+use crate::models::{Models, load_catalogue};
 use crate::processors::Taken;
 use crate::publisher::{self, Outbound, Publisher};
 use crate::sparing::{Change, Sparing};
@@ -82,7 +82,7 @@ pub fn open_registry(
         config::Provider::TensorRt => Provider::TensorRt,
     };
     let providers: Vec<_> = providers.iter().map(provider).collect();
-    Ok(Registry::open_on(assets, Catalogue::with_folders(manifests)?, &providers)?)
+    Ok(Registry::open_on(assets, load_catalogue(manifests)?, &providers)?)
 }
 
 /// A running node.

@@ -276,7 +276,7 @@ mod tests {
     use gatehouse_core::key::SiteKey;
     use gatehouse_core::time::Monotonic;
     use gatehouse_crowd::preview::Preview;
-    use gatehouse_models::PeopleReading;
+    use gatehouse_people::PeopleReading;
     use gatehouse_picture::{Size, YuvPicture};
 
     const KEY: &str = "gatehouse/v1/a/s/gate/gate-1/entry";

@@ -14,7 +14,8 @@ use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel};
-use gatehouse_models::{PeopleReader, TemplateProtection};
+use gatehouse_faces::TemplateProtection;
+use gatehouse_people::PeopleReader;
 use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;

@@ -25,7 +25,7 @@ impl Program {
 /// A picture or video that `make setup` has fetched.
 #[track_caller]
 pub fn media(file: &str) -> PathBuf {
-    let assets = gatehouse_models::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
+    let assets = gatehouse_runtime::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     let path = assets.media().join(file);
     assert!(path.is_file(), "{} is not there: run `make setup`", path.display());
     path

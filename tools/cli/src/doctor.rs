@@ -1,7 +1,7 @@
 //! `gatehouse doctor`: is everything there, in which version, and what runs the models?
 
 use clap::Args;
-use gatehouse_models::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
+use gatehouse_runtime::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
 
 use crate::exit::{Exit, Failure};
 use crate::print;

@@ -8,7 +8,7 @@ use gatehouse_eval::{
     BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions,
     PadReport, Protocol, ScoreBand, report,
 };
-use gatehouse_models::{Assets, Registry};
+use gatehouse_runtime::{Assets, Registry};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -346,7 +346,7 @@ impl CommonArgs {
 
 fn of_error(error: &EvalError) -> Exit {
     match error {
-        EvalError::Model(_) => Exit::Setup,
+        EvalError::Model(_) | EvalError::Face(_) => Exit::Setup,
         EvalError::Plot(_) => Exit::Failed,
         EvalError::Unreadable { .. }
         | EvalError::Layout { .. }

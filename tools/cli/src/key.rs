@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use gatehouse_config::SecretRef;
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_credential::{Purpose, SiteSecret, SiteSigner};
-use gatehouse_models::{Template, TemplateProtection};
+use gatehouse_faces::{Template, TemplateProtection};
 use gatehouse_service::site_secret;
 use gatehouse_store::KeyChange;
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gatehouse_models::{Assets, Catalogue, ModelError, verify};
+use gatehouse_runtime::{Assets, ModelError, verify};
+use gatehouse_service::load_catalogue;
 
 use crate::exit::{Exit, Failure};
 use crate::print;
@@ -21,7 +22,7 @@ pub(crate) struct ModelsArgs {
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<(), Failure> {
     let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
-    let catalogue = Catalogue::with_folders(&args.manifests).map_err(|e| Failure::new(Exit::Input, e))?;
+    let catalogue = load_catalogue(&args.manifests).map_err(|e| Failure::new(Exit::Input, e))?;
     let mut wrong = 0;
     for manifest in catalogue.iter() {
         let state = match verify(&catalogue, &assets, &manifest.name) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_models::Assets;
+use gatehouse_runtime::Assets;
 use gatehouse_service::Node;
 use serde::{Deserialize, Serialize};
 

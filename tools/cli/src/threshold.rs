@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use gatehouse_models::Catalogue;
-use gatehouse_service::{calibration, threshold_for_target};
+use gatehouse_service::{calibration, load_catalogue, threshold_for_target};
 
 use crate::exit::{self, Exit, Failure};
 use crate::{check, print};
@@ -27,7 +26,7 @@ pub(crate) struct ThresholdArgs {
 pub(crate) fn threshold(args: &ThresholdArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let input = |e: anyhow::Error| Failure::new(Exit::Input, e);
-    let catalogue = Catalogue::with_folders(&site.models.manifests).map_err(|e| input(e.into()))?;
+    let catalogue = load_catalogue(&site.models.manifests).map_err(|e| input(e.into()))?;
     let name = &site.models.face_embedder;
     let embedder = catalogue.get(name).with_context(|| format!("there is no model `{name}`")).map_err(input)?;
     let measured = calibration(&site, embedder).map_err(|e| Failure::new(exit::of_node(&e), e))?;

@@ -10,7 +10,8 @@ use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_crowd::LEAST_SCORE;
 use gatehouse_crowd::empty::EmptySceneWatch;
 use gatehouse_crowd::tiling::Tiling;
-use gatehouse_models::{Assets, PeopleReader, PeopleScene, SessionOptions};
+use gatehouse_people::{PeopleReader, PeopleScene};
+use gatehouse_runtime::{Assets, SessionOptions};
 use gatehouse_service::{Views, crowd_options, density_px, looking, open_registry, stream};
 
 use crate::camera::{self, Enough};

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use gatehouse_models::{
-    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, Manifest, ModelError, Photo, PhotoLimits, Registry,
-    SessionOptions, Template, TemplateProtection, align_face, read_photo,
+use gatehouse_faces::{
+    AlignedFace, Embedding, Face, FaceDetector, FaceEmbedder, FaceError, Template, TemplateProtection, align_face,
 };
 use gatehouse_picture::{Point, Size, YuvPicture};
+use gatehouse_runtime::{Manifest, ModelError, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
 
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
@@ -169,11 +169,11 @@ impl Recogniser {
         match self.embedder.embed(faces, &mut embeddings) {
             Ok(()) => Ok(embeddings.into_iter().map(Some).collect()),
             // One bad face spoils its batch: each by itself then.
-            Err(ModelError::BadEmbedding { .. }) if faces.len() > 1 => {
+            Err(FaceError::BadEmbedding { .. }) if faces.len() > 1 => {
                 let halves = faces.split_at(faces.len() / 2);
                 Ok([self.embed(halves.0)?, self.embed(halves.1)?].concat())
             }
-            Err(ModelError::BadEmbedding { .. }) => Ok(vec![None]),
+            Err(FaceError::BadEmbedding { .. }) => Ok(vec![None]),
             Err(error) => Err(error.into()),
         }
     }

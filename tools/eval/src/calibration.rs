@@ -1,6 +1,6 @@
 //! The calibration table of a manifest, from an evaluation.
 
-use gatehouse_models::calibration::{Calibration, CalibrationError, GalleryTrial, OpenSet};
+use gatehouse_faces::calibration::{Calibration, CalibrationError, GalleryTrial, OpenSet};
 
 use crate::faces::FaceReport;
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 use ndarray::{ArrayView2, Axis, Slice};
 use zeroize::Zeroizing;
 

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use gatehouse_faces::{Embedding, FaceDetector, FaceEmbedder, Template, TemplateProtection};
 use gatehouse_gate::enrol::{EnrolError, Problems, examine, fuse};
 use gatehouse_gate::quality::{Limits, Problem};
-use gatehouse_models::{
-    Embedding, FaceDetector, FaceEmbedder, PhotoLimits, Registry, SessionOptions, Template, TemplateProtection,
-    read_photo,
-};
+use gatehouse_runtime::{PhotoLimits, Registry, SessionOptions, read_photo};
 
 use crate::acquire::ModelChoice;
 use crate::error::EvalError;
@@ -113,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_failing_model_is_no_refusal() {
-        let failed = gatehouse_models::ModelError::Landmarks;
+        let failed = gatehouse_faces::FaceError::Landmarks;
         assert!(answer::<()>(Err(EnrolError::Model(failed))).is_err());
         assert_eq!(
             answer::<()>(Err(EnrolError::Unsuitable(Problems(vec![Problem::Flat])))).expect("an answer"),

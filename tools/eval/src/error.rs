@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gatehouse_models::ModelError;
+use gatehouse_runtime::ModelError;
 
 /// An evaluation that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,9 @@ pub enum EvalError {
     /// A model can't be opened or fails.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A face can't be aligned, embedded or judged.
+    #[error(transparent)]
+    Face(#[from] gatehouse_faces::FaceError),
     /// A video can't be read.
     #[error(transparent)]
     Video(#[from] gatehouse_capture::CaptureError),

@@ -1,6 +1,6 @@
 //! Evaluation of the product's own path: face recognition after ISO/IEC 19795-1, liveness after ISO/IEC 30107-3, counts of people.
 //!
-//! Pictures go the way that they go in the product: [`gatehouse_models::read_photo`], the detector, the alignment, the
+//! Pictures go the way that they go in the product: [`gatehouse_runtime::read_photo`], the detector, the alignment, the
 //! embedder or the liveness model, and for enrolment the rules of `gatehouse-gate`. What comes out are counts and rates with
 //! intervals, as a value ([`FaceReport`], [`PadReport`], [`CrowdReport`]) that is printed as JSON or shown as HTML ([`report`]). No report
 //! holds a picture, a template or a person's name.

@@ -8,8 +8,9 @@ use gatehouse_eval::{
     CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, ScoreBand, calibration, evaluate_crowd,
     evaluate_faces, evaluate_pad, report,
 };
-use gatehouse_models::calibration::Calibration;
-use gatehouse_models::{Assets, Catalogue, PeopleReader, Registry, SessionOptions};
+use gatehouse_faces::calibration::Calibration;
+use gatehouse_people::PeopleReader;
+use gatehouse_runtime::{Assets, Catalogue, Registry, SessionOptions};
 
 /// Fetched by `make setup`.
 const PHOTOS: [(&str, &str); 5] = [
@@ -146,7 +147,7 @@ fn people_are_counted_beside_their_marks() {
     let folder = tempfile::tempdir().expect("a folder");
     let images = folder.path().join("images");
     std::fs::create_dir(&images).expect("made");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tests/golden");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/golden");
     // Frames of a plaza with 3, 6 and 8 people, by eye; here it is not looked at where.
     let mut points = serde_json::Map::new();
     for (name, people) in [("vtest-000.jpg", 3), ("vtest-600.jpg", 6), ("vtest-720.jpg", 8)] {
@@ -184,12 +185,12 @@ fn people_are_counted_beside_their_marks() {
 }
 
 /// Boxes of people in frames of `vtest.avi`, as Python finds them with the same detector; see the README beside it.
-const FOUND: &str = include_str!("../../../models/tests/golden/persons.json");
+const FOUND: &str = include_str!("../../../models/golden/persons.json");
 
 #[test]
 fn scores_are_told_where_people_are_marked_by_boxes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tests/golden");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/golden");
     let found: serde_json::Value = serde_json::from_str(FOUND).expect("JSON");
     let mut marks = serde_json::Map::new();
     for picture in

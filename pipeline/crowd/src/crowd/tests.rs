@@ -1,7 +1,8 @@
 use gatehouse_core::ZoneId;
 use gatehouse_core::event::Level;
 use gatehouse_core::time::ClockSource;
-use gatehouse_models::{CountSpread, Fit, HandOver, Placement, Unsure};
+use gatehouse_people::{CountSpread, HandOver, Unsure};
+use gatehouse_runtime::{Fit, Placement};
 
 use super::*;
 use crate::level::{LevelUnit, SurgeRule, Thresholds};

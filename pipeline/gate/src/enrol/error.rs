@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatehouse_models::ModelError;
+use gatehouse_faces::FaceError;
 
 use crate::quality::Problem;
 
@@ -69,5 +69,5 @@ pub enum EnrolError {
     LivenessUnknown,
     /// A model failed.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(#[from] FaceError),
 }

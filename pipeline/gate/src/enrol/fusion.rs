@@ -1,6 +1,6 @@
 //! One template from several pictures.
 
-use gatehouse_models::{Embedding, Gallery, Template, TemplateProtection};
+use gatehouse_faces::{Embedding, Gallery, Template, TemplateProtection};
 use zeroize::Zeroizing;
 
 use super::EnrolError;

@@ -11,7 +11,7 @@ mod error;
 mod fusion;
 mod live;
 
-use gatehouse_models::{AlignedFace, Face, FaceDetector, align_face};
+use gatehouse_faces::{AlignedFace, Face, FaceDetector, align_face};
 use gatehouse_picture::YuvPicture;
 
 use crate::quality::{Limits, Problem, Quality, assess};

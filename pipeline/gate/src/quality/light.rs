@@ -1,6 +1,6 @@
 //! How a face is lit.
 
-use gatehouse_models::ALIGNED_SIDE;
+use gatehouse_faces::ALIGNED_SIDE;
 
 use super::sharpness::Moments;
 use super::{FACE_COLUMNS, FACE_ROWS};

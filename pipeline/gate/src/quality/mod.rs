@@ -8,7 +8,7 @@ mod pose;
 mod problem;
 mod sharpness;
 
-use gatehouse_models::{ALIGNED_SIDE, AlignedFace, Face};
+use gatehouse_faces::{ALIGNED_SIDE, AlignedFace, Face};
 use gatehouse_picture::Size;
 
 pub use light::Light;

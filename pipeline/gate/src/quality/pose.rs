@@ -61,7 +61,7 @@ impl Pose {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_models::TEMPLATE_IN_CROP;
+    use gatehouse_faces::TEMPLATE_IN_CROP;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! How sharp a face is at the scale that the embedder sees it at.
 
-use gatehouse_models::ALIGNED_SIDE;
+use gatehouse_faces::ALIGNED_SIDE;
 
 use super::{FACE_COLUMNS, FACE_ROWS};
 

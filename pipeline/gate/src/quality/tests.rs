@@ -1,4 +1,4 @@
-use gatehouse_models::{TEMPLATE_IN_CROP, align_face};
+use gatehouse_faces::{TEMPLATE_IN_CROP, align_face};
 use gatehouse_picture::{Point, Rect, YuvPicture};
 
 use super::*;

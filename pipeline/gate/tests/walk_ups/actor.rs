@@ -1,7 +1,7 @@
 //! Who moves before the gate.
 
+use gatehouse_faces::Face;
 use gatehouse_gate::PersonKey;
-use gatehouse_models::Face;
 use gatehouse_picture::{Point, Rect};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

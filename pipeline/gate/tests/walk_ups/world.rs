@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, StreamTime, WallTime};
+use gatehouse_faces::Face;
 use gatehouse_gate::quality::Problem;
 use gatehouse_gate::{
     Gate, LivenessCues, Matched, Observation, Outcome, PassSeen, PersonKey, Policy, ProbeId, StageTimes,
 };
-use gatehouse_models::Face;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

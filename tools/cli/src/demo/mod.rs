@@ -15,7 +15,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::key::EVERYTHING;
-use gatehouse_models::Assets;
+use gatehouse_runtime::Assets;
 use tokio::time::Instant;
 
 use crate::exit::{Exit, Failure};

@@ -4,12 +4,11 @@ use anyhow::anyhow;
 use gatehouse_config::Site;
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::{Purpose, SiteSecret};
+use gatehouse_faces::{FaceDetector, FaceEmbedder, Gallery, LivenessModel, Template, TemplateProtection};
 use gatehouse_gate::enrol::{EnrolError, EnrolmentTemplate, Portrait, examine, fuse, refuse_duplicate};
 use gatehouse_gate::quality::Limits;
-use gatehouse_models::{
-    Assets, FaceDetector, FaceEmbedder, Gallery, LivenessModel, Registry, SessionOptions, Template, TemplateProtection,
-};
 use gatehouse_picture::YuvPicture;
+use gatehouse_runtime::{Assets, Registry, SessionOptions};
 use gatehouse_service::{match_rule, open_registry, open_store, site_secret};
 use gatehouse_store::{Actor, Consent, Enrolment, NewPerson, NewTemplate, PersonId, Revision, Store, StoreError};
 
@@ -90,7 +89,7 @@ impl<'a> Desk<'a> {
         let manifest = self.embedder.manifest();
         let stored = self.store.gallery(&manifest.name, &manifest.version, now)?;
         let templates = stored.templates.iter().map(|t| Ok((t.person, Template::from_slice(&t.values)?)));
-        let templates: Result<Vec<_>, gatehouse_models::ModelError> = templates.collect();
+        let templates: Result<Vec<_>, gatehouse_faces::FaceError> = templates.collect();
         Ok(Enrolled { people: templates?.into_iter().collect(), revision: stored.revision })
     }
 

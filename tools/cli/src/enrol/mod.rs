@@ -15,7 +15,7 @@ use clap::Args;
 use gatehouse_config::Site;
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_gate::enrol::{EnrolError, Portrait};
-use gatehouse_models::{PhotoLimits, read_photo};
+use gatehouse_runtime::{PhotoLimits, read_photo};
 use gatehouse_service::open_store;
 use gatehouse_store::{Enrolment, NewPerson, PersonId};
 

@@ -11,7 +11,7 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::{Clock, Monotonic, SystemClock, WallTime};
 use gatehouse_core::{CameraId, Event, LineId, ZoneId, key};
 use gatehouse_crowd::preview::{Preview, PreviewFrame};
-use gatehouse_models::PeopleReading;
+use gatehouse_people::PeopleReading;
 use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_service::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! How well people's boxes are found, and what a detection's score is worth.
 
-use gatehouse_models::Person;
+use gatehouse_people::Person;
 use gatehouse_picture::Rect;
 use serde::Serialize;
 

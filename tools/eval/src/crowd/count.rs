@@ -7,7 +7,7 @@ use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
-use gatehouse_models::{PeopleReader, PeopleReading, PeopleScene};
+use gatehouse_people::{PeopleReader, PeopleReading, PeopleScene};
 use gatehouse_picture::{Rect, YuvPicture};
 
 use super::boxes::{BoxTally, ScoreTally};

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_core::event::SelfAssessment;
-use gatehouse_models::{PeopleReader, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_people::PeopleReader;
+use gatehouse_runtime::{PhotoLimits, Registry, SessionOptions, read_photo};
 
 use super::boxes::{BoxErrors, BoxTally, ScoreTally};
 use super::count::Counter;

@@ -8,7 +8,8 @@ use gatehouse_capture::VideoFile;
 use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Monotonic;
 use gatehouse_crowd::MOST_APART;
-use gatehouse_models::{PeopleReader, PhotoLimits, read_photo};
+use gatehouse_people::PeopleReader;
+use gatehouse_runtime::{PhotoLimits, read_photo};
 use serde::Serialize;
 
 use super::count::Counter;

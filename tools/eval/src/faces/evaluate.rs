@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gatehouse_models::{Registry, Template, TemplateProtection};
+use gatehouse_faces::{Template, TemplateProtection};
+use gatehouse_runtime::Registry;
 use sha2::{Digest, Sha256};
 
 use super::identification::{Subject, identify};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_models::Template;
+use gatehouse_faces::Template;
 
 use crate::comparisons::{Templates, search};
 use crate::maths::interval::{interval, rate};
 use crate::maths::random::lot;
 use crate::maths::scores::ScoreCounts;
-use gatehouse_models::calibration::trials_to_show;
+use gatehouse_faces::calibration::trials_to_show;
 
 use super::report::{Curve, FPIR_TARGETS, FnirAt, Identification, target};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_models::Manifest;
+use gatehouse_runtime::Manifest;
 use serde::Serialize;
 
 use crate::maths::accuracy::Accuracy;

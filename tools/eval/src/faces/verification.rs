@@ -6,7 +6,7 @@ use crate::comparisons::Plan;
 use crate::maths::bootstrap::fnmr_intervals;
 use crate::maths::interval::{Interval, interval, rate};
 use crate::maths::scores::{Errors, ScoreCounts};
-use gatehouse_models::calibration::trials_to_show;
+use gatehouse_faces::calibration::trials_to_show;
 
 use super::report::{ComparisonSet, Curve, FMR_TARGETS, FnmrAt, target};
 

@@ -1,6 +1,6 @@
 //! Rates and their intervals. The product has one way of counting these: that of the calibration table.
 
-use gatehouse_models::calibration::Rate;
+use gatehouse_faces::calibration::Rate;
 use serde::Serialize;
 
 /// A 95 % confidence interval of a rate.

@@ -1,6 +1,6 @@
 //! Counts of genuine and impostor scores, and the error rates that follow.
 
-use gatehouse_models::calibration::trials_to_show;
+use gatehouse_faces::calibration::trials_to_show;
 use serde::Serialize;
 
 use super::interval::rate;

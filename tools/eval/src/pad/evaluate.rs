@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gatehouse_models::{LivenessModel, ModelError, Registry, SessionOptions};
+use gatehouse_faces::{FaceError, LivenessModel};
 use gatehouse_picture::{Rect, YuvPicture};
+use gatehouse_runtime::{Registry, SessionOptions};
 
 use super::report::{PadDataset, PadReport, Presentations};
 use crate::acquire::{Choice, Eyes, Missed, ModelChoice, manifest};
@@ -50,7 +51,7 @@ impl Judge {
     fn score(&mut self, picture: &YuvPicture<'_>, face: Rect, answer: &mut Vec<f32>) -> Result<Option<f32>, EvalError> {
         match self.liveness.score(&[(picture, face)], answer) {
             Ok(()) => Ok(answer.first().copied()),
-            Err(ModelError::FaceBox { .. } | ModelError::BadLiveness { .. }) => Ok(None),
+            Err(FaceError::FaceBox { .. } | FaceError::BadLiveness { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,0 +1,54 @@
+//! Reads the golden results and their pictures. The tests of the model crates include this file.
+
+use std::path::{Path, PathBuf};
+
+use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, read_photo};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Results of one picture, by two ways of preparing it (`golden/README.md`).
+#[derive(Deserialize)]
+pub(super) struct GoldenPicture<R> {
+    pub(super) file: String,
+    folder: String,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// From the photo's BGR pixels.
+    pub(super) bgr: R,
+    /// From I420 planes, as of a camera frame.
+    pub(super) i420: R,
+}
+
+impl<R> GoldenPicture<R> {
+    /// Reads the picture as the product does.
+    pub(super) fn read(&self) -> Photo {
+        let folder = if self.folder == "media" { Assets::locate().expect("a folder").media() } else { folder() };
+        let path = folder.join(&self.file);
+        let photo = read_photo(&path, &PhotoLimits::default())
+            .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()));
+        let size = photo.as_video().size();
+        assert_eq!((size.width, size.height), (self.width, self.height), "{}", self.file);
+        photo
+    }
+}
+
+/// Reads a file of golden results.
+pub(super) fn golden<T: DeserializeOwned>(name: &str) -> T {
+    let path = folder().join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The manifests that ship.
+pub(super) fn builtin() -> Catalogue {
+    Catalogue::builtin().expect("the manifests that ship")
+}
+
+/// Models on the CPU.
+pub(super) fn registry(catalogue: Catalogue) -> Registry {
+    Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden")
+}
