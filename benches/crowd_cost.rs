@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event, ZoneId};
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, LEAST_SCORE, Zone};
-use gatehouse_people::{PeopleReader, PeopleScene};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, CrowdReader, LEAST_SCORE, Zone};
+use gatehouse_people::PeopleScene;
 use gatehouse_picture::{NormalisedPolygon, Point};
 use gatehouse_runtime::{PhotoLimits, SessionOptions, read_photo};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
@@ -121,7 +121,7 @@ struct OnePicture {
 /// None where the model was not set up.
 fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: usize) -> Option<OnePicture> {
     const RUNS: u32 = 8;
-    let mut reader = PeopleReader::load(&registry(), model, density, &SessionOptions::default()).ok()?;
+    let mut reader = CrowdReader::load(&registry(), model, density, &SessionOptions::default()).ok()?;
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(picture);
     let photo = read_photo(&path, &PhotoLimits::default()).expect("it is in the repository");
     let options = CrowdOptions {
@@ -144,7 +144,7 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: u
             (before, counting) = (used_ms("self"), Duration::ZERO);
         }
         let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
-        reader.read(&[scene], LEAST_SCORE, &mut readings).expect("it reads");
+        reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings).expect("it reads");
         let start = Instant::now();
         let after = Duration::from_millis(500) * run;
         let at = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + after;

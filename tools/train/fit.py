@@ -30,9 +30,9 @@ from network import CELL
 from pool import read_set
 
 FEWEST_HEADS = 20
-FLOORS = np.arange(0.5, 6.1, 0.5)
-EACH = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-ALL = np.arange(0.0, 1.01, 0.05)
+CONSTANTS = np.arange(0.5, 6.1, 0.5)
+PER_PERSON = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+RELATIVE = np.arange(0.0, 1.01, 0.05)
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,20 @@ def read_counts(paths: list[Path]) -> list[Counted]:
     return counts
 
 
-def half_widths(people: np.ndarray, floor: float, each: float, whole: float) -> np.ndarray:
+def half_widths(people: np.ndarray, constant: float, per_person: float, relative: float) -> np.ndarray:
     """Returns the half widths of the intervals around counts, as `CountSpread` of the manifest."""
-    return np.sqrt(floor**2 + each * people + (whole * people) ** 2)
+    return np.sqrt(constant**2 + per_person * people + (relative * people) ** 2)
 
 
 def spread(counts: list[Counted], coverage: float) -> tuple[float, float, float, float]:
-    """Fits floor, each and all of the narrowest intervals; also returns their mean half width."""
+    """Fits constant, per_person and relative of the narrowest intervals; also returns their mean half width."""
     errors = np.array([abs(c.marked - c.counted) for c in counts])
     people = np.array([c.counted for c in counts])
     best = None
-    for floor, each, whole in itertools.product(FLOORS, EACH, ALL):
-        half = half_widths(people, floor, each, whole)
+    for constant, per_person, relative in itertools.product(CONSTANTS, PER_PERSON, RELATIVE):
+        half = half_widths(people, constant, per_person, relative)
         if np.mean(errors <= half + 0.05) >= coverage and (best is None or half.mean() < best[3]):
-            best = (float(floor), float(each), float(whole), float(half.mean()))
+            best = (float(constant), float(per_person), float(relative), float(half.mean()))
     if best is None:
         raise SystemExit(f"fit: no interval contains the truth in {coverage:.0%} of the pictures")
     return best
@@ -119,10 +119,10 @@ def main() -> None:
     counts = read_counts(args.files)
     by_density = [c for c in counts if c.by_density >= c.counted / 2 and c.counted > 0]
     detections = [c for c in counts if c.by_density < c.counted / 2 or c.counted == 0]
-    for name, some in (("detections", detections), ("by_density", by_density)):
+    for name, some in (("detections", detections), ("density", by_density)):
         fitted = spread(some[::2], args.coverage)
         print(
-            f"{name} = {{ floor = {fitted[0]:.1f}, each = {fitted[1]}, all = {fitted[2]:.2f} }}"
+            f"{name} = {{ constant = {fitted[0]:.1f}, per_person = {fitted[1]}, relative = {fitted[2]:.2f} }}"
             f"  # {len(some)} pictures; coverage {coverage_of(some[::2], fitted):.2f} of the fitted, "
             f"{coverage_of(some[1::2], fitted):.2f} of the others"
         )

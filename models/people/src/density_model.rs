@@ -1,5 +1,4 @@
-//! Models that measure a density and find nobody: CSRNet (Li, Zhang, Chen, 2018) and whatever else turns a picture into people
-//! per cell.
+//! Models that measure a density and detect nobody, such as CSRNet (Li, Zhang, Chen, 2018).
 
 use gatehouse_picture::YuvPicture;
 use gatehouse_runtime::{Fit, Manifest, ModelError, PictureModel, Registry, ResultPool, SessionOptions, Task};
@@ -8,7 +7,7 @@ use crate::counting::Counting;
 use crate::density::DensityMap;
 
 const DENSITY: &str = "density";
-/// Pixels of the tensor along a cell.
+/// Side of a cell in pixels of the tensor.
 const CELL_PX: usize = 8;
 
 /// Measures densities in batches of pictures. Owns its session and buffers; one per worker.
@@ -21,11 +20,12 @@ pub struct DensityModel {
 }
 
 impl DensityModel {
-    /// Opens and warms up the named model.
+    /// Opens the named model and warms it up. Its output `density` is [batch, 1, height / 8, width / 8],
+    /// in people per cell.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or has no output `density`, [batch, 1, height / 8,
-    /// width / 8], people per cell.
+    /// If it is unknown, for another task, not the file of its manifest, or lacks the output. Also if its
+    /// `[counting]` table is wrong.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::CrowdDensity, options)?;
         model.require_output(DENSITY)?;
@@ -34,10 +34,11 @@ impl DensityModel {
         Ok(Self { model, counting, not_finite: 0, pool: ResultPool::default() })
     }
 
-    /// Measures each picture, whose longer side is brought to the number of pixels beside it. `maps[i]` belongs to `pictures[i]`.
+    /// Measures pictures; each comes with its longer side in the tensor, in pixels. `maps[i]` belongs to
+    /// `pictures[i]`.
     ///
     /// # Errors
-    /// If a picture can't be converted or the inference fails; `maps` are of no use then.
+    /// If a picture can't be converted or the inference fails. `maps` is undefined then.
     pub fn measure<'p>(
         &mut self,
         pictures: impl Iterator<Item = (YuvPicture<'p>, usize)> + Clone,
@@ -55,7 +56,7 @@ impl DensityModel {
         })
     }
 
-    /// The manifest it was opened by.
+    /// The manifest that it was opened by.
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()
     }
@@ -65,7 +66,7 @@ impl DensityModel {
         self.counting.as_ref()
     }
 
-    /// How many cells had a number that is not finite, since it was loaded. More than 0 means a broken model.
+    /// Number of cells that were not finite since the model was loaded. Above 0, the model is broken.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }

@@ -1,9 +1,10 @@
-//! NanoDet, a detector of which the person's class is kept; and crowd models on its backbone, which give a density map in the same
-//! pass.
+//! NanoDet, reduced to its person class, and crowd models on its backbone, which measure a density in
+//! the same pass.
 //!
-//! At strides 8, 16 and 32 each cell offers a score and, for each side of the box, a distribution over the distance from the cell's
-//! centre (Li et al.: "Generalized Focal Loss", 2020): its expectation is the distance. A stride's output is
-//! `[batch, 45, rows, columns]`: `tools/convert/nanodet_tfjs_to_onnx.py`.
+//! At strides 8, 16 and 32 each cell gives a score and, for each side of the box, a distribution over
+//! the distance from the cell's centre. The distance is its expectation (Li et al.: "Generalized Focal
+//! Loss", 2020). A stride's output is `[batch, 45, rows, columns]`
+//! (`tools/convert/nanodet_tfjs_to_onnx.py`).
 
 use gatehouse_picture::{Rect, Size};
 use gatehouse_runtime::{
@@ -12,34 +13,34 @@ use gatehouse_runtime::{
 use ndarray::{ArrayView1, ArrayView3, Axis};
 
 use crate::counting::Counting;
-use crate::people::{PeopleReading, PeopleScene};
+use crate::scene::{PeopleReading, PeopleScene};
 
-/// Each stride with its output.
+/// Strides and the names of their outputs.
 const LEVELS: [(usize, &str); 3] = [(8, "people_8"), (16, "people_16"), (32, "people_32")];
 const COARSEST: usize = 32;
-/// The output of people per cell, of models that have it.
+/// Name of the density output, in people per cell.
 const DENSITY: &str = "density";
-/// Pixels of the tensor along a cell of it.
+/// Side of a density cell in pixels of the tensor.
 const DENSITY_CELL_PX: usize = 8;
 /// Distances of 0 to 10 strides.
 const BINS: usize = 11;
-/// What an output says of each cell: a score, and the bins of the left, upper, right and lower distance.
+/// Channels of an output: score, and the bins of the left, upper, right and lower distance.
 const CHANNELS: usize = DISTANCES + 4 * BINS;
 const SCORE: usize = 0;
 const DISTANCES: usize = 1;
-/// Of two people that overlap by more than this, one falls: the value of the network's authors.
+/// Intersection over union above which the worse of two people is suppressed: the authors' value.
 const MAX_IOU: f32 = 0.6;
 
 /// A person in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Person {
-    /// Around the visible person, in pixels of the picture, within its edges.
+    /// Bounding box of the visible person in pixels of the picture, within its edges.
     pub box_in_frame: Rect,
-    /// 0–1.
+    /// Score, 0–1.
     pub score: f32,
 }
 
-/// Finds people in batches of pictures. Owns its session and buffers; one per worker.
+/// Detects people in batches of pictures. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct PersonDetector {
     model: PictureModel,
@@ -50,11 +51,11 @@ pub struct PersonDetector {
 }
 
 impl PersonDetector {
-    /// Opens and warms up the named model.
+    /// Opens the named model and warms it up. The output `density` is optional.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or has not NanoDet's outputs. `density` is one that a
-    /// model may have.
+    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of NanoDet.
+    /// Also if its `[counting]` table is wrong.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::PersonDetection, options)?;
         LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
@@ -64,15 +65,15 @@ impl PersonDetector {
         Ok(Self { model, counting, has_density, not_finite: 0, pool: ResultPool::default() })
     }
 
-    /// Finds the people of score `min_score` (0–1) and more, best first, and the density where the model has it.
+    /// Detects people with scores of `min_score` (0–1) and more, best first, and measures the density if
+    /// the model has one. `results[i]` belongs to `scenes[i]`; tiles are ignored.
     ///
-    /// `results[i]` belongs to `scenes[i]`. Each picture is brought to its own size with its aspect kept: squeezed to a square,
-    /// as the network's authors do it, people in a wide picture become thin, and more of them are missed. One inference for
-    /// all whose tensors have the same size. A person with a number that is not finite is left out and counted, see
-    /// [`PersonDetector::not_finite`].
+    /// Each picture keeps its aspect. The network's authors squeeze it to a square, which makes people in
+    /// wide pictures thin and misses more of them. Tensors of the same size share one inference. People
+    /// with a number that is not finite are dropped and counted in [`PersonDetector::not_finite`].
     ///
     /// # Errors
-    /// If a picture can't be converted or the inference fails; `results` are of no use then.
+    /// If a picture can't be converted or the inference fails. `results` is undefined then.
     pub fn detect(
         &mut self,
         scenes: &[PeopleScene<'_>],
@@ -83,7 +84,7 @@ impl PersonDetector {
         self.detect_each(scenes.iter().copied(), min_score, results)
     }
 
-    /// The same of as many scenes as there are results.
+    /// As [`Self::detect`], with one result for each scene.
     pub(crate) fn detect_each<'s>(
         &mut self,
         scenes: impl Iterator<Item = PeopleScene<'s>> + Clone,
@@ -124,21 +125,21 @@ impl PersonDetector {
         Ok(())
     }
 
-    /// The manifest it was opened by.
+    /// The manifest that it was opened by.
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()
     }
 
-    /// What runs it.
+    /// The execution provider that runs it.
     pub fn provider(&self) -> Provider {
         self.model.provider()
     }
 
-    /// Runs so many empty scenes of 16:9 at once, their longer side as of a [`PeopleScene`]: a size that was run before takes no
-    /// longer than another.
+    /// Runs one batch of empty 16:9 scenes, for the caller to time. `longer_side_px` as of a
+    /// [`PeopleScene`].
     ///
     /// # Errors
-    /// If the model can't take so many, or the inference fails.
+    /// If the batch is too large for the model or the inference fails.
     pub fn benchmark(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
         self.model.benchmark(scenes, Some(longer_side_px))
     }
@@ -148,12 +149,12 @@ impl PersonDetector {
         self.counting.as_ref()
     }
 
-    /// Whether it gives a density map.
+    /// True if it measures a density too.
     pub fn has_density(&self) -> bool {
         self.has_density
     }
 
-    /// How many candidates and cells had a number that is not finite, since it was loaded. More than 0 means a broken model.
+    /// Number of values that were not finite since the model was loaded. Above 0, the model is broken.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }
@@ -162,13 +163,13 @@ impl PersonDetector {
 /// The output of one stride for one picture: `[45, rows, columns]`.
 struct Level<'o> {
     stride: usize,
-    /// The part of the tensor that the picture fills.
+    /// Size of the picture in the tensor.
     picture: Size,
     candidates: ArrayView3<'o, f32>,
 }
 
 impl Level<'_> {
-    /// Adds the people from `min_score` on, still in pixels of the tensor; returns how many were not finite.
+    /// Adds people of score `min_score` and more, in pixels of the tensor; returns how many weren't finite.
     fn decode(&self, min_score: f32, people: &mut Vec<Person>) -> u64 {
         let mut not_finite = 0;
         for ((row, column), &score) in self.candidates.index_axis(Axis(0), SCORE).indexed_iter() {
@@ -195,9 +196,9 @@ impl Level<'_> {
     }
 }
 
-/// Mean index under the softmax of `logits`.
+/// Expected index under the softmax of `logits`.
 fn expectation(logits: ArrayView1<'_, f32>) -> f32 {
-    // Subtracting the greatest keeps exp from overflowing; a NaN stays one.
+    // Subtracting the greatest keeps `exp` from overflowing.
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut mean) = (0.0, 0.0);
     for (index, logit) in logits.iter().enumerate() {
@@ -216,12 +217,12 @@ mod tests {
 
     const TENSOR: Size = Size { width: 96, height: 64 };
 
-    // Logits whose softmax has all its weight on one distance.
+    // Logits that put all weight on one distance.
     fn certain(distance: usize) -> Array1<f32> {
         Array1::from_shape_fn(BINS, |bin| if bin == distance { 80.0 } else { 0.0 })
     }
 
-    // Of a grid of 2 rows and 3 columns at stride 32 the cell that has a person.
+    // The cell that has a person, in a grid of 2 rows and 3 columns at stride 32.
     const ROW: usize = 1;
     const COLUMN: usize = 1;
 
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_decoded_from_its_centre_and_kept_inside() {
+    fn boxes_are_decoded_from_the_centre_and_clamped() {
         let (people, not_finite) = decode(&grid(), 0.75);
         assert_eq!(not_finite, 0);
         // Centre (48, 48); 32 to the left and up, 0 to the right, 96 down of which 16 are inside.
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_is_the_mean_of_its_distribution() {
+    fn a_distance_is_the_expectation_of_its_bins() {
         assert!((expectation(Array1::zeros(BINS).view()) - 5.0).abs() < 1e-6);
         let mut two = Array1::from_elem(BINS, -80.0);
         (two[2], two[3]) = (3f32.ln(), 0.0);
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_left_out_and_counted() {
+    fn candidates_that_are_not_finite_are_dropped_and_counted() {
         for value in [f32::NAN, f32::INFINITY] {
             let mut grid = grid();
             grid[[DISTANCES + 2 * BINS, ROW, COLUMN]] = value;

@@ -1,46 +1,50 @@
-//! Parts of a picture that are looked at again, larger, and how what was found in them is joined with what the whole showed.
+//! Tiles: parts of a picture that a detector sees again, larger. Merges their detections with the
+//! whole picture's.
 
 use gatehouse_picture::{Rect, Size, YuvPicture};
 
 use crate::nanodet::Person;
 
-/// People of less height in the tensor are looked for in tiles. COCO, which the detectors were trained on, calls objects of less than
-/// 32² pixels small (Lin et al., 2014), and a person of 50 pixels has about that area.
+/// Height in the tensor below which people are small, in pixels. Tiles show small people larger.
+///
+/// The detectors were trained on COCO, which calls objects below 32² pixels small (Lin et al., 2014). A
+/// person of 50 pixels has about that area.
 pub const SMALL_PX: f32 = 50.0;
-/// Boxes of different looks that overlap by more than this are of one person.
+/// Intersection over union above which boxes of two views are one person.
 const SAME_IOU: f32 = 0.5;
-/// So is one that lies in another by more than this part of itself: the head and shoulders of somebody near, say.
+/// Share of the smaller box inside the larger above which they are one person: head and shoulders of a
+/// near person, for example.
 const INSIDE: f32 = 0.75;
-/// Unless it is lower than this part of the other's height: then it is somebody far behind.
-const LEAST_PART: f32 = 0.3;
-/// A box that ends so near a tile's inner edge is of somebody whom the edge cuts, in pixels of the tensor.
+/// Ratio of heights below which a box inside another is a person far behind.
+const LEAST_HEIGHT_RATIO: f32 = 0.3;
+/// Distance to a tile's inner edge, in pixels of the tensor, within which the edge cuts a box.
 const CUT_PX: f32 = 3.0;
 
-/// A part of a picture to be looked at larger.
+/// A part of a picture that the detector sees larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tile {
-    /// Where it begins, in pixels of the picture; even.
+    /// Left edge in pixels of the picture; even.
     pub left_px: usize,
-    /// The same from the top.
+    /// Upper edge in pixels of the picture; even.
     pub top_px: usize,
-    /// Even sides, in pixels of the picture.
+    /// Size in pixels of the picture; even sides.
     pub size: Size,
-    /// How large it is looked at: its longer side in the tensor, in pixels.
+    /// Longer side in the tensor, in pixels.
     pub longer_side_px: usize,
 }
 
 impl Tile {
-    /// Its pixels. None unless it lies in the picture, at even places.
-    pub(crate) fn of<'a>(&self, picture: &YuvPicture<'a>) -> Option<YuvPicture<'a>> {
+    /// Its part of a picture. None if it isn't inside the picture or at odd pixels.
+    pub(crate) fn cut<'a>(&self, picture: &YuvPicture<'a>) -> Option<YuvPicture<'a>> {
         picture.part(self.left_px, self.top_px, self.size)
     }
 
-    /// Pixels of the tensor for one of the picture.
+    /// Pixels of the tensor per pixel of the picture.
     fn scale(&self) -> f32 {
         self.longer_side_px as f32 / self.size.width.max(self.size.height) as f32
     }
 
-    /// Whether somebody with this box, in pixels of the tile, may go on beyond an edge of it that isn't one of the picture.
+    /// True if an inner edge of the tile may cut the person with this box, in pixels of the tile.
     fn cuts(&self, in_tile: &Rect, frame: Size) -> bool {
         let near = CUT_PX / self.scale();
         let (right, bottom) = (self.size.width as f32, self.size.height as f32);
@@ -51,77 +55,82 @@ impl Tile {
     }
 }
 
-/// Who comes first where two looks differ.
+/// Which view counts where two views differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precedence {
-    /// Large enough in the whole: no tile knows better.
+    /// A large person in the whole picture.
     Large,
-    /// In a tile.
+    /// A person in a tile.
     Tiled,
-    /// Small in the whole.
+    /// A small person in the whole picture.
     Small,
 }
 
-/// Somebody in one look.
+/// A detection of one view.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Candidate {
     precedence: Precedence,
-    /// Which tile; none for the whole.
-    look: Option<usize>,
-    /// Who comes first of those with the same score.
+    /// Number of the tile; none for the whole picture.
+    tile: Option<usize>,
+    /// Breaks ties of equal scores.
     order: usize,
     person: Person,
 }
 
-/// Joins what the whole picture showed, whose longer side had `longer_side_px` in the tensor, with what each tile did, in pixels of that
-/// tile. Everybody is there once: whom a tile's edge cuts is in its neighbour or, if too large for any, in the whole. Best first.
-/// `seen` is for working in.
-pub(crate) fn join<'t>(
+/// Merges the detections of tiles, in pixels of each tile, into those of the whole picture. Best first.
+///
+/// `longer_side_px` is the whole picture's in the tensor. Each person is there once: one whom a tile's
+/// edge cuts is in the neighbouring tile or, if too large for tiles, in the whole picture. `candidates`
+/// is working memory.
+pub(crate) fn merge<'t>(
     whole: &mut Vec<Person>,
     longer_side_px: usize,
     tiles: impl Iterator<Item = (&'t Tile, &'t [Person])>,
     frame: Size,
-    seen: &mut Vec<Seen>,
+    candidates: &mut Vec<Candidate>,
 ) {
     let scale = longer_side_px as f32 / frame.width.max(frame.height) as f32;
-    seen.clear();
+    candidates.clear();
     for person in whole.drain(..) {
         let large = person.box_in_frame.height * scale >= SMALL_PX;
         let precedence = if large { Precedence::Large } else { Precedence::Small };
-        seen.push(Seen { precedence, look: None, order: seen.len(), person });
+        candidates.push(Candidate { precedence, tile: None, order: candidates.len(), person });
     }
     for (number, (tile, people)) in tiles.enumerate() {
         for person in people.iter().filter(|person| !tile.cuts(&person.box_in_frame, frame)) {
             let mut person = *person;
             person.box_in_frame.x += tile.left_px as f32;
             person.box_in_frame.y += tile.top_px as f32;
-            seen.push(Seen { precedence: Precedence::Tiled, look: Some(number), order: seen.len(), person });
+            let order = candidates.len();
+            candidates.push(Candidate { precedence: Precedence::Tiled, tile: Some(number), order, person });
         }
     }
-    let better =
-        |one: &Seen, other: &Seen| other.person.score.total_cmp(&one.person.score).then(one.order.cmp(&other.order));
-    seen.sort_unstable_by(|one, other| one.precedence.cmp(&other.precedence).then(better(one, other)));
+    let better = |one: &Candidate, other: &Candidate| {
+        other.person.score.total_cmp(&one.person.score).then(one.order.cmp(&other.order))
+    };
+    candidates.sort_unstable_by(|one, other| one.precedence.cmp(&other.precedence).then(better(one, other)));
     let mut kept = 0;
-    for next in 0..seen.len() {
-        // Two boxes of one look have been told apart already.
-        let Seen { look, person, .. } = &seen[next];
-        let twice = |known: &Seen| known.look != *look && same(&known.person.box_in_frame, &person.box_in_frame);
-        if !seen[..kept].iter().any(twice) {
-            seen[next].order = kept;
-            seen.swap(kept, next);
+    for next in 0..candidates.len() {
+        // Non-maximum suppression has separated the boxes of one view already.
+        let Candidate { tile, person, .. } = &candidates[next];
+        let is_same =
+            |known: &Candidate| known.tile != *tile && is_one_person(&known.person.box_in_frame, &person.box_in_frame);
+        if !candidates[..kept].iter().any(is_same) {
+            candidates[next].order = kept;
+            candidates.swap(kept, next);
             kept += 1;
         }
     }
-    seen.truncate(kept);
-    seen.sort_unstable_by(better);
-    whole.extend(seen.drain(..).map(|seen| seen.person));
+    candidates.truncate(kept);
+    candidates.sort_unstable_by(better);
+    whole.extend(candidates.drain(..).map(|candidate| candidate.person));
 }
 
-/// Whether two looks' boxes are of one person.
-fn same(one: &Rect, other: &Rect) -> bool {
-    let part = one.height.min(other.height) / one.height.max(other.height);
+/// True if boxes of two views are one person.
+fn is_one_person(one: &Rect, other: &Rect) -> bool {
+    let height_ratio = one.height.min(other.height) / one.height.max(other.height);
     let inside = one.overlap(other) > INSIDE * one.area().min(other.area());
-    (inside && part >= LEAST_PART) || one.iou(other) > SAME_IOU
+    (inside && height_ratio >= LEAST_HEIGHT_RATIO) || one.iou(other) > SAME_IOU
 }
 
 #[cfg(test)]
@@ -131,7 +140,7 @@ mod tests {
     use super::*;
 
     const FRAME: Size = Size { width: 1920, height: 1080 };
-    /// The whole picture at 768 pixels.
+    /// Longer side of the whole picture in the tensor.
     const SIDE: usize = 768;
 
     fn person(x: f32, y: f32, height: f32, score: f32) -> Person {
@@ -144,8 +153,8 @@ mod tests {
         [0, 900].map(|left_px| Tile { left_px, top_px: 100, size, longer_side_px: 1020 })
     }
 
-    /// What a look shows of people: those who are high enough in its tensor, cut off at its edges.
-    fn look(people: &[Person], tile: &Tile) -> Vec<Person> {
+    /// The detections of a view: people who are high enough in its tensor, cut at its edges.
+    fn view(people: &[Person], tile: &Tile) -> Vec<Person> {
         let (left, top) = (tile.left_px as f32, tile.top_px as f32);
         let shown = people.iter().filter_map(|person| {
             let b = person.box_in_frame;
@@ -157,68 +166,68 @@ mod tests {
         shown.collect()
     }
 
-    fn joined(people: &[Person]) -> Vec<Person> {
+    fn merged(people: &[Person]) -> Vec<Person> {
         let whole = Tile { left_px: 0, top_px: 0, size: FRAME, longer_side_px: SIDE };
-        let mut all = look(people, &whole);
+        let mut all = view(people, &whole);
         let tiles = tiles();
-        let in_tiles = tiles.map(|tile| look(people, &tile));
-        join(&mut all, SIDE, tiles.iter().zip(in_tiles.iter().map(Vec::as_slice)), FRAME, &mut Vec::new());
+        let in_tiles = tiles.map(|tile| view(people, &tile));
+        merge(&mut all, SIDE, tiles.iter().zip(in_tiles.iter().map(Vec::as_slice)), FRAME, &mut Vec::new());
         all
     }
 
     #[test]
-    fn somebody_cut_by_a_tiles_edge_is_one_person() {
-        // In the overlap, on its left edge, on its right edge; and one too large for it, whom the whole shows.
+    fn a_person_cut_by_a_tiles_edge_counts_once() {
+        // In the overlap, on its left edge, on its right edge; and one too large for tiles.
         for x in [940.0, 890.0, 1000.0] {
-            assert_eq!(joined(&[person(x, 200.0, 60.0, 0.7)]).len(), 1, "at {x}");
+            assert_eq!(merged(&[person(x, 200.0, 60.0, 0.7)]).len(), 1, "at {x}");
         }
         let near = person(850.0, 300.0, 500.0, 0.8);
-        assert_eq!(joined(&[near]), [near]);
+        assert_eq!(merged(&[near]), [near]);
     }
 
     #[test]
-    fn head_and_shoulders_of_somebody_near_are_not_another() {
+    fn head_and_shoulders_are_no_second_person() {
         let near = person(300.0, 250.0, 400.0, 0.8);
         let shoulders = Person { box_in_frame: Rect { x: 320.0, y: 160.0, width: 120.0, height: 200.0 }, score: 0.9 };
         let mut all = vec![near];
         let [tile, _] = tiles();
-        join(&mut all, SIDE, std::iter::once((&tile, [shoulders].as_slice())), FRAME, &mut Vec::new());
+        merge(&mut all, SIDE, std::iter::once((&tile, [shoulders].as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all, [near]);
     }
 
     #[test]
-    fn somebody_far_behind_somebody_near_is_another() {
+    fn a_person_far_behind_a_near_one_is_another() {
         let near = person(300.0, 250.0, 400.0, 0.8);
         let far = Person { box_in_frame: Rect { x: 340.0, y: 180.0, width: 24.0, height: 60.0 }, score: 0.7 };
         let mut all = vec![near];
         let [tile, _] = tiles();
-        join(&mut all, SIDE, std::iter::once((&tile, [far].as_slice())), FRAME, &mut Vec::new());
+        merge(&mut all, SIDE, std::iter::once((&tile, [far].as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all.len(), 2, "{all:?}");
     }
 
     #[test]
-    fn a_tile_knows_better_of_those_who_are_small() {
-        // The whole took three for one.
+    fn tiles_replace_small_detections_of_the_whole() {
+        // The whole picture shows three people as one.
         let blur = Person { box_in_frame: Rect { x: 200.0, y: 200.0, width: 90.0, height: 80.0 }, score: 0.6 };
         let three = [0.0, 30.0, 60.0].map(|x| person(200.0 + x, 140.0, 62.0, 0.55));
         let mut all = vec![blur];
         let [tile, _] = tiles();
         let in_tile =
             three.map(|p| Person { box_in_frame: Rect { y: p.box_in_frame.y - 40.0, ..p.box_in_frame }, ..p });
-        join(&mut all, SIDE, std::iter::once((&tile, in_tile.as_slice())), FRAME, &mut Vec::new());
+        merge(&mut all, SIDE, std::iter::once((&tile, in_tile.as_slice())), FRAME, &mut Vec::new());
         assert_eq!(all.len(), 3, "{all:?}");
     }
 
     proptest! {
-        /// Whoever any look shows whole is there once, however people stand, as long as they don't hide each other.
+        /// Each person whom any view shows whole is there once, if people don't overlap.
         #[test]
-        fn everybody_is_there_once(places in proptest::collection::btree_set((0usize..38, 0usize..4), 0..60)) {
+        fn each_person_is_there_once(places in proptest::collection::btree_set((0usize..38, 0usize..4), 0..60)) {
             let people: Vec<Person> = places.iter().map(|(column, row)| {
                 // Farther up they are smaller; 50 pixels apart, so that no two overlap.
                 let height = 50.0 + 20.0 * *row as f32;
                 person(*column as f32 * 50.0 + 2.0, 110.0 + *row as f32 * 100.0, height, 0.5 + 0.01 * *row as f32)
             }).collect();
-            let all = joined(&people);
+            let all = merged(&people);
             prop_assert_eq!(all.len(), people.len());
             for person in &people {
                 let found = all.iter().any(|other| other.box_in_frame.iou(&person.box_in_frame) > 0.999);

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
-use gatehouse_people::{PeopleReader, PeopleScene, PersonDetector, Tile};
+use gatehouse_people::{PeopleScene, PersonDetector, Tile, TiledDetector};
 use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
 
@@ -53,19 +53,15 @@ fn detecting_people_allocates_nothing() {
 }
 
 #[test]
-fn reading_a_crowd_allocates_nothing() {
+fn detecting_people_in_tiles_allocates_nothing() {
     let street = photo("t1.jpg");
     let size = Size { width: 320, height: 240 };
     let tiles = [0, 200].map(|left_px| Tile { left_px, top_px: 0, size, longer_side_px: 416 });
-    let whole = scene(street.as_video(), &[]);
-    let tiled = scene(street.as_video(), &tiles);
-    for density in [None, Some("csrnet")] {
-        let mut reader =
-            PeopleReader::load(&registry(), "nanodet", density, &SessionOptions::default()).expect("opens");
-        let mut readings = Vec::new();
-        let mut read = |scenes: &[PeopleScene<'_>]| reader.read(scenes, 0.05, &mut readings).expect("reads");
-        assert_eq!(allocations_of(|| read(&[whole])), 0);
-        // A whole picture and two tiles, of two shapes.
-        assert_eq!(allocations_of(|| read(&[tiled])), 0);
+    let mut detector = TiledDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("opens");
+    let mut readings = Vec::new();
+    // A whole picture and two tiles, of two shapes.
+    for scene in [scene(street.as_video(), &[]), scene(street.as_video(), &tiles)] {
+        let mut detect = || detector.detect(std::iter::once(scene), 0.05, &mut readings).expect("detects");
+        assert_eq!(allocations_of(&mut detect), 0);
     }
 }

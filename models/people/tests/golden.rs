@@ -8,7 +8,7 @@ mod boxes;
 mod golden;
 
 use boxes::box_distance;
-use gatehouse_people::{DensityModel, PeopleReader, PeopleReading, PeopleScene, Person, PersonDetector, Tile};
+use gatehouse_people::{DensityModel, PeopleReading, PeopleScene, Person, PersonDetector, Tile, TiledDetector};
 use gatehouse_picture::{Rect, Size};
 use gatehouse_runtime::{Photo, SessionOptions};
 use golden::{GoldenPicture, builtin, golden, registry};
@@ -166,12 +166,11 @@ fn tiles_show_people_too_small_in_the_whole_picture() {
     let golden: Golden<GoldenPeople> = golden("persons.json");
     let picture = golden.pictures.iter().find(|picture| picture.file == "vtest-720.jpg").expect("8 people");
     let photo = picture.read();
-    let mut reader =
-        PeopleReader::load(&registry(builtin()), "nanodet", None, &SessionOptions::default()).expect("opens");
+    let mut detector = TiledDetector::load(&registry(builtin()), "nanodet", &SessionOptions::default()).expect("opens");
     let mut counted = |tiles: &[Tile]| {
         let scene = PeopleScene { tiles, ..scene(&photo, 192) };
         let mut readings = Vec::new();
-        reader.read(&[scene, scene], 0.5, &mut readings).expect("reads");
+        detector.detect([scene, scene].into_iter(), 0.5, &mut readings).expect("reads");
         assert_eq!(readings[0], readings[1], "one scene's tiles are not another's");
         readings[0].people.len()
     };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use gatehouse_people::{PeopleReader, PeopleReading, PeopleScene};
+use gatehouse_people::{PeopleReading, PeopleScene, TiledDetector};
 use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Provider, Registry, SessionOptions, read_photo};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn people_on_openvino_equal_those_on_the_cpu() {
     let registry = Registry::open_on(Assets::locate().expect("a folder"), catalogue, &wanted);
     let registry = registry.expect("run `make setup-test`");
     let options = SessionOptions::default();
-    let mut people = PeopleReader::load(&registry, "nanodet", None, &options).expect("opens");
+    let mut people = TiledDetector::load(&registry, "nanodet", &options).expect("opens");
     assert_eq!(people.provider(), Provider::OpenVino);
     for picture in golden("persons.json")["pictures"].as_array().expect("pictures") {
         let file = picture["file"].as_str().expect("a file");
@@ -34,7 +34,7 @@ fn people_on_openvino_equal_those_on_the_cpu() {
         let scene = PeopleScene { picture: photo.as_video(), longer_side_px: 416, density_side_px: 416, tiles: &[] };
         let mut readings = Vec::new();
         // Two at once, of a size that isn't the model's own.
-        people.read(&[scene; 2], 0.3, &mut readings).expect("reads");
+        people.detect([scene; 2].into_iter(), 0.3, &mut readings).expect("reads");
         let wanted = picture["i420"]["persons"].as_array().expect("people");
         for PeopleReading { people, .. } in &readings {
             assert_eq!(people.len(), wanted.len(), "{file}");

@@ -1,99 +1,98 @@
-//! One crowd camera: from what a model saw in a picture to the camera's events.
+//! Turns the readings of one crowd camera's pictures into its events.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAssessment, ZoneDensity};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_core::{CameraId, LineId};
-use gatehouse_people::{Counting, DensityMap, HandOver, PeopleReader, PeopleReading, Person};
+use gatehouse_people::{Counting, FusionRamp, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
 
+use crate::assessment::is_countable;
 use crate::empty::EmptyScene;
 use crate::flow::{Crossing, Way};
+use crate::fusion::{Fusion, PeopleCount, WeightedDetection, detector_uncertainty, head_of, round_to_tenth};
 use crate::grid::DensityGrid;
 use crate::ground::{GroundCalibration, GroundPlane};
-use crate::join::{Counted, Joiner, Tally, head_of, tenth};
-use crate::tracker::{MOST_APART, Track, Tracker};
+use crate::reader::CrowdReader;
+use crate::tracker::{Track, Tracker};
 use crate::zone::{Zone, ZoneState, change};
 
-/// Score from which on the detector is to be asked for people, far below what counts as one. Those who don't count are hidden in
-/// previews, where a bush that is pixelated harms nobody and a person who isn't does; they may go on as those who were made out
-/// before; and they say whether there may be a crowd.
+/// Least score of the detections that a crowd camera needs, far below what counts as a person.
+///
+/// Previews hide them too, tracks continue with them, and they hint at a dense crowd.
 pub const LEAST_SCORE: f32 = 0.15;
-/// How fast a density follows the pictures.
-const SETTLES: Duration = Duration::from_secs(2);
 
-/// What the operator set for a crowd camera.
+/// Settings of a crowd camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrowdOptions {
-    /// Its zones.
+    /// Zones.
     pub zones: Vec<Zone>,
-    /// Parts of the picture in which nobody is counted: screens, posters, mirrors, and what is black for privacy.
+    /// Parts of the picture in which nobody counts: screens, posters, mirrors, privacy zones.
     pub excluded: Vec<NormalisedPolygon>,
-    /// Lines across which people are counted.
+    /// Counting lines.
     pub lines: Vec<(LineId, Crossing)>,
-    /// How it looks at the ground, where that is known.
+    /// Ground calibration, if it is known.
     pub ground: Option<GroundCalibration>,
-    /// Cells of the grid in a row.
+    /// Columns of the density grid.
     pub map_columns: u16,
-    /// Rows of the grid.
+    /// Rows of the density grid.
     pub map_rows: u16,
-    /// Longer side of the picture as the model sees it that finds people, in pixels.
+    /// Longer side of the picture in the person detector's tensor, in pixels.
     pub detail_px: usize,
-    /// Score from which on a detection counts as a person.
+    /// Least score of a detection that counts as a person, 0–1.
     pub min_score: f32,
-    /// Whether pictures follow each other, as a camera's do. One that stands by itself is counted by itself.
+    /// True if the pictures are a sequence, as of a camera. Otherwise each is counted by itself.
     pub follows: bool,
 }
 
 impl CrowdOptions {
-    /// Whether somebody counts whose head is there, normalised.
+    /// True if a person with a head at this normalised point counts.
     fn counts_at(&self, head: Point) -> bool {
         !self.excluded.iter().any(|part| part.contains(head))
     }
 
-    /// Whether somebody counts with this box, in pixels of the picture.
+    /// True if a person with this box, in pixels of the picture, counts.
     fn counts(&self, box_in_frame: &Rect, frame: Size) -> bool {
         self.counts_at(normalised(head_of(box_in_frame), frame))
     }
 }
 
-/// What counts.
+/// The models that count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrowdModel {
     /// Name and version of each model.
     pub name: String,
-    /// What was measured of it.
+    /// Measured errors of the counts, if they are known.
     pub counting: Option<Counting>,
 }
 
 impl CrowdModel {
-    /// That which reads a camera's pictures.
-    pub fn of(reader: &PeopleReader) -> Self {
+    /// The models of a reader.
+    pub fn of(reader: &CrowdReader) -> Self {
         Self { name: reader.name(), counting: reader.counting() }
     }
 
-    fn hand_over(&self) -> Option<&HandOver> {
-        self.counting.as_ref()?.hand_over.as_ref()
+    fn fusion_ramp(&self) -> Option<&FusionRamp> {
+        self.counting.as_ref()?.fusion_ramp.as_ref()
     }
 }
 
-/// What a model saw in a picture, and what else is known of it.
+/// A picture's reading and circumstances.
 #[derive(Debug, Clone, Copy)]
 pub struct CrowdPicture<'a> {
-    /// What the model saw, people from [`LEAST_SCORE`] on.
+    /// Output of the models, with people of [`LEAST_SCORE`] and more.
     pub reading: &'a PeopleReading,
-    /// The picture's size.
+    /// Size of the picture in pixels.
     pub frame: Size,
-    /// When it was captured.
+    /// Time of capture.
     pub capture_time: CaptureTime,
-    /// When it arrived.
+    /// Time of arrival.
     pub arrival: Monotonic,
-    /// Whether it is black or stands still.
+    /// Whether it is sound, dark or frozen.
     pub verdict: PictureVerdict,
-    /// Whether the camera looks elsewhere than where its zones were drawn.
+    /// True if the camera was moved since its zones were drawn.
     pub moved: bool,
 }
 
@@ -102,9 +101,9 @@ pub struct CrowdPicture<'a> {
 pub struct CrowdEvents {
     /// Counts.
     pub density: DensityEvent,
-    /// Where they are.
+    /// Density grid.
     pub map: MapEvent,
-    /// Zones whose level has changed.
+    /// Changes of zones' levels.
     pub levels: Vec<LevelEvent>,
 }
 
@@ -116,46 +115,42 @@ pub struct Crowd {
     options: CrowdOptions,
     zones: Vec<ZoneState>,
     flows: Vec<LineFlow>,
-    /// Of the last picture.
+    /// Size of the last picture.
     frame: Option<Size>,
     ground: Option<GroundPlane>,
-    /// What the model takes for people where nobody is, and what is left of a picture without that.
+    /// Phantoms of the empty scene, and the reading without them.
     empty: Option<EmptyScene>,
     cleared: PeopleReading,
     tracker: Tracker,
-    /// The last picture followed on none, or too long after one.
-    alone: bool,
-    /// The density over the last pictures, how unsure the detector was of them, and when both were brought up to date.
-    density: DensityMap,
-    unsure: f32,
-    settled: Option<Monotonic>,
-    joiner: Joiner,
+    /// True if the last picture was the first one or came after a pause.
+    is_first: bool,
+    fusion: Fusion,
     grid: DensityGrid,
-    /// What was said of the last picture, and when that was captured.
+    /// Assessment and capture time of the last counted picture.
     last: Option<(SelfAssessment, WallTime)>,
-    /// Of the last picture, normalised.
+    /// People of the last picture.
     standing: Vec<Standing>,
-    /// Reused by every picture: who counts, and the number and place of each track that does.
+    /// Scratch: boxes of people, and number and foot of each present track.
     people: Vec<Rect>,
     present: Vec<(u64, Point)>,
 }
 
-/// A place at which people counted.
+/// A place at which people were counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Head {
-    /// The middle of the head, or of the part of the density, normalised.
+    /// Middle of the head or of the density cell, normalised.
     pub at: Point,
-    /// How many people it stands for.
+    /// Number of people that it stands for.
     pub people: f32,
-    /// Whether it is somebody who was made out.
-    pub made_out: bool,
+    /// True for a detected person, false for a cell of the density.
+    pub is_detection: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     head: Head,
-    /// Where they stand on the ground, normalised.
-    at: Point,
+    /// Place on the ground, normalised.
+    foot: Point,
 }
 
 impl Crowd {
@@ -171,11 +166,8 @@ impl Crowd {
             empty: None,
             cleared: PeopleReading::default(),
             tracker: Tracker::default(),
-            alone: false,
-            density: DensityMap::default(),
-            unsure: 0.0,
-            settled: None,
-            joiner: Joiner::default(),
+            is_first: false,
+            fusion: Fusion::default(),
             grid: DensityGrid::new(options.map_columns.into(), options.map_rows.into()),
             last: None,
             standing: Vec::new(),
@@ -185,14 +177,15 @@ impl Crowd {
         }
     }
 
-    /// Leaves out what the model takes for people in the camera's empty scene.
+    /// Excludes the phantoms of the camera's empty scene from now on.
     pub fn know_empty_scene(&mut self, empty: EmptyScene) {
         self.empty = Some(empty);
     }
 
-    /// Counts the people of one picture. Nothing for the first one after a pause, where pictures follow each other: nobody counts
-    /// who was seen but once. Where they come too slowly to follow each other, be it by the camera's rate or because a node can't
-    /// keep up, each is counted by itself.
+    /// Counts the people of one picture.
+    ///
+    /// In a sequence, the first picture after a pause gives nothing, because a person must be detected
+    /// twice to count. Pictures that come too slowly for tracking are counted each by itself.
     pub fn count(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         match self.empty.take() {
             None => self.count_reading(picture),
@@ -210,12 +203,12 @@ impl Crowd {
 
     fn count_reading(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         let CrowdPicture { reading, frame, arrival: now, .. } = *picture;
-        self.look_at_ground(frame);
+        self.update_ground(frame);
         let follows = self.options.follows && self.tracker.look(&reading.people, self.options.min_score, frame, now);
-        self.settle(reading, frame, now);
-        let again = std::mem::replace(&mut self.alone, !follows);
+        self.update_fusion(reading, frame, now);
+        let again = std::mem::replace(&mut self.is_first, !follows);
         if self.options.follows && !follows && !again {
-            // What was counted before the pause is not what is there now.
+            // Counts from before the pause don't hold any more.
             self.last = None;
             return None;
         }
@@ -228,35 +221,39 @@ impl Crowd {
             let counts = |person: &&Person| person.score >= self.options.min_score;
             people.extend(reading.people.iter().filter(counts).map(|person| person.box_in_frame));
         }
-        self.stand(&people, frame, sound);
-        let all = tally(self.standing.iter());
+        self.place_people(&people, frame, sound);
+        let all = count_of(self.standing.iter());
         let self_assessment = if !sound {
             SelfAssessment::NoPicture
         } else if picture.moved {
             SelfAssessment::Moved
+        } else if is_countable(self.model.counting.as_ref(), &all, &people, reading, frame, self.options.detail_px) {
+            SelfAssessment::InRange
         } else {
-            self.assess(&all, &people, reading, frame)
+            SelfAssessment::OutOfRange
         };
         self.people = people;
         self.last = Some((self_assessment, picture.capture_time.at));
         if sound && !picture.moved {
             self.flow(frame, now, picture.capture_time.at);
         }
-        Some(self.tell(&all, self_assessment, picture.capture_time, now, None))
+        Some(self.events(&all, self_assessment, picture.capture_time, now, None))
     }
 
-    /// The picture has not changed since the last one that was counted: the same people, at another time. Nothing where that one
-    /// gave nothing or left something open, such as whether somebody who was seen for the first time is anybody.
+    /// Repeats the last counts for a picture in which nothing has changed.
+    ///
+    /// Gives nothing if the last picture gave nothing, or if a track isn't settled: then the picture must
+    /// be counted.
     pub fn unchanged(&mut self, capture_time: CaptureTime, arrival: Monotonic) -> Option<CrowdEvents> {
-        let (self_assessment, since) = self.last.filter(|_| self.alone || self.tracker.is_settled())?;
+        let (self_assessment, since) = self.last.filter(|_| self.is_first || self.tracker.is_settled())?;
         self.tracker.hold(arrival);
-        self.settled = self.settled.map(|_| arrival);
-        Some(self.tell(&tally(self.standing.iter()), self_assessment, capture_time, arrival, Some(since)))
+        self.fusion.hold(arrival);
+        Some(self.events(&count_of(self.standing.iter()), self_assessment, capture_time, arrival, Some(since)))
     }
 
-    fn tell(
+    fn events(
         &mut self,
-        all: &Tally,
+        all: &PeopleCount,
         self_assessment: SelfAssessment,
         capture_time: CaptureTime,
         now: Monotonic,
@@ -274,17 +271,17 @@ impl Crowd {
         let density = DensityEvent {
             camera: self.camera.clone(),
             capture_time,
-            count: tenth(all.people()),
+            count: round_to_tenth(all.people()),
             interval: counting.map(|counting| all.interval(counting)),
             coverage: counting.map(|counting| counting.coverage),
-            share_by_density: if all.people() > 0.0 { tenth(all.by_density / all.people()) } else { 0.0 },
+            share_by_density: round_to_tenth(all.share_by_density()),
             zones,
             lines: self.flows.clone(),
             model: model.name.clone(),
             self_assessment,
             unchanged_since,
         };
-        self.grid.fill(self.standing.iter().map(|standing| (standing.at, standing.head.people)));
+        self.grid.fill(self.standing.iter().map(|standing| (standing.foot, standing.head.people)));
         let quantised = self.grid.quantised();
         let map = MapEvent {
             camera: self.camera.clone(),
@@ -297,20 +294,20 @@ impl Crowd {
         CrowdEvents { density, map, levels }
     }
 
-    /// Where those are who counted in the last picture.
+    /// Places at which people were counted in the last picture.
     pub fn heads(&self) -> impl Iterator<Item = Head> {
         self.standing.iter().map(|standing| standing.head)
     }
 
-    /// Those who were made out one by one in the last picture.
-    pub fn made_out(&self) -> impl Iterator<Item = &Counted> {
-        self.joiner.joined().one_by_one.iter()
+    /// Detected people of the last picture.
+    pub fn detections(&self) -> impl Iterator<Item = &WeightedDetection> {
+        self.fusion.fused().detections.iter()
     }
 
-    // The aspect may change with a stream's size.
-    fn look_at_ground(&mut self, frame: Size) {
+    // The aspect may change with the size of the stream.
+    fn update_ground(&mut self, frame: Size) {
         if self.frame.replace(frame) != Some(frame) {
-            // What fits no camera was refused when the node started; of another aspect it may fit none.
+            // The node refused impossible calibrations at start, but another aspect can make one impossible.
             self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
             for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
                 state.measure(zone, &self.options.excluded, self.ground.as_ref());
@@ -318,48 +315,34 @@ impl Crowd {
         }
     }
 
-    // A density wavers from picture to picture, and so does the detector; their means over two seconds hardly do.
-    fn settle(&mut self, reading: &PeopleReading, frame: Size, now: Monotonic) {
-        let density = &reading.density;
-        let alike = density.people().len() == self.density.people().len()
-            && density.cell_in_frame() == self.density.cell_in_frame();
-        let before = self.settled.replace(now);
-        let unsure = self.model.hand_over().map_or(0.0, |hand_over| {
+    fn update_fusion(&mut self, reading: &PeopleReading, frame: Size, now: Monotonic) {
+        let uncertainty = self.model.fusion_ramp().map_or(0.0, |ramp| {
             let there = reading.people.iter().filter(|person| self.options.counts(&person.box_in_frame, frame));
-            hand_over.unsure(there.map(|person| person.score), self.options.min_score)
+            detector_uncertainty(ramp, there.map(|person| person.score), self.options.min_score)
         });
-        match before.filter(|before| self.options.follows && alike && now.since(*before) <= MOST_APART) {
-            None => {
-                self.density.clone_from(density);
-                self.unsure = unsure;
-            }
-            Some(before) => {
-                let part = 1.0 - (-now.since(before).as_secs_f32() / SETTLES.as_secs_f32()).exp();
-                let cells = self.density.people_mut().iter_mut().zip(density.people());
-                cells.for_each(|(mean, new)| *mean += part * (new - *mean));
-                self.unsure += part * (unsure - self.unsure);
-            }
-        }
+        self.fusion.update(&reading.density, uncertainty, now, self.options.follows);
     }
 
-    // Where everybody stands who counts.
-    fn stand(&mut self, people: &[Rect], frame: Size, sound: bool) {
-        let hand_over = self.model.hand_over().filter(|_| sound).map(|rule| (rule, self.unsure));
-        let people = people.iter().copied();
-        let joined = self.joiner.join(people, &self.density, hand_over);
+    /// Fuses people with the density, and places those who count.
+    fn place_people(&mut self, people: &[Rect], frame: Size, sound: bool) {
+        let ramp = self.model.fusion_ramp().filter(|_| sound);
+        let fused = self.fusion.fuse(people.iter().copied(), ramp);
         let ground = self.ground.as_ref();
-        let counted = |head: Point| self.options.counts_at(normalised(head, frame));
         self.standing.clear();
-        let made_out = joined.one_by_one.iter().filter(|person| self.options.counts(&person.box_in_frame, frame));
-        self.standing.extend(made_out.map(|person| Standing {
-            head: Head { at: normalised(head_of(&person.box_in_frame), frame), people: person.share, made_out: true },
-            at: normalised(person.box_in_frame.foot(), frame),
+        let detections = fused.detections.iter().filter(|person| self.options.counts(&person.box_in_frame, frame));
+        self.standing.extend(detections.map(|person| {
+            let at = normalised(head_of(&person.box_in_frame), frame);
+            Standing {
+                head: Head { at, people: person.share, is_detection: true },
+                foot: normalised(person.box_in_frame.foot(), frame),
+            }
         }));
-        let cells = joined.density.cells().filter(|(head, people)| *people > 0.0 && counted(*head));
+        let counts = |head: Point| self.options.counts_at(normalised(head, frame));
+        let cells = fused.density.cells().filter(|(head, people)| *people > 0.0 && counts(*head));
         self.standing.extend(cells.map(|(head, people)| {
             let head = normalised(head, frame);
             let foot = ground.and_then(|plane| plane.foot_below_head(head)).map(just_inside);
-            Standing { head: Head { at: head, people, made_out: false }, at: foot.unwrap_or(head) }
+            Standing { head: Head { at: head, people, is_detection: false }, foot: foot.unwrap_or(head) }
         }));
     }
 
@@ -379,8 +362,8 @@ impl Crowd {
         let mut zones = Vec::with_capacity(self.zones.len());
         for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
             let before = state.before();
-            state.stay(zone, self.present.iter().copied(), now);
-            let inside = tally(self.standing.iter().filter(|standing| zone.polygon.contains(standing.at)));
+            state.update_stays(zone, self.present.iter().copied(), now);
+            let inside = count_of(self.standing.iter().filter(|standing| zone.polygon.contains(standing.foot)));
             let density = state.count(zone, &inside, counting, now);
             levels.extend(change(&self.camera, capture_time, before, &density));
             zones.push(density);
@@ -408,23 +391,13 @@ impl Crowd {
             }
         }
     }
-
-    fn assess(&self, all: &Tally, people: &[Rect], reading: &PeopleReading, frame: Size) -> SelfAssessment {
-        let in_range = match &self.model.counting {
-            Some(counting) if counting.hand_over.is_some() && !reading.density.is_empty() => {
-                all.people() <= counting.most_people && supported(all, reading.people.len())
-            }
-            _ => can_be_made_out(people, reading.people.len(), frame, self.options.detail_px),
-        };
-        if in_range { SelfAssessment::InRange } else { SelfAssessment::OutOfRange }
-    }
 }
 
-fn tally<'a>(standing: impl Iterator<Item = &'a Standing>) -> Tally {
-    standing.fold(Tally::default(), |mut tally, standing| {
-        let way = if standing.head.made_out { &mut tally.one_by_one } else { &mut tally.by_density };
-        *way += f64::from(standing.head.people);
-        tally
+fn count_of<'a>(standing: impl Iterator<Item = &'a Standing>) -> PeopleCount {
+    standing.fold(PeopleCount::default(), |mut count, standing| {
+        let source = if standing.head.is_detection { &mut count.detected } else { &mut count.by_density };
+        *source += f64::from(standing.head.people);
+        count
     })
 }
 
@@ -432,44 +405,10 @@ fn normalised(in_frame: Point, frame: Size) -> Point {
     just_inside(Point { x: in_frame.x / frame.width as f32, y: in_frame.y / frame.height as f32 })
 }
 
-/// Feet at the picture's lower edge stand in the zone that ends there.
+/// Keeps feet at the picture's lower edge in the zone that ends there.
 fn just_inside(point: Point) -> Point {
     const JUST_INSIDE: f32 = 1.0 - 1e-4;
     Point { x: point.x.clamp(0.0, JUST_INSIDE), y: point.y.clamp(0.0, JUST_INSIDE) }
-}
-
-/// A density of more people than this must have somebody in it whom the detector at least suspects.
-const CROWD: f64 = 3.0;
-/// For each person of it, so many must be suspected: gravel, foliage and noise may look like heads, and like no person.
-const SUSPECTED_EACH: f64 = 0.05;
-
-/// Whether the detector has an inkling of the crowd that the density shows.
-fn supported(all: &Tally, suspected: usize) -> bool {
-    all.by_density < CROWD || suspected as f64 >= (SUSPECTED_EACH * all.by_density).max(1.0)
-}
-
-/// Above this count a detector alone misses people: on 30 rendered crowds with 371 people on average it was 360 off, and below
-/// about 40 it was the best of the models measured.
-const MOST_MADE_OUT: usize = 40;
-/// People whose median box is lower than this, in pixels of the picture that the detector sees, are at the limit of what it
-/// finds.
-const LEAST_HEIGHT_PX: f32 = 26.0;
-/// So many detections from [`LEAST_SCORE`] on, and so many for each that counts, are a crowd that the detector can't take apart:
-/// it finds next to nobody there. Measured at 416, 768 and 1024 pixels: 85 to 363, 12 and more for each, on 27 rendered crowds
-/// of 129 to 697 people; 16 to 35, at most 8 for each, on frames of a plaza with 3 to 8 people.
-const CROWD_OF_FAINT: usize = 60;
-const FAINT_FOR_EACH: usize = 8;
-
-/// Whether a detector alone can count the scene. `faint`: detections, those that don't count among them.
-fn can_be_made_out(people: &[Rect], faint: usize, frame: Size, detail_px: usize) -> bool {
-    let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
-    let mut heights = [0.0; MOST_MADE_OUT];
-    let Some(heights) = heights.get_mut(..people.len()) else { return false };
-    heights.iter_mut().zip(people).for_each(|(height, person)| *height = person.height * scale);
-    heights.sort_unstable_by(f32::total_cmp);
-    let too_small = heights.get(heights.len() / 2).is_some_and(|median| *median < LEAST_HEIGHT_PX);
-    let crowd = faint >= CROWD_OF_FAINT && faint >= FAINT_FOR_EACH * people.len();
-    !too_small && !crowd
 }
 
 #[cfg(test)]

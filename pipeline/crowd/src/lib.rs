@@ -22,16 +22,18 @@
 pub mod change;
 pub mod empty;
 pub mod flow;
+pub mod fusion;
 pub mod grid;
 pub mod ground;
-pub mod join;
 pub mod level;
 pub mod preview;
 pub mod rollup;
 pub mod tiling;
 pub mod view;
 
+mod assessment;
 mod crowd;
+mod reader;
 #[cfg(test)]
 mod street;
 mod tracker;
@@ -39,5 +41,6 @@ mod zone;
 
 pub use crowd::{Crowd, CrowdEvents, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
 pub use level::{LevelUnit, SurgeRule, Thresholds};
+pub use reader::CrowdReader;
 pub use tracker::{MOST_APART, Tracker};
 pub use zone::Zone;

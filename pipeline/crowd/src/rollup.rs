@@ -11,7 +11,7 @@ use gatehouse_core::rollup::{
 };
 use gatehouse_core::time::{Monotonic, WallTime};
 
-use crate::join::tenth;
+use crate::fusion::round_to_tenth;
 
 /// A site that sums up every few seconds and was not heard for so long is silent.
 const SITE_SILENT: Duration = Duration::from_secs(15);
@@ -184,11 +184,12 @@ impl Sum {
             by_level.then(per_m2(b).total_cmp(&per_m2(a))).then(b.count.total_cmp(&a.count))
         });
         zones.truncate(MOST_ZONES);
-        let between = |sum: CountInterval| CountInterval { low: tenth(sum.low), high: tenth(sum.high) };
+        let between =
+            |sum: CountInterval| CountInterval { low: round_to_tenth(sum.low), high: round_to_tenth(sum.high) };
         RollUp {
             place,
             at,
-            count: tenth(count),
+            count: round_to_tenth(count),
             interval: interval.filter(|_| !without_interval).map(between),
             cameras,
             counted,

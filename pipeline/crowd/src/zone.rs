@@ -1,4 +1,4 @@
-//! A zone of the picture, and what is kept of it from frame to frame.
+//! Zones of the picture, and their state from picture to picture.
 
 use std::time::Duration;
 
@@ -9,40 +9,40 @@ use gatehouse_core::{CameraId, event::Level};
 use gatehouse_people::Counting;
 use gatehouse_picture::{NormalisedPolygon, Point};
 
+use crate::fusion::{PeopleCount, round_to_tenth};
 use crate::ground::GroundPlane;
-use crate::join::{Tally, tenth};
 use crate::level::{LevelKeeper, LevelUnit, SurgeRule, SurgeWatch, Thresholds};
 
 /// A zone of the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
-    /// Its name.
+    /// Identifier.
     pub id: ZoneId,
-    /// Where it is.
+    /// Outline, normalised.
     pub polygon: NormalisedPolygon,
-    /// Ground area in square metres in which people are counted, where it was measured. Without, it is that of the camera's ground
-    /// calibration, if any.
+    /// Measured ground area in which people count, in square metres. Without it, the camera's ground
+    /// calibration gives the area, if there is one.
     pub area_m2: Option<f64>,
-    /// When it is how full, where that is set.
+    /// Thresholds of its levels, if set.
     pub thresholds: Option<Thresholds>,
-    /// When people pour in, where that is set.
+    /// Rule for surges, if set.
     pub surge: Option<SurgeRule>,
 }
 
-/// Stays shorter than this are no more than a passing-by that began, and say nothing.
+/// Shortest median stay that is reported; shorter ones may be people who pass by.
 const SHORTEST_STAY: Duration = Duration::from_secs(1);
-/// So much of a zone's people may be measured as a density for the stays of the others to speak for it.
+/// Share by density above which no stay is reported, because too few people are tracked.
 const MOST_BY_DENSITY: f64 = 0.2;
 
-/// What is kept of a zone.
+/// State of a zone.
 #[derive(Debug)]
 pub(crate) struct ZoneState {
     area_m2: Option<f64>,
     level: Option<LevelKeeper>,
     surge: Option<SurgeWatch>,
-    /// Tracks that are in it, and since when.
+    /// Numbers of the tracks inside, and the time of their entry.
     inside: Vec<(u64, Monotonic)>,
-    /// Reused by every picture.
+    /// Scratch.
     stays: Vec<Duration>,
 }
 
@@ -57,8 +57,8 @@ impl ZoneState {
         }
     }
 
-    /// Measures that part of the zone on the ground in which people are counted, unless somebody has measured it. A zone that
-    /// reaches above the horizon has no area, nor has one of which nothing is left.
+    /// Computes the ground area in which people count, unless the zone has a measured one. A zone above
+    /// the horizon or one that is fully excluded has no area.
     pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
         let measured = |ground: &GroundPlane| {
             let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
@@ -67,8 +67,13 @@ impl ZoneState {
         self.area_m2 = zone.area_m2.or_else(|| measured(ground?));
     }
 
-    /// Who of those that are told apart is in the zone now.
-    pub(crate) fn stay(&mut self, zone: &Zone, tracks: impl Iterator<Item = (u64, Point)> + Clone, now: Monotonic) {
+    /// Updates which tracks are inside.
+    pub(crate) fn update_stays(
+        &mut self,
+        zone: &Zone,
+        tracks: impl Iterator<Item = (u64, Point)> + Clone,
+        now: Monotonic,
+    ) {
         let is_inside = |at: &Point| zone.polygon.contains(*at);
         self.inside.retain(|(number, _)| tracks.clone().any(|(track, at)| track == *number && is_inside(&at)));
         for (number, _) in tracks.filter(|(_, at)| is_inside(at)) {
@@ -78,25 +83,26 @@ impl ZoneState {
         }
     }
 
-    // The median.
-    fn dwell(&mut self, tally: &Tally, now: Monotonic) -> Option<f64> {
+    /// Median stay in seconds.
+    fn dwell(&mut self, count: &PeopleCount, now: Monotonic) -> Option<f64> {
         self.stays.clear();
         self.stays.extend(self.inside.iter().map(|(_, since)| now.since(*since)));
         self.stays.sort_unstable();
         let median = *self.stays.get(self.stays.len() / 2)?;
-        let told_apart = tally.by_density <= MOST_BY_DENSITY * tally.people();
-        (told_apart && median >= SHORTEST_STAY).then(|| tenth(median.as_secs_f64()))
+        let are_tracked = count.by_density <= MOST_BY_DENSITY * count.people();
+        (are_tracked && median >= SHORTEST_STAY).then(|| round_to_tenth(median.as_secs_f64()))
     }
 
-    /// The zone's part of an event. `counting`: where the model's error is known and the scene is one that it can count.
+    /// The zone's part of an event. `counting` is none if the errors are unknown or the scene can't be
+    /// counted.
     pub(crate) fn count(
         &mut self,
         zone: &Zone,
-        tally: &Tally,
+        count: &PeopleCount,
         counting: Option<&Counting>,
         now: Monotonic,
     ) -> ZoneDensity {
-        let people = tally.people();
+        let people = count.people();
         let people_per_m2 = self.area_m2.map(|area| people / area);
         let level = self.level.as_mut().and_then(|keeper| {
             let value = match keeper.unit() {
@@ -107,22 +113,22 @@ impl ZoneState {
         });
         ZoneDensity {
             zone: zone.id.clone(),
-            count: tenth(people),
-            interval: counting.map(|counting| tally.interval(counting)),
+            count: round_to_tenth(people),
+            interval: counting.map(|counting| count.interval(counting)),
             people_per_m2: people_per_m2.map(|density| (density * 1000.0).round() / 1000.0),
             level,
             surge: self.surge.as_mut().map(|watch| watch.next(people, now)),
-            dwell_s: self.dwell(tally, now),
+            dwell_s: self.dwell(count, now),
         }
     }
 
-    /// Level and surge as they are, before a count.
+    /// Level and surge before a count.
     pub(crate) fn before(&self) -> (Option<Level>, bool) {
         (self.level.as_ref().map(LevelKeeper::level), self.surge.as_ref().is_some_and(SurgeWatch::surging))
     }
 }
 
-/// The event that tells what a count has changed, if it has.
+/// The event of a changed level or surge, if a count changed one.
 pub(crate) fn change(
     camera: &CameraId,
     capture_time: CaptureTime,

@@ -8,8 +8,8 @@ use gatehouse_crowd::empty::Looking;
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
 use gatehouse_crowd::rollup::SummedCamera;
-use gatehouse_crowd::{CrowdOptions, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
-use gatehouse_people::{PeopleReader, SMALL_PX};
+use gatehouse_crowd::{CrowdOptions, CrowdReader, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_people::SMALL_PX;
 use gatehouse_picture::{NormalisedPolygon, NormalisedPolygonError, Point, Size};
 
 use crate::NodeError;
@@ -88,7 +88,7 @@ pub fn detail_px(camera: &config::CrowdCamera) -> usize {
 
 /// Longer side of a camera's pictures as the model sees them that measures the density, in pixels: so that heads have the size which
 /// that model wants, where the camera's ground is known; else as the person detector sees them.
-pub fn density_px(camera: &config::CrowdCamera, reader: &PeopleReader) -> usize {
+pub fn density_px(camera: &config::CrowdCamera, reader: &CrowdReader) -> usize {
     /// As `detail_px` may be.
     const LEAST_PX: usize = 256;
     const MOST_PX: usize = 2048;

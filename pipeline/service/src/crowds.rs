@@ -16,8 +16,8 @@ use gatehouse_crowd::change::ChangeCheck;
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::view::{ReferenceView, ViewCheck};
-use gatehouse_crowd::{Crowd, CrowdPicture, LEAST_SCORE};
-use gatehouse_people::{PeopleReader, PeopleReading, PeopleScene, Tile};
+use gatehouse_crowd::{Crowd, CrowdPicture, CrowdReader, LEAST_SCORE};
+use gatehouse_people::{PeopleReading, PeopleScene, Tile};
 use gatehouse_picture::Thumbnail;
 
 use crate::health::Analysed;
@@ -217,7 +217,7 @@ impl FrameSink for CrowdSink {
 
 /// Runs the models, and counts.
 pub(crate) struct PeopleCounter {
-    pub(crate) reader: PeopleReader,
+    pub(crate) reader: CrowdReader,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) outbound: Outbound,
     pub(crate) view: Arc<NodeView>,
@@ -241,7 +241,7 @@ impl PeopleCounter {
             tiles.clear();
             tiles.extend(batch.iter().map(CountJob::tiles));
             let scenes = batch.iter().zip(&tiles).map(|(job, tiles)| job.scene(tiles));
-            if let Err(e) = self.reader.read_each(scenes, LEAST_SCORE, &mut readings) {
+            if let Err(e) = self.reader.read(scenes, LEAST_SCORE, &mut readings) {
                 if let Some(times) = failures.count(self.clock.monotonic()) {
                     tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
                 }

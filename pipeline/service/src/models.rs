@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::time::Clock;
+use gatehouse_crowd::CrowdReader;
 use gatehouse_faces::calibration::Calibration;
 use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel};
-use gatehouse_people::{Counting, PeopleReader};
+use gatehouse_people::Counting;
 use gatehouse_runtime::{Catalogue, ManifestError, ModelError, Provider, Registry, SessionOptions};
 
 use crate::NodeError;
@@ -24,7 +25,7 @@ pub(crate) struct Models {
     /// For gates, where there are any.
     pub(crate) face: Option<FaceModels>,
     /// For crowd cameras; one for each worker.
-    pub(crate) people: Vec<PeopleReader>,
+    pub(crate) people: Vec<CrowdReader>,
     /// Scenes that go through one at once.
     pub(crate) people_batch: usize,
 }
@@ -117,10 +118,10 @@ impl Models {
     }
 }
 
-fn load_people(site: &Site, registry: &Registry, options: &SessionOptions) -> Result<Vec<PeopleReader>, ModelError> {
+fn load_people(site: &Site, registry: &Registry, options: &SessionOptions) -> Result<Vec<CrowdReader>, ModelError> {
     let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
-    let load = || PeopleReader::load(registry, detector, density, options);
-    copies(site, site.crowds.len(), load, PeopleReader::provider)
+    let load = || CrowdReader::load(registry, detector, density, options);
+    copies(site, site.crowds.len(), load, CrowdReader::provider)
 }
 
 impl FaceModels {

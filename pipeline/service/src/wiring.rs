@@ -13,9 +13,8 @@ use gatehouse_core::{CameraId, FrameSink, LineId, Urgency, ZoneId};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
-use gatehouse_crowd::{Crowd, CrowdModel};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdReader};
 use gatehouse_faces::TemplateProtection;
-use gatehouse_people::PeopleReader;
 use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;
@@ -171,7 +170,7 @@ impl Wiring {
 
     fn crowds(
         &mut self,
-        readers: Vec<PeopleReader>,
+        readers: Vec<CrowdReader>,
         batch: usize,
         ends: &Ends<'_>,
         workers: &mut Threads,

@@ -7,10 +7,10 @@ use clap::Args;
 use gatehouse_config::CrowdCamera;
 use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
-use gatehouse_crowd::LEAST_SCORE;
 use gatehouse_crowd::empty::EmptySceneWatch;
 use gatehouse_crowd::tiling::Tiling;
-use gatehouse_people::{PeopleReader, PeopleScene};
+use gatehouse_crowd::{CrowdReader, LEAST_SCORE};
+use gatehouse_people::PeopleScene;
 use gatehouse_runtime::{Assets, SessionOptions};
 use gatehouse_service::{Views, crowd_options, density_px, looking, open_registry, stream};
 
@@ -83,7 +83,7 @@ fn look_at_empty_scene(
     let registry = open_registry(assets, &site.models.manifests, &site.models.providers)
         .map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());
-    let mut reader = PeopleReader::load(&registry, detector, density, &SessionOptions::default())?;
+    let mut reader = CrowdReader::load(&registry, detector, density, &SessionOptions::default())?;
     let density_side_px = density_px(settings, &reader);
     let counted = crowd_options(&camera, settings).map_err(|e| Failure::new(exit::of_node(&e), e))?;
     let mut tiling = Tiling::new(settings.tiles, counted.detail_px, counted.ground);
@@ -96,7 +96,7 @@ fn look_at_empty_scene(
         if check.judge(&picture, frame.times.arrival) != PictureVerdict::Dark {
             let tiles = tiling.tiles(picture.size());
             let scene = PeopleScene { picture, longer_side_px: counted.detail_px, density_side_px, tiles: &tiles };
-            reader.read(&[scene], LEAST_SCORE, &mut readings)?;
+            reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings)?;
             readings.iter().for_each(|reading| watch.look(reading, picture.size()));
         }
         Ok(Enough::No)

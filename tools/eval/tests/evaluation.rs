@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use gatehouse_core::event::SelfAssessment;
+use gatehouse_crowd::CrowdReader;
 use gatehouse_eval::{
     CrowdEvalOptions, FaceOptions, ModelChoice, PadOptions, Protocol, ScoreBand, calibration, evaluate_crowd,
     evaluate_faces, evaluate_pad, report,
 };
 use gatehouse_faces::calibration::Calibration;
-use gatehouse_people::PeopleReader;
 use gatehouse_runtime::{Assets, Catalogue, Registry, SessionOptions};
 
 /// Fetched by `make setup`.
@@ -336,6 +336,6 @@ fn a_density_model_of_its_own_measures_beside_the_detector() {
         assert!((150.0..400.0).contains(&crowd.counted) && crowd.share_by_density > 0.9, "{detector}: {crowd:?}");
         assert!(crowd.interval.is_some_and(|[low, high]| low < 481.0 && 481.0 < high), "{detector}: {crowd:?}");
     }
-    let error = PeopleReader::load(&registry(), "csrnet", None, &SessionOptions::default()).expect_err("no detector");
+    let error = CrowdReader::load(&registry(), "csrnet", None, &SessionOptions::default()).expect_err("no detector");
     assert_eq!(error.to_string(), "model `csrnet` is for crowd-density, expected one for person-detection");
 }

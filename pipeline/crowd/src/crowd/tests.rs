@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use gatehouse_core::ZoneId;
 use gatehouse_core::event::Level;
 use gatehouse_core::time::ClockSource;
-use gatehouse_people::{CountSpread, HandOver, Unsure};
+use gatehouse_people::{CountSpread, DensityMap, UncertaintyRamp};
 use gatehouse_runtime::{Fit, Placement};
 
 use super::*;
@@ -55,14 +57,19 @@ fn detector_alone() -> CrowdModel {
 }
 
 fn with_density() -> CrowdModel {
-    let spread = |floor, all| CountSpread { floor, each: 0.0, all };
+    let spread = |constant, relative| CountSpread { constant, per_person: 0.0, relative };
     let counting = Counting {
         coverage: 0.9,
         dataset: "none".into(),
         pictures: 1,
-        one_by_one: spread(1.0, 0.0),
-        by_density: spread(0.0, 0.2),
-        hand_over: Some(HandOver { in_picture: [10.0, 20.0], in_square: [1.0, 2.0], square_px: 80, unsure: None }),
+        detections: spread(1.0, 0.0),
+        density: spread(0.0, 0.2),
+        fusion_ramp: Some(FusionRamp {
+            people_in_picture: [10.0, 20.0],
+            people_in_square: [1.0, 2.0],
+            square_px: 80,
+            detector_uncertainty: None,
+        }),
         head_px: None,
         most_people: 1000.0,
     };
@@ -190,10 +197,11 @@ fn corner(suspected: usize) -> PeopleReading {
 }
 
 /// Hands over from 2 to 4 people on where three in four of the suspected don't count, and from 10 to 20 where a quarter don't.
-fn with_unsure() -> CrowdModel {
+fn with_uncertainty() -> CrowdModel {
     let mut model = with_density();
-    let hand_over = model.counting.as_mut().and_then(|counting| counting.hand_over.as_mut()).expect("it has one");
-    hand_over.unsure = Some(Unsure { from_score: 0.3, part: [0.25, 0.75], in_picture: [2.0, 4.0] });
+    let ramp = model.counting.as_mut().and_then(|counting| counting.fusion_ramp.as_mut()).expect("it has one");
+    ramp.detector_uncertainty =
+        Some(UncertaintyRamp { candidate_score: 0.3, rejected_share: [0.25, 0.75], people_in_picture: [2.0, 4.0] });
     model
 }
 
@@ -205,19 +213,19 @@ fn few_who_hide_each_other_are_measured_and_few_who_do_not_are_made_out() {
         [1.0, 1.0],
         "nine are too few for the density"
     );
-    assert_eq!(counted(with_unsure(), 0), 1.0, "the detector is sure of the one");
-    assert_eq!(counted(with_unsure(), 3), 9.0);
-    assert_eq!(counted(with_unsure(), 1), 5.0, "half of either");
+    assert_eq!(counted(with_uncertainty(), 0), 1.0, "the detector is sure of the one");
+    assert_eq!(counted(with_uncertainty(), 3), 9.0);
+    assert_eq!(counted(with_uncertainty(), 1), 5.0, "half of either");
     // What is left out of the picture makes nobody unsure.
     let excluded = vec![rectangle(0.205, 0.0, 1.0, 1.0)];
-    let mut crowd = crowd(with_unsure(), CrowdOptions { excluded, ..options(false) });
+    let mut crowd = crowd(with_uncertainty(), CrowdOptions { excluded, ..options(false) });
     let events = count(&mut crowd, &corner(3), 0, PictureVerdict::Sound).expect("an event");
     assert_eq!((events.density.count, events.density.share_by_density), (1.0, 0.0));
 }
 
 #[test]
 fn a_detector_that_wavers_does_not_make_the_count_leap() {
-    let mut crowd = crowd(with_unsure(), options(true));
+    let mut crowd = crowd(with_uncertainty(), options(true));
     let mut counted = |suspected: usize, ms: u64| {
         count(&mut crowd, &corner(suspected), ms, PictureVerdict::Sound).map(|events| events.density.count)
     };

@@ -6,8 +6,8 @@ use gatehouse_core::CameraId;
 use gatehouse_core::picture_check::PictureCheck;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_crowd::tiling::Tiling;
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
-use gatehouse_people::{PeopleReader, PeopleReading, PeopleScene};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, CrowdReader, Head, LEAST_SCORE};
+use gatehouse_people::{PeopleReading, PeopleScene};
 use gatehouse_picture::{Rect, YuvPicture};
 
 use super::boxes::{BoxTally, ScoreTally};
@@ -29,7 +29,7 @@ pub(super) struct Counter<'o> {
 
 impl<'o> Counter<'o> {
     /// `follows`: whether its pictures follow each other.
-    pub(super) fn new(reader: &PeopleReader, options: &'o CrowdEvalOptions, follows: bool) -> Self {
+    pub(super) fn new(reader: &CrowdReader, options: &'o CrowdEvalOptions, follows: bool) -> Self {
         let camera = CrowdOptions {
             zones: Vec::new(),
             excluded: Vec::new(),
@@ -49,7 +49,7 @@ impl<'o> Counter<'o> {
     /// Counts the picture of the time `at`; none if nothing can be said yet. It is number `number` of all and called `name`.
     pub(super) fn count(
         &mut self,
-        reader: &mut PeopleReader,
+        reader: &mut CrowdReader,
         picture: YuvPicture<'_>,
         at: Duration,
         truth: Option<&Truth>,
@@ -73,8 +73,8 @@ impl<'o> Counter<'o> {
         let heads: Vec<_> = truth.heads.iter().map(share).collect();
         let seen: Vec<Head> = self.crowd.heads().collect();
         let boxes = truth.boxes.as_ref().map(|marked| {
-            let made_out = self.crowd.made_out().filter(|person| person.share >= 0.5);
-            let found: Vec<Rect> = made_out.map(|person| person.box_in_frame).collect();
+            let detections = self.crowd.detections().filter(|person| person.share >= 0.5);
+            let found: Vec<Rect> = detections.map(|person| person.box_in_frame).collect();
             (BoxTally::of(&found, marked), ScoreTally::of(&reading.people, marked))
         });
         let counted = CountedPicture {
@@ -92,12 +92,12 @@ impl<'o> Counter<'o> {
         Ok(Some(counted))
     }
 
-    fn look(&mut self, reader: &mut PeopleReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
+    fn look(&mut self, reader: &mut CrowdReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
         let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
         let tiles = self.tiling.tiles(picture.size());
         let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px, tiles: &tiles };
         self.readings.clear();
-        reader.read(&[scene], LEAST_SCORE, &mut self.readings)?;
+        reader.read(std::iter::once(scene), LEAST_SCORE, &mut self.readings)?;
         let reading = self.readings.pop().unwrap_or_default();
         self.tiling.learn(&reading.people, picture.size());
         Ok(reading)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_core::event::SelfAssessment;
-use gatehouse_people::PeopleReader;
+use gatehouse_crowd::CrowdReader;
 use gatehouse_runtime::{PhotoLimits, Registry, SessionOptions, read_photo};
 
 use super::boxes::{BoxErrors, BoxTally, ScoreTally};
@@ -57,9 +57,9 @@ pub fn evaluate_crowd(
     let marks = marks::read(folder)?;
     let names = std::iter::once(&options.detector).chain(&options.density);
     let models = names.map(|name| Ok(manifest(registry, name)?.into())).collect::<Result<_, EvalError>>()?;
-    let load = |threads: usize| -> Result<PeopleReader, EvalError> {
+    let load = |threads: usize| -> Result<CrowdReader, EvalError> {
         let session = SessionOptions { intra_threads: threads };
-        Ok(PeopleReader::load(registry, &options.detector, options.density.as_deref(), &session)?)
+        Ok(CrowdReader::load(registry, &options.detector, options.density.as_deref(), &session)?)
     };
     let examples = Examples::default();
     let is_sequence = !matches!(marks, Marks::Pictures(_));
@@ -127,12 +127,12 @@ fn said(of_itself: SelfAssessment) -> &'static str {
 fn count_pictures(
     marked: &[Marked],
     options: &CrowdEvalOptions,
-    load: impl Fn() -> Result<PeopleReader, EvalError> + Sync,
+    load: impl Fn() -> Result<CrowdReader, EvalError> + Sync,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
     let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
-    let count = |reader: &mut PeopleReader, number: usize| {
+    let count = |reader: &mut CrowdReader, number: usize| {
         let Marked { picture, truth } = &marked[number];
         let photo = match read_photo(picture, &PhotoLimits::default()) {
             Ok(photo) => photo,

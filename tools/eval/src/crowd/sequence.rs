@@ -7,8 +7,7 @@ use std::time::Duration;
 use gatehouse_capture::VideoFile;
 use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Monotonic;
-use gatehouse_crowd::MOST_APART;
-use gatehouse_people::PeopleReader;
+use gatehouse_crowd::{CrowdReader, MOST_APART};
 use gatehouse_runtime::{PhotoLimits, read_photo};
 use serde::Serialize;
 
@@ -42,13 +41,13 @@ pub(super) struct Counted {
 /// Looks at frames at the camera's rate.
 struct Watch<'a> {
     counter: Counter<'a>,
-    reader: PeopleReader,
+    reader: CrowdReader,
     limit: RateLimit,
     examples: &'a Examples,
 }
 
 impl<'a> Watch<'a> {
-    fn new(reader: PeopleReader, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
+    fn new(reader: CrowdReader, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
         let limit = RateLimit::new(options.analyse_fps);
         Self { counter: Counter::new(&reader, options, is_followed(options)), reader, limit, examples }
     }
@@ -66,7 +65,7 @@ pub(super) fn is_followed(options: &CrowdEvalOptions) -> bool {
 pub(super) fn count_frames(
     frames: &BTreeMap<u32, Marked>,
     per_second: f64,
-    reader: PeopleReader,
+    reader: CrowdReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,
@@ -105,7 +104,7 @@ pub(super) fn count_frames(
 pub(super) fn count_video(
     video: &Path,
     (frames, all): (&BTreeMap<u32, Truth>, bool),
-    reader: PeopleReader,
+    reader: CrowdReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,

@@ -93,13 +93,13 @@ fn overlay(example: &Example) -> Scene {
     let [width, height] = example.size;
     let mut scene = Scene::new(width as u32, height as u32, example.name.clone());
     let (width, height) = (width as f32, height as f32);
-    for head in example.seen.iter().filter(|head| !head.made_out) {
+    for head in example.seen.iter().filter(|head| !head.is_detection) {
         // A cell's side is about a hundredth of the picture's; its colour is full at a person in it.
         let side = width / 96.0;
         let at = (head.at.x * width - side / 2.0, head.at.y * height - side / 2.0, side, side);
         scene.shapes.push(Shape::Box { at, colour: DENSITY, opacity: head.people.clamp(0.0, 1.0) });
     }
-    for head in example.seen.iter().filter(|head| head.made_out) {
+    for head in example.seen.iter().filter(|head| head.is_detection) {
         scene.dot((head.at.x * width, head.at.y * height), 4.0, MADE_OUT);
     }
     for [x, y] in &example.heads {

@@ -7,7 +7,7 @@ mod shanghai;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gatehouse_crowd::join::head_of;
+use gatehouse_crowd::fusion::head_of;
 use gatehouse_picture::Rect;
 
 use crate::error::EvalError;
