@@ -122,6 +122,12 @@ pub enum ModelError {
         /// Shape found.
         got: Vec<usize>,
     },
+    /// A preview can't be encoded.
+    #[error("can't encode a preview as JPEG: {message}")]
+    Encode {
+        /// The encoder's message.
+        message: String,
+    },
     /// OpenCV failed.
     #[error("OpenCV, {step}: {message}")]
     OpenCv {

@@ -1,23 +1,24 @@
-//! Small pictures for people to look at: a decoded picture shrunk into planes of one's own, and those as JPEG.
+//! Previews: shrinks a decoded picture into planes of its own, and encodes them as JPEG.
 
 use std::fmt;
 
 use gatehouse_picture::{PixelFormat, Plane, Size, YuvPicture};
-use opencv::core::{Mat, ToInputArray, ToOutputArray, Vec3b, Vector};
-use opencv::{imgcodecs, imgproc};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use opencv::core::{Mat, ToInputArray, ToOutputArray};
+use opencv::imgproc;
 
 use crate::error::ModelError;
-use crate::planes::{Pair, to_i32, with_matrix};
+use crate::planes::{Bgr, Pair, to_i32, with_matrix};
 
-/// Of 100; faces are no longer faces and text stays readable.
-const QUALITY: i32 = 75;
+/// JPEG quality, 1–100: text stays readable.
+const QUALITY: u8 = 75;
 
-/// A small picture in planes of its own (I420, 8 bits a sample, limited range), to be changed in place. Its memory is
-/// used again for the next picture.
+/// A small picture in planes of its own (I420, 8 bits a sample, limited range), which the caller can
+/// change. It reuses its memory.
 pub struct SmallPicture {
     /// Even sides; 0×0 before the first picture.
     size: Size,
-    /// The planes one after the other without padding, as OpenCV's 4:2:0 conversions want them.
+    /// Planes in sequence without padding, as OpenCV's 4:2:0 conversions want them.
     yuv: Vec<u8>,
     interleaved: Vec<u8>,
     scratch: Vec<u8>,
@@ -30,7 +31,7 @@ pub struct PlaneMut<'a> {
     pub samples: &'a mut [u8],
     /// Samples in a row.
     pub columns: usize,
-    /// How many luma pixels one sample stands for, in either direction: 1 or 2.
+    /// Luma pixels per sample in each direction: 1 or 2.
     pub subsampling: usize,
 }
 
@@ -49,7 +50,7 @@ impl fmt::Debug for SmallPicture {
 }
 
 impl SmallPicture {
-    /// Takes over `picture` at `size` (even sides), by averaging areas, so that small things don't flicker.
+    /// Shrinks `picture` to `size` (even sides). It averages areas, so that small things don't flicker.
     ///
     /// # Errors
     /// If OpenCV refuses the planes. The former picture is lost then.
@@ -119,11 +120,11 @@ fn by_area(source: &impl ToInputArray, target: &mut impl ToOutputArray, rows: i3
     imgproc::resize(source, target, opencv::core::Size::new(columns, rows), 0.0, 0.0, imgproc::INTER_AREA)
 }
 
-/// Encodes small pictures as JPEG (ITU-T T.81), into memory that is used again.
+/// Encodes small pictures as JPEG (ITU-T T.81). It reuses its memory.
 #[derive(Default)]
 pub struct JpegEncoder {
-    packed: Vec<u8>,
-    jpeg: Vector<u8>,
+    bgr: Vec<u8>,
+    jpeg: Vec<u8>,
 }
 
 impl fmt::Debug for JpegEncoder {
@@ -134,37 +135,39 @@ impl fmt::Debug for JpegEncoder {
 }
 
 impl JpegEncoder {
-    /// The picture as JPEG. Colours are read as ITU-R BT.601, limited range.
+    /// Encodes a picture, whose colours are ITU-R BT.601, limited range.
     ///
     /// # Errors
-    /// If OpenCV refuses it, as it does a [`SmallPicture`] that has taken over no picture yet.
+    /// If the picture is empty, as a new [`SmallPicture`] is.
     pub fn encode(&mut self, picture: &SmallPicture) -> Result<&[u8], ModelError> {
-        self.packed.resize(picture.yuv.len() * 2, 0);
-        self.encode_planes(picture).map_err(ModelError::opencv("encoding a JPEG"))?;
-        Ok(self.jpeg.as_slice())
+        self.bgr.resize(picture.yuv.len() * 2, 0);
+        self.convert(picture).map_err(ModelError::opencv("converting a preview"))?;
+        let side = |side: usize| u16::try_from(side).unwrap_or(u16::MAX);
+        self.jpeg.clear();
+        let mut encoder = Encoder::new(&mut self.jpeg, QUALITY);
+        encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
+        let Size { width, height } = picture.size;
+        let encoded = encoder.encode(&self.bgr, side(width), side(height), ColorType::Bgr);
+        encoded.map_err(|error| ModelError::Encode { message: error.to_string() })?;
+        Ok(&self.jpeg)
     }
 
-    fn encode_planes(&mut self, picture: &SmallPicture) -> opencv::Result<()> {
+    fn convert(&mut self, picture: &SmallPicture) -> opencv::Result<()> {
         let (rows, columns) = (to_i32(picture.size.height)?, to_i32(picture.size.width)?);
         let yuv = Mat::new_rows_cols_with_bytes::<u8>(rows / 2 * 3, columns, &picture.yuv)?;
-        let mut bgr = Mat::new_rows_cols_with_bytes_mut::<Vec3b>(rows, columns, &mut self.packed)?;
-        imgproc::cvt_color(&yuv, &mut bgr, imgproc::COLOR_YUV2BGR_I420, 3)?;
-        let options = Vector::from_slice(&[imgcodecs::IMWRITE_JPEG_QUALITY, QUALITY]);
-        if imgcodecs::imencode(".jpg", &bgr, &mut self.jpeg, &options)? {
-            Ok(())
-        } else {
-            Err(opencv::Error::new(opencv::core::StsError, "the encoder gave no picture"))
-        }
+        let mut bgr = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, &mut self.bgr)?;
+        imgproc::cvt_color(&yuv, &mut bgr, imgproc::COLOR_YUV2BGR_I420, 3)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use opencv::prelude::*;
+    use zune_jpeg::JpegDecoder;
+    use zune_jpeg::zune_core::bytestream::ZCursor;
 
     use super::*;
 
-    /// A ramp to the right in luma; reddish on the left and bluish on the right.
+    /// Luma rises to the right; reddish on the left and bluish on the right.
     fn planes(width: usize, height: usize) -> [Vec<u8>; 3] {
         let luma = (0..width * height).map(|i| 60 + (i % width * 120 / width) as u8).collect();
         let halves = |left, right| {
@@ -194,19 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_decodes_to_the_picture_again() {
+    fn an_encoded_jpeg_decodes_to_the_same_picture() {
         let (mut small, mut encoder) = (SmallPicture::default(), JpegEncoder::default());
         for size in [Size { width: 96, height: 64 }, Size { width: 50, height: 38 }] {
             let [y, u, v] = planes(size.width, size.height);
             let strides = [size.width, size.width / 2, size.width / 2];
             let picture = YuvPicture::i420(size, [&y, &u, &v], strides).expect("planes fit");
             small.shrink(&picture, size).expect("the same size is taken over");
-            let jpeg = Vector::<u8>::from_slice(encoder.encode(&small).expect("encodes"));
-            let bgr = imgcodecs::imdecode(&jpeg, imgcodecs::IMREAD_COLOR).expect("decodes");
-            assert_eq!((bgr.rows() as usize, bgr.cols() as usize), (size.height, size.width));
+            let mut decoder = JpegDecoder::new(ZCursor::new(encoder.encode(&small).expect("encodes")));
+            let rgb = decoder.decode().expect("decodes");
+            assert_eq!(decoder.dimensions(), Some((size.width, size.height)));
             for column in [5, size.width / 2 - 9, size.width / 2 + 9, size.width - 6] {
-                let pixel = bgr.at_2d::<Vec3b>(10, column as i32).expect("inside");
-                let [blue, green, red] = pixel.0.map(f32::from);
+                let pixel = rgb.as_chunks::<3>().0[10 * size.width + column];
+                let [red, green, blue] = pixel.map(f32::from);
                 let got = 0.114 * blue + 0.587 * green + 0.299 * red;
                 let expected = (f32::from(y[column]) - 16.0) * 255.0 / 219.0;
                 assert!((got - expected).abs() < 8.0, "column {column}: luma {got}, expected about {expected}");
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_picture_there_is_no_jpeg() {
+    fn an_empty_picture_is_refused() {
         assert!(matches!(JpegEncoder::default().encode(&SmallPicture::default()), Err(ModelError::OpenCv { .. })));
     }
 }

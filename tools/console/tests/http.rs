@@ -2,12 +2,13 @@
 
 #![allow(clippy::expect_used, reason = "tests")]
 
-use opencv::core::Vector;
-use opencv::imgcodecs;
-use opencv::prelude::*;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 mod node;
 use node::{CROWD, GATE, Node};
@@ -204,9 +205,10 @@ async fn a_browser_that_has_a_file_is_not_sent_it_again() {
 
 /// Mean grey of a JPEG.
 fn grey(jpeg: &[u8]) -> f64 {
-    let decoded = imgcodecs::imdecode(&Vector::<u8>::from_slice(jpeg), imgcodecs::IMREAD_GRAYSCALE).expect("decodes");
-    assert_eq!((decoded.cols(), decoded.rows()), (64, 48));
-    let samples = decoded.data_bytes().expect("contiguous");
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    let samples = decoder.decode().expect("decodes");
+    assert_eq!(decoder.dimensions(), Some((64, 48)));
     samples.iter().map(|s| f64::from(*s)).sum::<f64>() / samples.len() as f64
 }
 

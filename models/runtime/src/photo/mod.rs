@@ -1,19 +1,21 @@
-//! Reads photos for enrolment. A photo comes from anywhere, so its size is read from its header before OpenCV unpacks
-//! it: a file of a few kilobytes can claim gigabytes of pixels.
+//! Reads photos for enrolment. They are untrusted: the decoders are memory-safe, and the size in the
+//! header is checked before decoding, because a few kilobytes can claim gigabytes of pixels.
 //!
-//! Errors don't name the file, for its name may be a person's; the caller knows which one it asked for.
+//! Errors don't name the file, because its name may be a person's.
 
-mod header;
+mod decode;
+mod orientation;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use gatehouse_picture::{PictureError, Size, YuvPicture};
-use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Rect};
-use opencv::{imgcodecs, imgproc};
-use zeroize::{Zeroize, Zeroizing};
+use opencv::core::{Mat, MatTraitConstManual};
+use opencv::imgproc;
+use zeroize::Zeroizing;
 
+use self::decode::{Decoded, decode};
 use crate::planes::{Bgr, to_i32};
 
 /// A photo that can't be used.
@@ -22,19 +24,19 @@ pub enum PhotoError {
     /// The file can't be read.
     #[error("the photo can't be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// A file that is too long.
+    /// The file is too long.
     #[error("the photo's file is longer than the {max} bytes allowed")]
     TooManyBytes {
         /// The limit.
         max: u64,
     },
-    /// Neither JPEG nor PNG, or cut off within its header.
+    /// Neither JPEG nor PNG, or truncated within its header.
     #[error("the photo is no JPEG or PNG file")]
     UnknownFormat,
     /// Too many pixels.
     #[error("the photo has {size} pixels, more than the {max_pixels} allowed")]
     TooLarge {
-        /// What its header says.
+        /// Size in its header.
         size: Size,
         /// The limit.
         max_pixels: usize,
@@ -42,20 +44,20 @@ pub enum PhotoError {
     /// Too few pixels for a face.
     #[error("the photo has {size} pixels, expected {min_side} on each side at least")]
     TooSmall {
-        /// What its header says.
+        /// Size in its header.
         size: Size,
         /// The limit.
         min_side: usize,
     },
-    /// Its header is right and the rest is not.
-    #[error("the photo can't be decoded: {0}")]
+    /// The header is right, but the rest is truncated or damaged.
+    #[error("the photo can't be decoded, it may be truncated or damaged: {0}")]
     Undecodable(String),
 }
 
-/// What photos are accepted.
+/// Limits of accepted photos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhotoLimits {
-    /// Longest file.
+    /// Longest file in bytes.
     pub max_bytes: u64,
     /// Most pixels.
     pub max_pixels: usize,
@@ -64,20 +66,33 @@ pub struct PhotoLimits {
 }
 
 impl Default for PhotoLimits {
-    /// 32 MB, 64 million pixels, 112 pixels a side: any camera's photos, and not less than one aligned face.
+    /// 32 MB and 64 million pixels hold any camera's photos; 112 pixels a side hold one aligned face.
     fn default() -> Self {
         Self { max_bytes: 32_000_000, max_pixels: 64_000_000, min_side: 112 }
     }
 }
 
-/// An I420 picture that owns its planes, one after the other without padding. Overwritten when dropped.
+impl PhotoLimits {
+    /// Checks the size in a photo's header.
+    fn check(&self, size: Size) -> Result<Size, PhotoError> {
+        if size.width.saturating_mul(size.height) > self.max_pixels {
+            return Err(PhotoError::TooLarge { size, max_pixels: self.max_pixels });
+        }
+        if size.width.min(size.height) < self.min_side.max(2) {
+            return Err(PhotoError::TooSmall { size, min_side: self.min_side });
+        }
+        Ok(size)
+    }
+}
+
+/// An I420 picture that owns its planes, in sequence without padding. Overwritten when dropped.
 pub struct OwnedI420 {
     size: Size,
     planes: Zeroizing<Vec<u8>>,
 }
 
 impl OwnedI420 {
-    /// From Y, U and V planes one after the other.
+    /// Takes Y, U and V planes in sequence.
     ///
     /// # Errors
     /// If a side is odd or zero, or there are too few bytes.
@@ -106,7 +121,7 @@ fn picture(size: Size, planes: &[u8]) -> Result<YuvPicture<'_>, PictureError> {
     YuvPicture::i420(size, [y, u, v], [size.width, chroma, chroma])
 }
 
-/// A photo: its pixels in full colour, and the picture that a camera's video would have of them. Overwritten when dropped.
+/// A photo in full colour and as a camera's frame. Overwritten when dropped.
 pub struct Photo {
     video: OwnedI420,
     /// Blue, green and red bytes, row by row without padding.
@@ -120,70 +135,50 @@ impl std::fmt::Debug for Photo {
 }
 
 impl Photo {
-    /// In full colour: for a face, whose embedding is the nearer to the model's own the less was done to the picture.
+    /// The picture with full-colour pixels. Face embeddings are best from these.
     pub fn as_picture(&self) -> YuvPicture<'_> {
         let picture = self.as_video();
         let stride = 3 * picture.size().width;
         picture.with_bgr(&self.bgr, stride).unwrap_or_else(|_| unreachable!("as many as the planes' size says"))
     }
 
-    /// As the frame of a camera, its chroma halved (4:2:0): for what stands for a camera's picture.
+    /// The picture as a camera's frame, with halved chroma (4:2:0).
     pub fn as_video(&self) -> YuvPicture<'_> {
         self.video.as_picture()
     }
 }
 
-/// Reads a JPEG or PNG file and turns it upright as its EXIF says. An odd last row or column is left out.
+/// Reads a JPEG or PNG file and turns it upright by its Exif orientation. An odd last row or column is
+/// cut off.
 ///
 /// # Errors
-/// If it can't be read or decoded, or goes beyond the limits.
+/// If the file can't be read or decoded, is truncated, or exceeds a limit.
 pub fn read_photo(path: &Path, limits: &PhotoLimits) -> Result<Photo, PhotoError> {
     let mut file = Zeroizing::new(Vec::new());
     File::open(path)?.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut file)?;
     if file.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { max: limits.max_bytes });
     }
-    let size = header::size(&file).ok_or(PhotoError::UnknownFormat)?;
-    if size.width.saturating_mul(size.height) > limits.max_pixels {
-        return Err(PhotoError::TooLarge { size, max_pixels: limits.max_pixels });
-    }
-    if size.width.min(size.height) < limits.min_side.max(2) {
-        return Err(PhotoError::TooSmall { size, min_side: limits.min_side });
-    }
-    decode(&file).map_err(|error| PhotoError::Undecodable(error.message))
+    let Decoded { size, bgr } = decode(&file, limits)?;
+    let video = video_of(size, &bgr).map_err(|error| PhotoError::Undecodable(error.message))?;
+    Ok(Photo { video, bgr })
 }
 
-fn decode(file: &[u8]) -> opencv::Result<Photo> {
-    // Turned by EXIF: OpenCV does so unless asked not to.
-    let mut decoded = imgcodecs::imdecode(&Mat::from_slice(file)?, imgcodecs::IMREAD_COLOR)?;
-    let photo = photo(&decoded);
-    decoded.data_bytes_mut()?.zeroize();
-    photo
-}
-
-fn photo(decoded: &Mat) -> opencv::Result<Photo> {
-    let even = |side: i32| side / 2 * 2;
-    let (columns, rows) = (even(decoded.cols()), even(decoded.rows()));
-    let broken = |message: String| opencv::Error::new(opencv::core::StsError, message);
-    if columns == 0 || rows == 0 {
-        return Err(broken("no picture in it".to_owned()));
-    }
-    let side = |side: i32| usize::try_from(side).map_err(|error| broken(error.to_string()));
-    let size = Size { width: side(columns)?, height: side(rows)? };
-    let mut pixels = Zeroizing::new(vec![0; size.width * size.height * 3]);
-    let mut bgr = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, &mut pixels)?;
-    Mat::roi(decoded, Rect::new(0, 0, columns, rows))?.copy_to(&mut bgr)?;
+/// Converts BGR pixels to the frame that a camera would give.
+fn video_of(size: Size, bgr: &[u8]) -> opencv::Result<OwnedI420> {
+    let (columns, rows) = (to_i32(size.width)?, to_i32(size.height)?);
+    let bgr = Mat::new_rows_cols_with_bytes::<Bgr>(rows, columns, bgr)?;
     let mut planes = Zeroizing::new(vec![0; size.width * size.height / 2 * 3]);
-    let mut yuv = Mat::new_rows_cols_with_bytes_mut::<u8>(to_i32(size.height / 2 * 3)?, columns, &mut planes)?;
+    let mut yuv = Mat::new_rows_cols_with_bytes_mut::<u8>(rows / 2 * 3, columns, &mut planes)?;
     imgproc::cvt_color(&bgr, &mut yuv, imgproc::COLOR_BGR2YUV_I420, 1)?;
     average_chroma(&bgr, size, &mut planes)?;
-    let video = OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(|error| broken(error.to_string()))?;
-    Ok(Photo { video, bgr: pixels })
+    let broken = |error: PictureError| opencv::Error::new(opencv::core::StsError, error.to_string());
+    OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(broken)
 }
 
-/// Writes the chroma of four pixels each: OpenCV takes that of the upper left one, which shifts colours against the
-/// picture by half a pixel. ITU-R BT.601, limited range.
-fn average_chroma(bgr: &impl MatTraitConst, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
+/// Writes the mean chroma of each 2×2 pixels (ITU-R BT.601, limited range). OpenCV takes the chroma of
+/// the upper left pixel, which shifts colours by half a pixel.
+fn average_chroma(bgr: &impl MatTraitConstManual, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
     let (_, chroma) = planes.split_at_mut(size.width * size.height);
     let (u, v) = chroma.split_at_mut(chroma.len() / 2);
     let half = size.width / 2;
@@ -196,7 +191,7 @@ fn average_chroma(bgr: &impl MatTraitConst, size: Size, planes: &mut [u8]) -> op
             let four = upper.iter().chain(lower);
             let [b, g, r] = four.fold([0u32; 3], |sum, pixel| [0, 1, 2].map(|i| sum[i] + u32::from(pixel[i])));
             let [b, g, r] = [b, g, r].map(|sum| sum as f32 / 4.0);
-            // `as` stays within 0–255.
+            // `as` saturates at 0 and 255.
             *u = (128.5 - 0.148_223 * r - 0.290_993 * g + 0.439_216 * b) as u8;
             *v = (128.5 + 0.439_216 * r - 0.367_788 * g - 0.071_427 * b) as u8;
         }
