@@ -11,7 +11,7 @@ use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_core::{CameraId, Demand, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
-use gatehouse_testing::recorder::{Heard, Recorder, Seen};
+use gatehouse_testing::recorder::{Recorded, RecordedFrame, Recorder};
 
 const STOP: Duration = Duration::from_secs(5);
 
@@ -89,10 +89,10 @@ fn both_codecs_come_over_both_transports_with_all_three_times() {
         let StreamStatus::Live(facts) = live else { unreachable!() };
         assert_eq!((facts.codec.as_str(), facts.width, facts.height), (name, 320, 180), "{what}");
 
-        let mut before: Option<Seen> = None;
+        let mut before: Option<RecordedFrame> = None;
         let mut count = 0;
         let last = camera.wait(&what, |heard| {
-            let Heard::Frame(seen) = heard else { return None };
+            let Recorded::Frame(seen) = heard else { return None };
             if let Some(before) = before {
                 assert!(seen.times.stream > before.times.stream, "stream time goes on, {what}");
                 assert!(seen.times.arrival >= before.times.arrival, "arrival goes on, {what}");
@@ -121,7 +121,7 @@ fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
     let mut count = 0;
     // More than a clip, so that pictures that the next one is predicted from are among them.
     camera.wait("three seconds of frames", |heard| {
-        let Heard::Frame(Seen { halves: [left, right], .. }) = heard else { return None };
+        let Recorded::Frame(RecordedFrame { halves: [left, right], .. }) = heard else { return None };
         assert_eq!(left, [16, 16]);
         assert!(right[0] > 200, "the black is not dragged along by prediction: {right:?}");
         count += 1;
@@ -187,7 +187,7 @@ fn a_stream_that_rests_is_decoded_by_its_key_frames_and_wakes_at_once() {
     for round in ["first", "second"] {
         camera.recorder.demand(Demand::KeyFrames);
         camera.wait(round, |heard| {
-            assert!(!matches!(heard, Heard::Status(StreamStatus::Stalled(_))), "nobody wants more");
+            assert!(!matches!(heard, Recorded::Status(StreamStatus::Stalled(_))), "nobody wants more");
             gaps.hear(&heard).filter(|_| gaps.last_are(2, 2.0))
         });
         camera.recorder.demand_after(20, Demand::Usual);
@@ -204,8 +204,8 @@ fn a_stream_that_rests_is_decoded_by_its_key_frames_and_wakes_at_once() {
 struct Gaps(Vec<f64>, Option<Duration>);
 
 impl Gaps {
-    fn hear(&mut self, heard: &Heard) -> Option<()> {
-        let Heard::Frame(seen) = heard else { return None };
+    fn hear(&mut self, heard: &Recorded) -> Option<()> {
+        let Recorded::Frame(seen) = heard else { return None };
         let at = seen.times.stream.0;
         self.0.extend(self.1.replace(at).map(|before| (at - before).as_secs_f64()));
         Some(())
@@ -248,7 +248,7 @@ fn without_sender_reports_the_arrival_is_the_capture_time_and_says_so() {
     let camera = Watched::start(options(sim.url("cam")));
     let mut count = 0;
     camera.wait("three seconds of frames", |heard| {
-        let Heard::Frame(seen) = heard else { return None };
+        let Recorded::Frame(seen) = heard else { return None };
         assert_eq!(seen.times.capture.source, ClockSource::Arrival);
         assert_eq!(seen.times.capture.error_ms, 550, "half a second and the jitter buffer");
         count += 1;
@@ -318,8 +318,8 @@ fn a_resolution_change_in_mid_stream_keeps_the_connection() {
     camera.frame("a small frame", |f| f.size.width == 320);
     sim.inject("cam", Fault::Resolution { width: 640, height: 360 }).expect("a mount");
     let first_big = camera.wait("a big frame", |heard| match heard {
-        Heard::Status(StreamStatus::Lost { reason, .. }) => panic!("the connection was lost: {reason}"),
-        Heard::Frame(seen) if seen.size.width == 640 => Some(seen),
+        Recorded::Status(StreamStatus::Lost { reason, .. }) => panic!("the connection was lost: {reason}"),
+        Recorded::Frame(seen) if seen.size.width == 640 => Some(seen),
         _ => None,
     });
     assert_eq!(first_big.size, Size { width: 640, height: 360 });

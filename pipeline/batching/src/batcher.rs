@@ -232,7 +232,7 @@ impl<T> Drop for Lane<T> {
 #[cfg(test)]
 mod tests {
     use gatehouse_core::time::SystemClock;
-    use gatehouse_testing::clock::SetClock;
+    use gatehouse_testing::clock::ManualClock;
     use proptest::prelude::*;
 
     use super::*;
@@ -290,7 +290,7 @@ mod tests {
     /// Ten minutes of lanes that have an item a second each, at a time of their own, and one worker who takes `work_ms` for each. What
     /// the first three minutes come to isn't told.
     fn simulate(phases: &[u64], work_ms: u64, makes_all: bool) -> Outcome {
-        let clock = Arc::new(SetClock::default());
+        let clock = Arc::new(ManualClock::default());
         let policy = BatchPolicy { max_batch: 1, max_wait: Duration::ZERO };
         let batcher: Batcher<(usize, u64)> = Batcher::new(policy, clock.clone());
         let lanes: Vec<_> = phases.iter().map(|_| batcher.lane()).collect();

@@ -273,7 +273,7 @@ fn log_sub_stream(camera: &CameraId, SubStream { state, reason }: &SubStream) {
 mod tests {
     use std::time::Duration;
 
-    use gatehouse_testing::clock::SetClock;
+    use gatehouse_testing::clock::ManualClock;
 
     use super::*;
     use crate::publisher;
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_sub_stream_is_told_of_when_it_changes_and_stays_in_later_reports() {
-        let clock: Arc<dyn Clock> = Arc::new(SetClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         let (outbound, events) = publisher::channel_for_tests(&clock);
         let gate = CameraId::new("gate");
         let board = HealthBoard::new([gate.clone()].into_iter(), clock, outbound);
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
-        let clock = Arc::new(SetClock::default());
+        let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let (outbound, events) = publisher::channel_for_tests(&shared);
         let camera = CameraId::new("plaza");
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_picture_like_the_last_takes_no_memory() {
-        let clock: Arc<dyn Clock> = Arc::new(SetClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         let (outbound, events) = publisher::channel_for_tests(&clock);
         let camera = CameraId::new("plaza");
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn rates_are_those_since_the_last_report() {
-        let clock = Arc::new(SetClock::default());
+        let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let (outbound, _events) = publisher::channel_for_tests(&shared);
         let board = HealthBoard::new([CameraId::new("a")].into_iter(), shared, outbound);

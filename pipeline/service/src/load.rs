@@ -211,13 +211,13 @@ fn tell(load: &NodeLoad) {
 #[cfg(test)]
 mod tests {
     use gatehouse_core::time::{CaptureTime, ClockSource, StreamTime};
-    use gatehouse_testing::clock::SetClock;
+    use gatehouse_testing::clock::ManualClock;
 
     use super::*;
 
     #[test]
     fn stages_add_up_and_each_report_starts_anew() {
-        let clock = Arc::new(SetClock::default());
+        let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let board = LoadBoard::new("n", [true, false], &shared);
         let capture = CaptureTime { at: clock.wall(), source: ClockSource::Arrival, error_ms: 500 };

@@ -1,7 +1,7 @@
-//! Debian's Chromium, driven over WebDriver, for tests that look at a page as a person does.
+//! Debian's Chromium, driven over WebDriver, for tests of what a page shows.
 //!
-//! Needs `/usr/bin/chromium` and `/usr/bin/chromedriver`. Both are ended when the [`Browser`] is dropped, whatever
-//! became of the test.
+//! Needs `/usr/bin/chromium` and `/usr/bin/chromedriver`. Both end when the [`Browser`] is dropped,
+//! also after a failed test.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,10 +12,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long the page may take to show what a test waits for.
+/// Longest wait for a page to show a text.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Resolves as soon as a visible element that the selector finds has the text, by watching the page for changes.
+/// Resolves as soon as a visible element at the selector has the text. Watches the page for
+/// changes.
 const WAIT_FOR_TEXT: &str = "
     const [selector, text, exactly, done] = arguments;
     const fits = (shown) => exactly ? shown.trim() === text : shown.includes(text);
@@ -27,18 +28,19 @@ const WAIT_FOR_TEXT: &str = "
     observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 ";
 
-/// One window of a browser of its own, with a profile of its own.
+/// A browser with one window and its own profile.
 pub struct Browser {
     client: Client,
-    // Dropped after the client, which talks to it.
+    // Dropped after the client, which uses it.
     _driver: Driver,
 }
 
 impl Browser {
-    /// Starts a browser with a window of this size, that asks pages for `language` (`en-GB`, `zh-CN`).
+    /// Starts a browser with a window of this size that requests pages in `language` (`en-GB`,
+    /// `zh-CN`).
     ///
     /// # Panics
-    /// If Chromium or its driver can't be started.
+    /// If Chromium or its driver cannot be started.
     pub async fn start(width: u32, height: u32, language: &str) -> Self {
         let driver = Driver::start();
         let arguments = [
@@ -82,18 +84,18 @@ impl Browser {
         self.client.title().await.expect("a page has a title")
     }
 
-    /// Waits until a visible element at `selector` holds `text`.
+    /// Waits until a visible element at `selector` contains `text`.
     ///
     /// # Panics
-    /// If it doesn't within 30 s; says what was there instead.
+    /// After 30 s, with the texts that were there instead.
     pub async fn wait_for(&self, selector: &str, text: &str) {
         self.wait(selector, text, false).await;
     }
 
-    /// Waits until a visible element at `selector` holds `text` and nothing else.
+    /// Waits until a visible element at `selector` contains exactly `text`.
     ///
     /// # Panics
-    /// If it doesn't within 30 s; says what was there instead.
+    /// After 30 s, with the texts that were there instead.
     pub async fn wait_for_exactly(&self, selector: &str, text: &str) {
         self.wait(selector, text, true).await;
     }
@@ -106,46 +108,47 @@ impl Browser {
         }
     }
 
-    /// The texts of all elements at `selector`, hidden ones too.
+    /// The texts of all elements at `selector`, including hidden ones.
     pub async fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent.trim())";
         let texts = self.run(script, vec![json!(selector)]).await;
         serde_json::from_value(texts).expect("a list of texts")
     }
 
-    /// Runs a script in the page; what it returns comes back.
+    /// Runs a script in the page, and returns its result.
     pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.client.execute(script, arguments).await.expect("the script runs")
     }
 
-    /// Runs a script in the page that calls its last argument when it is done; what it is called with comes back.
+    /// Runs an asynchronous script in the page, and returns the value that it passes to its last
+    /// argument.
     pub async fn run_async(&self, script: &str) -> Value {
         self.client.execute_async(script, vec![]).await.expect("the script runs and ends")
     }
 
-    /// Clicks on the one element at `selector`.
+    /// Clicks on the element at `selector`.
     pub async fn click(&self, selector: &str) {
         let element = self.client.find(Locator::Css(selector)).await.expect("the element is there");
         element.click().await.expect("it can be clicked on");
     }
 
-    /// The window as PNG.
+    /// The window as a PNG file.
     pub async fn screenshot(&self) -> Vec<u8> {
         self.client.screenshot().await.expect("the window can be drawn")
     }
 
-    /// Ends the browser in good order.
+    /// Closes the browser.
     pub async fn close(self) {
         self.client.clone().close().await.expect("the browser ends");
     }
 }
 
-/// A running chromedriver, and the profile of the browser that it starts.
+/// A running chromedriver, and the profile of its browser.
 struct Driver {
     process: Child,
     port: u16,
     profile: TempDir,
-    // Held open, or its next line of output would end it.
+    // Kept open: the driver ends if it cannot write its output.
     _output: BufReader<ChildStdout>,
 }
 
@@ -173,7 +176,7 @@ impl Driver {
         Self { process, port, profile, _output: output }
     }
 
-    /// The browser's processes: those with our profile in their command line.
+    /// Process ids of the browser, found by the profile in their command lines.
     fn browser_processes(&self) -> Vec<String> {
         let profile = self.profile.path().to_string_lossy().into_owned();
         let Ok(processes) = std::fs::read_dir("/proc") else {
@@ -193,8 +196,8 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // A driver that is killed leaves its browser running, so the browser is ended first, by the profile that only it
-        // has. The profile's folder goes last, once nobody writes to it.
+        // A killed driver leaves its browser running, so the browser ends first, found by its own
+        // profile. The profile's folder is removed last, when nobody writes to it.
         for _ in 0..100 {
             let left = self.browser_processes();
             if left.is_empty() {

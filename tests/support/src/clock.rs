@@ -1,21 +1,21 @@
-//! A clock that stands still until it is set, for simulations and for what depends on how much time has passed.
+//! A clock that a test sets.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 
-/// Begins at zero, of either kind of time.
+/// Stands still until it is set. Monotonic and wall time start at zero.
 #[derive(Debug, Default)]
-pub struct SetClock(Mutex<Duration>);
+pub struct ManualClock(Mutex<Duration>);
 
-impl SetClock {
-    /// It is now so long since the beginning.
+impl ManualClock {
+    /// Sets the time since the start.
     pub fn set(&self, since_start: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since_start;
     }
 
-    /// Goes on by so much, and says what time it is then.
+    /// Advances the clock, and returns the new time.
     pub fn advance(&self, by: Duration) -> Monotonic {
         self.set(self.since_start() + by);
         self.monotonic()
@@ -26,7 +26,7 @@ impl SetClock {
     }
 }
 
-impl Clock for SetClock {
+impl Clock for ManualClock {
     fn monotonic(&self) -> Monotonic {
         Monotonic::from_start(self.since_start())
     }

@@ -1,15 +1,16 @@
-//! What tests share: a clock to set; and for those end to end a node to run, a camera's recorder, a browser.
+//! Helpers of the tests: a manual clock; for end-to-end tests a node, a camera's recorder and a
+//! browser.
 #![allow(
     clippy::expect_used,
     clippy::disallowed_methods,
-    reason = "a test ends where it can't go on, and its patience is real time"
+    reason = "a test fails by panicking, and its timeouts are real time"
 )]
-#![allow(missing_docs, reason = "for the tests beside it alone")]
+#![allow(missing_docs, reason = "used by this workspace's tests only")]
 
 pub mod browser;
 pub mod clock;
 pub mod node;
 pub mod recorder;
 
-/// How long a test waits for anything before it fails.
+/// Longest wait of a test before it fails.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
-/// The program under test: `env!("CARGO_BIN_EXE_gatehouse")`, which only the tests of its own package know.
+/// The program under test: `env!("CARGO_BIN_EXE_gatehouse")`, known only to the tests of its
+/// package.
 #[derive(Debug, Clone, Copy)]
 pub struct Program(pub &'static str);
 
@@ -22,7 +23,7 @@ impl Program {
     }
 }
 
-/// A picture or video that `make setup` has fetched.
+/// The path of a picture or video that `make setup` has fetched.
 #[track_caller]
 pub fn media(file: &str) -> PathBuf {
     let assets = gatehouse_runtime::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
@@ -31,7 +32,7 @@ pub fn media(file: &str) -> PathBuf {
     path
 }
 
-/// A site's folder with its key and its file.
+/// A temporary folder with a site's key and site file.
 pub struct SiteFolder {
     program: Program,
     pub folder: TempDir,
@@ -39,7 +40,7 @@ pub struct SiteFolder {
 }
 
 impl SiteFolder {
-    /// `cameras`: the `[[gate]]` and `[[crowd]]` tables.
+    /// Creates a site with a new key. `cameras` are the `[[gate]]` and `[[crowd]]` tables.
     pub fn new(program: Program, cameras: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = program
@@ -55,7 +56,8 @@ impl SiteFolder {
         site
     }
 
-    /// Writes the site file anew, with other cameras: passes are issued before the simulator can show them.
+    /// Rewrites the site file with other cameras: passes must be issued before the simulator can
+    /// show them.
     pub fn set_cameras(&self, cameras: &str) {
         let head = r#"
             version = 1
@@ -71,12 +73,12 @@ impl SiteFolder {
         std::fs::write(&self.file, format!("{head}\n{cameras}")).expect("the site file can be written");
     }
 
-    /// Where a file of this site stands.
+    /// Path of a file of this site.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Enrols one person and returns their number.
+    /// Enrols one person, and returns their number.
     #[track_caller]
     pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
         let mut command = self.program.command();
@@ -95,11 +97,11 @@ impl SiteFolder {
         let output = child.wait_with_output().expect("it ends");
         let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{complained}");
-        assert!(!said.contains(NAME) && !complained.contains(NAME), "the name is nobody's business");
+        assert!(!said.contains(NAME) && !complained.contains(NAME), "the output must not contain the name");
         said.split_whitespace().nth(1).expect("enrolled NUMBER with …").to_owned()
     }
 
-    /// Runs a command (`people`, `pass issue`) on this site and returns what it prints.
+    /// Runs a command (`people`, `pass issue`) on this site, and returns its output.
     #[track_caller]
     pub fn run(&self, command: &str, args: &[&str]) -> String {
         let (code, said, complained) = self.try_to(command, args);
@@ -107,7 +109,7 @@ impl SiteFolder {
         said
     }
 
-    /// Runs a command that may be refused: its exit code, what it prints, and what it complains of.
+    /// Runs a command that may fail. Returns its exit code, standard output and standard error.
     #[track_caller]
     pub fn try_to(&self, command: &str, args: &[&str]) -> (i32, String, String) {
         let mut run = self.program.command();
@@ -117,10 +119,10 @@ impl SiteFolder {
     }
 }
 
-/// The name of everybody who is enrolled by a test; must not show up anywhere.
+/// The name of everybody whom a test enrols. It must not appear anywhere.
 pub const NAME: &str = "Quxley Testname";
 
-/// A running node and what it says.
+/// A running node, its events and its log.
 pub struct Node {
     child: Child,
     pub bus: String,
@@ -165,7 +167,7 @@ impl Node {
         self.watcher.as_ref().expect("watching until the end")
     }
 
-    /// Waits for an event of which `wanted` makes something.
+    /// Waits until `wanted` returns something for an event.
     #[track_caller]
     pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
         let now = Instant::now;
@@ -174,7 +176,7 @@ impl Node {
             let received = self.watcher().recv_timeout(until.saturating_duration_since(now())).unwrap_or_else(|e| {
                 panic!("waiting for {what}: {e}; the node's log:\n{}", self.log());
             });
-            let event = received.event.as_ref().expect("a node publishes events and nothing else");
+            let event = received.event.as_ref().expect("a node publishes only events");
             if let Some(result) = wanted(&received, event) {
                 return result;
             }
@@ -186,7 +188,7 @@ impl Node {
         std::fs::read_to_string(&self.log).expect("the log is text")
     }
 
-    /// Asks it to stop, and checks that it ends cleanly, in time, and without having named anybody.
+    /// Stops the node. Checks that it ends cleanly and in time, and that its log names nobody.
     #[track_caller]
     pub fn stop(mut self) {
         self.watcher.take().expect("watching").close(Duration::from_secs(5)).expect("the watcher closes");
@@ -194,12 +196,12 @@ impl Node {
         let status = self.child.wait().expect("it ends");
         let log = std::fs::read_to_string(&self.log).expect("the log is text");
         assert!(status.success(), "{status}; the node's log:\n{log}");
-        assert!(!log.contains(NAME), "the log names somebody");
+        assert!(!log.contains(NAME), "the log must not contain the name");
     }
 }
 
 impl Drop for Node {
-    /// A test that fails leaves no node behind.
+    /// Ends the node, also after a failed test.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! Takes what a camera delivers and reports, and lets a test wait for it.
+//! Records a camera's frames and statuses, and lets a test wait for them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -13,28 +13,28 @@ pub use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thre
 
 use crate::PATIENCE;
 
-/// What is kept of a frame.
+/// Properties of a recorded frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
+pub struct RecordedFrame {
     pub size: Size,
     pub times: FrameTimes,
     pub mean_luma: f64,
-    /// The darkest and the lightest sample of the left half, and of the right one.
+    /// Least and greatest luma of the left half, and of the right half.
     pub halves: [[u8; 2]; 2],
-    /// Of the thread that delivered it.
+    /// Scheduling policy of the thread that delivered it.
     pub policy: ThreadSchedulePolicy,
 }
 
-/// What came from a camera, in order.
+/// A frame or status of a camera.
 #[derive(Debug, Clone)]
-pub enum Heard {
-    Frame(Seen),
+pub enum Recorded {
+    Frame(RecordedFrame),
     Status(StreamStatus),
 }
 
 struct Sink {
-    heard: SyncSender<Heard>,
-    /// What is demanded, and what will be after so many more frames.
+    recorded: SyncSender<Recorded>,
+    /// The demand, and optionally the next demand with the number of frames until then.
     demand: Mutex<(Demand, Option<(u32, Demand)>)>,
 }
 
@@ -51,9 +51,9 @@ impl FrameSink for Sink {
             samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
         });
         let policy = thread_schedule_policy().expect("the kernel says");
-        let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, policy };
-        // A test that has seen enough doesn't listen any more.
-        let _ = self.heard.try_send(Heard::Frame(seen));
+        let recorded = RecordedFrame { size: frame.size(), times: frame.times, mean_luma, halves, policy };
+        // A test that has finished no longer receives.
+        let _ = self.recorded.try_send(Recorded::Frame(recorded));
     }
 
     fn demand(&self) -> Demand {
@@ -69,20 +69,20 @@ impl FrameSink for Sink {
 
 impl StatusSink for Sink {
     fn status(&self, _: &CameraId, status: StreamStatus) {
-        let _ = self.heard.try_send(Heard::Status(status));
+        let _ = self.recorded.try_send(Recorded::Status(status));
     }
 }
 
-/// The listening end.
+/// The receiving end.
 pub struct Recorder {
-    heard: Mutex<Receiver<Heard>>,
+    recorded: Mutex<Receiver<Recorded>>,
     sink: Arc<Sink>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        let (sender, heard) = sync_channel(10_000);
-        Self { heard: Mutex::new(heard), sink: Arc::new(Sink { heard: sender, demand: Mutex::default() }) }
+        let (sender, recorded) = sync_channel(10_000);
+        Self { recorded: Mutex::new(recorded), sink: Arc::new(Sink { recorded: sender, demand: Mutex::default() }) }
     }
 }
 
@@ -91,12 +91,12 @@ impl Recorder {
         self.sink.clone()
     }
 
-    /// Wants other frames from now on.
+    /// Changes the demand now.
     pub fn demand(&self, demand: Demand) {
         *self.sink.demand.lock().expect("no test panics with it") = (demand, None);
     }
 
-    /// Wants other frames once so many more have come.
+    /// Changes the demand after this number of frames.
     pub fn demand_after(&self, frames: u32, demand: Demand) {
         self.sink.demand.lock().expect("no test panics with it").1 = Some((frames, demand));
     }
@@ -105,17 +105,17 @@ impl Recorder {
         self.sink.clone()
     }
 
-    /// Waits until `wanted` makes something of what is heard, and returns that.
+    /// Waits until `wanted` returns something for a recorded item.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> T {
-        let heard = self.heard.lock().expect("one test, one thread");
+    pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Recorded) -> Option<T>) -> T {
+        let recorded = self.recorded.lock().expect("one test, one thread");
         let until = Instant::now() + PATIENCE;
         let mut last = None;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match heard.recv_timeout(left) {
+            match recorded.recv_timeout(left) {
                 Ok(one) => {
-                    if let Heard::Status(status) = &one {
+                    if let Recorded::Status(status) = &one {
                         last = Some(status.clone());
                     }
                     if let Some(result) = wanted(one) {
@@ -128,20 +128,20 @@ impl Recorder {
         }
     }
 
-    /// Waits for a frame that fulfils a condition.
+    /// Waits for a frame that fulfils the condition.
     #[track_caller]
-    pub fn frame(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
-        self.wait(what, |heard| match heard {
-            Heard::Frame(seen) if wanted(&seen) => Some(seen),
+    pub fn frame(&self, what: &str, wanted: impl Fn(&RecordedFrame) -> bool) -> RecordedFrame {
+        self.wait(what, |recorded| match recorded {
+            Recorded::Frame(frame) if wanted(&frame) => Some(frame),
             _ => None,
         })
     }
 
-    /// Waits for a status that fulfils a condition.
+    /// Waits for a status that fulfils the condition.
     #[track_caller]
     pub fn status_where(&self, what: &str, wanted: impl Fn(&StreamStatus) -> bool) -> StreamStatus {
-        self.wait(what, |heard| match heard {
-            Heard::Status(status) if wanted(&status) => Some(status),
+        self.wait(what, |recorded| match recorded {
+            Recorded::Status(status) if wanted(&status) => Some(status),
             _ => None,
         })
     }
