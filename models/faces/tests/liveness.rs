@@ -7,7 +7,8 @@
 mod golden;
 
 use gatehouse_faces::LivenessModel;
-use gatehouse_picture::{Rect, Size, YuvPicture};
+use gatehouse_picture::testing::TestPicture;
+use gatehouse_picture::{Rect, Size};
 use gatehouse_runtime::{Catalogue, ColourOrder, ModelError, Photo, SessionOptions, Task};
 use golden::{GoldenPicture, builtin, registry};
 use serde::Deserialize;
@@ -103,8 +104,8 @@ fn swapping_blue_and_red_changes_the_scores() {
 fn a_box_outside_its_picture_is_refused_without_results() {
     let mut model = model(builtin());
     let size = Size { width: 64, height: 48 };
-    let (luma, chroma) = (vec![128; 64 * 48], vec![128; 64 * 24]);
-    let picture = YuvPicture::nv12(size, [&luma, &chroma], [64, 64]).expect("a picture");
+    let picture = TestPicture::uniform(size, 128);
+    let picture = picture.nv12();
     let inside = Rect { x: 10.0, y: 10.0, width: 20.0, height: 20.0 };
     let mut results = Vec::new();
     model.score(&[(&picture, inside), (&picture, Rect { x: 70.0, ..inside })], &mut results).expect_err("outside");

@@ -1,5 +1,7 @@
-//! Points, boxes and polygons. Coordinates grow right and down; the name of a binding says in which space
-//! (`_in_frame`, `_in_tensor`, `_in_crop`, normalised to 0–1).
+//! Points, boxes and polygons. Coordinates grow to the right and downwards.
+//!
+//! A binding's name states its coordinate space: `_in_frame`, `_in_tensor`, `_in_crop`, or
+//! normalised to 0–1.
 
 /// A size in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,7 +13,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// A frame of the aspect that almost all cameras have, for what has to be known before a stream tells its own.
+    /// A frame with the usual aspect ratio of cameras, used before a stream's own size is known.
     pub const COMMON: Self = Self { width: 1920, height: 1080 };
 }
 
@@ -21,12 +23,12 @@ impl std::fmt::Display for Size {
     }
 }
 
-/// A point in a plane.
+/// A point in the plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// Rightwards.
+    /// Distance from the left edge.
     pub x: f32,
-    /// Downwards.
+    /// Distance from the top edge.
     pub y: f32,
 }
 
@@ -37,7 +39,7 @@ impl Point {
     }
 }
 
-/// An axis-aligned box: its top-left corner and its sides.
+/// An axis-aligned box.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rect {
     /// Left edge.
@@ -51,7 +53,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The box between two corners; sides that would be negative are 0.
+    /// The box between two corners. A negative side becomes 0.
     pub fn from_corners(left: f32, top: f32, right: f32, bottom: f32) -> Self {
         Self { x: left, y: top, width: (right - left).max(0.0), height: (bottom - top).max(0.0) }
     }
@@ -71,12 +73,12 @@ impl Rect {
         self.width * self.height
     }
 
-    /// Where a standing person's box meets the ground: the middle of its bottom edge.
+    /// The middle of the bottom edge: where a standing person's box meets the ground.
     pub fn foot(&self) -> Point {
         Point { x: self.x + self.width / 2.0, y: self.bottom() }
     }
 
-    /// Middle of the box.
+    /// The middle of the box.
     pub fn centre(&self) -> Point {
         Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
@@ -92,7 +94,7 @@ impl Rect {
         )
     }
 
-    /// Area that two boxes share.
+    /// Area of the intersection of two boxes.
     pub fn overlap(&self, other: &Self) -> f32 {
         Self::from_corners(
             self.x.max(other.x),
@@ -103,7 +105,7 @@ impl Rect {
         .area()
     }
 
-    /// Intersection over union, 0–1; 0 where both boxes are empty.
+    /// Intersection over union, 0–1; 0 if both boxes are empty.
     pub fn iou(&self, other: &Self) -> f32 {
         let overlap = self.overlap(other);
         let union = self.area() + other.area() - overlap;
@@ -115,32 +117,32 @@ impl Rect {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormalisedPolygon(Vec<Point>);
 
-/// Corners that make no zone.
+/// Why corners do not form a polygon.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum NormalisedPolygonError {
-    /// Fewer than three corners.
+    /// There are fewer than three corners.
     #[error("a polygon needs at least 3 corners, got {0}")]
     TooFewCorners(usize),
-    /// A corner outside the picture, or not a number.
+    /// A corner lies outside the picture, or is not a number.
     #[error("corner {index} is ({x}, {y}); both must be between 0 and 1")]
     OutsidePicture {
-        /// Which corner, from 0.
+        /// Index of the corner, from 0.
         index: usize,
         /// Its x.
         x: f32,
         /// Its y.
         y: f32,
     },
-    /// Corners on one line.
+    /// All corners lie on one line.
     #[error("the polygon has no area")]
     NoArea,
 }
 
 impl NormalisedPolygon {
-    /// A polygon from its corners, in order, either way round.
+    /// Creates a polygon from its corners, in either direction.
     ///
     /// # Errors
-    /// If there are fewer than three, one lies outside 0–1, or they enclose nothing.
+    /// If there are fewer than three corners, one lies outside 0–1, or they enclose no area.
     pub fn new(corners: Vec<Point>) -> Result<Self, NormalisedPolygonError> {
         if corners.len() < 3 {
             return Err(NormalisedPolygonError::TooFewCorners(corners.len()));
@@ -170,13 +172,15 @@ impl NormalisedPolygon {
         self.0.iter().copied().zip(self.0.iter().copied().cycle().skip(1))
     }
 
-    /// Share of the picture that it covers, 0–1 (shoelace formula).
+    /// Share of the picture that the polygon covers, 0–1 (shoelace formula).
     pub fn area(&self) -> f32 {
         (self.edges().map(|(a, b)| a.x * b.y - b.x * a.y).sum::<f32>() / 2.0).abs()
     }
 
-    /// Whether a normalised point lies inside (even-odd rule). Of two zones that share an edge, a point on it is in one
-    /// of them, except along the picture's own right and bottom edges, where it is in neither.
+    /// True if a normalised point lies inside (even-odd rule).
+    ///
+    /// A point on a shared edge of two zones is in exactly one of them. On the picture's right and
+    /// bottom edges it is in neither.
     pub fn contains(&self, p: Point) -> bool {
         self.edges().fold(false, |inside, (a, b)| {
             let crosses = (a.y > p.y) != (b.y > p.y) && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x;
@@ -208,7 +212,7 @@ mod tests {
         }
 
         #[test]
-        fn a_split_picture_holds_each_point_once(split in 0.1f32..0.9, x in 0f32..0.999, y in 0f32..0.999) {
+        fn each_point_of_a_split_picture_is_in_one_half(split in 0.1f32..0.9, x in 0f32..0.999, y in 0f32..0.999) {
             let half = |from: f32, to: f32| {
                 let corner = |x, y| Point { x, y };
                 NormalisedPolygon::new(vec![corner(from, 0.0), corner(to, 0.0), corner(to, 1.0), corner(from, 1.0)])
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_polygon_must_be_one() {
+    fn corners_that_form_no_polygon_are_refused() {
         let at = |x, y| Point { x, y };
         assert_eq!(
             NormalisedPolygon::new(vec![at(0.0, 0.0), at(1.0, 1.0)]),

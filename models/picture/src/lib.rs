@@ -1,10 +1,13 @@
-//! Borrowed YUV pictures and plane geometry: the vocabulary that capture, models, gate and crowd share.
+//! Borrowed YUV pictures and plane geometry: the vocabulary of capture, models, gate and crowd.
 //!
-//! Nothing here owns pixels, calls a native library or knows of cameras.
+//! This crate owns no pixels, calls no native library and knows no cameras.
 
 mod geometry;
 mod thumbnail;
 mod yuv;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use geometry::{NormalisedPolygon, NormalisedPolygonError, Point, Rect, Size};
 pub use thumbnail::Thumbnail;

@@ -1,13 +1,13 @@
-//! A picture as 64 × 36 means of brightness, of which no person can be made out.
+//! A picture reduced to 64 × 36 mean luma values, too coarse to recognise a person.
 
 use crate::YuvPicture;
 
-/// How a picture's brightness lies in it, cell by cell.
+/// Mean luma of a picture, cell by cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thumbnail(Box<[f32; Self::CELLS]>);
 
 impl Default for Thumbnail {
-    /// Black.
+    /// A black picture.
     fn default() -> Self {
         Self(Box::new([0.0; Self::CELLS]))
     }
@@ -18,27 +18,27 @@ impl Thumbnail {
     pub const COLUMNS: usize = 64;
     /// Cells in a column.
     pub const ROWS: usize = 36;
-    /// All of them.
+    /// Number of cells.
     pub const CELLS: usize = Self::COLUMNS * Self::ROWS;
-    /// Every so many-th row is enough for a mean.
-    const STEP: usize = 4;
+    /// Only every fourth row is read: enough for a mean.
+    const ROW_STEP: usize = 4;
 
-    /// Of a picture of any size.
+    /// The thumbnail of a picture of any size.
     pub fn of(picture: &YuvPicture<'_>) -> Self {
         let mut thumbnail = Self::default();
-        thumbnail.take(picture);
+        thumbnail.update(picture);
         thumbnail
     }
 
-    /// Becomes that of a picture of any size.
-    pub fn take(&mut self, picture: &YuvPicture<'_>) {
+    /// Overwrites this thumbnail with that of a picture of any size.
+    pub fn update(&mut self, picture: &YuvPicture<'_>) {
         let luma = picture.luma();
         for (row, means) in self.0.chunks_exact_mut(Self::COLUMNS).enumerate() {
             let lines = row * luma.rows / Self::ROWS
                 ..((row + 1) * luma.rows / Self::ROWS).max(row * luma.rows / Self::ROWS + 1);
             let mut sums = [0u32; Self::COLUMNS];
             let mut counts = [0u32; Self::COLUMNS];
-            for line in lines.step_by(Self::STEP).filter(|line| *line < luma.rows) {
+            for line in lines.step_by(Self::ROW_STEP).filter(|line| *line < luma.rows) {
                 let samples = luma.row(line);
                 for column in 0..Self::COLUMNS {
                     let from = column * samples.len() / Self::COLUMNS;
@@ -58,13 +58,15 @@ impl Thumbnail {
         &self.0
     }
 
-    /// Becomes the same as another.
+    /// Overwrites this thumbnail with another.
     pub fn copy_from(&mut self, other: &Self) {
         self.0.copy_from_slice(&*other.0);
     }
 
-    /// Whether it shows something else: more than a camera's noise, which moves the mean of a cell of 720p, over 100 samples of a
-    /// standard deviation of 6, by 2.4 once in ten thousand times. Somebody of 10 by 30 pixels moves it by 5 and more.
+    /// True if any cell differs by more than a camera's noise.
+    ///
+    /// In 720p a cell's mean has 100 samples; noise with a standard deviation of 6 shifts it by 2.4
+    /// once in ten thousand times. A person of 10 by 30 pixels shifts it by 5 or more.
     pub fn differs(&self, other: &Self) -> bool {
         const NOISE: f32 = 2.5;
         self.0.iter().zip(other.0.iter()).any(|(a, b)| (a - b).abs() > NOISE)
@@ -75,15 +77,14 @@ impl Thumbnail {
 mod tests {
     use super::*;
     use crate::Size;
+    use crate::testing::TestPicture;
 
     fn thumbnail(size: Size, luma: &[u8]) -> Thumbnail {
-        let chroma = vec![128; size.width * size.height / 4];
-        let strides = [size.width, size.width / 2, size.width / 2];
-        Thumbnail::of(&YuvPicture::i420(size, [luma, &chroma, &chroma], strides).expect("planes fit"))
+        Thumbnail::of(&TestPicture::grey(size, luma.to_vec()).i420())
     }
 
     #[test]
-    fn a_cell_is_the_mean_of_its_part_of_the_picture_whatever_its_size() {
+    fn a_cell_is_the_mean_of_its_part_at_any_size() {
         for (width, height) in [(640, 360), (1280, 720), (64, 36), (16, 8)] {
             let size = Size { width, height };
             let left: Vec<u8> = (0..width * height).map(|i| if i % width < width / 2 { 40 } else { 200 }).collect();
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn another_is_told_from_noise() {
+    fn noise_makes_no_difference_and_a_person_does() {
         let size = Size { width: 640, height: 360 };
         let noisy = |seed: usize| -> Vec<u8> {
             (0..640 * 360)

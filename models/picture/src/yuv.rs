@@ -1,14 +1,15 @@
-//! Decoded pictures as their decoder left them: planes of 4:2:0 YUV, limited range (ITU-R BT.601/709). A photo has its
-//! pixels in full colour beside them.
+//! Decoded pictures as their decoder left them: 4:2:0 YUV planes, limited range (ITU-R BT.601/709).
+//!
+//! A photo additionally has its pixels in full colour.
 
 use crate::Size;
 
-/// How the planes of a [`YuvPicture`] are laid out. Both are 4:2:0, 8 bits a sample.
+/// Layout of the planes of a [`YuvPicture`]: 4:2:0 with 8 bits per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelFormat {
-    /// Three planes, Y, U and V: what software decoders give.
+    /// Three planes, Y, U and V, as software decoders write them.
     I420,
-    /// Two planes, Y and interleaved UV: what hardware decoders give.
+    /// Two planes, Y and interleaved UV, as hardware decoders write them.
     Nv12,
 }
 
@@ -19,16 +20,16 @@ pub struct Plane<'a> {
     pub data: &'a [u8],
     /// Bytes from the start of one row to the start of the next.
     pub stride: usize,
-    /// Bytes of samples in a row: the width, or for an interleaved chroma plane twice the chroma width.
+    /// Bytes of samples in a row: the plane's width; twice the chroma width for interleaved chroma.
     pub row_bytes: usize,
     /// Number of rows.
     pub rows: usize,
 }
 
-/// A picture whose planes cannot hold what its size says.
+/// Why planes do not form a picture.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PictureError {
-    /// 4:2:0 pictures have even sides, and none is empty.
+    /// A side is odd or zero: 4:2:0 pictures have even sides.
     #[error("picture is {width}×{height}, expected even sides of at least 2")]
     Size {
         /// Width in pixels.
@@ -58,7 +59,7 @@ pub enum PictureError {
     },
 }
 
-/// A 4:2:0 picture borrowed from whoever decoded it.
+/// A 4:2:0 picture that borrows its decoder's planes.
 #[derive(Debug, Clone, Copy)]
 pub struct YuvPicture<'a> {
     format: PixelFormat,
@@ -68,7 +69,7 @@ pub struct YuvPicture<'a> {
 }
 
 impl<'a> YuvPicture<'a> {
-    /// Three separate planes; `strides` in bytes.
+    /// A picture of three separate planes; `strides` in bytes.
     ///
     /// # Errors
     /// If a side is odd or zero, or a plane is too short.
@@ -78,7 +79,7 @@ impl<'a> YuvPicture<'a> {
         Self::checked(PixelFormat::I420, size, [plane(0, w, h), plane(1, w / 2, h / 2), plane(2, w / 2, h / 2)])
     }
 
-    /// Luma and interleaved chroma; `strides` in bytes.
+    /// A picture of luma and interleaved chroma; `strides` in bytes.
     ///
     /// # Errors
     /// If a side is odd or zero, or a plane is too short.
@@ -101,19 +102,21 @@ impl<'a> YuvPicture<'a> {
         Ok(Self { format, size, planes, bgr: None })
     }
 
-    /// The same picture with its pixels before their chroma was halved: rows of blue, green and red bytes, full range,
-    /// `stride` bytes apart. Models look at these then, as the Python programs do that they were tested with.
+    /// Adds the pixels in full colour: rows of blue, green and red bytes, full range, `stride`
+    /// bytes apart. Models then read these, as their own Python programs do.
     ///
     /// # Errors
-    /// If there are too few bytes; this plane is number 3.
+    /// If there are too few bytes. The error calls this plane number 3.
     pub fn with_bgr(self, data: &'a [u8], stride: usize) -> Result<Self, PictureError> {
         let bgr = Plane { data, stride, row_bytes: 3 * self.size.width, rows: self.size.height };
         bgr.check(3)?;
         Ok(Self { bgr: Some(bgr), ..self })
     }
 
-    /// The part of `size` whose top left corner is `left_px`, `top_px`; nothing is copied. None unless it lies inside,
-    /// begins at even pixels and has even sides of at least 2, so that its chroma is its own.
+    /// The part of this `size` whose top left corner is at `left_px`, `top_px`, without a copy.
+    ///
+    /// `None` unless it lies inside, starts at even pixels and has even sides of at least 2:
+    /// otherwise it would share chroma samples with its neighbours.
     pub fn part(&self, left_px: usize, top_px: usize, size: Size) -> Option<Self> {
         let fits = |from: usize, side: usize, all: usize| {
             let end = from.checked_add(side).filter(|end| *end <= all);
@@ -159,7 +162,7 @@ impl<'a> YuvPicture<'a> {
         }
     }
 
-    /// The pixels in full colour, blue, green and red, where [`Self::with_bgr`] gave them: a photo's, never a camera's.
+    /// The pixels in full colour (blue, green, red) of [`Self::with_bgr`]. Only photos have them.
     pub fn bgr(&self) -> Option<Plane<'a>> {
         self.bgr
     }
@@ -187,7 +190,8 @@ impl<'a> Plane<'a> {
         &self.data[row * self.stride..row * self.stride + self.row_bytes]
     }
 
-    // Begins at the part's first sample; its last row stops at its own samples where the plane's does.
+    // Starts at the part's first sample. The last row may end after its own samples, as in the
+    // whole plane.
     fn part(&self, left_bytes: usize, top: usize, row_bytes: usize, rows: usize) -> Option<Self> {
         let data = self.data.get(top * self.stride + left_bytes..)?;
         Some(Self { data, stride: self.stride, row_bytes, rows })
@@ -199,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_row_may_stop_at_its_samples() {
+    fn the_last_row_may_end_after_its_samples() {
         let size = Size { width: 4, height: 2 };
         let y = [0u8; 8 + 4];
         let c = [0u8; 2];
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     fn a_part_has_its_own_luma_and_chroma() {
         let size = Size { width: 8, height: 4 };
-        // Rows have 2 bytes of padding; a sample is its row's tens and its column's ones.
+        // Rows have 2 bytes of padding. A sample's tens are its row, its ones are its column.
         let plane = |width: u8, rows: u8| -> Vec<u8> {
             (0..rows).flat_map(|row| (0..width + 2).map(move |column| 10 * row + column)).collect()
         };

@@ -162,33 +162,30 @@ impl JpegEncoder {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_picture::testing::TestPicture;
     use zune_jpeg::JpegDecoder;
     use zune_jpeg::zune_core::bytestream::ZCursor;
 
     use super::*;
 
     /// Luma rises to the right; reddish on the left and bluish on the right.
-    fn planes(width: usize, height: usize) -> [Vec<u8>; 3] {
+    fn ramp(size: Size) -> TestPicture {
+        let Size { width, height } = size;
         let luma = (0..width * height).map(|i| 60 + (i % width * 120 / width) as u8).collect();
         let halves = |left, right| {
             (0..width / 2 * height / 2).map(move |i| if i % (width / 2) < width / 4 { left } else { right }).collect()
         };
-        [luma, halves(110, 146), halves(148, 112)]
-    }
-
-    fn interleaved(u: &[u8], v: &[u8]) -> Vec<u8> {
-        u.iter().zip(v).flat_map(|(u, v)| [*u, *v]).collect()
+        TestPicture::new(size, luma, [halves(110, 146), halves(148, 112)])
     }
 
     #[test]
     fn i420_and_nv12_shrink_to_the_same_planes() {
         let (from, to) = (Size { width: 96, height: 64 }, Size { width: 48, height: 32 });
-        let [y, u, v] = planes(96, 64);
-        let uv = interleaved(&u, &v);
+        let picture = ramp(from);
         let mut a = SmallPicture::default();
-        a.shrink(&YuvPicture::i420(from, [&y, &u, &v], [96, 48, 48]).expect("planes fit"), to).expect("shrinks");
+        a.shrink(&picture.i420(), to).expect("shrinks");
         let mut b = SmallPicture::default();
-        b.shrink(&YuvPicture::nv12(from, [&y, &uv], [96, 96]).expect("planes fit"), to).expect("shrinks");
+        b.shrink(&picture.nv12(), to).expect("shrinks");
         assert_eq!(a.yuv, b.yuv);
         let [y, u, v] = a.planes_mut();
         assert_eq!((y.samples.len(), u.samples.len(), v.samples.len()), (48 * 32, 24 * 16, 24 * 16));
@@ -200,10 +197,9 @@ mod tests {
     fn an_encoded_jpeg_decodes_to_the_same_picture() {
         let (mut small, mut encoder) = (SmallPicture::default(), JpegEncoder::default());
         for size in [Size { width: 96, height: 64 }, Size { width: 50, height: 38 }] {
-            let [y, u, v] = planes(size.width, size.height);
-            let strides = [size.width, size.width / 2, size.width / 2];
-            let picture = YuvPicture::i420(size, [&y, &u, &v], strides).expect("planes fit");
-            small.shrink(&picture, size).expect("the same size is taken over");
+            let picture = ramp(size);
+            let luma = picture.i420().luma();
+            small.shrink(&picture.i420(), size).expect("the same size is taken over");
             let mut decoder = JpegDecoder::new(ZCursor::new(encoder.encode(&small).expect("encodes")));
             let rgb = decoder.decode().expect("decodes");
             assert_eq!(decoder.dimensions(), Some((size.width, size.height)));
@@ -211,7 +207,7 @@ mod tests {
                 let pixel = rgb.as_chunks::<3>().0[10 * size.width + column];
                 let [red, green, blue] = pixel.map(f32::from);
                 let got = 0.114 * blue + 0.587 * green + 0.299 * red;
-                let expected = (f32::from(y[column]) - 16.0) * 255.0 / 219.0;
+                let expected = (f32::from(luma.row(0)[column]) - 16.0) * 255.0 / 219.0;
                 assert!((got - expected).abs() < 8.0, "column {column}: luma {got}, expected about {expected}");
                 assert_eq!(red > blue + 20.0, column < size.width / 2, "column {column}: {pixel:?}");
             }

@@ -65,12 +65,12 @@ impl PictureCheck {
 mod tests {
     use super::*;
     use gatehouse_picture::Size;
+    use gatehouse_picture::testing::TestPicture;
 
     fn judge(check: &mut PictureCheck, luma: &[u8], seconds: u64) -> PictureVerdict {
         let size = Size { width: 64, height: 36 };
-        let chroma = [128u8; 32 * 18];
-        let picture = YuvPicture::i420(size, [luma, &chroma, &chroma], [64, 32, 32]).expect("planes fit");
-        check.judge(&picture, Monotonic::from_start(Duration::from_secs(seconds)))
+        let picture = TestPicture::grey(size, luma.to_vec());
+        check.judge(&picture.i420(), Monotonic::from_start(Duration::from_secs(seconds)))
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod tests {
         for due in [true, false] {
             Street::shifted((0, 0)).look(|picture| {
                 let look = || {
-                    thumbnail.take(picture);
+                    thumbnail.update(picture);
                     assert_eq!(check.is_due(&thumbnail, at(1)), due);
                 };
                 assert_eq!(allocation_counter::measure(look).count_total, 0);

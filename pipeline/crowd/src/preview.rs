@@ -224,6 +224,8 @@ mod tests {
     use gatehouse_runtime::{Fit, Placement};
     use proptest::prelude::*;
 
+    use gatehouse_picture::testing::TestPicture;
+
     use super::*;
 
     const FRAME: Size = Size { width: 320, height: 180 };
@@ -233,24 +235,9 @@ mod tests {
         (0..samples).map(|i| ((i + seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
     }
 
-    struct Noise([Vec<u8>; 3], Vec<u8>);
-
-    impl Noise {
-        fn new() -> Self {
-            let pixels = FRAME.width * FRAME.height;
-            let [y, u, v] = [noise(pixels, 1), noise(pixels / 4, 7), noise(pixels / 4, 77)];
-            let uv = u.iter().zip(&v).flat_map(|(u, v)| [*u, *v]).collect();
-            Self([y, u, v], uv)
-        }
-
-        fn i420(&self) -> YuvPicture<'_> {
-            let [y, u, v] = &self.0;
-            YuvPicture::i420(FRAME, [y, u, v], [320, 160, 160]).expect("planes fit")
-        }
-
-        fn nv12(&self) -> YuvPicture<'_> {
-            YuvPicture::nv12(FRAME, [&self.0[0], &self.1], [320, 320]).expect("planes fit")
-        }
+    fn noisy_picture() -> TestPicture {
+        let pixels = FRAME.width * FRAME.height;
+        TestPicture::new(FRAME, noise(pixels, 1), [noise(pixels / 4, 7), noise(pixels / 4, 77)])
     }
 
     fn person(x: f32, y: f32, width: f32, height: f32) -> Person {
@@ -272,15 +259,15 @@ mod tests {
     }
 
     /// Whether the luma pixel and its chroma samples are as in the noise.
-    fn is_untouched(planes: &[Vec<u8>; 3], noise: &Noise, x: usize, y: usize) -> bool {
+    fn is_untouched(planes: &[Vec<u8>; 3], noise: &TestPicture, x: usize, y: usize) -> bool {
         let chroma = y / 2 * (FRAME.width / 2) + x / 2;
-        planes[0][y * FRAME.width + x] == noise.0[0][y * FRAME.width + x]
-            && (1..3).all(|i| planes[i][chroma] == noise.0[i][chroma])
+        planes[0][y * FRAME.width + x] == noise.planes()[0][y * FRAME.width + x]
+            && (1..3).all(|i| planes[i][chroma] == noise.planes()[i][chroma])
     }
 
     #[test]
     fn each_block_of_a_person_is_uniform_and_the_rest_is_kept() {
-        let noise = Noise::new();
+        let noise = noisy_picture();
         for picture in [noise.i420(), noise.nv12()] {
             let planes = hidden(&mut Preview::new(), &picture, &[person(100.0, 40.0, 40.0, 100.0)], at(0));
             // Grown by 6 and 15: 94–146 by 25–155, moved outwards to even; six blocks of 8 or 10 across.
@@ -310,7 +297,7 @@ mod tests {
 
     #[test]
     fn who_is_not_seen_for_a_moment_stays_hidden_and_then_not() {
-        let (noise, mut preview) = (Noise::new(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::new());
         let shown = |planes: [Vec<u8>; 3]| (100..140).any(|x| is_untouched(&planes, &noise, x, 90));
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[person(100.0, 40.0, 40.0, 100.0)], at(0))));
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[], at(1000))));
@@ -320,7 +307,7 @@ mod tests {
 
     #[test]
     fn who_was_seen_just_before_the_first_preview_is_hidden_whatever_the_size_then() {
-        let (noise, mut preview) = (Noise::new(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::new());
         preview.notice(Size { width: 640, height: 360 }, &of(&[person(200.0, 80.0, 80.0, 200.0)]), at(0));
         let planes = hidden(&mut preview, &noise.i420(), &[], at(500));
         assert!((100..140).all(|x| !is_untouched(&planes, &noise, x, 90)));
@@ -329,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_crowd_in_which_nobody_is_made_out_is_hidden_where_it_is_dense() {
-        let (noise, mut preview) = (Noise::new(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::new());
         let mut density = DensityMap::default();
         density.reset(FRAME, &Placement::new(FRAME, FRAME, Fit::Scale), 8);
         let columns = density.columns();
@@ -352,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_box_that_makes_no_sense_hides_everything() {
-        let noise = Noise::new();
+        let noise = noisy_picture();
         let planes = hidden(&mut Preview::new(), &noise.i420(), &[person(f32::NAN, 0.0, 10.0, 10.0)], at(0));
         assert!(planes.iter().all(|plane| plane.iter().all(|s| *s == plane[0])));
     }
@@ -369,7 +356,7 @@ mod tests {
 
     #[test]
     fn what_leaves_is_a_jpeg_of_the_preview() {
-        let frame = Preview::new().render(&Noise::new().nv12(), &of(&[]), at(0)).expect("renders");
+        let frame = Preview::new().render(&noisy_picture().nv12(), &of(&[]), at(0)).expect("renders");
         assert_eq!(frame.size(), FRAME);
         assert!(frame.jpeg().starts_with(&[0xff, 0xd8, 0xff]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
         assert!(!format!("{frame:?}").contains("jpeg"));
@@ -382,7 +369,7 @@ mod tests {
         fn a_grown_box_is_covered_wherever_it_lies(
             x in -60f32..380.0, y in -60f32..240.0, width in 0.5f32..200.0, height in 0.5f32..200.0, nv12: bool,
         ) {
-            let noise = Noise::new();
+            let noise = noisy_picture();
             let picture = if nv12 { noise.nv12() } else { noise.i420() };
             let planes = hidden(&mut Preview::new(), &picture, &[person(x, y, width, height)], at(0));
             let grown = Rect {
@@ -397,7 +384,7 @@ mod tests {
             // One in 256 pixels of noise is its block's mean by chance.
             let mut kept = 0;
             for y in rows.clone() {
-                kept += columns.clone().filter(|x| planes[0][y * 320 + x] == noise.0[0][y * 320 + x]).count();
+                kept += columns.clone().filter(|x| planes[0][y * 320 + x] == noise.planes()[0][y * 320 + x]).count();
             }
             let pixels = rows.len() * columns.len();
             prop_assert!(kept as f32 <= 3.0 + 0.03 * pixels as f32, "{kept} of {pixels} pixels are as they were");

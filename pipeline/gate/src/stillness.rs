@@ -59,7 +59,7 @@ impl Stillness {
     /// Whether the picture has changed.
     fn notice(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
         self.noticed = Some(now);
-        self.newest.take(picture);
+        self.newest.update(picture);
         let changed = self.changed.is_none() || self.newest.differs(&self.before);
         if changed {
             self.before.copy_from(&self.newest);

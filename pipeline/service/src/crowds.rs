@@ -147,7 +147,7 @@ impl CrowdSink {
             return Look { moved: before, unchanged: false };
         }
         let arrival = frame.times.arrival;
-        thumbnail.take(&frame.picture());
+        thumbnail.update(&frame.picture());
         let learnt = view.judge(thumbnail, arrival).cloned();
         let moved = view.moved();
         let due = change.as_mut().is_none_or(|change| change.is_due(thumbnail, arrival));

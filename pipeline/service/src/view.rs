@@ -277,7 +277,8 @@ mod tests {
     use gatehouse_core::time::Monotonic;
     use gatehouse_crowd::preview::Preview;
     use gatehouse_people::PeopleReading;
-    use gatehouse_picture::{Size, YuvPicture};
+    use gatehouse_picture::Size;
+    use gatehouse_picture::testing::TestPicture;
 
     const KEY: &str = "gatehouse/v1/a/s/gate/gate-1/entry";
 
@@ -313,12 +314,9 @@ mod tests {
     }
 
     fn rendered() -> PreviewFrame {
-        let picture =
-            YuvPicture::i420(Size { width: 16, height: 16 }, [&[90; 256], &[128; 64], &[128; 64]], [16, 8, 8]);
+        let picture = TestPicture::uniform(Size { width: 16, height: 16 }, 90);
         let now = Monotonic::from_start(Duration::ZERO);
-        Preview::new()
-            .render(&picture.expect("planes fit"), &PeopleReading::default(), now)
-            .expect("a small picture is rendered")
+        Preview::new().render(&picture.i420(), &PeopleReading::default(), now).expect("a small picture is rendered")
     }
 
     #[test]

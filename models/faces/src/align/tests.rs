@@ -1,4 +1,5 @@
 use gatehouse_picture::Size;
+use gatehouse_picture::testing::TestPicture;
 use proptest::prelude::*;
 
 use super::*;
@@ -65,14 +66,7 @@ fn the_table_of_colour_bars_converts() {
 }
 
 // A grey picture with a red square of 8 × 8 pixels around each landmark.
-struct Marked {
-    size: Size,
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
-}
-
-fn marked(size: Size, landmarks: &[Point; 5]) -> Marked {
+fn marked(size: Size, landmarks: &[Point; 5]) -> TestPicture {
     let near = |x: usize, y: usize, scale: f32| {
         landmarks
             .iter()
@@ -82,12 +76,8 @@ fn marked(size: Size, landmarks: &[Point; 5]) -> Marked {
         (0..width * height).map(|i| if near(i % width, i / width, scale) { marked } else { plain }).collect()
     };
     let (w, h) = (size.width, size.height);
-    Marked {
-        size,
-        y: plane(w, h, 1.0, 82, 126),
-        u: plane(w / 2, h / 2, 2.0, 90, 128),
-        v: plane(w / 2, h / 2, 2.0, 240, 128),
-    }
+    let chroma = [plane(w / 2, h / 2, 2.0, 90, 128), plane(w / 2, h / 2, 2.0, 240, 128)];
+    TestPicture::new(size, plane(w, h, 1.0, 82, 126), chroma)
 }
 
 #[test]
@@ -95,12 +85,8 @@ fn landmarks_land_on_the_template_in_their_colours() {
     // Rotated by 0.3, three times the template's size.
     let landmarks = TEMPLATE_IN_CROP.map(|point| transform(3.0, 0.3, 150.0, 20.0).apply(point));
     let picture = marked(Size { width: 600, height: 480 }, &landmarks);
-    let Marked { size, y, u, v } = &picture;
-    let i420 = YuvPicture::i420(*size, [y, u, v], [600, 300, 300]).expect("a picture");
-    let uv: Vec<u8> = u.iter().zip(v).flat_map(|(u, v)| [*u, *v]).collect();
-    let nv12 = YuvPicture::nv12(*size, [y, &uv], [600, 600]).expect("a picture");
-    let planar = align_face(&i420, &landmarks).expect("a face");
-    let interleaved = align_face(&nv12, &landmarks).expect("a face");
+    let planar = align_face(&picture.i420(), &landmarks).expect("a face");
+    let interleaved = align_face(&picture.nv12(), &landmarks).expect("a face");
     for point in TEMPLATE_IN_CROP {
         let (x, y) = (point.x.round() as usize, point.y.round() as usize);
         let [r, g, b] = [0, 1, 2].map(|channel| planar.rgb()[[channel, y, x]]);
@@ -115,9 +101,7 @@ fn landmarks_land_on_the_template_in_their_colours() {
 fn beyond_the_edges_it_is_black() {
     let landmarks = TEMPLATE_IN_CROP.map(|point| Point { x: point.x - 56.0, y: point.y });
     let picture = marked(Size { width: 112, height: 112 }, &landmarks);
-    let Marked { size, y, u, v } = &picture;
-    let i420 = YuvPicture::i420(*size, [y, u, v], [112, 56, 56]).expect("a picture");
-    let face = align_face(&i420, &landmarks).expect("a face");
+    let face = align_face(&picture.i420(), &landmarks).expect("a face");
     assert_eq!([0, 1, 2].map(|channel| face.rgb()[[channel, 60, 10]]), [0, 0, 0]);
     assert!(face.rgb()[[0, 60, 100]] > 100);
 }
@@ -126,7 +110,5 @@ fn beyond_the_edges_it_is_black() {
 fn its_debug_text_shows_no_pixel() {
     let landmarks = TEMPLATE_IN_CROP;
     let picture = marked(Size { width: 112, height: 112 }, &landmarks);
-    let Marked { size, y, u, v } = &picture;
-    let i420 = YuvPicture::i420(*size, [y, u, v], [112, 56, 56]).expect("a picture");
-    assert_eq!(format!("{:?}", align_face(&i420, &landmarks).expect("a face")), "AlignedFace(…)");
+    assert_eq!(format!("{:?}", align_face(&picture.i420(), &landmarks).expect("a face")), "AlignedFace(…)");
 }

@@ -1,3 +1,4 @@
+use gatehouse_picture::testing::TestPicture;
 use ndarray::array;
 
 use super::*;
@@ -79,16 +80,14 @@ fn pure_colours_come_out_in_the_order_asked_for() {
 #[test]
 fn both_layouts_give_the_same_picture() {
     let size = Size { width: 64, height: 48 };
-    let y: Vec<u8> = (0..64 * 48).map(|i| (16 + i * 7 % 200) as u8).collect();
-    let u: Vec<u8> = (0..32 * 24).map(|i| (40 + i * 3 % 170) as u8).collect();
-    let v: Vec<u8> = (0..32 * 24).map(|i| (230 - i * 5 % 190) as u8).collect();
-    let uv: Vec<u8> = u.iter().zip(&v).flat_map(|(u, v)| [*u, *v]).collect();
-    let i420 = YuvPicture::i420(size, [&y, &u, &v], [64, 32, 32]).expect("a picture");
-    let nv12 = YuvPicture::nv12(size, [&y, &uv], [64, 64]).expect("a picture");
+    let y = (0..64 * 48).map(|i| (16 + i * 7 % 200) as u8).collect();
+    let u = (0..32 * 24).map(|i| (40 + i * 3 % 170) as u8).collect();
+    let v = (0..32 * 24).map(|i| (230 - i * 5 % 190) as u8).collect();
+    let picture = TestPicture::new(size, y, [u, v]);
     let target = Size { width: 40, height: 30 };
     let (mut a, mut b) = (Resizer::default(), Resizer::default());
-    let a = a.resize(&i420, target, ColourOrder::Bgr).expect("shrunk");
-    let b = b.resize(&nv12, target, ColourOrder::Bgr).expect("shrunk");
+    let a = a.resize(&picture.i420(), target, ColourOrder::Bgr).expect("shrunk");
+    let b = b.resize(&picture.nv12(), target, ColourOrder::Bgr).expect("shrunk");
     assert_eq!(a, b);
 }
 

@@ -12,7 +12,8 @@ use gatehouse_core::time::{Clock, Monotonic, SystemClock, WallTime};
 use gatehouse_core::{CameraId, Event, LineId, ZoneId, key};
 use gatehouse_crowd::preview::{Preview, PreviewFrame};
 use gatehouse_people::PeopleReading;
-use gatehouse_picture::{Size, YuvPicture};
+use gatehouse_picture::Size;
+use gatehouse_picture::testing::TestPicture;
 use gatehouse_service::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -189,9 +190,8 @@ pub(crate) fn entry(sequence: u64, decision: &str, reason: &str) -> Event {
 
 pub(crate) fn picture(luma: u8) -> PreviewFrame {
     let size = Size { width: 64, height: 48 };
-    let (y, c) = (vec![luma; 64 * 48], vec![128; 32 * 24]);
-    let picture = YuvPicture::i420(size, [&y, &c, &c], [64, 32, 32]).expect("planes fit");
+    let picture = TestPicture::uniform(size, luma);
     Preview::new()
-        .render(&picture, &PeopleReading::default(), Monotonic::from_start(Duration::ZERO))
+        .render(&picture.i420(), &PeopleReading::default(), Monotonic::from_start(Duration::ZERO))
         .expect("it is rendered")
 }

@@ -96,6 +96,7 @@ mod tests {
 
     use gatehouse_core::event::SelfAssessment;
     use gatehouse_picture::Size;
+    use gatehouse_picture::testing::TestPicture;
 
     use super::*;
 
@@ -116,8 +117,8 @@ mod tests {
     #[test]
     fn the_worst_are_kept_whatever_their_order() {
         let size = Size { width: 962, height: 4 };
-        let planes = [&[7u8; 962 * 4][..], &[128; 481 * 2], &[128; 481 * 2]];
-        let picture = YuvPicture::i420(size, planes, [962, 481, 481]).expect("sound");
+        let picture = TestPicture::uniform(size, 7);
+        let picture = picture.i420();
         let numbers = |order: &mut dyn Iterator<Item = usize>| {
             let examples = Examples::default();
             // Each error twice, and as much above as below.
