@@ -108,8 +108,8 @@ fn main() {
                 let mean = means.entry(camera.clone()).or_default();
                 mean.iter_mut().zip(rates).for_each(|(mean, rate)| *mean += rate / REPORTS_JUDGED as f64);
             }
-            busy_ms += 1000.0 * load.busy * f64::from(load.processors) / REPORTS_JUDGED as f64;
-            p99 = p99.max(load.crowds.as_ref().map_or(0.0, |crowds| crowds.latency_ms.all.p99));
+            busy_ms += 1000.0 * load.cpu_usage * f64::from(load.processors) / REPORTS_JUDGED as f64;
+            p99 = p99.max(load.crowds.as_ref().map_or(0.0, |crowds| crowds.latency_ms.total.p99));
         }
         let shares = means.values().map(|[analysed, unchanged]| (analysed + unchanged) / RATE);
         missed += shares.clone().filter(|share| *share < KEPT).count() + (cameras - means.len());

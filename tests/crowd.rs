@@ -90,7 +90,7 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
         _ => None,
     });
     assert_eq!(level.0, "gatehouse/v1/city/county/cell/test-site/crowd/plaza/level");
-    assert_eq!((level.1.level_before, level.1.now.level), (Some(Level::Low), Some(Level::Medium)));
+    assert_eq!((level.1.previous_level, level.1.current.level), (Some(Level::Low), Some(Level::Medium)));
 
     let last = density(&node, "a whole film and somebody across the line", |density| {
         assert_eq!(density.self_assessment, SelfAssessment::InRange);

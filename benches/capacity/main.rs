@@ -161,8 +161,8 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
             run.node_ms,
             run.sim_ms,
             run.node_ms / (before.each_ms(*rate) * cameras as f64),
-            run.role(*model).overtaken,
-            run.role(*model).latency_ms.all.p99,
+            run.role(*model).superseded,
+            run.role(*model).latency_ms.total.p99,
             run.memory_mib,
             run.threads,
         );
@@ -238,12 +238,12 @@ impl Alone {
 fn print_latency(latency: &FrameLatency) {
     println!("  {:<8} {:>8} {:>8} {:>8}  (ms)", "", "p50", "p95", "p99");
     for (stage, q) in [
-        ("capture", latency.capture),
-        ("wait", latency.wait),
+        ("capture", latency.capture_to_arrival),
+        ("queue", latency.queue),
         ("infer", latency.infer),
         ("decide", latency.decide),
         ("publish", latency.publish),
-        ("all", latency.all),
+        ("total", latency.total),
     ] {
         println!("  {stage:<8} {:>8.1} {:>8.1} {:>8.1}", q.p50, q.p95, q.p99);
     }
@@ -272,9 +272,9 @@ fn gates_beside_crowds() -> Value {
                 "  {crowds:>8} {:>10.0} % {:>10.0} % {:>8.1} {:>8.1} {:>8.1}",
                 100.0 * run.worst[0],
                 100.0 * run.worst.get(1).copied().unwrap_or(1.0),
-                latency.all.p50,
-                latency.all.p95,
-                latency.all.p99,
+                latency.total.p50,
+                latency.total.p95,
+                latency.total.p99,
             );
             json!({
                 "gates": GATES_BESIDE, "crowds": crowds, "gates_rate": run.worst[0], "crowds_rate": run.worst.get(1),

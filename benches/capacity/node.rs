@@ -38,7 +38,7 @@ impl Run {
         json!({
             "cameras": cameras, "worst_rate": self.worst[0], "node_ms_per_s": self.node_ms, "sim_ms_per_s": self.sim_ms,
             "memory_mb": self.memory_mib, "threads": self.threads, "full": self.load.full,
-            "deadline_misses": self.role(model).overtaken, "latency_ms": self.role(model).latency_ms,
+            "deadline_misses": self.role(model).superseded, "latency_ms": self.role(model).latency_ms,
         })
     }
 }
@@ -96,7 +96,7 @@ fn role(load: &NodeLoad, model: Model) -> &RoleLoad {
 }
 
 fn p99(load: &NodeLoad, model: Model) -> f64 {
-    role(load, model).latency_ms.all.p99
+    role(load, model).latency_ms.total.p99
 }
 
 fn id(load: &Load, camera: usize) -> String {

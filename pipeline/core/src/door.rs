@@ -1,4 +1,4 @@
-//! The state of a door: what a gate controller says of it.
+//! The state of a door, as its gate controller reports it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 use crate::id::CameraId;
 use crate::time::WallTime;
 
-/// How a door is (`door/<door>/state`), on change and every 10 s. It says nothing of who passed.
+/// The state of a door (`door/<door>/state`), on change and every 10 s. It does not say who passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DoorEvent {
     /// The door.
     pub door: String,
-    /// The gate whose decisions open it.
+    /// The gate whose decisions open the door.
     pub gate: CameraId,
-    /// Whether it is released: open until it is reset.
+    /// True while the door is released: it stays open until it is reset.
     pub released: bool,
-    /// Whether it is held open because the node was lost.
-    pub lost: bool,
-    /// Whether the actuator does what it is told.
-    pub works: bool,
-    /// People it was opened for since the start.
-    pub opened: u64,
-    /// Since when all but the count is so.
+    /// True while the door is held open because its node is lost (`fail = "safe"`).
+    pub failed_safe: bool,
+    /// False while the actuator fails to carry out commands.
+    pub actuator_works: bool,
+    /// Number of grants that the door was opened for since the controller's start.
+    pub openings: u64,
+    /// Time of the last change of any field except `openings` and `log`.
     pub since: WallTime,
-    /// Where the door's log ends: who keeps it will notice lines that were cut off.
+    /// End of the door's log. A receiver that keeps it notices when lines were cut off.
     pub log: LogHead,
 }
 
-/// Where a chained log ends: the number of its last line, 0 for none, and that line's hash.
+/// End of a hash-chained log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogHead {
-    /// The last line's number.
+    /// Number of the last line; 0 for an empty log.
     pub number: u64,
-    /// Its hash (SHA-256), 64 hexadecimal digits; empty before the first line.
+    /// SHA-256 of the last line, 64 hexadecimal digits; empty for an empty log.
     pub hash: String,
 }

@@ -1,7 +1,8 @@
-//! The events that leave a node, one type for each kind of key, as they stand on the bus.
+//! The events that leave a node, as they are on the bus: one type per kind of key.
 //!
-//! No event says who anyone is: an entry says that *someone enrolled* came in at this gate, now, by this method. There is no
-//! field that could hold a person, a template or an image, and a test over the JSON Schema holds it so.
+//! No event says who anyone is. An entry says that *someone enrolled* came in at this gate, now, by
+//! this method. No field can hold a person, a template or an image; a test walks the JSON Schema to
+//! prove it.
 
 use std::fmt;
 
@@ -24,33 +25,33 @@ pub enum Event {
     Entry(EntryEvent),
     /// A gate's counts of the last full minute.
     Tally(TallyEvent),
-    /// A crowd camera's count per zone.
+    /// A crowd camera's counts.
     Density(DensityEvent),
-    /// A zone of a crowd camera became fuller or emptier.
+    /// A zone's level or surge changed.
     Level(LevelEvent),
     /// A crowd camera's density grid.
     Map(MapEvent),
-    /// Crowd cameras summed up.
+    /// The sum of several crowd cameras.
     RollUp(RollUp),
     /// The state of a camera.
     Health(HealthEvent),
-    /// How busy a node is.
+    /// The load of a node.
     Load(Box<NodeLoad>),
     /// The state of a door.
     Door(DoorEvent),
 }
 
-/// How an event must travel.
+/// How an event must be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// None may be lost: written to the outbox first, numbered, replayed on request.
+    /// None may be lost: it is written to the outbox, numbered, and replayed on request.
     Durable,
-    /// May be dropped under load; the last value counts.
+    /// It may be dropped under load; receivers need the last value only.
     LastValue,
 }
 
 impl Event {
-    /// How this kind of event must travel.
+    /// How this kind of event must be delivered.
     pub fn delivery(&self) -> Delivery {
         match self {
             Self::Entry(_) => Delivery::Durable,
@@ -65,7 +66,7 @@ impl Event {
         }
     }
 
-    /// The camera that it is about, if it is about one; a door's is its gate's.
+    /// The camera that the event is about, if it is about one. A door's camera is its gate's.
     pub fn camera(&self) -> Option<&CameraId> {
         Some(match self {
             Self::RollUp(_) | Self::Load(_) => return None,
@@ -80,7 +81,7 @@ impl Event {
     }
 }
 
-/// Names an event for good; sorts by time (ULID).
+/// Unique identifier of an event (ULID). Sorts by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(#[schemars(with = "String", regex(pattern = r"^[0-9A-HJKMNP-TV-Z]{26}$"))] pub Ulid);
@@ -95,59 +96,61 @@ impl fmt::Display for EventId {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntryEvent {
-    /// Names this decision for good.
+    /// Unique identifier of this decision (ULID).
     pub event_id: EventId,
-    /// Counts this gate's entries from 1 without a gap, over restarts too: a receiver that misses one asks for a replay.
+    /// Number of this entry at its gate, counted from 1 without gaps, across restarts. A receiver
+    /// that misses a number asks for a replay.
     pub sequence: u64,
-    /// The gate.
+    /// The gate's camera.
     pub gate: CameraId,
     /// Whether the gate leads into the site or out of it.
     pub direction: Direction,
-    /// Let through, or sent to a person.
+    /// Whether the person was admitted or referred to staff.
     pub decision: Decision,
-    /// Why.
+    /// Why the gate decided so.
     pub reason: Reason,
-    /// What was presented.
+    /// What the person presented.
     pub method: Method,
-    /// When the frame that settled it was captured.
+    /// Capture time of the frame that decided.
     pub capture_time: CaptureTime,
-    /// Where the time went.
+    /// Latency of the deciding frame by stage, in milliseconds.
     pub latency_ms: EntryLatency,
-    /// The right to pass that comes with it; only an `admit` has one.
+    /// The right to pass. Absent unless the decision is `admit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
 }
 
-/// Where a gate leads.
+/// Direction in which people pass a gate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Into the site.
     #[default]
     In,
-    /// Out of it.
+    /// Out of the site.
     Out,
 }
 
-/// The right to pass one gate, once, before its end. A gate controller opens for no entry without one that the site signed.
+/// The right to pass one gate once, until it expires. A gate controller opens only for a grant that
+/// the site signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// From this moment on it is worth nothing.
+    /// The moment at which the grant becomes invalid.
     pub expires_at: WallTime,
-    /// Ed25519 signature (RFC 8032) by the site, over site, gate, direction, event, sequence, capture time and
-    /// end: 128 hexadecimal digits.
+    /// The site's Ed25519 signature (RFC 8032) over site, gate, direction, event id, sequence,
+    /// capture time and expiry: 128 hexadecimal digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{128}$"))]
     pub signature: String,
 }
 
-/// What a gate does with a person.
+/// A gate's decision about a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// Let through.
+    /// The person may pass.
     Admit,
-    /// Sent to the staffed lane.
+    /// The person is sent to the staffed lane.
     Refer,
 }
 
@@ -155,35 +158,36 @@ pub enum Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Enough frames agreed on one enrolled person with valid consent, or on the template that a card carries.
+    /// Enough frames matched one enrolled person with valid consent, or the template of a card.
     Matched,
-    /// The frames matched no one who is enrolled.
+    /// The frames matched nobody who is enrolled.
     NoMatch,
     /// The frames matched different people, or one person hardly better than another.
-    Unsure,
-    /// The face looks like a picture or a screen that is held up.
+    Ambiguous,
+    /// The face looks like a picture or a screen.
     NotLive,
-    /// Whether the face is a live one could not be told in time.
+    /// The liveness of the face could not be judged in time.
     LivenessUnknown,
-    /// No frame showed the face well enough in time: turned away, too dark, blurred or too far.
+    /// No frame showed the face well enough in time: it was turned away, too dark, blurred or too
+    /// far away.
     FaceUnusable,
-    /// The face is to be confirmed by a pass, and none was shown in time.
+    /// The face needed a pass as a second factor, and none was shown in time.
     PassNeeded,
     /// A valid pass was shown.
     PassAccepted,
-    /// What was shown is no pass of this site, or was altered.
+    /// The code is not a pass of this site, or was altered.
     PassInvalid,
-    /// The pass is past its end, or before its start.
+    /// The pass has expired, or is not valid yet.
     PassExpired,
-    /// The pass was taken back.
+    /// The pass was revoked.
     PassRevoked,
-    /// The pass has been used as often as it may, or a moment ago.
+    /// The pass has no uses left, or was used a moment ago.
     PassUsed,
-    /// The face is not the one that the card carries.
+    /// The face does not match the card.
     CardMismatch,
 }
 
-/// What was presented.
+/// What a person presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Method {
     /// A face.
@@ -192,72 +196,73 @@ pub enum Method {
     /// A QR pass.
     #[serde(rename = "qr")]
     Qr,
-    /// Both.
+    /// A face together with a QR code: a card, or a pass as a second factor.
     #[serde(rename = "qr+face")]
     QrAndFace,
 }
 
-/// Milliseconds spent on the frame that settled a decision, stage by stage. The stages follow each other without a gap.
+/// Latency of the frame that decided, in milliseconds (0 or more), stage by stage without gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntryLatency {
-    /// From the first frame that showed the face near enough to the one that settled it: the frames that had to agree. For a
-    /// card, from reading it. Nothing for a QR pass.
+    /// From the arrival of the first frame with the face near to the arrival of the deciding frame.
+    /// For a card: from reading it. 0 for a QR pass.
     pub acquire: f64,
-    /// From capture to the decoded frame here, as far as the capture time can be trusted.
+    /// From capture to the arrival of the decoded frame, as exact as the capture time.
     pub capture_to_arrival: f64,
-    /// Waiting for a place in a detection batch, and the detection itself; for a QR pass, reading it.
+    /// Queueing for a detection batch, and detection. For a QR pass: reading it.
     pub detect: f64,
-    /// Waiting for a place in a liveness and an embedding batch, and both models. Nothing for a QR pass.
+    /// Queueing for an embedding batch, embedding and liveness. 0 for a QR pass.
     pub embed: f64,
-    /// Matching and deciding; for a QR pass, checking it.
+    /// Matching and deciding. For a QR pass: checking it.
     pub decide: f64,
 }
 
-/// A gate's counts over one minute (`gate/<gate>/tally`).
+/// A gate's counts of one full minute (`gate/<gate>/tally`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TallyEvent {
-    /// The gate.
+    /// The gate's camera.
     pub gate: CameraId,
     /// Start of the minute.
     pub from: WallTime,
-    /// Its end.
+    /// End of the minute.
     pub until: WallTime,
-    /// People let through by face.
+    /// People admitted by face.
     pub admitted_by_face: u32,
-    /// People let through by a QR pass.
+    /// People admitted by a QR pass.
     pub admitted_by_qr: u32,
-    /// People let through by a face and a QR code together: a card, or a second factor.
+    /// People admitted by a face together with a QR code: a card, or a pass as a second factor.
     pub admitted_by_both: u32,
-    /// People sent to the staffed lane, whatever they presented.
+    /// People referred to staff, whatever they presented.
     pub referred: u32,
-    /// People inside the site by its own count, where its exits are watched too.
+    /// People inside the site, by its entries and exits. Absent if no exit is watched, or the count
+    /// failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<u32>,
 }
 
-/// How full a zone is.
+/// How full a zone is, by its configured thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Below every threshold.
     Low,
-    /// At or above the first.
+    /// At or above the first threshold.
     Medium,
-    /// At or above the second.
+    /// At or above the second threshold.
     High,
-    /// At or above the third.
+    /// At or above the third threshold.
     Critical,
 }
 
-/// Between how many and how many people there are, at the coverage that the model was measured with.
+/// Interval around a count, in people. `coverage` is its measured reliability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CountInterval {
-    /// At least so many.
+    /// Lower bound, 0 or more.
     pub low: f64,
-    /// At most so many.
+    /// Upper bound.
     pub high: f64,
 }
 
@@ -267,31 +272,32 @@ pub struct CountInterval {
 pub struct DensityEvent {
     /// The camera.
     pub camera: CameraId,
-    /// When the frame was captured.
+    /// Capture time of the frame.
     pub capture_time: CaptureTime,
-    /// People in the whole picture, but for the parts that the configuration leaves out; to a tenth, since a dense crowd is
-    /// measured and not counted out.
+    /// People in the picture without the excluded parts, to a tenth: the density of a dense crowd
+    /// is no whole number.
     pub count: f64,
-    /// How sure that is; nothing where the model's error is not known or the scene is not one that it can count.
+    /// Interval around `count`. Absent if the model's error is unknown, or if it cannot
+    /// count this scene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<CountInterval>,
-    /// The share of the pictures that the model was measured on whose interval held the truth, 0–1; nothing where there is no
-    /// interval. A zone's interval is worked out like the whole picture's; on zones it was not measured.
+    /// Share of measured pictures whose interval contained the true count, 0–1. Absent without an
+    /// interval. It was measured on whole pictures; zones use the same formula.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
-    /// The part of the count that was measured as a density, 0–1; the rest was made out one by one.
+    /// Share of `count` that comes from the density map, 0–1. The rest comes from detections.
     pub share_by_density: f64,
-    /// Each zone, in the order of the configuration. A person who stands in two zones counts in both. Empty while the camera
-    /// doesn't look at what the zones were drawn on.
+    /// The zones, in the order of the configuration. A person in two zones counts in both. Empty
+    /// while `self_assessment` is `moved`.
     pub zones: Vec<ZoneDensity>,
-    /// Each line, in the order of the configuration.
+    /// The counting lines, in the order of the configuration. Absent without lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineFlow>,
-    /// The model that counted, with its version.
+    /// The counting model, with its version.
     pub model: String,
-    /// Whether the scene is one that the model can count.
+    /// Whether the model can count this scene.
     pub self_assessment: SelfAssessment,
-    /// Where the picture has not changed since then, nothing was counted anew: these are the counts of then.
+    /// Present if the picture has not changed since this time: the counts are those of then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchanged_since: Option<WallTime>,
 }
@@ -302,86 +308,88 @@ pub struct DensityEvent {
 pub struct ZoneDensity {
     /// The zone.
     pub zone: ZoneId,
-    /// People who stand in it, to a tenth.
+    /// People who stand in the zone, to a tenth.
     pub count: f64,
-    /// How sure that is, as for the whole picture.
+    /// Interval around `count`, as for the whole picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<CountInterval>,
-    /// People per square metre, where the zone's area is known.
+    /// People per square metre. Absent if the zone's area is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people_per_m2: Option<f64>,
-    /// How full it is, where the zone has thresholds.
+    /// The zone's level. Absent without thresholds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
-    /// Whether people are pouring in faster than the zone's rule allows, where it has one.
+    /// True while the zone fills faster than its rule allows. Absent without a rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge: Option<bool>,
-    /// Seconds that those who are in it have been there, the median; nothing where they can't be told apart for that long.
+    /// Median time in seconds that the people in the zone have stayed. Absent if they cannot be
+    /// tracked that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell_s: Option<f64>,
 }
 
-/// How many people have crossed a line.
+/// People who have crossed a counting line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineFlow {
     /// The line.
     pub line: LineId,
-    /// To its inner side.
+    /// Crossings to the line's inner side since `since`.
     #[serde(rename = "in")]
     pub inwards: u64,
-    /// To its outer side.
+    /// Crossings to the line's outer side since `since`.
     #[serde(rename = "out")]
     pub outwards: u64,
-    /// Since when that was counted.
+    /// Start of the count.
     pub since: WallTime,
 }
 
-/// A zone's level changed, or people began or ceased to pour in (`crowd/<camera>/level`).
+/// A zone's level or surge changed (`crowd/<camera>/level`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LevelEvent {
     /// The camera.
     pub camera: CameraId,
-    /// When the frame was captured that it changed with.
+    /// Capture time of the frame with which it changed.
     pub capture_time: CaptureTime,
-    /// The zone as it is now.
-    pub now: ZoneDensity,
-    /// Its level before.
+    /// The zone after the change.
+    pub current: ZoneDensity,
+    /// The level before the change. Absent if the zone had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level_before: Option<Level>,
+    pub previous_level: Option<Level>,
 }
 
-/// What a counting model says of itself.
+/// A counting model's assessment of its own count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfAssessment {
     /// A sound picture of a scene like those that the model was measured on.
     InRange,
-    /// A scene that the model can't count: people too many, too small, or nothing like what it was measured on. The count is a
-    /// rough guess.
+    /// A scene that the model cannot count: too many people, too small people, or an unknown kind
+    /// of scene. The count is a rough guess.
     OutOfRange,
-    /// The picture is black or stands still; nobody is counted.
+    /// The picture is dark or frozen; nobody is counted.
     NoPicture,
-    /// The camera was moved or is covered: it doesn't look at what its zones were drawn on, and they are not counted.
+    /// The camera was moved or is covered. It no longer sees its zones, so they are not counted.
     Moved,
 }
 
-/// A crowd camera's density grid (`crowd/<camera>/map`): where in the picture people stand, without saying who.
+/// A crowd camera's density grid (`crowd/<camera>/map`): where in the picture people stand, not who
+/// they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MapEvent {
     /// The camera.
     pub camera: CameraId,
-    /// When the frame was captured.
+    /// Capture time of the frame.
     pub capture_time: CaptureTime,
-    /// Cells in a row; the rows' cells are equally wide.
+    /// Number of columns, equally wide.
     pub columns: u16,
-    /// Rows, equally high.
+    /// Number of rows, equally high.
     pub rows: u16,
-    /// People that one step of a cell stands for.
+    /// People per step of a cell.
     pub people_per_step: f32,
-    /// `rows × columns` cells, row by row from the top left, in steps of 0–255.
+    /// `rows × columns` cells, row by row from the top left, in steps (0–255) of `people_per_step`.
     pub cells: Vec<u8>,
 }
 

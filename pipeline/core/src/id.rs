@@ -1,4 +1,4 @@
-//! Names of cameras, zones and lines: one chunk of a key expression each.
+//! Identifiers of cameras, zones and lines. Each is one chunk of a key expression.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Wraps a name that the configuration has checked: lower-case letters, digits and hyphens.
+            /// Wraps a name that the configuration has checked: lower-case letters, digits and
+            /// hyphens.
             pub fn new(name: &str) -> Self {
                 Self(name.into())
             }
@@ -43,6 +44,6 @@ name! {
     ZoneId
 }
 name! {
-    /// A line of one crowd camera, across which people are counted. Cheap to clone.
+    /// A counting line of one crowd camera. Cheap to clone.
     LineId
 }

@@ -1,27 +1,29 @@
-//! Key expressions: `gatehouse/v1/<area path>/<site>/…`, so that a command centre subscribes at its own level.
+//! Key expressions: `gatehouse/v1/<area path>/<site>/…`. A command centre subscribes at its own
+//! level.
 
 use std::fmt;
 
 use crate::event::Event;
 use crate::id::CameraId;
 
-/// First chunks of every key: the product and the version of its events.
+/// Prefix of every key: the product and the version of its events.
 pub const ROOT: &str = "gatehouse/v1";
 
-/// Every event of every site.
+/// Key expression of every event of every site.
 pub const EVERYTHING: &str = "gatehouse/v1/**";
 
-/// Where one site's keys begin.
+/// Prefix of one site's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteKey(String);
 
 impl SiteKey {
-    /// A site below its area (`city/county/town/cell`); both checked by the configuration.
+    /// The prefix of a site in its area (`city/county/town/cell`). The configuration has checked
+    /// both.
     pub fn new(area: &str, site: &str) -> Self {
         Self(format!("{ROOT}/{area}/{site}"))
     }
 
-    /// The site's path: area and site.
+    /// The site's path: area and site id.
     pub fn place(&self) -> &str {
         self.0.strip_prefix(ROOT).and_then(|path| path.strip_prefix('/')).unwrap_or(&self.0)
     }
@@ -51,17 +53,17 @@ impl SiteKey {
         format!("{self}/door/{door}/state")
     }
 
-    /// The queryable that replays a gate's entries.
+    /// The key of the queryable that replays a gate's entries.
     pub fn entry_history(&self, gate: &CameraId) -> String {
         format!("{self}/history/gate/{gate}/entry")
     }
 
-    /// The liveliness token of a node.
+    /// The key of a node's liveliness token.
     pub fn alive(&self, node: &str) -> String {
         format!("{self}/node/{node}/alive")
     }
 
-    /// The queryable that gives a snapshot of the site.
+    /// The key of the queryable that returns a snapshot of the site.
     pub fn status(&self) -> String {
         format!("{self}/status")
     }
@@ -73,7 +75,7 @@ impl fmt::Display for SiteKey {
     }
 }
 
-/// Which kind of event a key carries, by its shape: the last chunk and the folders above it.
+/// The kind of event that a key carries, derived from its last chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `gate/<gate>/entry`
@@ -86,7 +88,7 @@ pub enum Kind {
     Level,
     /// `crowd/<camera>/map`
     Map,
-    /// `crowd/rollup`, of a site, and `area/rollup`
+    /// `crowd/rollup` of a site, or `area/rollup`
     RollUp,
     /// `camera/<camera>/health`
     Health,
@@ -97,7 +99,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of a key, if it is an event's.
+    /// The kind of a key; `None` if the key is not an event's.
     pub fn of(key: &str) -> Option<Self> {
         let mut chunks = key.strip_prefix(ROOT)?.rsplit('/');
         let last = chunks.next()?;
@@ -119,26 +121,26 @@ impl Kind {
     }
 }
 
-/// A payload that is no event of the kind that its key says.
+/// Why a payload is not an event.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The key is no event's.
+    /// The key is not an event's.
     #[error("{0}: not the key of an event")]
     Key(String),
-    /// The payload does not fit.
+    /// The payload does not fit the key's kind.
     #[error("{key}: {source}")]
     Payload {
         /// The key.
         key: String,
-        /// What doesn't fit, and where.
+        /// What does not fit, and where.
         source: serde_json::Error,
     },
 }
 
-/// Reads an event as it came off the bus.
+/// Decodes an event from its key and its JSON payload.
 ///
 /// # Errors
-/// If the key is no event's, or the payload doesn't fit its kind.
+/// If the key is not an event's, or the payload does not fit its kind.
 pub fn decode(key: &str, payload: &[u8]) -> Result<Event, DecodeError> {
     let kind = Kind::of(key).ok_or_else(|| DecodeError::Key(key.to_owned()))?;
     let event = match kind {
@@ -163,7 +165,7 @@ mod tests {
     use crate::time::WallTime;
 
     #[test]
-    fn an_event_comes_back_from_its_key_and_payload() {
+    fn an_event_is_decoded_from_its_key_and_payload() {
         let gate = CameraId::new("gate-1");
         let from = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
         let until = from + std::time::Duration::from_secs(60);
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_other_things_are_no_events() {
+    fn keys_of_other_things_have_no_kind() {
         for key in ["gatehouse/v1/a/s/status", "gatehouse/v1/a/s/node/n/alive", "else/gate/g/entry", "gatehouse/v1"] {
             assert_eq!(Kind::of(key), None, "{key}");
         }
@@ -193,15 +195,15 @@ mod tests {
         assert_eq!(
             Kind::of("gatehouse/v1/a/s/crowd/rollup/density"),
             Some(Kind::Density),
-            "a camera's name is its own"
+            "a camera may be called `rollup`"
         );
     }
 
     #[test]
-    fn a_roll_up_stands_below_its_site_or_its_area() {
+    fn a_roll_up_has_the_key_of_its_site_or_area() {
         let of_site = "gatehouse/v1/city/cell/north/crowd/rollup";
         assert_eq!((Kind::of(of_site), site_of(of_site)), (Some(Kind::RollUp), Some("city/cell/north")));
         assert_eq!(Kind::of(&area_key("city/cell")), Some(Kind::RollUp));
-        assert_eq!(site_of(&area_key("city/cell")), None, "an area is no site of the area above it");
+        assert_eq!(site_of(&area_key("city/cell")), None, "an area is not a site of the area above it");
     }
 }

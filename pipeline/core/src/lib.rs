@@ -1,6 +1,7 @@
-//! What every stage of the pipeline shares: frames, the three clocks, events, and the traits by which stages meet.
+//! The vocabulary of the pipeline: frames, the three clocks, events, and the traits between stages.
 //!
-//! No native library is named here, and nothing here knows how a frame was decoded or how an event travels.
+//! This crate names no native library. It does not know how frames are decoded or how events are
+//! sent.
 
 pub mod door;
 pub mod event;

@@ -1,73 +1,76 @@
-//! How busy a node is, and how long its frames take.
+//! The load of a node, and the latency of its frames.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::WallTime;
 
-/// How busy a node was in the period that ended just now: `node/<node>/load`, every 10 s.
+/// The load of a node in the last period (`node/<node>/load`), every 10 s.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeLoad {
     /// The node.
     pub node: String,
-    /// The end of the period.
+    /// End of the period.
     pub at: WallTime,
-    /// Its length in seconds.
-    pub seconds: f64,
-    /// Processors that the node may use.
+    /// Length of the period in seconds.
+    pub period_s: f64,
+    /// Number of processors that the node may use.
     pub processors: u32,
-    /// The share of their time that it used: 0–1.
-    pub busy: f64,
-    /// Whether it can't do more: it uses nearly all of its processors, or frames aren't looked at in time.
+    /// Share of these processors' time that the node used, 0–1.
+    pub cpu_usage: f64,
+    /// True if the node cannot do more: it uses nearly all of its processors, or frames are not
+    /// analysed in time.
     pub full: bool,
-    /// Its gates, if there are any.
+    /// The node's gates. Absent without gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<RoleLoad>,
-    /// Its crowd cameras, if there are any.
+    /// The node's crowd cameras. Absent without crowd cameras.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowds: Option<RoleLoad>,
 }
 
-/// What became of the frames of all cameras of one role.
+/// Frames of all cameras of one role in the period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleLoad {
-    /// Frames that were analysed.
+    /// Analysed frames.
     pub frames: u64,
-    /// Frames that were not, since a newer one of the same camera came before it was their turn.
-    pub overtaken: u64,
-    /// Milliseconds that the analysed ones took. A gate's frame with somebody near in it goes on from there: see the entry's own
-    /// `latency_ms`.
+    /// Frames that were not analysed, because a newer one of the same camera came before their
+    /// turn.
+    pub superseded: u64,
+    /// Latency of the analysed frames, in milliseconds. An entry's own `latency_ms` includes
+    /// embedding and matching.
     pub latency_ms: FrameLatency,
 }
 
-/// How long frames took, stage by stage, in milliseconds.
+/// Latency of frames in milliseconds, stage by stage without gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FrameLatency {
-    /// From capture to the decoded frame; with what the camera's clock is off.
-    pub capture: Quantiles,
-    /// From there until a worker took it.
-    pub wait: Quantiles,
-    /// Bringing it to the model's size, and the inference.
+    /// From capture to the arrival of the decoded frame, as exact as the capture time.
+    pub capture_to_arrival: Quantiles,
+    /// From arrival until a worker takes the frame.
+    pub queue: Quantiles,
+    /// Resizing to the model's size, and inference.
     pub infer: Quantiles,
-    /// What is made of it: tracks, counts, decisions.
+    /// Tracking, counting and deciding.
     pub decide: Quantiles,
-    /// From there until what was decided was handed to the bus; of frames that led to an event.
+    /// From the decision until its event was handed to the bus. Only frames that led to an event
+    /// count.
     pub publish: Quantiles,
     /// From capture to the decision.
-    pub all: Quantiles,
+    pub total: Quantiles,
 }
 
-/// Of all values so much or less: half of them, 95 and 99 of 100. All 0 where there were none.
+/// Quantiles of a latency in milliseconds. All are 0 without frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quantiles {
     /// The median.
     pub p50: f64,
-    /// 95 of 100.
+    /// 95 of 100 values are at most this.
     pub p95: f64,
-    /// 99 of 100.
+    /// 99 of 100 values are at most this.
     pub p99: f64,
 }

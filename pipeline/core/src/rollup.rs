@@ -1,4 +1,4 @@
-//! What the crowd cameras of a site, or of all sites of an area, come to together.
+//! The sum of the crowd cameras of a site, or of all sites of an area.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,100 +8,105 @@ use crate::id::ZoneId;
 use crate::key::ROOT;
 use crate::time::WallTime;
 
-/// Crowd cameras summed up: a site's (`crowd/rollup`) or an area's (`<area path>/area/rollup`). What is not counted is said:
-/// a sum without its blind cameras would look like an empty place.
+/// The sum of the crowd cameras of a site (`crowd/rollup`) or of an area (`<area
+/// path>/area/rollup`). It names the cameras that could not count: without them a sum would look
+/// like an empty place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollUp {
-    /// Area path, and of a site's its id behind it: `riverside/oak-county/north-gate`.
+    /// Path of the area; for a site, followed by its id: `riverside/oak-county/north-gate`.
     pub place: String,
-    /// When it was summed up.
+    /// Time of the sum.
     pub at: WallTime,
-    /// People before the cameras that could count; those of a camera that overlaps another (`in_total = false`) left out.
+    /// People at the cameras that could count, without cameras that overlap another (`in_total =
+    /// false`).
     pub count: f64,
-    /// Between the sum of what each camera gives at least and at most: errors of one model go the same way, so they are not
-    /// taken to even out. Nothing unless every count has an interval.
+    /// Sums of the cameras' lower and upper bounds: errors of one model have the same direction, so
+    /// they do not even out. Absent unless every count has an interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<CountInterval>,
-    /// Cameras whose counts belong to the sum.
+    /// Number of cameras that belong to the sum.
     pub cameras: u32,
-    /// Those of them that could count.
+    /// Number of these cameras that could count.
     pub counted: u32,
-    /// Those that could not, up to [`MOST_BLIND`], the longest blind first.
+    /// Cameras that could not count, the longest blind first; at most 100. Absent if there are
+    /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind: Vec<BlindCamera>,
-    /// Sites of the area from which nothing comes, or never came, up to [`MOST_BLIND`]. Their cameras count as blind.
+    /// Sites of the area that send nothing, at most 100. Their cameras are blind. Absent if there
+    /// are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent_sites: Vec<SilentSite>,
-    /// Zones by their level.
+    /// Number of zones at each level.
     pub levels: LevelCounts,
-    /// The fullest zones, up to [`MOST_ZONES`]: by level, then by people per square metre, then by people.
+    /// The fullest zones, at most 10: by level, then by people per square metre, then by people.
+    /// Absent if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top_zones: Vec<TopZone>,
 }
 
-/// Zones that a roll-up names.
+/// Most zones that a roll-up names.
 pub const MOST_ZONES: usize = 10;
-/// Blind cameras, and silent sites, that a roll-up names.
+/// Most blind cameras, and most silent sites, that a roll-up names.
 pub const MOST_BLIND: usize = 100;
 
-/// A camera that couldn't count.
+/// A camera that could not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlindCamera {
-    /// Its id; in an area's roll-up with the path of its site before it.
+    /// The camera's id; in an area's roll-up preceded by the path of its site.
     pub camera: String,
-    /// Why.
+    /// Why it could not count.
     pub reason: Blindness,
-    /// Since when.
+    /// Since when it could not count.
     pub since: WallTime,
-    /// Whether its people would be in the sum.
+    /// True if its count belongs to the sum.
     pub in_total: bool,
 }
 
-/// Why a camera couldn't count.
+/// Why a camera could not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Blindness {
-    /// No count comes: the stream is lost or stalled; its health event says which.
+    /// No count arrives: the stream is lost or stalled. The health event says which.
     Silent,
-    /// The picture is black or stands still.
+    /// The picture is dark or frozen.
     NoPicture,
-    /// The scene is one that the model can't count.
+    /// The model cannot count the scene.
     OutOfRange,
-    /// The camera doesn't look at what its zones were drawn on.
+    /// The camera was moved or is covered, so it no longer sees its zones.
     Moved,
 }
 
-/// A site from which nothing comes.
+/// A site that sends nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SilentSite {
-    /// Its path.
+    /// The site's path.
     pub site: String,
-    /// Its cameras, as far as it ever said.
+    /// Number of its cameras, as it last reported; 0 if it never did.
     pub cameras: u32,
-    /// Since when; nothing if it was never heard.
+    /// Time of its last roll-up. Absent if it never sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<WallTime>,
 }
 
-/// How many zones have each level. Zones without thresholds have none.
+/// Number of zones at each level. Zones without thresholds have no level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LevelCounts {
     /// Below every threshold.
     pub low: u32,
-    /// At or above the first.
+    /// At or above the first threshold.
     pub medium: u32,
-    /// At or above the second.
+    /// At or above the second threshold.
     pub high: u32,
-    /// At or above the third.
+    /// At or above the third threshold.
     pub critical: u32,
 }
 
 impl LevelCounts {
-    /// Counts one more zone.
+    /// Adds one zone.
     pub fn add(&mut self, level: Level) {
         *match level {
             Level::Low => &mut self.low,
@@ -111,7 +116,7 @@ impl LevelCounts {
         } += 1;
     }
 
-    /// Adds another place's zones.
+    /// Adds the zones of another place.
     pub fn merge(&mut self, other: Self) {
         self.low += other.low;
         self.medium += other.medium;
@@ -120,35 +125,35 @@ impl LevelCounts {
     }
 }
 
-/// A zone among the fullest.
+/// One of the fullest zones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopZone {
-    /// The camera; in an area's roll-up with the path of its site before it.
+    /// The camera's id; in an area's roll-up preceded by the path of its site.
     pub camera: String,
     /// The zone.
     pub zone: ZoneId,
-    /// People in it.
+    /// People in the zone.
     pub count: f64,
-    /// People per square metre, where the zone's area is known.
+    /// People per square metre. Absent if the zone's area is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people_per_m2: Option<f64>,
-    /// How full it is, where it has thresholds.
+    /// The zone's level. Absent without thresholds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
 }
 
-/// The key of an area's roll-up. The area's path is checked by whoever gives it.
+/// The key of an area's roll-up. The caller checks the area's path.
 pub fn area_key(area: &str) -> String {
     format!("{ROOT}/{area}/area/rollup")
 }
 
-/// The roll-ups of all sites of an area, at any depth below it.
+/// Key expression of the roll-ups of all sites of an area, at any depth.
 pub fn sites_of(area: &str) -> String {
     format!("{ROOT}/{area}/**/crowd/rollup")
 }
 
-/// The path of the site whose roll-up has this key.
+/// The path of the site whose roll-up has this key; `None` if the key is not a site's roll-up.
 pub fn site_of(key: &str) -> Option<&str> {
     key.strip_prefix(ROOT)?.strip_prefix('/')?.strip_suffix("/crowd/rollup")
 }

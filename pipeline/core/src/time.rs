@@ -1,6 +1,7 @@
-//! The three clocks, never mixed: time inside a stream, arrival on this machine, and wall time at the camera.
+//! Three clocks that are never mixed: time inside a stream, arrival on this machine, wall time at
+//! the camera.
 //!
-//! Only [`SystemClock`] reads the real clocks; everything else is given a [`Clock`] or a time.
+//! Only [`SystemClock`] reads the real clocks; everything else gets a [`Clock`] or a time.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -9,21 +10,23 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Time inside one stream (a GStreamer running time). Says nothing across streams, and starts again after a reconnect.
+/// Time inside one stream (GStreamer's running time). Not comparable across streams; restarts after
+/// a reconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamTime(pub Duration);
 
-/// A moment of this machine's monotonic clock. Never goes back; means nothing on another machine.
+/// A moment of this machine's monotonic clock. It never goes back, and means nothing on another
+/// machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(Duration);
 
 impl Monotonic {
-    /// The moment that lies `since_start` after the clock's own start.
+    /// The moment `since_start` after the clock's start.
     pub fn from_start(since_start: Duration) -> Self {
         Self(since_start)
     }
 
-    /// How long ago `earlier` was; zero if it is not earlier.
+    /// Time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -37,7 +40,8 @@ impl Add<Duration> for Monotonic {
     }
 }
 
-/// Wall time: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Written as RFC 3339 with milliseconds.
+/// Wall time: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Written as RFC 3339
+/// with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String", extend("format" = "date-time"))]
 pub struct WallTime(i64);
@@ -58,7 +62,7 @@ impl WallTime {
         self.0.div_euclid(1_000_000)
     }
 
-    /// The time between two moments, whichever is first.
+    /// Time between two moments, in either order.
     pub fn distance(self, other: Self) -> Duration {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
@@ -103,45 +107,49 @@ impl<'de> Deserialize<'de> for WallTime {
     }
 }
 
-/// Where a capture time comes from.
+/// Source of a capture time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClockSource {
     /// The camera's own clock, carried by RTCP sender reports (RFC 3550, section 6.4.1).
     Rtcp,
-    /// This machine's wall clock when the decoded frame arrived: late by network, jitter buffer and decoder.
+    /// This machine's wall clock when the decoded frame arrived: late by the delays of network,
+    /// jitter buffer and decoder.
     Arrival,
 }
 
-/// When a frame was captured: wall time, where it comes from, and how wrong it may be.
+/// When a frame was captured: wall time, its source and its error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureTime {
     /// The moment of capture.
     pub at: WallTime,
-    /// Whose clock says so.
+    /// The clock that it comes from.
     pub source: ClockSource,
-    /// Bound of the error, in milliseconds, either way.
+    /// Bound of the error in either direction, in milliseconds.
     pub error_ms: u32,
 }
 
-/// Error assumed of an arrival time beyond the jitter buffer: camera encoder, network and decoder.
+/// Assumed error of an arrival time besides the jitter buffer: camera encoder, network and decoder.
 const ARRIVAL_ERROR: Duration = Duration::from_millis(500);
-/// Error assumed of a camera whose clock agrees with ours: its clock discipline and the sender report's own error.
+/// Assumed error of a camera clock that agrees with ours: its synchronisation and the sender
+/// report.
 const RTCP_ERROR: Duration = Duration::from_millis(100);
-/// A camera clock further than this from ours isn't set (cameras start in 1970 or 2000): its time is not used.
+/// A camera clock that differs more from ours was never set (cameras start in 1970 or 2000).
 const RTCP_TRUSTED_WITHIN: Duration = Duration::from_secs(10);
 
 impl CaptureTime {
     /// Chooses between the camera's clock and this machine's.
     ///
-    /// `rtcp` is the camera's own time of the frame, where sender reports gave one; `arrived` the wall time here when
-    /// the decoded frame arrived; `latency` the jitter buffer's length: a frame is held that long when a packet is missing,
-    /// and hardly at all when none is, so it widens the error and doesn't shift the time.
+    /// `rtcp` is the camera's own time of the frame, if sender reports carry one. `arrived` is this
+    /// machine's wall time when the decoded frame arrived. `latency` is the length of the jitter
+    /// buffer. A frame is held that long only if a packet is missing, so it widens the error and
+    /// does not shift the time.
     pub fn choose(rtcp: Option<WallTime>, arrived: WallTime, latency: Duration) -> Self {
         let millis = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
         match rtcp {
             Some(at) if at.distance(arrived) <= RTCP_TRUSTED_WITHIN => {
-                // A frame can't be captured after it arrived: a clock that says so is ahead by at least that much.
+                // A capture after the arrival means that the camera's clock is ahead by at least
+                // the difference.
                 let ahead = if at > arrived { at.distance(arrived) } else { Duration::ZERO };
                 Self { at, source: ClockSource::Rtcp, error_ms: millis(RTCP_ERROR + ahead) }
             }
@@ -153,7 +161,7 @@ impl CaptureTime {
 /// The three times of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameTimes {
-    /// Inside the stream.
+    /// Time inside the stream.
     pub stream: StreamTime,
     /// When the decoded frame arrived here.
     pub arrival: Monotonic,
@@ -161,7 +169,7 @@ pub struct FrameTimes {
     pub capture: CaptureTime,
 }
 
-/// Gives the time, so that tests can.
+/// Gives the time. Tests pass in a clock of their own.
 pub trait Clock: Send + Sync {
     /// Now, on the monotonic clock.
     fn monotonic(&self) -> Monotonic;
@@ -215,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_ahead_of_us_is_that_much_less_sure() {
+    fn a_camera_clock_ahead_of_ours_widens_the_error() {
         let ahead = CaptureTime::choose(Some(NOON + Duration::from_secs(2)), NOON, LATENCY);
         assert_eq!((ahead.source, ahead.error_ms), (ClockSource::Rtcp, 2100));
     }
@@ -236,7 +244,7 @@ mod tests {
         }
 
         #[test]
-        fn capture_never_claims_a_smaller_error_than_its_clock_shows(offset_ms in -20_000i64..20_000) {
+        fn the_error_covers_a_camera_clock_that_is_ahead(offset_ms in -20_000i64..20_000) {
             let rtcp = WallTime(NOON.0 + offset_ms * 1_000_000);
             let chosen = CaptureTime::choose(Some(rtcp), NOON, LATENCY);
             if chosen.source == ClockSource::Rtcp {

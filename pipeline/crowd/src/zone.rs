@@ -132,9 +132,9 @@ impl ZoneState {
 pub(crate) fn change(
     camera: &CameraId,
     capture_time: CaptureTime,
-    (level_before, surging): (Option<Level>, bool),
-    now: &ZoneDensity,
+    (previous_level, surging): (Option<Level>, bool),
+    current: &ZoneDensity,
 ) -> Option<LevelEvent> {
-    let changed = now.level != level_before || now.surge.unwrap_or_default() != surging;
-    changed.then(|| LevelEvent { camera: camera.clone(), capture_time, now: now.clone(), level_before })
+    let changed = current.level != previous_level || current.surge.unwrap_or_default() != surging;
+    changed.then(|| LevelEvent { camera: camera.clone(), capture_time, current: current.clone(), previous_level })
 }

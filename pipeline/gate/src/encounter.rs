@@ -277,9 +277,9 @@ impl Encounter {
             Some(_) => late.then_some(Reason::FaceUnusable),
             None if evidence.usable(now) >= policy.window() => {
                 let nobody = evidence.names_nobody(now) && !evidence.named_several();
-                Some(if nobody { Reason::NoMatch } else { Reason::Unsure })
+                Some(if nobody { Reason::NoMatch } else { Reason::Ambiguous })
             }
-            None if evidence.named_several() && evidence.usable(now) > 0 => late.then_some(Reason::Unsure),
+            None if evidence.named_several() && evidence.usable(now) > 0 => late.then_some(Reason::Ambiguous),
             None => late.then_some(Reason::FaceUnusable),
         }
     }

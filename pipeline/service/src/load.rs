@@ -91,12 +91,12 @@ impl RoleMeter {
         let mut stages = self.stages();
         let of = |stage: Stage| quantiles(&stages[stage as usize]);
         let latency = FrameLatency {
-            capture: of(Stage::Capture),
-            wait: of(Stage::Wait),
+            capture_to_arrival: of(Stage::Capture),
+            queue: of(Stage::Wait),
             infer: of(Stage::Infer),
             decide: of(Stage::Decide),
             publish: of(Stage::Publish),
-            all: of(Stage::All),
+            total: of(Stage::All),
         };
         let frames = stages[Stage::All as usize].len();
         stages.iter_mut().for_each(Histogram::reset);
@@ -159,22 +159,23 @@ impl LoadBoard {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let role = |i: usize, meter: &RoleMeter| {
             let (frames, latency_ms) = meter.take();
-            let overtaken = overtaken[i].saturating_sub(before.overtaken[i]);
-            self.has[i].then_some(RoleLoad { frames, overtaken, latency_ms })
+            let superseded = overtaken[i].saturating_sub(before.overtaken[i]);
+            self.has[i].then_some(RoleLoad { frames, superseded, latency_ms })
         };
         let (gates, crowds) = (role(0, &self.gates), role(1, &self.crowds));
         let seconds = now.since(before.at).as_secs_f64();
-        let busy = used.saturating_sub(before.used).as_secs_f64() / (seconds * processors as f64).max(f64::EPSILON);
+        let cpu_usage =
+            used.saturating_sub(before.used).as_secs_f64() / (seconds * processors as f64).max(f64::EPSILON);
         *before = Before { at: now, used, overtaken };
         drop(before);
-        let full = busy >= FULL || [&gates, &crowds].into_iter().flatten().any(is_late);
+        let full = cpu_usage >= FULL || [&gates, &crowds].into_iter().flatten().any(is_late);
         let hundredths = |value: f64| (value * 100.0).round() / 100.0;
         let load = NodeLoad {
             node: self.node.clone(),
             at: self.clock.wall(),
-            seconds: hundredths(seconds),
+            period_s: hundredths(seconds),
             processors: u32::try_from(processors).unwrap_or(u32::MAX),
-            busy: hundredths(busy.min(1.0)),
+            cpu_usage: hundredths(cpu_usage.min(1.0)),
             full,
             gates,
             crowds,
@@ -187,20 +188,20 @@ impl LoadBoard {
 }
 
 fn is_late(role: &RoleLoad) -> bool {
-    role.overtaken as f64 > LATE * (role.frames + role.overtaken) as f64
+    role.superseded as f64 > LATE * (role.frames + role.superseded) as f64
 }
 
 fn tell(load: &NodeLoad) {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     if !load.full {
-        tracing::info!(busy = percent(load.busy), "the node keeps up again");
+        tracing::info!(cpu_usage = percent(load.cpu_usage), "the node keeps up again");
         return;
     }
     let late = |role: &Option<RoleLoad>| {
-        role.as_ref().map_or(0.0, |role| role.overtaken as f64 / (role.frames + role.overtaken).max(1) as f64)
+        role.as_ref().map_or(0.0, |role| role.superseded as f64 / (role.frames + role.superseded).max(1) as f64)
     };
     tracing::warn!(
-        busy = percent(load.busy),
+        cpu_usage = percent(load.cpu_usage),
         gates_late = percent(late(&load.gates)),
         crowds_late = percent(late(&load.crowds)),
         "the node is full: with more to do it looks at fewer frames, of crowd cameras first. Give cameras to another node, or lower \
@@ -227,18 +228,23 @@ mod tests {
         board.gates.frame(&FrameStages { times, taken, inferred, decided });
         let load = board.report([1, 0]);
         let gates = load.gates.expect("there are gates");
-        assert_eq!((gates.frames, gates.overtaken, load.crowds), (1, 1, None));
+        assert_eq!((gates.frames, gates.superseded, load.crowds), (1, 1, None));
         let l = gates.latency_ms;
-        for (got, expected) in
-            [(l.capture, 40.0), (l.wait, 10.0), (l.infer, 20.0), (l.decide, 5.0), (l.all, 75.0), (l.publish, 0.0)]
-        {
+        for (got, expected) in [
+            (l.capture_to_arrival, 40.0),
+            (l.queue, 10.0),
+            (l.infer, 20.0),
+            (l.decide, 5.0),
+            (l.total, 75.0),
+            (l.publish, 0.0),
+        ] {
             assert!((got.p99 - expected).abs() <= expected / 100.0, "{got:?}, expected {expected}");
         }
         assert!(load.full, "half of the frames came too late");
         clock.advance(Duration::from_secs(10));
         let load = board.report([1, 0]);
         let gates = load.gates.expect("there are gates");
-        assert_eq!((gates.frames, gates.overtaken, gates.latency_ms), (0, 0, FrameLatency::default()));
+        assert_eq!((gates.frames, gates.superseded, gates.latency_ms), (0, 0, FrameLatency::default()));
         assert!(!load.full);
     }
 }

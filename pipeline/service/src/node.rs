@@ -293,7 +293,7 @@ impl Reports {
 
     fn spare(&mut self, load: &NodeLoad) {
         // A node that may use a part of the machine can be short of processors while others are free.
-        let taken = self.taken.share().unwrap_or_default().max(load.busy);
+        let taken = self.taken.share().unwrap_or_default().max(load.cpu_usage);
         let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
         let whole: Vec<_> = cameras.iter().filter(|camera| camera.is_decoded_whole()).map(|c| c.id().clone()).collect();
         let Some(change) = self.sparing.after(load.full, taken, &whole) else { return };

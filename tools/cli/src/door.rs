@@ -175,7 +175,7 @@ fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failur
         print::line(&serde_json::to_string(answer)?)?;
         return Ok(());
     }
-    let state = match (answer.released, answer.lost) {
+    let state = match (answer.released, answer.failed_safe) {
         (true, _) => "RELEASED: it stays open until it is reset",
         (false, true) => "held open, since the node is lost",
         (false, false) => "working: it opens for people who are let in",

@@ -155,7 +155,7 @@ fn entry_words(entry: &EntryEvent) -> String {
     let reason = match entry.reason {
         Reason::Matched => "an enrolled person",
         Reason::NoMatch => "matches nobody who is enrolled",
-        Reason::Unsure => "the pictures don't agree on one person",
+        Reason::Ambiguous => "the pictures don't agree on one person",
         Reason::NotLive => "looks like a picture or a screen held up to the camera",
         Reason::LivenessUnknown => "whether the face is live could not be told in time",
         Reason::FaceUnusable => "no picture of the face was good enough in time",
@@ -229,9 +229,9 @@ fn density_words(density: &DensityEvent) -> String {
 
 fn load_words(load: &NodeLoad) -> String {
     let role = |(name, role): (&str, &RoleLoad)| {
-        let late = if role.overtaken > 0 { format!(", {} too late", role.overtaken) } else { String::new() };
-        let all = &role.latency_ms.all;
-        format!("; {name}: {} frames{late}, {:.0} ms (99 %: {:.0})", role.frames, all.p50, all.p99)
+        let late = if role.superseded > 0 { format!(", {} too late", role.superseded) } else { String::new() };
+        let total = &role.latency_ms.total;
+        format!("; {name}: {} frames{late}, {:.0} ms (99 %: {:.0})", role.frames, total.p50, total.p99)
     };
     let roles = [("gates", &load.gates), ("crowds", &load.crowds)].into_iter();
     let roles: String = roles.filter_map(|(name, of)| of.as_ref().map(|of| role((name, of)))).collect();
@@ -240,7 +240,7 @@ fn load_words(load: &NodeLoad) -> String {
         "{}  {:<12} load     {full}{:.0} % of {} processors{roles}",
         time(&load.at),
         load.node,
-        100.0 * load.busy,
+        100.0 * load.cpu_usage,
         load.processors
     )
 }
@@ -279,20 +279,20 @@ fn top_zone_words(zone: &TopZone) -> String {
 }
 
 fn level_words(level: &LevelEvent) -> String {
-    format!("{}  {:<12} LEVEL    {}", time(&level.capture_time.at), level.camera, zone_words(&level.now))
+    format!("{}  {:<12} LEVEL    {}", time(&level.capture_time.at), level.camera, zone_words(&level.current))
 }
 
 fn door_words(door: &DoorEvent) -> String {
-    let state = match (door.released, door.lost) {
+    let state = match (door.released, door.failed_safe) {
         (true, _) => "RELEASED: open until it is reset",
         (false, true) => "OPEN, because its node is lost",
         (false, false) => "shut, opens for grants",
     };
-    let works = if door.works { "" } else { "; THE ACTUATOR DOES NOT DO WHAT IT IS TOLD" };
+    let works = if door.actuator_works { "" } else { "; THE ACTUATOR DOES NOT DO WHAT IT IS TOLD" };
     let (since, gate) = (time(&door.since), &door.gate);
     format!(
         "{:<13}  {:<12} door     {state} (gate {gate}) since {since}, opened {} times{works}",
-        "", door.door, door.opened
+        "", door.door, door.openings
     )
 }
 
@@ -459,15 +459,15 @@ mod tests {
             words(&Event::Density(density)),
             "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
         );
-        let all = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
+        let total = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
         let role =
-            RoleLoad { frames: 1290, overtaken: 110, latency_ms: FrameLatency { all, ..FrameLatency::default() } };
+            RoleLoad { frames: 1290, superseded: 110, latency_ms: FrameLatency { total, ..FrameLatency::default() } };
         let mut load = NodeLoad {
             node: "node-1".to_owned(),
             at: WHEN.at,
-            seconds: 10.0,
+            period_s: 10.0,
             processors: 2,
-            busy: 0.94,
+            cpu_usage: 0.94,
             full: true,
             gates: Some(role),
             crowds: None,
@@ -481,8 +481,8 @@ mod tests {
         let level = LevelEvent {
             camera: CameraId::new("plaza"),
             capture_time: WHEN,
-            now: ZoneDensity { surge: None, dwell_s: None, interval: None, ..zone },
-            level_before: Some(Level::Low),
+            current: ZoneDensity { surge: None, dwell_s: None, interval: None, ..zone },
+            previous_level: Some(Level::Low),
         };
         assert_eq!(words(&Event::Level(level)), "14:13:20.250Z  plaza        LEVEL    crossing 4 0.03/m² MEDIUM");
     }

@@ -9,9 +9,9 @@ export function updateLoad(store) {
   byId("load-full").hidden = !load?.full;
   if (load === undefined) return;
   const role = (name, frames) => frames && frames.frames > 0
-    ? [t(`load.${name}`, { ms: number(frames.latency_ms.all.p99) })]
+    ? [t(`load.${name}`, { ms: number(frames.latency_ms.total.p99) })]
     : [];
-  const words = [t("load.busy", { percent: number(100 * load.busy), processors: load.processors }),
+  const words = [t("load.busy", { percent: number(100 * load.cpu_usage), processors: load.processors }),
     ...role("gates", load.gates), ...role("crowds", load.crowds)];
   setText(byId("load"), words.join(" · "));
   setText(byId("load-full").lastElementChild, load.full ? t("load.full") : "");

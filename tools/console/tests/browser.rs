@@ -73,7 +73,7 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
 async fn the_page_speaks_the_browsers_language_and_remembers_the_chosen_one() {
     let node = Node::start().await;
     node.record(&node::health(GATE, "lost", None));
-    node.record(&node::entry(1, "refer", "unsure"));
+    node.record(&node::entry(1, "refer", "ambiguous"));
     let browser = Browser::start(1400, 900, "zh-CN").await;
     let address = format!("http://{}/", node.address);
     browser.open(&address).await;

@@ -112,7 +112,7 @@ async fn events_start_with_a_snapshot_and_go_on_with_what_is_recorded() {
     let first = line.text_until("\n\n").await;
     assert!(first.contains("event: snapshot\ndata: {\"site\"") && first.contains("\"sequence\":1"), "{first}");
     node.record(&node::density(12, [(4, "medium"), (8, "critical")]));
-    node.record(&node::entry(2, "refer", "unsure"));
+    node.record(&node::entry(2, "refer", "ambiguous"));
     let density = line.text_until("\n\n").await;
     assert!(density.contains("event: density\n") && density.contains("\"count\":12"), "{density}");
     let entry = line.text_until("\n\n").await;

@@ -77,7 +77,7 @@ fn there_are_words_for_whatever_the_node_says() {
     let reasons = [
         Reason::Matched,
         Reason::NoMatch,
-        Reason::Unsure,
+        Reason::Ambiguous,
         Reason::NotLive,
         Reason::LivenessUnknown,
         Reason::FaceUnusable,

@@ -95,7 +95,7 @@ impl Listening {
                 // Written down first: a controller that is killed now must not open for it again.
                 let kept = self.folder.remember(self.controller.memory());
                 self.driver.open(self.clock.monotonic() + until.distance(now));
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).openings += 1;
                 tracing::info!("entry {}: the door opens", entry.sequence);
                 // A power cut is slower than a kill; people needn't wait for the disk.
                 let kept = kept.and_then(|()| files::sync(&self.folder.memory_path()));
@@ -124,9 +124,10 @@ impl Listening {
         let (state, changed) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let (hold, works) = (position.hold, position.works);
-            let changed = (state.released, state.lost, state.works) != (hold.released, hold.lost, works);
+            let changed =
+                (state.released, state.failed_safe, state.actuator_works) != (hold.released, hold.failed_safe, works);
             if changed {
-                (state.released, state.lost, state.works) = (hold.released, hold.lost, works);
+                (state.released, state.failed_safe, state.actuator_works) = (hold.released, hold.failed_safe, works);
                 state.since = self.clock.wall();
             }
             let changed = changed || state.log != log;

@@ -81,7 +81,7 @@ impl Door {
             tracing::warn!("the door is still released, and stays open until it is reset ({reason})");
         }
         let log = Arc::new(Mutex::new(log));
-        let hold = Hold { released: was_released.is_some(), lost: false };
+        let hold = Hold { released: was_released.is_some(), failed_safe: false };
         let driver = Driver::start(opener, holder, door.open_for, hold, Arc::clone(&clock));
         let driver = Arc::new(driver.map_err(DoorError::Thread)?);
         let link = Arc::new(Mutex::new(Link::new(clock.monotonic(), door.lost_after)));
@@ -102,9 +102,9 @@ impl Door {
             door: door.id.clone(),
             gate,
             released: hold.released,
-            lost: false,
-            works: true,
-            opened: 0,
+            failed_safe: false,
+            actuator_works: true,
+            openings: 0,
             since: started,
             log: LogHead::default(),
         }));
@@ -158,7 +158,7 @@ impl Door {
         // Only now: until the bus is closed, someone may need it.
         self.listener.stop();
         if self.fail == Fail::Safe {
-            self.driver.set_hold(|hold| hold.lost = true);
+            self.driver.set_hold(|hold| hold.failed_safe = true);
             tracing::warn!("the door is left open (fail = \"safe\")");
         }
         late.extend(self.driver.stop(deadline).into_iter().map(|name| format!("{name} did not end in time")));

@@ -30,12 +30,12 @@ pub(crate) struct Hold {
     /// An emergency.
     pub(crate) released: bool,
     /// A node that is lost, where the door is to open for that.
-    pub(crate) lost: bool,
+    pub(crate) failed_safe: bool,
 }
 
 impl Hold {
     pub(crate) fn any(self) -> bool {
-        self.released || self.lost
+        self.released || self.failed_safe
     }
 }
 
@@ -441,15 +441,15 @@ mod tests {
 
     #[test]
     fn a_door_stays_open_until_all_reasons_are_gone_and_over_the_end() {
-        let door = door(None, Hold { released: true, lost: false });
+        let door = door(None, Hold { released: true, failed_safe: false });
         assert_eq!(door.holder.next(), Command::Hold);
         // It panics, and is told again.
         door.holder.end(false);
         door.holder.does(Command::Hold);
-        door.driver.set_hold(|hold| hold.lost = true);
+        door.driver.set_hold(|hold| hold.failed_safe = true);
         door.release(false);
         assert!(door.driver.settled_within(DEADLINE));
-        assert_eq!(door.driver.position().hold, Hold { released: false, lost: true });
+        assert_eq!(door.driver.position().hold, Hold { released: false, failed_safe: true });
         assert_eq!(door.driver.stop(DEADLINE), Vec::<&str>::new());
         assert!(door.holder.told.try_recv().is_err(), "the door was left as it was");
     }

@@ -57,7 +57,7 @@ pub struct Answer {
     /// Whether the door is released now.
     pub released: bool,
     /// Whether the door is held open for a node that is lost.
-    pub lost: bool,
+    pub failed_safe: bool,
     /// Whether the actuator confirmed where the door is.
     pub confirmed: bool,
     /// What went wrong besides: the release works all the same.
@@ -177,7 +177,7 @@ impl Desk {
         let confirmed = self.driver.settled_within(wait);
         let hold = self.driver.position().hold;
         let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
-        Answer { released: hold.released, lost: hold.lost, confirmed, trouble }
+        Answer { released: hold.released, failed_safe: hold.failed_safe, confirmed, trouble }
     }
 
     /// The door first, the paperwork afterwards.
@@ -229,7 +229,7 @@ impl Desk {
         let lost = link.is_lost(self.clock.monotonic());
         if lost != was_lost {
             let open = lost && self.fail == Fail::Safe;
-            self.driver.set_hold(|hold| hold.lost = open);
+            self.driver.set_hold(|hold| hold.failed_safe = open);
             match (lost, open) {
                 (true, true) => tracing::error!("the node is lost: the door opens until it is back (fail = \"safe\")"),
                 (true, false) => tracing::error!("the node is lost: the door stays shut (fail = \"secure\")"),

@@ -23,7 +23,7 @@ pub fn act_alone(door: &config::Door, request: &Request, clock: &Arc<dyn Clock>)
     let (command, happened) = match request {
         Request::Status => {
             let released = marker.reason().is_some();
-            return Ok(Answer { released, lost: false, confirmed: false, trouble: None });
+            return Ok(Answer { released, failed_safe: false, confirmed: false, trouble: None });
         }
         Request::Release { reason } => (Command::Hold, Happened::Released { reason: tidy(reason), uid }),
         Request::Reset { reason } => (Command::Shut, Happened::Reset { reason: tidy(reason), uid }),
@@ -49,5 +49,5 @@ pub fn act_alone(door: &config::Door, request: &Request, clock: &Arc<dyn Clock>)
         Err(error) => trouble.push(error.to_string()),
     }
     let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
-    Ok(Answer { released, lost: false, confirmed, trouble })
+    Ok(Answer { released, failed_safe: false, confirmed, trouble })
 }

@@ -117,7 +117,7 @@ fn people_count_in_the_zones_where_their_feet_are() {
     assert!((map_sum(&map) - 2.0).abs() < 0.05, "{}", map_sum(&map));
     assert_eq!((density.self_assessment, density.interval), (SelfAssessment::InRange, None));
     assert_eq!(levels.len(), 1);
-    assert_eq!((levels[0].now.zone.as_str(), levels[0].level_before), ("all", Some(Level::Low)));
+    assert_eq!((levels[0].current.zone.as_str(), levels[0].previous_level), ("all", Some(Level::Low)));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn people_who_pour_in_are_told_once_and_when_it_ends() {
         let people: Vec<_> =
             (0..if step < 10 { 1 } else { 5 }).map(|i| person(100.0 + 150.0 * i as f32, 400.0, 120.0, 0.9)).collect();
         let events = count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
-        told.extend(events.into_iter().flat_map(|e| e.levels).map(|level| (step, level.now.surge)));
+        told.extend(events.into_iter().flat_map(|e| e.levels).map(|level| (step, level.current.surge)));
     }
     assert_eq!(told, [(11, Some(true)), (31, Some(false))]);
 }

@@ -58,10 +58,10 @@ fn a_stranger_is_referred_once_and_not_for_the_first_frames() {
 #[test]
 fn frames_that_name_different_people_or_nearly_two_are_unsure() {
     let both = [ann(0.9), face(Matched::Person(BOB), 0.9)];
-    assert_eq!(run(&both, &policy()), (6000, refer(Reason::Unsure)), "no window fills: each frame starts anew");
+    assert_eq!(run(&both, &policy()), (6000, refer(Reason::Ambiguous)), "no window fills: each frame starts anew");
     let between = [ann(0.9), face(Matched::Person(BOB), 0.9), stranger(), stranger(), stranger(), stranger()];
-    assert_eq!(run(&between, &policy()).1, refer(Reason::Unsure));
-    assert_eq!(run(&[face(Matched::Ambiguous, 0.9)], &policy()), (1500, refer(Reason::Unsure)));
+    assert_eq!(run(&between, &policy()).1, refer(Reason::Ambiguous));
+    assert_eq!(run(&[face(Matched::Ambiguous, 0.9)], &policy()), (1500, refer(Reason::Ambiguous)));
 }
 
 #[test]
@@ -298,7 +298,7 @@ proptest! {
                         Reason::LivenessUnknown => prop_assert!(late && policy.liveness == LivenessPolicy::Required),
                         Reason::PassNeeded => prop_assert!(late && policy.liveness == LivenessPolicy::SecondFactor),
                         Reason::FaceUnusable => prop_assert!(late),
-                        Reason::NoMatch | Reason::Unsure => {}
+                        Reason::NoMatch | Reason::Ambiguous => {}
                         _ => prop_assert!(false, "no reason of a face"),
                     }
                     if matches!(reason, Reason::NotLive | Reason::LivenessUnknown) {

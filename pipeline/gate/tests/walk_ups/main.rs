@@ -108,7 +108,7 @@ fn a_stranger_who_holds_up_a_print_in_turns_with_their_own_face_is_not_admitted(
             })]
         };
         play(10, scene, |told| {
-            let expected = [Reason::NotLive, Reason::NoMatch, Reason::Unsure];
+            let expected = [Reason::NotLive, Reason::NoMatch, Reason::Ambiguous];
             assert!(told.len() == 1 && expected.contains(&told[0].outcome.entry.reason), "every {period} ms");
         });
     }

@@ -123,20 +123,20 @@ pub(crate) fn rollup(count: u32) -> Event {
     key::decode(&key, payload.to_string().as_bytes()).expect("it is a roll-up")
 }
 
-pub(crate) fn load(busy: f64, full: bool) -> Event {
+pub(crate) fn load(cpu_usage: f64, full: bool) -> Event {
     let quantiles = |p99: f64| json!({ "p50": p99 / 2.0, "p95": p99 * 0.9, "p99": p99 });
     let latency_ms = json!({
-        "capture": quantiles(30.0), "wait": quantiles(400.0), "infer": quantiles(80.0), "decide": quantiles(1.0),
-        "publish": quantiles(2.0), "all": quantiles(510.0),
+        "capture_to_arrival": quantiles(30.0), "queue": quantiles(400.0), "infer": quantiles(80.0), "decide": quantiles(1.0),
+        "publish": quantiles(2.0), "total": quantiles(510.0),
     });
     let payload = json!({
         "node": "node-a",
         "at": now(),
-        "seconds": 10.0,
+        "period_s": 10.0,
         "processors": 4,
-        "busy": busy,
+        "cpu_usage": cpu_usage,
         "full": full,
-        "crowds": { "frames": 60, "overtaken": 0, "latency_ms": latency_ms },
+        "crowds": { "frames": 60, "superseded": 0, "latency_ms": latency_ms },
     });
     let key = format!("{}/a/s/node/node-a/load", key::ROOT);
     key::decode(&key, payload.to_string().as_bytes()).expect("it is a node's load")

@@ -41,7 +41,7 @@ fn only_what_the_site_signed_for_this_gate_and_now_opens_the_door() {
     publish(&node, admit(8, now));
     publish(&node, admit(10, place.now()));
     assert_eq!(device.next(), "open");
-    assert_eq!(door.state().opened, 2);
+    assert_eq!(door.state().openings, 2);
     stop(door);
     assert_eq!(device.commands.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
     node.close(DEADLINE).expect("closes");
@@ -64,7 +64,7 @@ fn a_controller_that_is_started_again_opens_for_no_grant_of_before() {
     publish(&node, good);
     publish(&node, admit(2, place.now()));
     assert_eq!(device.next(), "open");
-    assert_eq!(door.state().opened, 1);
+    assert_eq!(door.state().openings, 1);
     stop(door);
     assert_eq!(device.commands.try_iter().count(), 0);
     node.close(DEADLINE).expect("closes");

@@ -31,8 +31,11 @@ fn a_door_that_fails_safe_opens_when_its_node_goes_and_shuts_when_it_is_back() {
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     let watcher = watch(&first);
-    let state = said(&watcher, |state| state["lost"] == false);
-    assert_eq!((&state["door"], &state["gate"], &state["works"]), (&"door-1".into(), &"gate-1".into(), &true.into()));
+    let state = said(&watcher, |state| state["failed_safe"] == false);
+    assert_eq!(
+        (&state["door"], &state["gate"], &state["actuator_works"]),
+        (&"door-1".into(), &"gate-1".into(), &true.into())
+    );
     watcher.close(DEADLINE).expect("closes");
     first.close(DEADLINE).expect("closes");
     drop(first);
@@ -42,7 +45,7 @@ fn a_door_that_fails_safe_opens_when_its_node_goes_and_shuts_when_it_is_back() {
     let watcher = watch(&second);
     assert_eq!(device.next_after_hold(), "shut");
     // Its log has three lines by then: started, lost, back.
-    let state = said(&watcher, |state| state["lost"] == false && state["log"]["number"] == 3);
+    let state = said(&watcher, |state| state["failed_safe"] == false && state["log"]["number"] == 3);
     assert_eq!(state["released"], false);
     publish(&second, admit(1, place.now()));
     assert_eq!(device.next(), "open");
