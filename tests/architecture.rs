@@ -59,7 +59,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("eval", vec!["capture", "core", "crowd", "faces", "gate", "people", "picture", "runtime"]),
         ("console", vec!["core", "crowd", "service"]),
         ("cli", all),
-        ("testing", vec!["bus", "core", "picture", "runtime"]),
+        ("testing", vec!["bus", "core", "gate", "picture", "runtime"]),
         ("", vec!["cli"]),
     ])
 }

@@ -1,4 +1,4 @@
-//! Who was let through a moment ago.
+//! Who was admitted within the cool-down.
 
 use gatehouse_core::time::Monotonic;
 
@@ -6,12 +6,12 @@ use crate::gallery::PersonKey;
 use crate::pass::PassKey;
 use crate::policy::Policy;
 
-/// Who was let through, as far as the gate knows. Stays at the site.
+/// Who was admitted, as far as the gate knows. Never leaves the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
-    /// The person, by their face or as the owner of their pass.
+    /// The person, known by their face or as the owner of their pass.
     pub person: Option<PersonKey>,
-    /// The pass or the card.
+    /// The pass or the card that was shown.
     pub pass: Option<PassKey>,
 }
 
@@ -22,17 +22,18 @@ impl Admitted {
     }
 }
 
-/// Whether somebody was let through a moment ago.
+/// Whether a person was already admitted within the cool-down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    No,
+pub(crate) enum Readmission {
+    /// They were not.
+    None,
     /// Their grant still lasts: their face and their pass were both seen.
     SameVisit,
-    /// They went through, and are there again before the cool-down is over.
+    /// Their grant has ended, and they are back before the cool-down is over.
     TooSoon,
 }
 
-/// Everybody who was let through within the cool-down.
+/// Everybody who was admitted within the cool-down.
 #[derive(Debug, Default)]
 pub(crate) struct Admissions(Vec<(Admitted, Monotonic)>);
 
@@ -42,17 +43,17 @@ impl Admissions {
         self.0.push((admitted, now));
     }
 
-    /// When somebody who was let through a moment ago may be let through again.
+    /// When the cool-down of somebody who was admitted ends; `None` if they are not in it.
     pub(crate) fn cooling_until(&self, who: &Admitted, now: Monotonic, policy: &Policy) -> Option<Monotonic> {
         let last = self.last(who).filter(|at| now.since(*at) < policy.cool_down)?;
         Some(last + policy.cool_down)
     }
 
-    pub(crate) fn again(&self, who: &Admitted, now: Monotonic, policy: &Policy) -> Again {
+    pub(crate) fn readmission(&self, who: &Admitted, now: Monotonic, policy: &Policy) -> Readmission {
         match self.last(who).map(|at| now.since(at)) {
-            Some(ago) if ago < policy.cool_down.min(policy.grant) => Again::SameVisit,
-            Some(ago) if ago < policy.cool_down => Again::TooSoon,
-            _ => Again::No,
+            Some(ago) if ago < policy.cool_down.min(policy.grant) => Readmission::SameVisit,
+            Some(ago) if ago < policy.cool_down => Readmission::TooSoon,
+            _ => Readmission::None,
         }
     }
 
@@ -67,19 +68,19 @@ mod tests {
     use crate::testing::{at, policy};
 
     #[test]
-    fn somebody_is_the_same_by_their_face_or_by_their_pass() {
+    fn a_person_is_recognised_again_by_face_or_pass() {
         let of = |person: Option<u128>, pass: Option<u128>| Admitted {
             person: person.map(PersonKey),
             pass: pass.map(PassKey),
         };
         let mut admissions = Admissions::default();
         admissions.add(of(Some(1), Some(100)), at(0), &policy());
-        let again = |who: Admitted, ms: u64| admissions.again(&who, at(ms), &policy());
-        assert_eq!(again(of(Some(1), None), 4_999), Again::SameVisit);
-        assert_eq!(again(of(Some(1), Some(200)), 5_000), Again::TooSoon);
-        assert_eq!(again(of(None, Some(100)), 9_999), Again::TooSoon);
-        assert_eq!(again(of(None, Some(100)), 10_000), Again::No);
-        assert_eq!(again(of(Some(2), None), 0), Again::No);
-        assert_eq!(again(of(None, None), 0), Again::No, "two who are both unknown are not the same");
+        let readmission = |who: Admitted, ms: u64| admissions.readmission(&who, at(ms), &policy());
+        assert_eq!(readmission(of(Some(1), None), 4_999), Readmission::SameVisit);
+        assert_eq!(readmission(of(Some(1), Some(200)), 5_000), Readmission::TooSoon);
+        assert_eq!(readmission(of(None, Some(100)), 9_999), Readmission::TooSoon);
+        assert_eq!(readmission(of(None, Some(100)), 10_000), Readmission::None);
+        assert_eq!(readmission(of(Some(2), None), 0), Readmission::None);
+        assert_eq!(readmission(of(None, None), 0), Readmission::None, "two unknown people are not the same");
     }
 }

@@ -1,4 +1,4 @@
-//! A card that is being compared with the face of whoever shows it (1:1).
+//! Verification of a card against the face of the person who shows it (1:1).
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
@@ -9,14 +9,14 @@ use crate::gate::ProbeId;
 use crate::pass::PassKey;
 use crate::policy::{LivenessPolicy, Policy};
 
-/// How a comparison ends.
+/// How a verification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CardVerdict {
     Admit,
     Refer(Reason),
 }
 
-/// A card, and what the frames since it was shown say. Dropping it overwrites the template.
+/// A card, and the evidence of the frames since it was shown. Dropping it overwrites the template.
 #[derive(Debug)]
 pub(crate) struct CardCheck {
     id: PassKey,
@@ -24,9 +24,10 @@ pub(crate) struct CardCheck {
     since: Monotonic,
     face: Option<ProbeId>,
     evidence: Evidence<()>,
-    /// The last that the frames said against its holder.
-    last_word: Option<Reason>,
-    admitted_is_near: bool,
+    /// The last objection of the frames to the card's holder.
+    last_objection: Option<Reason>,
+    /// True once somebody is near whose own face has just admitted them.
+    is_admitted_face_near: bool,
 }
 
 impl CardCheck {
@@ -37,8 +38,8 @@ impl CardCheck {
             since: now,
             face: None,
             evidence: Evidence::default(),
-            last_word: None,
-            admitted_is_near: false,
+            last_objection: None,
+            is_admitted_face_near: false,
         }
     }
 
@@ -46,19 +47,19 @@ impl CardCheck {
         self.id
     }
 
-    /// When it was read.
+    /// When the card was read.
     pub(crate) fn since(&self) -> Monotonic {
         self.since
     }
 
-    /// The face that it is compared with.
+    /// The face that the card is compared with.
     pub(crate) fn face(&self) -> Option<ProbeId> {
         self.face
     }
 
-    /// From now on the card is compared with this face; with another one than before, the agreement starts anew.
+    /// Compares the card with this face from now on. A different face clears the evidence.
     pub(crate) fn bind(&mut self, face: Option<ProbeId>) {
-        // A frame without any face, while a hand is before it, changes nothing.
+        // A frame without a face, such as behind a hand, changes nothing.
         if face.is_some() && face != self.face {
             self.face = face;
             self.evidence = Evidence::default();
@@ -69,20 +70,20 @@ impl CardCheck {
         self.template.cosine(face) >= policy.card_threshold
     }
 
-    /// Notes that somebody is near whose face has just admitted them.
-    pub(crate) fn admitted_is_near(&mut self) {
-        self.admitted_is_near = true;
+    /// Records that somebody is near whose own face has just admitted them.
+    pub(crate) fn record_admitted_face(&mut self) {
+        self.is_admitted_face_near = true;
     }
 
-    /// Whether all that it was held up for has happened: its owner was admitted by their face, and nobody else came.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.admitted_is_near && self.face.is_none()
+    /// True if no decision is needed: the owner was admitted by their face, and nobody else came.
+    pub(crate) fn is_obsolete(&self) -> bool {
+        self.is_admitted_face_near && self.face.is_none()
     }
 
-    /// Takes a usable frame of the face that it is compared with.
-    pub(crate) fn observe(
+    /// Processes a usable frame of the face that the card is compared with.
+    pub(crate) fn process_frame(
         &mut self,
-        same: bool,
+        is_same_face: bool,
         live: LivenessCues,
         now: Monotonic,
         policy: &Policy,
@@ -90,31 +91,33 @@ impl CardCheck {
         if now.since(self.since) >= policy.card_deadline {
             return None;
         }
-        self.evidence.add(if same { Name::One(()) } else { Name::Nobody }, live, now, policy);
-        self.last_word = self.word(now, policy).or(self.last_word);
-        let agreed = self.evidence.agreed(now, policy)?;
-        (same && agreed.suffices(policy)).then_some(CardVerdict::Admit)
+        self.evidence.add(if is_same_face { Name::One(()) } else { Name::Nobody }, live, now, policy);
+        self.last_objection = self.objection(now, policy).or(self.last_objection);
+        let agreement = self.evidence.agreement(now, policy)?;
+        (is_same_face && agreement.is_sufficient(policy)).then_some(CardVerdict::Admit)
     }
 
-    /// What becomes of it once its time is over.
-    pub(crate) fn due(&self, now: Monotonic, policy: &Policy) -> Option<CardVerdict> {
+    /// The verdict once the card's time is over; `None` before.
+    pub(crate) fn verdict_at_deadline(&self, now: Monotonic, policy: &Policy) -> Option<CardVerdict> {
         if now.since(self.since) < policy.card_deadline {
             return None;
         }
-        // Whoever was seen not to be the card's owner, and left, is told so.
-        let word = self.word(now, policy).or(self.last_word);
-        Some(CardVerdict::Refer(word.unwrap_or(Reason::FaceUnusable)))
+        // The reason stays if a person was seen not to be the card's owner and has left.
+        let objection = self.objection(now, policy).or(self.last_objection);
+        Some(CardVerdict::Refer(objection.unwrap_or(Reason::FaceUnusable)))
     }
 
-    /// What the frames say against its holder; nothing while there are too few.
-    fn word(&self, now: Monotonic, policy: &Policy) -> Option<Reason> {
-        // A card has nothing behind it that could stand in for liveness: as a second factor it is as strict as required.
-        let asked = policy.liveness != LivenessPolicy::Off;
-        match self.evidence.agreed(now, policy) {
-            Some(agreed) if asked && agreed.liveness == Liveness::NotLive => Some(Reason::NotLive),
-            Some(agreed) if asked && agreed.liveness == Liveness::Unknown => Some(Reason::LivenessUnknown),
+    /// The objection of the frames to the card's holder; `None` while there are too few frames.
+    fn objection(&self, now: Monotonic, policy: &Policy) -> Option<Reason> {
+        // Nothing can replace liveness for a card: `SecondFactor` is as strict as `Required` here.
+        let checks_liveness = policy.liveness != LivenessPolicy::Off;
+        match self.evidence.agreement(now, policy) {
+            Some(agreement) if checks_liveness && agreement.liveness == Liveness::NotLive => Some(Reason::NotLive),
+            Some(agreement) if checks_liveness && agreement.liveness == Liveness::Unknown => {
+                Some(Reason::LivenessUnknown)
+            }
             Some(_) => None,
-            None => (self.evidence.usable(now) >= policy.needed_frames()).then_some(Reason::CardMismatch),
+            None => (self.evidence.usable_frames(now) >= policy.needed_frames()).then_some(Reason::CardMismatch),
         }
     }
 }

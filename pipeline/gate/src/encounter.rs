@@ -1,33 +1,39 @@
-//! The states of one track, from the first sight of a face to its one decision: a function of observations and times that
-//! are passed in.
+//! The states of one track, from the first sight of a face to its one decision.
+//!
+//! A pure function of observations and times. The events are [`Observation`]s, the states are
+//! [`State`]s, and [`Encounter::step`] has one method per event.
 //!
 //! ```text
 //!               near              usable frame            agreement, or deadline
 //!  ┌──────────┐      ┌─────────┐                ┌────────┐                    ┌─────────┐
 //!  │ Approach │─────▶│ Acquire │───────────────▶│ Verify │───────────────────▶│ Decided │
 //!  └──────────┘      └─────────┘                └────────┘                    └─────────┘
-//!       ▲   stepped back │  ▲  the face may be another  │  ╲ admitted a moment    (the end)
-//!       ├────────────────┘  └───────────────────────────┤   ╲ ago
+//!       ▲   stepped back │  ▲    continuity lost         │  ╲ admitted a
+//!       ├────────────────┘  └───────────────────────────┤   ╲ moment ago
 //!       ├──────────────── stepped back ─────────────────┘    ▼
 //!       │                                               ┌──────────┐
-//!       └────────── over, or another face ──────────────│ CoolDown │
+//!       └───── cool-down over, or continuity lost ──────│ CoolDown │
 //!                                                       └──────────┘
 //! ```
 //!
-//! The rules, each with a test below:
+//! The rules, each with a test:
 //!
-//! 1. *Admit* when `frames_to_agree` of the newest `frames_to_judge` usable frames name the same person, the newest one
-//!    among them, and no frame since the first of them named another. Where liveness is required, those very frames must
-//!    be judged live ([`crate::policy::Policy::live_threshold`], and [`crate::Background`] where it is known).
-//! 2. A frame that names another person, a box that jumps, or a face that was out of sight starts the agreement anew. The
-//!    deadline stays.
-//! 3. Nobody is referred before `refer_not_before`. From then on: who matches and looks like a picture is `NotLive`; whose
-//!    window is full without agreement is `NoMatch` when no frame named anyone, and `Unsure` otherwise.
-//! 4. With [`LivenessPolicy::SecondFactor`] whoever matches and isn't judged live by then is not refused: their pass
-//!    admits them until the deadline, and from then on they are `PassNeeded`. Only a frame that names another ends that.
-//! 5. At the deadline: `NotLive`, `LivenessUnknown` when the frames that agree have no score, `PassNeeded`, `NoMatch`,
-//!    `Unsure`, or `FaceUnusable` when there weren't frames enough to say any of it.
-//! 6. Time runs only while a face is near. Who steps back for a second or leaves is forgotten, without a decision.
+//! 1. *Admit* when `frames_to_agree` of the newest `frames_to_judge` usable frames name the same
+//!    person. The newest frame must name them, and no frame since the first of them may name
+//!    another person. Where liveness is required, the same frames must be judged live.
+//! 2. Evidence starts anew when a frame names another person, when a box jumps, or when a face was
+//!    out of sight. The deadline does not move.
+//! 3. Nobody is referred before `refer_not_before`. After it, a person who matches and is not live
+//!    is `NotLive`. A full window without agreement is `NoMatch` if no frame named anyone, and
+//!    `Ambiguous` otherwise.
+//! 4. With [`LivenessPolicy::SecondFactor`] a person who matches and is not judged live is not
+//!    refused: their pass admits them until the deadline. At the deadline they are `PassNeeded`.
+//!    Only a frame that names another person ends this.
+//! 5. At the deadline: `NotLive`, `LivenessUnknown` if the agreeing frames have no score,
+//!    `PassNeeded`, `NoMatch`, `Ambiguous`, or `FaceUnusable` if there are too few frames for any
+//!    of these.
+//! 6. Time runs only while a face is near. A face that steps back for a second, or leaves, is
+//!    forgotten without a decision.
 //! 7. A track is decided once.
 
 use std::time::Duration;
@@ -35,197 +41,194 @@ use std::time::Duration;
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
 
-use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
+use crate::evidence::{Agreement, Evidence, Liveness, LivenessCues, Name};
 use crate::gallery::PersonKey;
 use crate::policy::{LivenessPolicy, Policy};
 use crate::quality::Problem;
 
-/// A face that wasn't near for this long has stepped back. Shorter, and a flicker of the measure would restart the deadline.
-const STEPPED_BACK: Duration = Duration::from_secs(1);
+/// A face that was not near for this long has stepped back. A shorter time would let a flickering
+/// measurement restart the deadline.
+const STEPPED_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// Whom a face matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matched {
     /// This enrolled and consenting person.
     Person(PersonKey),
-    /// One person hardly better than another.
+    /// Two people, one hardly better than the other.
     Ambiguous,
     /// Nobody who may be recognised.
     Nobody,
-    /// Compared with a card's own template: whether it is the card's face.
+    /// Compared with a card's template only: true if it is the card's face.
     Card(bool),
 }
 
-/// What one frame says of a track.
+/// An event of the state machine: what one frame says about a track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Observation {
-    /// The face is too far away to be looked at.
+    /// The face is too far away to be analysed.
     TooFar,
-    /// The face is near. Comes with every frame, before the frame's pixels have been looked at.
+    /// The face is near. Sent for every frame, before the frame's pixels are analysed.
     Near,
-    /// The face's box jumped, or the face was out of sight: it may be another's.
-    MaybeAnother,
-    /// The frame is of no use for recognition. Not the same as matching nobody.
+    /// The face's box jumped, or the face was out of sight: it may be another person's.
+    ContinuityLost,
+    /// The frame cannot be used for recognition. This differs from matching nobody.
     Unusable(Problem),
-    /// A usable frame.
-    Face {
-        /// Whom it matches.
+    /// The frame was matched.
+    Usable {
+        /// Whom the face matches.
         matched: Matched,
-        /// Whether it is live.
+        /// What the frame says about liveness.
         live: LivenessCues,
     },
 }
 
-/// What a track's frames have come to.
+/// The decision that a track's own frames lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// This person may pass.
     Admit(PersonKey),
-    /// They can't be let through, for this reason.
+    /// The person cannot be admitted, for this reason.
     Refer(Reason),
 }
 
-/// Where a track stands. Holds keys and scores, never pixels, embeddings or templates.
+/// A state of the machine. Holds keys and scores, never pixels, embeddings or templates.
 #[derive(Debug)]
-enum State {
-    Approach,
-    Acquire { since: Monotonic },
-    Verify { since: Monotonic, evidence: Evidence<PersonKey>, awaits_pass_of: Option<PersonKey> },
-    Decided(Settled),
-    CoolDown { until: Monotonic },
-}
-
-/// What decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settled {
-    Admitted(PersonKey),
-    Referred,
-    /// By a pass or a card.
-    Elsewhere,
-}
-
-/// Names of the states, for health and tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum State {
     /// Seen, and too far away.
     Approach,
     /// Near; no usable frame yet.
-    Acquire,
-    /// Matches and liveness are being gathered.
-    Verify,
+    Acquire { since: Monotonic },
+    /// Near; evidence of identity and liveness is collected.
+    Verify { since: Monotonic, evidence: Evidence<PersonKey>, awaits_pass_of: Option<PersonKey> },
     /// Has its decision.
-    Decided,
-    /// Shows a person who was admitted a moment ago: says nothing until that time is over.
-    CoolDown,
+    Decided(DecidedBy),
+    /// Shows a person who was admitted a moment ago: no decision until the cool-down is over.
+    CoolDown { until: Monotonic },
 }
 
-/// One track's state.
+/// What a track was decided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DecidedBy {
+    /// Its own frames, which admitted this person.
+    Admission(PersonKey),
+    /// Its own frames, which led to a referral.
+    Referral,
+    /// A pass or a card.
+    Code,
+}
+
+/// The state machine of one track.
 #[derive(Debug)]
-pub struct Encounter {
+pub(crate) struct Encounter {
     state: State,
-    near: Option<Monotonic>,
-    problem: Option<Problem>,
+    last_near: Option<Monotonic>,
+    last_problem: Option<Problem>,
 }
 
 impl Default for Encounter {
     fn default() -> Self {
-        Self { state: State::Approach, near: None, problem: None }
+        Self { state: State::Approach, last_near: None, last_problem: None }
     }
 }
 
 impl Encounter {
-    /// Where it stands.
-    pub fn stage(&self) -> Stage {
-        match self.state {
-            State::Approach => Stage::Approach,
-            State::Acquire { .. } => Stage::Acquire,
-            State::Verify { .. } => Stage::Verify,
-            State::Decided(_) => Stage::Decided,
-            State::CoolDown { .. } => Stage::CoolDown,
-        }
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
-    /// Whether its frames are worth looking at.
-    pub fn wants_frames(&self) -> bool {
+    /// True while its frames are analysed.
+    pub(crate) fn is_collecting(&self) -> bool {
         matches!(self.state, State::Acquire { .. } | State::Verify { .. })
     }
 
-    /// Whom its own frames have admitted.
-    pub fn admitted(&self) -> Option<PersonKey> {
-        if let State::Decided(Settled::Admitted(person)) = self.state { Some(person) } else { None }
+    /// The person whom its own frames have admitted.
+    pub(crate) fn admitted(&self) -> Option<PersonKey> {
+        if let State::Decided(DecidedBy::Admission(person)) = self.state { Some(person) } else { None }
     }
 
     /// What was wrong with its last unusable frame.
-    pub fn problem(&self) -> Option<Problem> {
-        self.problem
+    pub(crate) fn last_problem(&self) -> Option<Problem> {
+        self.last_problem
     }
 
-    /// Takes one observation; returns the verdict when this brings it, once.
-    pub fn step(&mut self, observation: Observation, now: Monotonic, policy: &Policy) -> Option<Verdict> {
-        if let State::CoolDown { until } = self.state
-            && (now >= until || observation == Observation::MaybeAnother)
-        {
-            self.state = State::Approach;
-        }
+    /// Processes one observation. Returns the verdict once, when this observation leads to it.
+    pub(crate) fn step(&mut self, observation: Observation, now: Monotonic, policy: &Policy) -> Option<Verdict> {
+        self.end_cool_down_if_over(observation, now);
         match observation {
             Observation::TooFar => {
-                if self.wants_frames() && self.near.is_none_or(|near| now.since(near) >= STEPPED_BACK) {
-                    *self = Self::default();
-                }
+                self.on_too_far(now);
                 return None;
             }
-            Observation::MaybeAnother => {
-                if let State::Verify { since, .. } = self.state {
-                    self.state = State::Acquire { since };
-                }
+            Observation::ContinuityLost => {
+                self.on_continuity_lost();
                 return None;
             }
-            Observation::Near => {
-                self.near = Some(now);
-                if matches!(self.state, State::Approach) {
-                    self.state = State::Acquire { since: now };
-                }
-            }
-            Observation::Unusable(problem) => self.note(problem),
-            Observation::Face { matched, live } => {
-                if let Some(person) = self.take(matched, live, now, policy) {
-                    self.state = State::Decided(Settled::Admitted(person));
-                    return Some(Verdict::Admit(person));
+            Observation::Near => self.on_near(now),
+            Observation::Unusable(problem) => self.record_problem(problem),
+            Observation::Usable { matched, live } => {
+                if let Some(admission) = self.on_usable(matched, live, now, policy) {
+                    return Some(admission);
                 }
             }
         }
-        let reason = self.due(now, policy)?;
-        self.state = State::Decided(Settled::Referred);
-        Some(Verdict::Refer(reason))
+        self.refer_if_due(now, policy)
     }
 
-    /// Notes what was wrong with a frame, without a step.
-    pub fn note(&mut self, problem: Problem) {
-        self.problem = Some(problem);
+    /// Records what was wrong with a frame, without a step.
+    pub(crate) fn record_problem(&mut self, problem: Problem) {
+        self.last_problem = Some(problem);
     }
 
-    /// Ends it: its person was decided about by a card, or by the pass that it waited for.
-    pub fn decided_elsewhere(&mut self) {
-        self.state = State::Decided(Settled::Elsewhere);
+    /// Ends the encounter because a card decided, or the pass that it waited for.
+    pub(crate) fn decide_by_code(&mut self) {
+        self.state = State::Decided(DecidedBy::Code);
     }
 
-    /// Takes back an admission of somebody who was admitted a moment ago, and waits until that is over.
-    pub fn cool_down(&mut self, until: Monotonic) {
+    /// Withdraws the admission of a person who was admitted a moment ago, and waits until `until`.
+    pub(crate) fn cool_down(&mut self, until: Monotonic) {
         self.state = State::CoolDown { until };
     }
 
-    /// Whether enough of the newest frames name this person: whether their pass is a second factor here.
-    pub fn agrees_on(&self, person: PersonKey, now: Monotonic, policy: &Policy) -> bool {
+    /// True if enough of the newest frames name this person, so that their pass is a second factor.
+    pub(crate) fn agrees_on(&self, person: PersonKey, now: Monotonic, policy: &Policy) -> bool {
         let State::Verify { evidence, .. } = &self.state else { return false };
-        evidence.agreed(now, policy).is_some_and(|agreed| agreed.who == person)
+        evidence.agreement(now, policy).is_some_and(|agreement| agreement.who == person)
     }
 
-    fn take(&mut self, matched: Matched, live: LivenessCues, now: Monotonic, policy: &Policy) -> Option<PersonKey> {
+    fn end_cool_down_if_over(&mut self, observation: Observation, now: Monotonic) {
+        if let State::CoolDown { until } = self.state
+            && (now >= until || observation == Observation::ContinuityLost)
+        {
+            self.state = State::Approach;
+        }
+    }
+
+    fn on_too_far(&mut self, now: Monotonic) {
+        if self.is_collecting() && self.last_near.is_none_or(|near| now.since(near) >= STEPPED_BACK_AFTER) {
+            *self = Self::default();
+        }
+    }
+
+    fn on_continuity_lost(&mut self) {
+        if let State::Verify { since, .. } = self.state {
+            self.state = State::Acquire { since };
+        }
+    }
+
+    fn on_near(&mut self, now: Monotonic) {
+        self.last_near = Some(now);
+        if matches!(self.state, State::Approach) {
+            self.state = State::Acquire { since: now };
+        }
+    }
+
+    fn on_usable(&mut self, matched: Matched, live: LivenessCues, now: Monotonic, policy: &Policy) -> Option<Verdict> {
         let name = match matched {
             Matched::Person(person) => Name::One(person),
             Matched::Ambiguous => Name::Ambiguous,
             Matched::Nobody => Name::Nobody,
-            // It says nothing of the gallery.
+            // A comparison with a card says nothing about the gallery.
             Matched::Card(_) => return None,
         };
         if let State::Acquire { since } = self.state {
@@ -233,18 +236,28 @@ impl Encounter {
         }
         let State::Verify { evidence, awaits_pass_of, .. } = &mut self.state else { return None };
         evidence.add(name, live, now, policy);
-        if let (Some(waiting), Name::One(person)) = (*awaits_pass_of, name)
-            && waiting != person
+        if let (Some(awaited), Name::One(person)) = (*awaits_pass_of, name)
+            && awaited != person
         {
             *awaits_pass_of = None;
         }
-        // An agreement of earlier frames doesn't admit whoever this frame shows.
-        let agreed = evidence.agreed(now, policy).filter(|agreed| name == Name::One(agreed.who))?;
-        (awaits_pass_of.is_none() && agreed.suffices(policy)).then_some(agreed.who)
+        // An agreement of earlier frames must not admit the person whom this frame shows.
+        let agreement = evidence.agreement(now, policy).filter(|agreement| name == Name::One(agreement.who))?;
+        if awaits_pass_of.is_some() || !agreement.is_sufficient(policy) {
+            return None;
+        }
+        self.state = State::Decided(DecidedBy::Admission(agreement.who));
+        Some(Verdict::Admit(agreement.who))
     }
 
-    /// The reason to refer now, if it is time.
-    fn due(&mut self, now: Monotonic, policy: &Policy) -> Option<Reason> {
+    fn refer_if_due(&mut self, now: Monotonic, policy: &Policy) -> Option<Verdict> {
+        let reason = self.referral_reason(now, policy)?;
+        self.state = State::Decided(DecidedBy::Referral);
+        Some(Verdict::Refer(reason))
+    }
+
+    /// The reason to refer at `now`; `None` if it is too early.
+    fn referral_reason(&mut self, now: Monotonic, policy: &Policy) -> Option<Reason> {
         let deadline = policy.deadline.max(policy.refer_not_before);
         let (since, evidence, awaits_pass_of) = match &mut self.state {
             State::Acquire { since } => return (now.since(*since) >= deadline).then_some(Reason::FaceUnusable),
@@ -255,34 +268,52 @@ impl Encounter {
         if waited < policy.refer_not_before {
             return None;
         }
-        let late = waited >= deadline;
-        let agreed = evidence.agreed(now, policy);
-        if let Some(agreed) = agreed
+        let is_past_deadline = waited >= deadline;
+        let agreement = evidence.agreement(now, policy);
+        if let Some(agreement) = agreement
             && policy.liveness == LivenessPolicy::SecondFactor
-            && agreed.liveness != Liveness::Live
+            && agreement.liveness != Liveness::Live
         {
-            *awaits_pass_of = Some(agreed.who);
+            *awaits_pass_of = Some(agreement.who);
         }
         if awaits_pass_of.is_some() {
-            return late.then_some(Reason::PassNeeded);
+            return is_past_deadline.then_some(Reason::PassNeeded);
         }
-        match agreed {
-            Some(agreed) if policy.liveness == LivenessPolicy::Required && agreed.liveness == Liveness::NotLive => {
-                Some(Reason::NotLive)
-            }
-            Some(agreed) if policy.liveness == LivenessPolicy::Required && agreed.liveness == Liveness::Unknown => {
-                late.then_some(Reason::LivenessUnknown)
-            }
-            // All is well but for a newest frame that shows the person.
-            Some(_) => late.then_some(Reason::FaceUnusable),
-            None if evidence.usable(now) >= policy.window() => {
-                let nobody = evidence.names_nobody(now) && !evidence.named_several();
-                Some(if nobody { Reason::NoMatch } else { Reason::Ambiguous })
-            }
-            None if evidence.named_several() && evidence.usable(now) > 0 => late.then_some(Reason::Ambiguous),
-            None => late.then_some(Reason::FaceUnusable),
+        match agreement {
+            Some(agreement) => reason_despite_agreement(agreement, is_past_deadline, policy),
+            None => reason_without_agreement(evidence, is_past_deadline, now, policy),
         }
     }
+}
+
+fn reason_despite_agreement(
+    agreement: Agreement<PersonKey>,
+    is_past_deadline: bool,
+    policy: &Policy,
+) -> Option<Reason> {
+    let is_required = policy.liveness == LivenessPolicy::Required;
+    match agreement.liveness {
+        Liveness::NotLive if is_required => Some(Reason::NotLive),
+        Liveness::Unknown if is_required => is_past_deadline.then_some(Reason::LivenessUnknown),
+        // Only a newest frame that shows the person is missing.
+        _ => is_past_deadline.then_some(Reason::FaceUnusable),
+    }
+}
+
+fn reason_without_agreement(
+    evidence: &Evidence<PersonKey>,
+    is_past_deadline: bool,
+    now: Monotonic,
+    policy: &Policy,
+) -> Option<Reason> {
+    let usable_frames = evidence.usable_frames(now);
+    if usable_frames >= policy.window() {
+        let names_nobody = evidence.names_nobody(now) && !evidence.has_named_several();
+        return Some(if names_nobody { Reason::NoMatch } else { Reason::Ambiguous });
+    }
+    let reason =
+        if evidence.has_named_several() && usable_frames > 0 { Reason::Ambiguous } else { Reason::FaceUnusable };
+    is_past_deadline.then_some(reason)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What the newest usable frames of one face say: whom they name, and whether those very frames show a live face.
+//! Evidence of the newest usable frames of one face: whom they name, and whether they show a live
+//! face.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,44 +8,45 @@ use gatehouse_core::time::Monotonic;
 
 use crate::policy::{LivenessPolicy, Policy};
 
-/// A frame older than this says nothing of who stands there now.
+/// A frame older than this is no evidence of who stands there now.
 const EVIDENCE_LASTS: Duration = Duration::from_secs(2);
 
-/// The least openness beside a live face ([`crate::Background::openness`]); below it, something is held before the camera.
-pub const OPEN: f32 = 0.3;
+/// Least openness around a live face ([`crate::Background::openness`]). Below it something covers
+/// the gate's background.
+pub const MIN_OPENNESS: f32 = 0.3;
 
-/// What a frame says of whether its face is live.
+/// What a frame says about the liveness of its face.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LivenessCues {
-    /// The model's probability, 0–1; none if it gave no answer.
+    /// The model's probability that the face is live, 0–1; `None` if it gave no answer.
     pub score: Option<f32>,
-    /// How open the view beside the face is, 0–1; none if that isn't known.
+    /// How much of the background is visible around the face, 0–1; `None` if unknown.
     pub openness: Option<f32>,
 }
 
 /// Whom a frame names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name<K> {
-    /// This one.
+    /// This person or card.
     One(K),
-    /// One hardly better than another.
+    /// Two candidates, one hardly better than the other.
     Ambiguous,
     /// No one.
     Nobody,
 }
 
-/// Whether the frames that agree show a live face.
+/// Whether the agreeing frames show a live face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Liveness {
     Live,
     NotLive,
-    /// Fewer of them than must agree have a score.
+    /// Too few of the agreeing frames have a score.
     Unknown,
 }
 
-/// Enough frames name the same one.
+/// Enough frames name the same candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Agreed<K> {
+pub(crate) struct Agreement<K> {
     pub(crate) who: K,
     pub(crate) liveness: Liveness,
 }
@@ -56,28 +58,29 @@ struct Frame<K> {
     at: Monotonic,
 }
 
-/// The newest `frames_to_judge` usable frames. No two of them name different ones: a frame that names another starts anew.
+/// The newest `frames_to_judge` usable frames. A frame that names another candidate clears the
+/// earlier ones.
 #[derive(Debug)]
 pub(crate) struct Evidence<K> {
     frames: VecDeque<Frame<K>>,
-    named_several: bool,
+    has_named_several: bool,
 }
 
 impl<K> Default for Evidence<K> {
     fn default() -> Self {
-        Self { frames: VecDeque::new(), named_several: false }
+        Self { frames: VecDeque::new(), has_named_several: false }
     }
 }
 
 impl<K: Copy + Eq> Evidence<K> {
-    /// Takes one more frame. A cue that isn't from 0 to 1 is none.
+    /// Adds a frame. A cue outside 0–1 counts as unknown.
     pub(crate) fn add(&mut self, name: Name<K>, live: LivenessCues, now: Monotonic, policy: &Policy) {
         self.frames.retain(|f| now.since(f.at) < EVIDENCE_LASTS);
         if let Name::One(who) = name
             && self.frames.iter().any(|f| matches!(f.name, Name::One(other) if other != who))
         {
             self.frames.clear();
-            self.named_several = true;
+            self.has_named_several = true;
         }
         while self.frames.len() >= policy.window() {
             self.frames.pop_front();
@@ -91,22 +94,23 @@ impl<K: Copy + Eq> Evidence<K> {
         self.frames.iter().filter(move |f| now.since(f.at) < EVIDENCE_LASTS)
     }
 
-    /// Whom enough of the frames name, and whether those frames, and no others, show a live face.
+    /// The candidate whom enough frames name, and whether those same frames show a live face.
     ///
-    /// Live means: as many of the frames that name them as must agree have a score, the mean of these scores reaches the
-    /// threshold, none is clearly an attack, and beside the face the gate is seen, where that is known. So a photograph for the
-    /// match and a face for the liveness don't add up.
-    pub(crate) fn agreed(&self, now: Monotonic, policy: &Policy) -> Option<Agreed<K>> {
+    /// A face is live if enough of the naming frames have a score, the mean of these scores reaches
+    /// the threshold, none is an attack, and the background is visible where it is known. Other
+    /// frames do not count: a photograph cannot supply the match while a face supplies the
+    /// liveness.
+    pub(crate) fn agreement(&self, now: Monotonic, policy: &Policy) -> Option<Agreement<K>> {
         let who = self.fresh(now).find_map(|f| if let Name::One(who) = f.name { Some(who) } else { None })?;
         let naming = || self.fresh(now).filter(|f| f.name == Name::One(who));
         if naming().count() < policy.needed_frames() {
             return None;
         }
         let scores = || naming().filter_map(|f| f.live.score);
-        let hidden = mean(naming().filter_map(|f| f.live.openness)).is_some_and(|openness| openness < OPEN);
+        let is_covered = mean(naming().filter_map(|f| f.live.openness)).is_some_and(|openness| openness < MIN_OPENNESS);
         let scored = scores().count();
-        let attack = scores().any(|score| score < policy.clear_attack());
-        let liveness = if attack || hidden {
+        let is_attack = scores().any(|score| score < policy.attack_threshold());
+        let liveness = if is_attack || is_covered {
             Liveness::NotLive
         } else if scored < policy.needed_frames() {
             Liveness::Unknown
@@ -115,23 +119,23 @@ impl<K: Copy + Eq> Evidence<K> {
         } else {
             Liveness::NotLive
         };
-        Some(Agreed { who, liveness })
+        Some(Agreement { who, liveness })
     }
 
-    /// How many frames still count.
-    pub(crate) fn usable(&self, now: Monotonic) -> usize {
+    /// Number of usable frames that are still evidence.
+    pub(crate) fn usable_frames(&self, now: Monotonic) -> usize {
         self.fresh(now).count()
     }
 
-    /// Whether there are frames, and none names anyone.
+    /// True if there are frames and none of them names anyone.
     pub(crate) fn names_nobody(&self, now: Monotonic) -> bool {
         let mut frames = self.fresh(now).peekable();
         frames.peek().is_some() && frames.all(|f| f.name == Name::Nobody)
     }
 
-    /// Whether frames named different ones.
-    pub(crate) fn named_several(&self) -> bool {
-        self.named_several
+    /// True if frames have named different candidates.
+    pub(crate) fn has_named_several(&self) -> bool {
+        self.has_named_several
     }
 }
 
@@ -140,9 +144,9 @@ fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
     (count > 0).then(|| sum / f32::from(count))
 }
 
-impl<K> Agreed<K> {
-    /// Whether a gate may admit on this alone.
-    pub(crate) fn suffices(&self, policy: &Policy) -> bool {
+impl<K> Agreement<K> {
+    /// True if a gate may admit on this alone.
+    pub(crate) fn is_sufficient(&self, policy: &Policy) -> bool {
         policy.liveness == LivenessPolicy::Off || self.liveness == Liveness::Live
     }
 }
@@ -155,7 +159,7 @@ mod tests {
     const ANN: Name<u8> = Name::One(1);
     const BOB: Name<u8> = Name::One(2);
 
-    /// 2 of 5 must agree, live from 0.5, clearly an attack below 0.25.
+    /// 2 of 5 frames must agree; a mean of 0.5 is live, a frame below 0.25 is an attack.
     fn agreed(frames: &[(Name<u8>, Option<f32>)]) -> Option<(u8, Liveness)> {
         let cues = |score: &Option<f32>| LivenessCues { score: *score, openness: None };
         agreed_by(&frames.iter().map(|(name, score)| (*name, cues(score))).collect::<Vec<_>>())
@@ -166,24 +170,28 @@ mod tests {
         for (i, (name, live)) in (0..).zip(frames) {
             evidence.add(*name, *live, at(i * 100), &policy());
         }
-        evidence.agreed(at(frames.len() as u64 * 100), &policy()).map(|a| (a.who, a.liveness))
+        evidence.agreement(at(frames.len() as u64 * 100), &policy()).map(|a| (a.who, a.liveness))
     }
 
     #[test]
-    fn the_frames_that_agree_are_the_ones_that_must_be_live() {
+    fn agreeing_frames_themselves_must_be_live() {
         use Name::{Ambiguous, Nobody};
         let (live, spoof) = (Some(0.9), Some(0.1));
         assert_eq!(agreed(&[(ANN, live), (ANN, live)]), Some((1, Liveness::Live)));
         assert_eq!(agreed(&[(ANN, live), (Nobody, spoof), (Ambiguous, spoof), (ANN, live)]), Some((1, Liveness::Live)));
         let in_turns = [(ANN, spoof), (Nobody, live), (ANN, spoof), (Nobody, live), (Nobody, live)];
         assert_eq!(agreed(&in_turns), Some((1, Liveness::NotLive)));
-        assert_eq!(agreed(&[(ANN, Some(1.0)), (ANN, Some(0.24))]), Some((1, Liveness::NotLive)), "one is an attack");
+        assert_eq!(
+            agreed(&[(ANN, Some(1.0)), (ANN, Some(0.24))]),
+            Some((1, Liveness::NotLive)),
+            "one frame is an attack"
+        );
         assert_eq!(agreed(&[(ANN, Some(0.6)), (ANN, Some(0.4))]), Some((1, Liveness::Live)), "the mean counts");
         assert_eq!(agreed(&[(ANN, Some(0.5)), (ANN, Some(0.4))]), Some((1, Liveness::NotLive)));
     }
 
     #[test]
-    fn a_score_that_is_missing_or_no_probability_is_none() {
+    fn missing_and_invalid_scores_are_unknown() {
         for none in [None, Some(f32::NAN), Some(f32::INFINITY), Some(1.01), Some(-0.01)] {
             assert_eq!(agreed(&[(ANN, Some(0.9)), (ANN, none)]), Some((1, Liveness::Unknown)), "{none:?}");
             assert_eq!(agreed(&[(ANN, Some(0.9)), (ANN, none), (ANN, Some(0.9))]), Some((1, Liveness::Live)));
@@ -191,23 +199,23 @@ mod tests {
     }
 
     #[test]
-    fn a_face_with_nothing_of_the_gate_beside_it_is_not_live_whatever_the_model_says() {
+    fn a_face_without_visible_background_is_not_live() {
         let frame = |openness| (ANN, LivenessCues { score: Some(0.99), openness });
         let liveness = |openness: &[Option<f32>]| {
             agreed_by(&openness.iter().copied().map(frame).collect::<Vec<_>>()).map(|(_, liveness)| liveness)
         };
         assert_eq!(liveness(&[Some(0.0), Some(0.1)]), Some(Liveness::NotLive));
         assert_eq!(liveness(&[Some(1.0), Some(0.9)]), Some(Liveness::Live));
-        assert_eq!(liveness(&[Some(0.0), Some(1.0)]), Some(Liveness::Live), "one frame's trouble is not the mean's");
-        assert_eq!(liveness(&[None, None]), Some(Liveness::Live), "where it isn't known, the model decides");
+        assert_eq!(liveness(&[Some(0.0), Some(1.0)]), Some(Liveness::Live), "the mean decides, not one frame");
+        assert_eq!(liveness(&[None, None]), Some(Liveness::Live), "where the background is unknown, the model decides");
         assert_eq!(liveness(&[None, Some(0.0)]), Some(Liveness::NotLive));
         for none in [f32::NAN, -1.0, 1.1] {
-            assert_eq!(liveness(&[Some(none), Some(none)]), Some(Liveness::Live), "{none} is no share");
+            assert_eq!(liveness(&[Some(none), Some(none)]), Some(Liveness::Live), "{none} is no openness");
         }
     }
 
     #[test]
-    fn a_frame_that_names_another_starts_anew() {
+    fn a_frame_that_names_another_clears_the_evidence() {
         let live = Some(0.9);
         assert_eq!(agreed(&[(ANN, live), (BOB, live), (ANN, live)]), None);
         assert_eq!(agreed(&[(ANN, live), (ANN, live), (BOB, live)]), None);
@@ -215,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_two_seconds_old_or_five_frames_back_counts_no_more() {
+    fn frames_two_seconds_old_or_five_back_do_not_count() {
         let mut evidence = Evidence::default();
         evidence.add(ANN, LivenessCues::default(), at(0), &policy());
         evidence.add(ANN, LivenessCues::default(), at(1900), &policy());
-        assert!(evidence.agreed(at(1999), &policy()).is_some());
-        assert!(evidence.agreed(at(2000), &policy()).is_none());
-        assert_eq!([1999, 2000, 3900].map(|ms| evidence.usable(at(ms))), [2, 1, 0]);
+        assert!(evidence.agreement(at(1999), &policy()).is_some());
+        assert!(evidence.agreement(at(2000), &policy()).is_none());
+        assert_eq!([1999, 2000, 3900].map(|ms| evidence.usable_frames(at(ms))), [2, 1, 0]);
         let (ann, nobody) = ((ANN, None), (Name::Nobody, None));
         assert!(agreed(&[ann, nobody, nobody, nobody, ann]).is_some());
         assert!(agreed(&[ann, nobody, nobody, nobody, nobody, ann]).is_none());

@@ -1,4 +1,4 @@
-//! The enrolled people that a gate knows, each with the end of their consent.
+//! The enrolled people whom a gate recognises, each with the end of their consent.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use gatehouse_faces::Template;
 
 use crate::encounter::Matched;
 
-/// Stands for a person inside this node. Never leaves it: no event, log or metric has a place for one.
+/// Identifies a person inside this node. Never leaves it: no event, log or metric has a field for
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PersonKey(pub u128);
 
@@ -17,16 +18,16 @@ impl std::fmt::Debug for PersonKey {
     }
 }
 
-/// One enrolled template's owner.
+/// The owner of one enrolled template.
 #[derive(Debug, Clone, Copy)]
 pub struct Enrolled {
-    /// Whose template it is.
+    /// The person.
     pub person: PersonKey,
     /// The end of their consent.
     pub consent_until: WallTime,
 }
 
-/// By person alone: two templates of one person are no rivals of each other, whatever else stands with them.
+/// Compares the person only: two templates of one person are not rivals.
 impl PartialEq for Enrolled {
     fn eq(&self, other: &Self) -> bool {
         self.person == other.person
@@ -35,17 +36,18 @@ impl PartialEq for Enrolled {
 
 impl Eq for Enrolled {}
 
-/// When a probe is a person's.
+/// When a probe matches a person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatchRule {
-    /// A cosine; a score at or above it is a match.
+    /// Least score of a match (a cosine).
     pub threshold: f32,
-    /// The best score must exceed the best of every other person by this; otherwise one resembles the other.
+    /// Least difference between the best score and the best score of every other person. A smaller
+    /// one is ambiguous.
     pub margin: f32,
 }
 
-/// The people that one gate may recognise. A value: cheap to clone, and a change makes another one while readers go on with
-/// theirs.
+/// The people whom one gate may recognise. Cheap to clone; a change makes a new gallery, so readers
+/// keep theirs.
 #[derive(Debug, Clone)]
 pub struct Gallery {
     templates: gatehouse_faces::Gallery<Enrolled>,
@@ -53,18 +55,18 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// A gallery of enrolled templates.
+    /// Builds a gallery of enrolled templates.
     pub fn new(templates: impl IntoIterator<Item = (Enrolled, Template)>, rule: MatchRule) -> Self {
         Self { templates: templates.into_iter().collect(), rule }
     }
 
-    /// The same people, matched by another rule. Shares the templates.
+    /// The same people with another rule. Shares the templates.
     pub fn with_rule(&self, rule: MatchRule) -> Self {
         Self { templates: self.templates.clone(), rule }
     }
 
-    /// This gallery without the `removed` people, and with what is `added`. A person whose template or consent has changed is
-    /// in both. Costs as much as what it touches.
+    /// This gallery without the `removed` people and with the `added` ones. A person whose template
+    /// or consent has changed is in both. The cost grows with the number of changes only.
     pub fn with_changes(
         &self,
         removed: &HashSet<PersonKey>,
@@ -85,25 +87,26 @@ impl Gallery {
         self.templates.len()
     }
 
-    /// Whether nobody is enrolled.
+    /// True if nobody is enrolled.
     pub fn is_empty(&self) -> bool {
         self.templates.is_empty()
     }
 
     /// Whom each probe matches at `now`, in one pass over the gallery.
     ///
-    /// It is the owner of the best template, if that scores at least the threshold, exceeds every other person by the margin,
-    /// and its owner consents at that moment. People whose consent has ended stay in the comparison until they are removed:
-    /// somebody who resembles one of them is not let in instead.
+    /// A probe matches the owner of the best template if that template reaches the threshold,
+    /// exceeds every other person by the margin, and its owner consents at `now`. People whose
+    /// consent has ended stay in the comparison until they are removed: a look-alike must not be
+    /// admitted instead.
     pub fn identify_all(&self, probes: &[Template], now: WallTime) -> Vec<Matched> {
         let found = self.templates.search_all(probes);
         found
             .into_iter()
             .map(|found| match found {
-                // Written so that a score that is not a number is nobody's.
+                // A score that is not a number matches nobody.
                 Some(found) if found.best.score >= self.rule.threshold && found.best.key.consent_until > now => {
-                    let clear = |other: f32| found.best.score - other >= self.rule.margin;
-                    if found.runner_up.is_none_or(|other| clear(other.score)) {
+                    let is_clear = |other: f32| found.best.score - other >= self.rule.margin;
+                    if found.runner_up.is_none_or(|other| is_clear(other.score)) {
                         Matched::Person(found.best.key.person)
                     } else {
                         Matched::Ambiguous
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_itself_is_a_match_and_just_below_is_none() {
+    fn the_threshold_is_inclusive() {
         let gallery = gallery(&[(until(ANN, 1), template(0.0))]);
         assert_eq!(gallery.identify(&template(0.0), NOW), Matched::Person(ANN));
         assert_eq!(gallery.identify(&template(59.9), NOW), Matched::Person(ANN));
@@ -151,18 +154,22 @@ mod tests {
     }
 
     #[test]
-    fn consent_that_has_ended_is_no_match_and_makes_way_for_nobody() {
+    fn ended_consent_matches_nobody_and_still_competes() {
         let ended = (until(ANN, 0), template(0.0));
         let look_alike = (until(BOB, 1), template(10.0));
         assert_eq!(gallery(std::slice::from_ref(&ended)).identify(&template(0.0), NOW), Matched::Nobody);
         let both = gallery(&[ended, look_alike]);
-        assert_eq!(both.identify(&template(1.0), NOW), Matched::Nobody, "nearest to who no longer consents");
-        assert_eq!(both.identify(&template(5.5), NOW), Matched::Ambiguous, "hardly nearer to who does");
+        assert_eq!(
+            both.identify(&template(1.0), NOW),
+            Matched::Nobody,
+            "nearest to the person whose consent has ended"
+        );
+        assert_eq!(both.identify(&template(5.5), NOW), Matched::Ambiguous, "hardly nearer to the person who consents");
         assert_eq!(both.identify(&template(40.0), NOW), Matched::Person(BOB));
     }
 
     #[test]
-    fn who_resembles_two_people_is_ambiguous_and_two_pictures_of_one_are_no_rivals() {
+    fn two_people_are_rivals_and_two_pictures_of_one_are_not() {
         let (ann, bob) = (until(ANN, 1), until(BOB, 1));
         let gallery = gallery(&[(ann, template(0.0)), (until(ANN, 2), template(4.0)), (bob, template(50.0))]);
         assert_eq!(gallery.identify(&template(2.0), NOW), Matched::Person(ANN));
@@ -173,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_makes_another_gallery_and_leaves_the_first() {
+    fn a_change_makes_a_new_gallery() {
         let before = gallery(&[(until(ANN, 1), template(0.0))]);
         let after = before.with_changes(&HashSet::from([ANN]), [(until(BOB, 1), template(90.0))]);
         assert_eq!(before.identify(&template(0.0), NOW), Matched::Person(ANN));
@@ -184,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_key_is_not_shown() {
+    fn debug_text_hides_a_person_key() {
         assert_eq!(format!("{:?}", PersonKey(42)), "PersonKey([redacted])");
     }
 }

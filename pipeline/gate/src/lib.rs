@@ -1,35 +1,39 @@
-//! Gate cameras: from the faces in a frame, and the codes that are held up to it, to `admit` or `refer`.
+//! Gate cameras: from the faces in a frame, and the codes that are shown to it, to `admit` or
+//! `refer`.
 //!
-//! Everything here is a function of observations and times that are passed in. A face that matches no one leaves nothing
-//! behind: tracks hold boxes, keys and scores, never pixels or embeddings, and are forgotten two seconds after the face is.
+//! Everything here is a function of observations and times that are passed in. A face that matches
+//! no one leaves nothing behind: tracks hold boxes, keys and scores, never pixels or embeddings,
+//! and are dropped two seconds after the face was last seen.
 //!
-//! The way of a frame, and who holds what:
+//! The path of a frame:
 //!
 //! ```text
-//!   faces of a frame ──▶ Gate::see ──▶ probes ──▶ quality::assess ──unusable──▶ Gate::judge
-//!                           │                        │ usable
-//!                           │ what is due            ▼
-//!                           │             liveness, embedding, template
-//!                           │                        │
-//!                           │        Gate::compare_with_card, or Gallery::identify
-//!                           ▼                        ▼
-//!                        outcomes ◀───────────── Gate::judge
-//!                           ▲
-//!   text of a code ──▶ Gate::notice_code ──new──▶ signature, store ──▶ Gate::show_pass
+//!   faces of a frame ─▶ Gate::process_frame ─▶ probes ─▶ quality::assess ──unusable──▶ Gate::process_probe
+//!                              │                              │ usable
+//!                              │ decisions that               ▼
+//!                              │ are due          embedding, template, liveness
+//!                              │                              │
+//!                              │        Gate::compare_with_card, or Gallery::identify
+//!                              ▼                              ▼
+//!                           outcomes ◀────────────── Gate::process_probe
+//!                              ▲
+//!   text of a code ─▶ Gate::register_code ──new──▶ signature, store ─▶ Gate::process_code
 //! ```
 //!
-//! [`encounter`] has the states of one track and the rules that lead from one to the next. Around them the gate keeps what
-//! concerns several tracks:
+//! `encounter.rs` has the states of one track and the rules of its decision. [`Gate`] adds the
+//! rules that concern several tracks:
 //!
-//! - Each track has one decision of its own, and each pass or card that is shown has one.
-//! - A person who was admitted isn't admitted again within the cool-down, by whatever they show.
-//! - A pass admits by itself. Where a face waits for it as a second factor, both are told as one.
-//! - A card is compared with the nearest face for a few seconds. No other code is taken meanwhile, the face isn't searched for
-//!   in the gallery, and the card's template is overwritten as soon as there is a decision.
-//! - Whoever showed a code isn't referred once more for their face: the nearest one is excused from it.
-//! - A frame that is too old is no evidence, and no grant outlasts its time counted from the capture.
+//! - Each track has one decision of its own, and so has each pass or card that is shown.
+//! - An admitted person is not admitted again within the cool-down, whatever they show.
+//! - A pass admits by itself. If a face waits for it as a second factor, both make one entry.
+//! - A card is compared with the nearest face for a few seconds. Meanwhile no other code is
+//!   accepted and that face is not searched for in the gallery. The card's template is overwritten
+//!   after the decision.
+//! - A person who showed a code is not referred for their face as well: the nearest face is
+//!   excused.
+//! - A frame that is too old is no evidence. A grant ends a fixed time after the capture of its
+//!   frame.
 
-pub mod encounter;
 pub mod enrol;
 pub mod gallery;
 pub mod quality;
@@ -38,6 +42,7 @@ pub mod track;
 mod admitted;
 mod background;
 mod card;
+mod encounter;
 mod evidence;
 mod gate;
 mod glance;
@@ -46,17 +51,17 @@ mod policy;
 mod stillness;
 mod times;
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use admitted::Admitted;
 pub use background::Background;
 pub use encounter::{Matched, Observation};
-pub use evidence::{LivenessCues, OPEN};
+pub use evidence::{LivenessCues, MIN_OPENNESS};
 pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
-pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
+pub use gate::{EntryDraft, FrameResult, Gate, Outcome, Probe, ProbeId};
 pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
-pub use pass::{PassKey, PassSeen};
+pub use pass::{CodeCheck, PassKey};
 pub use policy::{LivenessPolicy, Policy};
 pub use stillness::Stillness;
 pub use times::StageTimes;

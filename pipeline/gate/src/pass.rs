@@ -1,4 +1,4 @@
-//! QR codes that are held up to a gate: which are new, and what the site says of them.
+//! QR codes that are shown to a gate: which are new, and the result of checking them.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -9,14 +9,15 @@ use gatehouse_faces::Template;
 
 use crate::gallery::PersonKey;
 
-/// A code is the same one until it was out of sight for this long.
-const REMEMBERED: Duration = Duration::from_secs(4);
-/// Between two refused codes: somebody who flashes codes at the camera doesn't flood the site with entries.
-const REFUSALS_APART: Duration = Duration::from_secs(1);
-/// Codes that are remembered at a time; of more, the one unseen for longest goes.
-const MOST_REMEMBERED: usize = 16;
+/// A code that was out of sight for this long is new again.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(4);
+/// Least time between two refused codes: flashing codes at the camera must not flood the site with
+/// entries.
+const MIN_REFUSAL_GAP: Duration = Duration::from_secs(1);
+/// Most codes that are remembered; beyond it, the one unseen for longest is forgotten.
+const MAX_CODES: usize = 16;
 
-/// Stands for a pass or a card inside this node. Says nothing of whose it is.
+/// Identifies a pass or a card inside this node. Does not say whose it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PassKey(pub u128);
 
@@ -26,65 +27,66 @@ impl std::fmt::Debug for PassKey {
     }
 }
 
-/// What the site says of a code that was held up.
+/// Result of checking a code that was shown.
 #[derive(Debug)]
-pub enum PassSeen {
-    /// A pass that is valid now, counted as used.
+pub enum CodeCheck {
+    /// A valid pass; its use has been counted.
     Accepted {
-        /// Whose it is; none for a pass without an owner.
+        /// Its owner; `None` for a pass without an owner.
         person: Option<PersonKey>,
         /// The pass.
         id: PassKey,
     },
-    /// Not a pass that admits, for this reason.
+    /// A code that admits nobody, for this reason.
     Refused(Reason),
-    /// A valid card: its owner's own template, to be compared with the face before the camera.
+    /// A valid card. Its owner's template must match the face in front of the camera.
     Card {
         /// The card.
         id: PassKey,
-        /// What the face must match.
+        /// The template that the face must match.
         template: Box<Template>,
     },
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Shown {
-    code: u64,
+struct RecentCode {
+    hash: u64,
     last_seen: Monotonic,
 }
 
-/// The codes that were held up during the last seconds, each as a keyed hash: the text itself admits, and isn't kept.
+/// The codes of the last seconds, each as a keyed hash. The text itself admits, so it is not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Codes {
     hasher: RandomState,
-    shown: Vec<Shown>,
-    refused: Option<Monotonic>,
+    recent: Vec<RecentCode>,
+    last_refusal: Option<Monotonic>,
 }
 
 impl Codes {
-    /// Whether this code wants to be checked: it wasn't in sight during the last seconds. `busy`: nothing new is taken now,
-    /// and the code will be looked at again when it is still there later.
-    pub(crate) fn notice(&mut self, text: &[u8], busy: bool, now: Monotonic) -> bool {
-        self.shown.retain(|shown| now.since(shown.last_seen) < REMEMBERED);
-        let code = self.hasher.hash_one(text);
-        if let Some(known) = self.shown.iter_mut().find(|shown| shown.code == code) {
+    /// Registers a code that was read. Returns true if it is new and must be checked.
+    ///
+    /// While `is_busy`, a new code is not registered, so it is checked later if it is still shown.
+    pub(crate) fn register(&mut self, text: &[u8], is_busy: bool, now: Monotonic) -> bool {
+        self.recent.retain(|code| now.since(code.last_seen) < FORGOTTEN_AFTER);
+        let hash = self.hasher.hash_one(text);
+        if let Some(known) = self.recent.iter_mut().find(|code| code.hash == hash) {
             known.last_seen = now;
             return false;
         }
-        if busy || self.refused.is_some_and(|at| now.since(at) < REFUSALS_APART) {
+        if is_busy || self.last_refusal.is_some_and(|at| now.since(at) < MIN_REFUSAL_GAP) {
             return false;
         }
-        if self.shown.len() >= MOST_REMEMBERED
-            && let Some(oldest) = (0..self.shown.len()).min_by_key(|i| self.shown[*i].last_seen)
+        if self.recent.len() >= MAX_CODES
+            && let Some(oldest) = (0..self.recent.len()).min_by_key(|i| self.recent[*i].last_seen)
         {
-            self.shown.swap_remove(oldest);
+            self.recent.swap_remove(oldest);
         }
-        self.shown.push(Shown { code, last_seen: now });
+        self.recent.push(RecentCode { hash, last_seen: now });
         true
     }
 
-    pub(crate) fn refused(&mut self, now: Monotonic) {
-        self.refused = Some(now);
+    pub(crate) fn record_refusal(&mut self, now: Monotonic) {
+        self.last_refusal = Some(now);
     }
 }
 
@@ -94,32 +96,32 @@ mod tests {
     use crate::testing::at;
 
     #[test]
-    fn a_code_that_is_held_up_is_checked_once_and_again_after_it_was_gone() {
+    fn a_shown_code_is_checked_once_until_it_disappears() {
         let mut codes = Codes::default();
-        let checked = (0..100).filter(|i| codes.notice(b"pass", false, at(i * 100))).count();
+        let checked = (0..100).filter(|i| codes.register(b"pass", false, at(i * 100))).count();
         assert_eq!(checked, 1, "ten seconds, frame by frame");
-        assert!(codes.notice(b"other", false, at(9_950)));
-        assert!(!codes.notice(b"pass", false, at(9_900 + 3_999)));
-        assert!(codes.notice(b"pass", false, at(9_900 + 3_999 + 4_000)));
+        assert!(codes.register(b"other", false, at(9_950)));
+        assert!(!codes.register(b"pass", false, at(9_900 + 3_999)));
+        assert!(codes.register(b"pass", false, at(9_900 + 3_999 + 4_000)));
     }
 
     #[test]
-    fn a_code_that_comes_while_the_gate_is_busy_is_looked_at_later() {
+    fn a_code_shown_to_a_busy_gate_is_checked_later() {
         let mut codes = Codes::default();
-        assert!(!codes.notice(b"pass", true, at(0)));
-        assert!(codes.notice(b"pass", false, at(100)));
-        codes.refused(at(100));
-        assert!(!codes.notice(b"another", false, at(1_099)));
-        assert!(codes.notice(b"another", false, at(1_100)));
+        assert!(!codes.register(b"pass", true, at(0)));
+        assert!(codes.register(b"pass", false, at(100)));
+        codes.record_refusal(at(100));
+        assert!(!codes.register(b"another", false, at(1_099)));
+        assert!(codes.register(b"another", false, at(1_100)));
     }
 
     #[test]
-    fn flashing_codes_fills_no_memory() {
+    fn flashing_codes_does_not_fill_memory() {
         let mut codes = Codes::default();
         (0..1000u32).for_each(|i| {
-            codes.notice(&i.to_le_bytes(), false, at(u64::from(i)));
+            codes.register(&i.to_le_bytes(), false, at(u64::from(i)));
         });
-        assert_eq!(codes.shown.len(), MOST_REMEMBERED);
-        assert!(!codes.notice(&999u32.to_le_bytes(), false, at(1000)), "the newest are the ones that stay");
+        assert_eq!(codes.recent.len(), MAX_CODES);
+        assert!(!codes.register(&999u32.to_le_bytes(), false, at(1000)), "the newest codes are kept");
     }
 }

@@ -1,59 +1,60 @@
-//! What the operator set for a gate.
+//! The rules that the operator set for a gate.
 
 use std::time::Duration;
 
-/// What a gate asks of liveness.
+/// What a gate requires of liveness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LivenessPolicy {
-    /// Who isn't judged live isn't admitted.
+    /// Admit only faces that are judged live.
     Required,
-    /// Who isn't judged live is asked for their pass.
+    /// Ask for a pass when a face is not judged live.
     SecondFactor,
-    /// Nothing: a photograph of an enrolled person is let in.
+    /// Require nothing: a photograph of an enrolled person is admitted.
     Off,
 }
 
-/// A gate's rules. Scores are cosines (threshold included), liveness is a probability, 0–1.
+/// A gate's rules. Match scores are cosines; liveness scores are probabilities, 0–1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Faces whose eyes are closer together than this are not looked at: their owners aren't at the gate yet.
+    /// Least distance between the eyes, in pixels. A smaller face is not at the gate yet.
     pub min_eye_distance_px: f32,
-    /// Frames that must name the same person, 1 or more.
+    /// Number of frames that must name the same person, 1 or more.
     pub frames_to_agree: usize,
-    /// Of the newest so many usable ones; fewer than must agree count as that many.
+    /// Number of newest usable frames that are judged; at least `frames_to_agree` are.
     pub frames_to_judge: usize,
-    /// What is asked of liveness.
+    /// What is required of liveness.
     pub liveness: LivenessPolicy,
-    /// From which mean of the agreeing frames on a face is a live one. One frame below half of it is clearly an attack.
+    /// Least mean liveness score of the agreeing frames. One frame below half of it is an attack.
     pub live_threshold: f32,
-    /// From which score on a face is the one that a card carries (1:1).
+    /// Least score at which a face is the one that a card carries (1:1).
     pub card_threshold: f32,
-    /// A walk-up's first frames are its worst; nobody is referred for those alone. Counted from the first near frame.
+    /// Nobody is referred earlier than this after the first near frame: the first frames of a
+    /// walk-up are the worst.
     pub refer_not_before: Duration,
-    /// Past it a person whom nothing else has settled is referred. Counted from the first near frame.
+    /// Time after the first near frame at which an undecided person is referred.
     pub deadline: Duration,
     /// How long a card is compared with the nearest face.
     pub card_deadline: Duration,
-    /// A frame that was captured longer ago than this is no evidence.
+    /// Greatest age of a frame, counted from its capture, at which it is evidence.
     pub max_frame_age: Duration,
-    /// A person who was admitted isn't admitted again for this long.
+    /// How long an admitted person is not admitted again.
     pub cool_down: Duration,
-    /// How long a grant may be used, from the capture of the frame that settled it.
+    /// How long a grant may be used, counted from the capture of the frame that decided.
     pub grant: Duration,
 }
 
 impl Policy {
-    /// Liveness below which a single frame is clearly an attack.
-    pub fn clear_attack(&self) -> f32 {
+    /// Liveness score below which a single frame is an attack.
+    pub fn attack_threshold(&self) -> f32 {
         self.live_threshold / 2.0
     }
 
-    /// Frames that must name the same person, 1 or more.
+    /// Number of frames that must name the same person, 1 or more.
     pub fn needed_frames(&self) -> usize {
         self.frames_to_agree.max(1)
     }
 
-    /// The newest usable frames that are judged, as many as must agree or more.
+    /// Number of newest usable frames that are judged, never fewer than must agree.
     pub fn window(&self) -> usize {
         self.frames_to_judge.max(self.needed_frames())
     }

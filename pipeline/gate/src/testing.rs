@@ -1,19 +1,12 @@
-//! What this crate's tests share.
+//! Helpers of this crate's tests.
 
 use std::time::Duration;
 
-use gatehouse_core::time::Monotonic;
-use gatehouse_faces::Template;
-
-use crate::evidence::LivenessCues;
 use crate::policy::{LivenessPolicy, Policy};
 
-pub(crate) fn at(ms: u64) -> Monotonic {
-    Monotonic::from_start(Duration::from_millis(ms))
-}
-
-/// 2 of 5 agree, live from 0.5 on and required, nobody referred before 1.5 s, the deadline at 6 s.
-pub(crate) fn policy() -> Policy {
+/// 2 of 5 frames must agree and be live (threshold 0.5). Nobody is referred before 1.5 s; the
+/// deadline is 6 s. Other policies are made of this one with struct update syntax.
+pub fn policy() -> Policy {
     Policy {
         min_eye_distance_px: 40.0,
         frames_to_agree: 2,
@@ -30,14 +23,32 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-/// What the model alone says.
-pub(crate) fn cues(score: Option<f32>) -> LivenessCues {
-    LivenessCues { score, openness: None }
-}
+#[cfg(test)]
+pub(crate) use in_crate::{at, cues, template};
 
-/// A template at this angle from the first axis: two of them have the cosine of the difference.
-pub(crate) fn template(degrees: f32) -> Template {
-    let mut values = [0.0; Template::DIMENSIONS];
-    (values[1], values[0]) = degrees.to_radians().sin_cos();
-    Template::from_slice(&values).expect("128 finite numbers")
+#[cfg(test)]
+mod in_crate {
+    use std::time::Duration;
+
+    use gatehouse_core::time::Monotonic;
+    use gatehouse_faces::Template;
+
+    use crate::evidence::LivenessCues;
+
+    pub(crate) fn at(ms: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_millis(ms))
+    }
+
+    /// A liveness score of the model, without a known background.
+    pub(crate) fn cues(score: Option<f32>) -> LivenessCues {
+        LivenessCues { score, openness: None }
+    }
+
+    /// A template at this angle from the first axis. The score of two templates is the cosine of
+    /// the difference of their angles.
+    pub(crate) fn template(degrees: f32) -> Template {
+        let mut values = [0.0; Template::DIMENSIONS];
+        (values[1], values[0]) = degrees.to_radians().sin_cos();
+        Template::from_slice(&values).expect("128 finite numbers")
+    }
 }

@@ -1,4 +1,4 @@
-//! When what was done to a frame, and what follows from its age.
+//! When each stage of a frame ended, and whether the frame is fresh enough to be evidence.
 
 use std::time::Duration;
 
@@ -7,58 +7,58 @@ use gatehouse_core::time::{FrameTimes, Monotonic, WallTime};
 
 use crate::policy::Policy;
 
-/// When a frame's stages ended. A stage that the frame didn't go through ends with the one before it.
+/// When the stages of a frame ended. A skipped stage ends together with the stage before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageTimes {
     /// The frame's own times.
     pub frame: FrameTimes,
-    /// Wall time here when the frame arrived.
+    /// This machine's wall time when the frame arrived.
     pub arrived: WallTime,
-    /// When its faces were detected; for a pass, when it was read.
+    /// When its faces were detected; for a code, when it was read.
     pub detected: Monotonic,
     /// When the face was embedded and judged for liveness.
     pub embedded: Monotonic,
-    /// When it was matched; for a pass, when it was checked. This is the gate's "now".
+    /// When the face was matched; for a code, when it was checked. This is the gate's "now".
     pub matched: Monotonic,
 }
 
 impl StageTimes {
-    /// Of a frame in which faces, or a code, have just been found.
+    /// Times of a frame in which faces, or a code, were just found.
     pub fn found(frame: FrameTimes, arrived: WallTime, found: Monotonic) -> Self {
         Self { frame, arrived, detected: found, embedded: found, matched: found }
     }
 
-    /// Of a frame whose code was read, and then checked.
+    /// The same frame after its face or code was checked.
     pub fn checked(self, checked: Monotonic) -> Self {
         Self { matched: checked, ..self }
     }
 
-    /// Wall time now.
+    /// This machine's wall time at `matched`.
     pub fn wall(&self) -> WallTime {
         self.arrived + self.matched.since(self.frame.arrival)
     }
 
-    /// When the frame was captured. No frame is captured after it arrived: a camera whose clock is ahead would make grants
-    /// longer.
+    /// When the frame was captured, never later than it arrived: a camera whose clock is ahead must
+    /// not lengthen grants.
     fn captured(&self) -> WallTime {
         self.frame.capture.at.min(self.arrived)
     }
 
-    /// When a grant that rests on this frame ends.
+    /// The end of a grant that rests on this frame.
     pub(crate) fn grant_ends(&self, policy: &Policy) -> WallTime {
         self.captured() + policy.grant
     }
 
-    /// Whether the frame is young enough to be evidence: not older than the policy's bound, and not so old that a grant which
-    /// rests on it would have ended.
+    /// True if the frame is evidence: it is not older than the policy allows, and a grant that
+    /// rests on it has not ended yet.
     pub(crate) fn is_fresh(&self, policy: &Policy) -> bool {
         let now = self.wall();
         now.distance(self.captured()) <= policy.max_frame_age && self.grant_ends(policy) > now
     }
 
-    /// `first`: when the first frame arrived that counted towards the decision.
+    /// Latency by stage. `first`: arrival of the first frame that counted towards the decision.
     pub(crate) fn latency(&self, first: Monotonic) -> EntryLatency {
-        // A tenth of a millisecond is finer than anything that is measured here.
+        // Nothing here is measured more finely than a tenth of a millisecond.
         let millis = |d: Duration| (d.as_secs_f64() * 10_000.0).round() / 10.0;
         EntryLatency {
             acquire: millis(self.frame.arrival.since(first)),

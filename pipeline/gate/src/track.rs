@@ -1,47 +1,49 @@
-//! Follows faces from frame to frame within one camera, by overlap of their boxes and by nothing else.
+//! Tracks faces from frame to frame within one camera, by the overlap of their boxes only.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 use gatehouse_picture::Rect;
 
-/// A track whose face hasn't been seen for this long is forgotten.
+/// A track whose face was not seen for this long is dropped.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
-/// Overlap (IoU) at which a box continues a track. At 10 frames a second a face that walks up moves little in between.
-const SAME_FACE_AT: f32 = 0.3;
-/// Below this overlap the box has jumped: by a third of its width, or by 1.4 in size, from one analysed frame to the next.
-const SMOOTH_AT: f32 = 0.5;
-/// A face that was out of sight for this long may have made way for another at the same place.
-const OUT_OF_SIGHT: Duration = Duration::from_secs(1);
+/// Least overlap (IoU) of a box with the track that it continues. At 10 frames a second a face that
+/// walks up moves little between two frames.
+const MIN_IOU: f32 = 0.3;
+/// Least overlap (IoU) of a smooth movement. Below it the box has jumped by a third of its width,
+/// or grown by 1.4, between two analysed frames.
+const SMOOTH_IOU: f32 = 0.5;
+/// After this time out of sight another face may stand at the same place.
+const OUT_OF_SIGHT_AFTER: Duration = Duration::from_secs(1);
 
-/// Names a track within one camera; never used again.
+/// Identifies a track within one camera; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrackId(pub u64);
 
-/// How a box of a frame goes on from what was seen before.
+/// How a box continues the earlier frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Continuity {
     /// A new track.
     New,
-    /// The same face, as far as boxes can tell.
+    /// The same face, judged by its box.
     Smooth,
-    /// Near enough to be followed, and too far off to be sure that it is still the same face.
+    /// Close enough to be tracked, but it may be another face.
     Jumped,
 }
 
-/// Which track a box of a frame belongs to.
+/// The track that a box of a frame belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
     /// The track.
     pub track: TrackId,
-    /// How the box goes on from the track's last one.
+    /// How the box continues the track's last one.
     pub continuity: Continuity,
 }
 
-/// One followed face, and what its user keeps with it.
+/// One tracked face, and the state that the user of the tracker keeps for it.
 #[derive(Debug)]
 pub struct Track<T> {
-    /// Its name.
+    /// Its identifier.
     pub id: TrackId,
     /// Where it was last seen, in frame pixels.
     pub box_in_frame: Rect,
@@ -51,27 +53,31 @@ pub struct Track<T> {
     pub state: T,
 }
 
-/// The faces that one camera follows.
+/// The faces that are tracked in one camera.
 #[derive(Debug)]
 pub struct Tracks<T> {
     tracks: Vec<Track<T>>,
     next: u64,
-    /// Reused by every frame: overlap, box, track; the box's sighting; whether the track is taken.
+    /// Scratch: overlap, index of the box, index of the track.
     pairs: Vec<(f32, usize, usize)>,
-    sighted: Vec<Option<Sighting>>,
-    taken: Vec<bool>,
+    /// Scratch: the sighting of each box.
+    assigned: Vec<Option<Sighting>>,
+    /// Scratch: whether a track already has a box.
+    is_assigned: Vec<bool>,
 }
 
 impl<T> Default for Tracks<T> {
     fn default() -> Self {
-        Self { tracks: Vec::new(), next: 0, pairs: Vec::new(), sighted: Vec::new(), taken: Vec::new() }
+        Self { tracks: Vec::new(), next: 0, pairs: Vec::new(), assigned: Vec::new(), is_assigned: Vec::new() }
     }
 }
 
 impl<T> Tracks<T> {
-    /// Continues or starts a track for each box of one frame, and forgets old ones. `sightings` become those of the boxes.
+    /// Continues or starts a track for each box of one frame, and drops old tracks. Writes one
+    /// sighting per box, in the same order.
     ///
-    /// The best-overlapping pair is joined first, so that of two people close together each keeps their own track.
+    /// Pairs are assigned by descending overlap, so two people close together keep their own
+    /// tracks.
     pub fn update(
         &mut self,
         boxes_in_frame: impl Iterator<Item = Rect> + Clone,
@@ -81,32 +87,32 @@ impl<T> Tracks<T> {
     ) {
         self.tracks.retain(|t| now.since(t.seen) < FORGOTTEN_AFTER);
         self.pairs.clear();
-        self.sighted.clear();
+        self.assigned.clear();
         for (b, candidate) in boxes_in_frame.clone().enumerate() {
-            self.sighted.push(None);
+            self.assigned.push(None);
             for (t, track) in self.tracks.iter().enumerate() {
                 let overlap = candidate.iou(&track.box_in_frame);
-                if overlap >= SAME_FACE_AT {
+                if overlap >= MIN_IOU {
                     self.pairs.push((overlap, b, t));
                 }
             }
         }
         self.pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        self.taken.clear();
-        self.taken.resize(self.tracks.len(), false);
+        self.is_assigned.clear();
+        self.is_assigned.resize(self.tracks.len(), false);
         for &(overlap, b, t) in &self.pairs {
-            if self.sighted[b].is_none() && !self.taken[t] {
-                self.taken[t] = true;
+            if self.assigned[b].is_none() && !self.is_assigned[t] {
+                self.is_assigned[t] = true;
                 let track = &mut self.tracks[t];
-                let smooth = overlap >= SMOOTH_AT && now.since(track.seen) < OUT_OF_SIGHT;
+                let smooth = overlap >= SMOOTH_IOU && now.since(track.seen) < OUT_OF_SIGHT_AFTER;
                 let continuity = if smooth { Continuity::Smooth } else { Continuity::Jumped };
-                self.sighted[b] = Some(Sighting { track: track.id, continuity });
+                self.assigned[b] = Some(Sighting { track: track.id, continuity });
                 track.seen = now;
             }
         }
         sightings.clear();
         for (b, box_in_frame) in boxes_in_frame.enumerate() {
-            let sighting = self.sighted[b].unwrap_or_else(|| self.add(box_in_frame, now, start()));
+            let sighting = self.assigned[b].unwrap_or_else(|| self.add(box_in_frame, now, start()));
             if let Some(track) = self.get_mut(sighting.track) {
                 track.box_in_frame = box_in_frame;
             }
@@ -121,37 +127,37 @@ impl<T> Tracks<T> {
         Sighting { track: id, continuity: Continuity::New }
     }
 
-    /// Forgets the tracks of which `keep` says no.
+    /// Drops the tracks for which `keep` returns false.
     pub fn retain(&mut self, keep: impl FnMut(&Track<T>) -> bool) {
         self.tracks.retain(keep);
     }
 
-    /// A track that is still followed.
+    /// The track, if it still exists.
     pub fn get(&self, id: TrackId) -> Option<&Track<T>> {
         self.tracks.iter().find(|t| t.id == id)
     }
 
-    /// A track that is still followed.
+    /// The track, if it still exists.
     pub fn get_mut(&mut self, id: TrackId) -> Option<&mut Track<T>> {
         self.tracks.iter_mut().find(|t| t.id == id)
     }
 
-    /// All that are followed, in the order of their making.
+    /// All tracks, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Track<T>> {
         self.tracks.iter()
     }
 
-    /// All that are followed, in the order of their making.
+    /// All tracks, oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track<T>> {
         self.tracks.iter_mut()
     }
 
-    /// How many faces are followed.
+    /// Number of tracks.
     pub fn len(&self) -> usize {
         self.tracks.len()
     }
 
-    /// Whether no face is followed.
+    /// True if no face is tracked.
     pub fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
@@ -176,18 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn two_faces_side_by_side_keep_their_tracks_while_they_move() {
+    fn two_moving_faces_side_by_side_keep_their_tracks() {
         let mut tracks = Tracks::<()>::default();
         let first = update(&mut tracks, &[face(0.0), face(150.0)], at(0));
         assert!(first.iter().all(|s| s.continuity == Continuity::New));
-        // Listed the other way round, and each a little further.
+        // Listed in reverse order, and each moved a little.
         let second = update(&mut tracks, &[face(160.0), face(10.0)], at(100));
         assert_eq!(second.iter().map(|s| s.track).collect::<Vec<_>>(), [first[1].track, first[0].track]);
         assert!(second.iter().all(|s| s.continuity == Continuity::Smooth));
     }
 
     #[test]
-    fn a_face_that_is_gone_is_forgotten() {
+    fn the_track_of_a_lost_face_is_dropped() {
         let mut tracks = Tracks::<()>::default();
         let first = update(&mut tracks, &[face(0.0)], at(0));
         update(&mut tracks, &[], at(1_999));
@@ -195,11 +201,11 @@ mod tests {
         update(&mut tracks, &[], at(2_000));
         assert!(tracks.is_empty());
         let again = update(&mut tracks, &[face(0.0)], at(2_100));
-        assert_ne!(first, again, "a name is never used again");
+        assert_ne!(first, again, "an identifier is never reused");
     }
 
     #[test]
-    fn a_box_that_leaps_grows_or_comes_back_late_has_jumped() {
+    fn a_box_that_leaps_grows_or_returns_late_has_jumped() {
         let next = |moved: Rect, after_ms: u64| {
             let mut tracks = Tracks::<()>::default();
             update(&mut tracks, &[face(0.0)], at(0));

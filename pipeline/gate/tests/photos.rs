@@ -1,4 +1,5 @@
-//! Real photos, and copies of them that are blurred, dim or small, against the limits of enrolment and of the gate.
+//! Real photos, and blurred, dim or small copies of them, checked against the limits of enrolment
+//! and gate.
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
@@ -12,7 +13,7 @@ use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Regist
 /// Portraits of one person each.
 const PORTRAITS: [&str; 5] = ["astronaut.png", "biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg"];
 
-/// Takes any face: measures only.
+/// Accepts every face.
 const ANYTHING: Limits = Limits {
     min_eye_distance_px: 0.0,
     max_yaw_degrees: 91.0,
@@ -54,8 +55,8 @@ fn read(file: &str) -> Photo {
     read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
 }
 
-/// A plane shrunk by `factor`, each sample the mean of the area that it covers; then blurred by a box of `2 · radius + 1`,
-/// three times over (near a Gaussian of deviation `radius + ½`).
+/// A plane shrunk by `factor`: each sample is the mean of the area that it covers. Then blurred
+/// three times by a box of `2 · radius + 1`, close to a Gaussian of deviation `radius + ½`.
 fn shrunk_and_blurred(plane: &Plane<'_>, to: Size, factor: f32, radius: usize) -> Vec<f32> {
     let span = |i: usize, end: usize| {
         let from = ((i as f32 * factor) as usize).min(end - 1);
@@ -84,7 +85,8 @@ fn shrunk_and_blurred(plane: &Plane<'_>, to: Size, factor: f32, radius: usize) -
     samples
 }
 
-/// A copy that is shrunk by `factor`, blurred by `radius` pixels of the copy, and whose light is multiplied by `light`.
+/// A copy that is shrunk by `factor` and blurred by `radius` pixels of the copy; `light` scales its
+/// luma.
 fn copy(photo: &Photo, factor: f32, radius: usize, light: f32) -> OwnedI420 {
     let picture = photo.as_video();
     let half = |side: usize| (side as f32 / factor / 2.0) as usize;
@@ -101,9 +103,9 @@ fn copy(photo: &Photo, factor: f32, radius: usize, light: f32) -> OwnedI420 {
     OwnedI420::new(size, planes).expect("even sides")
 }
 
-/// Prints what it measures: likeness is the cosine of the copy's embedding to that of the photo itself.
+/// Prints its measurements; likeness is the cosine of the copy's embedding and the photo's.
 #[test]
-fn portraits_pass_and_their_spoilt_copies_are_told_why() {
+fn portraits_pass_and_their_degraded_copies_do_not() {
     let mut models = Models::load();
     println!("picture        copy          eyes   yaw pitch  sharp   mean spread clipped likeness");
     for file in PORTRAITS {
@@ -129,7 +131,7 @@ fn portraits_pass_and_their_spoilt_copies_are_told_why() {
         assert_eq!(desk, [], "{file}");
         let turned = native.pose.yaw_degrees.abs() > 20.0;
         assert_eq!(turned, file == "obama2.jpg", "{file} is turned by {} degrees", native.pose.yaw_degrees);
-        // Sixty pixels between the eyes: a face at a gate.
+        // A face at a gate has sixty pixels between the eyes.
         let factor = native.eye_distance_px / 60.0;
         if factor < 1.0 {
             continue;
@@ -147,7 +149,7 @@ fn portraits_pass_and_their_spoilt_copies_are_told_why() {
 
 const FRAME: Size = Size { width: 1280, height: 720 };
 
-/// A grey frame of a camera with a picture in its middle; what reaches beyond its edges is cut off.
+/// A grey camera frame with a picture in its middle, cropped to the frame.
 fn in_a_frame(picture: &YuvPicture<'_>) -> OwnedI420 {
     let mut planes = Vec::new();
     let [first, second] = picture.chroma() else { panic!("I420 has three planes") };

@@ -13,7 +13,7 @@ use gatehouse_credential::{
     CardKey, CredentialError, ModelTag, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
 };
 use gatehouse_faces::Template;
-use gatehouse_gate::{PassKey, PassSeen, PersonKey, StageTimes};
+use gatehouse_gate::{CodeCheck, PassKey, PersonKey, StageTimes};
 use gatehouse_store::{PassUse, PersonId, Store, StoreError};
 
 use crate::gates::GateLine;
@@ -77,27 +77,27 @@ impl CodeReader {
                 drop(before);
                 for text in texts {
                     let times = StageTimes::found(job.frame.times, job.arrived, self.clock.monotonic());
-                    if !job.line.state().notice_code(text.as_bytes(), &times) {
+                    if !job.line.state().register_code(text.as_bytes(), &times) {
                         continue;
                     }
                     let again_after = job.line.pass_again();
                     let Some(seen) = self.answered(self.check(&text, again_after), &failures) else { continue };
                     let times = times.checked(self.clock.monotonic());
                     let seen = match seen {
-                        PassSeen::Accepted { person, id } if job.line.state().would_admit(person, id, &times) => {
+                        CodeCheck::Accepted { person, id } if job.line.state().would_admit(person, id, &times) => {
                             self.answered(self.use_pass(id, again_after).map(Some), &failures)
                         }
                         other => Some(other),
                     };
                     let Some(seen) = seen else { continue };
-                    let outcome = job.line.state().show_pass(seen, &times);
+                    let outcome = job.line.state().process_code(seen, &times);
                     outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
                 }
             }
         }
     }
 
-    fn answered(&self, seen: Result<Option<PassSeen>, StoreError>, failures: &LogLimit) -> Option<PassSeen> {
+    fn answered(&self, seen: Result<Option<CodeCheck>, StoreError>, failures: &LogLimit) -> Option<CodeCheck> {
         seen.unwrap_or_else(|e| {
             if let Some(times) = failures.count(self.clock.monotonic()) {
                 tracing::error!(times, "passes can't be checked, so none is taken: {e}");
@@ -107,35 +107,35 @@ impl CodeReader {
     }
 
     /// What the site says of a code; nothing for one that isn't meant for a gate at all. A pass isn't used by it.
-    fn check(&self, text: &str, not_again_within: Duration) -> Result<Option<PassSeen>, StoreError> {
+    fn check(&self, text: &str, not_again_within: Duration) -> Result<Option<CodeCheck>, StoreError> {
         let now = self.clock.wall();
         let seen = match read(&self.verifier, &self.site, text) {
             Ok(Presented::Pass(pass)) => match pass.check_time(now) {
                 Ok(()) => self.pass(pass.id, self.store.check_pass(pass.id, now, not_again_within)?),
-                Err(_) => PassSeen::Refused(Reason::PassExpired),
+                Err(_) => CodeCheck::Refused(Reason::PassExpired),
             },
-            Ok(Presented::Card(card)) => self.use_card(&card)?.unwrap_or_else(PassSeen::Refused),
+            Ok(Presented::Card(card)) => self.use_card(&card)?.unwrap_or_else(CodeCheck::Refused),
             // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
             Err(CredentialError::NotOurs) => return Ok(None),
-            Err(_) => PassSeen::Refused(Reason::PassInvalid),
+            Err(_) => CodeCheck::Refused(Reason::PassInvalid),
         };
         Ok(Some(seen))
     }
 
     /// A pass that is accepted counts as used from here on: two gates can't both take the last use.
-    fn use_pass(&self, id: PassKey, not_again_within: Duration) -> Result<PassSeen, StoreError> {
+    fn use_pass(&self, id: PassKey, not_again_within: Duration) -> Result<CodeCheck, StoreError> {
         let id = PassId::from_bytes(id.0.to_be_bytes());
         Ok(self.pass(id, self.store.use_pass(id, self.clock.wall(), not_again_within)?))
     }
 
-    fn pass(&self, id: PassId, found: PassUse) -> PassSeen {
+    fn pass(&self, id: PassId, found: PassUse) -> CodeCheck {
         let person = |person: PersonId| PersonKey(person.as_u128());
         let whose = accepted(found).map(|whose| whose.map(person));
-        whose.map_or_else(PassSeen::Refused, |person| PassSeen::Accepted { person, id: pass_key(id) })
+        whose.map_or_else(CodeCheck::Refused, |person| CodeCheck::Accepted { person, id: pass_key(id) })
     }
 
     /// A card is bound to its owner's face, so showing it again after a failed try does no harm.
-    fn use_card(&self, card: &SealedCard) -> Result<Result<PassSeen, Reason>, StoreError> {
+    fn use_card(&self, card: &SealedCard) -> Result<Result<CodeCheck, Reason>, StoreError> {
         let Ok(contents) = card.open(&self.card_key) else { return Ok(Err(Reason::PassInvalid)) };
         if contents.check_time(self.clock.wall()).is_err() {
             return Ok(Err(Reason::PassExpired));
@@ -145,7 +145,7 @@ impl CodeReader {
         let Some(template) = template else { return Ok(Err(Reason::PassInvalid)) };
         let used = self.store.check_pass(card.id, self.clock.wall(), Duration::ZERO)?;
         let id = pass_key(card.id);
-        Ok(accepted(used).map(|_| PassSeen::Card { id, template: Box::new(template) }))
+        Ok(accepted(used).map(|_| CodeCheck::Card { id, template: Box::new(template) }))
     }
 }
 

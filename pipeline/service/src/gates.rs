@@ -17,8 +17,8 @@ use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
-    Background, Gallery, Gate, LivenessCues, LivenessPolicy, Matched, OPEN, Observation, Policy, Probe, StageTimes,
-    Stillness,
+    Background, Gallery, Gate, LivenessCues, LivenessPolicy, MIN_OPENNESS, Matched, Observation, Policy, Probe,
+    StageTimes, Stillness,
 };
 use gatehouse_picture::Rect;
 
@@ -135,7 +135,7 @@ impl GateLine {
             }
             return;
         };
-        if openness < OPEN
+        if openness < MIN_OPENNESS
             && let Some(more) = self.hidden_told.count(now)
         {
             tracing::warn!(
@@ -265,7 +265,7 @@ pub(crate) fn detect(mut finder: FaceFinder, mut worker: Worker<DetectJob>, cloc
             let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
             let (seen, stale) = {
                 let mut state = line.state();
-                (state.see(faces, &times), state.stale_frames())
+                (state.process_frame(faces, &times), state.stale_frames())
             };
             line.tell_stale(stale, &times, clock.monotonic());
             line.deciding.store(!seen.probes.is_empty(), Ordering::Relaxed);
@@ -286,8 +286,11 @@ fn usable(job: DetectJob, wanted: Vec<Probe>, times: &StageTimes, clock: &dyn Cl
         let Ok(aligned) = align_face(&job.frame.picture(), &probe.face.landmarks_in_frame) else { continue };
         let quality = assess(&probe.face, job.frame.size(), &aligned);
         if let Some(problem) = quality.problems(&Limits::GATE).first() {
-            let outcome =
-                job.line.state().judge(probe.id, Observation::Unusable(*problem), &times.checked(clock.monotonic()));
+            let outcome = job.line.state().process_probe(
+                probe.id,
+                Observation::Unusable(*problem),
+                &times.checked(clock.monotonic()),
+            );
             outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
         } else {
             let luma = job.frame.picture().luma();
@@ -354,8 +357,8 @@ impl Recogniser {
                     job.line.tell_background(compared.openness, times.matched);
                 }
                 let live = LivenessCues { score: live, openness: compared.openness };
-                let observation = Observation::Face { matched: compared.matched, live };
-                let outcome = job.line.state().judge(compared.probe.id, observation, &times);
+                let observation = Observation::Usable { matched: compared.matched, live };
+                let outcome = job.line.state().process_probe(compared.probe.id, observation, &times);
                 outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
             }
         }

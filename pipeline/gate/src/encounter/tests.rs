@@ -6,21 +6,22 @@ use crate::testing::{at, cues, policy};
 const ANN: PersonKey = PersonKey(1);
 const BOB: PersonKey = PersonKey(2);
 
-fn face(matched: Matched, live: f32) -> Observation {
-    Observation::Face { matched, live: cues(Some(live)) }
+fn usable(matched: Matched, live: f32) -> Observation {
+    Observation::Usable { matched, live: cues(Some(live)) }
 }
 
 fn ann(live: f32) -> Observation {
-    face(Matched::Person(ANN), live)
+    usable(Matched::Person(ANN), live)
 }
 
 const UNUSABLE: Observation = Observation::Unusable(Problem::Blurred);
 
 fn stranger() -> Observation {
-    face(Matched::Nobody, 0.9)
+    usable(Matched::Nobody, 0.9)
 }
 
-/// Each frame is seen near, and then judged, every 100 ms; the pattern is repeated until there is a verdict, for at most 10 s.
+/// Repeats the pattern every 100 ms, each observation after a near one, until there is a verdict;
+/// for at most 10 s. Returns the time in ms and the verdict.
 fn run(pattern: &[Observation], policy: &Policy) -> (u64, Option<Verdict>) {
     let mut encounter = Encounter::default();
     for i in 0..100u64 {
@@ -46,7 +47,7 @@ fn agreeing_live_frames_admit_at_once() {
 }
 
 #[test]
-fn a_stranger_is_referred_once_and_not_for_the_first_frames() {
+fn a_stranger_is_referred_once_after_the_first_frames() {
     assert_eq!(run(&[stranger()], &policy()), (1500, refer(Reason::NoMatch)));
     let mut encounter = Encounter::default();
     let verdicts = (0..100).flat_map(|i| {
@@ -56,16 +57,20 @@ fn a_stranger_is_referred_once_and_not_for_the_first_frames() {
 }
 
 #[test]
-fn frames_that_name_different_people_or_nearly_two_are_unsure() {
-    let both = [ann(0.9), face(Matched::Person(BOB), 0.9)];
-    assert_eq!(run(&both, &policy()), (6000, refer(Reason::Ambiguous)), "no window fills: each frame starts anew");
-    let between = [ann(0.9), face(Matched::Person(BOB), 0.9), stranger(), stranger(), stranger(), stranger()];
+fn frames_that_name_two_people_are_ambiguous() {
+    let both = [ann(0.9), usable(Matched::Person(BOB), 0.9)];
+    assert_eq!(
+        run(&both, &policy()),
+        (6000, refer(Reason::Ambiguous)),
+        "no window fills: each frame clears the evidence"
+    );
+    let between = [ann(0.9), usable(Matched::Person(BOB), 0.9), stranger(), stranger(), stranger(), stranger()];
     assert_eq!(run(&between, &policy()).1, refer(Reason::Ambiguous));
-    assert_eq!(run(&[face(Matched::Ambiguous, 0.9)], &policy()), (1500, refer(Reason::Ambiguous)));
+    assert_eq!(run(&[usable(Matched::Ambiguous, 0.9)], &policy()), (1500, refer(Reason::Ambiguous)));
 }
 
 #[test]
-fn a_picture_that_matches_is_not_live_and_a_live_face_in_turns_does_not_help() {
+fn a_print_is_not_live_even_in_turns_with_a_live_face() {
     assert_eq!(run(&[ann(0.1)], &policy()), (1500, refer(Reason::NotLive)));
     assert_eq!(run(&[ann(0.4)], &policy()), (1500, refer(Reason::NotLive)));
     assert_eq!(run(&[ann(0.1), stranger()], &policy()), (1500, refer(Reason::NotLive)));
@@ -74,19 +79,19 @@ fn a_picture_that_matches_is_not_live_and_a_live_face_in_turns_does_not_help() {
 }
 
 #[test]
-fn without_an_answer_on_liveness_nobody_is_admitted() {
-    let unknown = Observation::Face { matched: Matched::Person(ANN), live: cues(None) };
+fn nobody_is_admitted_without_a_liveness_score() {
+    let unknown = Observation::Usable { matched: Matched::Person(ANN), live: cues(None) };
     assert_eq!(run(&[unknown], &policy()), (6000, refer(Reason::LivenessUnknown)));
-    let broken = face(Matched::Person(ANN), f32::NAN);
+    let broken = usable(Matched::Person(ANN), f32::NAN);
     assert_eq!(run(&[broken], &policy()), (6000, refer(Reason::LivenessUnknown)));
 }
 
 #[test]
-fn a_doubt_asks_for_the_pass_where_it_is_a_second_factor() {
+fn a_second_factor_policy_asks_for_the_pass_in_doubt() {
     let policy = Policy { liveness: LivenessPolicy::SecondFactor, ..policy() };
     assert_eq!(run(&[ann(0.9)], &policy), (100, Some(Verdict::Admit(ANN))));
     assert_eq!(run(&[ann(0.1)], &policy), (6000, refer(Reason::PassNeeded)));
-    // Once in doubt, a lucky frame is no way out; nor do looks at the phone make a stranger.
+    // A lucky frame does not end the doubt, and looking at the phone makes nobody a stranger.
     let mut encounter = Encounter::default();
     let mut verdict = None;
     for i in 0..=60u64 {
@@ -104,50 +109,51 @@ fn a_doubt_asks_for_the_pass_where_it_is_a_second_factor() {
         );
         assert!(!encounter.agrees_on(BOB, at(i * 100), &policy));
     }
-    assert_eq!(verdict, None, "the deadline is told by the near frame");
-    assert_eq!(encounter.stage(), Stage::Decided);
+    assert_eq!(verdict, None, "the near frame reports the deadline");
+    assert!(matches!(encounter.state(), State::Decided(_)));
 }
 
 #[test]
-fn another_face_starts_the_agreement_anew() {
-    let bob = face(Matched::Person(BOB), 0.9);
+fn another_face_clears_the_evidence() {
+    let bob = usable(Matched::Person(BOB), 0.9);
     assert_eq!(run(&[ann(0.9), bob, bob], &policy()), (200, Some(Verdict::Admit(BOB))));
     let mut encounter = Encounter::default();
     encounter.step(Observation::Near, at(0), &policy());
     assert_eq!(encounter.step(ann(0.9), at(0), &policy()), None);
-    encounter.step(Observation::MaybeAnother, at(100), &policy());
-    assert_eq!(encounter.stage(), Stage::Acquire);
+    encounter.step(Observation::ContinuityLost, at(100), &policy());
+    assert!(matches!(encounter.state(), State::Acquire { .. }));
     assert_eq!(encounter.step(ann(0.9), at(100), &policy()), None, "one frame since the box jumped");
     assert_eq!(encounter.step(ann(0.9), at(200), &policy()), Some(Verdict::Admit(ANN)));
-    // The deadline stays: jumping up and down gains no time.
-    let jumping = [Observation::MaybeAnother, ann(0.9)];
+    // The deadline does not move: jumping up and down gains no time.
+    let jumping = [Observation::ContinuityLost, ann(0.9)];
     assert_eq!(run(&jumping, &policy()), (6000, refer(Reason::FaceUnusable)));
 }
 
 #[test]
-fn who_turns_away_is_unusable_at_the_deadline_and_who_leaves_is_nothing() {
+fn a_face_that_turns_away_is_referred_and_one_that_leaves_not() {
     assert_eq!(run(&[UNUSABLE], &policy()), (6000, refer(Reason::FaceUnusable)));
     let mut encounter = Encounter::default();
     encounter.step(Observation::Near, at(0), &policy());
     encounter.step(stranger(), at(0), &policy());
-    // Turned away from then on: one usable frame is too little to call them a stranger.
+    // Turned away from then on: one usable frame is too little for `NoMatch`.
     let verdict = (1..=60).find_map(|i| {
         encounter.step(Observation::Near, at(i * 100), &policy()).or(encounter.step(UNUSABLE, at(i * 100), &policy()))
     });
     assert_eq!(verdict, refer(Reason::FaceUnusable));
-    assert_eq!(encounter.problem(), Some(Problem::Blurred));
+    assert_eq!(encounter.last_problem(), Some(Problem::Blurred));
 
     let mut leaving = Encounter::default();
     leaving.step(Observation::Near, at(0), &policy());
     leaving.step(stranger(), at(0), &policy());
     for i in 1..100 {
         assert_eq!(leaving.step(Observation::TooFar, at(i * 100), &policy()), None);
-        assert_eq!(leaving.stage(), if i < 10 { Stage::Verify } else { Stage::Approach });
+        let is_collecting = matches!(leaving.state(), State::Verify { .. });
+        assert_eq!((is_collecting, matches!(leaving.state(), State::Approach)), (i < 10, i >= 10));
     }
 }
 
 #[test]
-fn a_flicker_of_the_distance_does_not_restart_the_deadline() {
+fn a_flickering_distance_does_not_restart_the_deadline() {
     let mut encounter = Encounter::default();
     let verdict = (0..100u64).find_map(|i| {
         let observation = if i % 2 == 0 { Observation::Near } else { Observation::TooFar };
@@ -157,7 +163,7 @@ fn a_flicker_of_the_distance_does_not_restart_the_deadline() {
 }
 
 #[test]
-fn after_the_cool_down_the_same_track_may_be_admitted() {
+fn the_same_track_is_admitted_again_after_the_cool_down() {
     let mut encounter = Encounter::default();
     let mut frame = |ms: u64| {
         encounter.step(Observation::Near, at(ms), &policy());
@@ -181,10 +187,10 @@ fn observation() -> impl Strategy<Value = Observation> {
     ];
     let live = prop_oneof![4 => (0f32..=1.0).prop_map(Some), 1 => Just(None), 1 => Just(Some(f32::NAN))];
     prop_oneof![
-        12 => (matched, live).prop_map(|(matched, live)| Observation::Face { matched, live: cues(live) }),
+        12 => (matched, live).prop_map(|(matched, live)| Observation::Usable { matched, live: cues(live) }),
         6 => Just(Observation::Near),
         1 => Just(Observation::TooFar),
-        1 => Just(Observation::MaybeAnother),
+        1 => Just(Observation::ContinuityLost),
         2 => Just(UNUSABLE),
     ]
 }
@@ -210,8 +216,8 @@ fn rules() -> impl Strategy<Value = Policy> {
 
 type History = Vec<(Monotonic, Observation)>;
 
-/// The part of a history that may count at its end: since the face was last near again after it had stepped back, with the
-/// moment when it came near; straight from the rules. None if it isn't near.
+/// The start and the history of the current visit: since the face came near again after it had
+/// stepped back. Written straight from the rules. `None` if the face is not near.
 fn this_visit(history: &History) -> Option<(Monotonic, History)> {
     let (mut near, mut visit): (Option<Monotonic>, Option<(Monotonic, History)>) = (None, None);
     for (now, observation) in history {
@@ -220,7 +226,7 @@ fn this_visit(history: &History) -> Option<(Monotonic, History)> {
                 near = Some(*now);
                 visit.get_or_insert((*now, Vec::new()));
             }
-            Observation::TooFar if near.is_some_and(|near| now.since(near) >= STEPPED_BACK) => {
+            Observation::TooFar if near.is_some_and(|near| now.since(near) >= STEPPED_BACK_AFTER) => {
                 (near, visit) = (None, None);
             }
             _ => {}
@@ -232,19 +238,19 @@ fn this_visit(history: &History) -> Option<(Monotonic, History)> {
     visit
 }
 
-/// The scores, newest first, of the frames that name `who` within the window.
+/// Liveness scores, newest first, of the frames within the window that name `who`.
 fn agreeing(visit: &History, who: PersonKey, policy: &Policy) -> Vec<Option<f32>> {
     let Some(end) = visit.last().map(|(now, _)| *now) else { return Vec::new() };
     let newest = visit.iter().rev();
     newest
         .take_while(|(_, o)| match o {
-            Observation::MaybeAnother => false,
-            Observation::Face { matched: Matched::Person(p), .. } => *p == who,
+            Observation::ContinuityLost => false,
+            Observation::Usable { matched: Matched::Person(p), .. } => *p == who,
             _ => true,
         })
         .filter_map(|(at, o)| match o {
-            Observation::Face { matched: Matched::Card(_), .. } => None,
-            Observation::Face { matched, live } => Some((*at, *matched, live.score)),
+            Observation::Usable { matched: Matched::Card(_), .. } => None,
+            Observation::Usable { matched, live } => Some((*at, *matched, live.score)),
             _ => None,
         })
         .take(policy.frames_to_judge)
@@ -264,7 +270,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn every_verdict_is_one_that_the_rules_allow(
+    fn every_verdict_is_allowed_by_the_rules(
         steps in prop::collection::vec((0u64..400, observation()), 1..80), policy in rules(),
     ) {
         let mut encounter = Encounter::default();
@@ -281,14 +287,14 @@ proptest! {
             };
             prop_assert!(!decided, "a track is decided once");
             decided = true;
-            let (since, visit) = this_visit(&history).expect("nobody is decided about who isn't near");
+            let (since, visit) = this_visit(&history).expect("a decision is about a near face");
             match verdict {
                 Verdict::Admit(who) => {
-                    let names_them = matches!(observation, Observation::Face { matched: Matched::Person(p), .. } if p == who);
-                    prop_assert!(names_them, "the newest frame names them");
+                    let names_them = matches!(observation, Observation::Usable { matched: Matched::Person(p), .. } if p == who);
+                    prop_assert!(names_them, "the newest frame names the person");
                     let scores = agreeing(&visit, who, &policy);
                     prop_assert!(scores.len() >= policy.frames_to_agree, "enough frames agree");
-                    prop_assert!(policy.liveness == LivenessPolicy::Off || is_live(&scores, &policy), "and are live");
+                    prop_assert!(policy.liveness == LivenessPolicy::Off || is_live(&scores, &policy), "and they are live");
                 }
                 Verdict::Refer(reason) => {
                     prop_assert!(at(ms).since(since) >= policy.refer_not_before);
@@ -299,7 +305,7 @@ proptest! {
                         Reason::PassNeeded => prop_assert!(late && policy.liveness == LivenessPolicy::SecondFactor),
                         Reason::FaceUnusable => prop_assert!(late),
                         Reason::NoMatch | Reason::Ambiguous => {}
-                        _ => prop_assert!(false, "no reason of a face"),
+                        _ => prop_assert!(false, "not a reason of a face"),
                     }
                     if matches!(reason, Reason::NotLive | Reason::LivenessUnknown) {
                         let scores = [ANN, BOB].map(|who| agreeing(&visit, who, &policy));

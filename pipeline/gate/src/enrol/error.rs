@@ -1,4 +1,4 @@
-//! Why a person can't be enrolled by these pictures, for the staff at the desk.
+//! Why pictures cannot be used to enrol a person, for the staff at the desk.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use gatehouse_faces::FaceError;
 
 use crate::quality::Problem;
 
-/// All that is wrong with one picture, the gravest first. Written one after another.
+/// All problems of one picture, the most serious first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -22,50 +22,50 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Why a picture, or a set of them, gives no template.
+/// Why a set of pictures gives no template.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    /// A picture can't be used.
+    /// A picture cannot be used.
     #[error("{0}")]
     Unsuitable(Problems),
-    /// Too few pictures.
+    /// There are too few pictures.
     #[error(
         "{got} usable picture(s) were taken, at least {needed} are needed: look straight into the camera and hold still"
     )]
     TooFew {
-        /// Usable ones.
+        /// Number of usable pictures.
         got: usize,
-        /// Needed.
+        /// Number needed.
         needed: usize,
     },
-    /// Two pictures don't show the same person.
+    /// Two pictures do not show the same person.
     #[error(
-        "pictures {first} and {second} don't seem to show the same person (likeness {score:.2}, needed {threshold:.2})"
+        "pictures {first} and {second} do not seem to show the same person (likeness {score:.2}, needed {threshold:.2})"
     )]
     NotTheSame {
-        /// Number of the first picture, from 1.
+        /// Number of the first picture, counted from 1.
         first: usize,
-        /// Number of the second.
+        /// Number of the second picture.
         second: usize,
-        /// Cosine of the two.
+        /// Score of the two pictures (a cosine).
         score: f32,
-        /// Cosine needed.
+        /// Score needed (a cosine).
         threshold: f32,
     },
-    /// Somebody whose face is very like this one has a record.
+    /// A person with a very similar face is enrolled.
     #[error(
-        "this face is enrolled already, or very like one that is. Ask the person whether they were enrolled before, find that \
-         record with their help, and renew or withdraw it. If they were not, give them a pass: the gate could not tell the \
-         two apart"
+        "this face is enrolled already, or very similar to one that is. Ask the person whether they were enrolled before. If \
+         so, find that record with their help, and renew or withdraw it. If not, give them a pass: the gate could not \
+         distinguish the two people"
     )]
     AlreadyEnrolled,
-    /// The camera didn't see a live face.
+    /// The camera did not see a live face.
     #[error(
-        "the camera saw a picture or a screen instead of a face, or the light misled it: have the person stand before it"
+        "the camera saw a picture or a screen instead of a face, or the light misled it: let the person stand in front of it"
     )]
     NotLive,
-    /// Whether the face is live could not be told.
-    #[error("whether the face is a live one could not be told: try again in better light")]
+    /// Liveness could not be judged.
+    #[error("the liveness of the face could not be judged: try again in better light")]
     LivenessUnknown,
     /// A model failed.
     #[error(transparent)]

@@ -1,27 +1,29 @@
-//! One template from several pictures.
+//! Fuses several pictures of a person into one template.
 
 use gatehouse_faces::{Embedding, Gallery, Template, TemplateProtection};
 use zeroize::Zeroizing;
 
 use super::EnrolError;
 
-/// What is kept of a person's pictures.
+/// The template that is stored for a person.
 #[derive(Debug)]
 pub struct EnrolmentTemplate {
     /// The protected template.
     pub template: Template,
-    /// How many pictures it was made of.
+    /// Number of pictures that it was made of.
     pub pictures: usize,
 }
 
-/// Makes one template of the embeddings of a person's pictures: their mean, protected.
+/// Fuses the embeddings of a person's pictures into one template: their mean, protected.
 ///
-/// All embeddings have length 1, so each picture weighs the same. What the pictures differ in (light, expression, glasses)
-/// averages out; what they share stays. One template instead of one for each picture is also the smaller thing to keep of a
-/// person, it gives strangers one chance to resemble them instead of several, and it makes the search that much faster.
+/// All embeddings have length 1, so each picture has the same weight. Differences of light,
+/// expression and glasses average out. One template per person stores less than one per picture,
+/// gives strangers one chance to resemble the person instead of several, and makes the search
+/// faster.
 ///
 /// # Errors
-/// If there is none, or two score below `same_person` (a cosine): a mean of two people would match both.
+/// If there is no embedding, or two score below `same_person` (a cosine): the mean of two people
+/// would match both.
 pub fn fuse(
     embeddings: &[Embedding],
     protection: &TemplateProtection,
@@ -47,12 +49,13 @@ pub fn fuse(
     Ok(EnrolmentTemplate { template: protection.protect(&mean), pictures: embeddings.len() })
 }
 
-/// Refuses a person whose face is enrolled already. `except`: the record that is being renewed.
+/// Refuses a person whose face is enrolled already. `except` is the record that is being renewed.
 ///
-/// Doesn't say who it is: the person at the desk may be somebody else, who only looks alike.
+/// The error does not say who it is: the person at the desk may be a look-alike.
 ///
 /// # Errors
-/// [`EnrolError::AlreadyEnrolled`] if a template of another key scores `threshold` (a cosine) or more.
+/// [`EnrolError::AlreadyEnrolled`] if a template of another key scores `threshold` (a cosine) or
+/// more.
 pub fn refuse_duplicate<K: Clone + Eq>(
     gallery: &Gallery<K>,
     template: &Template,
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_lies_in_the_middle_of_the_pictures() {
+    fn the_template_is_the_mean_of_the_pictures() {
         let fused = fuse(&[embedding(0.0), embedding(30.0)], &protection(), 0.4).expect("one person");
         assert_eq!(fused.pictures, 2);
         let score = |degrees: f32| fused.template.cosine(&protection().protect(&embedding(degrees)));
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_two_people_are_refused_and_named() {
+    fn pictures_of_two_people_are_refused_by_number() {
         let pictures = [embedding(0.0), embedding(10.0), embedding(90.0)];
         let error = fuse(&pictures, &protection(), 0.4).expect_err("the third is somebody else");
         assert!(matches!(error, EnrolError::NotTheSame { first: 1, second: 3, .. }), "{error}");
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_record_of_one_face_is_refused_without_saying_whose_it_is() {
+    fn a_duplicate_is_refused_without_saying_whose_it_is() {
         let enrolled: Gallery<&str> = [("ann", 0.0), ("bob", 90.0)]
             .map(|(key, at)| (key, protection().protect(&embedding(at))))
             .into_iter()

@@ -1,4 +1,4 @@
-//! Enrolment before a camera: the best few of some seconds' frames.
+//! Enrolment in front of a camera: chooses the best frames of some seconds.
 
 use std::time::Duration;
 
@@ -6,65 +6,66 @@ use gatehouse_core::time::Monotonic;
 
 use super::{EnrolError, Portrait};
 
-/// How frames are chosen.
+/// Rules by which frames are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LiveRules {
-    /// Frames to keep.
+    /// Number of frames to keep.
     pub keep: usize,
-    /// Fewer than that are refused.
+    /// Least number of frames that are enough.
     pub at_least: usize,
-    /// Time between two frames that are kept: neighbours show the same expression and the same noise.
+    /// Least time between two kept frames: neighbours have the same expression and the same noise.
     pub apart: Duration,
-    /// Least mean of the liveness scores, 0–1; none where liveness isn't asked. One frame below half of it is clearly an attack.
+    /// Least mean of the liveness scores, 0–1; `None` if liveness is not required. One frame below
+    /// half of it is an attack.
     pub live_threshold: Option<f32>,
 }
 
 /// A frame that may be kept.
 #[derive(Debug)]
 pub struct Candidate {
-    /// The face in it.
+    /// The face in the frame.
     pub portrait: Portrait,
-    /// Probability that it is a live one, 0–1.
+    /// Probability that the face is live, 0–1; `None` if unknown.
     pub live: Option<f32>,
-    /// When it was captured.
+    /// When the frame was captured.
     pub at: Monotonic,
 }
 
-/// What became of a frame.
+/// What happened to an offered frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offered {
-    /// It is one of the best so far.
+    /// It is among the best so far.
     Kept,
-    /// Others are better.
+    /// Other frames are better.
     NotBetter,
 }
 
-/// The best frames so far. What isn't kept is overwritten at once.
+/// The best frames so far. A frame that is not kept is overwritten at once.
 #[derive(Debug)]
 pub struct LiveEnrolment {
     rules: LiveRules,
     best: Vec<Candidate>,
-    attack: bool,
+    has_seen_attack: bool,
 }
 
 impl LiveEnrolment {
-    /// Nothing yet.
+    /// Starts without frames.
     pub fn new(rules: LiveRules) -> Self {
-        Self { rules, best: Vec::new(), attack: false }
+        Self { rules, best: Vec::new(), has_seen_attack: false }
     }
 
-    /// Takes a frame that has passed [`super::examine`].
+    /// Offers a frame that has passed [`super::examine`].
     pub fn offer(&mut self, candidate: Candidate) -> Offered {
-        let attack = |live: f32| self.rules.live_threshold.is_some_and(|threshold| live < threshold / 2.0);
-        // Also of a frame that isn't kept: choosing by quality must not hide it.
-        self.attack |= candidate.live.is_some_and(attack);
+        let is_attack = |live: f32| self.rules.live_threshold.is_some_and(|threshold| live < threshold / 2.0);
+        // A frame that is not kept counts too: choosing by quality must not hide an attack.
+        self.has_seen_attack |= candidate.live.is_some_and(is_attack);
         let quality = candidate.portrait.quality.overall();
         let apart = self.rules.apart;
-        let beside = |kept: &Candidate| kept.at.since(candidate.at).max(candidate.at.since(kept.at)) < apart;
-        if self.best.iter().any(|kept| beside(kept) && kept.portrait.quality.overall() >= quality) {
+        let is_neighbour = |kept: &Candidate| kept.at.since(candidate.at).max(candidate.at.since(kept.at)) < apart;
+        if self.best.iter().any(|kept| is_neighbour(kept) && kept.portrait.quality.overall() >= quality) {
             return Offered::NotBetter;
         }
-        self.best.retain(|kept| !beside(kept));
+        self.best.retain(|kept| !is_neighbour(kept));
         self.best.push(candidate);
         self.best.sort_by(|a, b| b.portrait.quality.overall().total_cmp(&a.portrait.quality.overall()));
         let at = self.best.iter().position(|kept| kept.portrait.quality.overall() <= quality);
@@ -72,25 +73,25 @@ impl LiveEnrolment {
         if at.is_some_and(|at| at < self.best.len()) { Offered::Kept } else { Offered::NotBetter }
     }
 
-    /// Frames kept so far.
+    /// Number of frames kept so far.
     pub fn len(&self) -> usize {
         self.best.len()
     }
 
-    /// Whether none is kept yet.
+    /// True if no frame is kept yet.
     pub fn is_empty(&self) -> bool {
         self.best.is_empty()
     }
 
-    /// Whether there are as many as wanted. More time may still bring better ones.
+    /// True if all frames are found. More time may still bring better ones.
     pub fn is_complete(&self) -> bool {
         self.best.len() >= self.rules.keep
     }
 
-    /// The best frames, the best first.
+    /// Returns the best frames, the best first.
     ///
     /// # Errors
-    /// If there are too few, or they aren't judged live where that is asked.
+    /// If there are too few frames, or they are not judged live where liveness is required.
     pub fn finish(self) -> Result<Vec<Candidate>, EnrolError> {
         let (got, needed) = (self.best.len(), self.rules.at_least.max(1));
         if got < needed {
@@ -100,7 +101,7 @@ impl LiveEnrolment {
             let scores: Vec<f32> =
                 self.best.iter().filter_map(|c| c.live).filter(|s| (0.0..=1.0).contains(s)).collect();
             let mean = scores.iter().sum::<f32>() / scores.len() as f32;
-            if self.attack || mean < threshold {
+            if self.has_seen_attack || mean < threshold {
                 return Err(EnrolError::NotLive);
             }
             if scores.len() < self.best.len() {
@@ -155,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_held_up_is_refused_however_sharp_its_frames_are() {
+    fn a_printed_picture_is_refused_however_sharp_it_is() {
         let refusal = |frames: &[(u64, f32, Option<f32>)]| offer(frames).finish().expect_err("refused");
         let (live, spoof) = (Some(0.9), Some(0.1));
         assert!(matches!(refusal(&[(0, 50.0, live), (400, 50.0, Some(0.05))]), EnrolError::NotLive));
         assert!(matches!(refusal(&[(0, 50.0, Some(0.4)), (400, 50.0, Some(0.5))]), EnrolError::NotLive));
-        // A frame that wasn't kept counts too.
+        // A frame that was not kept counts too.
         let hidden = [(0, 50.0, live), (400, 50.0, live), (800, 50.0, live), (1200, 20.0, spoof)];
         assert!(matches!(refusal(&hidden), EnrolError::NotLive));
         assert!(matches!(refusal(&[(0, 50.0, live), (400, 50.0, None)]), EnrolError::LivenessUnknown));

@@ -1,11 +1,13 @@
-//! From pictures of a person to their template: the same detector, alignment and embedder as at the gate, with reasons that
-//! the staff at the desk can act on.
+//! From pictures of a person to their template, with errors that the staff at the desk can act on.
 //!
-//! 1. [`examine`] each picture: one face, and good enough. All that is wrong with it is told at once.
-//! 2. [`fuse`] what the embedder makes of them: they must all show the same person.
-//! 3. [`refuse_duplicate`]: the person must not be enrolled already.
+//! Detector, alignment and embedder are the same as at the gate.
 //!
-//! [`LiveEnrolment`] chooses the pictures where a camera takes them.
+//! 1. [`examine`] checks each picture: one face, of sufficient quality. It reports all problems at
+//!    once.
+//! 2. [`fuse`] joins the embeddings: all pictures must show the same person.
+//! 3. [`refuse_duplicate`] checks that the person is not enrolled already.
+//!
+//! [`LiveEnrolment`] chooses the pictures if a camera takes them.
 
 mod error;
 mod fusion;
@@ -20,24 +22,24 @@ pub use error::{EnrolError, Problems};
 pub use fusion::{EnrolmentTemplate, fuse, refuse_duplicate};
 pub use live::{Candidate, LiveEnrolment, LiveRules, Offered};
 
-/// Score from which on a detection is a face, for a picture that is meant to show one.
+/// Least score of a face in a picture that is meant to show one.
 const MIN_FACE_SCORE: f32 = 0.7;
 
-/// The one face of a picture, good enough to enrol by.
+/// The only face of a picture, of sufficient quality for enrolment.
 #[derive(Debug)]
 pub struct Portrait {
-    /// Where it is.
+    /// The detected face.
     pub face: Face,
-    /// Cut out for the embedder.
+    /// The face, cut out for the embedder.
     pub aligned: AlignedFace,
-    /// What was measured.
+    /// Its quality.
     pub quality: Quality,
 }
 
-/// The one face in a picture, looked at as photos are, whether a file or a camera gave it.
+/// Finds and checks the only face in a picture. A camera's picture is analysed as a photo is.
 ///
 /// # Errors
-/// [`EnrolError::Unsuitable`] with all that is wrong with the picture, or a model's failure.
+/// [`EnrolError::Unsuitable`] with all problems of the picture, or a model's error.
 pub fn examine(detector: &mut FaceDetector, picture: &YuvPicture<'_>, limits: &Limits) -> Result<Portrait, EnrolError> {
     let mut faces = Vec::new();
     detector.detect_in_photos(std::slice::from_ref(picture), MIN_FACE_SCORE, &mut faces)?;
@@ -46,7 +48,7 @@ pub fn examine(detector: &mut FaceDetector, picture: &YuvPicture<'_>, limits: &L
     let aligned = align_face(picture, &face.landmarks_in_frame)?;
     let quality = assess(face, picture.size(), &aligned);
     let mut problems = quality.problems(limits);
-    // The largest face's own problems are told as well: the next picture should be without them.
+    // Report the largest face's problems too: the next picture should not have them.
     if faces.len() > 1 {
         problems.insert(0, Problem::SeveralFaces { found: faces.len() });
     }

@@ -1,7 +1,7 @@
-//! How good a picture of a face is for recognising its owner by, and what to say to whoever took it.
+//! Quality of a face picture for recognition, and the advice to the person who took it.
 //!
-//! Nothing here says whether a face is live, or whose it is. All measures are taken from the landmarks, the box and the
-//! aligned crop, so a face is judged at the scale that the embedder sees it at, whatever the camera.
+//! Quality does not say whether a face is live, or whose it is. It is measured on the landmarks,
+//! the box and the aligned crop, so every camera's faces are judged at the embedder's scale.
 
 mod light;
 mod pose;
@@ -16,22 +16,22 @@ pub use pose::Pose;
 pub use problem::{Limits, Problem};
 pub use sharpness::sharpness;
 
-/// What was measured of one face.
+/// The measured quality of one face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
-    /// Distance between the eyes in pixels of the picture.
+    /// Distance between the eyes, in pixels of the picture.
     pub eye_distance_px: f32,
-    /// Where the face looks.
+    /// Direction of the face.
     pub pose: Pose,
-    /// See [`sharpness()`]: 0 for none.
+    /// See [`sharpness()`]; 0 is a flat picture.
     pub sharpness: f32,
-    /// How the face is lit.
+    /// Lighting of the face.
     pub light: Light,
-    /// Share of the face's box that lies beyond the picture's edges, 0–1.
+    /// Share of the face's box outside the picture, 0–1.
     pub cut_off: f32,
 }
 
-/// Measures a face of a picture of `frame` pixels; `aligned` is the same face, cut out.
+/// Measures a face in a picture of size `frame`; `aligned` is the same face, cut out.
 pub fn assess(face: &Face, frame: Size, aligned: &AlignedFace) -> Quality {
     let luma = luma(aligned);
     let whole = face.box_in_frame.area();
@@ -46,27 +46,29 @@ pub fn assess(face: &Face, frame: Size, aligned: &AlignedFace) -> Quality {
 }
 
 impl Quality {
-    /// What is wrong with it, the gravest first: all of it, so that one new picture mends everything.
+    /// All problems of the picture, the most serious first, so that one new picture can solve them
+    /// all.
     pub fn problems(&self, limits: &Limits) -> Vec<Problem> {
         problem::problems(self, limits)
     }
 
-    /// How good it is beside other pictures of the same person, 0–1: for choosing the best of several. The product of how
-    /// far each measure lies between useless (0) and as good as any (1).
+    /// Overall quality, 0–1, to choose the best of several pictures of one person. It is the
+    /// product of the measures, each scaled from useless (0) to perfect (1).
     pub fn overall(&self) -> f32 {
-        let part = |value: f32, useless: f32, good: f32| ((value - useless) / (good - useless)).clamp(0.0, 1.0);
-        part(self.eye_distance_px, 15.0, 60.0)
-            * part(self.pose.turn_degrees(), 60.0, 5.0)
-            * part(self.sharpness, 0.0, SHARP)
-            * part(self.light.spread, 5.0, 40.0)
-            * part(self.cut_off, 0.3, 0.0)
+        let scaled = |value: f32, useless: f32, perfect: f32| ((value - useless) / (perfect - useless)).clamp(0.0, 1.0);
+        scaled(self.eye_distance_px, 15.0, 60.0)
+            * scaled(self.pose.turn_degrees(), 60.0, 5.0)
+            * scaled(self.sharpness, 0.0, SHARP)
+            * scaled(self.light.spread, 5.0, 40.0)
+            * scaled(self.cut_off, 0.3, 0.0)
     }
 }
 
-/// From this sharpness on a picture is as good as any.
+/// Least sharpness of a perfect picture.
 const SHARP: f32 = 0.1;
 
-/// Luma of the aligned face (ITU-R BT.601 weights), full range 0–255, rows of [`ALIGNED_SIDE`]. Overwritten when dropped.
+/// Luma of an aligned face (ITU-R BT.601 weights), full range 0–255, rows of [`ALIGNED_SIDE`].
+/// Overwritten when dropped.
 type Luma = zeroize::Zeroizing<Vec<f32>>;
 
 fn luma(aligned: &AlignedFace) -> Luma {
@@ -81,8 +83,8 @@ fn luma(aligned: &AlignedFace) -> Luma {
     luma
 }
 
-/// The part of the crop that is face and not background or hair, by the place of the landmarks in every crop: from above the
-/// eyes to below the mouth. Columns and rows, the end excluded.
+/// The part of the crop that shows the face without background and hair: from above the eyes to
+/// below the mouth. Columns and rows, end excluded.
 const FACE_COLUMNS: std::ops::Range<usize> = 28..84;
 const FACE_ROWS: std::ops::Range<usize> = 36..104;
 

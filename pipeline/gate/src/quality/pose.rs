@@ -1,35 +1,36 @@
-//! Where a face looks, from its five landmarks.
+//! Pose of a face, from its five landmarks.
 
 use gatehouse_picture::Point;
 
-/// How far the tip of the nose stands out before the plane of eyes and mouth, in eye distances: about 30 of 63 mm.
+/// Distance of the nose tip from the plane of eyes and mouth, in eye distances: about 30 of 63 mm.
 const NOSE_DEPTH: f32 = 0.48;
-/// Height of the tip of the nose between eyes (0) and mouth (1) of a face that looks straight ahead, as in the template of
-/// ArcFace for aligned faces.
+/// Height of the nose tip between eyes (0) and mouth (1) of a face that looks straight ahead, as in
+/// ArcFace's template of aligned faces.
 const NOSE_HEIGHT: f32 = 0.495;
-/// Eyes to mouth, in eye distances, of the same template.
+/// Distance from eyes to mouth in the same template, in eye distances.
 const FACE_HEIGHT: f32 = 1.155;
 
-/// Where a face looks.
+/// Direction of a face.
 ///
-/// The tip of the nose stands out before the plane of eyes and mouth. When the head turns by an angle ψ, that plane shrinks by
-/// `cos ψ` and the tip moves by `depth · sin ψ`, so the shift over the width seen is `depth · tan ψ`: sideways against the eyes'
-/// distance for yaw, up and down against the distance from eyes to mouth for pitch. The head's roll is taken out first.
+/// The nose tip lies in front of the plane of eyes and mouth. If the head turns by an angle ψ, the
+/// plane shrinks by `cos ψ` and the tip moves by `depth · sin ψ`. So the shift relative to the
+/// visible width is `depth · tan ψ`: relative to the eye distance for yaw, to the eye–mouth
+/// distance for pitch. The head's roll is removed first.
 ///
-/// One average head stands for all: faces differ by some 5° in yaw and 10° in pitch, and a smile or an open mouth moves the
-/// pitch. Good for telling a turned face from one that looks at the camera, and no measure of angles. Beyond about 60°
-/// detectors guess the hidden landmarks.
+/// One average head stands for all: faces differ by about 5° in yaw and 10° in pitch, and a smile
+/// or an open mouth changes the pitch. The values separate a turned face from a frontal one; they
+/// are not exact angles. Beyond about 60° detectors guess the hidden landmarks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pose {
-    /// Turned to the side: more than 0 towards the right edge of the picture, −90 to 90.
+    /// Turn to the side, −90 to 90: positive towards the right edge of the picture.
     pub yaw_degrees: f32,
-    /// Nodding: more than 0 downwards, −90 to 90.
+    /// Nod, −90 to 90: positive downwards.
     pub pitch_degrees: f32,
 }
 
 impl Pose {
-    /// From right eye, left eye, tip of the nose, right and left corner of the mouth. Landmarks in one place have no pose and
-    /// count as turned away.
+    /// Estimates the pose from right eye, left eye, nose tip, right and left mouth corner, in this
+    /// order. Landmarks at one point have no pose and count as turned away.
     pub fn of(landmarks: &[Point; 5]) -> Self {
         let [right_eye, left_eye, nose, right_mouth, left_mouth] = *landmarks;
         let middle = |a: Point, b: Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
@@ -37,11 +38,11 @@ impl Pose {
         let eye_distance = right_eye.distance(left_eye);
         let along =
             Point { x: (left_eye.x - right_eye.x) / eye_distance, y: (left_eye.y - right_eye.y) / eye_distance };
-        // Coordinates along the eyes and square to them, from between the eyes.
+        // Coordinates along the eyes and perpendicular to them, from the middle of the eyes.
         let across = |p: Point| (p.x - eyes.x) * along.x + (p.y - eyes.y) * along.y;
         let down = |p: Point| (p.y - eyes.y) * along.x - (p.x - eyes.x) * along.y;
         let height = down(mouth);
-        // The middle of the face at the height of the nose lies on the way from the eyes to the mouth.
+        // At the nose's height the face's middle lies on the line from the eyes to the mouth.
         let share = down(nose) / height;
         let sideways = (across(nose) - share * across(mouth)) / eye_distance;
         let yaw = (sideways / NOSE_DEPTH).atan();
@@ -53,7 +54,7 @@ impl Pose {
         }
     }
 
-    /// How far it looks away from the camera, whichever way: 0–90 and a little more.
+    /// Angle between the face and the camera, in any direction: 0 to slightly above 90.
     pub fn turn_degrees(&self) -> f32 {
         self.yaw_degrees.hypot(self.pitch_degrees)
     }
@@ -65,7 +66,8 @@ mod tests {
 
     use super::*;
 
-    /// The average head, turned by yaw and pitch and rolled, seen from far away; millimetres to pixels 1:1.
+    /// The average head, turned by yaw, pitch and roll, seen from far away at one pixel per
+    /// millimetre.
     fn head(yaw: f32, pitch: f32, roll: f32) -> [Point; 5] {
         let e = 63.0;
         let h = FACE_HEIGHT * e;
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_head_is_measured_back_whatever_its_roll() {
+    fn yaw_and_pitch_are_measured_whatever_the_roll() {
         for roll in [-30.0, 0.0, 20.0] {
             for angle in [-50.0, -25.0, 10.0, 40.0] {
                 let turned = Pose::of(&head(angle, 0.0, roll));
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_that_are_no_face_look_away() {
+    fn landmarks_that_are_no_face_count_as_turned_away() {
         let nowhere = [Point { x: 1.0, y: 1.0 }; 5];
         assert!(Pose::of(&nowhere).turn_degrees() >= 90.0);
         let upside_down = TEMPLATE_IN_CROP.map(|p| Point { x: p.x, y: if p.y > 60.0 { -p.y } else { p.y } });

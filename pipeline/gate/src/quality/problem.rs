@@ -1,37 +1,39 @@
-//! From measures to what is wrong, in words for the desk.
+//! Problems of a face picture, with the advice to the staff at the desk.
 
 use std::fmt;
 
 use super::Quality;
 
-/// What a picture must come up to.
+/// The quality that a picture must have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Least distance between the eyes, in pixels of the picture.
     pub min_eye_distance_px: f32,
-    /// Furthest turn to either side, in degrees.
+    /// Greatest turn to either side, in degrees.
     pub max_yaw_degrees: f32,
-    /// Furthest nod up or down, in degrees.
+    /// Greatest nod up or down, in degrees.
     pub max_pitch_degrees: f32,
     /// Least sharpness, see [`super::sharpness()`].
     pub min_sharpness: f32,
-    /// Mean luma below which it is too dark, 0–255.
+    /// Least mean luma, 0–255.
     pub min_mean: f32,
-    /// Mean luma above which it is too bright.
+    /// Greatest mean luma, 0–255.
     pub max_mean: f32,
     /// Least standard deviation of the luma.
     pub min_spread: f32,
-    /// Largest share of burnt out and black pixels, 0–1.
+    /// Greatest share of burnt-out and black pixels, 0–1.
     pub max_clipped: f32,
-    /// Largest share of the face's box beyond the picture's edges, 0–1.
+    /// Greatest share of the face's box outside the picture, 0–1.
     pub max_cut_off: f32,
 }
 
 impl Limits {
-    /// For enrolment, where another picture is easily taken and a bad one is compared with every day.
+    /// Limits for enrolment. A new picture is easy to take, and a bad one is compared with every
+    /// day.
     ///
-    /// A dim picture costs little (likeness 0.9 at a mean of 30), and skin differs: only what is really dark is refused. An
-    /// overexposed one costs much (0.6 and less from a mean of 225 on).
+    /// A dim picture loses little likeness (0.9 at a mean of 30), and skin differs, so only very
+    /// dark pictures are refused. An overexposed one loses much (0.6 and less from a mean of 225
+    /// on).
     pub const ENROLMENT: Self = Self {
         min_eye_distance_px: 40.0,
         max_yaw_degrees: 25.0,
@@ -44,8 +46,8 @@ impl Limits {
         max_cut_off: 0.03,
     };
 
-    /// For a gate, where the next frame comes anyway: only what an embedder can make nothing of is left out. The gate's own
-    /// least eye distance comes from its policy.
+    /// Limits for a gate. The next frame comes anyway, so only frames that an embedder cannot use
+    /// are left out. The gate's policy has the least eye distance.
     pub const GATE: Self = Self {
         min_eye_distance_px: 0.0,
         max_yaw_degrees: 45.0,
@@ -59,49 +61,49 @@ impl Limits {
     };
 }
 
-/// What is wrong with a picture of a face.
+/// A problem of a face picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Problem {
-    /// There is no face in it.
+    /// The picture shows no face.
     NoFace,
-    /// There is more than one.
+    /// The picture shows more than one face.
     SeveralFaces {
-        /// How many.
+        /// Number of faces.
         found: usize,
     },
-    /// Not enough pixels.
+    /// The face has too few pixels.
     TooSmall {
-        /// Pixels between the eyes.
+        /// Distance between the eyes, in pixels.
         got: f32,
-        /// Pixels needed.
+        /// Distance needed, in pixels.
         needed: f32,
     },
-    /// A part of it is not in the picture.
+    /// A part of the face is outside the picture.
     CutOff,
-    /// Turned to the side.
+    /// The face is turned to the side.
     TurnedAside {
-        /// Degrees, about.
+        /// Approximate angle in degrees.
         got: f32,
     },
-    /// Looking up.
+    /// The face looks up.
     LooksUp {
-        /// Degrees, about.
+        /// Approximate angle in degrees.
         got: f32,
     },
-    /// Looking down.
+    /// The face looks down.
     LooksDown {
-        /// Degrees, about.
+        /// Approximate angle in degrees.
         got: f32,
     },
-    /// Not enough light.
+    /// There is too little light.
     TooDark,
-    /// Too much light.
+    /// There is too much light.
     TooBright,
-    /// Parts of it are black or burnt out.
+    /// Parts of the face are black or burnt out.
     HarshLight,
-    /// Hardly any difference between light and dark.
+    /// The face has hardly any contrast.
     Flat,
-    /// Out of focus, or moved.
+    /// The face is out of focus, or moved.
     Blurred,
 }
 
@@ -147,31 +149,31 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong, the gravest first.
+/// All problems, the most serious first.
 pub(super) fn problems(quality: &Quality, limits: &Limits) -> Vec<Problem> {
     let Quality { eye_distance_px, pose, sharpness, light, cut_off } = *quality;
     let (yaw, pitch) = (pose.yaw_degrees, pose.pitch_degrees);
-    // Written so that what is not a number is a problem too.
+    // A value that is not a number fails both comparisons.
     let at_least = |value: f32, least: f32| value >= least;
     let at_most = |value: f32, most: f32| value <= most;
     let mut problems = Vec::new();
-    let mut unless = |fine: bool, problem: Problem| {
-        if !fine {
+    let mut require = |is_met: bool, problem: Problem| {
+        if !is_met {
             problems.push(problem);
         }
     };
     let needed = limits.min_eye_distance_px;
-    unless(at_least(eye_distance_px, needed), Problem::TooSmall { got: eye_distance_px, needed });
-    unless(at_most(cut_off, limits.max_cut_off), Problem::CutOff);
-    unless(at_most(yaw.abs(), limits.max_yaw_degrees), Problem::TurnedAside { got: yaw });
-    unless(at_least(pitch, -limits.max_pitch_degrees), Problem::LooksUp { got: pitch });
-    unless(at_most(pitch, limits.max_pitch_degrees), Problem::LooksDown { got: pitch });
-    unless(at_least(light.mean, limits.min_mean), Problem::TooDark);
-    unless(at_most(light.mean, limits.max_mean), Problem::TooBright);
-    // Where the mean says it already, it would be the same once more.
-    let mean_is_fine = at_least(light.mean, limits.min_mean) && at_most(light.mean, limits.max_mean);
-    unless(!mean_is_fine || at_most(light.clipped, limits.max_clipped), Problem::HarshLight);
-    unless(!mean_is_fine || at_least(light.spread, limits.min_spread), Problem::Flat);
-    unless(at_least(sharpness, limits.min_sharpness), Problem::Blurred);
+    require(at_least(eye_distance_px, needed), Problem::TooSmall { got: eye_distance_px, needed });
+    require(at_most(cut_off, limits.max_cut_off), Problem::CutOff);
+    require(at_most(yaw.abs(), limits.max_yaw_degrees), Problem::TurnedAside { got: yaw });
+    require(at_least(pitch, -limits.max_pitch_degrees), Problem::LooksUp { got: pitch });
+    require(at_most(pitch, limits.max_pitch_degrees), Problem::LooksDown { got: pitch });
+    require(at_least(light.mean, limits.min_mean), Problem::TooDark);
+    require(at_most(light.mean, limits.max_mean), Problem::TooBright);
+    // A wrong mean already covers harsh light and low contrast.
+    let is_mean_good = at_least(light.mean, limits.min_mean) && at_most(light.mean, limits.max_mean);
+    require(!is_mean_good || at_most(light.clipped, limits.max_clipped), Problem::HarshLight);
+    require(!is_mean_good || at_least(light.spread, limits.min_spread), Problem::Flat);
+    require(at_least(sharpness, limits.min_sharpness), Problem::Blurred);
     problems
 }

@@ -1,22 +1,23 @@
-//! How sharp a face is at the scale that the embedder sees it at.
+//! Sharpness of a face at the embedder's scale.
 
 use gatehouse_faces::ALIGNED_SIDE;
 
 use super::{FACE_COLUMNS, FACE_ROWS};
 
-/// Variance of the Laplacian that rounding alone gives: samples are rounded when they are decoded, and again when the crop is
-/// cut out and converted. Measured 2.4 to 3 on faces that are blurred beyond recognition.
+/// Variance of the Laplacian that rounding alone causes, in decoding and in cutting out the crop.
+/// Measured 2.4 to 3 on faces that are blurred beyond recognition.
 const ROUNDING: f32 = 2.5;
 
-/// Variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000), less what rounding
-/// gives, over the variance of the luma itself; within the face.
+/// Variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy",
+/// 2000) minus the share of rounding, divided by the variance of the luma; within the face.
 ///
-/// The plain variance of the Laplacian grows with the square of the contrast, so that a dim room looks blurred; dividing
-/// takes that out. `luma`: an aligned face, rows of 112. 0 for a flat one.
+/// The plain variance of the Laplacian grows with the square of the contrast, so a dim room looks
+/// blurred; the division removes that. `luma` is an aligned face, rows of 112 samples. A flat face
+/// has 0.
 ///
-/// Measured on portraits and their blurred copies (`tests/photos.rs`): 0.1 and more for a sharp face of 20 pixels between the
-/// eyes, 0.3 and more from 40 pixels on. At about 0.01 the embedding's likeness to that of the sharp picture has fallen to
-/// 0.8, at 0.005 to 0.6 or 0.7.
+/// Measured on portraits and their blurred copies (`tests/photos.rs`): 0.1 and more for a sharp
+/// face with 20 pixels between the eyes, 0.3 and more from 40 pixels on. At about 0.01 the
+/// embedding's likeness to the sharp picture has fallen to 0.8, at 0.005 to 0.6 or 0.7.
 pub fn sharpness(luma: &[f32]) -> f32 {
     let at = |x: usize, y: usize| luma[y * ALIGNED_SIDE + x];
     let (mut laplacian, mut values) = (Moments::default(), Moments::default());
@@ -26,10 +27,11 @@ pub fn sharpness(luma: &[f32]) -> f32 {
             laplacian.add(at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1) - 4.0 * at(x, y));
         }
     }
-    // A spread of one step of 255 is noise.
+    // A standard deviation of one step of 255 is noise.
     if values.variance() < 1.0 { 0.0 } else { (laplacian.variance() - ROUNDING).max(0.0) / values.variance() }
 }
 
+/// Mean and variance of a series of values.
 #[derive(Default)]
 pub(super) struct Moments {
     count: f32,

@@ -1,25 +1,22 @@
 use gatehouse_faces::{TEMPLATE_IN_CROP, align_face};
-use gatehouse_picture::{Point, Rect, YuvPicture};
+use gatehouse_picture::testing::TestPicture;
+use gatehouse_picture::{Point, Rect};
 
 use super::*;
 
-/// A face straight ahead, as the aligned crop shows it.
+/// A frontal face, as the aligned crop shows it.
 pub(crate) fn face() -> Face {
     let box_in_frame = Rect { x: 14.0, y: 8.0, width: 84.0, height: 102.0 };
     Face { box_in_frame, score: 0.9, landmarks_in_frame: TEMPLATE_IN_CROP }
 }
 
-/// A crop whose pixels are given by column and row. (Cut from a picture of its own size, so that each pixel stays.)
+/// A crop with the given pixels by column and row, cut from a picture of the same size.
 pub(crate) fn aligned(luma: impl Fn(usize, usize) -> [u8; 3]) -> AlignedFace {
     let side = ALIGNED_SIDE;
-    // Grey only: limited range, so that 16–235 becomes 0–255.
-    let y: Vec<u8> = (0..side * side)
-        .map(|i| (f32::from(luma(i % side, i / side)[0]) * 219.0 / 255.0 + 16.0).round() as u8)
-        .collect();
-    let grey = vec![128; side * side / 4];
-    let size = Size { width: side, height: side };
-    let picture = YuvPicture::i420(size, [&y, &grey, &grey], [side, side / 2, side / 2]).expect("planes fit");
-    align_face(&picture, &TEMPLATE_IN_CROP).expect("a face")
+    // Luma is in the limited range: 16–235 becomes 0–255.
+    let limited = |x, y| (f32::from(luma(x, y)[0]) * 219.0 / 255.0 + 16.0).round() as u8;
+    let picture = TestPicture::from_fn(Size { width: side, height: side }, limited);
+    align_face(&picture.i420(), &TEMPLATE_IN_CROP).expect("a face")
 }
 
 pub(crate) fn good_quality() -> Quality {
@@ -32,13 +29,13 @@ pub(crate) fn good_quality() -> Quality {
     }
 }
 
-fn spoilt(spoil: impl Fn(&mut Quality)) -> Vec<Problem> {
+fn problems_of(spoil: impl Fn(&mut Quality)) -> Vec<Problem> {
     let mut quality = good_quality();
     spoil(&mut quality);
     quality.problems(&Limits::ENROLMENT)
 }
 
-/// A pattern of edges, without the face.
+/// A pattern of edges.
 fn pattern(x: usize, y: usize) -> [u8; 3] {
     [if (x / 6 + y / 9).is_multiple_of(2) { 60 } else { 180 }; 3]
 }
@@ -48,30 +45,30 @@ fn measure(luma: impl Fn(usize, usize) -> [u8; 3]) -> Quality {
 }
 
 #[test]
-fn each_fault_is_told_and_told_alone() {
-    assert_eq!(spoilt(|_| {}), []);
-    assert_eq!(spoilt(|q| q.eye_distance_px = 31.0), [Problem::TooSmall { got: 31.0, needed: 40.0 }]);
-    assert_eq!(spoilt(|q| q.cut_off = 0.1), [Problem::CutOff]);
-    assert_eq!(spoilt(|q| q.pose.yaw_degrees = -40.0), [Problem::TurnedAside { got: -40.0 }]);
-    assert_eq!(spoilt(|q| q.pose.pitch_degrees = 50.0), [Problem::LooksDown { got: 50.0 }]);
-    assert_eq!(spoilt(|q| q.pose.pitch_degrees = -50.0), [Problem::LooksUp { got: -50.0 }]);
-    assert_eq!(spoilt(|q| q.light.mean = 20.0), [Problem::TooDark]);
-    assert_eq!(spoilt(|q| q.light.mean = 240.0), [Problem::TooBright]);
-    assert_eq!(spoilt(|q| q.light.clipped = 0.4), [Problem::HarshLight]);
-    assert_eq!(spoilt(|q| q.light.spread = 5.0), [Problem::Flat]);
-    assert_eq!(spoilt(|q| q.sharpness = 0.001), [Problem::Blurred]);
+fn each_problem_is_reported_alone() {
+    assert_eq!(problems_of(|_| {}), []);
+    assert_eq!(problems_of(|q| q.eye_distance_px = 31.0), [Problem::TooSmall { got: 31.0, needed: 40.0 }]);
+    assert_eq!(problems_of(|q| q.cut_off = 0.1), [Problem::CutOff]);
+    assert_eq!(problems_of(|q| q.pose.yaw_degrees = -40.0), [Problem::TurnedAside { got: -40.0 }]);
+    assert_eq!(problems_of(|q| q.pose.pitch_degrees = 50.0), [Problem::LooksDown { got: 50.0 }]);
+    assert_eq!(problems_of(|q| q.pose.pitch_degrees = -50.0), [Problem::LooksUp { got: -50.0 }]);
+    assert_eq!(problems_of(|q| q.light.mean = 20.0), [Problem::TooDark]);
+    assert_eq!(problems_of(|q| q.light.mean = 240.0), [Problem::TooBright]);
+    assert_eq!(problems_of(|q| q.light.clipped = 0.4), [Problem::HarshLight]);
+    assert_eq!(problems_of(|q| q.light.spread = 5.0), [Problem::Flat]);
+    assert_eq!(problems_of(|q| q.sharpness = 0.001), [Problem::Blurred]);
 }
 
 #[test]
-fn all_faults_are_told_at_once_and_what_is_not_a_number_is_one() {
-    let several = spoilt(|q| (q.eye_distance_px, q.sharpness) = (20.0, 0.0));
+fn all_problems_are_reported_and_nan_is_one() {
+    let several = problems_of(|q| (q.eye_distance_px, q.sharpness) = (20.0, 0.0));
     assert_eq!(several, [Problem::TooSmall { got: 20.0, needed: 40.0 }, Problem::Blurred]);
-    assert_eq!(spoilt(|q| q.sharpness = f32::NAN), [Problem::Blurred]);
-    assert!(!spoilt(|q| q.light.mean = f32::NAN).is_empty());
+    assert_eq!(problems_of(|q| q.sharpness = f32::NAN), [Problem::Blurred]);
+    assert!(!problems_of(|q| q.light.mean = f32::NAN).is_empty());
 }
 
 #[test]
-fn the_texts_say_what_to_do() {
+fn the_texts_advise_what_to_do() {
     let text = Problem::TooSmall { got: 31.2, needed: 40.0 }.to_string();
     assert_eq!(text, "the face is too small: 31 pixels between the eyes, at least 40 are needed; go nearer");
     let text = Problem::TurnedAside { got: -34.6 }.to_string();
@@ -79,7 +76,7 @@ fn the_texts_say_what_to_do() {
 }
 
 #[test]
-fn what_passes_the_desk_passes_the_gate() {
+fn the_gate_is_no_stricter_than_the_desk() {
     let (desk, gate) = (Limits::ENROLMENT, Limits::GATE);
     assert!(gate.min_eye_distance_px <= desk.min_eye_distance_px && gate.min_sharpness <= desk.min_sharpness);
     assert!(gate.max_yaw_degrees >= desk.max_yaw_degrees && gate.max_pitch_degrees >= desk.max_pitch_degrees);
@@ -88,7 +85,7 @@ fn what_passes_the_desk_passes_the_gate() {
 }
 
 #[test]
-fn sharpness_knows_blur_and_not_contrast() {
+fn sharpness_depends_on_blur_and_not_on_contrast() {
     let sharp = measure(pattern).sharpness;
     let dim = measure(|x, y| pattern(x, y).map(|v| 90 + (v - 60) / 4)).sharpness;
     let blurred = measure(|x, y| {
@@ -105,9 +102,9 @@ fn sharpness_knows_blur_and_not_contrast() {
 fn light_is_measured_within_the_face() {
     let light = measure(|x, _| [if x < 56 { 40 } else { 200 }; 3]).light;
     assert!((light.mean - 120.0).abs() < 3.0 && (light.spread - 80.0).abs() < 3.0 && light.clipped == 0.0, "{light:?}");
-    // A bright window beside the face doesn't count.
-    let beside = measure(|x, _| [if !(20..92).contains(&x) { 255 } else { 100 }; 3]).light;
-    assert!(beside.clipped == 0.0 && (beside.mean - 100.0).abs() < 2.0, "{beside:?}");
+    // A bright window next to the face does not count.
+    let window = measure(|x, _| [if !(20..92).contains(&x) { 255 } else { 100 }; 3]).light;
+    assert!(window.clipped == 0.0 && (window.mean - 100.0).abs() < 2.0, "{window:?}");
     let burnt = measure(|_, y| [if y < 70 { 255 } else { 100 }; 3]).light;
     assert!((burnt.clipped - 0.5).abs() < 0.05, "{burnt:?}");
 }
@@ -126,7 +123,7 @@ fn a_face_that_leaves_the_picture_is_cut_off() {
 }
 
 #[test]
-fn overall_is_better_for_what_is_better() {
+fn a_better_measure_gives_a_better_overall_quality() {
     let with = |spoil: fn(&mut Quality)| {
         let mut quality = good_quality();
         spoil(&mut quality);

@@ -1,4 +1,4 @@
-//! Who moves before the gate.
+//! The people who move in front of the gate.
 
 use gatehouse_faces::Face;
 use gatehouse_gate::PersonKey;
@@ -9,20 +9,20 @@ use rand::{Rng, SeedableRng};
 pub(crate) const ANN: PersonKey = PersonKey(1);
 pub(crate) const BOB: PersonKey = PersonKey(2);
 
-/// What the camera sees of an actor at a moment.
+/// Appearance of an actor at a moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Look {
-    /// The enrolled person whose face it is; none for a stranger.
+pub(crate) struct Appearance {
+    /// The enrolled person whose face it is; `None` for a stranger.
     pub(crate) who: Option<PersonKey>,
-    /// A face, and not a picture of one.
+    /// False for a picture of a face.
     pub(crate) is_live: bool,
-    /// Of use for recognition.
+    /// False if the face cannot be recognised.
     pub(crate) is_usable: bool,
-    /// Found by the detector.
+    /// False if the detector cannot find the face.
     pub(crate) is_visible: bool,
 }
 
-impl Look {
+impl Appearance {
     pub(crate) fn live(who: Option<PersonKey>) -> Self {
         Self { who, is_live: true, is_usable: true, is_visible: true }
     }
@@ -43,12 +43,12 @@ impl Look {
 /// Left edge and eye distance at a time in milliseconds since the actor came.
 type Path = Box<dyn Fn(u64) -> (f32, f32)>;
 
-/// Somebody, or something, with a face.
+/// A person, or a thing, with a face.
 pub(crate) struct Actor {
     from_ms: u64,
     until_ms: u64,
     path: Path,
-    look: Box<dyn Fn(u64) -> Look>,
+    appearance: Box<dyn Fn(u64) -> Appearance>,
 }
 
 impl Actor {
@@ -56,24 +56,34 @@ impl Actor {
         from_ms: u64,
         until_ms: u64,
         path: impl Fn(u64) -> (f32, f32) + 'static,
-        look: impl Fn(u64) -> Look + 'static,
+        appearance: impl Fn(u64) -> Appearance + 'static,
     ) -> Self {
-        Self { from_ms, until_ms, path: Box::new(path), look: Box::new(look) }
+        Self { from_ms, until_ms, path: Box::new(path), appearance: Box::new(appearance) }
     }
 
-    /// Comes from afar within two seconds, and stands. `look` is told the milliseconds since they came.
-    pub(crate) fn walks_up(from_ms: u64, until_ms: u64, x: f32, look: impl Fn(u64) -> Look + 'static) -> Self {
+    /// Walks up within two seconds, and stands. `appearance` gets the milliseconds since they came.
+    pub(crate) fn walks_up(
+        from_ms: u64,
+        until_ms: u64,
+        x: f32,
+        appearance: impl Fn(u64) -> Appearance + 'static,
+    ) -> Self {
         let grows = |ms: u64| 22.0 + 48.0 * (ms as f32 / 2000.0).min(1.0);
-        // Around one middle: a face grows to both sides.
-        Self::new(from_ms, until_ms, move |ms| (x - grows(ms) * 1.25, grows(ms)), look)
+        // A face grows to both sides of its middle.
+        Self::new(from_ms, until_ms, move |ms| (x - grows(ms) * 1.25, grows(ms)), appearance)
     }
 
-    pub(crate) fn stands(from_ms: u64, until_ms: u64, x: f32, look: impl Fn(u64) -> Look + 'static) -> Self {
-        Self::new(from_ms, until_ms, move |ms| (x + 6.0 * (ms as f32 / 300.0).sin(), 60.0), look)
+    pub(crate) fn stands(
+        from_ms: u64,
+        until_ms: u64,
+        x: f32,
+        appearance: impl Fn(u64) -> Appearance + 'static,
+    ) -> Self {
+        Self::new(from_ms, until_ms, move |ms| (x + 6.0 * (ms as f32 / 300.0).sin(), 60.0), appearance)
     }
 
     pub(crate) fn far(from_ms: u64, until_ms: u64, x: f32) -> Self {
-        Self::new(from_ms, until_ms, move |_| (x, 25.0), |_| Look::live(None))
+        Self::new(from_ms, until_ms, move |_| (x, 25.0), |_| Appearance::live(None))
     }
 
     /// Goes from one place to the other within 0.6 seconds.
@@ -82,14 +92,14 @@ impl Actor {
         until_ms: u64,
         from_x: f32,
         to_x: f32,
-        look: impl Fn(u64) -> Look + 'static,
+        appearance: impl Fn(u64) -> Appearance + 'static,
     ) -> Self {
         let path = move |ms: u64| (from_x + (to_x - from_x) * (ms as f32 / 600.0).min(1.0), 60.0);
-        Self::new(from_ms, until_ms, path, look)
+        Self::new(from_ms, until_ms, path, appearance)
     }
 
-    /// What there is to see at a moment: the face, where it is, and what is behind it.
-    pub(crate) fn at(&self, ms: u64) -> Option<(Face, Look)> {
+    /// The face and its appearance at a moment; `None` if it is not visible.
+    pub(crate) fn at(&self, ms: u64) -> Option<(Face, Appearance)> {
         let since = ms.checked_sub(self.from_ms).filter(|_| ms < self.until_ms)?;
         let (x, eye_distance) = (self.path)(since);
         let p = |dx: f32, dy: f32| Point { x: x + dx * eye_distance, y: 200.0 + dy * eye_distance };
@@ -98,11 +108,12 @@ impl Actor {
             score: 0.9,
             landmarks_in_frame: [p(0.7, 0.0), p(1.7, 0.0), p(1.2, 0.6), p(0.8, 1.2), p(1.6, 1.2)],
         };
-        Some((face, (self.look)(since))).filter(|(_, look)| look.is_visible)
+        Some((face, (self.appearance)(since))).filter(|(_, appearance)| appearance.is_visible)
     }
 }
 
-/// A minute of people who come, stand, turn away, hold up prints of residents, change places and leave.
+/// A minute of people who come, stand, turn away, show prints of residents, change places and
+/// leave.
 pub(crate) fn crowd(seed: u64) -> Vec<Actor> {
     let mut rng = StdRng::seed_from_u64(seed ^ 0xc0de);
     (0..30)
@@ -112,15 +123,19 @@ pub(crate) fn crowd(seed: u64) -> Vec<Actor> {
             let x = 150.0 + 200.0 * rng.random_range(0..4) as f32;
             let resident = [None, Some(ANN), Some(BOB), Some(PersonKey(3))][rng.random_range(0..4)];
             let (changes_at, kind) = (rng.random_range(100..4000), rng.random_range(0..6));
-            let look = move |ms: u64| match (kind, ms < changes_at) {
-                (0, _) => Look::print(resident.unwrap_or(ANN)),
-                (1, true) => Look::print(ANN),
-                (1, false) => Look::live(None),
-                (2, true) => Look::turned(resident),
-                (3, true) => Look::live(None),
-                _ => Look::live(resident),
+            let appearance = move |ms: u64| match (kind, ms < changes_at) {
+                (0, _) => Appearance::print(resident.unwrap_or(ANN)),
+                (1, true) => Appearance::print(ANN),
+                (1, false) => Appearance::live(None),
+                (2, true) => Appearance::turned(resident),
+                (3, true) => Appearance::live(None),
+                _ => Appearance::live(resident),
             };
-            if kind % 2 == 0 { Actor::walks_up(from, until, x, look) } else { Actor::stands(from, until, x, look) }
+            if kind % 2 == 0 {
+                Actor::walks_up(from, until, x, appearance)
+            } else {
+                Actor::stands(from, until, x, appearance)
+            }
         })
         .collect()
 }

@@ -1,5 +1,7 @@
-//! Simulated walk-ups: people, and what they hold up, move before a gate whose detector misses faces, whose models err, and
-//! whose answers come late. Time is simulated, every run follows from its seed, and a failure prints it.
+//! Simulated walk-ups. The gate's detector misses faces, its models err, and their answers come
+//! late.
+//!
+//! Time is simulated. Each run follows from its seed, and a failure prints the seed.
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
@@ -9,52 +11,45 @@ mod world;
 use std::time::Duration;
 
 use gatehouse_core::event::{Decision, Method, Reason};
-use gatehouse_gate::{LivenessPolicy, PassKey, PassSeen, Policy};
+use gatehouse_gate::{CodeCheck, PassKey, Policy};
 
-use actor::{ANN, Actor, BOB, Look};
-use world::{Told, World};
+use actor::{ANN, Actor, Appearance, BOB};
+use world::{Decided, World};
 
-/// 2 of 5 agree; strangers are referred after 1.5 s, and everybody by 5 s.
-const POLICY: Policy = Policy {
-    min_eye_distance_px: 40.0,
-    frames_to_agree: 2,
-    frames_to_judge: 5,
-    liveness: LivenessPolicy::Required,
-    live_threshold: 0.5,
-    card_threshold: 0.5,
-    refer_not_before: Duration::from_millis(1500),
-    deadline: Duration::from_secs(5),
-    card_deadline: Duration::from_secs(5),
-    max_frame_age: Duration::from_secs(1),
-    cool_down: Duration::from_secs(10),
-    grant: Duration::from_secs(5),
-};
+/// Strangers are referred after 1.5 s, and everybody by 5 s.
+fn policy() -> Policy {
+    Policy {
+        deadline: Duration::from_secs(5),
+        max_frame_age: Duration::from_secs(1),
+        ..gatehouse_gate::testing::policy()
+    }
+}
 
-/// Runs a scene with many seeds. `check` gets what was told, in order.
-fn play(seconds: u64, actors: impl Fn() -> Vec<Actor>, check: impl Fn(&[Told])) {
+/// Runs a scene with many seeds. `check` gets the decisions in order.
+fn play(seconds: u64, actors: impl Fn() -> Vec<Actor>, check: impl Fn(&[Decided])) {
     for seed in 0..60 {
-        let mut world = World::new(seed, POLICY, actors());
-        let told = world.run(0..seconds * 1000);
+        let mut world = World::new(seed, policy(), actors());
+        let decided = world.run(0..seconds * 1000);
         check_seed(
             seed,
             || {
-                world.check_admissions(&told);
-                check(&told);
+                world.check_admissions(&decided);
+                check(&decided);
             },
-            &told,
+            &decided,
         );
     }
 }
 
-fn check_seed(seed: u64, check: impl FnOnce(), told: &[Told]) {
+fn check_seed(seed: u64, check: impl FnOnce(), decided: &[Decided]) {
     if let Err(failure) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)) {
-        eprintln!("seed {seed}: the gate told {told:?}");
+        eprintln!("seed {seed}: the gate decided {decided:?}");
         std::panic::resume_unwind(failure);
     }
 }
 
-fn reasons(told: &[Told]) -> Vec<(Decision, Reason)> {
-    told.iter().map(|t| (t.outcome.entry.decision, t.outcome.entry.reason)).collect()
+fn reasons(decided: &[Decided]) -> Vec<(Decision, Reason)> {
+    decided.iter().map(|t| (t.outcome.entry.decision, t.outcome.entry.reason)).collect()
 }
 
 const ADMIT: (Decision, Reason) = (Decision::Admit, Reason::Matched);
@@ -67,12 +62,12 @@ fn refer(reason: Reason) -> (Decision, Reason) {
 fn a_resident_and_a_stranger_side_by_side() {
     let scene = || {
         vec![
-            Actor::walks_up(500, 8000, 250.0, |_| Look::live(Some(ANN))),
-            Actor::walks_up(900, 8000, 700.0, |_| Look::live(None)),
+            Actor::walks_up(500, 8000, 250.0, |_| Appearance::live(Some(ANN))),
+            Actor::walks_up(900, 8000, 700.0, |_| Appearance::live(None)),
         ]
     };
-    play(12, scene, |told| {
-        let mut reasons = reasons(told);
+    play(12, scene, |decided| {
+        let mut reasons = reasons(decided);
         reasons.sort_by_key(|r| r.0 == Decision::Refer);
         assert_eq!(reasons, [ADMIT, refer(Reason::NoMatch)]);
     });
@@ -82,110 +77,121 @@ fn a_resident_and_a_stranger_side_by_side() {
 fn a_resident_is_admitted_within_a_fraction_of_a_second() {
     play(
         4,
-        || vec![Actor::stands(1000, 4000, 400.0, |_| Look::live(Some(ANN)))],
-        |told| {
-            assert_eq!(reasons(told), [ADMIT]);
-            // Two usable frames at 10 a second, a missed or misjudged one now and then, and the models' lag.
-            assert!(told[0].at_ms < 1000 + 1300, "{} ms", told[0].at_ms);
+        || vec![Actor::stands(1000, 4000, 400.0, |_| Appearance::live(Some(ANN)))],
+        |decided| {
+            assert_eq!(reasons(decided), [ADMIT]);
+            // Two usable frames at 10 a second, an occasional missed or misjudged one, and the
+            // models' delay.
+            assert!(decided[0].at_ms < 1000 + 1300, "{} ms", decided[0].at_ms);
         },
     );
 }
 
 #[test]
-fn who_turns_away_is_sent_to_a_person_and_who_walks_past_is_nobody() {
-    let away = || vec![Actor::stands(0, 9000, 400.0, |_| Look::turned(Some(ANN)))];
-    play(10, away, |told| assert_eq!(reasons(told), [refer(Reason::FaceUnusable)]));
-    let past = || vec![Actor::stands(0, 1400, 400.0, |_| Look::live(None)), Actor::far(0, 9000, 800.0)];
-    play(10, past, |told| assert_eq!(reasons(told), []));
+fn a_turned_face_is_referred_and_a_passer_by_is_not() {
+    let away = || vec![Actor::stands(0, 9000, 400.0, |_| Appearance::turned(Some(ANN)))];
+    play(10, away, |decided| assert_eq!(reasons(decided), [refer(Reason::FaceUnusable)]));
+    let past = || vec![Actor::stands(0, 1400, 400.0, |_| Appearance::live(None)), Actor::far(0, 9000, 800.0)];
+    play(10, past, |decided| assert_eq!(reasons(decided), []));
 }
 
 #[test]
-fn a_stranger_who_holds_up_a_print_in_turns_with_their_own_face_is_not_admitted() {
+fn a_print_in_turns_with_a_strangers_face_admits_nobody() {
     for period in [100, 200, 300, 700] {
         let scene = move || {
             vec![Actor::stands(0, 9000, 400.0, move |ms| {
-                if (ms / period) % 2 == 0 { Look::print(ANN) } else { Look::live(None) }
+                if (ms / period) % 2 == 0 { Appearance::print(ANN) } else { Appearance::live(None) }
             })]
         };
-        play(10, scene, |told| {
+        play(10, scene, |decided| {
             let expected = [Reason::NotLive, Reason::NoMatch, Reason::Ambiguous];
-            assert!(told.len() == 1 && expected.contains(&told[0].outcome.entry.reason), "every {period} ms");
+            assert!(decided.len() == 1 && expected.contains(&decided[0].outcome.entry.reason), "every {period} ms");
         });
     }
 }
 
 #[test]
-fn a_replayed_video_is_refused_and_so_is_the_next_try() {
+fn a_replayed_video_is_refused_at_every_try() {
     let video = || {
         vec![
-            Actor::stands(0, 7000, 400.0, |_| Look::print(ANN)),
-            Actor::stands(10_000, 17_000, 400.0, |_| Look::print(ANN)),
+            Actor::stands(0, 7000, 400.0, |_| Appearance::print(ANN)),
+            Actor::stands(10_000, 17_000, 400.0, |_| Appearance::print(ANN)),
         ]
     };
-    play(20, video, |told| assert_eq!(reasons(told), [refer(Reason::NotLive); 2]));
+    play(20, video, |decided| assert_eq!(reasons(decided), [refer(Reason::NotLive); 2]));
 }
 
 #[test]
-fn a_print_before_the_residents_own_face_admits_on_the_face_alone() {
+fn a_print_before_the_residents_face_does_not_count() {
     let scene =
-        || vec![Actor::stands(0, 7000, 400.0, |ms| if ms < 900 { Look::print(ANN) } else { Look::live(Some(ANN)) })];
-    play(10, scene, |told| {
-        assert_eq!(told.len(), 1);
-        if told[0].outcome.entry.decision == Decision::Admit {
-            assert!(told[0].captured_ms >= 1000, "two frames of the live face: {} ms", told[0].captured_ms);
+        || {
+            vec![Actor::stands(0, 7000, 400.0, |ms| {
+                if ms < 900 { Appearance::print(ANN) } else { Appearance::live(Some(ANN)) }
+            })]
+        };
+    play(10, scene, |decided| {
+        assert_eq!(decided.len(), 1);
+        if decided[0].outcome.entry.decision == Decision::Admit {
+            assert!(decided[0].captured_ms >= 1000, "two frames of the live face: {} ms", decided[0].captured_ms);
         }
     });
 }
 
 #[test]
-fn somebody_else_who_takes_a_residents_place_gains_nothing_by_it() {
-    // The resident turns away after a single usable frame at most, and a stranger's face slides into the same box.
+fn taking_over_a_residents_place_gains_nothing() {
+    // The resident turns away after one usable frame, and a stranger's face moves into the same
+    // box.
     let scene =
-        || vec![Actor::stands(0, 9000, 400.0, |ms| if ms < 60 { Look::live(Some(ANN)) } else { Look::live(None) })];
-    play(10, scene, |told| assert!(reasons(told).iter().all(|(decision, _)| *decision == Decision::Refer)));
-    // Two residents in one track: whoever is admitted is the one who stands there (see `check_admissions`).
-    let scene =
-        || vec![Actor::stands(0, 9000, 400.0, |ms| Look::live(Some(if (ms / 100) % 2 == 0 { ANN } else { BOB })))];
-    play(10, scene, |told| assert_eq!(told.len(), 1));
+        || {
+            vec![Actor::stands(0, 9000, 400.0, |ms| {
+                if ms < 60 { Appearance::live(Some(ANN)) } else { Appearance::live(None) }
+            })]
+        };
+    play(10, scene, |decided| assert!(reasons(decided).iter().all(|(decision, _)| *decision == Decision::Refer)));
+    // Two residents in one track: the admitted one stands there (see `check_admissions`).
+    let scene = || {
+        vec![Actor::stands(0, 9000, 400.0, |ms| Appearance::live(Some(if (ms / 100) % 2 == 0 { ANN } else { BOB })))]
+    };
+    play(10, scene, |decided| assert_eq!(decided.len(), 1));
 }
 
 #[test]
-fn two_residents_who_cross_are_never_taken_for_each_other() {
+fn two_residents_who_cross_are_not_confused() {
     let scene = || {
         vec![
-            Actor::crosses(500, 6000, 400.0, 520.0, |_| Look::live(Some(ANN))),
-            Actor::crosses(500, 6000, 520.0, 400.0, |_| Look::live(Some(BOB))),
+            Actor::crosses(500, 6000, 400.0, 520.0, |_| Appearance::live(Some(ANN))),
+            Actor::crosses(500, 6000, 520.0, 400.0, |_| Appearance::live(Some(BOB))),
         ]
     };
-    play(9, scene, |told| {
-        let people: Vec<_> = told.iter().filter_map(|t| t.outcome.admitted.and_then(|a| a.person)).collect();
+    play(9, scene, |decided| {
+        let people: Vec<_> = decided.iter().filter_map(|t| t.outcome.admitted.and_then(|a| a.person)).collect();
         assert_eq!(people.len(), 2, "{} admitted", people.len());
     });
 }
 
 #[test]
-fn who_shows_a_pass_instead_of_a_face_is_one_entry() {
+fn a_pass_instead_of_a_face_is_one_entry() {
     for shown_at in [200, 900, 1400] {
         let scene = move || {
             vec![Actor::stands(0, 9000, 400.0, move |ms| {
                 // The phone hides the face for a moment.
-                if (shown_at..shown_at + 600).contains(&ms) { Look::hidden() } else { Look::live(None) }
+                if (shown_at..shown_at + 600).contains(&ms) { Appearance::hidden() } else { Appearance::live(None) }
             })]
         };
         for seed in 0..60 {
-            let mut world = World::new(seed, POLICY, scene());
-            world.holds_up(shown_at + 100..shown_at + 2500, "pass", || PassSeen::Accepted {
+            let mut world = World::new(seed, policy(), scene());
+            world.show_code(shown_at + 100..shown_at + 2500, "pass", || CodeCheck::Accepted {
                 person: Some(BOB),
                 id: PassKey(9),
             });
-            let told = world.run(0..10_000);
+            let decided = world.run(0..10_000);
             check_seed(
                 seed,
                 || {
-                    assert_eq!(reasons(&told), [(Decision::Admit, Reason::PassAccepted)]);
-                    assert_eq!(told[0].outcome.entry.method, Method::Qr);
+                    assert_eq!(reasons(&decided), [(Decision::Admit, Reason::PassAccepted)]);
+                    assert_eq!(decided[0].outcome.entry.method, Method::Qr);
                 },
-                &told,
+                &decided,
             );
         }
     }
@@ -194,8 +200,8 @@ fn who_shows_a_pass_instead_of_a_face_is_one_entry() {
 #[test]
 fn a_crowd_of_walk_ups_breaks_no_rule() {
     for seed in 0..40 {
-        let mut world = World::new(seed, POLICY, actor::crowd(seed));
-        let told = world.run(0..60_000);
-        check_seed(seed, || world.check_admissions(&told), &told);
+        let mut world = World::new(seed, policy(), actor::crowd(seed));
+        let decided = world.run(0..60_000);
+        check_seed(seed, || world.check_admissions(&decided), &decided);
     }
 }

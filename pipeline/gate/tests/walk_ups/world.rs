@@ -1,4 +1,5 @@
-//! The camera, the models with their errors and their lag, and the truth to check the gate by.
+//! The camera, the models with their errors and delays, and the truth that the gate is checked
+//! against.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,26 +8,26 @@ use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, Stre
 use gatehouse_faces::Face;
 use gatehouse_gate::quality::Problem;
 use gatehouse_gate::{
-    Gate, LivenessCues, Matched, Observation, Outcome, PassSeen, PersonKey, Policy, ProbeId, StageTimes,
+    CodeCheck, Gate, LivenessCues, Matched, Observation, Outcome, PersonKey, Policy, ProbeId, StageTimes,
 };
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::actor::{Actor, Look};
+use crate::actor::{Actor, Appearance};
 
-/// Between two frames.
+/// Time between two frames.
 const INTERVAL_MS: u64 = 100;
 
-/// What the gate told, and when.
+/// A decision of the gate, and its times.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Decided {
     pub(crate) at_ms: u64,
     pub(crate) captured_ms: u64,
     pub(crate) outcome: Outcome,
 }
 
-/// An answer of the models that is still on its way.
+/// An answer of the models that is not ready yet.
 struct Answer {
     ready_ms: u64,
     captured_ms: u64,
@@ -37,7 +38,7 @@ struct Answer {
 struct Code {
     shown: Range<u64>,
     text: &'static str,
-    seen: fn() -> PassSeen,
+    check: fn() -> CodeCheck,
 }
 
 pub(crate) struct World {
@@ -63,79 +64,83 @@ impl World {
         Self { rng, policy, gate, actors, codes: Vec::new() }
     }
 
-    pub(crate) fn holds_up(&mut self, shown: Range<u64>, text: &'static str, seen: fn() -> PassSeen) {
-        self.codes.push(Code { shown, text, seen });
+    pub(crate) fn show_code(&mut self, shown: Range<u64>, text: &'static str, check: fn() -> CodeCheck) {
+        self.codes.push(Code { shown, text, check });
     }
 
-    pub(crate) fn run(&mut self, span_ms: Range<u64>) -> Vec<Told> {
-        let (mut told, mut waiting) = (Vec::new(), Vec::<Answer>::new());
+    pub(crate) fn run(&mut self, span_ms: Range<u64>) -> Vec<Decided> {
+        let (mut decided, mut waiting) = (Vec::new(), Vec::<Answer>::new());
         for captured_ms in span_ms.step_by(INTERVAL_MS as usize) {
             let now_ms = captured_ms + self.rng.random_range(15..40);
             let ready = waiting.iter().filter(|answer| answer.ready_ms <= now_ms).count();
             for answer in waiting.drain(..ready) {
                 let times = times(answer.captured_ms, answer.ready_ms);
-                let outcome = self.gate.judge(answer.probe, answer.observation, &times);
+                let outcome = self.gate.process_probe(answer.probe, answer.observation, &times);
                 let (at_ms, captured_ms) = (answer.ready_ms, answer.captured_ms);
-                told.extend(outcome.map(|outcome| Told { at_ms, captured_ms, outcome }));
+                decided.extend(outcome.map(|outcome| Decided { at_ms, captured_ms, outcome }));
             }
             if self.rng.random_bool(0.05) {
-                continue; // The frame was overtaken.
+                continue; // A newer frame superseded this one.
             }
-            let mut seen: Vec<(Face, Look)> = self.actors.iter().filter_map(|actor| actor.at(captured_ms)).collect();
+            let mut seen: Vec<(Face, Appearance)> =
+                self.actors.iter().filter_map(|actor| actor.at(captured_ms)).collect();
             seen.retain(|_| self.rng.random_bool(0.97));
             seen.shuffle(&mut self.rng);
             let faces: Vec<Face> = seen.iter().map(|(face, _)| *face).collect();
-            let found = self.gate.see(&faces, &times(captured_ms, now_ms));
-            told.extend(found.outcomes.into_iter().map(|outcome| Told { at_ms: now_ms, captured_ms, outcome }));
-            // One frame's faces are embedded together, and one frame after the other.
+            let result = self.gate.process_frame(&faces, &times(captured_ms, now_ms));
+            decided.extend(result.outcomes.into_iter().map(|outcome| Decided { at_ms: now_ms, captured_ms, outcome }));
+            // Faces of one frame are embedded together, and frames in order.
             let not_before = waiting.last().map_or(0, |last| last.ready_ms);
             let ready_ms = (now_ms + self.rng.random_range(20..160)).max(not_before);
-            for probe in found.probes {
-                let look = seen.iter().find(|(face, _)| *face == probe.face).expect("a face that was shown").1;
-                let observation = self.observe(look);
+            for probe in result.probes {
+                let appearance = seen.iter().find(|(face, _)| *face == probe.face).expect("a face that was shown").1;
+                let observation = self.observe(appearance);
                 waiting.push(Answer { ready_ms, captured_ms, probe: probe.id, observation });
             }
             for code in self.codes.iter().filter(|code| code.shown.contains(&captured_ms)) {
                 let times = times(captured_ms, now_ms);
-                if self.gate.notice_code(code.text.as_bytes(), &times) {
-                    let outcome = self.gate.show_pass((code.seen)(), &times);
-                    told.extend(outcome.map(|outcome| Told { at_ms: now_ms, captured_ms, outcome }));
+                if self.gate.register_code(code.text.as_bytes(), &times) {
+                    let outcome = self.gate.process_code((code.check)(), &times);
+                    decided.extend(outcome.map(|outcome| Decided { at_ms: now_ms, captured_ms, outcome }));
                 }
             }
         }
-        told
+        decided
     }
 
-    /// What the models make of a face. They err, but never so far that a stranger matches or a print looks live twice.
-    fn observe(&mut self, look: Look) -> Observation {
-        if !look.is_usable || self.rng.random_bool(0.05) {
+    /// The models' answer about a face. They err, but no stranger matches and no print appears live
+    /// twice.
+    fn observe(&mut self, appearance: Appearance) -> Observation {
+        if !appearance.is_usable || self.rng.random_bool(0.05) {
             return Observation::Unusable(Problem::Blurred);
         }
-        let matched = match look.who {
+        let matched = match appearance.who {
             Some(_) if self.rng.random_bool(0.1) => Matched::Nobody,
             Some(_) if self.rng.random_bool(0.03) => Matched::Ambiguous,
             Some(person) => Matched::Person(person),
             None => Matched::Nobody,
         };
-        let live = match (look.is_live, self.rng.random_bool(0.05)) {
+        let live = match (appearance.is_live, self.rng.random_bool(0.05)) {
             (true, false) => self.rng.random_range(0.7..1.0),
             (true, true) => self.rng.random_range(0.2..0.6),
             (false, false) => self.rng.random_range(0.0..0.2),
             (false, true) => self.rng.random_range(0.3..0.49),
         };
-        Observation::Face { matched, live: LivenessCues { score: Some(live), openness: None } }
+        Observation::Usable { matched, live: LivenessCues { score: Some(live), openness: None } }
     }
 
-    /// Whoever was admitted by face stood there alive at that moment, was seen alive in as many frames as must agree, and
-    /// wasn't admitted a moment before; and no grant outlasts its time.
-    pub(crate) fn check_admissions(&self, told: &[Told]) {
+    /// Checks every admission: the person stood there alive, was seen alive in enough frames, and
+    /// was not in the cool-down; and the grant ends in time.
+    pub(crate) fn check_admissions(&self, decided: &[Decided]) {
         let mut last: Vec<(PersonKey, u64)> = Vec::new();
-        for Told { at_ms, captured_ms, outcome } in told {
+        for Decided { at_ms, captured_ms, outcome } in decided {
             let Some(admitted) = outcome.admitted else { continue };
-            let person = admitted.person.expect("nobody shows a pass without an owner here");
+            let person = admitted.person.expect("every pass here has an owner");
             let alive = |ms: u64| {
-                let looks = self.actors.iter().filter_map(|actor| actor.at(ms));
-                looks.map(|(_, look)| look).any(|look| look.who == Some(person) && look.is_live && look.is_usable)
+                let appearances = self.actors.iter().filter_map(|actor| actor.at(ms));
+                appearances
+                    .map(|(_, appearance)| appearance)
+                    .any(|appearance| appearance.who == Some(person) && appearance.is_live && appearance.is_usable)
             };
             let start = captured_ms.saturating_sub(2000) / INTERVAL_MS;
             let alive_in = (start..=captured_ms / INTERVAL_MS).filter(|frame| alive(frame * INTERVAL_MS)).count();
