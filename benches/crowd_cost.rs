@@ -1,12 +1,12 @@
-//! What a crowd camera costs that is looked at once a second: `make bench-crowd`.
+//! Cost of a crowd camera that is analysed once a second: `make bench-crowd`.
 //!
-//! A real node with one crowd camera over real RTSP (1280×720 at 25 frames a second), whose processor time is read from the
-//! kernel; the simulator runs in another process. Beside it the bound: decoding alone, in a process that drops every frame, and
-//! inference alone on one thread. Once with a key frame a second, so that key frames alone are decoded, once with one in ten
-//! seconds, and once with B-frames besides; once with the model that finds people one by one, and once with the one that measures
-//! dense crowds too. Then what one picture costs from the decoded frame to its events, of a plaza with few people and of a packed
-//! crowd, with each model; and what zones cost.
-//! `GATEHOUSE_BENCH_SECONDS` sets how long each row is measured.
+//! The first table has the processor time of a node with one crowd camera (1280×720 at 25 frames a
+//! second over RTSP), compared with the bound: decoding alone, in a process that drops every frame,
+//! plus inference alone. Rows: a key frame a second (key-frame-only decoding), one in ten seconds,
+//! and the latter with B-frames; with a detection model and with one that also estimates density.
+//! The simulator runs in another process. The second table has the cost of one picture from the
+//! decoded frame to its events, for few people and for a packed crowd. The third has the cost of
+//! zones. `GATEHOUSE_BENCH_SECONDS` sets the time per row.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -25,11 +25,11 @@ use gatehouse_picture::{NormalisedPolygon, Point};
 use gatehouse_runtime::{PhotoLimits, SessionOptions, read_photo};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
-use measure::{DETAIL_PX, decode_alone, decode_if_asked, people_alone, processors, registry, used_ms};
+use measure::{DETAIL_PX, cpu_time_ms, decode_alone, decode_if_asked, people_alone, processors, registry};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const SECONDS: u64 = 30;
-/// Seconds from one key frame to the next, and B-frames between two other frames, to which none refers.
+/// Key-frame interval in seconds, and number of non-reference B-frames between two other frames.
 const STREAMS: [(f64, u32); 3] = [(1.0, 0), (10.0, 0), (10.0, 1)];
 const MODELS: [&str; 2] = ["nanodet", "crowd"];
 
@@ -80,19 +80,19 @@ fn main() {
         match (sparse, dense) {
             (Some(sparse), Some(dense)) => println!(
                 "{named:<16} {:>9.1} {:>11.3} {:>8.0} {:>9.1} {:>11.3} {:>8.0}",
-                sparse.all_ms, sparse.counting_ms, sparse.people, dense.all_ms, dense.counting_ms, dense.people
+                sparse.total_ms, sparse.counting_ms, sparse.people, dense.total_ms, dense.counting_ms, dense.people
             ),
             _ => println!("{named:<16} not set up: make setup WITH=csrnet"),
         }
     }
-    println!("\nof one dense picture with `crowd`, counting alone, by the number of zones");
+    println!("\ncounting alone, of one dense picture with `crowd`, by the number of zones");
     for zones in [0, 1, 4, 16, 64] {
         let picture = one_picture("crowd", None, DENSE, zones).expect("run `make setup`");
         println!("  {zones:>3} zones: {:.2} ms", picture.counting_ms);
     }
 }
 
-/// Squares of a fifth of the picture's sides, some over others.
+/// Overlapping squares with a fifth of the picture's sides.
 fn zones(number: usize) -> Vec<Zone> {
     let zone = |i: usize| {
         let (left, top) = ((i % 8) as f32 * 0.1, (i / 8 % 8) as f32 * 0.1);
@@ -105,20 +105,20 @@ fn zones(number: usize) -> Vec<Zone> {
     (0..number).map(zone).collect()
 }
 
-/// A square with a few people, and a rendered crowd of 481.
+/// A plaza with a few people, and a rendered crowd of 481.
 const SPARSE: &str = "models/golden/vtest-600.jpg";
 const DENSE: &str = "tools/eval/tests/crowd/rendered.jpg";
 
-/// What one picture costs.
+/// Cost of one picture.
 struct OnePicture {
-    /// Reading and counting, in ms.
-    all_ms: f64,
-    /// Of it, tracking, joining, zones and events.
+    /// Inference and counting, in ms.
+    total_ms: f64,
+    /// The part of counting: tracking, fusion, zones and events, in ms.
     counting_ms: f64,
     people: f64,
 }
 
-/// None where the model was not set up.
+/// `None` if the model was not set up.
 fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: usize) -> Option<OnePicture> {
     const RUNS: u32 = 8;
     let mut reader = CrowdReader::load(&registry(), model, density, &SessionOptions::default()).ok()?;
@@ -140,8 +140,8 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: u
     let (mut counting, mut people, mut before) = (Duration::ZERO, 0.0, 0.0);
     for run in 0..=RUNS {
         if run == 1 {
-            // The first warms everything up.
-            (before, counting) = (used_ms("self"), Duration::ZERO);
+            // The first run is the warm-up.
+            (before, counting) = (cpu_time_ms("self"), Duration::ZERO);
         }
         let scene = PeopleScene { picture, longer_side_px: DETAIL_PX, density_side_px: DETAIL_PX, tiles: &[] };
         reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings).expect("it reads");
@@ -160,7 +160,11 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: u
         people = events.map_or(people, |events| events.density.count);
     }
     let each = |ms: f64| ms / f64::from(RUNS);
-    Some(OnePicture { all_ms: each(used_ms("self") - before), counting_ms: each(counting.as_secs_f64() * 1e3), people })
+    Some(OnePicture {
+        total_ms: each(cpu_time_ms("self") - before),
+        counting_ms: each(counting.as_secs_f64() * 1e3),
+        people,
+    })
 }
 
 fn node(url: &str, model: &str, time: Duration) -> f64 {
@@ -179,14 +183,14 @@ fn node(url: &str, model: &str, time: Duration) -> f64 {
         }
         counted
     };
-    // By then it has learnt that key frames are enough, where they are.
+    // After this time the node decodes key-frame-only if key frames suffice.
     counts(&node, Instant::now() + Duration::from_secs(6));
     let pid = node.pid().to_string();
-    let (before, start) = (used_ms(&pid), Instant::now());
+    let (before, start) = (cpu_time_ms(&pid), Instant::now());
     let counted = counts(&node, start + time);
-    let used = (used_ms(&pid) - before) / start.elapsed().as_secs_f64();
+    let used = (cpu_time_ms(&pid) - before) / start.elapsed().as_secs_f64();
     let rate = f64::from(counted) / start.elapsed().as_secs_f64();
-    assert!((0.8..1.2).contains(&rate), "{rate} counts a second are not what was to be measured");
+    assert!((0.8..1.2).contains(&rate), "{rate} counts a second instead of one");
     node.stop();
     used
 }

@@ -1,8 +1,9 @@
-//! What 100,000 enrolled people cost a node: disk, memory, start-up, one search, and a change while gates search.
+//! Cost of 100,000 enrolled people: disk, memory, start-up, search, and changes while gates search:
 //! `make bench-enrolled`.
 //!
-//! Their templates are random directions, which is what strangers' are like. The store is a real one on this disk, made as a
-//! batch enrolment makes it. The node's figures are those of the `gatehouse` binary beside one with nobody enrolled.
+//! The templates are random directions, as strangers' templates are. The store is on this disk,
+//! made by batch enrolment. The node's figures are of the `gatehouse` binary, with these people and
+//! with nobody enrolled.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -54,7 +55,7 @@ fn main() {
         start_empty.as_secs_f64()
     );
     println!("its memory then: {memory_full} MiB, with nobody enrolled {memory_empty} MiB");
-    follow(&full, &people);
+    time_changes(&full, &people);
 }
 
 fn enrol(site: &SiteFolder) -> Vec<PersonId> {
@@ -76,9 +77,9 @@ fn enrol(site: &SiteFolder) -> Vec<PersonId> {
     people
 }
 
-/// What a gate's search takes, and what passes between a withdrawal and the gallery without that person, while another
-/// thread searches without a pause.
-fn follow(site: &SiteFolder, people: &[PersonId]) {
+/// Times a gate's search, and the steps from a withdrawal to a gallery without that person, while
+/// another thread searches continuously.
+fn time_changes(site: &SiteFolder, people: &[PersonId]) {
     let store = open(site);
     let (read, loaded) = timed(|| store.gallery(MODEL[0], MODEL[1], now()).expect("it can be read"));
     let (build, gallery) = timed(|| Gallery::new(loaded.templates.iter().map(entry), RULE));
@@ -137,7 +138,8 @@ fn entry(stored: &GalleryTemplate) -> (Enrolled, Template) {
 }
 
 fn drawn(random: &mut StdRng) -> Template {
-    // A sum of uniform ones is nearly normal, and a normal one in each place points anywhere with the same chance.
+    // A sum of uniform numbers is nearly normal; normal coordinates point in every direction with
+    // equal probability.
     let numbers: [f32; Template::DIMENSIONS] =
         std::array::from_fn(|_| (0..6).map(|_| random.random::<f32>()).sum::<f32>() - 3.0);
     Template::from_slice(&numbers).expect("a direction")

@@ -1,9 +1,8 @@
-//! How long one frame takes, stage by stage, on one thread: `make bench`.
+//! Latency of one frame, stage by stage, on one thread: `make bench-frame`.
 //!
-//! Runs on real pictures and the real models, so `make setup` comes first. Each stage is what the pipeline calls: preparing
-//! the tensor from the decoder's planes, the inference, and decoding its outputs, together. `make bench` uses the profile of the
-//! tests, so that nothing is compiled anew: resizing and inference are native code in any profile. For the gallery's search see
-//! `gallery.rs`.
+//! Needs the pictures and models of `make setup`. Each stage is what the pipeline calls: preparing
+//! the tensor from the decoder's planes, inference, and decoding the outputs, together. The
+//! gallery's search is in `gallery.rs`.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 
@@ -27,7 +26,7 @@ fn portrait() -> Photo {
     read_photo(&assets.media().join("astronaut.png"), &PhotoLimits::default()).expect("run `make setup`")
 }
 
-/// A picture of that size with detail all over, as the decoder would hand it over.
+/// A decoded picture of this size with detail everywhere.
 fn frame(width: usize, height: usize) -> OwnedI420 {
     let planes = (0..width * height * 3 / 2).map(|i| (i as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     OwnedI420::new(Size { width, height }, planes).expect("even sides")
@@ -43,7 +42,7 @@ fn detect_faces(bencher: Bencher, (width, height): (usize, usize)) {
     bencher.bench_local(|| detector.detect(&[frame.as_picture()], 0.7, black_box(&mut found)));
 }
 
-/// By the longer side of the 720p picture as the detector sees it.
+/// By the longer side of the detector's input for a 720p picture.
 #[divan::bench(args = [416, 768, 1024], sample_count = 30)]
 fn detect_people(bencher: Bencher, longer_side_px: usize) {
     let mut detector =

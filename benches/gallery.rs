@@ -1,8 +1,9 @@
-//! The gallery's search beside `faiss` (flat) and `usearch`, in one run on one thread: `make bench-gallery`.
+//! The gallery's search compared with `faiss` (flat) and `usearch`, in one run on one thread: `make
+//! bench-gallery`.
 //!
-//! All get the same vectors: random directions, which is what strangers' templates look like, and probes of which half are
-//! an enrolled one with noise. The bound is what this machine can read: a plain sum over as many bytes. The search is
-//! compiled with full optimisation in the profile of the tests too, so that one does.
+//! All search the same vectors: random directions, as strangers' templates are. Half of the probes
+//! are enrolled ones with noise. The bound is the memory bandwidth: a plain sum over as many bytes.
+//! The `dev` profile compiles the search with full optimisation.
 
 #![allow(clippy::expect_used, reason = "a bench without its files has nothing to measure")]
 
@@ -29,7 +30,7 @@ fn main() {
         .expect("GATEHOUSE_BENCH_PYTHON names a Python with benches/peers/requirements.txt; run `make bench-gallery`");
     let folder = tempfile::tempdir().expect("a temporary folder");
     println!("profile: {}; processor: {:?}", if cfg!(debug_assertions) { "dev" } else { "release" }, arch_name());
-    println!("\nOne probe, µs, 10th percentile (in brackets: how many times as long as ours)");
+    println!("\nOne probe, µs, 10th percentile (in brackets: multiple of ours)");
     println!(
         "{:>8}  {:>8}  {:>6}  {:>9}  {:>8}  {:>8}  {:>16}  {:>16}  {:>16}  {:>7}",
         "enrolled",
@@ -52,7 +53,7 @@ fn main() {
         assert_eq!(best(flat, "best"), ours.best, "faiss finds the same people");
         assert_eq!(best(graph, "best"), ours.best, "usearch finds the same people");
         let agree = best(graph, "best_by_index").iter().zip(&ours.best).filter(|(a, b)| a == b).count();
-        let beside = |value: &Value| {
+        let compared = |value: &Value| {
             let us = value.as_f64().expect("a time");
             format!("{us:.1} ({:.2}×)", us / micros(ours.search))
         };
@@ -64,9 +65,9 @@ fn main() {
             speed(ours.reading),
             100.0 * ours.reading.as_secs_f64() / ours.search.as_secs_f64(),
             micros(ours.search_of_four),
-            beside(&flat["search_us"]),
-            beside(&graph["exact_us"]),
-            beside(&graph["search_us"]),
+            compared(&flat["search_us"]),
+            compared(&graph["exact_us"]),
+            compared(&graph["search_us"]),
             100.0 * agree as f64 / PROBES as f64,
         );
         let mut change = |name: &str, times_us: [f64; 3], memory_kib: f64, meanwhile: Option<Duration>| {
@@ -99,7 +100,7 @@ fn arch_name() -> String {
     format!("{:?}", Arch::new()).split(['(', ' ']).next().unwrap_or_default().to_owned()
 }
 
-/// Enough for steady figures, and no more than a few seconds.
+/// Number of rounds: enough for stable figures within a few seconds.
 fn rounds(enrolled: usize) -> usize {
     (20_000_000 / enrolled).clamp(200, 5_000)
 }
@@ -112,7 +113,8 @@ struct Vectors {
 impl Vectors {
     fn draw(enrolled: usize) -> Self {
         let mut random = StdRng::seed_from_u64(enrolled as u64);
-        // A sum of uniform ones is nearly normal, and a normal one in each place points anywhere with the same chance.
+        // A sum of uniform numbers is nearly normal; normal coordinates point in every direction
+        // with equal probability.
         let mut direction = || -> [f32; DIMENSIONS] {
             std::array::from_fn(|_| (0..6).map(|_| random.random::<f32>()).sum::<f32>() - 3.0)
         };
@@ -173,7 +175,7 @@ impl Ours {
     }
 }
 
-/// A gate searches the version that it finds, again and again, while people are enrolled and withdrawn.
+/// Changes the gallery while a gate searches its newest version continuously.
 fn change_while_searching(gallery: Gallery<u64>, probes: &[Template]) -> (Duration, Duration, Duration) {
     let enrolled = gallery.len() as u64;
     let published = RwLock::new(Arc::new(gallery));
@@ -203,7 +205,7 @@ fn change_while_searching(gallery: Gallery<u64>, probes: &[Template]) -> (Durati
     })
 }
 
-/// How long it takes to read as many bytes as a search does, from memory that lies as the gallery's.
+/// Time to read as many bytes as a search does, from memory with the gallery's layout.
 fn reading(rows: &[Template], rounds: usize) -> Duration {
     #[repr(align(64))]
     struct Line([f32; DIMENSIONS]);
@@ -255,7 +257,7 @@ fn best(peer: &Value, key: &str) -> Vec<u64> {
     peer[key].as_array().expect("a list").iter().filter_map(Value::as_u64).collect()
 }
 
-/// The time that a tenth of the rounds keep to: what else the machine does can only add to it.
+/// The 10th percentile of the rounds' times: other work on the machine can only add to it.
 fn quick<R>(rounds: usize, mut action: impl FnMut(usize) -> R) -> Duration {
     tenth((0..rounds).map(|round| timed(|| action(round))).collect())
 }
@@ -268,7 +270,7 @@ fn tenth(mut times: Vec<Duration>) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 fn timed<R>(action: impl FnOnce() -> R) -> Duration {
     let start = Instant::now();
-    // What nobody looks at might not be worked out.
+    // Keeps the compiler from removing the work.
     let result = black_box(action());
     let time = start.elapsed();
     drop(result);
@@ -280,7 +282,7 @@ fn micros(time: Duration) -> f64 {
 }
 
 fn resident_kib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has the field");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
 }

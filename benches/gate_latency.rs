@@ -1,11 +1,12 @@
-//! How long a resident waits at a gate, from the first frame that shows them near enough to the event at a subscriber, stage
-//! by stage: `make bench-gate`.
+//! Latency of a gate from the first near frame to the event at a subscriber, stage by stage: `make
+//! bench-gate`.
 //!
-//! A real node with one gate camera, over real RTSP at 25 frames a second, whose resident walks up again and again; the
-//! simulator, which sends a video that was encoded before, and the subscriber run on the same cores. The floor is what no
-//! implementation could go below with these models: the wait for the frames that must agree, and one frame's inference,
-//! measured alone before the node starts. `GATEHOUSE_BENCH_WALK_UPS` sets how many walk-ups are timed for each row. Then the same with
-//! longer pauses, in which a gate that has a sub-stream rests, with one and without, and what an empty gate costs with each.
+//! A node has one gate camera at 25 frames a second over RTSP, to which a resident walks up again
+//! and again. The simulator, which sends an encoded video, and the subscriber run on the same
+//! cores. The floor is the least possible with these models: the wait for the agreeing frames plus
+//! one frame's inference, measured alone. The second part has longer pauses, with and without a
+//! sub-stream, and the cost of an empty gate. `GATEHOUSE_BENCH_WALK_UPS` sets the number of
+//! walk-ups per row.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -23,24 +24,24 @@ use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel, align_face};
 use gatehouse_runtime::{Assets, Catalogue, PhotoLimits, Registry, SessionOptions, read_photo};
 use gatehouse_sim::{FaceBox, MountConfig, Person, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
-use measure::{SETTLED, Stolen, decode_alone, decode_if_asked, processors, used_ms};
+use measure::{SETTLED, StealTime, cpu_time_ms, decode_alone, decode_if_asked, processors};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const WALK_UPS: usize = 100;
-/// Frames a second that are analysed while nobody is near: the default, and half of it.
+/// Analysis rate while nobody is near, in frames a second: the default, and half of it.
 const RATES: [f64; 2] = [10.0, 5.0];
-/// Of the camera: while somebody is decided about each one is analysed.
+/// The camera's frame rate. Every frame is analysed while a decision is pending.
 const CAMERA_FPS: f64 = 25.0;
-/// Frames that must agree: the default.
+/// Number of frames that must agree: the default.
 const FRAMES_TO_AGREE: f64 = 2.0;
 
-/// How long an empty gate is measured.
+/// Measuring time of an empty gate.
 const EMPTY_SECONDS: u64 = 30;
 
-/// One walk-up's milliseconds, in the order of [`STAGES`]; the last is the whole.
+/// Latency of one walk-up in milliseconds, in the order of [`STAGES`]; the last is the total.
 type Row = [f64; 7];
 const STAGES: [&str; 7] =
-    ["frames that agree", "capture → decoded", "detect", "embed, liveness", "decide", "publish", "all"];
+    ["frames that agree", "capture → decoded", "detect", "embed, liveness", "decide", "publish", "total"];
 
 fn main() {
     if decode_if_asked() {
@@ -49,7 +50,7 @@ fn main() {
     let walk_ups = std::env::var("GATEHOUSE_BENCH_WALK_UPS").ok().and_then(|n| n.parse().ok()).unwrap_or(WALK_UPS);
     let inference = inference_alone();
     let seconds_each = 2.0;
-    // Not a multiple of the frames' intervals: each walk-up meets them at another moment.
+    // Not a multiple of the frame interval, so each walk-up begins at another phase.
     let gap_seconds = 0.84;
     println!(
         "profile: {}; {} processors; {walk_ups} walk-ups a row, each {seconds_each} s and {gap_seconds} s apart",
@@ -61,12 +62,12 @@ fn main() {
     let mount = MountConfig { max_seconds: 60, ..MountConfig::new("gate", scene) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     for rate in RATES {
-        let before = Stolen::since_now();
+        let before = StealTime::since_now();
         let rows = time_walk_ups(&sim.url("gate"), None, rate, walk_ups);
         let floor = (FRAMES_TO_AGREE - 1.0) * 1e3 / CAMERA_FPS + inference;
         println!("\n{rate} frames a second analysed while nobody is near; floor {floor:.0} ms");
         let stolen = before.percent().map_or_else(|| "an unknown share".to_owned(), |share| format!("{share:.1} %"));
-        println!("{stolen} of the processors' time was taken by other machines on this host; milliseconds:");
+        println!("{stolen} of the processors' time went to other machines on this host; milliseconds:");
         println!("{:<18}  {:>7}  {:>7}  {:>7}  {:>7}", "", "p50", "p95", "p99", "worst");
         for (stage, name) in STAGES.iter().enumerate() {
             print_percentiles(name, rows.iter().map(|row| row[stage]).collect());
@@ -78,12 +79,13 @@ fn main() {
 
 fn print_percentiles(name: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
-    // The nearest rank: a value that was measured.
+    // Nearest rank: a measured value.
     let at = |share: f64| values[((share * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1];
     println!("{name:<18}  {:>7.1}  {:>7.1}  {:>7.1}  {:>7.1}", at(0.5), at(0.95), at(0.99), at(1.0));
 }
 
-/// A camera with a sub-stream, before which somebody comes seldom enough for a gate to rest.
+/// Walk-ups with pauses in which a gate with a sub-stream decodes key frames only, and an empty
+/// gate.
 fn with_and_without_a_sub_stream(walk_ups: usize) {
     let start = |gap_seconds: f64| {
         let scene = Scene::WalkUp(WalkUp { people: vec![resident()], seconds_each: 2.0, gap_seconds });
@@ -112,7 +114,7 @@ fn with_and_without_a_sub_stream(walk_ups: usize) {
     }
 }
 
-/// What a node costs while nobody comes.
+/// Processor time of a node while nobody comes, in milliseconds per second.
 fn empty_gate(url: &str, sub: Option<&str>, time: Duration) -> f64 {
     let site = SiteFolder::new(PROGRAM, &gate(url, sub, RATES[0]));
     let node = Node::start(&site);
@@ -122,19 +124,19 @@ fn empty_gate(url: &str, sub: Option<&str>, time: Duration) -> f64 {
     });
     std::thread::sleep(SETTLED);
     let (pid, from) = (node.pid().to_string(), Instant::now());
-    let before = used_ms(&pid);
+    let before = cpu_time_ms(&pid);
     std::thread::sleep(time);
-    let used = (used_ms(&pid) - before) / from.elapsed().as_secs_f64();
+    let used = (cpu_time_ms(&pid) - before) / from.elapsed().as_secs_f64();
     node.stop();
     used
 }
 
-/// The person who is enrolled, from another photograph than those they are enrolled by.
+/// The enrolled person, on a photograph that was not used for enrolment.
 fn resident() -> Person {
     Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0))
 }
 
-/// A gate's configuration. Without a cool-down every walk-up is a new one.
+/// A gate's configuration. Without a cool-down every walk-up is admitted.
 fn gate(url: &str, sub: Option<&str>, rate: f64) -> String {
     let sub = sub.map(|sub| format!("sub_source = \"{sub}\"\n")).unwrap_or_default();
     format!(
@@ -143,7 +145,8 @@ fn gate(url: &str, sub: Option<&str>, rate: f64) -> String {
     )
 }
 
-/// Median milliseconds of what the models and the alignment take for one frame with one face, one after the other.
+/// Median time of all models and the alignment for one frame with one face, one after the other, in
+/// milliseconds.
 fn inference_alone() -> f64 {
     let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     let photo = read_photo(&media("astronaut.png"), &PhotoLimits::default()).expect("run `make setup`");
@@ -183,7 +186,7 @@ fn time_walk_ups(url: &str, sub: Option<&str>, rate: f64, walk_ups: usize) -> Ve
         let received = now();
         let admitted = (entry.decision, entry.reason) == (Decision::Admit, Reason::Matched);
         assert!(admitted, "the resident is referred: {:?}", entry.reason);
-        // The camera may have been joined in the middle of a walk-up.
+        // The stream may have been joined in the middle of a walk-up.
         if !std::mem::take(&mut first) {
             rows.push(row(&entry, received));
         }

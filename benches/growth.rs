@@ -1,10 +1,10 @@
-//! What a node grows by: with each camera, and in a day: `make bench-growth`.
+//! Growth of a node with each camera, and within a day: `make bench-growth`.
 //!
-//! First nodes with more and more crowd cameras (1280×720 at 25 frames a second over real RTSP, one frame in ten seconds looked at):
-//! how long the node takes to start, how long until each camera has been counted, and what memory and how many threads it takes then.
-//! Then as many frames as a crowd camera at one frame a second sends in a day, and the frames of gates beside them, through one node
-//! as fast as it goes, from small cameras: memory has to stay what it was after the first tenth.
-//! `GATEHOUSE_BENCH_FRAMES` sets how many, `GATEHOUSE_BENCH_CAMERAS` the most cameras.
+//! The first part runs nodes with 1 to 100 crowd cameras (1280×720 at 25 frames a second over RTSP,
+//! one frame in ten seconds analysed). It prints start-up time, time until each camera was counted,
+//! memory and threads. The second part sends a day's frames of a crowd camera at one frame a
+//! second, and gates' frames, through one node as fast as possible: memory must stay as after the
+//! first tenth. `GATEHOUSE_BENCH_FRAMES` and `GATEHOUSE_BENCH_CAMERAS` set the numbers.
 
 #![allow(clippy::expect_used, reason = "a bench without its media has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -17,10 +17,10 @@ use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
-/// One a second for a day.
+/// One frame a second for a day.
 const A_DAY: u64 = 86_400;
-/// Small cameras that send a day's frames, of each kind.
-const SMALL: usize = 10;
+/// Number of small cameras of each role that send a day's frames.
+const SMALL_CAMERAS: usize = 10;
 
 fn main() {
     let number = |name: &str, default| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
@@ -64,18 +64,18 @@ fn with_cameras(sim: &Replay, cameras: usize) {
 }
 
 fn a_day(frames: u64) {
-    // Of the crowd cameras' pictures each is a key frame: a node that can't keep up then looks at as many as it can, and needn't decode
-    // others for them.
+    // Crowd cameras send key frames only, so a node that cannot keep up decodes only the frames
+    // that it analyses.
     let mount = |i: usize| MountConfig {
         size: [320, 180],
-        gop_seconds: if i < SMALL { 0.04 } else { 2.0 },
+        gop_seconds: if i < SMALL_CAMERAS { 0.04 } else { 2.0 },
         ..MountConfig::new(format!("cam-{i}"), Scene::File(media("vtest.avi")))
     };
-    let mounts: Vec<_> = (0..2 * SMALL).map(mount).collect();
+    let mounts: Vec<_> = (0..2 * SMALL_CAMERAS).map(mount).collect();
     let sim = Replay::start(&mounts, &ClipLibrary::default()).expect("the simulator starts");
-    let tables: String = (0..SMALL)
+    let tables: String = (0..SMALL_CAMERAS)
         .map(|i| {
-            let [crowd, gate] = [i, SMALL + i].map(|i| sim.url(&format!("cam-{i}")));
+            let [crowd, gate] = [i, SMALL_CAMERAS + i].map(|i| sim.url(&format!("cam-{i}")));
             format!(
                 "[[crowd]]\nid = \"crowd-{i}\"\nsource = \"{crowd}\"\nanalyse_fps = 25.0\ndetail_px = 256\nskip_unchanged = false\n\
                  [[gate]]\nid = \"gate-{i}\"\nsource = \"{gate}\"\nanalyse_fps = 10.0\nliveness = \"required\"\n"
@@ -84,7 +84,7 @@ fn a_day(frames: u64) {
         .collect();
     let site = SiteFolder::new(PROGRAM, &format!("[models]\nperson_detector = \"nanodet-int8\"\n{tables}"));
     let (node, start) = (Node::start(&site), Instant::now());
-    println!("\n{frames} frames of {SMALL} crowd cameras, and those of {SMALL} gates beside them, in one node");
+    println!("\n{frames} frames of {SMALL_CAMERAS} crowd cameras, with {SMALL_CAMERAS} gates, in one node");
     println!("{:>8} {:>12} {:>12} {:>8} {:>8}", "second", "crowds'", "gates'", "MiB", "threads");
     let (mut crowds, mut gates, mut settled, mut next) = (0, 0, None, 0);
     while crowds < frames {

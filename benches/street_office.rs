@@ -1,13 +1,14 @@
-//! A street office: 81 crowd cameras on one small node, for ten minutes, and what that takes: `make bench-street`.
+//! A street office: 81 crowd cameras on one small node for ten minutes: `make bench-street`.
 //!
-//! Each camera sends 1280×720 H.264 at 25 frames a second over real RTSP, a key frame every 2 s, and is to be looked at once in 2 s.
-//! In most of an office's pictures nothing moves most of the time; here a share of them is still, but for a sensor's noise, and the
-//! others the pedestrians of a real camera without a break. An unchanged picture is counted as the one before, and its event says so. The
-//! cameras' key frames come one after the other, as those of cameras do that weren't switched on at once.
+//! Each camera sends 1280×720 H.264 at 25 frames a second over RTSP, with a key frame every 2 s,
+//! and is analysed once in 2 s. A share of the cameras shows a still street with a sensor's noise;
+//! the others show the pedestrians of a real camera without a break. An unchanged picture repeats
+//! the last counts, and its event says so. Key frames of the cameras are spread over time, as of
+//! cameras that were switched on one by one. The simulator runs on the same processors.
 //!
-//! `GATEHOUSE_BENCH_MINUTES`, `GATEHOUSE_BENCH_CAMERAS`, `GATEHOUSE_BENCH_STILL` (the share of cameras in whose picture nothing moves, in
-//! per cent), `GATEHOUSE_BENCH_KEY_SECONDS` (from one key frame to the next), `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL`
-//! change it. The simulator sends on the same processors.
+//! Settings: `GATEHOUSE_BENCH_MINUTES`, `GATEHOUSE_BENCH_CAMERAS`, `GATEHOUSE_BENCH_STILL` (still
+//! cameras in per cent), `GATEHOUSE_BENCH_KEY_SECONDS` (key-frame interval),
+//! `GATEHOUSE_BENCH_DETAIL_PX` and `GATEHOUSE_BENCH_MODEL`.
 
 #![allow(clippy::expect_used, reason = "a bench without its media has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
@@ -24,17 +25,17 @@ use gatehouse_core::Event;
 use gatehouse_runtime::{PhotoLimits, read_photo};
 use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint, media};
-use measure::{Stolen, processors, used_ms};
+use measure::{StealTime, cpu_time_ms, processors};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
-/// Frames of each camera a second.
+/// Analysis rate of each camera, in frames a second.
 const RATE: f64 = 0.5;
-/// By then all cameras have connected, and their first reports are over.
+/// After this time all cameras have connected, and their first reports have passed.
 const STARTED: Duration = Duration::from_secs(40);
-/// A node reports its cameras every 10 s. In so many reports a camera at this rate is looked at thirty times, so that the one frame that
-/// may fall beyond their ends doesn't decide.
+/// Reports of 10 s each that are judged together. A camera is analysed thirty times in them, so one
+/// frame beyond their end does not decide.
 const REPORTS_JUDGED: usize = 6;
-/// A camera keeps its rate if so much of it is looked at.
+/// Least share of its rate at which a camera keeps it.
 const KEPT: f64 = 0.95;
 
 fn main() {
@@ -45,8 +46,8 @@ fn main() {
     let model = std::env::var("GATEHOUSE_BENCH_MODEL").unwrap_or_else(|_| "nanodet-int8".to_owned());
     let folder = tempfile::tempdir().expect("a folder");
     let still_street = folder.path().join("still.y4m");
-    // Two key frames that differ in their noise, for one picture again and again would be a frozen camera's, behind those in which the
-    // encoder finds its quality.
+    // Two key frames with different noise: one repeated picture would be a frozen camera's. The
+    // first frames, in which the encoder adapts its quality, are skipped.
     let skip_seconds = 2 * key_seconds as u32;
     write_still_street(&still_street, 4 * key_seconds);
     let still_cameras = cameras * still / 100;
@@ -77,7 +78,7 @@ fn main() {
     );
     let node = Node::start(&site);
     let (pid, start) = (node.pid().to_string(), Instant::now());
-    let stolen = Stolen::since_now();
+    let stolen = StealTime::since_now();
     let report = |latest: &mut BTreeMap<String, [f64; 2]>| {
         node.wait("a report", |_, event| match event {
             Event::Health(health) => {
@@ -90,25 +91,25 @@ fn main() {
     };
     println!(
         "{:>8} {:>11} {:>10} {:>10} {:>10} {:>9} {:>7}",
-        "minute", "worst rate", "looked at", "unchanged", "node ms/s", "p99 ms", "MiB"
+        "minute", "worst rate", "analysed", "unchanged", "node ms/s", "p99 ms", "MiB"
     );
     let mut latest = BTreeMap::new();
     while start.elapsed() < STARTED {
         report(&mut latest);
     }
-    let (since, node_before, sim_before) = (Instant::now(), used_ms(&pid), used_ms("self"));
+    let (since, node_before, sim_before) = (Instant::now(), cpu_time_ms(&pid), cpu_time_ms("self"));
     let (mut missed, mut looked_at) = (0, 0.0);
     for minute in 1..=minutes {
-        // For each camera, how often it was looked at a second, on average, and was as before.
+        // Per camera: mean rate of analysed frames, and of unchanged frames.
         let mut means: BTreeMap<String, [f64; 2]> = BTreeMap::new();
-        let (mut busy_ms, mut p99) = (0.0, 0f64);
+        let (mut cpu_ms, mut p99) = (0.0, 0f64);
         for _ in 0..REPORTS_JUDGED {
             let load = report(&mut latest);
             for (camera, rates) in &latest {
                 let mean = means.entry(camera.clone()).or_default();
                 mean.iter_mut().zip(rates).for_each(|(mean, rate)| *mean += rate / REPORTS_JUDGED as f64);
             }
-            busy_ms += 1000.0 * load.cpu_usage * f64::from(load.processors) / REPORTS_JUDGED as f64;
+            cpu_ms += 1000.0 * load.cpu_usage * f64::from(load.processors) / REPORTS_JUDGED as f64;
             p99 = p99.max(load.crowds.as_ref().map_or(0.0, |crowds| crowds.latency_ms.total.p99));
         }
         let shares = means.values().map(|[analysed, unchanged]| (analysed + unchanged) / RATE);
@@ -116,7 +117,7 @@ fn main() {
         let [analysed, unchanged] = [0, 1].map(|of| means.values().map(|mean| mean[of]).sum::<f64>());
         looked_at += (analysed + unchanged) / minutes as f64;
         println!(
-            "{minute:>8} {:>9.0} % {analysed:>8.1}/s {unchanged:>8.1}/s {busy_ms:>10.0} {p99:>9.0} {:>7}",
+            "{minute:>8} {:>9.0} % {analysed:>8.1}/s {unchanged:>8.1}/s {cpu_ms:>10.0} {p99:>9.0} {:>7}",
             100.0 * shares.fold(f64::INFINITY, f64::min),
             footprint(node.pid()).1,
         );
@@ -124,19 +125,19 @@ fn main() {
     let seconds = since.elapsed().as_secs_f64();
     let (threads, memory) = footprint(node.pid());
     println!(
-        "\n{cameras} cameras, {minutes} minutes: {looked_at:.1} pictures a second were looked at of {:.1}; a camera missed its rate in a \
+        "\n{cameras} cameras, {minutes} minutes: {looked_at:.1} of {:.1} pictures a second were analysed; a camera missed its rate in a \
          minute {missed} times; the node took {:.0} ms of processor time a second, the simulator {:.0}; {memory} MiB, {threads} threads",
         RATE * cameras as f64,
-        (used_ms(&pid) - node_before) / seconds,
-        (used_ms("self") - sim_before) / seconds,
+        (cpu_time_ms(&pid) - node_before) / seconds,
+        (cpu_time_ms("self") - sim_before) / seconds,
     );
     if let Some(share) = stolen.percent() {
-        println!("{share:.1} % of the processors' time was taken by other machines on this host");
+        println!("{share:.1} % of the processors' time went to other machines on this host");
     }
     node.stop();
 }
 
-/// So many seconds in which nothing moves, in a sensor's noise.
+/// Writes a video in which nothing moves, with a sensor's noise.
 fn write_still_street(path: &Path, seconds: usize) {
     let photo = read_photo(&media("t1.jpg"), &PhotoLimits::default()).expect("run `make setup`");
     let picture = photo.as_video();

@@ -1,4 +1,4 @@
-//! What the models cost by themselves.
+//! Cost of the models alone.
 
 use std::time::Instant;
 
@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::Model;
 use crate::measure::{DETAIL_PX, each_ms, people_alone, processors, registry, wall_ms};
 
-/// Pictures that are worked on at once.
+/// Numbers of pictures per batch.
 const BATCHES: [usize; 4] = [1, 2, 4, 8];
 
-/// Milliseconds of processor time that one frame's inference takes, with what prepares it: a gate's at a glance, for nobody is near.
+/// Processor time of one frame's preparation and inference, in milliseconds. A gate's frame gets
+/// the coarse pass only, because nobody is near.
 pub(crate) fn alone(model: Model) -> f64 {
     match model {
         Model::Faces => each_ms(|| {
@@ -31,9 +32,10 @@ pub(crate) fn alone(model: Model) -> f64 {
     }
 }
 
-/// How long a frame takes at each batch size and number of threads, which is what `max_batch` and `threads` are chosen by.
+/// Wall time of a frame by batch size and number of threads: the basis of `max_batch` and
+/// `threads`.
 pub(crate) fn table() -> Value {
-    println!("\ninference alone, milliseconds a frame (of the clock on the wall)");
+    println!("\ninference alone, milliseconds a frame (wall clock)");
     let threads: Vec<usize> = if processors() > 1 { vec![1, processors()] } else { vec![1] };
     let mut rows = Vec::new();
     for (model, name) in [(Model::Faces, "yunet"), (Model::People("nanodet"), "nanodet")] {
@@ -51,9 +53,9 @@ pub(crate) fn table() -> Value {
     rows.into()
 }
 
-/// How often a frame's inference takes memory from the heap, once everything is warm.
+/// Number of heap allocations of a frame's inference after warm-up.
 pub(crate) fn allocations() -> Value {
-    println!("\nallocations a frame, from the mapped picture to what was found");
+    println!("\nallocations a frame, from the mapped picture to the detections");
     let mut rows = Map::new();
     for (model, name) in
         [(Model::Faces, "yunet"), (Model::People("nanodet"), "nanodet"), (Model::People("crowd"), "crowd")]
@@ -68,7 +70,7 @@ pub(crate) fn allocations() -> Value {
 fn allocations_of(model: Model, name: &str) -> u64 {
     let (options, mut count) = (SessionOptions::default(), 0);
     let mut counted = |mut infer: Box<dyn FnMut(YuvPicture<'_>)>| {
-        // The last one counts.
+        // The last run counts.
         wall_ms(|picture| {
             let start = Instant::now();
             count = allocation_counter::measure(|| infer(picture)).count_total;

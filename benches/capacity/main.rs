@@ -1,55 +1,60 @@
-//! How many cameras this machine serves, beside the bound and beside what a user would write: `make bench`.
+//! How many cameras this machine serves, compared with the bound and with other services: `make
+//! bench`.
 //!
-//! The bound is what decoding alone and inference alone cost, each measured by itself on all processors of the same machine just before
-//! and just after: the mean of both. In between, a real node, over real RTSP, with as many cameras as it keeps the rate of; and then other
-//! services with the same models on the same streams, which must not fall behind either. The simulator sends on the same processors, so
-//! that the ratio is told of all their time, and of what it leaves.
+//! The bound is the cost of decoding alone plus inference alone, on all processors, measured just
+//! before and just after; the mean counts. In between, a node runs over RTSP with as many cameras
+//! as keep their rate. Then other services run the same models on the same streams. The simulator
+//! uses the same processors, so the ratio is given for all their time and for the time that it
+//! leaves.
 //!
-//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes, with coarser steps; `GATEHOUSE_BENCH_LOAD` names one load (`gates`, `crowds`, or
-//! `street`, which is measured only so, for it takes ten minutes by itself), or the other parts: `beside`, `inference`.
-//! `GATEHOUSE_BENCH_PYTHON` is an interpreter with the packages of `benches/peers/requirements.txt`; without one there are no
-//! peers. The figures are also in `target/bench/report.json`, and drawn in `target/bench/report.html`.
+//! `GATEHOUSE_BENCH_QUICK=1` takes three minutes with coarser steps. `GATEHOUSE_BENCH_LOAD` chooses
+//! one load (`gates`, `crowds`, or `street`, which takes ten minutes and is left out otherwise) or
+//! part (`beside`, `inference`). `GATEHOUSE_BENCH_PYTHON` is a Python with
+//! `benches/peers/requirements.txt`; without it no peers are measured. The figures are in
+//! `target/bench/report.json`, and drawn in `target/bench/report.html`.
 
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
-mod elsewhere;
 mod inference;
 #[path = "../measure/mod.rs"]
 mod measure;
 mod node;
+mod other_process;
 mod peers;
 mod picture;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use elsewhere::{Elsewhere, simulate_if_asked};
 use gatehouse_core::load::FrameLatency;
 use gatehouse_sim::{ClipLibrary, MountConfig, Replay, Scene};
 use gatehouse_testing::node::media;
-use measure::{Stolen, decode_alone, decode_if_asked, key_wait_seconds, processors, registry};
+use measure::{StealTime, decode_alone, decode_if_asked, key_wait_seconds, processors, registry};
 use node::Run;
+use other_process::{OtherProcess, simulate_if_asked};
 use serde_json::{Map, Value, json};
 
-/// A camera keeps its rate if so much of it is analysed.
+/// Least share of its rate at which a camera keeps it.
 const KEPT: f64 = 0.95;
-/// Cameras whose decoding is measured by itself: more than one, for on a node they share the caches too.
+/// Number of cameras whose decoding is measured alone: several, because on a node they share the
+/// caches too.
 const DECODED_ALONE: usize = 8;
-/// Cameras that the simulator offers at most.
+/// Most cameras that the simulator offers.
 const MOST: usize = 100;
-/// Gates whose latency is measured with and without crowd cameras beside them.
+/// Number of gates whose latency is measured with and without crowd cameras.
 const GATES_BESIDE: usize = 4;
-/// Reports of a node of which the one counts whose p99 is the median: each has the slowest four of four hundred frames in it.
+/// Number of a node's reports; the one with the median p99 counts. A report's p99 is the slowest
+/// four of four hundred frames.
 const PERIODS_BESIDE: usize = 3;
 
 /// A load: cameras of one kind.
 struct Load {
     name: &'static str,
     model: Model,
-    /// Frames of each camera that are analysed a second.
+    /// Analysis rate of each camera, in frames a second.
     rate: f64,
-    /// Seconds from one key frame to the next.
+    /// Key-frame interval in seconds.
     gop_seconds: f64,
 }
 
@@ -63,7 +68,7 @@ const GATES: Load = Load { name: "gates", model: Model::Faces, rate: 10.0, gop_s
 const CROWDS: Load = Load { name: "crowds", model: Model::People("nanodet"), rate: 1.0, gop_seconds: 1.0 };
 const STREET: Load = Load { name: "street", model: Model::People("nanodet"), rate: 0.5, gop_seconds: 2.0 };
 
-/// How long and how finely is measured.
+/// Duration and resolution of the measurement.
 struct Effort {
     alone: Duration,
     node_steps: usize,
@@ -84,14 +89,14 @@ fn main() {
     let python = std::env::var_os("GATEHOUSE_BENCH_PYTHON").map(PathBuf::from);
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     println!("profile: {profile}; {} processors; 1280×720 H.264 at 25 frames a second over RTSP", processors());
-    let (begun, stolen) = (Instant::now(), Stolen::since_now());
+    let (begun, stolen) = (Instant::now(), StealTime::since_now());
     let mut report = Map::new();
     let mut measured = Map::new();
     let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let is_measured = |load: &&Load| only.as_ref().map_or(load.name != STREET.name, |only| only == load.name);
     for load in [&GATES, &CROWDS, &STREET].into_iter().filter(is_measured) {
         let figures = measure_load(load, &effort, python.as_deref());
-        // Whoever asks for one number means the first load's.
+        // The first load's figures also stand at the top level.
         if report.is_empty() {
             report = figures.clone();
             report.insert("load".to_owned(), load.name.into());
@@ -108,8 +113,8 @@ fn main() {
     println!("\nmeasured in {:.1} minutes", begun.elapsed().as_secs_f64() / 60.0);
     let stolen = stolen.percent();
     match stolen {
-        Some(share) => println!("{share:.1} % of the processors' time was taken by other machines on this host"),
-        None => println!("how much of the processors' time was taken by other machines isn't known"),
+        Some(share) => println!("{share:.1} % of the processors' time went to other machines on this host"),
+        None => println!("the share of the processors' time that went to other machines is unknown"),
     }
     let onnxruntime = registry().runtime().version().to_owned();
     report.insert("loads".to_owned(), measured.into());
@@ -149,7 +154,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     before.print(*rate);
     println!(
         "  {:>8} {:>12} {:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}",
-        "cameras", "worst rate", "node ms/s", "sim ms/s", "× alone", "too late", "p99 ms", "MiB", "threads"
+        "cameras", "worst rate", "node ms/s", "sim ms/s", "× alone", "dropped", "p99 ms", "MiB", "threads"
     );
     let mut tried: Vec<(usize, Run)> = Vec::new();
     let url = |_: &Load, camera: usize| sim.url(&format!("cam-{camera}"));
@@ -170,7 +175,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
         tried.push((cameras, run));
         held
     });
-    // A machine that others share becomes slower and faster from one minute to the next.
+    // A shared machine's speed changes from one minute to the next.
     let after = alone();
     after.print(*rate);
     let (decoding, inference) = (before.decoding.midpoint(after.decoding), before.inference.midpoint(after.inference));
@@ -179,9 +184,9 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     tried.push((1, node::run(&url, &[(load, 1)], 1)));
     tried.sort_by_key(|(cameras, _)| *cameras);
     let of = |wanted: usize| tried.iter().find(|(cameras, _)| *cameras == wanted).map(|(_, run)| run);
-    let beside_simulator = of(sustained).map(|run| ratio / (1.0 - run.sim_ms / (1000.0 * processors() as f64)));
+    let ratio_without_simulator = of(sustained).map(|run| ratio / (1.0 - run.sim_ms / (1000.0 * processors() as f64)));
     println!("  sustained: {sustained} cameras, {ratio:.2} of the bound of {bound:.1}");
-    if let Some(ratio) = beside_simulator {
+    if let Some(ratio) = ratio_without_simulator {
         println!("  {ratio:.2} of the bound of the time that the simulator leaves");
     }
     let per_camera = of(1).zip(of(sustained).filter(|_| sustained > 1)).map(|(one, all)| {
@@ -189,7 +194,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
         ((all.memory_mib as f64 - one.memory_mib as f64) / others, (all.threads as f64 - one.threads as f64) / others)
     });
     if let Some((memory, threads)) = per_camera {
-        println!("  each camera more: {memory:.1} MiB, {threads:.1} threads");
+        println!("  each additional camera: {memory:.1} MiB, {threads:.1} threads");
     }
     let latency = of(sustained).map(|run| run.role(*model).latency_ms);
     latency.iter().for_each(print_latency);
@@ -198,7 +203,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     let figures = json!({
         "rate": rate, "key_frame_every_s": gop_seconds, "decode_ms": decoding, "inference_ms": inference,
         "bound_cameras": bound, "sustained_cameras": sustained, "ratio": ratio,
-        "ratio_beside_simulator": beside_simulator, "latency_ms": latency,
+        "ratio_beside_simulator": ratio_without_simulator, "latency_ms": latency,
         "memory_mb_per_camera": per_camera.map(|(memory, _)| memory),
         "threads": of(sustained).map(|run| run.threads), "threads_per_camera": per_camera.map(|(_, threads)| threads),
         "curve": curve, "peers": peers,
@@ -207,19 +212,20 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
     figures
 }
 
-/// What a camera's decoding and inference take by themselves, in milliseconds of processor time: the first a second, the other a frame.
+/// Cost of a camera's decoding and inference alone, in milliseconds of processor time: decoding per
+/// second, inference per frame.
 struct Alone {
     decoding: f64,
     inference: f64,
 }
 
 impl Alone {
-    /// A second.
+    /// Cost of one camera per second.
     fn each_ms(&self, rate: f64) -> f64 {
         self.decoding + rate * self.inference
     }
 
-    /// How many there could be if there were nothing else.
+    /// Number of cameras if nothing else cost time.
     fn cameras(&self, rate: f64) -> f64 {
         1000.0 * processors() as f64 / self.each_ms(rate)
     }
@@ -249,14 +255,15 @@ fn print_latency(latency: &FrameLatency) {
     }
 }
 
-/// What gates' frames take while crowd cameras fill the machine, and ask for twice as much, beside what they take alone.
+/// Latency of gates alone, with crowd cameras that fill the machine, and with more than twice as
+/// many.
 fn gates_beside_crowds() -> Value {
-    let (near, far) = (simulator(GATES.gop_seconds), Elsewhere::start(CROWDS.gop_seconds));
+    let (near, far) = (simulator(GATES.gop_seconds), OtherProcess::start(CROWDS.gop_seconds));
     let url = |load: &Load, camera: usize| {
         let name = format!("cam-{camera}");
         if load.model == Model::Faces { near.url(&name) } else { far.url(&name) }
     };
-    println!("\n{GATES_BESIDE} gates, alone and beside crowd cameras");
+    println!("\n{GATES_BESIDE} gates, alone and with crowd cameras");
     println!(
         "  {:>8} {:>12} {:>12} {:>8} {:>8} {:>8}",
         "crowds", "gates' rate", "their rate", "p50 ms", "p95 ms", "p99 ms"
@@ -286,7 +293,8 @@ fn gates_beside_crowds() -> Value {
     runs.into()
 }
 
-/// The most cameras for which `holds`, as far as so many tries can tell; more of them until it has held for some and not for others.
+/// The greatest number of cameras for which `holds`, searched in about `steps` tries; in more until
+/// it has held once and failed once.
 fn search(first: f64, steps: usize, mut holds: impl FnMut(usize) -> bool) -> usize {
     let (mut best, mut least_too_many) = (0, MOST + 1);
     let mut next = (first.round() as usize).clamp(1, MOST);
@@ -299,7 +307,7 @@ fn search(first: f64, steps: usize, mut holds: impl FnMut(usize) -> bool) -> usi
         if step + 1 >= steps && best > 0 && least_too_many <= MOST {
             break;
         }
-        // Near what held last: it is the edge that is looked for.
+        // Stay near the last number that held: the edge is searched for.
         let after = match (best, least_too_many) {
             (0, many) => many - many.div_ceil(16),
             (best, many) if many > MOST => (best * 6).div_ceil(5).min(MOST),

@@ -1,4 +1,4 @@
-//! A real node with so many cameras: whether it keeps their rate, and what that takes.
+//! A node with a number of cameras: whether it keeps their rate, and at what cost.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,24 +8,25 @@ use gatehouse_core::load::{NodeLoad, RoleLoad};
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
 use serde_json::{Value, json};
 
-use crate::measure::used_ms;
+use crate::measure::cpu_time_ms;
 use crate::{Load, Model};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
-/// Between two reports of a node.
+/// Interval of a node's reports.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// A camera's rate is told by as many frames at least: one that falls beyond a period's end must not decide.
+/// Least number of frames from which a camera's rate is measured: one beyond the period's end must
+/// not decide.
 pub(crate) const FRAMES: f64 = 20.0;
 
-/// What some cameras came to.
+/// Result of a run with a number of cameras.
 pub(crate) struct Run {
-    /// For each load, the share of its rate of the camera that was analysed least.
+    /// Per load: the least share of its rate that any camera kept.
     pub(crate) worst: Vec<f64>,
     pub(crate) node_ms: f64,
     pub(crate) sim_ms: f64,
     pub(crate) memory_mib: u64,
     pub(crate) threads: u64,
-    /// What the node said of itself.
+    /// The node's own load event.
     pub(crate) load: NodeLoad,
 }
 
@@ -43,16 +44,16 @@ impl Run {
     }
 }
 
-/// Where the cameras of a load are, by their number.
+/// Gives the URL of a load's camera by its number.
 pub(crate) type Urls<'a> = &'a dyn Fn(&Load, usize) -> String;
 
-/// Runs a node with cameras of these loads until it has reported enough whole periods of all of them, and at least so many. What it said
-/// of itself is the report whose p99 of the first load is the median.
+/// Runs a node with these loads until it has reported enough full periods, and at least
+/// `least_periods`. The load event is the one with the median p99 of the first load.
 pub(crate) fn run(url: Urls<'_>, loads: &[(&Load, usize)], least_periods: usize) -> Run {
     let site = site_of(url, loads);
     let node = Node::start(&site);
     let pid = node.pid().to_string();
-    // The first report of a node is of the time in which its cameras connected, and the second of that in which they settled.
+    // In the first period cameras connect, and in the second they settle.
     let mut to_settle = 2;
     let mut begun: Option<([f64; 2], Instant)> = None;
     let mut rates: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -70,14 +71,14 @@ pub(crate) fn run(url: Urls<'_>, loads: &[(&Load, usize)], least_periods: usize)
             (Ok(load), Some(_)) => reports.push(*load),
             (Ok(_), None) => {
                 to_settle -= 1;
-                begun = (to_settle == 0).then(|| ([used_ms(&pid), used_ms("self")], Instant::now()));
+                begun = (to_settle == 0).then(|| ([cpu_time_ms(&pid), cpu_time_ms("self")], Instant::now()));
             }
             (Err(_), None) => {}
         }
     }
     let (before, since) = begun.expect("it has begun");
     let seconds = since.elapsed().as_secs_f64();
-    let [node_ms, sim_ms] = [used_ms(&pid) - before[0], used_ms("self") - before[1]].map(|ms| ms / seconds);
+    let [node_ms, sim_ms] = [cpu_time_ms(&pid) - before[0], cpu_time_ms("self") - before[1]].map(|ms| ms / seconds);
     let (threads, memory_mib) = footprint(node.pid());
     node.stop();
     let worst = |(load, cameras): &(&Load, usize)| {

@@ -1,4 +1,4 @@
-//! What a user would write instead: `benches/peers/service.py`, in its kinds.
+//! Other services with the same models: `benches/peers/service.py`, in its kinds.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,14 +11,15 @@ use crate::measure::registry;
 use crate::node::FRAMES;
 use crate::{KEPT, Load, Model, search};
 
-/// How long each try is measured at least.
+/// Least measuring time of a try.
 const SECONDS: f64 = 10.0;
-/// A service whose frames are later than this, or a period where that is longer, falls behind: its memory or the cameras' buffers fill.
+/// A service falls behind if its frames are later than this, or than a period if that is longer:
+/// its memory or the cameras' buffers fill.
 const BEHIND_MS: f64 = 1000.0;
 
-/// For each kind of service, how many cameras it sustains. `ours`: where the search begins.
+/// Measures how many cameras each kind of service sustains. `ours` is the start of the search.
 pub(crate) fn measure(python: &Path, load: &Load, sim: &Replay, ours: usize, steps: usize) -> Value {
-    // Each with the share of ours with which the search begins.
+    // Kind, description, and share of ours at which the search starts.
     let kinds: &[(&str, &str, f64)] = &[
         ("opencv", "OpenCV's VideoCapture and ONNX Runtime", 0.38),
         ("gstreamer", "a GStreamer pipeline with an appsink, and ONNX Runtime", 0.55),
@@ -28,7 +29,7 @@ pub(crate) fn measure(python: &Path, load: &Load, sim: &Replay, ours: usize, ste
     for (kind, words, share) in kinds.iter().filter(|(kind, ..)| load.model == Model::Faces || *kind != "opencv-own") {
         println!("  {words} in Python, a thread a camera:");
         let sustained = search(ours as f64 * share, steps, |cameras| {
-            let Tried { worst, late_ms } = run(python, kind, load, sim, cameras);
+            let PeerRun { worst, late_ms } = run(python, kind, load, sim, cameras);
             println!("  {cameras:>8} {:>11.0} %, one in a hundred more than {late_ms:.0} ms late", 100.0 * worst);
             worst >= KEPT && late_ms <= BEHIND_MS / load.rate.min(1.0)
         });
@@ -39,15 +40,15 @@ pub(crate) fn measure(python: &Path, load: &Load, sim: &Replay, ours: usize, ste
     peers.into()
 }
 
-/// What some cameras came to.
-struct Tried {
-    /// The worst camera's share of its rate.
+/// Result of a try.
+struct PeerRun {
+    /// Least share of its rate that any camera kept.
     worst: f64,
-    /// By how much one frame in a hundred was later than the promptest of its camera.
+    /// Delay that one frame in a hundred exceeds, compared with its camera's fastest frame.
     late_ms: f64,
 }
 
-fn run(python: &Path, kind: &str, load: &Load, sim: &Replay, cameras: usize) -> Tried {
+fn run(python: &Path, kind: &str, load: &Load, sim: &Replay, cameras: usize) -> PeerRun {
     let (task, model) = match load.model {
         Model::Faces => ("faces", "yunet"),
         Model::People(model) => ("people", model),
@@ -66,9 +67,9 @@ fn run(python: &Path, kind: &str, load: &Load, sim: &Replay, cameras: usize) -> 
         .output()
         .expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
-    let rates = told["rates"].as_array().expect("a list");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let rates = report["rates"].as_array().expect("a list");
     assert_eq!(rates.len(), cameras);
     let worst = rates.iter().filter_map(Value::as_f64).fold(f64::INFINITY, f64::min) / load.rate;
-    Tried { worst, late_ms: told["late_ms"].as_f64().unwrap_or(f64::INFINITY) }
+    PeerRun { worst, late_ms: report["late_ms"].as_f64().unwrap_or(f64::INFINITY) }
 }

@@ -1,4 +1,4 @@
-//! The figures as a page that a browser shows: for each load, the rate that is kept over the number of cameras.
+//! The figures as an HTML page: per load, the kept rate over the number of cameras.
 
 use gatehouse_eval::report::scene::{Anchor, Colour, GRID, SERIES, Scene};
 use gatehouse_eval::report::svg;

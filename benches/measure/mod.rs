@@ -1,6 +1,7 @@
-//! What several benches measure with: the kernel's account of processor time, and what decoding and inference cost by themselves.
+//! Shared by several benches: processor time from the kernel, and the cost of decoding and
+//! inference alone.
 
-#![allow(dead_code, reason = "no bench uses all of it")]
+#![allow(dead_code, reason = "each bench uses a part")]
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
@@ -15,31 +16,32 @@ use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_runtime::{Assets, Catalogue, PhotoLimits, Registry, SessionOptions, read_photo};
 use gatehouse_testing::node::media;
 
-/// This program, started anew: decodes cameras for so many milliseconds, of which a frame is wanted every so many milliseconds
-/// (0: each).
+/// Argument of this program's decoding process: the time in ms, and the interval of wanted frames
+/// in ms (0: every frame).
 const DECODE: &str = "--decode";
-/// A crowd camera's default: the longer side of the pictures in which people are looked for.
+/// A crowd camera's default: the longer side of the analysed picture.
 pub(crate) const DETAIL_PX: usize = 768;
-/// By then a camera that sends enough key frames is decoded by these alone.
+/// After this time a camera that sends enough key frames is decoded key-frame-only.
 pub(crate) const SETTLED: Duration = Duration::from_secs(8);
 
-/// Milliseconds of processor time that a process has used, all its threads together.
-pub(crate) fn used_ms(pid: &str) -> f64 {
+/// Processor time of a process, all threads together, in milliseconds.
+pub(crate) fn cpu_time_ms(pid: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    // Behind the name, which may hold anything: the 12th and the 13th are user and system time, in ticks of 10 ms.
+    // After the name, which may contain anything: fields 12 and 13 are user and system time in
+    // ticks of 10 ms.
     let fields: Vec<&str> = stat.rsplit(") ").next().expect("its name").split(' ').collect();
     fields[11..13].iter().map(|ticks| 10.0 * ticks.parse::<f64>().expect("a number")).sum()
 }
 
-/// The share of all processors' time that the hypervisor gave to others while something ran.
-pub(crate) struct Stolen(Option<[u64; 2]>);
+/// Share of all processors' time that the hypervisor gave to other machines (steal time).
+pub(crate) struct StealTime(Option<[u64; 2]>);
 
-impl Stolen {
+impl StealTime {
     pub(crate) fn since_now() -> Self {
         Self(ticks())
     }
 
-    /// In per cent.
+    /// The share in per cent; `None` if the kernel does not report it.
     pub(crate) fn percent(&self) -> Option<f64> {
         let (after, before) = (ticks()?, self.0?);
         let [all, stolen] = [0, 1].map(|i| (after[i] - before[i]) as f64);
@@ -47,34 +49,36 @@ impl Stolen {
     }
 }
 
-/// Ticks of all processors since the start, and those that went to other machines.
+/// Ticks of all processors since boot, and the stolen ones.
 fn ticks() -> Option<[u64; 2]> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is in user's already.
+    // user, nice, system, idle, iowait, irq, softirq, steal. User time already includes guests.
     Some([ticks.iter().take(8).sum(), *ticks.get(7)?])
 }
 
-/// How late a simulated camera's first key frame is. The fractional parts of the golden ratio's multiples lie evenly however many there
-/// are. Cameras whose key frames all came at once, as these would that are all joined at once, stop everything else for as long as
-/// those take to decode.
+/// Delay of a simulated camera's first key frame, in seconds.
+///
+/// Cameras that are joined at once would send their key frames at once, and decoding them would
+/// stop everything else. The fractional parts of multiples of the golden ratio spread any number of
+/// cameras evenly.
 pub(crate) fn key_wait_seconds(camera: usize, gop_seconds: f64) -> f64 {
-    // The simulator's most is 4 s.
+    // The simulator supports at most 4 s.
     gop_seconds.min(4.0) * (camera as f64 * 0.618_034).fract()
 }
 
-/// Processors that this process may use.
+/// Number of processors that this process may use.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The models that ship.
+/// The built-in models.
 pub(crate) fn registry() -> Registry {
     let assets = Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
     Registry::open(assets, Catalogue::builtin().expect("built-in manifests")).expect("run `make setup`")
 }
 
-/// Milliseconds of processor time that finding people in one frame takes, on one thread of each processor.
+/// Processor time of one person detection in milliseconds, on one thread per processor.
 pub(crate) fn people_alone(model: &str) -> f64 {
     each_ms(|| {
         let mut detector =
@@ -87,8 +91,9 @@ pub(crate) fn people_alone(model: &str) -> f64 {
     })
 }
 
-/// Milliseconds of processor time for each of many runs on a picture in a camera's aspect, which decides how large the tensor is. They
-/// run on all processors at once, each with what `load` gives, for so they do on a node that has much to do, and share its caches.
+/// Mean processor time of one run in milliseconds. Each processor runs its own instance from
+/// `load`, as on a loaded node, so that they share the caches. The picture has a camera's aspect
+/// ratio, which determines the tensor.
 pub(crate) fn each_ms<I: FnMut(YuvPicture<'_>)>(load: impl Fn() -> I + Sync) -> f64 {
     const RUNS: usize = 50;
     let (begun, ended) = (Barrier::new(processors() + 1), Barrier::new(processors() + 1));
@@ -105,13 +110,13 @@ pub(crate) fn each_ms<I: FnMut(YuvPicture<'_>)>(load: impl Fn() -> I + Sync) -> 
             });
         }
         begun.wait();
-        let before = used_ms("self");
+        let before = cpu_time_ms("self");
         ended.wait();
-        (used_ms("self") - before) / (RUNS * processors()) as f64
+        (cpu_time_ms("self") - before) / (RUNS * processors()) as f64
     })
 }
 
-/// The median of some runs' milliseconds on the same picture, as each run measures them.
+/// Median of several runs on the same picture, in milliseconds as each run measures them.
 pub(crate) fn wall_ms(mut run: impl FnMut(YuvPicture<'_>) -> f64) -> f64 {
     const RUNS: usize = 7;
     with_wide_picture(|wide| {
@@ -131,18 +136,18 @@ fn with_wide_picture<T>(then: impl FnOnce(YuvPicture<'_>) -> T) -> T {
 }
 
 /// Drops every frame.
-struct Nothing;
+struct DropFrames;
 
-impl FrameSink for Nothing {
+impl FrameSink for DropFrames {
     fn deliver(&self, _: Frame) {}
 }
 
-impl StatusSink for Nothing {
+impl StatusSink for DropFrames {
     fn status(&self, _: &CameraId, _: StreamStatus) {}
 }
 
-/// Milliseconds of processor time that decoding these cameras takes a second, each, in a process of its own, where a frame is wanted
-/// every so often (nothing: each).
+/// Processor time of decoding one of these cameras, in milliseconds per second, measured in a
+/// process of its own. `wanted` is the interval of wanted frames (`None`: every frame).
 pub(crate) fn decode_alone(urls: &[String], time: Duration, wanted: Option<Duration>) -> f64 {
     let [time, wanted] = [time, wanted.unwrap_or_default()].map(|time| time.as_millis().to_string());
     let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
@@ -152,7 +157,8 @@ pub(crate) fn decode_alone(urls: &[String], time: Duration, wanted: Option<Durat
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("milliseconds")
 }
 
-/// To be called first: does [`decode_alone`]'s work, if this is the process that was started for it.
+/// Does the work of [`decode_alone`] if this is the process that it has started. Call it first in
+/// `main`.
 pub(crate) fn decode_if_asked() -> bool {
     let arguments: Vec<String> = std::env::args().skip_while(|argument| argument != DECODE).skip(1).collect();
     let [time, wanted, addresses @ ..] = arguments.as_slice() else { return false };
@@ -175,15 +181,15 @@ fn decode(addresses: &[String], time: Duration, every: Option<Duration>) {
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
     };
-    let sink = Arc::new(Nothing);
+    let sink = Arc::new(DropFrames);
     let mut cameras = Cameras::default();
     for address in addresses {
         let camera = Camera::start(options(address), Arc::clone(&clock), sink.clone(), sink.clone());
         cameras.push(camera.expect("it starts"));
     }
     std::thread::sleep(SETTLED);
-    let (before, start) = (used_ms("self"), Instant::now());
+    let (before, start) = (cpu_time_ms("self"), Instant::now());
     std::thread::sleep(time);
-    println!("{:.2}", (used_ms("self") - before) / start.elapsed().as_secs_f64() / addresses.len() as f64);
+    println!("{:.2}", (cpu_time_ms("self") - before) / start.elapsed().as_secs_f64() / addresses.len() as f64);
     cameras.stop(clock.as_ref(), Duration::from_secs(5));
 }

@@ -1,4 +1,5 @@
-//! Cameras that another process simulates, which gives way to all others: real ones take nothing of the node's processors.
+//! Cameras that another process simulates at the lowest priority: real cameras use none of the
+//! node's processors.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -7,16 +8,17 @@ use gatehouse_core::Urgency;
 
 use crate::simulator;
 
-/// This program, started anew: simulates cameras with a key frame every so many seconds, until nobody wants them any more.
+/// Argument of this program's simulator process: the key-frame interval in seconds.
 const SIMULATE: &str = "--simulate";
 
-pub(crate) struct Elsewhere {
+/// A running simulator process.
+pub(crate) struct OtherProcess {
     child: Child,
-    /// The address of all cameras, without their names.
+    /// Address of the cameras, without their names.
     address: String,
 }
 
-impl Elsewhere {
+impl OtherProcess {
     pub(crate) fn start(gop_seconds: f64) -> Self {
         let start = move || {
             Urgency::Last.take().expect("a thread may give way");
@@ -24,7 +26,7 @@ impl Elsewhere {
             program.args([SIMULATE, &gop_seconds.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
             program.spawn().expect("it starts")
         };
-        // What a thread starts is as urgent as itself.
+        // A process inherits the priority of the thread that starts it.
         let mut child = std::thread::spawn(start).join().expect("it doesn't panic");
         let mut address = String::new();
         let output = child.stdout.take().expect("it is piped");
@@ -42,13 +44,13 @@ impl Elsewhere {
     }
 }
 
-/// To be called first: simulates cameras, if this is the process that was started for it.
+/// Simulates cameras if this is the process that was started for it. Call it first in `main`.
 pub(crate) fn simulate_if_asked() -> bool {
     let mut arguments = std::env::args().skip_while(|argument| argument != SIMULATE).skip(1);
     let Some(gop_seconds) = arguments.next() else { return false };
     let sim = simulator(gop_seconds.parse().expect("a number"));
     println!("{}", sim.url(""));
-    // Nothing is sent: the other end closes it, or is gone.
+    // Ends when the other end closes the pipe.
     let _ = std::io::stdin().read(&mut [0]);
     true
 }
