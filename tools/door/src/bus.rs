@@ -94,8 +94,8 @@ impl Listening {
             Action::Open { until } => {
                 // Written down first: a controller that is killed now must not open for it again.
                 let kept = self.folder.remember(self.controller.memory());
-                self.driver.open(self.clock.monotonic() + until.distance(now));
                 self.state.lock().unwrap_or_else(PoisonError::into_inner).openings += 1;
+                self.driver.open(self.clock.monotonic() + until.distance(now));
                 tracing::info!("entry {}: the door opens", entry.sequence);
                 // A power cut is slower than a kill; people needn't wait for the disk.
                 let kept = kept.and_then(|()| files::sync(&self.folder.memory_path()));
