@@ -1,8 +1,6 @@
 //! A crowd camera through the whole path: RTSP in, counts on a zenoh bus out.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
@@ -14,11 +12,13 @@ use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// Counts that follow each other need the machine's cores: one test at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+gatehouse_testing::run_one_at_a_time! {
+    counts_are_steady_and_cover_ground_and_lines,
+    key_frames_that_are_not_due_are_not_decoded,
+    an_unchanged_picture_is_not_counted_again,
+    false_detections_in_an_empty_scene_are_left_out,
+    sums_of_site_and_area_name_their_blind_cameras,
+    a_moved_camera_is_reported_and_its_zones_are_not_counted,
 }
 
 /// How many people are in every fifth frame of the plaza from the 341st on, counted from 1, by the public ground truth (MOTChallenge
@@ -73,9 +73,7 @@ fn density(node: &Node, what: &str, mut wanted: impl FnMut(&DensityEvent) -> boo
     })
 }
 
-#[test]
-fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
-    let _alone = alone();
+fn counts_are_steady_and_cover_ground_and_lines() {
     let sim = plaza();
     let site = site(&sim);
     let node = Node::start(&site);
@@ -131,9 +129,7 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
     node.stop();
 }
 
-#[test]
 fn key_frames_that_are_not_due_are_not_decoded() {
-    let _alone = alone();
     // It sends a key frame a second.
     let mount = MountConfig { size: [320, 180], ..MountConfig::new("plaza", Scene::File(media("vtest.avi"))) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
@@ -151,9 +147,7 @@ fn key_frames_that_are_not_due_are_not_decoded() {
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
-    let _alone = alone();
+fn an_unchanged_picture_is_not_counted_again() {
     let sim = plaza();
     sim.inject("plaza", Fault::Freeze).expect("it can freeze");
     let site = site(&sim);
@@ -177,9 +171,7 @@ fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn what_a_model_sees_in_an_empty_scene_is_left_out() {
-    let _alone = alone();
+fn false_detections_in_an_empty_scene_are_left_out() {
     let sim = plaza();
     // The same people all the time, as those on a poster are; after five seconds they are no people for standing still.
     sim.inject("plaza", Fault::Freeze).expect("it can freeze");
@@ -189,7 +181,7 @@ fn what_a_model_sees_in_an_empty_scene_is_left_out() {
     assert!(seen >= 2.0, "{seen}");
     node.stop();
 
-    let told = site.run("view", &["plaza", "--empty", "5"]);
+    let told = site.run("camera view", &["plaza", "--empty", "5"]);
     assert!(told.starts_with("plaza: in ") && told.contains(" without people the model would count "), "{told}");
     let node = Node::start(&site);
     let count = density(&node, "nobody", |density| density.self_assessment == SelfAssessment::InRange).count;
@@ -198,7 +190,7 @@ fn what_a_model_sees_in_an_empty_scene_is_left_out() {
     sim.stop().expect("it stops");
 }
 
-/// A running `gatehouse rollup`, ended with the test.
+/// A running `gatehouse crowd rollup`, ended with the test.
 struct RollUpRun(std::process::Child);
 
 impl Drop for RollUpRun {
@@ -207,9 +199,7 @@ impl Drop for RollUpRun {
     }
 }
 
-#[test]
-fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
-    let _alone = alone();
+fn sums_of_site_and_area_name_their_blind_cameras() {
     let sim = plaza();
     let url = sim.url("plaza");
     let cameras = format!(
@@ -245,7 +235,7 @@ fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
     let listen = BusOptions { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() };
     let centre = Watcher::open(&listen, "gatehouse/v1/city/area/rollup").expect("it listens");
     let run = std::process::Command::new(PROGRAM.0)
-        .args(["rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])
+        .args(["crowd", "rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])
         .args(["--connect", &node.bus, "--connect", &centre.locators()[0]])
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -268,12 +258,10 @@ fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn a_camera_that_does_not_look_where_its_zones_were_drawn_says_so() {
-    let _alone = alone();
+fn a_moved_camera_is_reported_and_its_zones_are_not_counted() {
     let sim = plaza();
     let site = site(&sim);
-    let asked = site.run("view", &["plaza"]);
+    let asked = site.run("camera view", &["plaza"]);
     let view = asked.trim().rsplit(' ').next().expect("the file's path").to_owned();
     assert!(asked.starts_with("plaza: the reference view was not learnt yet; it will be in "), "{asked}");
     // The view of another place, which brightens towards the lower left all over.
@@ -289,10 +277,10 @@ fn a_camera_that_does_not_look_where_its_zones_were_drawn_says_so() {
     assert!(node.log().contains("the camera doesn't look where its zones were drawn any more"));
     node.stop();
 
-    let forgotten = site.run("view", &["plaza", "--learn"]);
+    let forgotten = site.run("camera view", &["plaza", "--learn"]);
     assert!(forgotten.starts_with("plaza: the reference view is forgotten"), "{forgotten}");
     assert!(!std::path::Path::new(&view).exists());
-    let (code, _, complaint) = site.try_to("view", &["square"]);
+    let (code, _, complaint) = site.try_to("camera view", &["square"]);
     assert_eq!(code, 3);
     assert!(complaint.contains("no crowd camera `square`; there are: plaza"), "{complaint}");
 }

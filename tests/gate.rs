@@ -5,24 +5,24 @@
 //! reaches the door, and not how well real attacks are told: `models/cards/fr-liveness.md` has what is known of that.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
 use gatehouse_core::health::CameraState;
 use gatehouse_sim::{FaceBox, Fault, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// Each of these tests runs several cameras and four models; together on two cores they would measure each other.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+gatehouse_testing::run_one_at_a_time! {
+    required_liveness_refers_print_and_replay_but_not_a_person,
+    an_empty_gate_is_rarely_analysed_and_still_admits,
+    motion_in_the_sub_stream_starts_decoding_the_main_stream,
+    a_recording_played_back_on_a_screen_is_referred,
+    the_gate_camera_reads_passes_and_refuses_invalid_ones,
+    a_card_admits_only_its_owner_and_stores_no_template,
 }
 
 /// The enrolled person, from another photograph than those they were enrolled by.
@@ -80,9 +80,7 @@ fn entries(node: &Node, wanted: &[(&str, usize)]) -> BTreeMap<String, Vec<EntryE
     seen
 }
 
-#[test]
-fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_is_let_in() {
-    let _alone = alone();
+fn required_liveness_refers_print_and_replay_but_not_a_person() {
     let (live, print, replay) =
         (resident(), resident().presented(Presentation::Print), resident().presented(Presentation::Replay));
     let sim = start(vec![
@@ -108,9 +106,7 @@ fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_i
 }
 
 /// An empty gate costs next to nothing, and nobody waits for that.
-#[test]
-fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
-    let _alone = alone();
+fn an_empty_gate_is_rarely_analysed_and_still_admits() {
     let sim = start(vec![mount_with_gaps("quiet", vec![resident()], 4.0, 26.0)]);
     let site = site();
     enrol(&site);
@@ -132,9 +128,7 @@ fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
 
 /// The camera's smaller stream shows that nobody is there, so the other is hardly decoded; whoever comes is let in all the same. Once
 /// the smaller one is silent, the other is decoded whole.
-#[test]
-fn a_gate_that_watches_a_sub_stream_decodes_the_main_one_when_somebody_comes() {
-    let _alone = alone();
+fn motion_in_the_sub_stream_starts_decoding_the_main_stream() {
     let whole = mount_with_gaps("main", vec![resident()], 4.0, 26.0);
     let small = MountConfig { size: [320, 180], ..mount_with_gaps("sub", vec![resident()], 4.0, 26.0) };
     let sim = start(vec![whole, small]);
@@ -175,9 +169,7 @@ fn record(url: &str, frames: u32, to: &Path) {
 
 /// The hardest replay there is: what the gate itself saw of its resident. While they are far away in it, their face is small on
 /// the screen, and its rim is further from the face than the liveness model looks. The gate that knows its own view isn't taken in.
-#[test]
-fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
-    let _alone = alone();
+fn a_recording_played_back_on_a_screen_is_referred() {
     let site = site();
     enrol(&site);
     let recording = site.path("recording.mkv");
@@ -214,11 +206,9 @@ fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
     node.stop();
 }
 
-#[test]
-fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
-    let _alone = alone();
+fn the_gate_camera_reads_passes_and_refuses_invalid_ones() {
     let site = site();
-    let owner = site.run("enrol", &["--name", "Zora Quill", "--pass-only"]);
+    let owner = site.run("people add", &["--name", "Zora Quill", "--pass-only"]);
     let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
     let issue = |site: &SiteFolder, owner: &str, file: &str, more: &[&str]| -> (PathBuf, String) {
         let path = site.path(file);
@@ -234,7 +224,7 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
     site.run("pass revoke", &[&id]);
     // Another site of the same name, with a key of its own, makes what looks like one of ours.
     let forger = SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n");
-    let accomplice = forger.run("enrol", &["--name", "Nobody", "--pass-only"]);
+    let accomplice = forger.run("people add", &["--name", "Nobody", "--pass-only"]);
     let (forged, _) = issue(&forger, accomplice.split_whitespace().nth(1).expect("a number"), "forged.png", &[]);
 
     let shown = [&good, &once, &early, &revoked, &forged].map(|code| on_paper(code)).to_vec();
@@ -267,7 +257,7 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
 
     // The site's own log knows whose they were, and says so only to whoever states a reason; each look is recorded.
     let look = ["--role", "security", "--reason", "test", "--from", "2020-01-01"];
-    let log = site.run("entries", &look);
+    let log = site.run("entry list", &look);
     assert!(log.contains("Zora Quill") && log.contains(owner), "{log}");
     let audit = site.run("audit list", &[]);
     assert!(audit.contains("look-up-entries") && audit.contains("security/"), "{audit}");
@@ -275,9 +265,7 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
     assert!(site.run("audit verify", &[]).starts_with("sound: "));
 }
 
-#[test]
-fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
-    let _alone = alone();
+fn a_card_admits_only_its_owner_and_stores_no_template() {
     let site = site();
     let path = site.path("card.png");
     let (first, second) = (media("obama.jpg"), media("obama3.jpg"));
@@ -304,7 +292,7 @@ fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
     assert_eq!((thief.decision, thief.reason), (Decision::Refer, Reason::CardMismatch));
     assert!(thief.grant.is_none());
     node.stop();
-    let people = site.run("people", &[]);
+    let people = site.run("people list", &[]);
     assert!(people.starts_with("0 enrolled"), "{people}");
 }
 

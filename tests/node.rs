@@ -66,7 +66,7 @@ fn next_entry(node: &Node, what: &str, decision: Decision) -> EntryEvent {
 }
 
 #[test]
-fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_takes_effect() {
+fn people_are_admitted_by_face_until_they_withdraw() {
     let sim = cameras();
     let site = site(&sim);
     let person = site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31");
@@ -88,7 +88,7 @@ fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_tak
 
     // The person withdraws, by a command in another process. From then on nobody is let through: the two who walk up in
     // turn are both referred.
-    let said = site.run("forget", &[&person]);
+    let said = site.run("people forget", &[&person]);
     assert!(said.starts_with("forgotten"), "{said}");
     #[expect(clippy::disallowed_methods, reason = "compared with the wall time in events")]
     let forgotten = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -102,7 +102,7 @@ fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_tak
         }
         (referred_after == 2).then_some(())
     });
-    assert!(site.run("people", &[]).contains("0 enrolled"));
+    assert!(site.run("people list", &[]).contains("0 enrolled"));
 
     // A node that starts again goes on counting.
     let last = node.watcher().entries(key, 1, 1000).expect("the node answers").len() as u64;
@@ -161,7 +161,7 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
 }
 
 #[test]
-fn a_dark_and_a_frozen_camera_say_so() {
+fn dark_and_frozen_cameras_are_reported() {
     use gatehouse_sim::Fault;
     let mount =
         MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("smpte".into())) };
@@ -191,7 +191,7 @@ fn a_dark_and_a_frozen_camera_say_so() {
 }
 
 #[test]
-fn a_node_says_what_runs_its_models_and_which_camera_asks_for_too_much() {
+fn the_log_names_providers_and_cameras_that_ask_for_too_much() {
     let site = SiteFolder::new(
         PROGRAM,
         r#"

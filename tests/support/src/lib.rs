@@ -10,6 +10,7 @@ pub mod browser;
 pub mod clock;
 pub mod node;
 pub mod recorder;
+pub mod serial;
 
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

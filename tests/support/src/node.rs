@@ -80,7 +80,7 @@ impl SiteFolder {
     #[track_caller]
     pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
         let mut command = self.program.command();
-        command.args(["--log", "warn", "enrol"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
+        command.args(["--log", "warn", "people", "add"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
         command.args(["--notice", "1", "--given", "screen", "--until", until]);
         for photo in photos {
             command.arg("--photo").arg(photo);
@@ -99,7 +99,7 @@ impl SiteFolder {
         said.split_whitespace().nth(1).expect("enrolled NUMBER with …").to_owned()
     }
 
-    /// Runs a command (`people`, `pass issue`) on this site and returns what it prints.
+    /// Runs a command (`people list`, `pass issue`) on this site and returns what it prints.
     #[track_caller]
     pub fn run(&self, command: &str, args: &[&str]) -> String {
         let (code, said, complained) = self.try_to(command, args);
