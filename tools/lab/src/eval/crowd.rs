@@ -154,7 +154,7 @@ fn count_rows(report: &CrowdReport) -> Vec<String> {
 
 fn score_row(band: &ScoreBand) -> String {
     let scores = format!("{:.1}-{:.1}", band.from, band.to);
-    format!("{scores:<14} {:>8} {:>10.0} %", band.found, 100.0 * band.share_right())
+    format!("{scores:<14} {:>8} {:>10.0} %", band.found, 100.0 * band.precision())
 }
 
 fn unread(report: &CrowdReport) -> Option<String> {
