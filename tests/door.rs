@@ -1,4 +1,4 @@
-//! From a pass before a gate's camera to a door that opens: the node and the gate controller as two programs, on one bus.
+//! From a pass at a gate's camera to a door that opens: a node and a gate controller on one bus.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::io::{BufRead, BufReader};
@@ -61,7 +61,7 @@ impl Controller {
 }
 
 impl Drop for Controller {
-    /// A test that fails leaves no controller behind, and says what it had to say.
+    /// A failed test leaves no controller behind, and prints its log.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -86,7 +86,7 @@ fn a_pass_or_an_emergency_release_opens_the_door() {
     let code = site.path("pass.png");
     site.run("pass issue", &[owner, "--until", "2099-12-31", "--png", code.to_str().expect("UTF-8")]);
     let shown = vec![Person::photo(code).presented(Presentation::Print)];
-    // Out of sight for so long that showing it again is another try.
+    // Hidden long enough that the next showing is a new attempt.
     let scene = Scene::WalkUp(WalkUp { people: shown, seconds_each: 3.0, gap_seconds: 5.0 });
     let mount = MountConfig { max_seconds: 8, ..MountConfig::new("gate-1", scene) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
@@ -99,7 +99,7 @@ fn a_pass_or_an_emergency_release_opens_the_door() {
 
     let opened = door(&node, "the door's opening", |door| door.opened >= 1);
     assert!(opened.works && !opened.released && !opened.lost, "{opened:?}");
-    // Every next showing is a grant of its own.
+    // Every further showing gives a new grant.
     door(&node, "its opening again", |door| door.opened >= 2);
 
     assert!(controller.command("release", &["--reason", "fire drill"]).contains("RELEASED"));

@@ -1,4 +1,4 @@
-//! What an enrolling desk does, by the commands that it types: on real photographs and before a real RTSP camera.
+//! The commands of an enrolling desk, on real photographs and at a real RTSP camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_faces::calibration::{Calibration, Measured, MeasuredOn};
@@ -14,7 +14,7 @@ fn site() -> SiteFolder {
     SiteFolder::new(PROGRAM, CAMERA)
 }
 
-/// The numbers of those who are enrolled.
+/// The numbers of the enrolled people.
 fn people(site: &SiteFolder) -> Vec<String> {
     let listed = site.run("people list", &[]);
     let numbers = listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|word| word.len() == 26);
@@ -46,7 +46,7 @@ fn a_table_is_enrolled_by_row_and_continues_when_interrupted() {
     let (code, said, complained) = site.try_to("people add-many", &args);
     assert_eq!(code, INPUT, "{complained}");
     let written = std::fs::read_to_string(site.path("report.csv")).expect("the report is there");
-    // Each failure by its row, in words; and no name anywhere.
+    // Each failure has its row and a reason, and there is no name anywhere.
     let reasons: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once(": ")).collect();
     let about = |row: &str| reasons.iter().find(|(r, _)| *r == row).map(|(_, reason)| *reason).unwrap_or_default();
     assert!(about("row 4").contains("photo 1"), "{said}");
@@ -59,12 +59,13 @@ fn a_table_is_enrolled_by_row_and_continues_when_interrupted() {
         assert!(!text.contains("Quill"), "{text}");
     }
     assert_eq!(people(&site).len(), 3);
-    // A receipt for each of them, and for nobody else.
+    // There is a receipt for each enrolled person, and for nobody else.
     let given: Vec<String> = people(&site).iter().map(|person| receipt(person).expect("a receipt")).collect();
     assert!(given.iter().all(|text| text.contains("Quill") && text.contains("2099-12-31")), "{given:?}");
     assert_eq!(std::fs::read_dir(site.path("receipts")).expect("a folder").count(), 3);
 
-    // Half a line, as a power cut leaves it: the person is in the store, and isn't enrolled twice.
+    // An incomplete line, as a power failure leaves it: the person is in the store, and is not
+    // enrolled twice.
     let cut = written.trim_end().rfind('\n').expect("several lines") + 3;
     std::fs::write(site.path("report.csv"), &written[..cut]).expect("there is room");
     let (_, _, again) = site.try_to("people add-many", &args);
@@ -146,16 +147,17 @@ fn renewing_consent_and_changing_the_key_need_no_enrolment() {
     std::fs::write(&site.file, config.replace("file:site.key", "file:new.key")).expect("there is room");
     assert_eq!(people(&site), [person]);
     site.run("audit verify", &[]);
-    assert!(said.contains(site.run("key public", &[]).trim()), "the doors' new key was told");
-    // The same face is known under the new key, from a picture that it wasn't enrolled with.
+    assert!(said.contains(site.run("key public", &[]).trim()), "the new public key was printed");
+    // The same face is recognised under the new key, from a picture that was not used for
+    // enrolment.
     let photo = media("obama3.jpg");
     let photo = ["--name", "Zora Quill", "--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
     let (code, _, complained) = site.try_to("people add", &[&photo[..], &consent].concat());
     assert!(code == INPUT && complained.contains("enrolled"), "{complained}");
 }
 
-/// A calibration of the site's embedder as `gatehouse-lab eval face` writes it, of 2,000 strangers before galleries of 10 and 1,000: four
-/// were let in at 0.45, and none above.
+/// A calibration of the site's embedder as `gatehouse-lab eval face` writes it, of 2,000 strangers
+/// and galleries of 10 and 1,000: four strangers are admitted at 0.45, and none above.
 fn calibration() -> String {
     let on = MeasuredOn {
         dataset: "Faces of Nowhere".into(),
@@ -192,7 +194,7 @@ fn a_target_gives_a_threshold_or_is_refused_for_lack_of_data() {
     with_target("1 in 100000", 1000);
     let (code, _, complained) = site.try_to("model threshold", &[]);
     assert!(code != 0 && complained.contains("later"), "{complained}");
-    // So the site file isn't right: a node would not start with it.
+    // So the site file is wrong: a node would not start with it.
     let (code, _, checked) = site.try_to("check", &[]);
     assert!(
         code == INPUT && checked.contains("site.toml:") && checked.contains("gate later: match_target"),
@@ -204,14 +206,14 @@ fn a_target_gives_a_threshold_or_is_refused_for_lack_of_data() {
     with_target("1 in 100", 1000);
     site.run("check", &[]);
 
-    // A node decides by it, and says when more are enrolled than it was computed for.
+    // A node uses the threshold, and warns if more people are enrolled than it was computed for.
     with_target("1 in 100", 1);
     for photo in ["obama.jpg", "biden.jpg"] {
         site.enrol(&[media(photo)], "2099-12-31");
     }
     let node = Node::start(&site);
-    let told = "more faces are enrolled than the gate's target was set for";
-    node.wait("its health", |_, _| node.log().contains(told).then_some(()));
+    let warning = "more faces are enrolled than the gate's target was set for";
+    node.wait("its health", |_, _| node.log().contains(warning).then_some(()));
     node.stop();
 }
 

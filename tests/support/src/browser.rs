@@ -1,7 +1,6 @@
-//! Debian's Chromium, driven over WebDriver, for tests that look at a page as a person does.
+//! Debian's Chromium, driven over WebDriver, for tests that use a page as a person does.
 //!
-//! Needs `/usr/bin/chromium` and `/usr/bin/chromedriver`. Both are ended when the [`Browser`] is dropped, whatever
-//! became of the test.
+//! Needs `/usr/bin/chromium` and `/usr/bin/chromedriver`. Dropping the [`Browser`] ends both.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,10 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long the page may take to show what a test waits for.
+/// Deadline for an expected content of the page.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Resolves as soon as a visible element that the selector finds has the text, by watching the page for changes.
+/// Resolves once a visible element of the selector has the text; watches the page for changes.
 const WAIT_FOR_TEXT: &str = "
     const [selector, text, exactly, done] = arguments;
     const fits = (shown) => exactly ? shown.trim() === text : shown.includes(text);
@@ -27,15 +26,16 @@ const WAIT_FOR_TEXT: &str = "
     observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 ";
 
-/// One window of a browser of its own, with a profile of its own.
+/// A browser with its own profile and one window.
 pub struct Browser {
     client: Client,
-    // Dropped after the client, which talks to it.
+    // Dropped after the client, which uses it.
     _driver: Driver,
 }
 
 impl Browser {
-    /// Starts a browser with a window of this size, that asks pages for `language` (`en-GB`, `zh-CN`).
+    /// Starts a browser with a window of this size, which requests pages in `language` (`en-GB`,
+    /// `zh-CN`).
     ///
     /// # Panics
     /// If Chromium or its driver can't be started.
@@ -85,7 +85,7 @@ impl Browser {
     /// Waits until a visible element at `selector` holds `text`.
     ///
     /// # Panics
-    /// If it doesn't within 30 s; says what was there instead.
+    /// If it does not within 30 s; the message contains the actual text.
     pub async fn wait_for(&self, selector: &str, text: &str) {
         self.wait(selector, text, false).await;
     }
@@ -93,7 +93,7 @@ impl Browser {
     /// Waits until a visible element at `selector` holds `text` and nothing else.
     ///
     /// # Panics
-    /// If it doesn't within 30 s; says what was there instead.
+    /// If it does not within 30 s; the message contains the actual text.
     pub async fn wait_for_exactly(&self, selector: &str, text: &str) {
         self.wait(selector, text, true).await;
     }
@@ -113,12 +113,13 @@ impl Browser {
         serde_json::from_value(texts).expect("a list of texts")
     }
 
-    /// Runs a script in the page; what it returns comes back.
+    /// Runs a script in the page, and returns its result.
     pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.client.execute(script, arguments).await.expect("the script runs")
     }
 
-    /// Runs a script in the page that calls its last argument when it is done; what it is called with comes back.
+    /// Runs a script in the page that calls its last argument when done, and returns the value of
+    /// that call.
     pub async fn run_async(&self, script: &str) -> Value {
         self.client.execute_async(script, vec![]).await.expect("the script runs and ends")
     }
@@ -134,7 +135,7 @@ impl Browser {
         self.client.screenshot().await.expect("the window can be drawn")
     }
 
-    /// Ends the browser in good order.
+    /// Ends the browser cleanly.
     pub async fn close(self) {
         self.client.clone().close().await.expect("the browser ends");
     }
@@ -145,7 +146,7 @@ struct Driver {
     process: Child,
     port: u16,
     profile: TempDir,
-    // Held open, or its next line of output would end it.
+    // Kept open: a closed output would end the driver at its next line.
     _output: BufReader<ChildStdout>,
 }
 
@@ -193,8 +194,8 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // A driver that is killed leaves its browser running, so the browser is ended first, by the profile that only it
-        // has. The profile's folder goes last, once nobody writes to it.
+        // A killed driver leaves its browser running, so the browser is ended first; its profile
+        // identifies it. The profile's folder is deleted last, once nothing writes to it.
         for _ in 0..100 {
             let left = self.browser_processes();
             if left.is_empty() {

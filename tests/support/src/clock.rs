@@ -1,4 +1,4 @@
-//! A clock that stands still until it is set, for simulations and for what depends on how much time has passed.
+//! A clock that stands still until it is set, for simulations and for tests of elapsed time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,12 +10,12 @@ use gatehouse_core::time::{Clock, Monotonic, WallTime};
 pub struct SetClock(Mutex<Duration>);
 
 impl SetClock {
-    /// It is now so long since the beginning.
+    /// Sets the time since the beginning.
     pub fn set(&self, since_start: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since_start;
     }
 
-    /// Goes on by so much, and says what time it is then.
+    /// Advances the clock, and returns the new time.
     pub fn advance(&self, by: Duration) -> Monotonic {
         self.set(self.since_start() + by);
         self.monotonic()

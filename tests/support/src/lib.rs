@@ -1,4 +1,4 @@
-//! What tests share: a clock to set; and for those end to end a node to run, a camera's recorder, a browser.
+//! Support for tests: a clock that can be set, a node, a recorder of a camera's frames, a browser.
 #![allow(
     clippy::expect_used,
     clippy::disallowed_methods,
@@ -12,5 +12,5 @@ pub mod node;
 pub mod recorder;
 pub mod serial;
 
-/// How long a test waits for anything before it fails.
+/// Time after which a waiting test fails.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! A real node: the `gatehouse` binary with a site file of its own, and a subscriber to its bus.
+//! A real node: the `gatehouse` program with its own site file, and a subscriber to its bus.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
-/// The program under test: `env!("CARGO_BIN_EXE_gatehouse")`, which only the tests of its own package know.
+/// The program under test: `env!("CARGO_BIN_EXE_gatehouse")`, which is defined only in the tests of
+/// its package.
 #[derive(Debug, Clone, Copy)]
 pub struct Program(pub &'static str);
 
@@ -22,7 +23,7 @@ impl Program {
     }
 }
 
-/// A picture or video that `make setup` has fetched.
+/// A picture or video that `make setup` has installed.
 #[track_caller]
 pub fn media(file: &str) -> PathBuf {
     let assets = gatehouse_runtime::Assets::locate().expect("HOME or GATEHOUSE_ASSETS is set");
@@ -55,7 +56,8 @@ impl SiteFolder {
         site
     }
 
-    /// Writes the site file anew, with other cameras: passes are issued before the simulator can show them.
+    /// Rewrites the site file with other cameras, so that passes can be issued before the simulator
+    /// shows them.
     pub fn set_cameras(&self, cameras: &str) {
         let head = r#"
             version = 1
@@ -71,7 +73,7 @@ impl SiteFolder {
         std::fs::write(&self.file, format!("{head}\n{cameras}")).expect("the site file can be written");
     }
 
-    /// Where a file of this site stands.
+    /// The path of a file in the site's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -107,7 +109,7 @@ impl SiteFolder {
         said
     }
 
-    /// Runs a command that may be refused: its exit code, what it prints, and what it complains of.
+    /// Runs a command that may be refused. Returns its exit code, its output and its errors.
     #[track_caller]
     pub fn try_to(&self, command: &str, args: &[&str]) -> (i32, String, String) {
         let mut run = self.program.command();
@@ -117,10 +119,10 @@ impl SiteFolder {
     }
 }
 
-/// The name of everybody who is enrolled by a test; must not show up anywhere.
+/// The name of the people whom tests enrol; it must appear nowhere.
 pub const NAME: &str = "Quxley Testname";
 
-/// A running node and what it says.
+/// A running node, a subscriber to its bus, and its log.
 pub struct Node {
     child: Child,
     pub bus: String,
@@ -165,7 +167,7 @@ impl Node {
         self.watcher.as_ref().expect("watching until the end")
     }
 
-    /// Waits for an event of which `wanted` makes something.
+    /// Waits for an event for which `wanted` returns a value.
     #[track_caller]
     pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(&Received, &Event) -> Option<T>) -> T {
         let now = Instant::now;
@@ -181,12 +183,13 @@ impl Node {
         }
     }
 
-    /// What the node has logged so far.
+    /// The node's log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log is text")
     }
 
-    /// Asks it to stop, and checks that it ends cleanly, in time, and without having named anybody.
+    /// Stops the node, and checks that it ends cleanly and in time, and that its log contains no
+    /// name.
     #[track_caller]
     pub fn stop(mut self) {
         self.watcher.take().expect("watching").close(Duration::from_secs(5)).expect("the watcher closes");
@@ -199,7 +202,7 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// A test that fails leaves no node behind.
+    /// A failed test leaves no node behind.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -16,7 +16,8 @@ pub fn run(tests: &[(&'static str, fn())]) {
     libtest_mimic::run(&args, tests.iter().map(trial).collect()).exit()
 }
 
-/// Makes `main` of tests that run one at a time. The compiler warns about a test that is not listed.
+/// Makes `main` of tests that run one at a time. The compiler warns about a test that is not
+/// listed.
 #[macro_export]
 macro_rules! run_one_at_a_time {
     ($($test:ident),+ $(,)?) => {

@@ -88,8 +88,8 @@ pub(crate) fn refuse_unnamed_role(site: &Site, store: &Store, actor: &Actor, now
     Err(Failure::message(
         Exit::Input,
         format!(
-            "the role `{}` may not look up entries; the roles in the site file's `entry_roles` may: {}. The audit log has \
-             recorded this attempt",
+            "the role `{}` may not look up entries; the roles in the site file's `entry_roles` may: {}. \
+             The audit log has recorded this attempt",
             actor.role(),
             if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
         ),

@@ -101,7 +101,8 @@ fn change(site: &Path, file: &Path, role: &Role) -> Result<(), Failure> {
     let changed = people::open(&site)?.change_key(&new, &mut protect_again, &actor, SystemClock::new().wall())?;
     let KeyChange { people, templates, entries, passes, cards } = changed;
     print::line(&format!(
-        "{}: now encrypted with the key in {} alone: {people} people, {templates} template(s), {entries} logged entries",
+        "{}: now encrypted with the key in {} alone: {people} people, {templates} template(s), {entries} \
+         logged entries",
         site.store.path.display(),
         file.display()
     ))?;

@@ -40,7 +40,8 @@ const UNIT_BYTES_MAX: u32 = 64 << 20;
 
 impl Clip {
     /// # Errors
-    /// [`ClipError::Empty`] or [`ClipError::NoKeyFrame`] where no client could join the clip at its start.
+    /// [`ClipError::Empty`] or [`ClipError::NoKeyFrame`] where no client could join the clip at its
+    /// start.
     pub(crate) fn new(what: &str, encoding: Encoding, units: Vec<AccessUnit>) -> Result<Self, ClipError> {
         match units.first() {
             None => Err(ClipError::Empty { what: what.to_owned() }),

@@ -123,7 +123,8 @@ impl Sim {
     /// Waits until the counters of one camera fulfil `condition`.
     ///
     /// # Errors
-    /// If there is no such mount, or `limit` passes first; then the error carries the last counters.
+    /// If there is no such mount, or `limit` passes first; then the error carries the last
+    /// counters.
     pub fn wait_for(
         &self,
         mount: &str,

@@ -8,7 +8,7 @@ Exit codes:
   0  done
   1  failed while running; the last line on standard error says why
   2  the command line is wrong
-  3  an input is wrong, such as the site file or a secret; every mistake in a site file is listed with file, line and column
+  3  an input is wrong, such as the site file or a secret; mistakes in a file are listed with line and column
   4  something is not installed or was altered: run `make setup`, then `gatehouse doctor`
   5  stopped, but not everything ended or drained within the deadline";
 

@@ -53,7 +53,8 @@ pub(crate) fn threshold(args: &ThresholdArgs) -> Result<(), Failure> {
             Some(Some(prediction)) => print::line(&format!("  {prediction}"))?,
             Some(None) => print::line("  no prediction: the threshold is outside the calibration's table")?,
             None => print::line(
-                "  no prediction: there is no calibration; measure one with `gatehouse-lab eval face DIR --calibration FILE`",
+                "  no prediction: there is no calibration; measure one with \
+                 `gatehouse-lab eval face DIR --calibration FILE`",
             )?,
         };
     }

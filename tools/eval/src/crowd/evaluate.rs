@@ -47,8 +47,8 @@ pub struct CrowdEvalOptions {
 /// sequence, as a crowd camera does.
 ///
 /// # Errors
-/// If the marks can't be read or name a missing picture, a video can't be decoded, or a model can't be opened or fails.
-/// The report counts unreadable pictures.
+/// If the marks can't be read or name a missing picture, a video can't be decoded, or a model can't
+/// be opened or fails. The report counts unreadable pictures.
 pub fn evaluate_crowd(
     folder: &Path,
     options: &CrowdEvalOptions,

@@ -60,8 +60,8 @@ impl Judge {
 /// Evaluates a folder with `bonafide/` and a folder for each kind of attack.
 ///
 /// # Errors
-/// If the folder has another layout, or a model can't be opened or fails. The report counts faults of single pictures as
-/// non-response.
+/// If the folder has another layout, or a model can't be opened or fails. The report counts faults
+/// of single pictures as non-response.
 pub fn evaluate_pad(
     folder: &Path,
     options: &PadOptions,

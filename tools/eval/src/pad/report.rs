@@ -120,7 +120,8 @@ impl PadReport {
             KINDS.into_iter().filter(|kind| !attacks.keys().any(|name| name.to_lowercase().contains(kind))).collect();
         if !not_measured.is_empty() {
             notes.push(format!(
-                "not measured: {}. No folder's name contains these words, so this report says nothing about such attacks",
+                "not measured: {}. No folder's name contains these words, so this report says nothing \
+                 about such attacks",
                 not_measured.join(", ")
             ));
         }

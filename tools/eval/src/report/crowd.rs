@@ -64,7 +64,8 @@ fn facts(report: &CrowdReport) -> String {
     if let Some(sequence) = report.sequence {
         let (fps, change) = (sequence.analyse_fps, sequence.most_change_while_still);
         facts.push(format!(
-            "{fps} frames per second were analysed. Between frames with the same marked number, the count changed by at most {change:.1}."
+            "{fps} frames per second were analysed. Between frames with the same marked number, the count \
+             changed by at most {change:.1}."
         ));
     }
     if facts.is_empty() { String::new() } else { list(&facts) }

@@ -51,7 +51,8 @@ fn gatehouse_beside(lab: &Path) -> Result<PathBuf, Failure> {
         return Ok(path);
     }
     let message = format!(
-        "{} does not exist: the demo needs `gatehouse` in the same folder as `gatehouse-lab`; run `cargo build --workspace --bins`",
+        "{} does not exist: the demo needs `gatehouse` in the same folder as `gatehouse-lab`; \
+         run `cargo build --workspace --bins`",
         path.display()
     );
     Err(Failure::message(Exit::Setup, message))

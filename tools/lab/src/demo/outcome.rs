@@ -54,7 +54,8 @@ impl Outcome {
 
     pub(super) fn summary(&self) -> String {
         format!(
-            "{} admitted by face, {} by pass, {} referred ({} for showing a picture), {} density events with {} to {} people: {}",
+            "{} admitted by face, {} by pass, {} referred ({} for showing a picture), {} density \
+             events with {} to {} people: {}",
             self.admitted_by_face,
             self.admitted_by_pass,
             self.referred,
