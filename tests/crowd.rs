@@ -139,7 +139,7 @@ fn key_frames_that_are_not_due_are_not_decoded() {
     let camera = format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"\nanalyse_fps = 0.2\n", sim.url("plaza"));
     let site = SiteFolder::new(PROGRAM, &camera);
     let node = Node::start(&site);
-    node.wait("as many frames decoded as are looked at", |_, event| match event {
+    node.wait("as many decoded as analysed frames", |_, event| match event {
         Event::Health(health) => {
             let looked_at = health.fps_analysed + health.fps_unchanged;
             (looked_at > 0.1 && health.fps_decoded < 0.5).then_some(())

@@ -118,7 +118,7 @@ fn an_empty_gate_is_rarely_analysed_and_still_admits() {
         Event::Health(health) if health.fps_unchanged >= 7.0 => Some((health.fps_analysed, health.fps_unchanged)),
         _ => None,
     });
-    println!("{analysed} of 10 frames a second were looked at, {unchanged} were not");
+    println!("{analysed} of 10 frames per second were analysed, {unchanged} were unchanged");
     assert!(analysed + unchanged > 8.0, "it keeps its rate");
     let admitted = node.wait("the resident's admission", |_, event| match event {
         Event::Entry(entry) => Some((entry.decision, entry.reason)),
@@ -284,7 +284,7 @@ fn a_card_admits_only_its_owner_and_stores_no_template() {
         ]
         .concat(),
     );
-    assert!(said.contains("nothing of the face"), "{said}");
+    assert!(said.contains("and no template"), "{said}");
     let sim = start(vec![
         mount("owner", vec![on_paper(&path), resident()], 5.0),
         mount("thief", vec![on_paper(&path), stranger()], 5.0),

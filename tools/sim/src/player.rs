@@ -232,7 +232,7 @@ mod tests {
     fn a_still_before_the_first_picture_is_the_first_picture() {
         let program = Program::new(clip(0, &[true, false]), Duration::ZERO);
         program.change(Show::Still);
-        assert_eq!(take(&mut Cursor::new(&program), 2), [0, 0]);
+        assert_eq!(next_units(&mut Cursor::new(&program), 2), [0, 0]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn examples(report: &CrowdReport) -> Result<String, EvalError> {
     if report.examples.is_empty() {
         return Ok(String::new());
     }
-    let mut html = "<h2>The counts that are furthest off</h2>\n<p>Green: marked. Orange: counted one by one. \
+    let mut html = "<h2>The counts with the largest errors</h2>\n<p>Green: marked. Orange: counted by detection. \
                     Blue: counted by density.</p>\n"
         .to_owned();
     for example in &report.examples {
