@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gatehouse_config::Site;
 use gatehouse_core::CameraId;
-use gatehouse_models::Catalogue;
+use gatehouse_runtime::Catalogue;
 use gatehouse_terminal::{Exit, Failure, print};
 
 /// Check a site file without starting anything
@@ -42,7 +42,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
             problems.push(e.to_string());
         }
     }
-    match Catalogue::with_folders(&site.models.manifests) {
+    match gatehouse_service::load_catalogue(&site.models.manifests) {
         Ok(catalogue) => problems.extend(problems_with_models(&site, &catalogue)),
         Err(e) => problems.push(e.to_string()),
     }

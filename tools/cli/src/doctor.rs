@@ -2,7 +2,7 @@
 //! versions.
 
 use clap::Args;
-use gatehouse_models::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
+use gatehouse_runtime::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
 use gatehouse_terminal::{Exit, Failure, print};
 
 /// Check the installation: GStreamer, ONNX Runtime and models

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gatehouse_models::{Assets, Catalogue, ModelError, verify};
+use gatehouse_runtime::{Assets, ModelError, verify};
+use gatehouse_service::load_catalogue;
 use gatehouse_terminal::{Exit, Failure, print};
 
 /// List the models and check their files
@@ -20,7 +21,7 @@ pub(crate) struct ListArgs {
 
 pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
     let assets = Assets::locate().map_err(Failure::setup)?;
-    let catalogue = Catalogue::with_folders(&args.manifests).map_err(Failure::input)?;
+    let catalogue = load_catalogue(&args.manifests).map_err(Failure::input)?;
     let mut unusable = 0;
     for manifest in catalogue.iter() {
         let state = match verify(&catalogue, &assets, &manifest.name) {

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use gatehouse_models::Catalogue;
-use gatehouse_service::{calibration, threshold_for_target};
+use gatehouse_service::{calibration, load_catalogue, threshold_for_target};
 use gatehouse_terminal::{Failure, print};
 
 use crate::{check, failure};
@@ -26,7 +25,7 @@ pub(crate) struct ThresholdArgs {
 
 pub(crate) fn threshold(args: &ThresholdArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
-    let catalogue = Catalogue::with_folders(&site.models.manifests).map_err(Failure::input)?;
+    let catalogue = load_catalogue(&site.models.manifests).map_err(Failure::input)?;
     let name = &site.models.face_embedder;
     let embedder =
         catalogue.get(name).with_context(|| format!("there is no model `{name}`")).map_err(Failure::input)?;

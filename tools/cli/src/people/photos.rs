@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gatehouse_gate::enrol::{EnrolError, Portrait};
-use gatehouse_models::{PhotoLimits, read_photo};
+use gatehouse_runtime::{PhotoLimits, read_photo};
 use gatehouse_terminal::{Exit, Failure};
 
 use super::desk::Desk;

@@ -16,7 +16,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::key::EVERYTHING;
-use gatehouse_models::Assets;
+use gatehouse_runtime::Assets;
 use gatehouse_terminal::{Exit, Failure, LogArgs, NodeReady, event_text, print, stop};
 use tokio::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatehouse_models::Assets;
+use gatehouse_runtime::Assets;
 use gatehouse_terminal::{Exit, Failure};
 
 use super::path;

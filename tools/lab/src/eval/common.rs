@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gatehouse_eval::{EvalError, ModelChoice, Progress};
-use gatehouse_models::{Assets, Catalogue, Registry};
+use gatehouse_runtime::{Assets, Catalogue, Registry};
 use gatehouse_terminal::{Exit, Failure, print, progress_bar};
 use indicatif::ProgressStyle;
 use serde::Serialize;
@@ -101,7 +101,7 @@ impl CommonArgs {
 
 fn exit_code(error: &EvalError) -> Exit {
     match error {
-        EvalError::Model(_) => Exit::Setup,
+        EvalError::Model(_) | EvalError::Face(_) => Exit::Setup,
         EvalError::Plot(_) => Exit::Failed,
         EvalError::Unreadable { .. }
         | EvalError::Layout { .. }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gatehouse_eval::{BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, ScoreBand, report};
-use gatehouse_models::Registry;
+use gatehouse_runtime::Registry;
 use gatehouse_terminal::{Exit, Failure};
 use serde::Serialize;
 
