@@ -14,7 +14,7 @@ setup-test: ## as setup, and install what the tests need (a browser, every model
 demo: setup ## run the whole product on simulated cameras until Ctrl-C (DEMO_SECONDS=60 ends and checks it)
 	@echo "demo: building gatehouse (the first time about 10 minutes on two cores, later seconds)"
 	@cargo build --locked --workspace --bins
-	@exec "$${CARGO_TARGET_DIR:-target}/debug/gatehouse" demo
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/gatehouse-lab" demo
 
 test: setup-test ## run all tests, with real RTSP, zenoh, models and a browser (first about 20 minutes on two cores)
 	@python3 -B -m unittest discover --quiet --start-directory tools/setup

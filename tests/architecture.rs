@@ -30,11 +30,10 @@ fn dependencies() -> Graph {
 /// The workspace crates that each workspace crate may depend on. A crate that isn't listed is refused.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let pipeline = ["core", "capture", "batching", "credential", "gate", "crowd", "bus", "store"];
-    let all: Vec<&str> =
-        ["config", "faces", "people", "picture", "runtime", "service", "sim", "console", "door", "eval"]
-            .into_iter()
-            .chain(pipeline)
-            .collect();
+    let all: Vec<&str> = ["config", "faces", "people", "picture", "runtime", "service", "console", "door", "terminal"]
+        .into_iter()
+        .chain(pipeline)
+        .collect();
     BTreeMap::from([
         ("config", vec![]),
         ("picture", vec![]),
@@ -60,6 +59,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("console", vec!["core", "crowd", "service"]),
         ("cli", all),
         ("testing", vec!["bus", "core", "gate", "picture", "runtime"]),
+        ("terminal", vec!["core"]),
+        ("lab", vec!["bus", "core", "eval", "runtime", "sim", "terminal"]),
         ("", vec!["cli"]),
     ])
 }
@@ -99,16 +100,37 @@ fn each_native_library_is_named_in_one_place() {
 #[test]
 fn the_crowd_crate_cannot_reach_faces_gates_or_the_store() {
     let graph = dependencies();
-    let mut reached = BTreeSet::new();
-    let mut open = vec!["gatehouse-crowd".to_owned()];
-    while let Some(name) = open.pop() {
-        if reached.insert(name.clone()) {
-            open.extend(graph.get(&name).into_iter().flatten().filter(|d| d.starts_with("gatehouse")).cloned());
-        }
-    }
+    let reached = reached_from("gatehouse-crowd", &graph);
     assert!(reached.contains("gatehouse-people"), "{reached:?}");
     for forbidden in ["gatehouse-faces", "gatehouse-gate", "gatehouse-store"] {
         assert!(graph.contains_key(forbidden), "no crate {forbidden}");
         assert!(!reached.contains(forbidden), "the crowd crate reaches {forbidden}");
     }
+}
+
+/// The program that holds a site's keys links neither the simulator nor the evaluation, and none of
+/// the libraries that only they need.
+#[test]
+fn gatehouse_links_nothing_of_the_laboratory() {
+    let graph = dependencies();
+    let forbidden = ["gatehouse-sim", "gatehouse-eval", "gatehouse-lab", "gstreamer-rtsp-server", "matrw", "tiny-skia"];
+    let reached = reached_from("gatehouse", &graph);
+    assert!(reached.contains("gatehouse-cli") && reached.contains("gatehouse-store"), "{reached:?}");
+    for name in forbidden {
+        assert!(graph.contains_key(name) || graph.values().any(|used| used.contains(name)), "{name} is unknown");
+        assert!(!reached.contains(name), "gatehouse reaches {name}");
+    }
+}
+
+/// The crates and libraries that a crate depends on, directly or through other crates of the
+/// workspace.
+fn reached_from(crate_name: &str, graph: &Graph) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![crate_name.to_owned()];
+    while let Some(name) = open.pop() {
+        if reached.insert(name.clone()) {
+            open.extend(graph.get(&name).into_iter().flatten().cloned());
+        }
+    }
+    reached
 }

@@ -23,7 +23,7 @@ fn an_operator_sees_counts_change_and_a_camera_go_dark() {
         browser.open(&node.console).await;
         browser.wait_for("[data-testid='camera-plaza-state']", "Live").await;
 
-        // Notes every value that the count takes, until it has taken a second one above 0.
+        // Collects the values of the count until two above 0 were seen.
         let counts = browser
             .run_async(
                 "const done = arguments[0];

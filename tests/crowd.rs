@@ -1,8 +1,6 @@
 //! A crowd camera through the whole path: RTSP in, counts on a zenoh bus out.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::{DensityEvent, Level, SelfAssessment};
@@ -14,18 +12,21 @@ use gatehouse_testing::node::{Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// Counts that follow each other need the machine's cores: one test at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+gatehouse_testing::run_one_at_a_time! {
+    counts_are_steady_and_cover_ground_and_lines,
+    key_frames_that_are_not_due_are_not_decoded,
+    an_unchanged_picture_is_not_counted_again,
+    false_detections_in_an_empty_scene_are_left_out,
+    sums_of_site_and_area_name_their_blind_cameras,
+    a_moved_camera_is_reported_and_its_zones_are_not_counted,
 }
 
-/// How many people are in every fifth frame of the plaza from the 341st on, counted from 1, by the public ground truth (MOTChallenge
-/// 2015, PETS09-S2L1).
+/// Number of people in every fifth frame of the plaza from frame 341 (from 1) on, by the public
+/// ground truth (MOTChallenge 2015, PETS09-S2L1).
 const MARKED: [u32; 16] = [6, 6, 6, 6, 6, 5, 4, 4, 4, 4, 4, 3, 3, 2, 2, 2];
 const FIRST_MARKED: u32 = 341;
-/// Where the film begins: in its first seconds it is counted less often, while the node learns how often key frames come.
+/// Start in the video. In the first seconds the node counts less often, because it learns the
+/// interval of key frames.
 const SKIPPED_SECONDS: u32 = 30;
 const FPS: u32 = 10;
 
@@ -36,14 +37,14 @@ fn plaza() -> Sim {
         fps: FPS,
         skip_seconds: SKIPPED_SECONDS,
         max_seconds: 20,
-        // The model is tried, not the encoder.
+        // The test is of the model and not of the encoder.
         bitrate_kbps: 8000,
         ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
     };
     Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts")
 }
 
-/// The plaza's grass and path, on a ground that is measured.
+/// A site with the plaza's grass and path, on a calibrated ground.
 fn site(sim: &Sim) -> SiteFolder {
     let url = sim.url("plaza");
     let cameras = format!(
@@ -73,9 +74,7 @@ fn density(node: &Node, what: &str, mut wanted: impl FnMut(&DensityEvent) -> boo
     })
 }
 
-#[test]
-fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
-    let _alone = alone();
+fn counts_are_steady_and_cover_ground_and_lines() {
     let sim = plaza();
     let site = site(&sim);
     let node = Node::start(&site);
@@ -99,12 +98,13 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
         let [line] = density.lines.as_slice() else { panic!("{:?}", density.lines) };
         counts.len() >= 40 && line.inwards + line.outwards > 0
     });
-    // 2 to 8 people walk about, and the film begins anew once; otherwise nobody comes or goes in threes.
+    // 2 to 8 people walk about. Except where the video starts again, fewer than three appear or
+    // disappear at once.
     let mean = counts.iter().sum::<f64>() / counts.len() as f64;
     assert!((3.0..=8.0).contains(&mean) && counts.iter().all(|count| (1.0..=10.0).contains(count)), "{counts:?}");
     let steps = counts.windows(2).filter(|pair| (pair[0] - pair[1]).abs() > 2.0).count();
     assert!(steps <= 3, "{counts:?}");
-    // Each marked frame beside the count whose time is nearest, in the film's first turn.
+    // Each marked frame with the nearest count in time, in the first loop of the video.
     let began = sim.stats("plaza").expect("there are statistics").began.expect("the film has begun");
     let began = WallTime::from_unix_nanos(0) + began;
     let frame = |at: WallTime| f64::from(FPS * SKIPPED_SECONDS + 1) + at.distance(began).as_secs_f64() * f64::from(FPS);
@@ -121,26 +121,25 @@ fn counts_are_steady_and_say_how_full_the_ground_is_and_who_crosses_a_line() {
         .collect();
     println!("{counted:?} {counts:?}");
     let mae = counted.iter().map(|(_, error)| error.abs()).sum::<f64>() / counted.len() as f64;
-    // From one marked frame to the next one person comes or goes at most.
+    // Between two marked frames at most one person appears or disappears.
     let flicker = counted.windows(2).map(|pair| (pair[1].0 - pair[0].0).abs()).fold(0.0, f64::max);
     assert!(mae <= 1.0 && flicker <= 1.0, "MAE {mae}, from one count to the next {flicker}: {counted:?}");
     let ground = &last.zones[0];
     let area = ground.count / ground.people_per_m2.expect("the ground is measured");
-    // By hand: from 9.4° to 37.3° below the horizon 3 m up, that is 18.0 m and 3.9 m away, 14.9 m and 3.9 m wide.
+    // Computed by hand: 9.4° to 37.3° below the horizon, from a height of 3 m. That is 18.0 m to
+    // 3.9 m away, 14.9 m and 3.9 m wide.
     assert!((124.0..142.0).contains(&area), "{area} m²");
     node.stop();
 }
 
-#[test]
 fn key_frames_that_are_not_due_are_not_decoded() {
-    let _alone = alone();
-    // It sends a key frame a second.
+    // The camera sends a key frame per second.
     let mount = MountConfig { size: [320, 180], ..MountConfig::new("plaza", Scene::File(media("vtest.avi"))) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     let camera = format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"\nanalyse_fps = 0.2\n", sim.url("plaza"));
     let site = SiteFolder::new(PROGRAM, &camera);
     let node = Node::start(&site);
-    node.wait("as many frames decoded as are looked at", |_, event| match event {
+    node.wait("as many decoded as analysed frames", |_, event| match event {
         Event::Health(health) => {
             let looked_at = health.fps_analysed + health.fps_unchanged;
             (looked_at > 0.1 && health.fps_decoded < 0.5).then_some(())
@@ -151,9 +150,7 @@ fn key_frames_that_are_not_due_are_not_decoded() {
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
-    let _alone = alone();
+fn an_unchanged_picture_is_not_counted_again() {
     let sim = plaza();
     sim.inject("plaza", Fault::Freeze).expect("it can freeze");
     let site = site(&sim);
@@ -170,18 +167,17 @@ fn a_picture_that_stays_the_same_is_not_counted_anew_and_in_the_end_is_none() {
     assert!(unchanged.capture_time.at > counted.capture_time.at);
     assert_eq!((unchanged.count, unchanged.interval), (counted.count, counted.interval));
     assert_eq!(unchanged.zones[0].count, counted.zones[0].count);
-    // No camera gives the very same picture for five seconds.
+    // No real camera gives identical pictures for five seconds.
     let frozen = density(&node, "a frozen picture", |density| density.self_assessment == SelfAssessment::NoPicture);
     assert_eq!((frozen.count, frozen.unchanged_since), (0.0, None));
     node.stop();
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn what_a_model_sees_in_an_empty_scene_is_left_out() {
-    let _alone = alone();
+fn false_detections_in_an_empty_scene_are_left_out() {
     let sim = plaza();
-    // The same people all the time, as those on a poster are; after five seconds they are no people for standing still.
+    // The frozen people look like those on a poster. After five seconds without change they are not
+    // counted.
     sim.inject("plaza", Fault::Freeze).expect("it can freeze");
     let site = site(&sim);
     let node = Node::start(&site);
@@ -189,8 +185,9 @@ fn what_a_model_sees_in_an_empty_scene_is_left_out() {
     assert!(seen >= 2.0, "{seen}");
     node.stop();
 
-    let told = site.run("view", &["plaza", "--empty", "5"]);
-    assert!(told.starts_with("plaza: in ") && told.contains(" without people the model would count "), "{told}");
+    let output = site.run("camera view", &["plaza", "--empty", "5"]);
+    assert!(output.starts_with("plaza: in "), "{output}");
+    assert!(output.contains(" without people the model would count "), "{output}");
     let node = Node::start(&site);
     let count = density(&node, "nobody", |density| density.self_assessment == SelfAssessment::InRange).count;
     assert_eq!(count, 0.0);
@@ -198,7 +195,7 @@ fn what_a_model_sees_in_an_empty_scene_is_left_out() {
     sim.stop().expect("it stops");
 }
 
-/// A running `gatehouse rollup`, ended with the test.
+/// A running `gatehouse crowd rollup`, ended with the test.
 struct RollUpRun(std::process::Child);
 
 impl Drop for RollUpRun {
@@ -207,9 +204,7 @@ impl Drop for RollUpRun {
     }
 }
 
-#[test]
-fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
-    let _alone = alone();
+fn sums_of_site_and_area_name_their_blind_cameras() {
     let sim = plaza();
     let url = sim.url("plaza");
     let cameras = format!(
@@ -241,11 +236,11 @@ fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
     assert_eq!(blind, [("gone", Blindness::Silent)]);
     assert!((1.0..=11.0).contains(&site.count), "one of the two who look at the plaza: {site:?}");
 
-    // A command centre that listens itself hears what is summed up for it.
+    // A command centre that listens receives the sum.
     let listen = BusOptions { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() };
     let centre = Watcher::open(&listen, "gatehouse/v1/city/area/rollup").expect("it listens");
     let run = std::process::Command::new(PROGRAM.0)
-        .args(["rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])
+        .args(["crowd", "rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])
         .args(["--connect", &node.bus, "--connect", &centre.locators()[0]])
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -268,31 +263,29 @@ fn a_site_and_its_area_are_summed_up_with_what_they_can_not_see() {
     sim.stop().expect("it stops");
 }
 
-#[test]
-fn a_camera_that_does_not_look_where_its_zones_were_drawn_says_so() {
-    let _alone = alone();
+fn a_moved_camera_is_reported_and_its_zones_are_not_counted() {
     let sim = plaza();
     let site = site(&sim);
-    let asked = site.run("view", &["plaza"]);
+    let asked = site.run("camera view", &["plaza"]);
     let view = asked.trim().rsplit(' ').next().expect("the file's path").to_owned();
     assert!(asked.starts_with("plaza: the reference view was not learnt yet; it will be in "), "{asked}");
-    // The view of another place, which brightens towards the lower left all over.
+    // The view of another place, whose brightness increases towards the lower left.
     let edges = |step: i32| vec![step; 64 * 36];
     let other = serde_json::json!({ "columns": 64, "rows": 36, "across": edges(-20), "down": edges(20) });
     std::fs::create_dir(site.path("views")).expect("a folder");
     std::fs::write(&view, other.to_string()).expect("there is room");
 
     let node = Node::start(&site);
-    // It was moved while nobody looked: its zones are not counted even once.
+    // The camera was moved while no node ran: its zones are never counted.
     let moved = density(&node, "a count", |_| true);
     assert_eq!((moved.self_assessment, moved.zones.len(), moved.interval), (SelfAssessment::Moved, 0, None));
     assert!(node.log().contains("the camera doesn't look where its zones were drawn any more"));
     node.stop();
 
-    let forgotten = site.run("view", &["plaza", "--learn"]);
+    let forgotten = site.run("camera view", &["plaza", "--learn"]);
     assert!(forgotten.starts_with("plaza: the reference view is forgotten"), "{forgotten}");
     assert!(!std::path::Path::new(&view).exists());
-    let (code, _, complaint) = site.try_to("view", &["square"]);
+    let (code, _, complaint) = site.try_to("camera view", &["square"]);
     assert_eq!(code, 3);
     assert!(complaint.contains("no crowd camera `square`; there are: plaza"), "{complaint}");
 }

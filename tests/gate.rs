@@ -1,31 +1,33 @@
-//! What a gate lets in, and what it refuses, end to end: real RTSP, real models, real codes before the camera.
+//! Admissions and referrals at a gate, end to end: real RTSP, real models, real codes in front of
+//! the camera.
 //!
-//! The people are photographs. A live one is cut out of a photograph, a print and a replay have what cameras see of those
-//! attacks; the photograph was chosen because the liveness model refuses it as an attack. So these tests show that each verdict
-//! reaches the door, and not how well real attacks are told: `models/cards/fr-liveness.md` has what is known of that.
+//! The people are photographs. The live person is cut out of one; a print and a replay simulate
+//! attacks. The photograph was chosen because the liveness model refuses it as an attack. So these
+//! tests show that each decision reaches the door, and not how well real attacks are detected: see
+//! `models/cards/fr-liveness.md`.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
-
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, EntryEvent, Method, Reason};
 use gatehouse_core::health::CameraState;
 use gatehouse_sim::{FaceBox, Fault, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder, media};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// Each of these tests runs several cameras and four models; together on two cores they would measure each other.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+gatehouse_testing::run_one_at_a_time! {
+    required_liveness_refers_print_and_replay_but_not_a_person,
+    an_empty_gate_is_rarely_analysed_and_still_admits,
+    motion_in_the_sub_stream_starts_decoding_the_main_stream,
+    a_recording_played_back_on_a_screen_is_referred,
+    the_gate_camera_reads_passes_and_refuses_invalid_ones,
+    a_card_admits_only_its_owner_and_stores_no_template,
 }
 
-/// The enrolled person, from another photograph than those they were enrolled by.
+/// The enrolled person, in a photograph that was not used for enrolment.
 fn resident() -> Person {
     Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0))
 }
@@ -34,12 +36,12 @@ fn stranger() -> Person {
     Person::photo(media("astronaut.png")).with_face(FaceBox(178.0, 63.0, 90.0, 113.0))
 }
 
-/// A code on paper, held up to the camera.
+/// A code on paper in front of the camera.
 fn on_paper(code: &Path) -> Person {
     Person::photo(code).presented(Presentation::Print)
 }
 
-/// A gate's camera before which these come, one after another, over and over.
+/// A gate's camera that these people walk up to, one after another, in a loop.
 fn mount(name: &str, people: Vec<Person>, seconds_each: f64) -> MountConfig {
     mount_with_gaps(name, people, seconds_each, 1.0)
 }
@@ -58,7 +60,7 @@ fn gate(sim: &Sim, name: &str, settings: &str) -> String {
     format!("[[gate]]\nid = \"{name}\"\nsource = \"{}\"\n{settings}\n", sim.url(name))
 }
 
-/// A site whose passes can be issued before there is a camera to show them to.
+/// A site without a real camera, so that passes can be issued before the simulator shows them.
 fn site() -> SiteFolder {
     SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n")
 }
@@ -67,7 +69,7 @@ fn enrol(site: &SiteFolder) -> String {
     site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31")
 }
 
-/// Waits until each gate has shown so many entries, and returns them in order.
+/// Waits until each gate has the wanted number of entries, and returns them in order.
 fn entries(node: &Node, wanted: &[(&str, usize)]) -> BTreeMap<String, Vec<EntryEvent>> {
     let mut seen: BTreeMap<String, Vec<EntryEvent>> = BTreeMap::new();
     node.wait("entries of every gate", |_, event| {
@@ -80,9 +82,7 @@ fn entries(node: &Node, wanted: &[(&str, usize)]) -> BTreeMap<String, Vec<EntryE
     seen
 }
 
-#[test]
-fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_is_let_in() {
-    let _alone = alone();
+fn required_liveness_refers_print_and_replay_but_not_a_person() {
     let (live, print, replay) =
         (resident(), resident().presented(Presentation::Print), resident().presented(Presentation::Replay));
     let sim = start(vec![
@@ -107,10 +107,8 @@ fn where_liveness_is_required_a_print_and_a_replay_are_referred_and_the_person_i
     node.stop();
 }
 
-/// An empty gate costs next to nothing, and nobody waits for that.
-#[test]
-fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
-    let _alone = alone();
+/// An empty gate is analysed rarely, and people are still admitted without delay.
+fn an_empty_gate_is_rarely_analysed_and_still_admits() {
     let sim = start(vec![mount_with_gaps("quiet", vec![resident()], 4.0, 26.0)]);
     let site = site();
     enrol(&site);
@@ -120,7 +118,7 @@ fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
         Event::Health(health) if health.fps_unchanged >= 7.0 => Some((health.fps_analysed, health.fps_unchanged)),
         _ => None,
     });
-    println!("{analysed} of 10 frames a second were looked at, {unchanged} were not");
+    println!("{analysed} of 10 frames per second were analysed, {unchanged} were unchanged");
     assert!(analysed + unchanged > 8.0, "it keeps its rate");
     let admitted = node.wait("the resident's admission", |_, event| match event {
         Event::Entry(entry) => Some((entry.decision, entry.reason)),
@@ -130,11 +128,9 @@ fn an_empty_gate_is_seldom_looked_at_and_whoever_comes_is_let_in() {
     node.stop();
 }
 
-/// The camera's smaller stream shows that nobody is there, so the other is hardly decoded; whoever comes is let in all the same. Once
-/// the smaller one is silent, the other is decoded whole.
-#[test]
-fn a_gate_that_watches_a_sub_stream_decodes_the_main_one_when_somebody_comes() {
-    let _alone = alone();
+/// While the sub-stream shows no motion, only key frames of the main stream are decoded, and people
+/// are still admitted. Once the sub-stream is silent, the whole main stream is decoded.
+fn motion_in_the_sub_stream_starts_decoding_the_main_stream() {
     let whole = mount_with_gaps("main", vec![resident()], 4.0, 26.0);
     let small = MountConfig { size: [320, 180], ..mount_with_gaps("sub", vec![resident()], 4.0, 26.0) };
     let sim = start(vec![whole, small]);
@@ -162,7 +158,7 @@ fn a_gate_that_watches_a_sub_stream_decodes_the_main_one_when_somebody_comes() {
     node.stop();
 }
 
-/// Records so many frames of a camera to a file.
+/// Records `frames` frames of a camera to a file.
 fn record(url: &str, frames: u32, to: &Path) {
     let recorded = Command::new("gst-launch-1.0")
         .args(["--quiet", "--eos-on-shutdown", "rtspsrc", "protocols=tcp", &format!("location={url}")])
@@ -173,11 +169,10 @@ fn record(url: &str, frames: u32, to: &Path) {
     assert!(recorded.success());
 }
 
-/// The hardest replay there is: what the gate itself saw of its resident. While they are far away in it, their face is small on
-/// the screen, and its rim is further from the face than the liveness model looks. The gate that knows its own view isn't taken in.
-#[test]
-fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
-    let _alone = alone();
+/// The hardest replay: the gate's own recording of its resident. While the person in it is far
+/// away, the face is small on the screen, and the screen's frame is outside the area that the
+/// liveness model sees. The comparison with the gate's background detects it.
+fn a_recording_played_back_on_a_screen_is_referred() {
     let site = site();
     enrol(&site);
     let recording = site.path("recording.mkv");
@@ -186,10 +181,11 @@ fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
         record(&walk.url("walk"), 160, &recording);
     }
     let replay = |face: FaceBox| Person::video(&recording).with_face(face).presented(Presentation::Replay);
-    // On a tablet the screen shows what is near the place where the resident will stand; a large one shows all of it.
+    // A tablet shows the area where the resident will stand; a large screen shows the whole
+    // recording.
     let on_a_tablet = replay(FaceBox(520.0, 190.0, 240.0, 320.0));
     let on_a_large_screen = replay(FaceBox(320.0, 180.0, 640.0, 360.0));
-    // Long enough for a node to see the empty gate a few times.
+    // Long enough for the node to see the empty gate several times.
     let gap = 6.0;
     let sim = start(vec![
         mount_with_gaps("in-person", vec![resident()], 6.0, gap),
@@ -204,7 +200,7 @@ fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
     for (gate, entries) in seen {
         let decided: Vec<_> = entries.iter().map(|entry| (entry.decision, entry.reason)).collect();
         println!("{gate}: {decided:?}");
-        // The first was decided about by a gate that may not have seen itself empty yet.
+        // Before the first decision the gate may not have seen itself empty.
         let expected = match gate.as_str() {
             "in-person" => (Decision::Admit, Reason::Matched),
             _ => (Decision::Refer, Reason::NotLive),
@@ -214,11 +210,9 @@ fn a_recording_of_the_resident_that_is_played_back_on_a_screen_is_referred() {
     node.stop();
 }
 
-#[test]
-fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
-    let _alone = alone();
+fn the_gate_camera_reads_passes_and_refuses_invalid_ones() {
     let site = site();
-    let owner = site.run("enrol", &["--name", "Zora Quill", "--pass-only"]);
+    let owner = site.run("people add", &["--name", "Zora Quill", "--pass-only"]);
     let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
     let issue = |site: &SiteFolder, owner: &str, file: &str, more: &[&str]| -> (PathBuf, String) {
         let path = site.path(file);
@@ -232,20 +226,21 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
     let (early, _) = issue(&site, owner, "early.png", &["--from", "2098-01-01"]);
     let (revoked, id) = issue(&site, owner, "revoked.png", &[]);
     site.run("pass revoke", &[&id]);
-    // Another site of the same name, with a key of its own, makes what looks like one of ours.
+    // Another site with the same name and another key makes a pass that looks like one of this
+    // site.
     let forger = SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n");
-    let accomplice = forger.run("enrol", &["--name", "Nobody", "--pass-only"]);
+    let accomplice = forger.run("people add", &["--name", "Nobody", "--pass-only"]);
     let (forged, _) = issue(&forger, accomplice.split_whitespace().nth(1).expect("a number"), "forged.png", &[]);
 
     let shown = [&good, &once, &early, &revoked, &forged].map(|code| on_paper(code)).to_vec();
     let sim = start(vec![mount("gate-1", shown, 5.0)]);
-    // Without a cool-down the second showing of each is judged by itself.
+    // Without a cool-down the second showing of each pass is decided separately.
     site.set_cameras(&gate(&sim, "gate-1", "liveness = \"required\"\npass_again_s = 0\ncool_down_s = 0"));
     let node = Node::start(&site);
     let seen = &entries(&node, &[("gate-1", 10)])["gate-1"];
     assert!(seen.iter().all(|entry| entry.method == Method::Qr));
     let reasons: Vec<Reason> = seen.iter().map(|entry| entry.reason).collect();
-    // The camera may join the scene anywhere in its round; the early one tells where.
+    // The camera may join the loop of the scene anywhere; the early pass shows where.
     let early_at = reasons.iter().position(|reason| *reason == Reason::PassExpired).expect("one comes too early");
     let mut used_once = false;
     for (i, reason) in reasons.iter().enumerate() {
@@ -265,9 +260,10 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
     }
     node.stop();
 
-    // The site's own log knows whose they were, and says so only to whoever states a reason; each look is recorded.
+    // The site's own log knows the owners, and shows them only for a stated reason; each look-up is
+    // recorded.
     let look = ["--role", "security", "--reason", "test", "--from", "2020-01-01"];
-    let log = site.run("entries", &look);
+    let log = site.run("entry list", &look);
     assert!(log.contains("Zora Quill") && log.contains(owner), "{log}");
     let audit = site.run("audit list", &[]);
     assert!(audit.contains("look-up-entries") && audit.contains("security/"), "{audit}");
@@ -275,9 +271,7 @@ fn passes_are_taken_from_the_gates_own_camera_and_bad_ones_are_refused() {
     assert!(site.run("audit verify", &[]).starts_with("sound: "));
 }
 
-#[test]
-fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
-    let _alone = alone();
+fn a_card_admits_only_its_owner_and_stores_no_template() {
     let site = site();
     let path = site.path("card.png");
     let (first, second) = (media("obama.jpg"), media("obama3.jpg"));
@@ -290,7 +284,7 @@ fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
         ]
         .concat(),
     );
-    assert!(said.contains("nothing of the face"), "{said}");
+    assert!(said.contains("and no template"), "{said}");
     let sim = start(vec![
         mount("owner", vec![on_paper(&path), resident()], 5.0),
         mount("thief", vec![on_paper(&path), stranger()], 5.0),
@@ -304,12 +298,13 @@ fn a_card_lets_its_owner_in_and_nobody_else_and_the_site_keeps_no_template() {
     assert_eq!((thief.decision, thief.reason), (Decision::Refer, Reason::CardMismatch));
     assert!(thief.grant.is_none());
     node.stop();
-    let people = site.run("people", &[]);
+    let people = site.run("people list", &[]);
     assert!(people.starts_with("0 enrolled"), "{people}");
 }
 
-/// The first entry of each gate that rests on a code: a resident's face by itself, when the camera joins in the middle of the
-/// scene, belongs to nobody here and is referred.
+/// The first entry of each gate that is based on a code. If the camera joins in the middle of the
+/// scene, an entry without a code may come first: a face that is not enrolled here, which is
+/// referred.
 fn node_entries_with_codes(node: &Node) -> BTreeMap<String, EntryEvent> {
     let mut seen = BTreeMap::new();
     node.wait("a card at both gates", |_, event| {

@@ -1,4 +1,4 @@
-//! The main job, end to end: a real node on real RTSP cameras, with a real subscriber on its bus.
+//! A node end to end: real RTSP cameras, and a real subscriber on its bus.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_core::Event;
@@ -9,7 +9,7 @@ use gatehouse_testing::node::{NAME, Node, Program, SiteFolder, media};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// One person who is enrolled from other photographs, and one who isn't, walk up in turn; and a square with pedestrians.
+/// A gate that an enrolled person and a stranger walk up to in turn, and a square with pedestrians.
 fn cameras() -> Sim {
     let enrolled = Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0));
     let stranger = Person::photo(media("astronaut.png")).with_face(FaceBox(178.0, 63.0, 90.0, 113.0));
@@ -66,7 +66,7 @@ fn next_entry(node: &Node, what: &str, decision: Decision) -> EntryEvent {
 }
 
 #[test]
-fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_takes_effect() {
+fn people_are_admitted_by_face_until_they_withdraw() {
     let sim = cameras();
     let site = site(&sim);
     let person = site.enrol(&[media("obama.jpg"), media("obama3.jpg")], "2099-12-31");
@@ -79,16 +79,15 @@ fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_tak
     let referred = next_entry(&node, "a referral", Decision::Refer);
     assert_eq!((referred.reason, &referred.grant), (Reason::NoMatch, &None));
 
-    // Both stand in the node's outbox, numbered without a gap, for whoever was away.
+    // The node's outbox contains both, numbered without gaps, for subscribers that were absent.
     let key = "gatehouse/v1/city/county/cell/test-site/gate/gate-1/entry";
     let replayed = node.watcher().entries(key, 1, 100).expect("the node answers");
     let numbers: Vec<u64> = replayed.iter().map(|e| e.sequence).collect();
     assert_eq!(numbers, (1..=replayed.len() as u64).collect::<Vec<_>>());
     assert!(replayed.contains(&admitted) && replayed.contains(&referred));
 
-    // The person withdraws, by a command in another process. From then on nobody is let through: the two who walk up in
-    // turn are both referred.
-    let said = site.run("forget", &[&person]);
+    // The person withdraws, by a command in another process. From then on both people are referred.
+    let said = site.run("people forget", &[&person]);
     assert!(said.starts_with("forgotten"), "{said}");
     #[expect(clippy::disallowed_methods, reason = "compared with the wall time in events")]
     let forgotten = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -102,9 +101,9 @@ fn an_enrolled_person_is_let_through_a_stranger_is_referred_and_a_withdrawal_tak
         }
         (referred_after == 2).then_some(())
     });
-    assert!(site.run("people", &[]).contains("0 enrolled"));
+    assert!(site.run("people list", &[]).contains("0 enrolled"));
 
-    // A node that starts again goes on counting.
+    // A restarted node continues the numbers.
     let last = node.watcher().entries(key, 1, 1000).expect("the node answers").len() as u64;
     node.stop();
     let again = Node::start(&site);
@@ -146,7 +145,7 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
         None
     });
 
-    // What `gatehouse watch` prints is what stands on the bus, with its key.
+    // `gatehouse watch` prints the events as on the bus, with their keys.
     let args = ["watch", "--json", "--connect", &node.bus, "--key", "gatehouse/v1/city/**/density", "--count", "3"];
     let output = std::process::Command::new(PROGRAM.0).args(args).output().expect("gatehouse runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -161,7 +160,7 @@ fn people_are_counted_per_zone_and_the_grid_agrees() {
 }
 
 #[test]
-fn a_dark_and_a_frozen_camera_say_so() {
+fn dark_and_frozen_cameras_are_reported() {
     use gatehouse_sim::Fault;
     let mount =
         MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("smpte".into())) };
@@ -191,7 +190,7 @@ fn a_dark_and_a_frozen_camera_say_so() {
 }
 
 #[test]
-fn a_node_says_what_runs_its_models_and_which_camera_asks_for_too_much() {
+fn the_log_names_providers_and_cameras_that_ask_for_too_much() {
     let site = SiteFolder::new(
         PROGRAM,
         r#"
@@ -210,7 +209,7 @@ fn a_node_says_what_runs_its_models_and_which_camera_asks_for_too_much() {
         "#,
     );
     let node = Node::start(&site);
-    // It works all the same, with as much as it can.
+    // The node works, at the rate that it can reach.
     node.wait("a picture of the square that was counted", |_, event| matches!(event, Event::Density(_)).then_some(()));
     let log = node.log();
     for model in ["yunet", "sface", "fr-liveness", "crowd"] {

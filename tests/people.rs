@@ -1,4 +1,4 @@
-//! What an enrolling desk does, by the commands that it types: on real photographs and before a real RTSP camera.
+//! The commands of an enrolling desk, on real photographs and at a real RTSP camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use gatehouse_faces::calibration::{Calibration, Measured, MeasuredOn};
@@ -14,15 +14,15 @@ fn site() -> SiteFolder {
     SiteFolder::new(PROGRAM, CAMERA)
 }
 
-/// The numbers of those who are enrolled.
+/// The numbers of the enrolled people.
 fn people(site: &SiteFolder) -> Vec<String> {
-    let listed = site.run("people", &[]);
+    let listed = site.run("people list", &[]);
     let numbers = listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|word| word.len() == 26);
     numbers.map(str::to_owned).collect()
 }
 
 #[test]
-fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
+fn a_table_is_enrolled_by_row_and_continues_when_interrupted() {
     let site = site();
     let rows = [
         "Aloysius Quill,obama.jpg;obama3.jpg,entry,1,paper,2099-12-31,,",
@@ -43,10 +43,10 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
     let args = [table_file.as_str(), "--photos", &folder, "--report", &report, "--receipts", &receipts];
     let receipt = |person: &String| std::fs::read_to_string(site.path("receipts").join(format!("{person}.txt")));
 
-    let (code, said, complained) = site.try_to("enrol-batch", &args);
+    let (code, said, complained) = site.try_to("people add-many", &args);
     assert_eq!(code, INPUT, "{complained}");
     let written = std::fs::read_to_string(site.path("report.csv")).expect("the report is there");
-    // Each failure by its row, in words; and no name anywhere.
+    // Each failure has its row and a reason, and there is no name anywhere.
     let reasons: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once(": ")).collect();
     let about = |row: &str| reasons.iter().find(|(r, _)| *r == row).map(|(_, reason)| *reason).unwrap_or_default();
     assert!(about("row 4").contains("photo 1"), "{said}");
@@ -59,49 +59,50 @@ fn a_table_of_people_is_enrolled_row_by_row_and_goes_on_where_it_stopped() {
         assert!(!text.contains("Quill"), "{text}");
     }
     assert_eq!(people(&site).len(), 3);
-    // A receipt for each of them, and for nobody else.
+    // There is a receipt for each enrolled person, and for nobody else.
     let given: Vec<String> = people(&site).iter().map(|person| receipt(person).expect("a receipt")).collect();
     assert!(given.iter().all(|text| text.contains("Quill") && text.contains("2099-12-31")), "{given:?}");
     assert_eq!(std::fs::read_dir(site.path("receipts")).expect("a folder").count(), 3);
 
-    // Half a line, as a power cut leaves it: the person is in the store, and isn't enrolled twice.
+    // An incomplete line, as a power failure leaves it: the person is in the store, and is not
+    // enrolled twice.
     let cut = written.trim_end().rfind('\n').expect("several lines") + 3;
     std::fs::write(site.path("report.csv"), &written[..cut]).expect("there is room");
-    let (_, _, again) = site.try_to("enrol-batch", &args);
+    let (_, _, again) = site.try_to("people add-many", &args);
     assert!(again.contains("3 enrolled, 5 not"), "{again}");
     assert_eq!(people(&site).len(), 3);
     assert!(people(&site).iter().all(|person| receipt(person).is_ok()));
 
     std::fs::write(site.path("people.csv"), format!("{table}\n")).expect("there is room");
-    let (code, _, complained) = site.try_to("enrol-batch", &args);
-    assert!(code == INPUT && complained.contains("no report of this table"), "{complained}");
+    let (code, _, complained) = site.try_to("people add-many", &args);
+    assert!(code == INPUT && complained.contains("not a report of this table"), "{complained}");
 }
 
 #[test]
-fn who_withdraws_is_in_no_backup_and_the_audit_log_knows_of_all() {
+fn a_withdrawal_reaches_backups_and_the_audit_log() {
     let site = site();
     let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
     let stays = site.enrol(&[media("obama.jpg")], "2099-12-31");
     let leaves = site.enrol(&[media("biden.jpg")], "2099-12-31");
     let goes_by_pass = site.enrol(&[media("astronaut.png")], "2099-12-31");
-    site.run("backup", &[&path("copy.db")]);
-    let (code, _, complained) = site.try_to("backup", &[&path("copy.db")]);
+    site.run("store backup", &[&path("copy.db")]);
+    let (code, _, complained) = site.try_to("store backup", &[&path("copy.db")]);
     assert!(code != 0 && complained.contains("copy.db"), "nothing is overwritten: {complained}");
 
-    site.run("forget", &[&leaves]);
-    assert!(site.run("withdraw", &[&goes_by_pass]).contains("passes stay good"));
-    let (code, _, complained) = site.try_to("withdraw", &["01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
+    site.run("people forget", &[&leaves]);
+    assert!(site.run("people withdraw", &[&goes_by_pass]).contains("passes stay valid"));
+    let (code, _, complained) = site.try_to("people withdraw", &["01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
     assert!(code != 0 && complained.contains("01ARZ3NDEKTSV4RRFFQ69G5FAV"), "{complained}");
-    let (code, _, complained) = site.try_to("restore", &[&path("copy.db")]);
+    let (code, _, complained) = site.try_to("store restore", &[&path("copy.db")]);
     assert!(code != 0 && complained.contains("site.db"), "a store that is there is not overwritten: {complained}");
 
     for file in ["site.db", "site.db-wal", "site.db-shm"] {
         let _ = std::fs::remove_file(site.path(file));
     }
-    let said = site.run("restore", &[&path("copy.db")]);
+    let said = site.run("store restore", &[&path("copy.db")]);
     assert!(said.contains("2 people; 1 left out because they have withdrawn since, 1 without their face"), "{said}");
     assert_eq!(people(&site), [stays, goes_by_pass.clone()]);
-    let listed = site.run("people", &[]);
+    let listed = site.run("people list", &[]);
     let line = listed.lines().find(|line| line.starts_with(&goes_by_pass)).expect("they are listed");
     assert!(line.contains("passes only"), "{line}");
     site.run("audit verify", &[]);
@@ -110,7 +111,7 @@ fn who_withdraws_is_in_no_backup_and_the_audit_log_knows_of_all() {
 }
 
 #[test]
-fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
+fn renewing_consent_and_changing_the_key_need_no_enrolment() {
     let site = site();
     let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
     let person = site.enrol(&[media("obama.jpg")], "2099-12-31");
@@ -119,11 +120,11 @@ fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
     let receipt = path("receipt.txt");
     let consent = ["--purpose", "entry", "--notice", "2", "--given", "screen"];
     let renew = [&[person.as_str()][..], &consent, &["--until", "2100-06-30", "--receipt", &receipt]].concat();
-    let said = site.run("renew", &renew);
+    let said = site.run("people renew", &renew);
     assert!(said.contains("until 2100-06-30") && said.contains("before it was 2099-12-31"), "{said}");
     assert!(std::fs::read_to_string(&receipt).expect("it is written").contains("2100-06-30"));
-    assert!(site.run("people", &[]).contains("consent until 2100-06-30"));
-    let (code, _, complained) = site.try_to("renew", &renew);
+    assert!(site.run("people list", &[]).contains("consent until 2100-06-30"));
+    let (code, _, complained) = site.try_to("people renew", &renew);
     assert!(code == INPUT && complained.contains("receipt.txt"), "{complained}");
 
     let keys = [path("site.key"), path("new.key")];
@@ -136,26 +137,27 @@ fn a_consent_is_renewed_and_the_key_changed_and_nobody_enrols_again() {
     assert!(code != 0 && complained.contains("stop the node"), "{complained}");
     node.stop();
     let said = site.run("key change", &[&keys[1]]);
-    assert!(said.contains("1 people, 1 template(s)") && said.contains("taken back: 1 pass(es)"), "{said}");
+    assert!(said.contains("1 people, 1 template(s)") && said.contains("revoked: 1 pass(es)"), "{said}");
     let secret = std::fs::read_to_string(&keys[1]).expect("a key");
     assert!(!said.contains(secret.trim()), "the key is shown");
 
-    let (code, _, complained) = site.try_to("people", &[]);
+    let (code, _, complained) = site.try_to("people list", &[]);
     assert!(code != 0 && complained.contains("site key"), "the old key opens nothing: {complained}");
     let config = std::fs::read_to_string(&site.file).expect("the site file");
     std::fs::write(&site.file, config.replace("file:site.key", "file:new.key")).expect("there is room");
     assert_eq!(people(&site), [person]);
     site.run("audit verify", &[]);
-    assert!(said.contains(site.run("key public", &[]).trim()), "the doors' new key was told");
-    // The same face is known under the new key, from a picture that it wasn't enrolled with.
+    assert!(said.contains(site.run("key public", &[]).trim()), "the new public key was printed");
+    // The same face is recognised under the new key, from a picture that was not used for
+    // enrolment.
     let photo = media("obama3.jpg");
     let photo = ["--name", "Zora Quill", "--photo", photo.to_str().expect("UTF-8"), "--until", "2099-12-31"];
-    let (code, _, complained) = site.try_to("enrol", &[&photo[..], &consent].concat());
+    let (code, _, complained) = site.try_to("people add", &[&photo[..], &consent].concat());
     assert!(code == INPUT && complained.contains("enrolled"), "{complained}");
 }
 
-/// A calibration of the site's embedder as `gatehouse eval face` writes it, of 2,000 strangers before galleries of 10 and 1,000: four
-/// were let in at 0.45, and none above.
+/// A calibration of the site's embedder as `gatehouse-lab eval face` writes it, of 2,000 strangers
+/// and galleries of 10 and 1,000: four strangers are admitted at 0.45, and none above.
 fn calibration() -> String {
     let on = MeasuredOn {
         dataset: "Faces of Nowhere".into(),
@@ -176,7 +178,7 @@ fn calibration() -> String {
 }
 
 #[test]
-fn a_threshold_follows_from_a_target_and_one_that_the_data_can_not_show_is_refused() {
+fn a_target_gives_a_threshold_or_is_refused_for_lack_of_data() {
     let site = site();
     std::fs::write(site.path("calibration.toml"), calibration()).expect("there is room");
     let with_target = |rate: &str, enrolled: u32| {
@@ -186,13 +188,13 @@ fn a_threshold_follows_from_a_target_and_one_that_the_data_can_not_show_is_refus
         ));
     };
     with_target("1 in 100", 1000);
-    let said = site.run("threshold", &[]);
+    let said = site.run("model threshold", &[]);
     assert!(said.contains("computed from its target") && said.contains("`Faces of Nowhere`"), "{said}");
     assert!(said.contains("with 95 % confidence"), "{said}");
     with_target("1 in 100000", 1000);
-    let (code, _, complained) = site.try_to("threshold", &[]);
+    let (code, _, complained) = site.try_to("model threshold", &[]);
     assert!(code != 0 && complained.contains("later"), "{complained}");
-    // So the site file isn't right: a node would not start with it.
+    // So the site file is wrong: a node would not start with it.
     let (code, _, checked) = site.try_to("check", &[]);
     assert!(
         code == INPUT && checked.contains("site.toml:") && checked.contains("gate later: match_target"),
@@ -204,19 +206,19 @@ fn a_threshold_follows_from_a_target_and_one_that_the_data_can_not_show_is_refus
     with_target("1 in 100", 1000);
     site.run("check", &[]);
 
-    // A node decides by it, and says when more are enrolled than it was computed for.
+    // A node uses the threshold, and warns if more people are enrolled than it was computed for.
     with_target("1 in 100", 1);
     for photo in ["obama.jpg", "biden.jpg"] {
         site.enrol(&[media(photo)], "2099-12-31");
     }
     let node = Node::start(&site);
-    let told = "more faces are enrolled than the gate's target was set for";
-    node.wait("its health", |_, _| node.log().contains(told).then_some(()));
+    let warning = "more faces are enrolled than the gate's target was set for";
+    node.wait("its health", |_, _| node.log().contains(warning).then_some(()));
     node.stop();
 }
 
 #[test]
-fn what_is_stored_of_a_person_is_theirs_to_have_and_only_named_roles_look() {
+fn only_named_roles_export_a_person_or_look_up_entries() {
     let site = site();
     let path = |name: &str| site.path(name).to_str().expect("UTF-8").to_owned();
     let person = site.enrol(&[media("obama.jpg")], "2099-12-31");
@@ -227,10 +229,10 @@ fn what_is_stored_of_a_person_is_theirs_to_have_and_only_named_roles_look() {
     };
     let attempt = |role| {
         let args = export(role);
-        site.try_to("export", &args.iter().map(String::as_str).collect::<Vec<_>>())
+        site.try_to("people export", &args.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let (code, _, complained) = attempt("desk");
-    assert!(code == INPUT && complained.contains("names those that may: security"), "{complained}");
+    assert!(code == INPUT && complained.contains("`entry_roles` may: security"), "{complained}");
     assert!(!site.path("theirs.json").exists());
     let (code, said, complained) = attempt("security");
     assert!(code == 0 && !said.contains(NAME), "{said}{complained}");
@@ -244,9 +246,9 @@ fn what_is_stored_of_a_person_is_theirs_to_have_and_only_named_roles_look() {
     assert!(code == INPUT && complained.contains("theirs.json"), "nothing is overwritten: {complained}");
 
     let look = ["--reason", "a parcel", "--from", "2026-01-01", "--role"];
-    let (code, _, complained) = site.try_to("entries", &[&look[..], &["desk"]].concat());
-    assert!(code == INPUT && complained.contains("the role `desk` may not look"), "{complained}");
-    assert!(site.run("entries", &[&look[..], &["security"]].concat()).contains("0 entries"));
+    let (code, _, complained) = site.try_to("entry list", &[&look[..], &["desk"]].concat());
+    assert!(code == INPUT && complained.contains("the role `desk` may not look up entries"), "{complained}");
+    assert!(site.run("entry list", &[&look[..], &["security"]].concat()).contains("0 entries"));
     let log = site.run("audit list", &[]);
     for action in ["refused", "export", "look-up-entries"] {
         assert!(log.contains(action), "{action}: {log}");
@@ -263,7 +265,7 @@ fn what_is_stored_of_a_person_is_theirs_to_have_and_only_named_roles_look() {
 }
 
 #[test]
-fn a_person_is_enrolled_before_the_gates_own_camera_and_known_again_from_a_photo() {
+fn a_person_enrolled_at_a_gate_camera_is_known_from_a_photo() {
     let resident = Person::photo(media("obama2.jpg")).with_face(FaceBox(195.0, 224.0, 276.0, 390.0));
     let scene = Scene::WalkUp(WalkUp { people: vec![resident], seconds_each: 20.0, gap_seconds: 1.0 });
     let mount = MountConfig { max_seconds: 21, ..MountConfig::new("gate", scene) };
@@ -277,16 +279,16 @@ fn a_person_is_enrolled_before_the_gates_own_camera_and_known_again_from_a_photo
     let until = ["--until", "2099-12-31"];
     let receipt = site.path("receipt.txt");
     let before_camera = ["--camera", "gate-1", "--within", "60", "--receipt", receipt.to_str().expect("UTF-8")];
-    let said = site.run("enrol", &[&consent[..], &until, &before_camera].concat());
+    let said = site.run("people add", &[&consent[..], &until, &before_camera].concat());
     assert!(said.starts_with("enrolled ") && said.contains("picture"), "{said}");
     let receipt = std::fs::read_to_string(receipt).expect("it is written");
     assert!(receipt.contains("Zora Quill") && receipt.contains("2099-12-31"), "{receipt}");
 
     let photo = media("obama3.jpg");
     let from_photo = ["--photo", photo.to_str().expect("UTF-8")];
-    let (code, _, complained) = site.try_to("enrol", &[&consent[..], &until, &from_photo].concat());
+    let (code, _, complained) = site.try_to("people add", &[&consent[..], &until, &from_photo].concat());
     assert!(code == INPUT && complained.contains("enrolled"), "the camera's pictures are theirs: {complained}");
     assert_eq!(people(&site).len(), 1);
-    let (code, _, complained) = site.try_to("enrol", &[&consent[..], &until, &["--camera", "gate-9"]].concat());
+    let (code, _, complained) = site.try_to("people add", &[&consent[..], &until, &["--camera", "gate-9"]].concat());
     assert!(code == INPUT && complained.contains("it has gate-1"), "{complained}");
 }

@@ -1,4 +1,5 @@
-//! Ten cameras, five of them at dead addresses: the other five keep their rate, and the node doesn't grow.
+//! Ten cameras, five of them at dead addresses: the others keep their rate, and the node does not
+//! grow.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 
-/// Addresses where nobody listens: the system chose the ports, and they are closed again.
+/// Addresses on which nothing listens: the system chose the ports, and they were closed again.
 fn dead_addresses(count: usize) -> Vec<String> {
     let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
     listeners.iter().map(|l| format!("rtsp://{}/cam", l.local_addr().expect("an address"))).collect()
@@ -24,7 +25,7 @@ fn dead_cameras_cost_the_others_nothing() {
         fps: 10,
         bitrate_kbps: 500,
         max_seconds: 4,
-        // Too seldom for key frames alone: every frame is decoded.
+        // Key frames are rarer than the rate, so every frame is decoded.
         gop_seconds: 2.0,
         ..MountConfig::new(format!("cam-{i}"), Scene::Pattern("smpte".into()))
     };
@@ -39,8 +40,8 @@ fn dead_cameras_cost_the_others_nothing() {
     let site = SiteFolder::new(PROGRAM, &cameras);
     let node = Node::start(&site);
 
-    // Periodic reports come every 10 s, all cameras' at once; reports on change come between them. The first period holds
-    // the connecting; the footprint is taken after it and twice more.
+    // Periodic reports of all cameras come every 10 s; reports on change come between them. The
+    // cameras connect in the first period; the footprint is measured after it and after two more.
     let mut latest: BTreeMap<String, HealthEvent> = BTreeMap::new();
     let mut footprints = Vec::new();
     let mut rates: Vec<(f64, f64)> = Vec::new();
@@ -60,8 +61,8 @@ fn dead_cameras_cost_the_others_nothing() {
     }
     println!("(threads, MiB) after each period: {footprints:?}; (decoded, analysed) a second: {rates:?}");
 
-    // Looking at small pictures, a busy machine's two cores keep up with five cameras; what a dead one could cost the others
-    // is the seconds that it takes to give up on it, several in each period.
+    // With small pictures two cores of a busy machine keep up with five cameras. A dead camera
+    // could cost the others the seconds of its timeout, several times in each period.
     assert_eq!(rates.len(), 10);
     for (decoded, analysed) in rates {
         assert!(decoded >= 9.0, "{decoded} of 10 frames decoded a second");
@@ -72,7 +73,7 @@ fn dead_cameras_cost_the_others_nothing() {
         assert_eq!(health.state, expected, "{id}: {:?}", health.reason);
     }
     let ((threads_before, memory_before), (threads, memory)) = (footprints[0], footprints[2]);
-    // A dead camera that is just being tried has a few threads of GStreamer's more.
+    // A dead camera that is just connecting has some more threads of GStreamer.
     assert!(threads <= threads_before + 10, "threads grew from {threads_before} to {threads}");
     assert!(memory <= memory_before + 30, "memory grew from {memory_before} to {memory} MiB");
     node.stop();

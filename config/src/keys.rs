@@ -138,7 +138,7 @@ pub(crate) static STORE_KEY: Key = Key {
     kind: Kind::Text(Format::Secret),
     presence: Presence::Required,
     example: r#""file:secrets/site.key""#,
-    meaning: "The site's key: names and templates are encrypted with it; `gatehouse key` makes one. Keep a copy apart from the \
+    meaning: "The site's key: names and templates are encrypted with it; `gatehouse key new` makes one. Keep a copy apart from the \
               database's: without the key nobody can read the database.",
 };
 pub(crate) static STORE_OUTBOX_DAYS: Key = Key {
@@ -296,7 +296,7 @@ pub(crate) static MODELS_CALIBRATION: Key = Key {
     kind: Kind::Text(Format::Path),
     presence: Presence::Optional("the table in the face embedder's manifest"),
     example: r#""calibration.toml""#,
-    meaning: "A calibration table, as `gatehouse eval face --calibration FILE` writes it: how often strangers and \
+    meaning: "A calibration table, as `gatehouse-lab eval face --calibration FILE` writes it: how often strangers and \
               enrolled people reach each score. A gate's `match_target` is computed from it. A relative path starts at the \
               site file's folder.",
 };

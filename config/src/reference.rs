@@ -41,7 +41,7 @@ const BEFORE_DOOR: &str = "\
 
 # The door file
 
-One TOML file says which door a gate controller moves, whom it trusts and how the door is moved. `gatehouse door DOOR.toml`
+One TOML file says which door a gate controller moves, whom it trusts and how the door is moved. `gatehouse door run DOOR.toml`
 reads it and reports everything that is wrong with it, each with file, line and column; `gatehouse door check DOOR.toml`
 does only that. A key that isn't in this page is refused. `config/examples/door.toml` is an example.
 

@@ -6,7 +6,7 @@ usage: python face_parity.py DIR SCORES --protocol lfw|folders
 Needs the packages of requirements-golden.txt. Run these first:
 
     make setup WITH=peers
-    gatehouse eval face DIR --protocol lfw|folders [--pairs FILE] --scores SCORES
+    gatehouse-lab eval face DIR --protocol lfw|folders [--pairs FILE] --scores SCORES
 
 SCORES has one row per pair of the list, in the order of the list: LFW's pairs.txt, or a file in its
 format. For privacy the rows have no names. A pair's number gives its line of the list, and that
@@ -20,7 +20,7 @@ but shrinks larger photos to 640x640 before detection. With `--detect-at product
 them alike, so that size explains no difference. Only the product refuses photos with a side below
 112 pixels.
 
-With `gatehouse eval face --as-video` the chroma of the pictures is halved, as in a camera's frames.
+With `gatehouse-lab eval face --as-video` the chroma of the pictures is halved, as in a camera's frames.
 The differences then show the effect of halved chroma. YuNet finds several boxes per face, each with
 its own landmarks, and the best score wins. If two scores are nearly equal, a small change of the
 pixels selects the other box and shifts the crop. `--noise` measures this effect: Python against
@@ -163,7 +163,7 @@ def read_scores(path: Path, pairs: list[Pair]) -> np.ndarray:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if rows and not {"pair", "same_person", "score"} <= rows[0].keys():
-        fail(f"{path} was not written by `gatehouse eval face --scores`: expected the columns pair, same_person, score")
+        fail(f"{path} was not written by `gatehouse-lab eval face --scores`: expected the columns pair, same_person, score")
     if len(rows) != len(pairs):
         fail(f"{path} has {len(rows)} pairs, the list has {len(pairs)} with pictures: use the same folder and list")
     for number, (row, pair) in enumerate(zip(rows, pairs, strict=True), 1):
@@ -398,9 +398,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dir", type=Path, metavar="DIR", help="the folder of people")
     parser.add_argument(
-        "scores", type=Path, metavar="SCORES", help="the file that `gatehouse eval face --scores` wrote"
+        "scores", type=Path, metavar="SCORES", help="the file that `gatehouse-lab eval face --scores` wrote"
     )
-    parser.add_argument("--protocol", choices=("lfw", "folders"), required=True, help="as for `gatehouse eval face`")
+    parser.add_argument("--protocol", choices=("lfw", "folders"), required=True, help="as for `gatehouse-lab eval face`")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="the list of pairs; default: DIR/pairs.txt")
     parser.add_argument("--yunet", type=Path, metavar="FILE", help="the detector; default: as published")
     parser.add_argument("--sface", type=Path, metavar="FILE", help="the embedder; default: the product's")

@@ -1,6 +1,6 @@
 """Measures the counts of an exported network's density, by set and size.
 
-`gatehouse eval crowd` measures the product's counts and the detector's accuracy.
+`gatehouse-lab eval crowd` measures the product's counts and the detector's accuracy.
 
 usage: python evaluate.py CROWD.onnx [--points POINTS.json] [--empty FOLDER] [--pool POOL]
                           [--sizes 768 1024] [--overlays FOLDER]

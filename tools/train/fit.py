@@ -7,7 +7,7 @@ usage: python fit.py --gain NETWORK.onnx SET... [--long-side 768]
 density (`export.py --gain`) that corrects the median picture with 20 heads or more. A set is a
 folder with `labels.json` (see pool.py).
 
-`--spread`: reads the output of `gatehouse eval crowd --counts`. Prints the narrowest intervals that
+`--spread`: reads the output of `gatehouse-lab eval crowd --counts`. Prints the narrowest intervals that
 contain the truth in the wanted share of the pictures. Pictures counted mostly by detections and
 mostly by density have separate intervals. Fits every second picture and tests on the others.
 """
@@ -67,7 +67,7 @@ def gain(network: onnxruntime.InferenceSession, sets: list[Path], long_side: int
 
 
 def read_counts(paths: list[Path]) -> list[Counted]:
-    """Reads the output of `gatehouse eval crowd --counts`."""
+    """Reads the output of `gatehouse-lab eval crowd --counts`."""
     counts = []
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:

@@ -41,7 +41,7 @@ pub(crate) fn declare(session: &Session, key: &str, event: &Event) -> Result<Adv
         .map_err(|error| BusError::Declare { key: key.to_owned(), what: "publisher", reason: error.to_string() })
 }
 
-/// The name of an event's schema, as `gatehouse schema` prints it.
+/// The name of an event's schema, as `gatehouse bus schema` prints it.
 fn schema(event: &Event) -> &'static str {
     match event {
         Event::Entry(_) => "gatehouse/v1/entry",

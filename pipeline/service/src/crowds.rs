@@ -156,7 +156,7 @@ impl CrowdSink {
             (false, true) => tracing::error!(
                 camera = %self.line.camera,
                 "the camera doesn't look where its zones were drawn any more, and they are not counted: put it back, or draw them \
-                 anew and let the node learn the new view (`gatehouse view`)"
+                 anew and let the node learn the new view (`gatehouse camera view`)"
             ),
             (true, false) => {
                 tracing::info!(camera = %self.line.camera, "the camera looks where its zones were drawn again")

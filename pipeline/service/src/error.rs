@@ -53,7 +53,7 @@ pub enum NodeError {
     /// A gate has a target, and nothing to compute its threshold from.
     #[error(
         "gate {gate}: `match_target` needs a calibration of model `{model}`, and its manifest has none: measure one with \
-         `gatehouse eval face DIR --calibration FILE` and name it as `calibration` in [models], or set `match_threshold`"
+         `gatehouse-lab eval face DIR --calibration FILE` and name it as `calibration` in [models], or set `match_threshold`"
     )]
     NoCalibration {
         /// The gate.

@@ -39,13 +39,13 @@ impl Views {
     /// What this model sees in a camera's empty scene, if somebody had it look.
     pub(crate) fn read_empty(&self, camera: &CameraId, looking: &Looking) -> Option<EmptyScene> {
         let path = self.empty_path(camera);
-        let empty = read(&path, EmptyScene::is_sound, "nothing that `gatehouse view --empty` has kept")?;
+        let empty = read(&path, EmptyScene::is_sound, "nothing that `gatehouse camera view --empty` has kept")?;
         let same = empty.is_of(looking);
         if !same {
             tracing::warn!(
                 %camera,
                 "what {} has of the empty scene was seen by another model, or at another size or in other tiles, and isn't used: \
-                 have the model look again while nobody is there (`gatehouse view --empty`)",
+                 have the model look again while nobody is there (`gatehouse camera view --empty`)",
                 path.display()
             );
         }

@@ -11,6 +11,7 @@ pub mod browser;
 pub mod clock;
 pub mod node;
 pub mod recorder;
+pub mod serial;
 
 /// Longest wait of a test before it fails.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

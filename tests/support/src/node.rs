@@ -1,4 +1,4 @@
-//! A real node: the `gatehouse` binary with a site file of its own, and a subscriber to its bus.
+//! A real node: the `gatehouse` program with its own site file, and a subscriber to its bus.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ impl SiteFolder {
     #[track_caller]
     pub fn enrol(&self, photos: &[PathBuf], until: &str) -> String {
         let mut command = self.program.command();
-        command.args(["--log", "warn", "enrol"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
+        command.args(["--log", "warn", "people", "add"]).arg(&self.file).args(["--name", "-", "--purpose", "entry"]);
         command.args(["--notice", "1", "--given", "screen", "--until", until]);
         for photo in photos {
             command.arg("--photo").arg(photo);
@@ -183,7 +183,7 @@ impl Node {
         }
     }
 
-    /// What the node has logged so far.
+    /// The node's log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("the log is text")
     }

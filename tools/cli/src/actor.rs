@@ -4,13 +4,12 @@ use std::os::unix::fs::MetadataExt;
 
 use clap::Args;
 use gatehouse_store::Actor;
+use gatehouse_terminal::Failure;
 
-use crate::exit::{Exit, Failure};
-
-/// The role that a command is run in; the user is the one whom this machine knows.
+/// The option that names the role. The user is the one who runs the process.
 #[derive(Debug, Args)]
 pub(crate) struct Role {
-    /// The role in which you do this, as the site's rules name it; it stands in the audit log
+    /// Your role, as the site's rules name it; the audit log records it
     #[arg(long, default_value = "desk", value_name = "ROLE")]
     role: String,
 }
@@ -21,19 +20,20 @@ impl Role {
     }
 }
 
-/// Whoever runs this process, in a role.
+/// The user who runs this process, in a role.
 pub(crate) fn actor(role: &str) -> Result<Actor, Failure> {
-    Actor::new(role, &user()).map_err(|e| Failure::new(Exit::Input, e))
+    Actor::new(role, &user()).map_err(Failure::input)
 }
 
-/// The user that this process runs as: its number, and the name that the environment gives, which the number backs.
+/// The user who runs this process: the name from the environment, with the number from the kernel,
+/// which nobody can forge.
 fn user() -> String {
     let number = std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |m| m.uid().to_string());
-    // Behind `sudo` the person is the one who typed it.
+    // Under `sudo` the actor is the user who called it.
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|key| std::env::var(key).ok());
-    let fits =
+    let is_valid =
         |name: &String| (1..=64).contains(&name.len()) && !name.contains('/') && !name.contains(char::is_control);
-    match name.filter(fits) {
+    match name.filter(is_valid) {
         Some(name) => format!("{name} (uid {number})"),
         None => format!("uid {number}"),
     }
@@ -42,7 +42,7 @@ fn user() -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_user_always_has_a_number() {
+    fn an_actor_always_has_a_user_number() {
         let actor = super::actor("desk").expect("it has a role and a user").to_string();
         assert!(actor.starts_with("desk/") && actor.contains("uid "), "{actor}");
     }

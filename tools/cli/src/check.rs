@@ -1,4 +1,4 @@
-//! `gatehouse check`: is a site file right, without starting anything?
+//! `gatehouse check`: finds the mistakes in a site file without starting anything.
 
 use std::path::PathBuf;
 
@@ -6,51 +6,51 @@ use clap::Args;
 use gatehouse_config::Site;
 use gatehouse_core::CameraId;
 use gatehouse_runtime::Catalogue;
-
-use crate::exit::{Exit, Failure};
-use crate::print;
+use gatehouse_terminal::{Exit, Failure, print};
 
 /// Check a site file without starting anything
 ///
-/// Lists every mistake with file, line and column, and exits with 3 if there is one. Secrets and models are looked up and
-/// gates' targets computed, so that what would keep a node from starting shows now. Secrets are never printed.
+/// Lists every mistake with file, line and column, and exits with 3 if there is one. Also resolves
+/// secrets, looks up models and computes the gates' thresholds, so that it finds all that would
+/// keep a node from starting. Never prints a secret.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The site file
     site: PathBuf,
 }
 
+/// Loads a site file.
 pub(crate) fn load(path: &std::path::Path) -> Result<Site, Failure> {
-    Site::load(path).map_err(|errors| Failure::new(Exit::Input, errors))
+    Site::load(path).map_err(Failure::input)
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let site = load(&args.site)?;
-    let mut missing = Vec::new();
+    let mut problems = Vec::new();
     if let Err(e) = site.store.key.resolve() {
-        missing.push(format!("store.key: {e}"));
+        problems.push(format!("store.key: {e}"));
     }
     let gates = site.gates.iter().map(|g| (&g.id, &g.stream));
     let streams: Vec<_> = gates.chain(site.crowds.iter().map(|c| (&c.id, &c.stream))).collect();
     for (id, stream) in &streams {
         if let Some(Err(e)) = stream.login.as_ref().map(|login| login.resolve_login()) {
-            missing.push(format!("login of camera {id}: {e}"));
+            problems.push(format!("login of camera {id}: {e}"));
         }
     }
     for camera in &site.crowds {
         if let Err(e) = gatehouse_service::crowd_options(&CameraId::new(&camera.id), camera) {
-            missing.push(e.to_string());
+            problems.push(e.to_string());
         }
     }
     match gatehouse_service::load_catalogue(&site.models.manifests) {
-        Ok(catalogue) => missing.extend(problems_with_models(&site, &catalogue)),
-        Err(e) => missing.push(e.to_string()),
+        Ok(catalogue) => problems.extend(problems_with_models(&site, &catalogue)),
+        Err(e) => problems.push(e.to_string()),
     }
-    if !missing.is_empty() {
-        return Err(Failure::say(Exit::Input, format!("{}:\n  {}", args.site.display(), missing.join("\n  "))));
+    if !problems.is_empty() {
+        return Err(Failure::message(Exit::Input, format!("{}:\n  {}", args.site.display(), problems.join("\n  "))));
     }
     print::line(&format!(
-        "{}: right. Site {} in {}: {} gate(s), {} crowd camera(s).",
+        "{}: no mistakes. Site {} in {}: {} gate(s), {} crowd camera(s).",
         args.site.display(),
         site.site.id,
         site.site.area,
@@ -62,12 +62,12 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     }
     for camera in site.crowds.iter().filter(|camera| camera.detail_px.is_none()) {
         let px = gatehouse_service::detail_px(camera);
-        print::line(&format!("  {:<16} people are looked for at {px} pixels, by its `ground`", camera.id))?;
+        print::line(&format!("  {:<16} detail_px is {px}, computed from its `ground`", camera.id))?;
     }
     Ok(())
 }
 
-/// Models that nobody knows, and targets that the calibration can't support: either keeps a node from starting.
+/// Unknown models, and targets that the calibration can't support. Each keeps a node from starting.
 fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
     let models = &site.models;
     let at_gates = [
@@ -79,9 +79,9 @@ fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
         ("models.person_detector", Some(&models.person_detector)),
         ("models.crowd_density", models.crowd_density.as_ref()),
     ];
-    let asked = at_gates.iter().filter(|_| !site.gates.is_empty());
-    let asked = asked.chain(of_crowds.iter().filter(|_| !site.crowds.is_empty()));
-    let mut problems: Vec<String> = asked
+    let used = at_gates.iter().filter(|_| !site.gates.is_empty());
+    let used = used.chain(of_crowds.iter().filter(|_| !site.crowds.is_empty()));
+    let mut problems: Vec<String> = used
         .filter_map(|(key, name)| name.map(|name| (key, name)))
         .filter(|(_, name)| catalogue.get(name).is_none())
         .map(|(key, name)| {

@@ -8,69 +8,62 @@ use clap::{Args, Subcommand};
 use gatehouse_config::Door as DoorFile;
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, TellError};
+use gatehouse_terminal::{Exit, Failure, print, stop};
 use serde::Serialize;
-
-use crate::exit::{Exit, Failure};
-use crate::{print, stop};
 
 /// Run the gate controller of a door, or release the door in an emergency
 ///
-/// Hears a gate's decisions on the bus and opens the door for those that the site signed. Ends on SIGINT or SIGTERM: a door
-/// that is released, or is to fail safe, is left open, any other is shut.
-///
 /// A real door needs a release in its wiring as well: no program can promise to run in a fire.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct DoorArgs {
-    #[command(subcommand)]
-    command: Option<DoorCommand>,
-    #[command(flatten)]
-    run: Option<RunArgs>,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// The door file
-    door: PathBuf,
-    /// Say in JSON, on one line, where the controller takes a release once everything runs
-    #[arg(long)]
-    json: bool,
-    /// Seconds that stopping may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    stop_within: u64,
-    /// Stop when standard input ends, so that the controller doesn't outlive the process that started it
-    #[arg(long)]
-    stop_with_stdin: bool,
-}
-
 #[derive(Debug, Subcommand)]
-enum DoorCommand {
-    /// EMERGENCY: open the door, until it is reset
+pub(crate) enum DoorCommand {
+    Run(RunArgs),
+    /// EMERGENCY: open the door until it is reset
     ///
-    /// Works without the bus, and without a running controller too: then the actuator is told from here, and the next start
-    /// knows of it.
+    /// Works without the bus. Without a running controller, this command moves the actuator itself,
+    /// and the controller finds the release at its next start.
     Release(ChangeArgs),
-    /// End an emergency release: the door shuts and works again
+    /// End an emergency release: shut the door and open it for grants again
     Reset(ChangeArgs),
-    /// Say how the door is
+    /// Print the state of the door
     Status(FileArgs),
-    /// Print the door's log, and check that nobody altered it
+    /// Print the door's log, and verify that nobody altered it
     Log(FileArgs),
     /// Check a door file without starting anything
     Check(FileArgs),
 }
 
+/// Run the gate controller of a door
+///
+/// Reads the gate's decisions from the bus and opens the door for those that the site has signed.
+/// Ends on SIGINT or SIGTERM: leaves the door open if it is released or set to `fail = "safe"`, and
+/// shuts it otherwise.
 #[derive(Debug, Args)]
-struct ChangeArgs {
+pub(crate) struct RunArgs {
+    /// The door file
+    door: PathBuf,
+    /// Once everything runs, print the path of the emergency socket as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Deadline for stopping
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    stop_within: u64,
+    /// Stop when standard input ends, so that the controller does not outlive the process that
+    /// started it
+    #[arg(long)]
+    stop_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
     #[command(flatten)]
     file: FileArgs,
-    /// Why; it is written to the door's log, so name nobody
+    /// Your reason, for the door's log; name nobody
     #[arg(long, value_name = "TEXT", default_value = "none given")]
     reason: String,
 }
 
 #[derive(Debug, Args)]
-struct FileArgs {
+pub(crate) struct FileArgs {
     /// The door file
     door: PathBuf,
     /// Answer in JSON
@@ -78,39 +71,36 @@ struct FileArgs {
     json: bool,
 }
 
-/// Where a running controller is: what `--json` prints.
+/// The line that `--json` prints: the running controller.
 #[derive(Debug, Serialize)]
 struct Ready<'a> {
     door: &'a str,
     gate: &'a str,
-    /// Where it takes a release.
+    /// Socket for emergency releases.
     socket: &'a Path,
 }
 
-/// How long a controller that runs may take to answer, beyond what its actuator may.
+/// How long a running controller may take to answer, besides its actuator's timeout.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) fn door(args: &DoorArgs) -> Result<(), Failure> {
-    match (&args.command, &args.run) {
-        (Some(DoorCommand::Release(change)), _) => {
-            change_door(&change.file, &Request::Release { reason: change.reason.clone() })
+impl DoorCommand {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        match self {
+            Self::Run(args) => run(args),
+            Self::Release(args) => change_door(&args.file, &Request::Release { reason: args.reason.clone() }),
+            Self::Reset(args) => change_door(&args.file, &Request::Reset { reason: args.reason.clone() }),
+            Self::Status(file) => status(file),
+            Self::Log(file) => log(file),
+            Self::Check(file) => check(file),
         }
-        (Some(DoorCommand::Reset(change)), _) => {
-            change_door(&change.file, &Request::Reset { reason: change.reason.clone() })
-        }
-        (Some(DoorCommand::Status(file)), _) => status(file),
-        (Some(DoorCommand::Log(file)), _) => log(file),
-        (Some(DoorCommand::Check(file)), _) => check(file),
-        (None, Some(run_args)) => run(run_args),
-        (None, None) => Err(Failure::say(Exit::Input, "give a door file: gatehouse door DOOR.toml")),
     }
 }
 
 fn load(path: &Path) -> Result<DoorFile, Failure> {
-    DoorFile::load(path).map_err(|errors| Failure::new(Exit::Input, errors))
+    DoorFile::load(path).map_err(Failure::input)
 }
 
-fn class(error: DoorError) -> Failure {
+fn failure(error: DoorError) -> Failure {
     let exit = match error {
         DoorError::KeyFile(_) | DoorError::Key(_) | DoorError::Actuator(_) => Exit::Input,
         DoorError::Folder { .. } | DoorError::InUse { .. } | DoorError::Log(_) => Exit::Failed,
@@ -123,37 +113,38 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let door = Door::start(&file, clock).map_err(class)?;
+    let door = Door::start(&file, clock).map_err(failure)?;
     if args.json {
         print::line(&serde_json::to_string(&Ready { door: &file.id, gate: &file.gate, socket: &file.socket })?)?;
     } else {
         print::line(&format!("gatehouse: door {} opens for gate {} of site {}", file.id, file.gate, file.site))?;
         print::line(&format!("  in an emergency  gatehouse door release {}", args.door.display()))?;
     }
-    let reason = runtime.block_on(stop::asked(args.stop_with_stdin))?;
+    let reason = runtime.block_on(stop::requested(args.stop_with_stdin))?;
     tracing::info!("{reason}: stopping");
     let late = door.stop(Duration::from_secs(args.stop_within));
-    // Reading standard input can't be cancelled; waiting for that thread would keep the process alive.
+    // The thread that reads standard input can't be cancelled, and would keep the process alive.
     runtime.shutdown_background();
     if late.is_empty() {
         tracing::info!("stopped");
         return Ok(());
     }
-    Err(Failure::say(Exit::Unclean, format!("stopped, but not cleanly: {}", late.join("; "))))
+    Err(Failure::message(Exit::Unclean, format!("stopped, but not cleanly: {}", late.join("; "))))
 }
 
-/// Has the running controller do it; where none answers, does it from here.
+/// Sends the request to the running controller. If none answers, moves the actuator from here.
 fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let timeout = file.actuator.timeout * 2 + ANSWER_WITHIN;
     let answer = match gatehouse_door::tell(&file.socket, request, timeout) {
         Ok(answer) => answer,
-        // A controller that hangs must not keep a door shut; but a reset is for it to do.
+        // A controller that hangs must not keep a door shut. A reset needs a controller that
+        // answers.
         Err(error @ TellError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => return Err(error.into()),
         Err(error) => {
-            tracing::warn!("{error}; the door is moved from here");
+            tracing::warn!("{error}; this command now moves the door itself");
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-            gatehouse_door::act_alone(&file, request, &clock).map_err(class)?
+            gatehouse_door::act_alone(&file, request, &clock).map_err(failure)?
         }
     };
     print_answer(&file.id, &answer, args.json)?;
@@ -161,7 +152,10 @@ fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     if answer.released == wanted && answer.confirmed {
         return Ok(());
     }
-    Err(Failure::say(Exit::Failed, format!("go to door {} and look: it is not sure that this was done", file.id)))
+    Err(Failure::message(
+        Exit::Failed,
+        format!("it is uncertain whether this was done: go to door {} and look", file.id),
+    ))
 }
 
 fn status(args: &FileArgs) -> Result<(), Failure> {
@@ -177,8 +171,8 @@ fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failur
     }
     let state = match (answer.released, answer.failed_safe) {
         (true, _) => "RELEASED: it stays open until it is reset",
-        (false, true) => "held open, since the node is lost",
-        (false, false) => "working: it opens for people who are let in",
+        (false, true) => "held open, because the node is lost",
+        (false, false) => "working: it opens for grants",
     };
     let sure = if answer.confirmed { "" } else { " (the actuator did NOT confirm this)" };
     print::line(&format!("door {door}: {state}{sure}"))?;
@@ -192,7 +186,7 @@ fn log(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let records = gatehouse_door::verify(&gatehouse_door::log_path(&file))?;
     for record in &records {
-        let line = if args.json { serde_json::to_string(record)? } else { words(record) };
+        let line = if args.json { serde_json::to_string(record)? } else { text(record) };
         if !print::line(&line)? {
             return Ok(());
         }
@@ -203,8 +197,8 @@ fn log(args: &FileArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One line for a person.
-fn words(record: &Record) -> String {
+/// A record as one line of text.
+fn text(record: &Record) -> String {
     let by = |uid: &Option<u32>| uid.map(|uid| format!(" by user {uid}")).unwrap_or_default();
     let what = match &record.happened {
         Happened::Started { released: true, .. } => "controller started; the door is still released".to_owned(),
@@ -216,20 +210,20 @@ fn words(record: &Record) -> String {
         Happened::NodeLost { open: true } => "node lost; the door opened".to_owned(),
         Happened::NodeLost { open: false } => "node lost; the door stayed shut".to_owned(),
         Happened::NodeBack => "node back".to_owned(),
-        Happened::LineCutOff { bytes } => format!("a line was cut off half-way, {bytes} bytes of it were there"),
+        Happened::LineCutOff { bytes } => format!("an incomplete line of {bytes} bytes was removed"),
     };
     format!("{:>6}  {}  {what}", record.number, record.at)
 }
 
 fn check(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    gatehouse_door::rules(&file).map_err(class)?;
-    gatehouse_door::build(&file.actuator).map_err(|error| class(error.into()))?;
+    gatehouse_door::rules(&file).map_err(failure)?;
+    gatehouse_door::build(&file.actuator).map_err(|error| failure(error.into()))?;
     if args.json {
         print::line(&serde_json::to_string(&Ready { door: &file.id, gate: &file.gate, socket: &file.socket })?)?;
     } else {
         print::line(&format!(
-            "{}: right. Door {} opens for gate {} of site {} in {}.",
+            "{}: no mistakes. Door {} opens for gate {} of site {} in {}.",
             args.door.display(),
             file.id,
             file.gate,

@@ -1,51 +1,41 @@
-//! The `gatehouse` command line: one file for each command.
+//! The `gatehouse` command line: the commands for daily operation, and one module for each group of
+//! commands.
 
 mod actor;
 mod audit;
-mod backup;
+mod bus;
 mod camera;
 mod check;
-mod core_dump;
-mod demo;
+mod config;
+mod crowd;
 mod doctor;
 mod door;
-mod enrol;
-mod entries;
-mod eval;
-mod exit;
-mod export;
+mod entry;
+mod failure;
 mod key;
-mod log;
-mod models;
+mod model;
 mod moment;
 mod pass;
 mod people;
-mod print;
 mod private_file;
-mod rollup;
 mod run;
-mod schema;
-mod sim;
-mod stop;
-mod threshold;
-mod view;
+mod store;
 mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gatehouse_terminal::{EXIT_CODES, Failure, LogArgs};
 
-pub use exit::{Exit, Failure};
-
-/// Open video analytics for gates and crowds.
+/// Open video analytics for gates and crowds
 ///
-/// `gatehouse` pulls RTSP cameras, recognises enrolled people at gates, counts people in crowds, and publishes both as
-/// events on zenoh. A first look needs no camera: `gatehouse demo`.
+/// `gatehouse` reads RTSP cameras, recognises enrolled people at gates, counts people in crowds,
+/// and publishes both as events on zenoh. To try it without a camera, run `gatehouse-lab demo`.
 #[derive(Debug, Parser)]
-#[command(name = "gatehouse", version, after_help = exit::HELP, max_term_width = 110)]
+#[command(name = "gatehouse", version, after_help = EXIT_CODES, max_term_width = 110)]
 struct Cli {
     #[command(flatten)]
-    log: log::LogArgs,
+    log: LogArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -54,64 +44,107 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
-    Enrol(enrol::EnrolArgs),
-    EnrolBatch(enrol::batch::BatchArgs),
-    People(people::PeopleArgs),
-    Renew(enrol::renew::RenewArgs),
-    Withdraw(people::WithdrawArgs),
-    Forget(people::ForgetArgs),
-    Pass(pass::PassArgs),
-    Entries(entries::EntriesArgs),
-    Audit(audit::AuditArgs),
-    Export(export::ExportArgs),
-    Backup(backup::BackupArgs),
-    Restore(backup::RestoreArgs),
-    Threshold(threshold::ThresholdArgs),
-    Eval(eval::EvalArgs),
-    Door(door::DoorArgs),
-    View(view::ViewArgs),
-    Watch(watch::WatchArgs),
-    Rollup(rollup::RollupArgs),
-    Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
-    Sim(sim::SimArgs),
-    Demo(demo::DemoArgs),
-    Key(key::KeyArgs),
-    Schema(schema::SchemaArgs),
+    Watch(watch::WatchArgs),
+    #[command(subcommand)]
+    People(people::PeopleCommand),
+    #[command(subcommand)]
+    Pass(pass::PassCommand),
+    #[command(subcommand)]
+    Entry(entry::EntryCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Camera(camera::CameraCommand),
+    #[command(subcommand)]
+    Crowd(crowd::CrowdCommand),
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    #[command(subcommand)]
+    Door(door::DoorCommand),
+    #[command(subcommand)]
+    Bus(bus::BusCommand),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    #[command(subcommand)]
+    Key(key::KeyCommand),
 }
 
-/// Reads the command line, runs the command and says how it ended.
+impl Command {
+    fn run(&self) -> Result<(), Failure> {
+        match self {
+            Self::Run(args) => run::run(args),
+            Self::Check(args) => check::check(args),
+            Self::Doctor(args) => doctor::doctor(args),
+            Self::Watch(args) => watch::watch(args),
+            Self::People(command) => command.run(),
+            Self::Pass(command) => command.run(),
+            Self::Entry(command) => command.run(),
+            Self::Audit(command) => command.run(),
+            Self::Camera(command) => command.run(),
+            Self::Crowd(command) => command.run(),
+            Self::Model(command) => command.run(),
+            Self::Door(command) => command.run(),
+            Self::Bus(command) => command.run(),
+            Self::Config(command) => command.run(),
+            Self::Store(command) => command.run(),
+            Self::Key(command) => command.run(),
+        }
+    }
+}
+
+/// Reads the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    cli.log.start();
-    core_dump::switch_off();
-    let outcome = match cli.command {
-        Command::Run(args) => run::run(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Enrol(args) => enrol::enrol(&args),
-        Command::EnrolBatch(args) => enrol::batch::batch(&args),
-        Command::People(args) => people::people(&args),
-        Command::Renew(args) => enrol::renew::renew(&args),
-        Command::Withdraw(args) => people::withdraw(&args),
-        Command::Forget(args) => people::forget(&args),
-        Command::Pass(args) => pass::pass(&args),
-        Command::Entries(args) => entries::entries(&args),
-        Command::Audit(args) => audit::audit(&args),
-        Command::Export(args) => export::export(&args),
-        Command::Backup(args) => backup::backup(&args),
-        Command::Restore(args) => backup::restore(&args),
-        Command::Threshold(args) => threshold::threshold(&args),
-        Command::Eval(args) => eval::eval(&args),
-        Command::Door(args) => door::door(&args),
-        Command::View(args) => view::view(&args),
-        Command::Watch(args) => watch::watch(&args),
-        Command::Rollup(args) => rollup::rollup(&args),
-        Command::Models(args) => models::models(&args),
-        Command::Doctor(args) => doctor::doctor(&args),
-        Command::Sim(args) => sim::sim(&args),
-        Command::Demo(args) => demo::demo(&args, &cli.log),
-        Command::Key(args) => key::key(&args),
-        Command::Schema(args) => schema::schema(&args),
-    };
-    exit::code(outcome)
+    gatehouse_terminal::run("gatehouse", &cli.log, || cli.command.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What an operator sees first. A new command belongs to a group; only daily operation stands
+    /// at the top.
+    const HELP: &str = "\
+run     Run a node: its cameras, models, bus and console
+check   Check a site file without starting anything
+doctor  Check the installation: GStreamer, ONNX Runtime and models
+watch   Print events from the bus as they arrive
+people  Enrol people, list them, renew or end their consent
+pass    Issue, list and revoke QR passes and cards
+entry   Look up who came in, for a stated reason
+audit   Read and verify the audit log
+camera  Show, learn and correct what a camera sees
+crowd   Sum up the crowd cameras of an area
+model   List models, and show what match thresholds mean
+door    Run the gate controller of a door, or release the door in an emergency
+bus     Print the JSON Schemas of the events on the bus
+config  Print the JSON Schemas of the site file and the door file
+store   Back up and restore the store of a site
+key     Make or change the key of a site, or print its public half
+";
+
+    #[test]
+    fn the_help_lists_every_group_in_one_line() {
+        let lines: String = Cli::command()
+            .get_subcommands()
+            .map(|command| format!("{:<7} {}\n", command.get_name(), command.get_about().expect("a description")))
+            .collect();
+        assert_eq!(lines, HELP);
+    }
+
+    #[test]
+    fn every_command_says_in_one_line_what_it_does() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        let groups = cli.get_subcommands().flat_map(|group| group.get_subcommands().chain([group]));
+        for command in groups {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!((10..=90).contains(&about.chars().count()), "{}: `{about}`", command.get_name());
+        }
+    }
 }

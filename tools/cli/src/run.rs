@@ -9,43 +9,32 @@ use clap::Args;
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_runtime::Assets;
 use gatehouse_service::Node;
-use serde::{Deserialize, Serialize};
+use gatehouse_terminal::{Exit, Failure, NodeReady, print, stop};
 
-use crate::check;
-use crate::exit::{self, Exit, Failure};
-use crate::{print, stop};
+use crate::{check, failure};
 
 /// Run a node: its cameras, models, bus and console
 ///
-/// Ends on SIGINT or SIGTERM: the cameras are stopped, what they delivered is published, and the process exits with 0, or
-/// with 5 if that takes longer than the deadline.
+/// Ends on SIGINT or SIGTERM: stops the cameras, publishes what they delivered, and exits with 0,
+/// or with 5 if that takes longer than the deadline.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The site file
     site: PathBuf,
-    /// Say in JSON, on one line, where the node can be reached once everything runs
+    /// Once everything runs, print the addresses of the bus and the console as one line of JSON
     #[arg(long)]
     json: bool,
-    /// Seconds that stopping may take
+    /// Deadline for stopping
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     stop_within: u64,
-    /// Stop when standard input ends, so that the node doesn't outlive the process that started it
+    /// Stop when standard input ends, so that the node does not outlive the process that started it
     #[arg(long)]
     stop_with_stdin: bool,
 }
 
-/// Where a running node can be reached: what `--json` prints.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ready {
-    /// zenoh locators of the bus.
-    pub(crate) bus: Vec<String>,
-    /// Address of the console, where there is one.
-    pub(crate) console: Option<String>,
-}
-
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
-    let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
+    let assets = Assets::locate().map_err(Failure::setup)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
 
@@ -58,7 +47,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         None => None,
     };
     let console = listener.as_ref().map(|l| l.local_addr()).transpose()?.map(|address| format!("http://{address}/"));
-    let node = Node::start(&site, assets, clock).map_err(|e| Failure::new(exit::of_node(&e), e))?;
+    let node = Node::start(&site, assets, clock).map_err(failure::node)?;
     let (stop_console, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = listener.map(|listener| {
         let view = Arc::clone(node.view());
@@ -66,31 +55,31 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         runtime.spawn(gatehouse_console::serve(listener, view, until))
     });
 
-    announce(&site.site.id, &Ready { bus: node.bus_locators(), console }, args.json)?;
-    let reason = runtime.block_on(stop::asked(args.stop_with_stdin))?;
+    announce(&site.site.id, &NodeReady { bus: node.bus_locators(), console }, args.json)?;
+    let reason = runtime.block_on(stop::requested(args.stop_with_stdin))?;
     tracing::info!("{reason}: stopping");
 
     let deadline = Duration::from_secs(args.stop_within);
     drop(stop_console);
-    let mut left = node.stop(deadline);
+    let mut problems = node.stop(deadline);
     if let Some(serving) = serving {
         match runtime.block_on(async { tokio::time::timeout(deadline, serving).await }) {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(e))) => left.push(format!("the console failed: {e}")),
-            Ok(Err(_)) => left.push("the console panicked".into()),
-            Err(_) => left.push("the console did not end in time".into()),
+            Ok(Ok(Err(e))) => problems.push(format!("the console failed: {e}")),
+            Ok(Err(_)) => problems.push("the console panicked".into()),
+            Err(_) => problems.push("the console did not end in time".into()),
         }
     }
-    // Reading standard input can't be cancelled; waiting for that thread would keep the process alive.
+    // The thread that reads standard input can't be cancelled, and would keep the process alive.
     runtime.shutdown_background();
-    if left.is_empty() {
+    if problems.is_empty() {
         tracing::info!("stopped");
         return Ok(());
     }
-    Err(Failure::say(Exit::Unclean, format!("stopped, but not cleanly: {}", left.join("; "))))
+    Err(Failure::message(Exit::Unclean, format!("stopped, but not cleanly: {}", problems.join("; "))))
 }
 
-fn announce(site: &str, ready: &Ready, as_json: bool) -> Result<(), Failure> {
+fn announce(site: &str, ready: &NodeReady, as_json: bool) -> Result<(), Failure> {
     if as_json {
         print::line(&serde_json::to_string(ready)?)?;
         return Ok(());

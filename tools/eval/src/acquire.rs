@@ -1,5 +1,5 @@
-//! From a picture's file to a template, through the product's own code: the photo reader, the detector, the alignment, the
-//! embedder and the protection.
+//! From a picture's file to a template, through the product's code: photo reader, detector,
+//! alignment, embedder and protection.
 
 use std::path::PathBuf;
 
@@ -12,29 +12,29 @@ use gatehouse_runtime::{Manifest, ModelError, Photo, PhotoLimits, Registry, Sess
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
 
-/// Which face of several is meant.
+/// The choice among several faces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// The one that the picture's centre lies in, which is how LFW defines whose picture it is; of several the surest. If
-    /// it lies in none, the nearest.
+    /// The face that contains the picture's centre, as LFW defines the person of a picture; of
+    /// several, the one with the highest score. If none contains it, the nearest.
     Centre,
-    /// The largest: who stands nearest.
+    /// The largest face: the nearest person.
     Largest,
 }
 
-/// Why a picture gave no template.
+/// The reason why a picture gave no template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missed {
-    /// The file can't be read as a picture.
+    /// The file is no readable picture.
     Unreadable,
-    /// No face was found in it.
+    /// No face was detected.
     NoFace,
-    /// A face whose landmarks or embedding make no sense.
+    /// The face has invalid landmarks or an invalid embedding.
     Unusable,
 }
 
 impl Missed {
-    /// As reports call it.
+    /// The name in reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
@@ -44,7 +44,7 @@ impl Missed {
     }
 }
 
-/// Which models, run how.
+/// The models, and how they are run.
 #[derive(Debug, Clone)]
 pub struct ModelChoice {
     /// Name of the face detector.
@@ -53,31 +53,32 @@ pub struct ModelChoice {
     pub embedder: String,
     /// Name of the liveness model.
     pub liveness: String,
-    /// Threads; each has models of its own.
+    /// Number of threads; each has its own models.
     pub threads: usize,
-    /// Whether pictures stand for a camera's frames: their chroma halved, and looked at in the size of frames.
+    /// True if pictures are processed like camera frames: with halved chroma, in the size of
+    /// frames.
     pub as_video: bool,
 }
 
-/// What is known of a model, by its name.
+/// The facts about a model, by its name.
 pub(crate) fn manifest<'r>(registry: &'r Registry, name: &str) -> Result<&'r Manifest, EvalError> {
     let known = || registry.catalogue().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = registry.catalogue().get(name);
     Ok(found.ok_or_else(|| ModelError::Unknown { model: name.to_owned(), known: known() })?)
 }
 
-/// The face detector with the least score that counts as a face, as its manifest has it.
-pub(crate) struct Eyes {
+/// The face detector, and its manifest's lowest score of a face.
+pub(crate) struct FaceFinder {
     detector: FaceDetector,
     min_score: f32,
     as_video: bool,
     faces: Vec<Vec<Face>>,
 }
 
-/// A picture with the face that is meant, or why there is none.
-type Look = Result<(Photo, Face), Missed>;
+/// A picture with the chosen face, or the reason why there is none.
+type PictureFace = Result<(Photo, Face), Missed>;
 
-impl Eyes {
+impl FaceFinder {
     pub(crate) fn load(registry: &Registry, models: &ModelChoice) -> Result<Self, EvalError> {
         let name = &models.detector;
         let detector = FaceDetector::load(registry, name, &SessionOptions::default())?;
@@ -86,13 +87,13 @@ impl Eyes {
         Ok(Self { detector, min_score, as_video: models.as_video, faces: Vec::new() })
     }
 
-    /// A photo as it is to be looked at.
+    /// A photo in the form that the models see.
     pub(crate) fn picture<'p>(&self, photo: &'p Photo) -> YuvPicture<'p> {
         if self.as_video { photo.as_video() } else { photo.as_picture() }
     }
 
-    /// Reads pictures and finds the face that is meant in each.
-    pub(crate) fn look(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<Look>, EvalError> {
+    /// Reads pictures and detects the chosen face in each.
+    pub(crate) fn find_faces(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<PictureFace>, EvalError> {
         let photos: Vec<_> = paths.iter().map(|path| read_photo(path, &PhotoLimits::default())).collect();
         let pictures: Vec<_> = photos.iter().flatten().map(|photo| self.picture(photo)).collect();
         if self.as_video {
@@ -106,7 +107,7 @@ impl Eyes {
             .into_iter()
             .map(|photo| {
                 let photo = photo.map_err(|error| {
-                    // The text says what is wrong and not where: the file's name may be a person's.
+                    // The message contains no path, because the file's name may be a person's.
                     tracing::debug!(%error, "a picture can't be read");
                     Missed::Unreadable
                 })?;
@@ -136,23 +137,23 @@ fn choose(faces: &[Face], picture: Size, choice: Choice) -> Option<Face> {
 
 /// One thread's models for faces.
 struct Recogniser {
-    eyes: Eyes,
+    finder: FaceFinder,
     embedder: FaceEmbedder,
 }
 
 impl Recogniser {
     fn load(registry: &Registry, models: &ModelChoice) -> Result<Self, EvalError> {
-        let eyes = Eyes::load(registry, models)?;
-        Ok(Self { eyes, embedder: FaceEmbedder::load(registry, &models.embedder, &SessionOptions::default())? })
+        let finder = FaceFinder::load(registry, models)?;
+        Ok(Self { finder, embedder: FaceEmbedder::load(registry, &models.embedder, &SessionOptions::default())? })
     }
 
     fn acquire(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<Result<Embedding, Missed>>, EvalError> {
-        let looked = self.eyes.look(paths, choice)?;
+        let found = self.finder.find_faces(paths, choice)?;
         let mut aligned = Vec::with_capacity(paths.len());
         let mut missed = Vec::with_capacity(paths.len());
-        for seen in looked {
+        for seen in found {
             let face = seen.and_then(|(photo, face)| {
-                align_face(&self.eyes.picture(&photo), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
+                align_face(&self.finder.picture(&photo), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
             });
             missed.push(face.map(|face| aligned.push(face)));
         }
@@ -163,12 +164,12 @@ impl Recogniser {
             .collect())
     }
 
-    /// One for each face; none where the embedder makes nothing of it.
+    /// One embedding per face; `None` where the embedder fails.
     fn embed(&mut self, faces: &[AlignedFace]) -> Result<Vec<Option<Embedding>>, EvalError> {
         let mut embeddings = Vec::new();
         match self.embedder.embed(faces, &mut embeddings) {
             Ok(()) => Ok(embeddings.into_iter().map(Some).collect()),
-            // One bad face spoils its batch: each by itself then.
+            // An invalid face fails its batch, so the batch is halved.
             Err(FaceError::BadEmbedding { .. }) if faces.len() > 1 => {
                 let halves = faces.split_at(faces.len() / 2);
                 Ok([self.embed(halves.0)?, self.embed(halves.1)?].concat())
@@ -179,7 +180,7 @@ impl Recogniser {
     }
 }
 
-/// A template of the face that is meant in each picture, in their order.
+/// A template of the chosen face in each picture, in the pictures' order.
 pub(crate) fn acquire(
     pictures: &[PathBuf],
     choice: Choice,
@@ -214,7 +215,7 @@ mod tests {
     const PICTURE: Size = Size { width: 250, height: 250 };
 
     #[test]
-    fn the_face_in_the_centre_is_whose_picture_it_is() {
+    fn the_face_in_the_centre_is_chosen() {
         let (aside, centre, surer) =
             (face(0.0, 0.0, 110.0, 0.95), face(80.0, 80.0, 90.0, 0.8), face(70.0, 70.0, 70.0, 0.9));
         assert_eq!(choose(&[aside, centre], PICTURE, Choice::Centre), Some(centre));

@@ -4,14 +4,14 @@ use gatehouse_faces::calibration::{Calibration, CalibrationError, GalleryTrial, 
 
 use crate::faces::FaceReport;
 
-/// Thresholds are whole multiples of this, so that a person can copy one.
+/// Thresholds are multiples of this, so that a person can copy one.
 const STEPS_BY_ONE: f64 = 1e4;
 
-/// Errors at up to 400 thresholds over all pairs of pictures, and what became of strangers before galleries of several
-/// sizes.
+/// Computes errors at up to 400 thresholds over all pairs of pictures, and the best scores of
+/// strangers in galleries of several sizes.
 ///
 /// # Errors
-/// If the data can't make a table: nobody has two pictures, or there are no two people.
+/// If the data don't suffice for a table: nobody has two pictures, or there are no two people.
 pub fn calibration(report: &FaceReport) -> Result<Calibration, CalibrationError> {
     let counts = report.comparison_sets.iter().find(|set| set.name == "all-pairs").map(|set| &set.curve.counts);
     let strangers = &report.identification.best_of_strangers;
@@ -45,10 +45,11 @@ pub fn calibration(report: &FaceReport) -> Result<Calibration, CalibrationError>
     Ok(calibration)
 }
 
-/// From the median of the impostor scores, below which no threshold is of use, to just above the highest.
+/// The thresholds, from the median of the impostor scores, below which no threshold is useful, to
+/// just above the highest.
 fn thresholds(median: f64, highest: f64) -> Vec<f64> {
     let first = (median * STEPS_BY_ONE).floor();
-    // One step for what was rounded down, one to lie above.
+    // One step because of rounding down, and one to be above.
     let last = (highest * STEPS_BY_ONE).floor() + 2.0;
     let rows = (last - first + 1.0).clamp(2.0, Calibration::MOST_ROWS as f64);
     let width = (last - first) / (rows - 1.0);

@@ -1,5 +1,5 @@
-//! All comparisons among templates, block by block as products of matrices, so that memory stays bounded however many
-//! there are.
+//! All comparisons among templates, as products of matrices in blocks, so that memory stays bounded
+//! for any number.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use crate::maths::bootstrap::{Design, Genuine, Impostor, Sample};
 use crate::maths::scores::ScoreCounts;
 
-/// Rows of a block: 256 × 256 scores stay in a core's cache.
+/// Rows of a block: 256 × 256 scores fit into a core's cache.
 const BLOCK: usize = 256;
 
-/// Templates of some people, in the order of the people. Overwritten when dropped.
+/// Templates, ordered by person. Dropping overwrites them.
 pub(crate) struct Templates {
     rows: Zeroizing<Vec<f32>>,
     people: Vec<u32>,
@@ -22,7 +22,7 @@ pub(crate) struct Templates {
 impl Templates {
     pub(crate) fn new<'e>(templates: impl Iterator<Item = (u32, &'e Template)> + Clone) -> Self {
         let people: Vec<u32> = templates.clone().map(|(person, _)| person).collect();
-        // At once in its full size: growing would leave copies behind in freed memory.
+        // Allocated in full size, because growing would leave copies in freed memory.
         let mut rows = Zeroizing::new(Vec::with_capacity(people.len() * Template::DIMENSIONS));
         templates.for_each(|(_, template)| rows.extend_from_slice(template.as_slice()));
         Self { rows, people }
@@ -32,7 +32,7 @@ impl Templates {
         self.people.len()
     }
 
-    /// Some of them, by their rows.
+    /// The templates of these rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let mut values = Zeroizing::new(Vec::with_capacity(rows.len() * Template::DIMENSIONS));
         let row = |row: usize| &self.rows[row * Template::DIMENSIONS..(row + 1) * Template::DIMENSIONS];
@@ -44,7 +44,7 @@ impl Templates {
         self.people[row]
     }
 
-    /// How many there are of each of `people` people.
+    /// The number of templates of each of `people` people.
     fn of_each(&self, people: usize) -> Vec<u32> {
         let mut counts = vec![0; people];
         self.people.iter().for_each(|person| counts[*person as usize] += 1);
@@ -60,8 +60,9 @@ impl Templates {
     }
 }
 
-/// Scores of every row of `a` with every row of `b`, a row's part at a time: `visit(state, row of a, first row of b,
-/// scores)`. One state for each thread. With `later_only` a row is compared with those behind it only (for `a` = `b`).
+/// Computes the scores of every row of `a` with every row of `b`, a part of a row at a time:
+/// `visit(state, row of a, first row of b, scores)`. Each thread has a state. With `later_only` a
+/// row is compared only with later rows (for `a` = `b`).
 fn for_rows<S: Send>(
     a: &Templates,
     b: &Templates,
@@ -98,12 +99,12 @@ fn for_rows<S: Send>(
     })
 }
 
-/// A product of lengths 1 may be a rounding beyond 1.
+/// Clamps a product of unit vectors, which rounding may put beyond 1.
 fn within(score: f32) -> f32 {
     score.clamp(-1.0, 1.0)
 }
 
-/// Which comparisons are made.
+/// The set of comparisons.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan<'t> {
     /// Every picture with every other.
@@ -137,7 +138,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Counts the scores: genuine where the person is the same.
+    /// Counts the scores: genuine if both templates are of one person.
     pub(crate) fn count(&self, threads: usize) -> ScoreCounts {
         let parts = self.for_rows(threads, ScoreCounts::default, |counts, own, people, scores| {
             for (score, person) in scores.iter().zip(people) {
@@ -153,7 +154,8 @@ impl Plan<'_> {
         all
     }
 
-    /// What the bootstrap draws from: all genuine scores, and the impostor scores from one on.
+    /// The sample for the bootstrap: all genuine scores, and the impostor scores from a given one
+    /// on.
     pub(crate) fn sample(&self, people: usize, impostors_from: f32, threads: usize) -> Sample {
         let new = || (Vec::new(), Vec::new());
         let parts = self.for_rows(threads, new, |(genuine, impostors), own, people, scores| {
@@ -171,21 +173,21 @@ impl Plan<'_> {
             genuine.extend(g);
             impostors.extend(i);
         }
-        // By the people too, so that the order doesn't depend on which thread was first.
+        // Ordered by the people too, so that the order does not depend on the threads.
         genuine.sort_unstable_by(|x: &Genuine, y| x.score.total_cmp(&y.score).then(x.person.cmp(&y.person)));
         impostors.sort_unstable_by(|x: &Impostor, y| y.score.total_cmp(&x.score).then((x.a, x.b).cmp(&(y.a, y.b))));
         Sample { design: self.design(people), impostors, genuine }
     }
 }
 
-/// The best of a search, and the score of whom was searched for.
+/// The best match of a search, and the score of the searched person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Found {
     pub(crate) person: u32,
     pub(crate) score: f32,
 }
 
-/// The most alike of the gallery for each probe. The gallery must not be empty.
+/// The best match in the gallery for each probe. The gallery must not be empty.
 pub(crate) fn search(probes: &Templates, gallery: &Templates, threads: usize) -> Vec<Found> {
     let nobody = Found { person: u32::MAX, score: f32::NEG_INFINITY };
     let parts =
@@ -202,7 +204,7 @@ pub(crate) fn search(probes: &Templates, gallery: &Templates, threads: usize) ->
             }
         });
     let mut best = vec![nobody; probes.len()];
-    // Rows of one block take turns, so a row may have several entries.
+    // Each block adds an entry for a row, so a row may have several.
     for (row, found) in parts.into_iter().flatten() {
         if found.score > best[row].score {
             best[row] = found;
@@ -216,7 +218,8 @@ mod tests {
     use super::*;
     use crate::maths::random::Random;
 
-    // 700 templates of 100 people: more than two blocks, and people whose pictures lie in two of them.
+    // 700 templates of 100 people: more than two blocks, with people whose pictures are in two
+    // blocks.
     fn people() -> Vec<(u32, Template)> {
         let mut random = Random::new(11);
         let mut direction = |of: &[f32], spread: f32| {
@@ -251,14 +254,14 @@ mod tests {
         }
         for threshold in [-0.1, 0.0, 0.1, 0.2, 0.5, 0.7] {
             let (blocks, one_by_one) = (counts.at(threshold), plain.at(threshold));
-            // Sums in another order: a score may fall on the other side of the threshold's bin.
+            // Sums in another order may put a score on the other side of the threshold's bin.
             assert!(blocks.false_matches.abs_diff(one_by_one.false_matches) <= 2, "{blocks:?} {one_by_one:?}");
             assert!(blocks.false_non_matches.abs_diff(one_by_one.false_non_matches) <= 2);
         }
     }
 
     #[test]
-    fn a_sample_is_what_lies_above_and_the_same_however_many_threads() {
+    fn a_sample_is_the_same_for_any_number_of_threads() {
         let templates = templates(&people());
         let plan = Plan::AllPairs(&templates);
         let (one, two) = (plan.sample(100, 0.1, 1), plan.sample(100, 0.1, 2));

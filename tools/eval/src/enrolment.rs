@@ -1,4 +1,4 @@
-//! The product's own enrolment of a person's pictures: the same rules, the same refusals as at the desk.
+//! Enrolment of a person's pictures by the rules of the enrolling desk.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::acquire::ModelChoice;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
 
-/// Why the desk would refuse a picture or a person, as reports call it.
+/// The desk's reason for refusing a picture or a person, as reports name it.
 pub(crate) type Refused = &'static str;
 
-/// Examines and embeds each picture by itself, in their order.
+/// Examines and embeds each picture separately, in order.
 pub(crate) fn examine_all(
     pictures: &[PathBuf],
     registry: &Registry,
@@ -31,8 +31,8 @@ pub(crate) fn examine_all(
     })
 }
 
-/// One template of a person's pictures. What was refused of them is left out, as the clerk takes another; with none left, it
-/// is the first picture's refusal.
+/// One template from a person's pictures, without the refused ones. If all are refused, the error
+/// is that of the first picture.
 pub(crate) fn enrol(
     pictures: &[&Result<Embedding, Refused>],
     protection: &TemplateProtection,
@@ -47,7 +47,7 @@ pub(crate) fn enrol(
 }
 
 fn embedding(path: &Path, detector: &mut FaceDetector, embedder: &mut FaceEmbedder) -> Result<Embedding, EnrolError> {
-    // What can't be read has no face to be found.
+    // An unreadable picture has no face.
     let unsuitable = || EnrolError::Unsuitable(Problems(Vec::new()));
     let photo = read_photo(path, &PhotoLimits::default()).map_err(|_| unsuitable())?;
     let portrait = examine(detector, &photo.as_picture(), &Limits::ENROLMENT)?;
@@ -56,7 +56,7 @@ fn embedding(path: &Path, detector: &mut FaceDetector, embedder: &mut FaceEmbedd
     embeddings.pop().ok_or_else(unsuitable)
 }
 
-/// A refusal is an answer; a model that fails is an error.
+/// A refusal is a result; a failure of a model is an error.
 fn answer<T>(result: Result<T, EnrolError>) -> Result<Result<T, Refused>, EvalError> {
     match result {
         Ok(value) => Ok(Ok(value)),

@@ -1,18 +1,18 @@
-//! What keeps an evaluation from being made. What is wrong with single pictures is counted, not an error.
+//! Errors that end an evaluation. Faults of single pictures are counted instead.
 
 use std::path::PathBuf;
 
 use gatehouse_runtime::ModelError;
 
-/// An evaluation that could not be made.
+/// The error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
     /// A folder or file can't be read.
     #[error("{}: can't be read: {source}", path.display())]
     Unreadable {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// No picture where pictures should be.
@@ -20,29 +20,29 @@ pub enum EvalError {
     Layout {
         /// The folder.
         path: PathBuf,
-        /// How it should be laid out.
+        /// The expected layout.
         expected: &'static str,
-        /// What is there.
+        /// The found layout.
         found: String,
     },
-    /// A line of a list of pairs is wrong. The line isn't shown, for it has names.
+    /// A line of a list of pairs is wrong. The error does not show it, because it contains names.
     #[error("{}:{line}: expected {expected}, got {fields} field(s)", path.display())]
     Pairs {
         /// The file.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What should be there.
+        /// The expected fields.
         expected: &'static str,
-        /// How many fields there are, between tabs or spaces.
+        /// The number of fields, between tabs or spaces.
         fields: usize,
     },
-    /// None of the pairs' pictures is there.
+    /// None of the pairs' pictures exists.
     #[error("{}: none of its {pairs} pairs has both pictures in the folder; expected PERSON/PERSON_0001.jpg and so on", path.display())]
     NoPair {
         /// The list.
         path: PathBuf,
-        /// How many pairs it has.
+        /// Its number of pairs.
         pairs: usize,
     },
     /// The marks of a folder of crowds are wrong.
@@ -50,7 +50,7 @@ pub enum EvalError {
     Points {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column where there is one.
+        /// The mistake, with line and column if known.
         reason: String,
     },
     /// A model can't be opened or fails.
@@ -62,7 +62,7 @@ pub enum EvalError {
     /// A video can't be read.
     #[error(transparent)]
     Video(#[from] gatehouse_capture::CaptureError),
-    /// What the model's manifest must state for this.
+    /// The model's manifest states no threshold.
     #[error("model `{model}`: its manifest states no threshold, so there is nothing to evaluate it at")]
     NoThreshold {
         /// The model.

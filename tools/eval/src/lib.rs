@@ -1,11 +1,13 @@
-//! Evaluation of the product's own path: face recognition after ISO/IEC 19795-1, liveness after ISO/IEC 30107-3, counts of people.
+//! Evaluation of the product's code: face recognition after ISO/IEC 19795-1, liveness after ISO/IEC
+//! 30107-3, counts of people.
 //!
-//! Pictures go the way that they go in the product: [`gatehouse_runtime::read_photo`], the detector, the alignment, the
-//! embedder or the liveness model, and for enrolment the rules of `gatehouse-gate`. What comes out are counts and rates with
-//! intervals, as a value ([`FaceReport`], [`PadReport`], [`CrowdReport`]) that is printed as JSON or shown as HTML ([`report`]). No report
-//! holds a picture, a template or a person's name.
+//! Pictures go through the product's code: the photo reader, the detector, the alignment, the
+//! embedder or the liveness model, and for enrolment the rules of `gatehouse-gate`. The result is a
+//! value with counts, rates and intervals ([`FaceReport`], [`PadReport`], [`CrowdReport`]), for
+//! output as JSON or HTML ([`report`]). No report contains a template or a person's name.
 //!
-//! A rate that the number of comparisons can't support is left out, with the reason in the notes; nothing is extrapolated.
+//! A rate that the number of comparisons can't support is left out, with the reason in the notes.
+//! Nothing is extrapolated.
 
 mod acquire;
 mod calibration;

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::EvalError;
 
-/// Pictures that a worker takes at a time. On a CPU a batch costs as much as its pictures one by one, so it is small.
+/// Pictures that a worker takes at a time. On a CPU a batch costs as much as its pictures one by
+/// one, so it is small.
 const BATCH: usize = 4;
 
 /// Told how many of all pictures are done, from several threads.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
-/// What `work` makes of each picture, in their order. Every thread has a worker of its own, made by `new`.
+/// What `work` makes of each picture, in their order. Every thread has a worker of its own, made by
+/// `new`.
 ///
 /// The first error ends it all.
 pub(crate) fn spread<W, R: Send>(

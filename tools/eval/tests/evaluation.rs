@@ -40,7 +40,7 @@ fn models() -> ModelChoice {
     }
 }
 
-/// In LFW's layout, with a file that is no picture among Bob's.
+/// LFW's layout; one of Bob's files is no picture.
 fn people(folder: &Path) -> PathBuf {
     let mut numbers = std::collections::BTreeMap::new();
     for (person, photo) in PHOTOS {
@@ -68,7 +68,8 @@ fn lfw_from_files_to_reports() {
     let report = evaluate_faces(folder.path(), &options, &registry(), &|_, _| ()).expect("an evaluation");
     assert_eq!((report.dataset.people, report.dataset.pictures), (3, 6));
     assert_eq!((report.fta, report.fta_detail.reasons["unreadable"]), (Some(1.0 / 6.0), 1));
-    // Of eight pairs only the one with the broken file is answered wrongly: it counts as "not the same".
+    // Of eight pairs only the one with the broken file is answered wrongly: it counts as "not the
+    // same".
     assert_eq!(report.accuracy, Some(7.0 / 8.0));
     let detail = report.accuracy_detail.as_ref().expect("a list of pairs");
     assert_eq!((detail.pairs_with_failures, detail.without_failures), (1, Some(1.0)));
@@ -97,7 +98,7 @@ fn lfw_from_files_to_reports() {
 fn folders_enrol_by_the_products_rules() {
     let folder = tempfile::tempdir().expect("a folder");
     people(folder.path());
-    // Somebody whose first picture shows six people: the desk refuses it.
+    // The first picture shows six people: the desk refuses it.
     std::fs::create_dir(folder.path().join("Dan")).expect("made");
     std::fs::copy(assets().root().join("media/t1.jpg"), folder.path().join("Dan/1.jpg")).expect("run `make setup`");
     let options = face_options(Protocol::Folders, None);
@@ -143,7 +144,7 @@ fn attacks_are_counted_by_kind() {
 }
 
 #[test]
-fn people_are_counted_beside_their_marks() {
+fn counts_are_compared_with_marks() {
     let folder = tempfile::tempdir().expect("a folder");
     let images = folder.path().join("images");
     std::fs::create_dir(&images).expect("made");
@@ -184,11 +185,12 @@ fn people_are_counted_beside_their_marks() {
     assert!(error.contains("points.json: invalid type"), "{error}");
 }
 
-/// Boxes of people in frames of `vtest.avi`, as Python finds them with the same detector; see the README beside it.
+/// Boxes of people in frames of `vtest.avi`, as Python finds them with the same detector; see the
+/// README beside it.
 const FOUND: &str = include_str!("../../../models/golden/persons.json");
 
 #[test]
-fn scores_are_told_where_people_are_marked_by_boxes() {
+fn precision_by_score_needs_marked_boxes() {
     let folder = tempfile::tempdir().expect("a folder");
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/golden");
     let found: serde_json::Value = serde_json::from_str(FOUND).expect("JSON");
@@ -215,7 +217,7 @@ fn scores_are_told_where_people_are_marked_by_boxes() {
 
 /// People in frames of `vtest.avi`, by the public ground truth; see the README beside it.
 const PLAZA: &str = include_str!("crowd/plaza/points.json");
-/// Of these, the first: it takes a while to look at all.
+/// Number of frames to analyse; all would take too long.
 const LAST_FRAME: u32 = 136;
 
 #[test]
@@ -269,7 +271,7 @@ fn paint(path: &Path, grey: &mut dyn FnMut(u32, u32) -> u8) {
 }
 
 #[test]
-fn nobody_is_counted_where_nobody_is() {
+fn nobody_is_counted_in_an_empty_picture() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut seed = 1u32;
     // A linear congruential generator: noise that is the same each time.
@@ -293,7 +295,7 @@ fn nobody_is_counted_where_nobody_is() {
     for (detector, density) in
         [("nanodet", None), ("crowd", None), ("nanodet", Some("csrnet")), ("crowd", Some("csrnet"))]
     {
-        // That one takes seconds for a large picture.
+        // CSRNet takes seconds for a large picture.
         let density_px = if density.is_some() { 384 } else { 768 };
         let options = CrowdEvalOptions { density: density.map(str::to_owned), density_px, ..counted_by(detector) };
         for (folder, pictures) in [(folder.path(), empty.len()), (&*scenes, 4)] {
@@ -324,9 +326,9 @@ fn a_dense_crowd_is_measured_as_a_density_within_its_interval() {
 }
 
 #[test]
-fn a_density_model_of_its_own_measures_beside_the_detector() {
+fn a_separate_density_model_measures_with_the_detector() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crowd");
-    // 229 of 481 beside either when it was added: it knows no rendered crowds.
+    // 229 of 481 when it was added: it was not trained on rendered crowds.
     for detector in ["nanodet", "crowd"] {
         let options = CrowdEvalOptions { density: Some("csrnet".to_owned()), ..counted_by(detector) };
         let report = evaluate_crowd(&folder, &options, &registry(), &|_, _| ()).expect("run `make setup-test`");

@@ -1,4 +1,5 @@
-//! Logins: none, basic (RFC 7617) or digest (RFC 7616, as RTSP 1.0 uses it), checked by `gst-rtsp-server`.
+//! Logins: none, basic (RFC 7617) or digest (RFC 7616, as RTSP 1.0 uses it), checked by
+//! `gst-rtsp-server`.
 
 use std::{env, fmt, sync::Arc};
 
@@ -8,15 +9,15 @@ use serde::{Deserialize, Deserializer};
 
 use crate::stats::Board;
 
-/// The role that a successful login gives; the mount's factory lets it watch.
+/// The role of a successful login; the mount's factory lets it watch.
 const VIEWER: &str = "viewer";
 
-/// A password, which never shows in logs. In a config it is written as it is, or as `env:NAME`.
+/// A password, which logs never show. A config contains it literally or as `env:NAME`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// A password as it is.
+    /// A literal password.
     pub fn new(password: impl Into<String>) -> Self {
         Self(password.into())
     }
@@ -40,7 +41,7 @@ impl<'de> Deserialize<'de> for Password {
     }
 }
 
-/// How a client proves that it knows the password.
+/// The authentication scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthScheme {
@@ -50,7 +51,7 @@ pub enum AuthScheme {
     Digest,
 }
 
-/// Who may watch a mount.
+/// The login of a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
@@ -97,13 +98,13 @@ impl Login {
     }
 }
 
-/// What the viewer role may do, for `RTSPMediaFactory::add_role_from_structure`.
+/// The permissions of the viewer role, for `RTSPMediaFactory::add_role_from_structure`.
 pub(crate) fn viewer_role() -> gst::Structure {
     gst::Structure::builder(VIEWER).field("media.factory.access", true).field("media.factory.construct", true).build()
 }
 
 glib::wrapper! {
-    /// An `RTSPAuth` that counts the logins it turns down.
+    /// An `RTSPAuth` that counts rejected logins.
     pub(crate) struct CountingAuth(ObjectSubclass<imp::CountingAuth>) @extends gstreamer_rtsp_server::RTSPAuth;
 }
 
@@ -136,7 +137,8 @@ mod imp {
 
     impl RTSPAuthImpl for CountingAuth {
         fn check(&self, ctx: &RTSPContext, check: &glib::GString) -> bool {
-            // Asks whether the client may choose its own UDP destination: a "no" to that is no rejected login.
+            // This check asks whether the client may choose its UDP destination; a refusal is no
+            // rejected login.
             let about_login = check != "auth.check.transport.client-settings";
             let allowed = self.parent_check(ctx, check);
             let with_credentials = ctx.request().is_some_and(|request| !request.parse_auth_credentials().is_empty());

@@ -9,36 +9,39 @@ use std::{
 
 use crate::{encode::Encoding, error::ClipError};
 
-/// One encoded picture, in byte-stream format, with its parameter sets in front where it is a key frame.
+/// One encoded picture, in byte-stream format, with its parameter sets in front where it is a key
+/// frame.
 #[derive(Debug, Clone)]
 pub struct AccessUnit {
-    /// The bytes. Not a GStreamer buffer: its copies count themselves under one lock that spins, and a hundred cameras that show
-    /// the same clip came to a standstill on it.
+    /// The bytes. A GStreamer buffer would not do: its reference count has a spin lock, on which a
+    /// hundred cameras with one clip came to a standstill.
     pub bytes: Arc<[u8]>,
-    /// Whether decoding can start here.
+    /// True if decoding can start here.
     pub key: bool,
-    /// So many pictures later it is shown than it is sent, or earlier: 0 in a clip without B-frames.
+    /// Display order minus sending order, in pictures: 0 in a clip without B-frames.
     pub later: i8,
 }
 
-/// An encoded scene. The first access unit is a key frame and none refers to a later one, so the clip can be looped.
+/// An encoded scene. The first access unit is a key frame and none refers to a later one, so the
+/// clip can be looped.
 #[derive(Debug)]
 pub struct Clip {
-    /// How it was encoded; every picture lasts `1 / fps`.
+    /// The encoding; every picture lasts `1 / fps`.
     pub encoding: Encoding,
     units: Vec<AccessUnit>,
-    /// So many pictures later all are shown, so that none has to be shown before it is sent.
+    /// Delay of all display times, in pictures, so that no picture is shown before it is sent.
     delay: u64,
 }
 
-/// The first bytes of a clip file; the digit changes with the layout.
+/// The first bytes of a clip file; the digit is the version of the layout.
 const MAGIC: &[u8; 8] = b"GHCLIP2\n";
-/// An access unit longer than this means that the file is not what it seems.
+/// Longest access unit, in bytes; a longer one means that the file is damaged.
 const UNIT_BYTES_MAX: u32 = 64 << 20;
 
 impl Clip {
     /// # Errors
-    /// [`ClipError::Empty`] or [`ClipError::NoKeyFrame`] where no client could join the clip at its start.
+    /// [`ClipError::Empty`] or [`ClipError::NoKeyFrame`] where no client could join the clip at its
+    /// start.
     pub(crate) fn new(what: &str, encoding: Encoding, units: Vec<AccessUnit>) -> Result<Self, ClipError> {
         match units.first() {
             None => Err(ClipError::Empty { what: what.to_owned() }),
@@ -55,7 +58,8 @@ impl Clip {
         &self.units
     }
 
-    /// How many pictures after the beginning the one is shown that is sent as `number` and holds this unit.
+    /// Display position of this unit when it is sent as picture `number`, in pictures from the
+    /// start.
     pub(crate) fn shown(&self, number: u64, unit: &AccessUnit) -> u64 {
         (number + self.delay).saturating_add_signed(unit.later.into())
     }
@@ -70,7 +74,8 @@ impl Clip {
         self.units.iter().enumerate().take(index + 1).rev().find_map(|(at, unit)| unit.key.then_some(at)).unwrap_or(0)
     }
 
-    /// Writes the clip to a temporary file beside `path` and renames it, so that no reader meets half a file.
+    /// Writes the clip to a temporary file beside `path` and renames it, so that readers never see
+    /// an incomplete file.
     pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;

@@ -1,4 +1,4 @@
-//! The line protocol by which a person steers a running simulator.
+//! The line protocol that controls a running simulator.
 
 use std::{str::FromStr, time::Duration};
 
@@ -28,9 +28,9 @@ pub enum Command {
     },
     /// `stats`
     Stats,
-    /// `stop`: the whole server goes away.
+    /// `stop`: the server stops.
     StopServer,
-    /// `restart`: the server comes back on the same port.
+    /// `restart`: the server starts again on the same port.
     RestartServer,
     /// `help`
     Help,
@@ -38,7 +38,7 @@ pub enum Command {
     Quit,
 }
 
-/// A line that could not be read.
+/// A line that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// The fault is unknown.
@@ -60,10 +60,10 @@ stats                                                         counters of every 
 stop / restart                                                the whole server goes away / comes back
 help / quit";
 
-    /// Reads one line, e.g. `fault plaza black`.
+    /// Parses one line, such as `fault plaza black`.
     ///
     /// # Errors
-    /// Says which word was not understood.
+    /// Names the word that was not understood.
     pub fn parse(line: &str) -> Result<Self, CommandError> {
         let unknown = || CommandError::Unknown(line.to_owned());
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -12,11 +12,12 @@ use serde::Deserialize;
 
 use crate::{Codec, Encoding, Fault, Login, Scene, SenderReports, SimError};
 
-/// Everything that a simulator needs to know.
+/// The config of a simulator.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimConfig {
-    /// Address of the RTSP server; with port 0 the system chooses one. Default: 127.0.0.1, any port.
+    /// Address of the RTSP server; with port 0 the system chooses one. Default: 127.0.0.1, any
+    /// port.
     #[serde(default = "any_port")]
     pub listen: SocketAddr,
     /// Where encoded scenes are kept for the next start. Default: nowhere.
@@ -47,43 +48,45 @@ pub struct MountConfig {
     /// Target bit rate. Default 2000.
     #[serde(default = "bitrate_2000")]
     pub bitrate_kbps: u32,
-    /// From one key frame to the next. Default 1.0; who joins waits at most so long for a picture.
+    /// Seconds between key frames. Default 1.0. A new client waits at most this long for a picture.
     #[serde(default = "one_second")]
     pub gop_seconds: f64,
-    /// So long after a client has joined comes its first picture, as from a camera whose last key frame it has missed: cameras don't send their
-    /// key frames together. Default 0, at most 4.
+    /// Seconds from a client's start to its first picture, as if it had just missed a key frame.
+    /// Sets the key frames of cameras apart. Default 0, at most 4.
     #[serde(default)]
     pub key_wait_seconds: f64,
-    /// B-frames between two other pictures, 0 to 3, to which no picture refers. Default 0, as most cameras have it.
+    /// B-frames between two other pictures, 0 to 3; no picture refers to one. Default 0, as most
+    /// cameras.
     #[serde(default)]
     pub b_frames: u32,
-    /// So much of the scene is left out at first, up to the next key frame. Default 0, at most 600.
+    /// Seconds of the scene to skip at first, up to the next key frame. Default 0, at most 600.
     #[serde(default)]
     pub skip_seconds: u32,
-    /// A longer scene is cut. Default 60, at most 600: the encoded scene is kept in memory.
+    /// The most seconds of the scene to encode. Default 60, at most 600: the clip is kept in
+    /// memory.
     #[serde(default = "sixty_seconds")]
     pub max_seconds: u32,
-    /// Who may watch. Default: everybody.
+    /// The login. Default: none is required.
     #[serde(default)]
     pub auth: Option<Login>,
-    /// How RTCP sender reports are sent.
+    /// The policy for RTCP sender reports.
     #[serde(default)]
     pub sender_reports: SenderReports,
-    /// Faults that come by themselves.
+    /// Scheduled faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScriptedFault>,
-    /// Faults whose pictures are encoded at the start rather than when they are first injected.
+    /// Faults whose pictures are encoded at the start, and not when they are first injected.
     #[serde(default)]
     pub prepare_faults: Vec<Fault>,
 }
 
-/// A fault that comes by itself.
+/// A scheduled fault.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedFault {
     /// Seconds after the simulator's start.
     pub at_seconds: f64,
-    /// How long it lasts.
+    /// Duration, in seconds.
     #[serde(default)]
     pub for_seconds: f64,
     /// What goes wrong, e.g. `"black"` or `"resolution 640x480"`.
@@ -140,7 +143,7 @@ impl SimConfig {
         Ok(config)
     }
 
-    /// What the types alone cannot hold; a config built in code passes through here as well.
+    /// Checks what the types cannot; a config that is built in code is checked too.
     pub(crate) fn validate(&self) -> Result<(), SimError> {
         let mut names = BTreeSet::new();
         for mount in &self.mounts {

@@ -1,4 +1,5 @@
-//! Cuts a person out of a photo, so that the gate is seen around them and not the room that they were photographed in.
+//! Cuts a person out of a photo, so that the picture shows the gate around them instead of the
+//! photo's room.
 
 use opencv::core::{
     self, BORDER_DEFAULT, CV_8UC1, Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Point, Scalar, Size,
@@ -11,21 +12,22 @@ use crate::{
     picture::{Picture, Placement, Plane},
 };
 
-/// Height of the face in the picture that is cut. A finer one takes seconds and shows no more.
+/// Height of the face at the working resolution. A higher one takes seconds and does not improve
+/// the result.
 const FACE_PX: f64 = 96.0;
 const ROUNDS: i32 = 5;
-/// Width of the seam between person and gate, as the deviation of a Gaussian in pixels of the cut picture.
+/// Width of the soft edge: standard deviation of a Gaussian, in pixels of the working resolution.
 const SEAM_PX: f64 = 1.5;
-/// Goes into the clips' fingerprint: raised when people are cut out otherwise.
+/// Part of the clips' fingerprint: raised when the cutout changes.
 pub(crate) const CUTTING: u32 = 1;
 
-/// How much of each pixel of a photo is the person.
+/// The share of the person in each pixel of a photo.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mask(Picture);
 
 impl Mask {
-    /// By GrabCut (Rother, Kolmogorov, Blake: "GrabCut", 2004), which is told by the face's box where head and shoulders are
-    /// likely to be. The same photo always gives the same mask.
+    /// Computes the mask by GrabCut (Rother, Kolmogorov, Blake: "GrabCut", 2004). The face's box
+    /// gives the likely position of head and shoulders. The same photo always gives the same mask.
     pub(crate) fn of(photo: &Picture, face: FaceBox) -> Result<Self, ClipError> {
         let scale = FACE_PX / face.3;
         let side = |pixels: usize| ((pixels as f64 * scale / 2.0).round() as usize).max(4) * 2;
@@ -39,7 +41,7 @@ impl Mask {
         Ok(Self(Picture::of_cover(cover)))
     }
 
-    /// Draws the person without their room.
+    /// Draws the person without the photo's background.
     pub(crate) fn draw(&self, frame: &mut Picture, photo: &Picture, face: FaceBox, placement: Placement) {
         frame.draw_covered(photo, &self.0, FACE_PX / face.3, placement);
     }
@@ -53,7 +55,7 @@ fn cut(photo: &Picture, FaceBox(x, y, width, height): FaceBox, scale: f64) -> op
     imgproc::cvt_color_def(&yuv, &mut bgr, imgproc::COLOR_YUV2BGR_I420)?;
 
     let mut mask = Mat::new_rows_cols_with_default(rows, columns, CV_8UC1, Scalar::from(f64::from(GC_BGD)))?;
-    // In parts of the face's box, from its upper left corner.
+    // In shares of the face's box, from its upper left corner.
     let at = |across: f64, down: f64| {
         Point::new(((x + across * width) * scale) as i32, ((y + down * height) * scale) as i32)
     };
@@ -65,12 +67,12 @@ fn cut(photo: &Picture, FaceBox(x, y, width, height): FaceBox, scale: f64) -> op
     fill_oval(&mut mask, at(0.5, 0.5), sized(0.45, 0.52), GC_FGD)?;
     fill_block(&mut mask, at(0.2, 1.0), at(0.8, 2.0), GC_FGD)?;
 
-    // Its clusters begin at random.
+    // The initial clusters are random.
     core::set_rng_seed(0)?;
     let (mut outside, mut inside) = (Mat::default(), Mat::default());
     let whole = core::Rect::default();
     imgproc::grab_cut(&bgr, &mut mask, whole, &mut outside, &mut inside, ROUNDS, imgproc::GC_INIT_WITH_MASK)?;
-    // Of both kinds of foreground the lowest bit is set, of no kind of background.
+    // Both kinds of foreground have the lowest bit set; both kinds of background do not.
     mask.data_bytes_mut()?.iter_mut().for_each(|pixel| *pixel &= 1);
     person_at(&mut mask, at(0.5, 0.5), ((0.12 * width * scale) as i32) | 1)?;
     Ok(Plane { width: photo.width(), height: photo.height(), bytes: mask.data_bytes()?.to_vec() })
@@ -86,7 +88,8 @@ fn fill_oval(mask: &mut Mat, centre: Point, half_axes: Size, with: i32) -> openc
     imgproc::ellipse(mask, centre, half_axes, 0.0, 0.0, 360.0, with, imgproc::FILLED, imgproc::LINE_8, 0)
 }
 
-/// Leaves what hangs together with the face, without threads and holes, its edge soft.
+/// Keeps the region that is connected to the face, removes thin parts and holes, and softens the
+/// edge.
 fn person_at(mask: &mut Mat, face: Point, thread: i32) -> opencv::Result<()> {
     let brush = imgproc::get_structuring_element_def(imgproc::MORPH_ELLIPSE, Size::new(thread, thread))?;
     let mut opened = Mat::default();
@@ -108,7 +111,8 @@ mod tests {
 
     const FACE: FaceBox = FaceBox(160.0, 80.0, 80.0, 100.0);
 
-    /// Somebody in light clothes before a dark green room; their head is an oval, their shoulders are a block.
+    /// A person in light clothes in front of a dark green room: an oval head on a block of
+    /// shoulders.
     fn photo() -> Picture {
         let mut photo = Picture::plain(400, 500, [60, 110, 110]);
         let [luma, u, v] = &mut photo.planes;

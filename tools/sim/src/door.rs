@@ -1,5 +1,5 @@
-//! The one TCP port of all mounts. It reads a connection's first request, and hands the connection to the mount that
-//! the request names.
+//! The TCP port of all mounts. It reads the first request of each connection, and passes the
+//! connection to the mount that the request names.
 
 use std::{
     collections::BTreeMap,
@@ -19,9 +19,9 @@ use crate::{SimError, mount::Mount};
 /// The mounts by name.
 pub(crate) type Mounts = Arc<BTreeMap<String, Arc<Mount>>>;
 
-/// A client that has not sent its first request by then is disconnected.
+/// Deadline for a client's first request.
 const GREETING: Duration = Duration::from_secs(10);
-/// A first request longer than this is refused.
+/// Longest first request, in bytes.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 const IPPROTO_TCP: i32 = 6;
 const TCP_NODELAY: i32 = 1;
@@ -56,7 +56,7 @@ impl Door {
         self.address
     }
 
-    /// Closes the port. Connections that a mount has taken over stay.
+    /// Closes the port. Connections that a mount has accepted stay open.
     pub(crate) fn close(self) {
         self.closing.cancel();
         if self.thread.join().is_err() {
@@ -77,17 +77,17 @@ fn run(
         let bound = match listen(&listener, address) {
             Ok(bound) => bound,
             Err(error) => {
-                // The other end waits for exactly one answer.
+                // The receiver waits for exactly one answer.
                 let _ = opened.send(Err(error.to_string()));
                 return;
             }
         };
         let _ = opened.send(Ok(bound));
         let accepting = accept(&context, &listener, mounts, closing);
-        // Ends when it is cancelled, which is no error.
+        // Ends when cancelled, which is no error.
         let _ = context.block_on(gio::CancellableFuture::new(accepting, closing.clone()));
         listener.close();
-        // Connections that were just being greeted are cancelled as well: let them go.
+        // Connections without a complete request are cancelled too.
         while context.iteration(false) {}
     });
     if let Err(error) = listened {
@@ -124,7 +124,7 @@ async fn accept(
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // Out of file handles, most likely: give others time to close theirs.
+                // Probably out of file handles: wait until others are closed.
                 glib::timeout_future(Duration::from_millis(100)).await;
             }
         }
@@ -133,24 +133,24 @@ async fn accept(
 
 async fn greet(socket: gio::Socket, mounts: Mounts) -> Result<(), String> {
     let head = read_head(&socket).await?;
-    // Small packets wait for each other otherwise.
+    // Sends small packets at once.
     socket.set_option(IPPROTO_TCP, TCP_NODELAY, 1).map_err(|error| error.to_string())?;
     let Some(mount) = requested_path(&head).and_then(|path| find(&mounts, path)) else {
         return turn_away(&socket, &head, "404 Not Found");
     };
-    if mount.refuses() {
+    if mount.is_refusing() {
         mount.board().update(|stats| stats.refused += 1);
         return turn_away(&socket, &head, "503 Service Unavailable");
     }
     let remote = socket.remote_address().map_err(|error| error.to_string())?;
     let remote = remote.downcast::<gio::InetSocketAddress>().map_err(|_| "not an internet address".to_owned())?;
-    // The mount's thread makes its own object around the connection; this one stays on this thread.
+    // The mount's thread makes its own object for the connection; this one stays on this thread.
     let connection = socket.fd().try_clone_to_owned().map_err(|error| error.to_string())?;
-    mount.welcome(connection, remote.address().to_str().to_string(), remote.port(), head);
+    mount.accept(connection, remote.address().to_str().to_string(), remote.port(), head);
     Ok(())
 }
 
-/// Reads until the empty line that ends the first request's head, and whatever came with it.
+/// Reads up to the empty line after the first request's header, and all that arrived with it.
 async fn read_head(socket: &gio::Socket) -> Result<String, String> {
     socket.set_blocking(false);
     let mut head = Vec::new();
@@ -198,7 +198,7 @@ fn sequence_number(head: &str) -> &str {
         .map_or("0", |(_, number)| number.trim())
 }
 
-/// The mount whose name is the whole path or its beginning; the longest, where there are several.
+/// The mount whose name is the path or its beginning; the longest of several.
 fn find<'a, T>(mounts: &'a BTreeMap<String, T>, path: &str) -> Option<&'a T> {
     let belongs = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     mounts.iter().filter(|(name, _)| belongs(name)).max_by_key(|(name, _)| name.len()).map(|(_, mount)| mount)

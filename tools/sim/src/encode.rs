@@ -1,4 +1,4 @@
-//! Turns a scene into a clip: one GStreamer pipeline with a single-threaded software encoder.
+//! Encodes a scene into a clip: one GStreamer pipeline with a single-threaded software encoder.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::{
     walk_up::WalkUpFrames,
 };
 
-/// How long a pipeline may go without a picture before it is given up.
+/// Time without a picture after which a pipeline is given up.
 const STALL: Duration = Duration::from_secs(30);
 
 /// Video codecs that cameras speak.
@@ -64,14 +64,15 @@ pub struct Encoding {
     pub gop_pictures: u32,
     /// B-frames between two other pictures. No picture refers to one.
     pub b_frames: u32,
-    /// So many seconds of the scene are left out at first, up to the next key frame.
+    /// Seconds of the scene to skip at first, up to the next key frame.
     pub seconds_skipped: u32,
-    /// What is longer than this many seconds is cut.
+    /// The most seconds to encode.
     pub seconds_max: u32,
 }
 
 impl Default for Encoding {
-    /// H.264, 1280×720 at 25 frames per second, 2 Mbit/s, a key frame every second, at most a minute.
+    /// H.264, 1280×720 at 25 frames per second, 2 Mbit/s, a key frame every second, at most a
+    /// minute.
     fn default() -> Self {
         Self {
             codec: Codec::H264,
@@ -88,7 +89,7 @@ impl Default for Encoding {
 }
 
 impl Encoding {
-    /// Raw frames as the encoder takes them.
+    /// Caps of the encoder's raw frames.
     fn raw_caps(&self) -> String {
         let Self { width, height, fps, .. } = self;
         format!(
@@ -97,10 +98,12 @@ impl Encoding {
         )
     }
 
-    /// One thread, closed groups of pictures, key frames at a fixed distance: the clip can be cut and looped at any key frame.
+    /// The encoder: one thread, closed groups of pictures, key frames at a fixed distance. The clip
+    /// can be cut and looped at any key frame.
     fn encoder(&self) -> String {
         let Self { bitrate_kbps, gop_pictures, b_frames, .. } = self;
-        // Between B-frames' references there are as many of them as there may be, and none refers to another.
+        // Every gap between reference frames has the full number of B-frames, and no picture refers
+        // to one.
         let [always_264, always_265] = if *b_frames == 0 {
             [""; 2]
         } else {
@@ -119,7 +122,7 @@ impl Encoding {
         }
     }
 
-    /// Everything that decides the bytes that come out, for the clip cache's key.
+    /// All settings that change the encoded bytes, for the key of the clip cache.
     pub(crate) fn fingerprint(&self) -> String {
         let (encoded, Self { seconds_skipped, seconds_max, .. }) = (self.encoder(), self);
         format!("{} ! {encoded} | {seconds_skipped} to {seconds_max} s | {}", self.raw_caps(), gst::version_string())
@@ -167,7 +170,8 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
                     drawn
                 });
                 let clip = collect(&what, encoding, &pipeline);
-                // The scene may be cut short: stopping the pipeline also ends a drawing thread that waits for room.
+                // If the scene is cut short, stopping the pipeline also ends a drawing thread that
+                // waits for space.
                 pipeline.stop();
                 match drawing.join() {
                     Ok(drawn) => drawn.and(clip),
@@ -195,7 +199,7 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
         if let Some(buffer) = sample.buffer() {
             let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
             let bytes = buffer.map_readable().map_err(|error| pipeline.failed("appsink", &error.to_string()))?;
-            // A copy: the encoder's memory goes back to its pool.
+            // Copied, because the encoder's memory returns to its pool.
             let bytes = Arc::from(&*bytes);
             let later = match buffer.pts() {
                 Some(shown) => {
@@ -208,7 +212,8 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
             units.push(AccessUnit { bytes, key, later });
         }
     }
-    // One that is shown later than its turn would leave a gap where the B-frames before it were cut off.
+    // A reordered last picture would leave a gap, because the B-frames shown before it were cut
+    // off.
     while units.last().is_some_and(|last| last.later > 0) {
         units.pop();
     }
@@ -217,7 +222,7 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
     Clip::new(what, *encoding, units)
 }
 
-/// A pipeline that stops when dropped, with errors that say what it was for.
+/// A pipeline that stops when dropped, and whose errors name its purpose.
 pub(crate) struct Running {
     what: String,
     pipeline: gst::Pipeline,
@@ -260,7 +265,7 @@ impl Running {
 
     /// The next sample, or `None` at the end of the stream.
     pub(crate) fn pull(&self, sink: &gst_app::AppSink) -> Result<Option<gst::Sample>, ClipError> {
-        // In short turns, since an error on the bus does not wake the sink.
+        // In short waits, because an error on the bus does not wake the sink.
         let turn = gst::ClockTime::from_mseconds(100);
         let turns = STALL.as_millis() / 100;
         for _ in 0..turns {
@@ -316,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_cut_at_its_limit_with_key_frames_at_a_fixed_distance() {
+    fn a_pattern_is_cut_at_its_limit_with_regular_key_frames() {
         gst::init().unwrap();
         for codec in [Codec::H264, Codec::H265] {
             let clip = encode(&Scene::Pattern("ball".to_owned()), &small(codec)).unwrap();

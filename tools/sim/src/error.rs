@@ -1,4 +1,4 @@
-//! What can go wrong, said so that one line of log is enough to act on.
+//! Errors that name the mount, the cause and what was expected.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -12,7 +12,7 @@ pub enum ClipError {
     Pipeline {
         /// What was to be decoded or encoded.
         what: String,
-        /// GStreamer's own words.
+        /// GStreamer's message.
         reason: String,
     },
     /// The pipeline stopped with an error.
@@ -20,9 +20,9 @@ pub enum ClipError {
     Failed {
         /// What was being decoded or encoded.
         what: String,
-        /// The element that gave up.
+        /// The element that failed.
         element: String,
-        /// GStreamer's own words.
+        /// GStreamer's message.
         reason: String,
     },
     /// Nothing came out of the pipeline in time.
@@ -30,7 +30,7 @@ pub enum ClipError {
     Stalled {
         /// What was being decoded or encoded.
         what: String,
-        /// How long was waited.
+        /// The waiting time.
         waited: Duration,
     },
     /// The source ended before its first picture.
@@ -50,20 +50,20 @@ pub enum ClipError {
     /// A file of the scene or of the clip cache could not be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// The simulator could not do what it was asked.
+/// Errors of the simulator.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// The config file could not be read.
     #[error("cannot read simulator config {path}: {source}")]
     ReadConfig {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
@@ -85,7 +85,7 @@ pub enum SimError {
     /// The port could not be opened.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
         /// The system's error.
         reason: String,
@@ -93,9 +93,9 @@ pub enum SimError {
     /// No mount of that name.
     #[error("no mount {mount:?}; the mounts are: {known}")]
     UnknownMount {
-        /// The name asked for.
+        /// The given name.
         mount: String,
-        /// The names there are.
+        /// The existing names.
         known: String,
     },
     /// A mount's scene, or the picture that a fault needs, could not be encoded.
@@ -121,7 +121,7 @@ pub enum SimError {
         mount: String,
         /// What it was asked to do.
         what: &'static str,
-        /// How long was waited.
+        /// The waiting time.
         waited: Duration,
     },
     /// A condition on a mount's statistics did not come true in time.
@@ -131,7 +131,7 @@ pub enum SimError {
         mount: String,
         /// The statistics at the end of the wait.
         last: Box<MountStats>,
-        /// How long was waited.
+        /// The waiting time.
         waited: Duration,
     },
     /// The server is already listening.

@@ -1,35 +1,35 @@
-//! What can go wrong with a camera, on demand.
+//! Faults of a camera, on demand.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer};
 
-/// One thing that goes wrong with a camera. A mount has one lasting fault at a time; a new one replaces the old.
+/// A fault of a camera. A mount has at most one lasting fault; a new fault replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// All clients are disconnected now; new connections are welcome. Over at once, nothing to clear.
+    /// All clients are disconnected once; new connections are accepted. Needs no clearing.
     Drop,
     /// All clients are disconnected and every new request is answered with 503.
     Refuse,
-    /// The same picture comes again and again as fresh frames.
+    /// The same picture is repeated in new frames.
     Freeze,
     /// The picture is black.
     Black,
-    /// The stream changes its picture size in mid-stream, in the same RTP session.
+    /// The picture size changes within the same RTP session.
     Resolution {
         /// Pixels, even.
         width: u32,
         /// Pixels, even.
         height: u32,
     },
-    /// The connection stays, but no RTP data comes. Sender reports go on.
+    /// The connection stays, but sends no RTP data. Sender reports continue.
     Silence,
-    /// The camera's password was changed: clients are disconnected and their old login no longer works. A mount
-    /// without a login asks for one from now on.
+    /// The camera's password is changed: clients are disconnected, and their old login is rejected.
+    /// A mount without a login requires one.
     WrongPassword,
 }
 
-/// A fault that could not be read.
+/// A fault that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a fault; expected drop, refuse, freeze, black, resolution WIDTHxHEIGHT, silence or wrong-password"

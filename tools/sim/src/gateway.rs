@@ -1,8 +1,9 @@
-//! What a gate's camera sees when nobody is there: a tiled wall with a door and a notice, a floor, two posts.
+//! The empty gate: a tiled wall with a door and a notice, a floor, two posts.
 
 use crate::picture::{Picture, Plane};
 
-/// A block of one colour: left, top, right and bottom as shares of the frame's sides, and limited-range Y, U, V.
+/// A block of one colour: left, top, right and bottom as shares of the frame's sides, and
+/// limited-range Y, U, V.
 struct Block([f64; 4], [u8; 3]);
 
 const WALL: [u8; 3] = [146, 128, 128];
@@ -16,12 +17,13 @@ const POST: [u8; 3] = [68, 129, 127];
 const STEEL: [u8; 3] = [168, 129, 127];
 /// Where wall and floor meet.
 const FLOOR_TOP: f64 = 0.62;
-/// How much darker the wall is at the sides, which the lamp lights less.
+/// Decrease of brightness towards the sides, which the lamp lights less.
 const SHADE: f64 = 24.0;
-/// Goes into the clips' fingerprint: raised when it is drawn otherwise.
+/// Part of the clips' fingerprint: raised when the drawing changes.
 pub(crate) const DRAWING: u32 = 2;
 
-/// The empty gate as its lamp wavers, a second each: a camera that saw the same picture for seconds would call itself frozen.
+/// The empty gate under a flickering lamp, one picture per second: identical pictures for seconds
+/// would be reported as a frozen camera.
 pub(crate) fn by_lamplight(width: usize, height: usize) -> [Picture; 3] {
     [0, 1, 2].map(|brighter| {
         let mut frame = empty(width, height);

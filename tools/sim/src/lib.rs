@@ -1,9 +1,9 @@
 //! Simulated RTSP cameras with faults on demand, for tests and demos.
 //!
-//! A [`Sim`] listens on one TCP port and serves any number of mounts. Each mount is a camera of its own: a real
-//! `gst-rtsp-server` with its own thread, login, sessions and statistics, so that one camera's trouble never touches
-//! another's. What a camera shows (its [`Scene`]) is encoded once into a [`Clip`] kept in memory, and then sent in
-//! real time, over and over, with continuous timestamps.
+//! A [`Sim`] listens on one TCP port and serves any number of mounts. Each mount is a camera: a
+//! real `gst-rtsp-server` with its own thread, login, sessions and statistics, so that a fault of
+//! one camera never affects another. The [`Scene`] of a camera is encoded once into a [`Clip`] in
+//! memory. The clip is sent in real time, in a loop, with continuous timestamps.
 //!
 //! ```no_run
 //! use gatehouse_sim::{Fault, Sim, SimConfig};

@@ -1,4 +1,4 @@
-//! Clips that were already encoded, in memory and on disk.
+//! Encoded clips, in memory and on disk.
 
 use std::{
     collections::HashMap,
@@ -20,26 +20,27 @@ use crate::{
 /// The key of a clip: a hash over the scene, its files' contents and the encoding.
 type Key = String;
 
-/// One clip to be: whoever holds the lock encodes, everybody else waits for it.
+/// One clip: the holder of the lock encodes it, all others wait.
 type Slot = Arc<Mutex<Option<Arc<Clip>>>>;
 
-/// Clips by what they show. Cloning shares it, so that several simulators of one process encode a scene only once.
+/// Clips by their content. Clones share the clips, so that several simulators of one process encode
+/// a scene only once.
 #[derive(Debug, Clone, Default)]
 pub struct ClipLibrary {
-    /// Lock order: the map is never held while a slot is waited for.
+    /// Lock order: no thread waits for a slot while it holds the map.
     slots: Arc<Mutex<HashMap<Key, Slot>>>,
     folder: Option<PathBuf>,
 }
 
 impl ClipLibrary {
-    /// A library that keeps its clips in memory only, or in `folder` as well. Files there are named after their
-    /// content, and can be deleted at any time.
+    /// A library that keeps its clips in memory, and in `folder` too if one is given. Its files are
+    /// named after their content, and can be deleted at any time.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { slots: Arc::default(), folder }
     }
 
-    /// The clip that shows `scene`: from memory, from disk, or encoded now. Others who ask for the same clip wait; who
-    /// asks for another does not.
+    /// The clip that shows `scene`: from memory, from disk, or encoded now. Callers that ask for
+    /// the same clip wait; others do not.
     ///
     /// # Errors
     /// When a file of the scene cannot be read or decoded.
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_on_disk_outlives_the_library_and_a_damaged_one_is_replaced() {
+    fn a_damaged_clip_on_disk_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let fresh = || ClipLibrary::new(Some(folder.path().to_owned()));
         let count = fresh().get(&Scene::Black, &encoding()).unwrap().units().len();

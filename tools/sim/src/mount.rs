@@ -1,4 +1,4 @@
-//! One simulated camera: an RTSP server with a thread, a main context, sessions and a login of its own.
+//! One simulated camera: an RTSP server with its own thread, main context, sessions and login.
 
 use std::{
     os::fd::OwnedFd,
@@ -26,9 +26,9 @@ use crate::{
     stats::Board,
 };
 
-/// How long a mount's thread, and everything that ends with it, may take.
+/// Deadline for a task on a mount's thread, and for the mount's end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often sessions of UDP clients that vanished are looked for.
+/// Time between two checks for expired sessions of UDP clients.
 const SESSION_SWEEP: Duration = Duration::from_secs(5);
 
 /// One simulated camera.
@@ -41,11 +41,12 @@ pub(crate) struct Mount {
     main_loop: glib::MainLoop,
     thread: Mutex<Option<JoinHandle<()>>>,
     refusing: AtomicBool,
-    /// The login when nothing is wrong. Held while a fault is put in force, so that two never mix.
+    /// The login without a fault. Locked while a fault is applied, so that faults do not
+    /// interleave.
     login: Mutex<Option<Login>>,
 }
 
-/// What the server's callbacks use.
+/// State that the server's callbacks share.
 struct Parts {
     name: String,
     board: Arc<Board>,
@@ -70,7 +71,7 @@ impl Mount {
         parts.reports.set(config.sender_reports);
 
         let server = RTSPServer::new();
-        // Clients are served on the thread that hands them over, which is this mount's own.
+        // Without pool threads, clients are served on the mount's own thread.
         let pool = RTSPThreadPool::new();
         pool.set_max_threads(0);
         server.set_thread_pool(Some(&pool));
@@ -95,7 +96,7 @@ impl Mount {
             login: Mutex::new(login.clone()),
         };
         for fault in mount.config.prepare_faults.iter().chain(mount.config.faults.iter().map(|fault| &fault.kind)) {
-            mount.alternative(*fault)?;
+            mount.fault_clip(*fault)?;
         }
         mount.use_login(login.as_ref());
         mount.start_thread()?;
@@ -115,7 +116,7 @@ impl Mount {
                     glib::ControlFlow::Continue
                 });
                 sweep.attach(Some(&context));
-                // Fails only where another thread owns the context, and nobody else has it.
+                // Fails only if another thread owns the context; no other thread has it.
                 let _ = context.with_thread_default(|| main_loop.run());
                 sweep.destroy();
             })
@@ -136,34 +137,34 @@ impl Mount {
         &self.config
     }
 
-    /// Whether connections are turned away now.
-    pub(crate) fn refuses(&self) -> bool {
+    /// True while the mount refuses connections.
+    pub(crate) fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
     }
 
-    /// Takes over a connection on which `head` was already read.
-    pub(crate) fn welcome(&self, socket: OwnedFd, ip: String, port: u16, head: String) {
+    /// Accepts a connection from which `head` was already read.
+    pub(crate) fn accept(&self, socket: OwnedFd, ip: String, port: u16, head: String) {
         let server = self.server.clone();
         let name = self.name().to_owned();
         self.context.spawn(async move {
-            let taken = gio::Socket::from_fd(socket).map_err(|error| error.to_string()).and_then(|socket| {
+            let accepted = gio::Socket::from_fd(socket).map_err(|error| error.to_string()).and_then(|socket| {
                 server.transfer_connection(socket, &ip, i32::from(port), Some(&head)).map_err(|error| error.to_string())
             });
-            if let Err(error) = taken {
-                tracing::warn!(mount = name, error, "cannot take a connection over");
+            if let Err(error) = accepted {
+                tracing::warn!(mount = name, error, "cannot accept a connection; its client is disconnected");
             }
         });
     }
 
-    /// Puts a fault in force; a lasting one that was in force before is over.
+    /// Applies a fault, and ends a lasting fault that was active before.
     pub(crate) fn inject(&self, fault: Fault) -> Result<(), SimError> {
-        // Encoded before anything changes, and without holding up the stream.
-        let clip = self.alternative(fault)?;
+        // Encoded before anything changes, while the stream goes on.
+        let clip = self.fault_clip(fault)?;
         let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         tracing::info!(mount = self.name(), %fault, "fault injected");
-        // Over at once, so that a lasting fault stays.
+        // A dropped connection is no lasting fault, so it does not end one.
         if fault != Fault::Drop {
-            self.heal(login.as_ref());
+            self.end_fault(login.as_ref());
         }
         match fault {
             Fault::Drop => self.drop_clients()?,
@@ -186,14 +187,15 @@ impl Mount {
         Ok(())
     }
 
-    /// Ends the fault in force.
+    /// Ends the active fault.
     pub(crate) fn clear(&self) {
         let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
-        self.heal(login.as_ref());
+        self.end_fault(login.as_ref());
         tracing::info!(mount = self.name(), "fault cleared");
     }
 
-    fn heal(&self, login: Option<&Login>) {
+    /// Ends the active fault.
+    fn end_fault(&self, login: Option<&Login>) {
         self.refusing.store(false, Ordering::Relaxed);
         self.parts.program.change(Show::Scene);
         self.use_login(login);
@@ -203,7 +205,8 @@ impl Mount {
         self.parts.reports.set(policy);
     }
 
-    /// Changes who may watch, for good. Clients are disconnected, as by a camera whose settings were saved.
+    /// Changes the login permanently. Disconnects the clients, as a camera does when its settings
+    /// are saved.
     pub(crate) fn set_login(&self, login: Option<Login>) -> Result<(), SimError> {
         let mut current = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         self.use_login(login.as_ref());
@@ -211,14 +214,14 @@ impl Mount {
         self.drop_clients()
     }
 
-    /// Holds for connections made from now on.
+    /// Applies to new connections.
     fn use_login(&self, login: Option<&Login>) {
         let auth = login.map(|login| login.guard(&self.parts.board));
         self.server.set_auth(auth.as_ref().map(|auth| auth.upcast_ref::<RTSPAuth>()));
     }
 
-    /// The clip that a fault shows instead of the scene, encoded now unless it already was.
-    fn alternative(&self, fault: Fault) -> Result<Option<Arc<Clip>>, SimError> {
+    /// The clip that a fault shows instead of the scene, encoded if it is not in the library.
+    fn fault_clip(&self, fault: Fault) -> Result<Option<Arc<Clip>>, SimError> {
         let encoding = self.parts.program.scene().encoding;
         let (scene, encoding) = match fault {
             Fault::Black => (&Scene::Black, encoding),
@@ -240,7 +243,7 @@ impl Mount {
         let server = self.server.clone();
         self.context.spawn(async move {
             task(&server);
-            // Nobody listens any more where the wait was given up.
+            // Fails if the wait has timed out.
             let _ = done.send(());
         });
         finished.recv_timeout(PATIENCE).map_err(|_| SimError::Unresponsive {
@@ -250,7 +253,8 @@ impl Mount {
         })
     }
 
-    /// Ends the mount: its clients, streams, pipelines and threads. Once it has returned `Ok`, nothing is left.
+    /// Ends the mount: its clients, streams, pipelines and threads. Once it has returned `Ok`,
+    /// nothing is left.
     pub(crate) fn stop(&self) -> Result<(), SimError> {
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
         let path = format!("/{}", self.name());
@@ -279,7 +283,7 @@ impl Mount {
 }
 
 impl Drop for Mount {
-    /// For a mount that was never stopped: a simulator that failed half-way through its start.
+    /// Stops a mount whose simulator failed during its start.
     fn drop(&mut self) {
         if let Err(error) = self.stop() {
             tracing::error!(%error, "a mount did not end cleanly");
@@ -334,7 +338,7 @@ impl Parts {
         source.set_callbacks(
             gst_app::AppSrcCallbacks::builder()
                 .need_data(move |source, _| {
-                    // The first time: from now on the clock runs.
+                    // The first call: the clock runs from now on.
                     if let Some(parts) = parts.take() {
                         parts.start_player(source.clone());
                     }
@@ -387,7 +391,7 @@ fn watch_client(client: &gstreamer_rtsp_server::RTSPClient, board: &Arc<Board>) 
     client.connect_play_request(move |_, _| counter.update(|stats| stats.plays += 1));
 }
 
-/// Sessions first: a UDP client's session would outlive its connection.
+/// Ends sessions first, because a UDP client's session outlives its connection.
 fn disconnect_all(server: &RTSPServer) {
     if let Some(sessions) = server.session_pool() {
         sessions.filter(Some(&mut |_, _| RTSPFilterResult::Remove));

@@ -1,4 +1,4 @@
-//! Who comes before a gate camera, and whether in the flesh or as a picture of them.
+//! A person in front of a gate camera, live or as a picture.
 
 use std::path::{Path, PathBuf};
 
@@ -6,54 +6,54 @@ use serde::Deserialize;
 
 use crate::{error::ClipError, source::Source};
 
-/// Pixels of a photo or video that hold the face: `[x, y, width, height]`.
+/// The face in pixels of a photo or video: `[x, y, width, height]`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct FaceBox(pub f64, pub f64, pub f64, pub f64);
 
-/// What a person is drawn from. Any format that GStreamer decodes.
+/// The source of a person's pictures, in any format that GStreamer decodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
     /// A still photo.
     Photo(PathBuf),
-    /// A video, such as a talking face; starts again when it ends.
+    /// A looped video, such as a talking face.
     Video(PathBuf),
 }
 
-/// What comes before the camera: the person, or an attack that shows a picture of them (ISO/IEC 30107-1 calls the
-/// thing that is shown a presentation attack instrument).
+/// A live person, or an attack that shows a picture of them (a presentation attack instrument of
+/// ISO/IEC 30107-1).
 ///
-/// All three are drawn from the same photo or video, so none is the real thing. A live person here is cut out of a photo:
-/// they move and grow before the gate, but are as flat as paper. The attacks have what cameras see of such attacks, and only
-/// what is described here; how well real ones are told is not measured by them.
+/// All three are drawn from the same photo or video. The live person is cut out of a photo: they
+/// move and grow in front of the gate, but are flat. The attacks have only the traits described
+/// here, so they do not measure how well real attacks are detected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presentation {
-    /// The person in the flesh: cut out of their photo, if it says where the face is. Of a video, and of a photo that says
-    /// nothing, what is around the face fills the frame.
+    /// A live person: cut out of a photo with a face box. In a video, or a photo without a face
+    /// box, the surroundings of the face fill the frame.
     #[default]
     Live,
-    /// A printed photo, held before the gate: pale, with a white margin and an edge, slanted, unsteady in the hand.
-    /// A video is printed as its first picture.
+    /// A printed photo, held in front of the gate: pale, with a white margin and an edge, tilted,
+    /// unsteady. Of a video, the first picture is printed.
     Print,
-    /// The photo or video on a tablet: a dark rim, a screen whose pixels beat with the camera's (moiré), a band of
-    /// brightness that rolls over it, and the reflection of a lamp.
+    /// The photo or video on a tablet: a dark frame, moiré, a rolling band of brightness, and the
+    /// reflection of a lamp.
     Replay,
 }
 
-/// Somebody who walks up to the camera.
+/// A person who walks up to the camera.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "WrittenPerson")]
 pub struct Person {
-    /// What is shown.
+    /// The photo or video.
     pub media: Media,
-    /// Where the face is; the whole picture by default.
+    /// The face; the whole picture by default.
     pub face_box: Option<FaceBox>,
-    /// Whether it is the person or a picture of them.
+    /// A live person, or a picture of them.
     pub presentation: Presentation,
 }
 
-/// As written in the config: `{ photo = "a.png" }` or `{ video = "b.mp4", face_box = [10, 20, 100, 130] }`, either with
-/// `presentation = "print"`.
+/// The form in the config: `{ photo = "a.png" }` or `{ video = "b.mp4", face_box = [10, 20, 100,
+/// 130] }`, either with `presentation = "print"`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenPerson {
@@ -83,23 +83,23 @@ impl TryFrom<WrittenPerson> for Person {
 }
 
 impl Person {
-    /// A person shown by a photo of nothing but the face.
+    /// A person from a photo that shows only the face.
     pub fn photo(path: impl Into<PathBuf>) -> Self {
         Self { media: Media::Photo(path.into()), face_box: None, presentation: Presentation::Live }
     }
 
-    /// A person shown by a video of nothing but the face.
+    /// A person from a video that shows only the face.
     pub fn video(path: impl Into<PathBuf>) -> Self {
         Self { media: Media::Video(path.into()), ..Self::photo("") }
     }
 
-    /// The same with the face at these pixels.
+    /// Sets the face box, in pixels of the photo or video.
     #[must_use]
     pub fn with_face(self, face_box: FaceBox) -> Self {
         Self { face_box: Some(face_box), ..self }
     }
 
-    /// The same in the flesh, on paper or on a screen.
+    /// Sets the presentation.
     #[must_use]
     pub fn presented(self, presentation: Presentation) -> Self {
         Self { presentation, ..self }
@@ -117,7 +117,7 @@ impl Person {
         }
     }
 
-    /// Everything except where the file lies.
+    /// All properties except the file's path.
     pub(crate) fn fingerprint(&self) -> String {
         let is_video = matches!(self.media, Media::Video(_));
         format!("{is_video} {:?} {:?}", self.face_box, self.presentation)

@@ -1,4 +1,4 @@
-//! I420 pictures and drawing one into another at any size.
+//! I420 pictures, and drawing one into another at any size.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ impl Plane {
         Self { width, height, bytes }
     }
 
-    /// Changes every value.
+    /// Replaces every value by a function of it.
     pub(crate) fn map(&mut self, change: impl Fn(u8) -> u8) {
         let table: [u8; 256] = std::array::from_fn(|value| change(value as u8));
         self.bytes.iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
@@ -53,12 +53,12 @@ pub(crate) struct Picture {
     pub(crate) planes: [Plane; 3],
 }
 
-/// Where a picture is drawn, in pixels of the frame's luma plane.
+/// The place and size of a drawn picture, in pixels of the frame's luma plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Placement {
-    /// Left edge; may lie outside of the frame.
+    /// Left edge; may be outside the frame.
     pub(crate) left_in_frame: f64,
-    /// Upper edge; may lie outside of the frame.
+    /// Upper edge; may be outside the frame.
     pub(crate) top_in_frame: f64,
     /// Frame pixels per picture pixel.
     pub(crate) scale: f64,
@@ -85,14 +85,15 @@ impl Picture {
         self.planes[0].height
     }
 
-    /// The part from `left`, `top` (even) up to and without `right`, `bottom`, which must lie inside and not be empty.
+    /// The part from `left`, `top` (even) up to, but not including, `right`, `bottom`. It must be
+    /// inside the picture and not empty.
     pub(crate) fn cut(&self, left: usize, top: usize, right: usize, bottom: usize) -> Self {
         let [luma, u, v] = &self.planes;
         let chroma = |plane: &Plane| plane.cut(left / 2, top / 2, right.div_ceil(2), bottom.div_ceil(2));
         Self { planes: [luma.cut(left, top, right, bottom), chroma(u), chroma(v)] }
     }
 
-    /// Halved so many times.
+    /// The picture, halved `times` times.
     pub(crate) fn reduced(&self, halvings: u32) -> Cow<'_, Self> {
         let mut reduced = Cow::Borrowed(self);
         for _ in 0..halvings {
@@ -101,16 +102,16 @@ impl Picture {
         reduced
     }
 
-    /// Draws `source` into this frame, cut off at its edges. Bilinear; before that, large sources are halved until no
-    /// pixel is skipped.
+    /// Draws `source` into this frame, clipped at its edges, with bilinear interpolation. Large
+    /// sources are halved first, until no pixel is skipped.
     pub(crate) fn draw(&mut self, source: &Self, placement: Placement) {
         self.draw_scaled(source, placement, Edge::Sharp);
     }
 
-    /// Draws `source` over the whole frame: beyond its edges it goes on as a blur of what lies at them, and it melts into
-    /// that, so that no edge is to be seen.
+    /// Draws `source` over the whole frame. Outside its edges a blur of the values at the edges
+    /// continues it; the picture fades into the blur without a visible edge.
     pub(crate) fn draw_continued(&mut self, source: &Self, placement: Placement) {
-        // A blur is what is left after many halvings, drawn large again.
+        // The blur is the source after many halvings, drawn large again.
         let halvings = (source.width().min(source.height()) as f64 / BLUR_PIXELS).log2().max(0.0) as u32;
         let blur = source.reduced(halvings);
         let scale = placement.scale * f64::from(1_u32 << halvings);
@@ -118,14 +119,15 @@ impl Picture {
         self.draw_scaled(source, placement, Edge::Melts);
     }
 
-    /// A picture whose planes say how much of each pixel counts, 0 to 255, in place of colours.
+    /// A mask: its planes hold the coverage of each pixel, 0 to 255.
     pub(crate) fn of_cover(cover: Plane) -> Self {
         let chroma = cover.halved();
         Self { planes: [cover, chroma.clone(), chroma] }
     }
 
-    /// Draws as much of `source` as `cover` says, which is such a picture with `cover_scale` pixels for each of the source's.
-    /// Below its lower edge the last row goes on to the end of the frame: photos end at somebody's chest.
+    /// Draws `source` through the mask `cover`, which has `cover_scale` pixels for each pixel of
+    /// the source. The last row continues to the lower end of the frame, because photos end at the
+    /// chest.
     pub(crate) fn draw_covered(&mut self, source: &Self, cover: &Self, cover_scale: f64, placement: Placement) {
         let mut drawn = self.clone();
         drawn.draw_scaled(source, placement, Edge::GoesOnBelow);
@@ -144,7 +146,7 @@ impl Picture {
         let halvings = if placement.scale < 1.0 { (1.0 / placement.scale).log2() as u32 } else { 0 };
         let reduced = source.reduced(halvings);
         for (index, (frame_plane, source_plane)) in self.planes.iter_mut().zip(&reduced.planes).enumerate() {
-            // A chroma pixel covers two luma pixels in the frame and in the source alike.
+            // A chroma pixel covers two luma pixels, in the frame and in the source.
             let subsampling = if index == 0 { 1.0 } else { 2.0 };
             draw_plane(
                 frame_plane,
@@ -158,26 +160,26 @@ impl Picture {
     }
 }
 
-/// Shorter side of a picture of which nothing but the blur is left.
+/// Shorter side of the blur, in pixels.
 const BLUR_PIXELS: f64 = 24.0;
-/// Width of the seam where a picture melts into its continuation, of its own side.
+/// Width of the fade into the blur, as a share of the picture's side.
 const SEAM: f64 = 0.05;
 
-/// What happens at the edges of a picture that is drawn into a frame.
+/// The treatment of a drawn picture's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
-    /// It ends.
+    /// Sharp edges.
     Sharp,
-    /// It becomes transparent towards them.
+    /// The picture becomes transparent towards its edges.
     Melts,
-    /// The values at the edge go on to the end of the frame.
+    /// The values at the edges continue to the end of the frame.
     GoesOn,
-    /// Only at the lower edge; the others are sharp.
+    /// The values at the lower edge continue; the other edges are sharp.
     GoesOnBelow,
 }
 
-/// One sample position along an axis: two neighbours and the weight of the second, of 256; and how much of what is in
-/// the frame it covers, of 256.
+/// One sample position along an axis: two neighbours, the weight of the second (of 256), and the
+/// coverage (of 256).
 struct Tap {
     first: usize,
     second: usize,
@@ -185,7 +187,7 @@ struct Tap {
     cover: u32,
 }
 
-/// The frame pixels along one axis that the source covers, with where each takes its value from.
+/// The frame pixels along one axis that the source covers, with the sample position of each.
 fn taps(start_in_frame: f64, scale: f64, source_size: usize, frame_size: usize, edge: Edge) -> (usize, Vec<Tap>) {
     let length = source_size as f64 * scale;
     let (first, end) = match edge {
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_cut_off() {
+    fn a_picture_is_clipped_at_the_frame() {
         let source = Picture::plain(10, 10, [200, 90, 90]);
         let mut frame = Picture::plain(40, 30, [16, 128, 128]);
         for (left, top) in [(-15.0, 0.0), (35.0, 25.0), (-100.0, 0.0), (100.0, 100.0), (0.0, -500.0)] {
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_much_smaller_picture_keeps_its_mean() {
-        // Fine stripes: without halving first, every sample would hit the same stripe.
+        // Fine stripes: without halving, every sample would hit the same stripe.
         let mut source = Picture::plain(256, 256, [0, 128, 128]);
         for (at, byte) in source.planes[0].bytes.iter_mut().enumerate() {
             *byte = if at % 2 == 0 { 0 } else { 200 };
@@ -287,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_goes_on_has_no_edge() {
+    fn a_continued_picture_has_no_edge() {
         let source = Picture::plain(200, 120, [180, 90, 140]);
         let mut frame = Picture::plain(320, 240, [16, 128, 128]);
         frame.draw_continued(&source, Placement { left_in_frame: 100.0, top_in_frame: -30.0, scale: 0.9 });
         for (plane, value) in frame.planes.iter().zip([180, 90, 140]) {
             assert!(plane.bytes.iter().all(|&byte| byte == value));
         }
-        // And with what is not plain: left dark, right bright, no step but the picture's own.
+        // A picture with a dark left and a bright right side: no step except its own.
         let mut frame = Picture::plain(320, 240, [16, 128, 128]);
         frame.draw_continued(&ramp(200, 120), Placement { left_in_frame: 60.0, top_in_frame: 60.0, scale: 1.0 });
         let step = frame.planes[0]
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_covered_is_drawn_and_goes_on_below() {
+    fn a_masked_picture_is_drawn_and_continued_below() {
         let source = Picture::plain(40, 20, [200, 90, 140]);
         let mut cover = Plane::filled(20, 10, 0);
         cover.bytes.chunks_exact_mut(20).for_each(|row| row[10..].fill(255));

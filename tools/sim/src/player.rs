@@ -16,28 +16,28 @@ use crate::{
     stats::Board,
 };
 
-/// What a mount sends.
+/// The content that a mount sends.
 #[derive(Debug, Clone)]
 pub(crate) enum Show {
     /// The mount's scene.
     Scene,
-    /// The key frame shown last, again and again. A key frame decodes to the same picture every time.
+    /// The last key frame, repeated. A key frame always decodes to the same picture.
     Still,
     /// Another clip, from its start.
     Clip(Arc<Clip>),
-    /// The scene, but nothing leaves the server.
+    /// The scene, whose packets are dropped in the server.
     Nothing,
 }
 
-/// What a mount sends now, changed by faults and followed by the player.
+/// The current content of a mount, which faults change and the player follows.
 #[derive(Debug)]
 pub(crate) struct Program {
     scene: Arc<Clip>,
-    /// So long after a client has joined comes its first picture.
+    /// Time from a client's start to its first picture.
     key_wait: Duration,
-    /// The number changes with every change of the show.
+    /// The content, with a number that changes with it.
     show: Mutex<(u64, Show)>,
-    /// Set by the player, together with the switch; read where RTP packets leave the server.
+    /// Set by the player when it switches; read where RTP packets leave the server.
     silent: Arc<AtomicBool>,
 }
 
@@ -55,8 +55,8 @@ impl Program {
         *current = (current.0 + 1, show);
     }
 
-    /// Holds RTP packets back at `pad` while there is nothing to show. They are dropped here, behind the point where
-    /// the server waits for a stream's first packet, so that a client can still connect.
+    /// Drops the RTP packets at `pad` during silence. This point lies behind the one where the
+    /// server waits for a stream's first packet, so that a client can still connect.
     pub(crate) fn guard(&self, pad: &gst::Pad) {
         let silent = Arc::clone(&self.silent);
         pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
@@ -64,20 +64,20 @@ impl Program {
         });
     }
 
-    fn show_if_not(&self, known: Option<u64>) -> Option<(u64, Show)> {
+    fn show_unless(&self, known: Option<u64>) -> Option<(u64, Show)> {
         let current = self.show.lock().unwrap_or_else(PoisonError::into_inner);
         (known != Some(current.0)).then(|| current.clone())
     }
 }
 
-/// Walks through the clips of a program; every switch begins with a key frame.
+/// The position in the clips of a program. Every switch begins with a key frame.
 struct Cursor<'a> {
     program: &'a Program,
     seen: Option<u64>,
     show: Show,
-    /// Index of the next access unit in whatever is shown.
+    /// Index of the next access unit in the current content.
     next: usize,
-    /// Where the scene goes on after something else was shown.
+    /// Position at which the scene continues after other content.
     resume: usize,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn next(&mut self) -> (&Clip, &AccessUnit) {
-        if let Some((number, show)) = self.program.show_if_not(self.seen) {
+        if let Some((number, show)) = self.program.show_unless(self.seen) {
             self.seen = Some(number);
             self.switch(show);
         }
@@ -111,7 +111,7 @@ impl<'a> Cursor<'a> {
         let scene = &self.program.scene;
         self.next = match &show {
             Show::Scene | Show::Nothing => scene.key_at_or_after(self.resume),
-            // The unit before `resume` is what the client sees now; at the very start that is the first one.
+            // The client sees the unit before `resume`; at the start it sees the first unit.
             Show::Still => scene.key_at_or_before(self.resume.saturating_sub(1)),
             Show::Clip(_) => 0,
         };
@@ -120,7 +120,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Counts a running stream for as long as it lives.
+/// Counts a running stream until dropped.
 struct Streaming<'a>(&'a Board);
 
 impl<'a> Streaming<'a> {
@@ -136,20 +136,21 @@ impl Drop for Streaming<'_> {
     }
 }
 
-/// The wall time, since 1970.
+/// Wall-clock time since 1970.
 pub(crate) fn now() -> Duration {
     Duration::from_micros(u64::try_from(gst::glib::real_time()).unwrap_or_default())
 }
 
 /// Plays the program into `source` until its pipeline stops.
 ///
-/// Timestamps are continuous: picture `n` has the running time `start + n / fps`, over the seam of the loop and over
-/// every switch, and is sent when that time has come; where a clip has B-frames, it is shown some pictures later.
+/// Timestamps are continuous: picture `n` has the running time `start + n / fps`, over the seam of
+/// the loop and over every switch, and is sent at that time. In a clip with B-frames it is shown
+/// some pictures later.
 pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     let _streaming = Streaming::begin(board);
     let fps = u64::from(program.scene.encoding.fps);
     let at = |n: u64| gst::ClockTime::from_nseconds(n * gst::ClockTime::SECOND.nseconds() / fps);
-    // Both are there once the pipeline plays, which it does by the time it asks for data.
+    // A pipeline that asks for data plays, so it has both.
     let (Some(clock), Some(base)) = (source.clock(), source.base_time()) else { return };
     let key_wait = gst::ClockTime::from_nseconds(u64::try_from(program.key_wait.as_nanos()).unwrap_or(u64::MAX));
     let start = clock.time().saturating_sub(base) + key_wait;
@@ -158,13 +159,13 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     let mut congested = false;
     for n in 0.. {
         let due = start + at(n);
-        // "Early" and "late" are both fine; an error can only be that the clock is gone.
+        // Early and late are both accepted. An error means that the clock no longer exists.
         if matches!(clock.new_single_shot_id(base + due).wait().0, Err(gst::ClockError::Unscheduled)) {
             return;
         }
         let (clip, unit) = cursor.next();
-        // A client that described the stream but never plays leaves the queue standing: skip whole groups of pictures
-        // rather than keep them for later.
+        // A client that sends DESCRIBE and never PLAY leaves the queue full: whole groups of
+        // pictures are skipped, not queued.
         let queued: u64 = source.property("current-level-buffers");
         congested = if congested { !unit.key || queued > 0 } else { queued >= fps };
         if congested {
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
     use crate::encode::Encoding;
 
-    /// A clip whose access units hold their own number plus `first`.
+    /// A clip whose access units contain their own number plus `first`.
     fn clip(first: u8, keys: &[bool]) -> Arc<Clip> {
         gst::init().unwrap();
         let units =
@@ -199,7 +200,7 @@ mod tests {
         Arc::new(Clip::new("test", Encoding::default(), units).unwrap())
     }
 
-    fn take(cursor: &mut Cursor<'_>, count: usize) -> Vec<u8> {
+    fn next_units(cursor: &mut Cursor<'_>, count: usize) -> Vec<u8> {
         (0..count).map(|_| cursor.next().1.bytes[0]).collect()
     }
 
@@ -207,43 +208,43 @@ mod tests {
     fn the_scene_loops_and_every_switch_begins_with_a_key_frame() {
         let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
-        assert_eq!(take(&mut cursor, 7), [0, 1, 2, 3, 4, 0, 1]);
+        assert_eq!(next_units(&mut cursor, 7), [0, 1, 2, 3, 4, 0, 1]);
         program.change(Show::Clip(clip(10, &[true, false])));
-        assert_eq!(take(&mut cursor, 3), [10, 11, 10]);
+        assert_eq!(next_units(&mut cursor, 3), [10, 11, 10]);
         program.change(Show::Scene);
-        assert_eq!(take(&mut cursor, 3), [3, 4, 0], "goes on at the next key frame");
+        assert_eq!(next_units(&mut cursor, 3), [3, 4, 0], "goes on at the next key frame");
     }
 
     #[test]
     fn a_still_repeats_the_last_key_frame() {
         let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
-        take(&mut cursor, 3);
+        next_units(&mut cursor, 3);
         program.change(Show::Still);
-        assert_eq!(take(&mut cursor, 3), [0, 0, 0]);
+        assert_eq!(next_units(&mut cursor, 3), [0, 0, 0]);
         program.change(Show::Scene);
-        take(&mut cursor, 1);
+        next_units(&mut cursor, 1);
         program.change(Show::Still);
-        assert_eq!(take(&mut cursor, 2), [3, 3]);
+        assert_eq!(next_units(&mut cursor, 2), [3, 3]);
     }
 
     #[test]
     fn a_still_before_the_first_picture_is_the_first_picture() {
         let program = Program::new(clip(0, &[true, false]), Duration::ZERO);
         program.change(Show::Still);
-        assert_eq!(take(&mut Cursor::new(&program), 2), [0, 0]);
+        assert_eq!(next_units(&mut Cursor::new(&program), 2), [0, 0]);
     }
 
     #[test]
     fn silence_ends_with_a_key_frame() {
         let program = Program::new(clip(0, &[true, false, false]), Duration::ZERO);
         let mut cursor = Cursor::new(&program);
-        take(&mut cursor, 1);
+        next_units(&mut cursor, 1);
         program.change(Show::Nothing);
-        take(&mut cursor, 2);
+        next_units(&mut cursor, 2);
         assert!(program.silent.load(Ordering::Relaxed));
         program.change(Show::Scene);
-        assert_eq!(take(&mut cursor, 1), [0]);
+        assert_eq!(next_units(&mut cursor, 1), [0]);
         assert!(!program.silent.load(Ordering::Relaxed));
     }
 }

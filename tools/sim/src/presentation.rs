@@ -1,4 +1,4 @@
-//! Draws a person as they come before the camera: in the flesh, on paper or on a screen.
+//! Draws a person in front of the camera: live, on paper or on a screen.
 
 use std::f64::consts::TAU;
 
@@ -12,25 +12,26 @@ use crate::{
     walk_up::Pose,
 };
 
-/// What an attack shows around the face: this much of the face's width and height more on each side.
+/// Margin that an attack shows on each side of the face, as a share of the face's width and height.
 const SHOWN_AROUND: f64 = 0.5;
-/// Margin of a print, of its longer side, and its white in limited-range luma.
+/// Margin of a print, as a share of its longer side, and its white in limited-range luma.
 const MARGIN: f64 = 0.05;
 const PAPER: [u8; 3] = [218, 128, 128];
-/// Rim of a tablet beside the screen and, twice as wide, above and below.
+/// Frame of a tablet at the left and right of the screen; it is twice as wide above and below.
 const RIM: f64 = 0.045;
 const RIM_COLOUR: [u8; 3] = [24, 128, 128];
-/// Lines of the screen along its longer side, and how much darker the gaps between them are.
+/// Lines of the screen along its longer side, and the darkness of the gaps between them.
 const SCREEN_LINES: f64 = 511.0;
 const LINE_DEPTH: f64 = 0.07;
-/// The band that rolls over a screen whose refresh beats with the camera's shutter.
+/// The rolling band on a screen whose refresh interferes with the camera's shutter.
 const BAND_DEPTH: f64 = 0.03;
-/// Luma that the lamp's reflection adds at its brightest.
+/// Most luma that the lamp's reflection adds.
 const GLARE: f64 = 60.0;
-/// Goes into the clips' fingerprint: raised when drawing changes, so that no old clip is taken for a new one.
+/// Part of the clips' fingerprint: raised when the drawing changes, so that old clips are not
+/// reused.
 const DRAWING: u32 = 1;
 
-/// What decides how people are drawn, for the clip cache's key.
+/// The versions of the drawing, for the key of the clip cache.
 pub(crate) fn fingerprint() -> String {
     format!(
         "drawing {DRAWING} {CUTTING} {SHOWN_AROUND} {MARGIN} {PAPER:?} {RIM} {RIM_COLOUR:?} {SCREEN_LINES} {LINE_DEPTH} \
@@ -43,9 +44,9 @@ pub(crate) struct Shown {
     presentation: Presentation,
     face_box: Option<FaceBox>,
     source: Source,
-    /// What is held before the camera, where it stays the same.
+    /// The object in front of the camera, if it does not change.
     held: Option<Held>,
-    /// What of a photo is the person, where it says where their face is.
+    /// The mask of the person in a photo whose face box is given.
     mask: Option<Mask>,
 }
 
@@ -66,7 +67,7 @@ impl Shown {
         Ok(Self { presentation, face_box, source, held, mask })
     }
 
-    /// Draws the person over the whole frame or a part of it, `seconds` after they came into sight.
+    /// Draws the person over the whole frame or a part of it, `seconds` after they appeared.
     pub(crate) fn draw(&mut self, frame: &mut Picture, pose: Pose, seconds: f64) -> Result<(), ClipError> {
         if let Some(held) = &self.held {
             held.draw(frame, pose, seconds);
@@ -88,7 +89,7 @@ fn face_in(picture: &Picture, face_box: Option<FaceBox>) -> FaceBox {
     face_box.unwrap_or(FaceBox(0.0, 0.0, picture.width() as f64, picture.height() as f64))
 }
 
-/// Puts the face of a picture where `pose` wants it.
+/// The placement that puts a picture's face into the pose.
 fn placement(pose: Pose, FaceBox(x, y, width, height): FaceBox, frame: &Picture) -> Placement {
     let scale = pose.face_height * frame.height() as f64 / height;
     Placement {
@@ -98,16 +99,16 @@ fn placement(pose: Pose, FaceBox(x, y, width, height): FaceBox, frame: &Picture)
     }
 }
 
-/// A print or a tablet: something flat that shows a face.
+/// A print or a tablet: a flat object that shows a face.
 struct Held {
     picture: Picture,
     face: FaceBox,
-    /// Whether it shines by itself.
+    /// True for a screen, which emits light.
     is_screen: bool,
 }
 
 impl Held {
-    /// None for a person in the flesh.
+    /// `None` for a live person.
     fn of(presentation: Presentation, picture: &Picture, face_box: Option<FaceBox>) -> Option<Self> {
         let face = face_in(picture, face_box);
         match presentation {
@@ -117,7 +118,7 @@ impl Held {
         }
     }
 
-    /// Ink is never black and paper never as white as a lamp, and colours are weaker than on a screen.
+    /// A print: its black and white are less extreme than a screen's, and its colours are weaker.
     fn print(picture: &Picture, face: FaceBox) -> Self {
         let tone = |luma: u8| 16.0 + 0.8 * (f64::from(luma) - 16.0) + 33.0;
         let colour = |chroma: u8| 128.0 + 0.8 * (f64::from(chroma) - 128.0);
@@ -126,7 +127,7 @@ impl Held {
         Self::framed(&shown, face, [margin, margin], PAPER, false)
     }
 
-    /// A screen shows more contrast than paper and is a little blue.
+    /// A tablet: it has more contrast than paper and a slight blue tint.
     fn tablet(picture: &Picture, face: FaceBox) -> Self {
         let tone = |luma: u8| 16.0 + 236.0 * ((f64::from(luma) - 16.0).max(0.0) / 219.0).powf(1.15);
         let (shown, face) = around(picture, face, tone, f64::from);
@@ -144,7 +145,7 @@ impl Held {
 
     fn draw(&self, frame: &mut Picture, pose: Pose, seconds: f64) {
         let FaceBox(x, y, width, height) = self.face;
-        // A hand is less steady than a head.
+        // A hand moves more than a head.
         let (drift_x, drift_y) = (0.004 * (seconds * 5.3).sin(), 0.004 * (seconds * 4.1 + 1.0).sin());
         let turn = if self.is_screen { -2.0 } else { 2.0 } + 1.5 * (seconds * 1.5).sin();
         let view = View {
@@ -170,14 +171,15 @@ impl Held {
 fn screen_light(waves: &Waves, u: f64, v: f64, width: f64, height: f64, seconds: f64) -> Light {
     let lines = SCREEN_LINES / width.max(height);
     let band = waves.cosine(2.0 * v / height + 0.7 * seconds);
-    // A camera pixel sees one point of the screen, so that lines finer than it can show come out as broad ones.
+    // A camera pixel samples one point of the screen, so lines finer than a pixel appear as broad
+    // ones.
     let gain = 1.0 + LINE_DEPTH * (waves.cosine(lines * u) + waves.cosine(lines * v)) + BAND_DEPTH * band;
     let (from_lamp_x, from_lamp_y) = ((u / width - 0.75) / 0.4, (v / height - 0.15) / 0.3);
     let near_lamp = (1.0 - from_lamp_x * from_lamp_x - from_lamp_y * from_lamp_y).max(0.0);
     Light { gain, glare: GLARE * near_lamp * near_lamp }
 }
 
-/// A table of the cosine: it is asked for three times a pixel.
+/// A table of the cosine, which every pixel needs three times.
 struct Waves([f64; 1024]);
 
 impl Waves {
@@ -185,13 +187,13 @@ impl Waves {
         Self(std::array::from_fn(|index| (TAU * index as f64 / 1024.0).cos()))
     }
 
-    /// Of so many full turns.
+    /// The cosine of an angle in full turns.
     fn cosine(&self, turns: f64) -> f64 {
         self.0[(turns.rem_euclid(1.0) * 1024.0) as usize % 1024]
     }
 }
 
-/// The part of the picture that an attack shows, in its own tones, and the face in it.
+/// The part of the picture that an attack shows, with its tones, and the face in it.
 fn around(
     picture: &Picture,
     FaceBox(x, y, width, height): FaceBox,
@@ -221,7 +223,7 @@ mod tests {
     const POSE: Pose = Pose { face_height: 0.5, centre_x: 0.5, centre_y: 0.25 };
     const FACE: FaceBox = FaceBox(50.0, 60.0, 90.0, 120.0);
 
-    /// Nothing but grey, the face's box white.
+    /// A grey picture with a white face box.
     fn photo() -> Picture {
         let mut photo = Picture::plain(200, 300, [100, 128, 128]);
         let FaceBox(x, y, width, height) = FACE;
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_face_box_lands_where_the_pose_wants_it() {
+    fn the_face_box_is_drawn_in_the_pose() {
         let frame = Picture::plain(1280, 720, [0; 3]);
         let placed = placement(POSE, FACE, &frame);
         assert!((placed.scale - 3.0).abs() < 1e-9, "120 px become 360");
@@ -256,7 +258,7 @@ mod tests {
         for presentation in [Presentation::Live, Presentation::Print, Presentation::Replay] {
             let frame = drawn(presentation, 0.0);
             let row = |y: usize| &frame.planes[0].bytes[y * 1280..][..1280];
-            // The face is brighter than the rest of the photo, whatever the medium's tones.
+            // On every medium the face is brighter than the rest of the photo.
             let beside = row(300)[460];
             let width = row(300)[500..780].iter().filter(|&&luma| luma > beside + 30).count();
             assert!((235..=275).contains(&width), "{presentation:?}: {width} px wide instead of about 270");
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_never_quite_still() {
+    fn a_held_object_never_stays_still() {
         for presentation in [Presentation::Print, Presentation::Replay] {
             assert_ne!(drawn(presentation, 1.0), drawn(presentation, 1.04), "{presentation:?}");
             assert_eq!(

@@ -1,9 +1,11 @@
-//! Cameras that take next to nothing to simulate, for benches: what is measured is whoever watches them.
+//! Cameras that need little processor time, for benchmarks of the node that watches them.
 //!
-//! A [`Sim`](crate::Sim) makes packets anew for each camera and picture, which takes 6 to 9 ms of processor time a camera-second on a slow
-//! machine: a twentieth of what a node takes to look at it. Here GStreamer's payloader makes a clip's packets once ([`packets`]), and one
-//! thread sends them to all clients, with numbers, times and sender reports of each client's own ([`session`]). What it lacks: other
-//! transports than RTSP's own connection (RFC 2326, section 10.12), logins, faults, and B-frames.
+//! A [`Sim`](crate::Sim) makes packets for each camera and picture, which takes 6 to 9 ms of
+//! processor time per camera-second on a slow machine: a twentieth of the time that a node needs
+//! for the camera. Here GStreamer's payloader makes a clip's packets once ([`packets`]), and one
+//! thread sends them to all clients, with sequence numbers, timestamps and sender reports for each
+//! client ([`session`]). It supports no transport except the RTSP connection (RFC 2326, section
+//! 10.12), no login, no fault and no B-frames.
 
 mod packets;
 mod session;
@@ -26,18 +28,18 @@ use crate::{Clip, ClipLibrary, MountConfig, SimError};
 use packets::Recording;
 use session::Session;
 
-/// How often clients that don't play yet, and new ones, are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Time between two checks for new clients and for clients that do not play yet.
+const CHECK_EVERY: Duration = Duration::from_millis(5);
 
-/// Since the machine was started.
+/// Time since the machine's start.
 fn monotonic() -> Duration {
     Duration::from_micros(u64::try_from(glib::monotonic_time()).unwrap_or_default())
 }
 
-/// What a mount sends.
+/// The packets of a mount.
 struct Camera {
     recording: Arc<Recording>,
-    /// So long after a client begins to play comes its first picture.
+    /// Time from a client's PLAY to its first picture.
     key_wait: Duration,
 }
 
@@ -49,14 +51,14 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Encodes the scenes, makes their packets and starts sending to whoever asks. Of a mount its path, scene, encoding and
-    /// `key_wait_seconds` are heeded.
+    /// Encodes the scenes, makes their packets and starts to serve them. Uses only the path, scene,
+    /// encoding and `key_wait_seconds` of a mount.
     ///
     /// # Errors
     /// Names the mount whose scene cannot be encoded, or the address that cannot be listened on.
     pub fn start(mounts: &[MountConfig], library: &ClipLibrary) -> Result<Self, SimError> {
         gstreamer::init().map_err(|error| SimError::GStreamer(error.to_string()))?;
-        // Mounts that show the same share its packets.
+        // Mounts with the same clip share its packets.
         let mut recordings: Vec<(Arc<Clip>, Arc<Recording>)> = Vec::new();
         let mut cameras = HashMap::new();
         for mount in mounts {
@@ -104,14 +106,14 @@ impl Drop for Replay {
     }
 }
 
-/// Until it is to stop: takes new clients, answers them, and sends each what is due.
+/// Accepts clients, answers them, and sends the packets that are due, until stopped.
 fn serve(listener: &TcpListener, cameras: &HashMap<String, Camera>, stopping: &AtomicBool) {
     let mut sessions: Vec<Session> = Vec::new();
-    let mut look = monotonic();
+    let mut next_check = monotonic();
     while !stopping.load(Ordering::Relaxed) {
         let now = monotonic();
-        if now >= look {
-            look = now + LOOK_EVERY;
+        if now >= next_check {
+            next_check = now + CHECK_EVERY;
             loop {
                 match listener.accept() {
                     Ok((stream, _)) => sessions.extend(Session::new(stream).inspect_err(|error| {
@@ -127,7 +129,7 @@ fn serve(listener: &TcpListener, cameras: &HashMap<String, Camera>, stopping: &A
             sessions.retain_mut(|session| session.is_playing() || session.converse(cameras));
         }
         sessions.retain_mut(|session| session.send_due(now, cameras));
-        let due = sessions.iter().filter_map(Session::due).min().map_or(look, |due| due.min(look));
+        let due = sessions.iter().filter_map(Session::due).min().map_or(next_check, |due| due.min(next_check));
         thread::sleep(due.saturating_sub(monotonic()));
     }
 }

@@ -1,4 +1,5 @@
-//! RTCP sender reports, which tie a stream's clock to wall-clock time (RFC 3550, section 6.4.1): sent, late or missing.
+//! RTCP sender reports, which tie a stream's clock to wall-clock time (RFC 3550, section 6.4.1):
+//! sent, late or missing.
 
 use std::{
     sync::{
@@ -47,7 +48,8 @@ impl TryFrom<Written> for SenderReports {
     }
 }
 
-/// The policy in force, shared with the streaming threads: reports are held back until this running time, in ns.
+/// The current policy, shared with the streaming threads: reports are dropped before this running
+/// time, in ns.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ReportGate(Arc<AtomicU64>);
 
@@ -61,7 +63,7 @@ impl ReportGate {
         self.0.store(held_until, Ordering::Relaxed);
     }
 
-    /// Puts the policy in force on an `rtpbin`'s outgoing RTCP pad.
+    /// Applies the policy to an `rtpbin`'s outgoing RTCP pad.
     pub(crate) fn guard(&self, pad: &gst::Pad) {
         let held_until = Arc::clone(&self.0);
         pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |pad, _| {

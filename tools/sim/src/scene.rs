@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{person::Person, walk_up::WalkUp};
 
-/// What a camera sees, over and over.
+/// What a camera sees, in a loop.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub enum Scene {
@@ -17,11 +17,11 @@ pub enum Scene {
     Pattern(String),
     /// People who walk up to the camera, one after another.
     WalkUp(WalkUp),
-    /// Nothing but black.
+    /// A black picture.
     Black,
 }
 
-/// As written in the config.
+/// The form in the config.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -70,7 +70,8 @@ impl Scene {
         }
     }
 
-    /// Everything that decides what is seen, except the files: those count by their content, wherever they lie.
+    /// All settings that change the pictures, except the files, which are identified by their
+    /// content.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
             Self::File(_) => "file".to_owned(),
@@ -95,8 +96,8 @@ impl Scene {
     }
 }
 
-/// Refuses what `videotestsrc` would not understand; lets everything pass where the plugin itself is missing, which is
-/// then reported by the encoder.
+/// Refuses patterns that `videotestsrc` does not know. Accepts all if the plugin is missing, which
+/// the encoder reports.
 fn known_pattern(pattern: &str) -> Result<(), String> {
     let class = gstreamer::init().ok().and_then(|()| {
         let element = gstreamer::ElementFactory::make("videotestsrc").build().ok()?;

@@ -1,4 +1,4 @@
-//! Faults that come by themselves, for demos.
+//! Scheduled faults, for demos.
 
 use std::{
     sync::{Arc, mpsc},
@@ -10,14 +10,14 @@ use gstreamer::{self as gst, prelude::*};
 
 use crate::{Fault, SimError, mount::Mount};
 
-/// The thread that injects and clears the scripted faults of one mount.
+/// The thread that injects and clears the scheduled faults of one mount.
 pub(crate) struct Script {
     stop: mpsc::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Script {
-    /// Starts the script, with time zero now.
+    /// Starts the schedule, with time zero now.
     pub(crate) fn start(mount: Arc<Mount>) -> Result<Self, SimError> {
         let (stop, stopped) = mpsc::channel();
         let name = format!("sim-script-{}", mount.name());
@@ -36,7 +36,7 @@ impl Script {
     }
 }
 
-/// Returns early when the other end of `stopped` is gone.
+/// Returns early once the other end of `stopped` is dropped.
 fn play(mount: &Mount, stopped: &mpsc::Receiver<()>) {
     let clock = gst::SystemClock::obtain();
     let start = clock.time();

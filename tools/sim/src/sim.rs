@@ -14,7 +14,7 @@ use crate::{
     script::Script,
 };
 
-/// A running simulator. Dropping it stops it; [`Sim::stop`] does the same and says whether it went well.
+/// A running simulator. Dropping it stops it; [`Sim::stop`] does the same and returns the error.
 pub struct Sim {
     mounts: Mounts,
     address: SocketAddr,
@@ -33,8 +33,8 @@ impl Sim {
         Self::start_with(config, &library)
     }
 
-    /// As [`Sim::start`], with scenes that another simulator may already have encoded. The config's own cache folder
-    /// is not used.
+    /// As [`Sim::start`], with scenes that another simulator may already have encoded. The config's
+    /// own cache folder is not used.
     ///
     /// # Errors
     /// As [`Sim::start`].
@@ -77,11 +77,11 @@ impl Sim {
         format!("rtsp://{address}/{}", mount.trim_matches('/'))
     }
 
-    /// Makes something go wrong with one camera. Returns when the fault is in force; a picture that it needs is
-    /// encoded first, while the stream goes on.
+    /// Injects a fault into one camera. Returns when the fault is active. Encodes the picture that
+    /// the fault needs first, while the stream goes on.
     ///
     /// # Errors
-    /// Where there is no such mount, or the fault's picture cannot be encoded.
+    /// If there is no such mount, or the fault's picture cannot be encoded.
     pub fn inject(&self, mount: &str, fault: Fault) -> Result<(), SimError> {
         self.mount(mount)?.inject(fault)
     }
@@ -89,16 +89,16 @@ impl Sim {
     /// Ends the fault of one camera.
     ///
     /// # Errors
-    /// Where there is no such mount.
+    /// If there is no such mount.
     pub fn clear(&self, mount: &str) -> Result<(), SimError> {
         self.mount(mount)?.clear();
         Ok(())
     }
 
-    /// Changes who may watch a camera, and disconnects its clients.
+    /// Changes the login of a camera, and disconnects its clients.
     ///
     /// # Errors
-    /// Where there is no such mount, or it does not answer.
+    /// If there is no such mount, or it does not answer.
     pub fn set_login(&self, mount: &str, login: Option<Login>) -> Result<(), SimError> {
         self.mount(mount)?.set_login(login)
     }
@@ -106,7 +106,7 @@ impl Sim {
     /// Changes how a camera sends RTCP sender reports. "Late" counts from the start of the stream.
     ///
     /// # Errors
-    /// Where there is no such mount.
+    /// If there is no such mount.
     pub fn set_sender_reports(&self, mount: &str, policy: SenderReports) -> Result<(), SimError> {
         self.mount(mount)?.set_sender_reports(policy);
         Ok(())
@@ -115,7 +115,7 @@ impl Sim {
     /// The counters of one camera.
     ///
     /// # Errors
-    /// Where there is no such mount.
+    /// If there is no such mount.
     pub fn stats(&self, mount: &str) -> Result<MountStats, SimError> {
         Ok(self.mount(mount)?.board().read())
     }
@@ -123,7 +123,8 @@ impl Sim {
     /// Waits until the counters of one camera fulfil `condition`.
     ///
     /// # Errors
-    /// Where there is no such mount, or `limit` passes first; then the error carries the last counters.
+    /// If there is no such mount, or `limit` passes first; then the error carries the last
+    /// counters.
     pub fn wait_for(
         &self,
         mount: &str,
@@ -138,7 +139,7 @@ impl Sim {
         })
     }
 
-    /// Takes the whole server away: the port is closed and every client of every camera is disconnected.
+    /// Stops the server: closes the port and disconnects all clients of all cameras.
     ///
     /// # Errors
     /// Where a mount does not answer.
@@ -149,10 +150,10 @@ impl Sim {
         self.mounts.values().try_for_each(|mount| mount.drop_clients())
     }
 
-    /// Brings the server back on the same port.
+    /// Starts the server again on the same port.
     ///
     /// # Errors
-    /// Where it runs already, or the port was taken by somebody else.
+    /// Where it is running, or another program has taken the port.
     pub fn restart_server(&self) -> Result<(), SimError> {
         let mut door = self.lock_door();
         match &*door {
@@ -164,10 +165,10 @@ impl Sim {
         }
     }
 
-    /// Does what an operator typed, and returns what to print.
+    /// Executes an operator's command, and returns the text to print.
     ///
     /// # Errors
-    /// As the method that the command stands for.
+    /// As the command's method.
     pub fn execute(&self, command: &Command) -> Result<String, SimError> {
         match command {
             Command::Fault { mount, fault } => {
@@ -196,13 +197,12 @@ impl Sim {
                 Ok(format!("server listens on {}", self.address))
             }
             Command::Help => Ok(Command::HELP.to_owned()),
-            // Who reads the commands decides what to do; stopping is `Sim::stop`.
+            // The reader of the commands ends itself and calls `Sim::stop`.
             Command::Quit => Ok(String::new()),
         }
     }
 
-    /// Ends the simulator: its port, its clients, its pipelines and its threads. Once it has returned `Ok`, nothing is
-    /// left of them.
+    /// Ends the simulator. After `Ok`, its port, clients, pipelines and threads have ended.
     ///
     /// # Errors
     /// Names the mount that did not end in time.
@@ -217,7 +217,7 @@ impl Sim {
         if let Some(door) = self.lock_door().take() {
             door.close();
         }
-        // All of them, even where one fails; the first failure is told.
+        // Stops all mounts, even if one fails; returns the first error.
         self.mounts.values().map(|mount| mount.stop()).fold(Ok(()), Result::and)
     }
 

@@ -8,7 +8,7 @@ use gstreamer_video::{self as gst_video, prelude::*};
 
 use crate::{encode::Running, error::ClipError, picture::Picture};
 
-/// A photo, or a video that starts again when it ends.
+/// A photo, or a looped video.
 pub(crate) enum Source {
     Photo(Picture),
     Video(Video),
@@ -25,7 +25,7 @@ impl Source {
         Ok(Self::Video(Video { path: path.to_owned(), fps, decoder: Decoder::open(path, Some(fps))? }))
     }
 
-    /// The picture to show now; a photo hands out the same again and again.
+    /// The next picture. A photo gives the same picture each time.
     pub(crate) fn next(&mut self) -> Result<std::borrow::Cow<'_, Picture>, ClipError> {
         match self {
             Self::Photo(picture) => Ok(std::borrow::Cow::Borrowed(picture)),
@@ -101,7 +101,7 @@ impl Decoder {
     }
 }
 
-/// Writes a picture into a new buffer, with the strides that `info` asks for.
+/// Copies a picture into a new buffer with the strides of `info`.
 pub(crate) fn to_buffer(picture: &Picture, info: &gst_video::VideoInfo) -> Result<gst::Buffer, gst::glib::BoolError> {
     let mut buffer = gst::Buffer::with_size(info.size())?;
     {
@@ -148,7 +148,7 @@ mod tests {
         // A JPEG's white is 255.
         let jpeg = "video/x-raw,format=RGB ! videoconvert ! video/x-raw,format=I420,colorimetry=1:4:0:0 \
                     ! jpegenc snapshot=true";
-        // A size whose rows are padded in memory; but jpegenc fills up its last block with whatever lies there.
+        // A size whose rows are padded in memory. jpegenc fills its last block from the padding.
         for (name, size, encoder) in [("a.png", (50, 30), "pngenc snapshot=true"), ("b.jpg", (48, 32), jpeg)] {
             let path = folder.path().join(name);
             write(&path, size, encoder, 1);

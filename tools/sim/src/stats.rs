@@ -1,4 +1,4 @@
-//! Counters of one mount, on which a test can wait.
+//! Counters of one mount, for which a test can wait.
 
 use std::{
     fmt,
@@ -6,27 +6,27 @@ use std::{
     time::Duration,
 };
 
-/// What happened at one mount since the simulator started.
+/// The counters of one mount since the simulator started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MountStats {
     /// TCP connections open now.
     pub clients: u64,
     /// TCP connections ever accepted for this mount.
     pub connections: u64,
-    /// Connections turned away at the door (the `refuse` fault).
+    /// Connections refused (the `refuse` fault).
     pub refused: u64,
     /// DESCRIBE requests, with or without a login.
     pub describes: u64,
     /// PLAY requests that were granted.
     pub plays: u64,
-    /// Requests with credentials that were turned down. The first request of a client, without credentials, is
-    /// answered with a challenge and not counted here.
+    /// Requests with rejected credentials. The first request of a client has no credentials: it
+    /// gets a challenge and is not counted.
     pub rejected_logins: u64,
     /// Encoded pictures sent since the start.
     pub pictures: u64,
-    /// Streams running now: 1 while anybody watches, since all clients share one.
+    /// Running streams: 1 while there is a client, because all clients share one.
     pub streams: u64,
-    /// When the stream began that runs now, or ran last, with the first picture of its scene: since 1970.
+    /// Time since 1970 at which the current or last stream sent the first picture of its scene.
     pub began: Option<Duration>,
     /// GStreamer media objects not yet freed.
     pub(crate) media: u64,
@@ -43,7 +43,7 @@ impl fmt::Display for MountStats {
     }
 }
 
-/// The counters of one mount behind a lock, with a signal on every change.
+/// The counters of one mount behind a lock, with a signal at every change.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     stats: Mutex<MountStats>,
@@ -63,7 +63,7 @@ impl Board {
     /// Waits until `condition` holds.
     ///
     /// # Errors
-    /// The last statistics, when `limit` passed first.
+    /// The last statistics, if `limit` passes first.
     pub(crate) fn wait(
         &self,
         limit: Duration,
@@ -76,7 +76,7 @@ impl Board {
         if timeout.timed_out() { Err(*stats) } else { Ok(*stats) }
     }
 
-    /// Plain counters stay usable after a panic elsewhere.
+    /// Counters stay valid after a panic in another thread.
     fn lock(&self) -> MutexGuard<'_, MountStats> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }

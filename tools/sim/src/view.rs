@@ -1,19 +1,20 @@
-//! Drawing a flat thing that is held before the camera at a slant.
+//! Drawing a tilted flat object in front of the camera.
 
 use crate::picture::{Picture, Plane};
 
-/// How a flat thing stands before the camera. Positions are in pixels of luma planes.
+/// The pose of a flat object in front of the camera. Positions are in pixels of luma planes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct View {
-    /// The point of the thing that is held still while it tilts.
+    /// The pivot, in the object: the point that stays still while the object tilts.
     pub(crate) pivot_in_source: (f64, f64),
-    /// Where that point is seen.
+    /// The pivot, in the frame.
     pub(crate) pivot_in_frame: (f64, f64),
-    /// Frame pixels per pixel of the thing, at the pivot.
+    /// Frame pixels per pixel of the object, at the pivot.
     pub(crate) scale: f64,
-    /// Turned in its own plane, radians.
+    /// Rotation in the object's plane, radians.
     pub(crate) tilt: f64,
-    /// Turned about its upright axis: how much smaller it becomes for each frame pixel to the right.
+    /// Rotation about the vertical axis: the relative decrease in size per frame pixel to the
+    /// right.
     pub(crate) slant: f64,
 }
 
@@ -38,7 +39,7 @@ impl View {
     }
 }
 
-/// What light does to the luma of a pixel: `gain · value + glare`.
+/// Light on a pixel: luma becomes `gain · value + glare`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Light {
     pub(crate) gain: f64,
@@ -46,7 +47,8 @@ pub(crate) struct Light {
 }
 
 impl Picture {
-    /// Draws `source` as `view` has it. `light` is asked about every pixel by its place in the source, in pixels.
+    /// Draws `source` in the pose `view`. `light` is called for every pixel with its position in
+    /// the source, in pixels.
     pub(crate) fn draw_at_a_slant(&mut self, source: &Self, view: View, light: impl Fn(f64, f64) -> Light) {
         let (width, height) = (source.width() as f64, source.height() as f64);
         let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)].map(|corner| view.to_frame(corner));
@@ -68,7 +70,8 @@ impl Picture {
                     // Pixel centres lie at half-integers.
                     let at = ((column as f64 + 0.5) * subsampling, (row as f64 + 0.5) * subsampling);
                     let (u, v) = view.to_source(at);
-                    // The edge is half covered at the thing's border and fades over one pixel of the frame.
+                    // Coverage is one half at the object's border and fades over one pixel of the
+                    // frame.
                     let inside = u.min(v).min(width - u).min(height - v) * view.scale / subsampling;
                     let cover = (inside + 0.5).clamp(0.0, 1.0);
                     if cover > 0.0 {
@@ -107,7 +110,7 @@ mod tests {
     const AS_IT_IS: Light = Light { gain: 1.0, glare: 0.0 };
 
     #[test]
-    fn the_way_back_leads_to_where_it_began() {
+    fn both_directions_are_inverse() {
         for point in [(0.0, 0.0), (40.0, 30.0), (80.0, 0.0), (-20.0, 90.0)] {
             let (u, v) = SLANTED.to_source(SLANTED.to_frame(point));
             assert!((u - point.0).abs() < 1e-9 && (v - point.1).abs() < 1e-9, "{point:?} became {u}, {v}");
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn it_covers_what_its_corners_enclose_and_nothing_else() {
+    fn only_the_area_between_its_corners_is_covered() {
         let mut frame = Picture::plain(200, 160, [50, 128, 128]);
         frame.draw_at_a_slant(&Picture::plain(80, 60, [200, 90, 140]), SLANTED, |_, _| AS_IT_IS);
         let at = |x: f64, y: f64| frame.planes[0].bytes[y as usize * 200 + x as usize];
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn light_changes_luma_alone_and_stays_within_its_range() {
+    fn light_changes_only_luma_and_stays_in_its_range() {
         let mut frame = Picture::plain(200, 160, [50, 128, 128]);
         let source = Picture::plain(80, 60, [100, 90, 140]);
         frame.draw_at_a_slant(&source, SLANTED, |u, _| Light { gain: if u < 40.0 { 0.5 } else { 3.0 }, glare: 10.0 });

@@ -1,4 +1,5 @@
-//! People who walk up to a gate camera: each appears small, grows as if coming nearer, stands, and leaves to the side.
+//! People who walk up to a gate camera: each appears small, grows while coming nearer, stands, and
+//! leaves to the side.
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
@@ -14,22 +15,22 @@ use crate::{
     source,
 };
 
-/// Height of the face when the person comes into sight, as a share of the frame's height.
+/// Height of the face when the person appears, as a share of the frame's height.
 const FACE_FAR: f64 = 0.06;
 /// Height of the face when the person stands at the gate.
 const FACE_NEAR: f64 = 0.45;
-/// A person's time is shared out as approaching, standing and (the rest) leaving.
+/// Shares of a person's time for approaching and standing; the rest is for leaving.
 const APPROACH_SHARE: f64 = 0.45;
 const STAND_SHARE: f64 = 0.45;
 
 /// People who walk up one after another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WalkUp {
-    /// In this order, over and over.
+    /// The people, in a loop in this order.
     pub people: Vec<Person>,
-    /// From a person's coming into sight to being gone.
+    /// Seconds from a person's appearance to their disappearance.
     pub seconds_each: f64,
-    /// The empty scene after each person.
+    /// Seconds of the empty scene after each person.
     pub gap_seconds: f64,
 }
 
@@ -52,7 +53,7 @@ impl WalkUp {
         Ok(())
     }
 
-    /// Everything except where the files lie.
+    /// All properties except the files' paths.
     pub(crate) fn fingerprint(&self) -> String {
         let people: Vec<String> = self.people.iter().map(Person::fingerprint).collect();
         format!(
@@ -65,7 +66,7 @@ impl WalkUp {
     }
 }
 
-/// Where a face is in the frame at one moment.
+/// The face's place in the frame at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Pose {
     /// Height of the face over height of the frame.
@@ -76,14 +77,14 @@ pub(crate) struct Pose {
     pub(crate) centre_y: f64,
 }
 
-/// The pose when `progress` (0 to 1) of a person's time is over and they have been there for `seconds`.
+/// The pose after the share `progress` (0 to 1) of a person's time, `seconds` after they appeared.
 fn pose(progress: f64, seconds: f64) -> Pose {
-    // Nobody stands quite still, and a camera that saw the same picture twice would call itself frozen.
+    // People never stand still, and a camera with identical pictures would be reported as frozen.
     let sway = 0.004 * (seconds * 2.1).sin();
     let bob = 0.003 * (seconds * 3.7).sin();
     let nearness = (progress / APPROACH_SHARE).min(1.0);
     let leaving = ((progress - APPROACH_SHARE - STAND_SHARE) / (1.0 - APPROACH_SHARE - STAND_SHARE)).clamp(0.0, 1.0);
-    // At an even pace the distance shrinks evenly, and size is one over distance.
+    // At a constant pace the distance decreases linearly, and size is the inverse of distance.
     let distance = (1.0 - nearness) / FACE_FAR + nearness / FACE_NEAR;
     Pose {
         face_height: 1.0 / distance,
@@ -121,7 +122,7 @@ impl WalkUpFrames {
         &self.caps
     }
 
-    /// Draws every person once and hands the frames to `out`, until it takes no more.
+    /// Draws every person once and pushes the frames to `out` until it accepts no more.
     pub(crate) fn push_all(&mut self, out: &gst_app::AppSrc) -> Result<(), ClipError> {
         let gate = gateway::by_lamplight(self.info.width() as usize, self.info.height() as usize);
         let shown = (self.walk_up.seconds_each * f64::from(self.fps)).round() as u64;
@@ -147,7 +148,7 @@ impl WalkUpFrames {
         Ok(())
     }
 
-    /// Whether `out` wants more.
+    /// Returns false once `out` accepts no more.
     fn push(&self, out: &gst_app::AppSrc, frame: &Picture, index: u64) -> Result<bool, ClipError> {
         let mut buffer = source::to_buffer(frame, &self.info).map_err(|error| ClipError::Failed {
             what: "walk-up scene".to_owned(),

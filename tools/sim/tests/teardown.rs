@@ -1,4 +1,5 @@
-//! A stopped simulator leaves nothing behind. Alone in its process, since it counts threads and open files.
+//! A stopped simulator leaves nothing behind. Alone in its process, since it counts threads and
+//! open files.
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
@@ -17,8 +18,8 @@ fn entries(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
 }
 
-/// Starts a simulator with three cameras and a client each, over TCP, UDP and one that only describes; then stops it
-/// under their feet.
+/// Starts a simulator with three cameras and a client each, over TCP, UDP and one that only
+/// describes; then stops it under their feet.
 fn live_and_die(library: &ClipLibrary) {
     let mounts = ["a", "b", "c"].map(|path| MountConfig {
         size: [160, 120],

@@ -1,13 +1,13 @@
-//! How well people's boxes are found, and what a detection's score is worth.
+//! Accuracy of people's boxes, and precision by score.
 
 use gatehouse_people::Person;
 use gatehouse_picture::Rect;
 use serde::Serialize;
 
-/// From which intersection over union on a box is somebody's.
+/// Lowest intersection over union of a correct box.
 const SAME: f32 = 0.5;
 
-/// Boxes found and marked, over some pictures.
+/// Counts of detected and marked boxes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BoxTally {
     pub(super) found: usize,
@@ -16,7 +16,7 @@ pub(super) struct BoxTally {
 }
 
 impl BoxTally {
-    /// Pairs the boxes of one picture, those that agree best first.
+    /// Matches the boxes of one picture, best overlap first.
     pub(super) fn of(found: &[Rect], marked: &[Rect]) -> Self {
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (i, one) in found.iter().enumerate() {
@@ -46,13 +46,13 @@ impl std::iter::Sum for BoxTally {
     }
 }
 
-/// How well people's boxes are found, where people are marked by boxes: at an intersection over union of 0.5, each found box
-/// paired with one marked box at most.
+/// Accuracy of people's boxes at an intersection over union of 0.5. A detected box matches at most
+/// one marked box.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BoxErrors {
-    /// Share of the found boxes that are somebody's.
+    /// Share of the detected boxes that are correct.
     pub precision: f64,
-    /// Share of the marked people who are found.
+    /// Share of the marked people who are detected.
     pub recall: f64,
     /// The harmonic mean of both.
     pub f1: f64,
@@ -67,16 +67,16 @@ impl BoxErrors {
     }
 }
 
-/// Scores are looked at in steps of a tenth.
+/// Scores are grouped in steps of 0.1.
 const SCORE_STEPS: usize = 10;
 
-/// Detections of some pictures by their score: all, and those that are somebody's.
+/// Counts of detections by score: all, and the correct ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ScoreTally([(usize, usize); SCORE_STEPS]);
 
 impl ScoreTally {
-    /// Of one picture. The surest detection takes the marked box that it fits best, then the next one of those that are left, as
-    /// PASCAL VOC and COCO pair them.
+    /// Matches the detections of one picture, in order of descending score, each with the best
+    /// remaining marked box, as PASCAL VOC and COCO do.
     pub(super) fn of(detections: &[Person], marked: &[Rect]) -> Self {
         let mut surest_first: Vec<&Person> = detections.iter().collect();
         surest_first.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -111,22 +111,22 @@ impl std::iter::Sum for ScoreTally {
     }
 }
 
-/// How many of the detections of such a score were somebody's: what the score is worth on these pictures.
+/// Precision of the detections in a range of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScoreBand {
-    /// Scores from here on, 0–1.
+    /// Lower end of the scores, 0–1.
     pub from: f64,
-    /// Below this; the last band holds 1 too.
+    /// Upper end, exclusive except in the last band.
     pub to: f64,
     /// Detections.
     pub found: usize,
-    /// Those of them that were paired with a marked box, at an intersection over union of 0.5.
+    /// Detections that match a marked box at an intersection over union of 0.5.
     pub right: usize,
 }
 
 impl ScoreBand {
-    /// The part of the detections that was somebody's, 0–1.
-    pub fn share_right(&self) -> f64 {
+    /// Share of correct detections, 0–1.
+    pub fn precision(&self) -> f64 {
         self.right as f64 / self.found as f64
     }
 }
@@ -149,15 +149,16 @@ mod tests {
 
     #[test]
     fn the_best_pair_comes_first() {
-        // The first box would do for either; the second only for the one whom the first fits best but one.
+        // The first box overlaps both people; the second overlaps only one of them.
         let tally = BoxTally::of(&[at(0.0), at(3.0)], &[at(0.0), at(5.0)]);
         assert_eq!(tally.both, 2);
     }
 
     #[test]
-    fn a_score_is_worth_what_was_marked() {
+    fn precision_follows_from_the_marks() {
         let person = |x: f32, score: f32| Person { box_in_frame: at(x), score };
-        // Two for the one who is marked at 0: the surer one is right. Nobody is marked at 50.
+        // Two detections for the mark at 0: the one with the higher score is correct. There is no
+        // mark at 50.
         let tally = ScoreTally::of(
             &[person(1.0, 0.55), person(0.5, 0.9), person(50.0, 0.58), person(100.0, 1.0)],
             &[at(0.0), at(100.0)],
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_found_where_nobody_is_is_right() {
+    fn no_detection_without_marks_is_correct() {
         let errors = BoxErrors::of(BoxTally::of(&[], &[]));
         assert_eq!((errors.precision, errors.recall, errors.f1), (1.0, 1.0, 1.0));
         assert_eq!(BoxErrors::of(BoxTally::of(&[], &[at(0.0)])).f1, 0.0);

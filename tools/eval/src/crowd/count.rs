@@ -1,4 +1,4 @@
-//! Counts pictures as a crowd camera does.
+//! Counts people in pictures as a crowd camera does.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) struct Counter<'o> {
 }
 
 impl<'o> Counter<'o> {
-    /// `follows`: whether its pictures follow each other.
+    /// `follows` is true for the frames of a sequence.
     pub(super) fn new(reader: &CrowdReader, options: &'o CrowdEvalOptions, follows: bool) -> Self {
         let camera = CrowdOptions {
             zones: Vec::new(),
@@ -46,7 +46,8 @@ impl<'o> Counter<'o> {
         Self { options, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
     }
 
-    /// Counts the picture of the time `at`; none if nothing can be said yet. It is number `number` of all and called `name`.
+    /// Counts the picture of the time `at`, which has the number `number` and the name `name`.
+    /// `None` if there is no count yet.
     pub(super) fn count(
         &mut self,
         reader: &mut CrowdReader,
@@ -57,10 +58,10 @@ impl<'o> Counter<'o> {
         examples: &Examples,
     ) -> Result<Option<CountedPicture>, EvalError> {
         if self.options.tiles > 0 && !self.follows {
-            // Nothing was learnt from pictures before: it is from a first look at this one.
-            self.look(reader, picture)?;
+            // There is no earlier picture: the tiles follow from a first pass over this one.
+            self.read(reader, picture)?;
         }
-        let reading = self.look(reader, picture)?;
+        let reading = self.read(reader, picture)?;
         let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
         let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
         let capture_time =
@@ -92,7 +93,7 @@ impl<'o> Counter<'o> {
         Ok(Some(counted))
     }
 
-    fn look(&mut self, reader: &mut CrowdReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
+    fn read(&mut self, reader: &mut CrowdReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
         let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
         let tiles = self.tiling.tiles(picture.size());
         let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px, tiles: &tiles };

@@ -17,37 +17,38 @@ use crate::acquire::manifest;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
 
-/// What to evaluate, and how.
+/// Options of the evaluation.
 #[derive(Debug, Clone)]
 pub struct CrowdEvalOptions {
-    /// What the data set is called in reports.
+    /// Name of the data set in reports.
     pub dataset: String,
     /// The person detector, by its name in the catalogue.
     pub detector: String,
-    /// A density model of its own; without, the detector's density.
+    /// A separate density model; without it, the detector's density.
     pub density: Option<String>,
-    /// Longer side of the pictures as that one sees them, in pixels.
+    /// Longer side of the density model's picture, in pixels.
     pub density_px: usize,
-    /// Longer side of the pictures as the detector sees them, in pixels: `detail_px` of a crowd camera.
+    /// Longer side of the detector's picture, in pixels: `detail_px` of a crowd camera.
     pub detail_px: usize,
-    /// Parts that are looked at again, larger, at most: `tiles` of a crowd camera.
+    /// The most parts that are detected again, enlarged: `tiles` of a crowd camera.
     pub tiles: usize,
-    /// Score from which on a detection counts: `min_score` of a crowd camera.
+    /// Lowest score that counts: `min_score` of a crowd camera.
     pub min_score: f32,
-    /// Frames of a sequence that are looked at, a second: `analyse_fps` of a crowd camera.
+    /// Analysed frames per second of a sequence: `analyse_fps` of a crowd camera.
     pub analyse_fps: f64,
-    /// Whether people are followed from one frame of a sequence to the next. Otherwise each is counted by itself.
+    /// True if people are tracked through a sequence. Otherwise each frame is counted separately.
     pub follow: bool,
     /// Threads.
     pub threads: usize,
 }
 
-/// Evaluates a folder of marked pictures: `points.json`, ShanghaiTech's `ground_truth/GT_*.mat`, or MOTChallenge's `gt/gt.txt` with
-/// `img1/`. Frames whose rate is known and videos are counted one after the other, as a crowd camera does.
+/// Evaluates a folder of marked pictures: `points.json`, ShanghaiTech's `ground_truth/GT_*.mat`, or
+/// MOTChallenge's `gt/gt.txt` with `img1/`. Videos, and frames with a known rate, are counted in
+/// sequence, as a crowd camera does.
 ///
 /// # Errors
-/// If the marks can't be read or name a picture that isn't there, a video can't be decoded, or a model can't be opened or fails.
-/// Pictures that can't be read are counted in the report.
+/// If the marks can't be read or name a missing picture, a video can't be decoded, or a model can't
+/// be opened or fails. The report counts unreadable pictures.
 pub fn evaluate_crowd(
     folder: &Path,
     options: &CrowdEvalOptions,
@@ -123,7 +124,7 @@ fn said(of_itself: SelfAssessment) -> &'static str {
     }
 }
 
-/// Counts pictures that stand by themselves.
+/// Counts single pictures.
 fn count_pictures(
     marked: &[Marked],
     options: &CrowdEvalOptions,

@@ -1,4 +1,4 @@
-//! The pictures whose counts are furthest off, to be looked at in the report.
+//! The pictures with the largest errors, for the report.
 
 use std::sync::Mutex;
 
@@ -7,12 +7,12 @@ use gatehouse_picture::YuvPicture;
 
 use super::report::CountedPicture;
 
-/// So many are kept.
+/// Number of pictures to keep.
 const KEPT: usize = 12;
-/// Longer side of what is kept of a picture, in pixels.
+/// Longer side of a kept picture, in pixels.
 const LONGER_SIDE: usize = 480;
 
-/// A picture, what is marked and what was counted in it.
+/// A picture with its marks and its count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// The picture's file, or the frame's number in the video.
@@ -25,11 +25,11 @@ pub struct Example {
     pub counted: f64,
     /// Width and height of `grey`, in pixels.
     pub(crate) size: [usize; 2],
-    /// The picture, small and grey.
+    /// The reduced picture, in grey.
     pub(crate) grey: Vec<u8>,
     /// Marked heads, normalised.
     pub(crate) heads: Vec<[f64; 2]>,
-    /// Where who was counted is.
+    /// The grid of counted people.
     pub(crate) seen: Vec<Head>,
 }
 
@@ -39,12 +39,12 @@ impl Example {
     }
 }
 
-/// Collects them, from several threads.
+/// Collects the pictures from several threads.
 #[derive(Debug, Default)]
 pub(super) struct Examples(Mutex<Vec<Example>>);
 
 impl Examples {
-    /// Keeps the picture if its count is among those that are furthest off.
+    /// Keeps the picture if its error is among the largest.
     pub(super) fn offer(
         &self,
         number: usize,
@@ -55,7 +55,7 @@ impl Examples {
     ) {
         let mut kept = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let off = (counted.counted - counted.marked as f64).abs();
-        // The first ones win a draw, whichever thread comes first.
+        // Of equal errors the first pictures are kept, in any order of the threads.
         let place = kept.partition_point(|other| other.off() > off || (other.off() == off && other.number < number));
         if place >= KEPT {
             return;
@@ -80,7 +80,7 @@ impl Examples {
     }
 }
 
-/// The picture's luma, every so many pixels of it.
+/// The picture's luma, subsampled.
 fn small(picture: &YuvPicture<'_>) -> ([usize; 2], Vec<u8>) {
     let (size, luma) = (picture.size(), picture.luma());
     let step = size.width.max(size.height).div_ceil(LONGER_SIDE).max(1);
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_are_kept_whatever_their_order() {
+    fn the_largest_errors_are_kept_in_any_order() {
         let size = Size { width: 962, height: 4 };
         let picture = TestPicture::uniform(size, 7);
         let picture = picture.i420();
         let numbers = |order: &mut dyn Iterator<Item = usize>| {
             let examples = Examples::default();
-            // Each error twice, and as much above as below.
+            // Each error occurs twice, once with each sign.
             order.for_each(|n| examples.offer(n, &counted(10.0 - (n / 2) as f64), &picture, &[], &[]));
             let kept = examples.into_vec();
             assert!(kept.iter().all(|example| example.size == [321, 2] && example.grey.len() == 642));

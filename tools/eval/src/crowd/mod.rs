@@ -1,4 +1,4 @@
-//! Evaluation of counting people: pictures in which each person is marked, counted as a crowd camera counts them.
+//! Evaluation of counting: pictures with marked people, counted as a crowd camera does.
 
 mod boxes;
 mod count;

@@ -1,4 +1,4 @@
-//! What an evaluation of counts comes to: a value that is printed as JSON or shown as HTML.
+//! The result of an evaluation of counts, for output as JSON or HTML.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::examples::Example;
 use super::sequence::SequenceFacts;
 use crate::faces::ModelFacts;
 
-/// Where the bands of density begin, in marked people a picture.
+/// Lower ends of the bands, in marked people per picture.
 const BAND_STARTS: [usize; 5] = [0, 10, 30, 100, 300];
 
 /// The evaluation of counts.
@@ -21,35 +21,36 @@ pub struct CrowdReport {
     pub dataset: CrowdDataset,
     /// The models.
     pub models: Vec<ModelFacts>,
-    /// Longer side of the pictures as the detector saw them, in pixels.
+    /// Longer side of the detector's picture, in pixels.
     pub detail_px: usize,
-    /// Least score that counted.
+    /// Lowest score that counted.
     pub min_score: f32,
-    /// Of frames that follow each other; null of pictures that stand by themselves.
+    /// Figures of a sequence; null for single pictures.
     pub sequence: Option<SequenceFacts>,
-    /// Over all pictures.
+    /// Errors over all pictures.
     #[serde(flatten)]
     pub errors: CountErrors,
-    /// Over all pictures in which people are marked by boxes; null without.
+    /// Accuracy of the boxes, over all pictures with marked boxes; null without them.
     pub boxes: Option<BoxErrors>,
-    /// What the detector's scores are worth, from where people are marked by boxes; empty without.
+    /// Precision by score, over all pictures with marked boxes; empty without them.
     pub scores: Vec<ScoreBand>,
-    /// By marked people: `0-10` holds pictures with 0 to 9, `300+` the rest. Bands without a picture are left out.
+    /// Errors by number of marked people: `0-10` contains pictures with 0 to 9, `300+` the rest.
+    /// Empty bands are left out.
     pub bands: BTreeMap<String, CountErrors>,
-    /// By what the counter said of itself.
+    /// Errors by self-assessment.
     pub by_self_assessment: BTreeMap<String, CountErrors>,
-    /// What a reader must know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
-    /// Each picture, in the order of their names; not in the JSON.
+    /// The pictures, ordered by name; not in the JSON.
     #[serde(skip)]
     pub pictures: Vec<CountedPicture>,
-    /// Those whose counts are furthest off, the worst first; not in the JSON.
+    /// The pictures with the largest errors, in descending order; not in the JSON.
     #[serde(skip)]
     pub examples: Vec<Example>,
 }
 
 impl CrowdReport {
-    /// The bands from few people to many; their names sort as text.
+    /// The bands from few people to many. Their names do not sort so.
     pub fn bands_in_order(&self) -> Vec<(&String, &CountErrors)> {
         let mut bands: Vec<_> = self.bands.iter().collect();
         bands.sort_by(|a, b| a.1.mean_marked.total_cmp(&b.1.mean_marked));
@@ -60,39 +61,39 @@ impl CrowdReport {
 /// The pictures of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CrowdDataset {
-    /// As the user calls it.
+    /// Its name.
     pub name: String,
-    /// Heads that are marked, in all.
+    /// Number of marked heads.
     pub marked: usize,
-    /// Pictures that can't be read; they are in no figure.
+    /// Unreadable pictures, which are in no figure.
     pub unreadable: usize,
 }
 
-/// One picture's count beside the truth.
+/// One picture's count and its marks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountedPicture {
     /// The picture's file, or the frame's number in the video.
     pub name: String,
-    /// When it was taken, from the sequence's start; nothing of pictures that stand by themselves.
+    /// Time since the sequence's start; none for single pictures.
     pub at: Duration,
     /// Marked people.
     pub marked: usize,
     /// People counted.
     pub counted: f64,
-    /// The part of the count that was measured as a density, 0–1.
+    /// Share of the count that is from the density, 0–1.
     pub share_by_density: f64,
-    /// The interval that the count came with, if it did.
+    /// The count's interval, if it has one.
     pub interval: Option<[f64; 2]>,
-    /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the picture cut into 4, 16
-    /// and 64 parts, the errors of all parts summed.
+    /// Grid average mean absolute error (Guerrero-Gómez-Olmedo et al., 2015) of levels 1 to 3: the
+    /// picture cut into 4, 16 and 64 parts, the errors of all parts summed.
     pub game: [f64; 3],
-    /// Of the boxes that counted and of all detections, where people are marked by boxes.
+    /// Matches of the counted boxes and of all detections, if people are marked by boxes.
     pub(super) boxes: Option<(BoxTally, ScoreTally)>,
-    /// What the counter said of itself.
+    /// The counter's self-assessment.
     pub self_assessment: SelfAssessment,
 }
 
-/// Errors of counts over some pictures.
+/// Errors of counts over a set of pictures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CountErrors {
     /// Pictures.
@@ -103,20 +104,20 @@ pub struct CountErrors {
     pub mae: f64,
     /// Root of the mean squared error, in people.
     pub rmse: f64,
-    /// Mean error, in people: below 0, people are missed.
+    /// Mean error, in people; negative if people are missed.
     pub bias: f64,
     /// Mean of the absolute error over the marked people (over 1 where nobody is).
     pub relative_error: f64,
-    /// Share of those pictures whose interval holds the truth; null where no count came with one.
+    /// Share of the intervals that contain the marked number; null without intervals.
     pub coverage: Option<f64>,
-    /// Share of the pictures whose count came with an interval.
+    /// Share of the pictures whose count has an interval.
     pub with_interval: f64,
     /// Mean GAME of levels 1 to 3, in people.
     pub game: [f64; 3],
 }
 
 impl CountErrors {
-    /// Over these pictures; none of none.
+    /// Computes the errors; `None` without pictures.
     pub(super) fn of<'a>(pictures: impl Iterator<Item = &'a CountedPicture> + Clone) -> Option<Self> {
         let images = pictures.clone().count();
         let mean = |value: &dyn Fn(&CountedPicture) -> f64| pictures.clone().map(value).sum::<f64>() / images as f64;
@@ -138,7 +139,7 @@ impl CountErrors {
     }
 }
 
-/// The band that a picture with so many marked people is in.
+/// The band for a number of marked people.
 pub(super) fn band(marked: usize) -> String {
     let above = BAND_STARTS.iter().position(|start| *start > marked);
     match above {
@@ -147,13 +148,14 @@ pub(super) fn band(marked: usize) -> String {
     }
 }
 
-/// [`CountedPicture::game`] of counted places, each with so many people, and marked ones; both in 0–1.
+/// [`CountedPicture::game`] from counted places with their numbers of people, and marked places;
+/// both in 0–1.
 pub(super) fn game(counted: impl Iterator<Item = ([f64; 2], f64)> + Clone, marked: &[[f64; 2]]) -> [f64; 3] {
     [1u32, 2, 3].map(|level| {
         let side = 2usize.pow(level);
         let mut cells = vec![0.0f64; side * side];
         let cell = |[x, y]: [f64; 2]| {
-            // `as` stays within 0 and the last one, for what lies beyond the picture's edge too.
+            // Places beyond the picture's edge belong to the outermost part.
             let at = |share: f64| ((share * side as f64) as usize).min(side - 1);
             at(y) * side + at(x)
         };

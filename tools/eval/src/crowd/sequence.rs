@@ -1,4 +1,4 @@
-//! Counts frames that follow each other, as a crowd camera does.
+//! Counts the frames of a sequence as a crowd camera does.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,26 +19,26 @@ use super::report::CountedPicture;
 use crate::error::EvalError;
 use crate::workers::Progress;
 
-/// How a sequence was counted.
+/// Figures of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SequenceFacts {
-    /// Frames that were looked at, a second.
+    /// Analysed frames per second.
     pub analyse_fps: f64,
-    /// Whether people were followed from one frame to the next. Then the first one, and one that comes too long after the one
-    /// before, is in no figure: nothing can be said of it.
+    /// True if people were tracked. Then the first frame, and a frame too long after the previous
+    /// one, are in no figure, because they give no count.
     pub followed: bool,
-    /// The most by which the count changed from one frame to the next one that was looked at while as many people were marked.
+    /// Largest change of the count between two analysed frames with the same marked number.
     pub most_change_while_still: f64,
 }
 
-/// What was counted of a sequence.
+/// The counts of a sequence.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) pictures: Vec<CountedPicture>,
     pub(super) unreadable: usize,
 }
 
-/// Looks at frames at the camera's rate.
+/// Analyses frames at the camera's rate.
 struct Watch<'a> {
     counter: Counter<'a>,
     reader: CrowdReader,
@@ -100,7 +100,8 @@ pub(super) fn count_frames(
     Ok(counted)
 }
 
-/// Counts a video. Where not `all` its frames are marked, those that are marked are looked at as well as those that are due.
+/// Counts a video. Unless `all` frames are marked, marked frames are analysed besides the frames
+/// that are due.
 pub(super) fn count_video(
     video: &Path,
     (frames, all): (&BTreeMap<u32, Truth>, bool),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::error::EvalError;
 
-/// Ends of the names of files that are read as pictures, in any case.
+/// Extensions of pictures, in upper or lower case.
 const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
-/// Pictures that belong together: of one person, or of one kind of attack.
+/// The pictures of one person, or of one kind of attack.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     /// The folder's name.
@@ -26,17 +26,17 @@ impl std::fmt::Debug for Group {
 /// All groups of a folder, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grouped {
-    /// Those with a picture.
+    /// The groups that contain pictures.
     pub(crate) groups: Vec<Group>,
-    /// Files in them that are no JPEG or PNG by their name.
+    /// Number of files without an extension of JPEG or PNG.
     pub(crate) other_files: usize,
 }
 
 impl Grouped {
-    /// Reads the names; opens no picture. Hidden files are passed over.
+    /// Reads the names without opening pictures. Skips hidden files.
     ///
     /// # Errors
-    /// If a folder can't be read, or none of its folders has a picture.
+    /// If a folder can't be read, or none of its folders contains a picture.
     pub(crate) fn read(folder: &Path) -> Result<Self, EvalError> {
         let mut grouped = Self { groups: Vec::new(), other_files: 0 };
         let (folders, files): (Vec<_>, Vec<_>) = entries(folder)?.into_iter().partition(|path| path.is_dir());
@@ -60,7 +60,7 @@ impl Grouped {
     }
 }
 
-/// What is in a folder, by name, without hidden files.
+/// The entries of a folder by name, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
     let unreadable = |source| EvalError::Unreadable { path: folder.to_owned(), source };
     let mut paths = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_found_by_their_ends_and_in_order() {
+    fn pictures_are_found_by_extension_and_in_order() {
         let folder = tempfile::tempdir().expect("a folder");
         for file in ["b/2.JPG", "b/1.png", "b/note.txt", "b/.hidden.jpg", "a/x.jpeg", "empty/readme", ".git/x.jpg"] {
             let path = folder.path().join(file);

@@ -1,6 +1,6 @@
 //! Folders of pictures as the evaluations expect them.
 //!
-//! A folder's name may be a person's name: it is used to tell people apart and to find pairs, and never gets into a
+//! A folder's name may be a person's name. It identifies people and pairs, and never appears in a
 //! report, a message or a log.
 
 mod folders;

@@ -1,7 +1,8 @@
 //! LFW's lists of pairs, `pairs.txt` and `pairsDevTest.txt` (Huang et al., 2007).
 //!
-//! The first line has the number of folds and of pairs of each kind in a fold, or the latter alone. A pair of one person
-//! is `NAME N M`, of two people `NAME N OTHER M`; N and M number the pictures, `NAME/NAME_0001.jpg` being the first.
+//! The first line has the number of folds and of pairs of each kind in a fold, or the latter alone.
+//! A pair of one person is `NAME N M`, of two people `NAME N OTHER M`; N and M are numbers of
+//! pictures; `NAME/NAME_0001.jpg` is the first.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,30 +10,30 @@ use std::path::Path;
 use super::folders::Grouped;
 use crate::error::EvalError;
 
-/// Folds that a list without folds is cut into, as many as LFW's own.
+/// Folds of a list without folds: as many as LFW's.
 const FOLDS: usize = 10;
 
-/// A pair of pictures by their place among all of a [`Grouped`].
+/// A pair of pictures, by their index in a [`Grouped`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pair {
-    /// Which fold, from 0.
+    /// The fold, from 0.
     pub(crate) fold: usize,
-    /// Whether both are of one person.
+    /// True if both are of one person.
     pub(crate) genuine: bool,
-    /// The one picture.
+    /// The first picture.
     pub(crate) a: usize,
-    /// The other.
+    /// The second picture.
     pub(crate) b: usize,
 }
 
-/// A list of pairs, found in a folder.
+/// A list of pairs whose pictures are in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pairs {
-    /// Those whose pictures are both there.
+    /// The pairs whose pictures both exist.
     pub(crate) pairs: Vec<Pair>,
     /// Pairs in the list.
     pub(crate) listed: usize,
-    /// Whether the list itself has folds.
+    /// True if the list itself has folds.
     pub(crate) has_folds: bool,
 }
 
@@ -40,7 +41,7 @@ impl Pairs {
     /// Reads a list and finds its pictures.
     ///
     /// # Errors
-    /// If it can't be read, a line is wrong, or no pair is there.
+    /// If it can't be read, a line is wrong, or no pair's pictures exist.
     pub(crate) fn read(path: &Path, pictures: &Grouped) -> Result<Self, EvalError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
@@ -67,7 +68,7 @@ impl Pairs {
     }
 }
 
-/// Where each picture stands among all, by the folder's name and the number at the end of its own.
+/// The index of each picture, by the folder's name and the number at the end of the file's name.
 fn places(pictures: &Grouped) -> HashMap<(&str, u32), usize> {
     let all = pictures.groups.iter().flat_map(|group| group.pictures.iter().map(|path| (group.name.as_str(), path)));
     all.enumerate()
@@ -79,7 +80,7 @@ fn places(pictures: &Grouped) -> HashMap<(&str, u32), usize> {
         .collect()
 }
 
-/// LFW's lists have tabs; with those a name may have spaces.
+/// LFW's lists are separated by tabs, so that a name may contain spaces.
 fn fields(line: &str) -> Vec<&str> {
     if line.contains('\t') {
         line.split('\t').map(str::trim).filter(|field| !field.is_empty()).collect()
@@ -119,7 +120,7 @@ impl<'t> List<'t> {
             _ => return Err(Wrong { line, expected: head, fields: fields.len() }),
         };
         let mut pairs = Vec::new();
-        // Of each kind, how many there were before.
+        // Number of earlier pairs of each kind.
         let mut before = [0usize; 2];
         for (line, fields) in lines {
             let wrong = Wrong { line, expected: "NAME N M, or NAME N OTHER M", fields: fields.len() };
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_that_are_not_there_are_left_out() {
+    fn pairs_with_missing_pictures_are_left_out() {
         let pairs = read("1 2\nCy 1 2\nCy 1 7\nNobody 1 Cy 1\n\n").expect("a list");
         assert_eq!((pairs.pairs.len(), pairs.listed), (1, 3));
         let error = read("1\t1\nNo body\t1\t2\n").expect_err("nothing there").to_string();

@@ -19,10 +19,11 @@ use crate::maths::accuracy::{Trial, cross_validated};
 use crate::maths::scores::ScoreCounts;
 use crate::workers::Progress;
 
-/// How a folder of people is evaluated.
+/// The layout of a folder of people, and the rules of its evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Labeled Faces in the Wild: the face in each picture's centre, the list of pairs, and all pairs of pictures.
+    /// Labeled Faces in the Wild: the face in each picture's centre, the list of pairs, and all
+    /// pairs of pictures.
     Lfw,
     /// Any people: the first pictures are enrolled by the product's own rules, the rest are probes.
     Folders,
@@ -37,18 +38,18 @@ impl Protocol {
     }
 }
 
-/// What to evaluate, and how.
+/// Options of the evaluation.
 #[derive(Debug, Clone)]
 pub struct FaceOptions {
-    /// What the data set is called in reports.
+    /// Name of the data set in reports.
     pub dataset: String,
     /// The protocol.
     pub protocol: Protocol,
-    /// A list of pairs in LFW's form.
+    /// A list of pairs in LFW's format.
     pub pairs: Option<PathBuf>,
     /// Pictures of each person that [`Protocol::Folders`] enrols, 1 or more.
     pub enrol: usize,
-    /// What draws depend on.
+    /// Seed of the random choices.
     pub seed: u64,
     /// The models.
     pub models: ModelChoice,
@@ -59,8 +60,8 @@ type Pictures = Vec<Result<Template, Missed>>;
 /// Evaluates a folder of people.
 ///
 /// # Errors
-/// If the folder or the list of pairs is wrong, or a model can't be opened or fails. What is wrong with single pictures is
-/// counted in the report.
+/// If the folder or the list of pairs is wrong, or a model can't be opened or fails. The
+/// report counts faults of single pictures.
 pub fn evaluate_faces(
     folder: &Path,
     options: &FaceOptions,
@@ -68,7 +69,7 @@ pub fn evaluate_faces(
     progress: Progress<'_>,
 ) -> Result<FaceReport, EvalError> {
     let grouped = Grouped::read(folder)?;
-    // Before an hour of work, not after it.
+    // Checked first: the evaluation may take an hour.
     let pairs = options.pairs.as_ref().map(|path| Pairs::read(path, &grouped)).transpose()?;
     let paths: Vec<PathBuf> = grouped.groups.iter().flat_map(|group| group.pictures.iter().cloned()).collect();
     let choice = match options.protocol {
@@ -103,7 +104,8 @@ pub fn evaluate_faces(
     Ok(Evaluation { grouped, people, pairs, pictures, enrolled, options }.report(models))
 }
 
-/// A key for the templates. Scores don't depend on it, so any will do; this one gives the same last digits each time.
+/// The key that protects the templates. Scores do not depend on it; a fixed key gives the same last
+/// digits in each run.
 fn protection(seed: u64) -> TemplateProtection {
     TemplateProtection::new(&Sha256::digest(seed.to_le_bytes()).into())
 }
@@ -112,10 +114,10 @@ fn model_facts(registry: &Registry, models: &ModelChoice) -> Result<Vec<ModelFac
     [&models.detector, &models.embedder].into_iter().map(|name| Ok(manifest(registry, name)?.into())).collect()
 }
 
-/// Whose each picture is, by its place among all.
+/// The person of each picture, by the picture's index.
 struct People {
     person: Vec<u32>,
-    /// Whether it is among the person's first, which are enrolled.
+    /// True if it is among the person's first pictures, which are enrolled.
     enrols: Vec<bool>,
 }
 
@@ -138,7 +140,7 @@ struct Evaluation<'o> {
     people: People,
     pairs: Option<Pairs>,
     pictures: Pictures,
-    /// What the product's enrolment made of each person; none where the protocol has no enrolment.
+    /// The result of each person's enrolment; none if the protocol has no enrolment.
     enrolled: Option<Vec<Result<Template, Refused>>>,
     options: &'o FaceOptions,
 }
@@ -247,7 +249,7 @@ impl Evaluation<'_> {
     }
 
     fn failures_to_acquire(&self) -> FailureDetail {
-        // A person is enrolled under a clerk's eyes and tries again: that is the failure to enrol.
+        // At the desk a person tries several pictures; a failure to enrol is one of all pictures.
         let counts = |place: &usize| self.enrolled.is_none() || !self.people.enrols[*place];
         let tried = (0..self.pictures.len()).filter(counts);
         let missed = tried.clone().filter_map(|place| self.pictures[place].as_ref().err());
@@ -269,12 +271,12 @@ impl Evaluation<'_> {
                 start = places.end;
                 let all: Vec<&Template> = places.clone().filter_map(|place| self.template(place)).collect();
                 let (template, probes) = match &self.enrolled {
-                    // The first pictures are the desk's.
+                    // The first pictures are for enrolment.
                     Some(enrolled) => (
                         enrolled.get(person as usize).and_then(|template| template.as_ref().ok()),
                         places.filter(|p| !self.people.enrols[*p]).filter_map(|p| self.template(p)).collect(),
                     ),
-                    // The first that gave a template.
+                    // The first picture that gave a template.
                     None => (all.first().copied(), all.iter().skip(1).copied().collect()),
                 };
                 Subject { person, name: &group.name, template, probes, all }

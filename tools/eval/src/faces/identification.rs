@@ -1,4 +1,4 @@
-//! One to many, with strangers: part of the people is enrolled, everybody is searched for.
+//! Open-set identification: a part of the people is enrolled, and all people are searched for.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use gatehouse_faces::calibration::trials_to_show;
 
 use super::report::{Curve, FPIR_TARGETS, FnirAt, Identification, target};
 
-/// Sizes of gallery that strangers are tried with, each half of the next.
+/// Number of gallery sizes for strangers; each is half of the next.
 const GALLERY_SIZES: usize = 6;
 
-/// What there is of a person.
+/// The templates of a person.
 #[derive(Debug)]
 pub(crate) struct Subject<'e> {
-    /// Place among all people.
+    /// Index among all people.
     pub(crate) person: u32,
-    /// For the draw only.
+    /// Only for the random choice.
     pub(crate) name: &'e str,
     /// The template, if the person could be enrolled.
     pub(crate) template: Option<&'e Template>,
-    /// Pictures that a search may be made with: those that the template isn't made of.
+    /// Probes: pictures from which the template was not computed.
     pub(crate) probes: Vec<&'e Template>,
-    /// Pictures that a stranger's searches may be made with: all.
+    /// Probes if the person is a stranger: all pictures.
     pub(crate) all: Vec<&'e Template>,
 }
 
-/// Who is left out of the gallery: whoever can't be both enrolled and searched for, and, while those are fewer than half
-/// of the people, others by lot.
+/// The strangers: all people without a template or without a probe; and, up to half of the people,
+/// others by random choice.
 fn strangers(subjects: &[Subject<'_>], seed: u64) -> Vec<bool> {
     let mut out: Vec<bool> =
         subjects.iter().map(|subject| subject.template.is_none() || subject.probes.is_empty()).collect();
@@ -42,7 +42,7 @@ fn strangers(subjects: &[Subject<'_>], seed: u64) -> Vec<bool> {
     out
 }
 
-/// Searches the gallery with every picture that isn't in it.
+/// Searches the gallery with every probe.
 pub(crate) fn identify(
     subjects: &[Subject<'_>],
     enrolled_pictures: usize,
@@ -63,7 +63,7 @@ pub(crate) fn identify(
         for (row, found) in search(&mated, &gallery, threads).into_iter().enumerate() {
             let right = found.person == mated.person(row);
             first += u64::from(right);
-            // Somebody else at the top is a miss at any threshold.
+            // Another person at rank 1 is a miss at any threshold.
             counts.add_genuine(if right { found.score } else { -1.0 });
         }
         search(&non_mated, &gallery, threads).into_iter().for_each(|found| counts.add_impostor(found.score));
@@ -106,8 +106,8 @@ pub(crate) fn identify(
     (fnir_at_fpir, identification)
 }
 
-/// By size of gallery, ascending: the best score of each stranger's first picture. A smaller gallery is a part of a larger
-/// one.
+/// The best score of each stranger's first picture, by gallery size, ascending. A smaller gallery
+/// is a subset of a larger one.
 fn best_of_strangers(gallery: &Templates, non_mated: &Templates, threads: usize) -> Vec<(u64, Vec<f32>)> {
     let firsts: Vec<usize> =
         (0..non_mated.len()).filter(|row| *row == 0 || non_mated.person(row - 1) != non_mated.person(*row)).collect();
@@ -119,7 +119,7 @@ fn best_of_strangers(gallery: &Templates, non_mated: &Templates, threads: usize)
         .into_iter()
         .filter(|_| probes.len() > 0)
         .map(|size| {
-            // People stand in the order of their names, which says nothing of their faces.
+            // People are ordered by name, which is independent of their faces.
             let part = gallery.select(&(0..size).collect::<Vec<_>>());
             (size as u64, search(&probes, &part, threads).into_iter().map(|found| found.score).collect())
         })
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_those_who_cannot_enrol_and_then_half_by_lot() {
+    fn strangers_are_the_unenrolled_and_then_half_at_random() {
         let e = at(0.0);
         let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
         let mut subjects: Vec<_> =
@@ -163,9 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn somebody_else_at_the_top_is_a_miss() {
+    fn another_person_at_rank_one_is_a_miss() {
         let (own, other) = (at(0.1), at(1.0));
-        // Person 0 is found, person 1's picture looks like person 0; two strangers are far from both.
+        // Person 0 is found, person 1's picture looks like person 0; two strangers are far from
+        // both.
         let strange = at(3.0);
         let (first, second) = (at(0.0), at(1.1));
         let subjects = [

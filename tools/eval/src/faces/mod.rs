@@ -1,4 +1,5 @@
-//! Evaluation of face recognition after ISO/IEC 19795-1: verification, identification and what could not be acquired.
+//! Evaluation of face recognition after ISO/IEC 19795-1: verification, identification and failures
+//! to acquire.
 
 mod evaluate;
 mod identification;

@@ -1,4 +1,5 @@
-//! What an evaluation of faces says. Holds counts and rates only: no picture, no template, no name of a person.
+//! The result of an evaluation of faces. It contains only counts and rates: no picture, no
+//! template, no name.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +10,12 @@ use crate::maths::accuracy::Accuracy;
 use crate::maths::interval::{Interval, interval, rate};
 use crate::maths::scores::{DetPoint, ScoreCounts};
 
-/// False match rates that are asked for.
+/// Target false match rates.
 pub(crate) const FMR_TARGETS: [&str; 5] = ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"];
-/// False positive identification rates that are asked for.
+/// Target false positive identification rates.
 pub(crate) const FPIR_TARGETS: [&str; 3] = ["1e-1", "1e-2", "1e-3"];
 
-/// The number that a target's key stands for.
+/// The value of a target's key.
 pub(crate) fn target(key: &str) -> f64 {
     key.parse().unwrap_or_else(|_| unreachable!("the keys above are numbers"))
 }
@@ -24,77 +25,79 @@ pub(crate) fn target(key: &str) -> f64 {
 pub struct FaceReport {
     /// `lfw` or `folders`.
     pub protocol: &'static str,
-    /// What was evaluated.
+    /// The data set.
     pub dataset: DatasetFacts,
-    /// What of it gave templates.
+    /// The part of it that gave templates.
     pub usable: UsableFacts,
-    /// What it was evaluated with.
+    /// The models.
     pub models: Vec<ModelFacts>,
-    /// Share of the protocol's pairs answered rightly, by cross-validation; null without a list of pairs.
+    /// Share of correct answers for the listed pairs, by cross-validation; null without a list.
     pub accuracy: Option<f64>,
     /// Standard deviation over the folds (n − 1).
     pub accuracy_std: Option<f64>,
-    /// More on the accuracy.
+    /// Details of the accuracy.
     pub accuracy_detail: Option<AccuracyDetail>,
     /// Failure to acquire: share of pictures that gave no template.
     pub fta: Option<f64>,
-    /// More on it.
+    /// Details.
     pub fta_detail: FailureDetail,
-    /// Failure to enrol: share of people whom the product's enrolment refused; null where the protocol has no enrolment.
+    /// Failure to enrol: share of people whom the product's enrolment refused; null where the
+    /// protocol has no enrolment.
     pub fte: Option<f64>,
-    /// More on it.
+    /// Details.
     pub fte_detail: Option<FailureDetail>,
-    /// Which comparisons `fnmr_at_fmr` is about: the name of the first of `comparison_sets`.
+    /// The comparisons of `fnmr_at_fmr`: the name of the first of `comparison_sets`.
     pub comparisons: &'static str,
     /// False non-match rates at false match rates.
     pub fnmr_at_fmr: BTreeMap<&'static str, Option<FnmrAt>>,
     /// False negative identification rates at false positive identification rates.
     pub fnir_at_fpir: BTreeMap<&'static str, Option<FnirAt>>,
-    /// People in the gallery that `fnir_at_fpir` is about.
+    /// People in the gallery of `fnir_at_fpir`.
     pub gallery: usize,
-    /// More on identification.
+    /// Details of identification.
     pub identification: Identification,
-    /// Every set of comparisons that was made, the one above first.
+    /// All sets of comparisons; the first is that of `fnmr_at_fmr`.
     pub comparison_sets: Vec<ComparisonSet>,
-    /// What the reader must know, and why a value is null.
+    /// Notes for the reader, with the reasons for null values.
     pub notes: Vec<String>,
-    /// The list's pairs in its order: whether both pictures show one person, and the score, if both gave a template.
+    /// The listed pairs in order: true if both pictures show one person, and the score if both gave
+    /// a template.
     #[serde(skip)]
     pub pair_scores: Vec<(bool, Option<f32>)>,
 }
 
-/// What was evaluated.
+/// The data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DatasetFacts {
-    /// What the user calls it.
+    /// Its name.
     pub name: String,
     /// People (folders).
     pub people: usize,
     /// Pictures.
     pub pictures: usize,
-    /// Files that are no pictures by their name.
+    /// Files without the extension of a picture.
     pub other_files: usize,
 }
 
-/// What of a data set gave templates.
+/// The part of a data set that gave templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct UsableFacts {
-    /// People of whom one picture did.
+    /// People with a template.
     pub people: u64,
-    /// People of whom two pictures did.
+    /// People with two or more templates.
     pub people_with_two: u64,
-    /// Pictures that did.
+    /// Pictures with a template.
     pub pictures: u64,
 }
 
-/// A model that took part.
+/// A model of the evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelFacts {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What it does.
+    /// Its task.
     pub task: String,
     /// Digest of its file.
     pub sha256: String,
@@ -114,32 +117,32 @@ impl From<&Manifest> for ModelFacts {
     }
 }
 
-/// How the accuracy came about.
+/// Details of the accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccuracyDetail {
     /// Mean, standard deviation, standard error and the folds.
     #[serde(flatten)]
     pub accuracy: Accuracy,
-    /// The same without the pairs of which a picture gave no template.
+    /// The same, without pairs in which a picture gave no template.
     pub without_failures: Option<f64>,
     /// Pairs in the list.
     pub listed_pairs: usize,
     /// Pairs whose pictures are in the folder.
     pub pairs: usize,
-    /// Of those, pairs with a picture that gave no template; they count as "not the same".
+    /// Pairs in which a picture gave no template; they count as "not the same".
     pub pairs_with_failures: usize,
 }
 
-/// How many failed, and why.
+/// Counts of failures by reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailureDetail {
-    /// How many were tried.
+    /// Number of attempts.
     pub tried: u64,
-    /// How many failed.
+    /// Number of failures.
     pub failed: u64,
     /// 95 % interval of the rate (Clopper–Pearson).
     pub interval: Option<Interval>,
-    /// How many for each reason.
+    /// Number of failures by reason.
     pub reasons: BTreeMap<String, u64>,
 }
 
@@ -151,7 +154,7 @@ impl FailureDetail {
         Self { tried, failed, interval: interval(failed, tried), reasons: counts }
     }
 
-    /// Share that failed.
+    /// The failure rate.
     pub fn rate(&self) -> Option<f64> {
         rate(self.failed, self.tried)
     }
@@ -160,9 +163,10 @@ impl FailureDetail {
 /// A false non-match rate where the false match rate is at most a target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FnmrAt {
-    /// Share of genuine comparisons below the threshold, of those that could be made (ISO/IEC 19795-1).
+    /// Share of genuine comparisons below the threshold, of those that could be made (ISO/IEC
+    /// 19795-1).
     pub fnmr: f64,
-    /// The lowest threshold that holds the target.
+    /// The lowest threshold that meets the target.
     pub threshold: f32,
     /// The false match rate there.
     pub fmr: f64,
@@ -170,37 +174,39 @@ pub struct FnmrAt {
     pub false_non_matches: u64,
     /// Impostor scores at or above it.
     pub false_matches: u64,
-    /// 95 % interval of `fnmr` that takes comparisons as independent (Clopper–Pearson).
+    /// 95 % interval of `fnmr`, assuming independent comparisons (Clopper–Pearson).
     pub interval: Option<Interval>,
-    /// 95 % interval of `fnmr` by drawing people (bootstrap), threshold and all.
+    /// 95 % interval of `fnmr` by a bootstrap over people, which includes the threshold's
+    /// uncertainty.
     pub interval_by_people: Option<Interval>,
     /// False rejection rate of one attempt: FTA + (1 − FTA) · FNMR.
     pub frr: f64,
 }
 
-/// A false negative identification rate where the false positive identification rate is at most a target.
+/// A false negative identification rate where the false positive identification rate is at most a
+/// target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FnirAt {
-    /// Share of searches for an enrolled person that didn't find that person first and at the threshold.
+    /// Share of mated searches that did not find the person at rank 1 and at the threshold.
     pub fnir: f64,
-    /// The lowest threshold that holds the target.
+    /// The lowest threshold that meets the target.
     pub threshold: f32,
     /// The false positive identification rate there.
     pub fpir: f64,
-    /// Searches for an enrolled person that missed.
+    /// Mated searches that missed.
     pub misses: u64,
-    /// Searches with a stranger that found somebody.
+    /// Non-mated searches that found somebody.
     pub false_positives: u64,
     /// 95 % interval of `fnir` (Clopper–Pearson).
     pub interval: Option<Interval>,
 }
 
-/// How identification was tried.
+/// Details of identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Identification {
     /// People in the gallery.
     pub gallery: usize,
-    /// Pictures that each one's template was made of, at most.
+    /// The most pictures in a person's template.
     pub enrolled_pictures: usize,
     /// People left out of the gallery.
     pub strangers: usize,
@@ -208,9 +214,9 @@ pub struct Identification {
     pub mated_searches: u64,
     /// Searches with pictures of strangers.
     pub non_mated_searches: u64,
-    /// Share of mated searches that found the right person first, at any threshold.
+    /// Share of mated searches with the right person at rank 1, at any threshold.
     pub rank_one: Option<f64>,
-    /// What the draw of strangers depends on.
+    /// Seed of the choice of strangers.
     pub seed: u64,
     /// By size of gallery, ascending: the best score of each stranger's first picture.
     #[serde(skip)]
@@ -225,11 +231,11 @@ pub struct Identification {
 pub struct ComparisonSet {
     /// Its name.
     pub name: &'static str,
-    /// Which comparisons it holds.
+    /// Description of the comparisons.
     pub description: &'static str,
-    /// Comparisons of a person with himself or herself.
+    /// Genuine comparisons.
     pub genuine: u64,
-    /// Comparisons of two people.
+    /// Impostor comparisons.
     pub impostor: u64,
     /// Equal error rate.
     pub eer: Option<f64>,
@@ -246,7 +252,7 @@ pub struct ComparisonSet {
     pub curve: Curve,
 }
 
-/// Scores as counted, for plots and the calibration table.
+/// The counted scores, for plots and the calibration table.
 #[derive(Clone, Default)]
 pub struct Curve {
     /// Points of the DET curve.

@@ -10,16 +10,17 @@ use gatehouse_faces::calibration::trials_to_show;
 
 use super::report::{ComparisonSet, Curve, FMR_TARGETS, FnmrAt, target};
 
-/// Draws of the bootstrap; its 2.5 % ends rest on 25 of them.
+/// Draws of the bootstrap; 25 of them lie beyond each end of the interval.
 const DRAWS: usize = 1000;
-/// Comparisons that the bootstrap keeps at most, 12 bytes each.
+/// The most comparisons for the bootstrap, 12 bytes each.
 const MOST_SAMPLED: u64 = 16_000_000;
-/// Up to so many impostor scores are all kept.
+/// Up to this number all impostor scores are kept.
 const ALL_SAMPLED: u64 = 2_000_000;
-/// Of more, the highest: several times what the highest target allows, as draws differ.
+/// Of more scores the highest are kept: several times the number that the highest target allows,
+/// because draws differ.
 const TAIL: f64 = 2.5e-2;
 
-/// What the error rates depend on besides the scores.
+/// Inputs of the error rates besides the scores.
 pub(crate) struct Setting {
     pub(crate) people: usize,
     pub(crate) seed: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Setting {
     pub(crate) manifest_threshold: Option<f32>,
 }
 
-/// Makes a plan's comparisons.
+/// Makes the comparisons of a plan.
 pub(crate) fn of_plan(
     name: &'static str,
     description: &'static str,

@@ -1,25 +1,25 @@
-//! Accuracy of telling pairs apart, by cross-validation as LFW's protocol has it (Huang et al.: "Labeled Faces in the
-//! Wild", 2007, section III).
+//! Accuracy of verification of pairs, by cross-validation after LFW's protocol (Huang et al.:
+//! "Labeled Faces in the Wild", 2007, section III).
 
 use serde::Serialize;
 
 /// One pair of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Trial {
-    /// Which fold it belongs to, from 0.
+    /// Its fold, from 0.
     pub(crate) fold: usize,
-    /// Whether both pictures show the same person.
+    /// True if both pictures show the same person.
     pub(crate) genuine: bool,
-    /// Cosine, −1 to 1. None where a picture gave no face: the answer is "not the same" then.
+    /// Cosine, −1 to 1. `None` if a picture gave no face: the answer is then "not the same".
     pub(crate) score: Option<f32>,
 }
 
 /// Accuracy of a fold, with the threshold that the other folds chose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fold {
-    /// Score from which on a pair counts as the same person.
+    /// Lowest score of the answer "same person".
     pub threshold: f32,
-    /// Share of the fold's pairs that were answered rightly.
+    /// Share of the fold's pairs with a correct answer.
     pub accuracy: f64,
 }
 
@@ -30,13 +30,15 @@ pub struct Accuracy {
     pub mean: f64,
     /// Standard deviation over the folds (n − 1).
     pub std: f64,
-    /// Standard error of the mean, which LFW's tables print: the standard deviation over the root of the folds.
+    /// Standard error of the mean, which LFW's tables print: the standard deviation over the root
+    /// of the folds.
     pub standard_error: f64,
-    /// Fold by fold.
+    /// The folds.
     pub folds: Vec<Fold>,
 }
 
-/// Each fold by the threshold that is best on all others. None with fewer than two folds, or if a fold is empty.
+/// Judges each fold by the threshold that is best on all others. `None` with fewer than two folds,
+/// or if a fold is empty.
 pub(crate) fn cross_validated(trials: &[Trial]) -> Option<Accuracy> {
     let count = trials.iter().map(|trial| trial.fold + 1).max()?;
     if count < 2 {
@@ -65,15 +67,15 @@ fn value(trial: &Trial) -> f32 {
     trial.score.unwrap_or(-2.0)
 }
 
-/// The threshold that answers most of these (sorted by score) rightly; of several the one in the middle. It lies half-way
-/// between two scores, so that it isn't tied to one of them.
+/// The threshold with the most correct answers for these pairs (sorted by score); of several, the
+/// middle one. It lies half-way between two scores, so that it is tied to neither.
 fn best_threshold<'t>(sorted: impl Iterator<Item = &'t Trial>) -> Option<f32> {
     let sorted: Vec<&Trial> = sorted.collect();
     let (first, last) = (sorted.first()?, sorted.last()?);
     let mut right = sorted.iter().filter(|trial| trial.genuine).count();
     let mut best = (right, vec![value(first)]);
     for (index, trial) in sorted.iter().enumerate() {
-        // From here the threshold lies above this pair.
+        // From here on the threshold is above this pair.
         right = if trial.genuine { right - 1 } else { right + 1 };
         let next = sorted.get(index + 1).map_or(value(last) + 1.0, |next| value(next));
         if next <= value(trial) {
@@ -111,7 +113,7 @@ mod tests {
         ];
         let accuracy = cross_validated(&trials).expect("three folds");
         assert_eq!(accuracy.folds[2], Fold { threshold: 0.5, accuracy: 0.5 });
-        // Of what folds 1 and 2 hold, only a threshold between 0.7 and 0.75 is right for all.
+        // For all pairs of folds 1 and 2, only a threshold between 0.7 and 0.75 is correct.
         assert!((accuracy.folds[0].threshold - 0.725).abs() < 1e-6);
         assert!((accuracy.mean - 5.0 / 6.0).abs() < 1e-12);
         // Deviations 1/6, 1/6, −1/3: variance (1/36 + 1/36 + 4/36) / 2 = 1/12.
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fold_has_nothing_to_learn_from() {
+    fn one_fold_gives_no_accuracy() {
         assert_eq!(cross_validated(&[trial(0, true, 0.9)]), None);
         assert_eq!(cross_validated(&[]), None);
         assert_eq!(cross_validated(&[trial(0, true, 0.9), trial(2, true, 0.9)]), None, "fold 1 is empty");

@@ -1,7 +1,7 @@
 //! Area under the ROC curve.
 
-/// The chance that a genuine score is above an impostor's, ties counting half (Mann and Whitney 1947). None if either
-/// side is empty or a score is not a number.
+/// The probability that a genuine score is above an impostor's; ties count half (Mann and Whitney
+/// 1947). `None` if either side is empty or a score is NaN.
 pub(crate) fn auc(genuine: &[f32], impostor: &[f32]) -> Option<f64> {
     if genuine.is_empty() || impostor.is_empty() || genuine.iter().chain(impostor).any(|score| score.is_nan()) {
         return None;

@@ -1,5 +1,6 @@
-//! Intervals that know that comparisons share people: people are drawn again and again, not comparisons (the subsets
-//! bootstrap of Bolle, Ratha, Pankanti: "Error analysis of pattern recognition systems", 2004).
+//! Intervals for comparisons that share people: the bootstrap draws people, not comparisons (the
+//! subsets bootstrap of Bolle, Ratha, Pankanti: "Error analysis of pattern recognition systems",
+//! 2004).
 
 use super::interval::Interval;
 use super::random::Random;
@@ -9,22 +10,22 @@ use super::random::Random;
 pub(crate) struct Impostor {
     /// Cosine, −1 to 1.
     pub(crate) score: f32,
-    /// The one person.
+    /// The first person.
     pub(crate) a: u32,
-    /// The other.
+    /// The second person.
     pub(crate) b: u32,
 }
 
-/// A comparison of a person with himself or herself.
+/// A comparison of two pictures of one person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Genuine {
     /// Cosine, −1 to 1.
     pub(crate) score: f32,
-    /// Who.
+    /// The person.
     pub(crate) person: u32,
 }
 
-/// Which comparisons there are, by the number of pictures of each person (the person's number is the place).
+/// The design of the comparisons: the number of pictures of each person, by the person's index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Design {
     /// Every picture with every other.
@@ -46,8 +47,8 @@ impl Design {
         }
     }
 
-    /// Genuine and impostor comparisons when each person counts so many times. A person drawn twice isn't compared with
-    /// the second self.
+    /// The numbers of genuine and impostor comparisons, if each person counts `times` times. A
+    /// person who is drawn twice is not compared with themselves.
     fn comparisons(&self, weights: &[u32]) -> (f64, f64) {
         match self {
             Self::AllPairs(pictures) => {
@@ -75,19 +76,21 @@ impl Design {
     }
 }
 
-/// What is drawn from.
+/// The sample to draw from.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
-    /// Which comparisons there are.
+    /// The design of the comparisons.
     pub(crate) design: Design,
-    /// The highest impostor scores, highest first; at least so many as the highest rate asked for allows, several times.
+    /// The highest impostor scores, in descending order: several times the number that the highest
+    /// target allows.
     pub(crate) impostors: Vec<Impostor>,
-    /// All genuine scores, lowest first.
+    /// All genuine scores, in ascending order.
     pub(crate) genuine: Vec<Genuine>,
 }
 
-/// 95 % intervals of the false non-match rate where the false match rate is at most each target (ascending). Both rates
-/// are found anew in each draw, so the threshold's own uncertainty is in it. None if no draw has a genuine comparison.
+/// 95 % intervals of the false non-match rate where the false match rate is at most each target
+/// (ascending). Each draw determines both rates anew, so the interval includes the threshold's
+/// uncertainty. `None` if no draw has a genuine comparison.
 pub(crate) fn fnmr_intervals(sample: &Sample, targets: &[f64], draws: usize, seed: u64) -> Option<Vec<Interval>> {
     let people = u32::try_from(sample.design.people()).ok().filter(|people| *people > 0)?;
     let mut random = Random::new(seed);
@@ -96,7 +99,7 @@ pub(crate) fn fnmr_intervals(sample: &Sample, targets: &[f64], draws: usize, see
     for _ in 0..draws {
         weights.fill(0);
         (0..people).for_each(|_| weights[random.below(people) as usize] += 1);
-        // Who has one picture only, drawn alone, says nothing.
+        // A draw without genuine comparisons gives no rate.
         let Some(drawn) = fnmr_of_draw(sample, &weights, targets) else { continue };
         rates.iter_mut().zip(drawn).for_each(|(rates, rate)| rates.push(rate));
     }
@@ -109,7 +112,8 @@ fn fnmr_of_draw(sample: &Sample, weights: &[u32], targets: &[f64]) -> Option<Vec
     if genuine == 0.0 {
         return None;
     }
-    // Scores above the limit are accepted, the limit itself is not: it is the first that would be one too many.
+    // Scores above the limit are accepted. The limit is the first score that would exceed the
+    // target.
     let mut limits = Vec::with_capacity(targets.len());
     let mut tail = sample.impostors.iter();
     let mut accepted = 0;
@@ -131,7 +135,7 @@ fn fnmr_of_draw(sample: &Sample, weights: &[u32], targets: &[f64]) -> Option<Vec
     let mut below = 0;
     let mut genuines = sample.genuine.iter().peekable();
     let mut rates = vec![0.0; targets.len()];
-    // Limits fall as targets grow.
+    // A higher target has a lower limit.
     for (rate, limit) in rates.iter_mut().zip(&limits).rev() {
         while let Some(genuine) = genuines.next_if(|genuine| genuine.score <= *limit) {
             below += weight(genuine.person);
@@ -141,7 +145,7 @@ fn fnmr_of_draw(sample: &Sample, weights: &[u32], targets: &[f64]) -> Option<Vec
     Some(rates)
 }
 
-/// The interval that holds this share of the values, as much left out above as below.
+/// The central interval that contains this share of the values.
 fn middle(mut values: Vec<f64>, share: f64) -> Option<Interval> {
     values.sort_unstable_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
@@ -154,7 +158,8 @@ fn middle(mut values: Vec<f64>, share: f64) -> Option<Interval> {
 mod tests {
     use super::*;
 
-    // Four people, two pictures each; genuine scores 0.2 (person 0), 0.6, 0.7, 0.8; every impostor score is its own.
+    // Four people, two pictures each; genuine scores 0.2 (person 0), 0.6, 0.7, 0.8; every impostor
+    // score is its own.
     fn sample() -> Sample {
         let mut impostors: Vec<Impostor> = (0..4u32)
             .flat_map(|a| (a + 1..4).flat_map(move |b| (0..4).map(move |i| (a, b, i))))
@@ -168,10 +173,11 @@ mod tests {
 
     #[test]
     fn everybody_once_is_the_plain_rate() {
-        // 24 impostor comparisons: a tenth allows two, so 0.48 is the first refused; a half allows twelve.
+        // 24 impostor comparisons: a tenth allows two, so 0.48 is the first refused; a half allows
+        // twelve.
         let rates = fnmr_of_draw(&sample(), &[1; 4], &[0.1, 0.5]).expect("genuine comparisons");
         assert_eq!(rates, [0.25, 0.25]);
-        // All are allowed: the threshold stays at the lowest score that was kept.
+        // All are allowed: the threshold is the lowest kept score.
         let rates = fnmr_of_draw(&sample(), &[1; 4], &[1.0]).expect("genuine comparisons");
         assert_eq!(rates, [0.25]);
     }

@@ -1,4 +1,4 @@
-//! Rates and their intervals. The product has one way of counting these: that of the calibration table.
+//! Rates and their intervals, computed as for the calibration table.
 
 use gatehouse_faces::calibration::Rate;
 use serde::Serialize;
@@ -12,13 +12,13 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Share of `errors` in `trials`; none without trials.
+/// Share of `errors` in `trials`; `None` without trials.
 pub(crate) fn rate(errors: u64, trials: u64) -> Option<f64> {
     (trials > 0).then(|| errors as f64 / trials as f64)
 }
 
-/// Clopper's and Pearson's interval (1934). It takes the trials as independent; comparisons that share a person are not,
-/// see [`super::bootstrap`]. None without trials.
+/// The interval of Clopper and Pearson (1934). It assumes independent trials; for comparisons that
+/// share people see [`super::bootstrap`]. `None` without trials.
 pub(crate) fn interval(errors: u64, trials: u64) -> Option<Interval> {
     (trials > 0).then(|| {
         let [low, high] = Rate::of(errors, trials, trials).interval;

@@ -1,4 +1,4 @@
-//! Pure arithmetic on scores and counts; nothing here knows of a picture.
+//! Arithmetic on scores and counts.
 
 pub(crate) mod accuracy;
 pub(crate) mod auc;

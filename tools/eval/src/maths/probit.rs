@@ -1,8 +1,8 @@
-//! The normal deviate of a rate, which the axes of a DET curve show (Martin et al.: "The DET Curve in Assessment of
-//! Detection Task Performance", 1997).
+//! The normal deviate of a rate, for the axes of a DET curve (Martin et al.: "The DET Curve in
+//! Assessment of Detection Task Performance", 1997).
 
-/// The quantile of the standard normal distribution for a rate within 0 and 1, both excluded (Abramowitz and Stegun,
-/// 26.2.23: off by at most 0.00045, a fraction of a pixel in any plot).
+/// The quantile of the standard normal distribution for a rate within 0 and 1, both excluded
+/// (Abramowitz and Stegun, 26.2.23: off by at most 0.00045, a fraction of a pixel in any plot).
 pub(crate) fn probit(rate: f64) -> f64 {
     let tail = rate.min(1.0 - rate);
     let t = (-2.0 * tail.ln()).sqrt();
@@ -26,7 +26,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_odd_around_a_half_and_grows(rate in 1e-7f64..0.5, more in 1.01f64..1.9) {
+        fn it_is_odd_around_a_half_and_increases(rate in 1e-7f64..0.5, more in 1.01f64..1.9) {
             prop_assert!((probit(rate) + probit(1.0 - rate)).abs() < 1e-6);
             prop_assert!(probit((rate * more).min(0.5)) >= probit(rate));
         }

@@ -1,4 +1,5 @@
-//! Numbers drawn from a seed, the same on every machine and in every release: an evaluation can be repeated.
+//! Random numbers from a seed. They are the same on every machine and in every release, so that an
+//! evaluation can be repeated.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +8,7 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// A sequence of its own for each seed.
+    /// The sequence of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -20,13 +21,15 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is 1 or more (Lemire's multiplication; its bias is below 2⁻³² here).
+    /// A number below `end`, which is 1 or more (Lemire's multiplication; its bias is below 2⁻³²
+    /// here).
     pub(crate) fn below(&mut self, end: u32) -> u32 {
         (((self.bits() >> 32) * u64::from(end)) >> 32) as u32
     }
 }
 
-/// Where a name falls in a draw: depends on the seed and the name, not on which others are there.
+/// The rank of a name in a random choice. It depends on the seed and the name, and not on other
+/// names.
 pub(crate) fn lot(seed: u64, name: &[u8]) -> u64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());

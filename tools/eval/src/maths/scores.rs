@@ -6,14 +6,14 @@ use serde::Serialize;
 use super::interval::rate;
 use super::probit::probit;
 
-/// Bins in a unit of score. A power of two, so that every edge is an `f32` and no score falls on the wrong side of one.
+/// Bins per unit of score. A power of two, so that every edge is an exact `f32`.
 const BINS_PER_UNIT: f32 = 1_048_576.0;
 const ZERO: i32 = 1 << 20;
 const BINS: usize = (1 << 21) + 1;
 
-/// How many genuine and impostor scores of −1 to 1 there are at each millionth.
+/// Histograms of genuine and impostor scores from −1 to 1, in steps of about a millionth.
 ///
-/// Error rates at a bin's edge are exact counts. The memory is the same for a hundred comparisons and for a billion.
+/// Error rates at a bin's edge are exact. The memory does not depend on the number of comparisons.
 #[derive(Clone)]
 pub struct ScoreCounts {
     genuine: Vec<u64>,
@@ -32,7 +32,7 @@ impl Default for ScoreCounts {
     }
 }
 
-/// Errors at a threshold; scores of the threshold and more accept.
+/// Errors at a threshold. Scores at or above it are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Errors {
     /// The threshold.
@@ -63,23 +63,24 @@ fn edge(bin: usize) -> f32 {
 }
 
 impl ScoreCounts {
-    /// Counts a comparison of one person with himself or herself.
+    /// Counts a genuine comparison.
     pub fn add_genuine(&mut self, score: f32) {
         self.genuine[bin(score)] += 1;
     }
 
-    /// Counts a comparison of two people.
+    /// Counts an impostor comparison.
     pub fn add_impostor(&mut self, score: f32) {
         self.impostor[bin(score)] += 1;
     }
 
-    /// Adds another's counts to these.
+    /// Adds other counts to these.
     pub fn merge(&mut self, other: &Self) {
         self.genuine.iter_mut().zip(&other.genuine).for_each(|(to, from)| *to += from);
         self.impostor.iter_mut().zip(&other.impostor).for_each(|(to, from)| *to += from);
     }
 
-    /// The median of the impostor scores and the highest, each as its bin's lower edge. None without an impostor.
+    /// The median of the impostor scores and the highest, each as its bin's lower edge. `None`
+    /// without impostor scores.
     pub fn impostor_median_and_highest(&self) -> Option<(f32, f32)> {
         let half = self.impostor_total().div_ceil(2);
         let mut below = 0;
@@ -111,14 +112,14 @@ impl ScoreCounts {
         }
     }
 
-    /// The lowest threshold at which at most this share of impostor scores is accepted. None if there are too few of
-    /// them to support such a rate, by the rule of three.
+    /// The lowest threshold at which at most this share of impostor scores is accepted. `None` if
+    /// there are too few for this rate, by the rule of three.
     pub fn at_false_match_rate(&self, target: f64) -> Option<Errors> {
         let total = self.impostor_total();
         if total < trials_to_show(target) {
             return None;
         }
-        // 0.001 of 3000 is 3, though its product in binary may be a hair less.
+        // 0.001 · 3000 is 3, but may be slightly less in binary.
         let allowed = (target * total as f64 + 1e-6).floor() as u64;
         let mut accepted = 0;
         let mut bin = BINS;
@@ -126,7 +127,7 @@ impl ScoreCounts {
             bin -= 1;
             accepted += self.impostor[bin];
         }
-        // Even the highest bin holds more than is allowed: no threshold on the lattice does it.
+        // The highest bin contains too many scores: no bin edge meets the target.
         (bin < BINS).then(|| Errors {
             threshold: edge(bin),
             false_matches: accepted,
@@ -134,8 +135,8 @@ impl ScoreCounts {
         })
     }
 
-    /// The rate at which false matches and false non-matches are equally likely, and its threshold; the mean of both
-    /// where they cross between two thresholds.
+    /// The equal error rate and its threshold. Where the rates cross between two thresholds, it is
+    /// the mean of both.
     pub fn equal_error(&self) -> Option<(f64, f32)> {
         let (genuine, impostor) = (self.genuine_total(), self.impostor_total());
         let (mut below, mut above) = (0u64, impostor);
@@ -150,7 +151,7 @@ impl ScoreCounts {
         None
     }
 
-    /// A few hundred points that draw the DET curve; where a rate is 0 or 1 there is none.
+    /// A few hundred points of the DET curve, without those where a rate is 0 or 1.
     pub fn det(&self) -> Vec<DetPoint> {
         /// In normal deviates; the whole axis has about eight.
         const STEP: f64 = 0.02;
@@ -175,7 +176,8 @@ impl ScoreCounts {
         points.into_iter().map(|(_, _, point)| point).collect()
     }
 
-    /// Genuine and impostor scores in `bars` equal parts of −1 to 1, for a picture of the distributions.
+    /// Genuine and impostor scores in `bars` equal parts of −1 to 1, for a picture of the
+    /// distributions.
     pub fn bars(&self, bars: usize) -> Vec<(u64, u64)> {
         let mut counts = vec![(0, 0); bars];
         for bin in 0..BINS {
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_allows_so_many_and_no_more() {
+    fn a_rate_allows_a_number_of_errors() {
         // 3000 strangers at 0, 0.0001, … 0.2999: one in a thousand lets three in.
         let impostor: Vec<f32> = (0..3000).map(|i| i as f32 / 1e4).collect();
         let counts = counts(&[0.2, 0.29975, 0.9], &impostor);

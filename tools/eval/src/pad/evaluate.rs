@@ -8,7 +8,7 @@ use gatehouse_picture::{Rect, YuvPicture};
 use gatehouse_runtime::{Registry, SessionOptions};
 
 use super::report::{PadDataset, PadReport, Presentations};
-use crate::acquire::{Choice, Eyes, Missed, ModelChoice, manifest};
+use crate::acquire::{Choice, FaceFinder, Missed, ModelChoice, manifest};
 use crate::dataset::Grouped;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
@@ -16,10 +16,10 @@ use crate::workers::{Progress, spread};
 /// The folder of live faces.
 const BONAFIDE: &str = "bonafide";
 
-/// What to evaluate, and how.
+/// Options of the evaluation.
 #[derive(Debug, Clone)]
 pub struct PadOptions {
-    /// What the data set is called in reports.
+    /// Name of the data set in reports.
     pub dataset: String,
     /// The models.
     pub models: ModelChoice,
@@ -27,19 +27,19 @@ pub struct PadOptions {
 
 /// One thread's models.
 struct Judge {
-    eyes: Eyes,
+    finder: FaceFinder,
     liveness: LivenessModel,
 }
 
 impl Judge {
     fn judge(&mut self, paths: &[PathBuf]) -> Result<Vec<Result<f32, Missed>>, EvalError> {
-        let looked = self.eyes.look(paths, Choice::Largest)?;
+        let found = self.finder.find_faces(paths, Choice::Largest)?;
         let mut answer = Vec::with_capacity(1);
-        looked
+        found
             .into_iter()
             .map(|seen| match seen {
-                // One at a time: a box that the model can't use must not spoil its neighbours.
-                Ok((photo, face)) => match self.score(&self.eyes.picture(&photo), face.box_in_frame, &mut answer) {
+                // One at a time, so that an unusable box does not fail the others.
+                Ok((photo, face)) => match self.score(&self.finder.picture(&photo), face.box_in_frame, &mut answer) {
                     Ok(score) => Ok(score.ok_or(Missed::Unusable)),
                     Err(error) => Err(error),
                 },
@@ -60,8 +60,8 @@ impl Judge {
 /// Evaluates a folder with `bonafide/` and a folder for each kind of attack.
 ///
 /// # Errors
-/// If the folder is laid out otherwise, or a model can't be opened or fails. What is wrong with single pictures is counted
-/// in the report as non-response.
+/// If the folder has another layout, or a model can't be opened or fails. The report counts faults
+/// of single pictures as non-response.
 pub fn evaluate_pad(
     folder: &Path,
     options: &PadOptions,
@@ -88,8 +88,8 @@ pub fn evaluate_pad(
     let threshold = liveness.threshold.as_ref().ok_or_else(|| EvalError::NoThreshold { model: name.clone() })?.value;
     let paths: Vec<PathBuf> = grouped.groups.iter().flat_map(|group| group.pictures.iter().cloned()).collect();
     let load = || {
-        let eyes = Eyes::load(registry, &options.models)?;
-        Ok(Judge { eyes, liveness: LivenessModel::load(registry, name, &SessionOptions::default())? })
+        let finder = FaceFinder::load(registry, &options.models)?;
+        Ok(Judge { finder, liveness: LivenessModel::load(registry, name, &SessionOptions::default())? })
     };
     let answers = spread(&paths, options.models.threads, progress, load, |judge, _, batch| judge.judge(batch))?;
     let answers: Vec<Result<f32, &'static str>> =
@@ -102,7 +102,7 @@ pub fn evaluate_pad(
         rest = others;
         of_kind.insert(group.name.clone(), Presentations::new(own, group.name == BONAFIDE, threshold));
     }
-    let bonafide = of_kind.remove(BONAFIDE).unwrap_or_else(|| unreachable!("its folder was looked for above"));
+    let bonafide = of_kind.remove(BONAFIDE).unwrap_or_else(|| unreachable!("its folder was found for above"));
     let dataset = PadDataset {
         name: options.dataset.clone(),
         attack_kinds: of_kind.len(),

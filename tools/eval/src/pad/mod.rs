@@ -1,5 +1,5 @@
-//! Evaluation of liveness (presentation attack detection) after ISO/IEC 30107-3. One picture is one presentation; video
-//! files are not read.
+//! Evaluation of liveness (presentation attack detection) after ISO/IEC 30107-3. One picture is one
+//! presentation. Videos are not read.
 
 mod evaluate;
 mod report;

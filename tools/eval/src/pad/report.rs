@@ -1,4 +1,4 @@
-//! What an evaluation of liveness says.
+//! The result of an evaluation of liveness.
 
 use std::collections::BTreeMap;
 
@@ -8,62 +8,63 @@ use crate::faces::ModelFacts;
 use crate::maths::auc::auc;
 use crate::maths::interval::{Interval, interval, rate};
 
-/// Kinds of attack that a report must speak of, found by these words in the folders' names.
+/// Kinds of attack that a report must mention, and the words for them in folders' names.
 const KINDS: [&str; 3] = ["print", "replay", "mask"];
 
 /// The evaluation of a folder of presentations.
 #[derive(Debug, Clone, Serialize)]
 pub struct PadReport {
-    /// What was evaluated.
+    /// The data set.
     pub dataset: PadDataset,
-    /// What it was evaluated with.
+    /// The models.
     pub models: Vec<ModelFacts>,
-    /// The liveness model's threshold by its manifest; scores of it and more are taken as live.
+    /// The threshold in the liveness model's manifest; scores at or above it mean live.
     pub threshold: f32,
     /// Area under the ROC curve of live faces against all attacks.
     pub auc: Option<f64>,
-    /// The same against each kind.
+    /// The same for each kind of attack.
     pub auc_per_kind: BTreeMap<String, Option<f64>>,
-    /// Attack presentation classification error rate of each kind: share of its attacks taken as live, of those that got
-    /// an answer.
+    /// Attack presentation classification error rate of each kind: share of its attacks
+    /// classified as live, among those with an answer.
     pub apcer: BTreeMap<String, Option<f64>>,
-    /// That of the worst kind, which is the one that the standard has compared.
+    /// The APCER of the worst kind, which the standard requires for comparisons.
     pub apcer_worst: Option<f64>,
-    /// Bona fide presentation classification error rate: share of live faces taken as attacks, of those that got an answer.
+    /// Bona fide presentation classification error rate: share of live faces classified as attacks,
+    /// among those with an answer.
     pub bpcer: Option<f64>,
     /// Attack presentation non-response rate of each kind.
     pub apnrr: BTreeMap<String, Option<f64>>,
     /// Bona fide presentation non-response rate.
     pub bpnrr: Option<f64>,
-    /// Counts and intervals, kind by kind, `bonafide` too.
+    /// Counts and intervals for each kind and for `bonafide`.
     pub presentations: BTreeMap<String, Presentations>,
-    /// Known kinds of attack that the data set has not.
+    /// Known kinds of attack that the data set lacks.
     pub not_measured: Vec<&'static str>,
-    /// What the reader must know, and why a value is null.
+    /// Notes for the reader, with the reasons for null values.
     pub notes: Vec<String>,
 }
 
-/// What was evaluated.
+/// The data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PadDataset {
-    /// What the user calls it.
+    /// Its name.
     pub name: String,
     /// Kinds of attack (folders besides `bonafide`).
     pub attack_kinds: usize,
     /// Pictures, of live faces and attacks.
     pub pictures: usize,
-    /// Files that are no pictures by their name.
+    /// Files without the extension of a picture.
     pub other_files: usize,
 }
 
 /// Presentations of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Presentations {
-    /// How many there were.
+    /// Number of presentations.
     pub presented: u64,
-    /// How many gave no answer, for each reason.
+    /// Number without an answer, by reason.
     pub no_response: BTreeMap<&'static str, u64>,
-    /// How many were answered wrongly at the threshold.
+    /// Number of wrong answers at the threshold.
     pub errors: u64,
     /// Share of wrong answers.
     pub error_rate: Option<f64>,
@@ -79,7 +80,7 @@ pub struct Presentations {
 }
 
 impl Presentations {
-    /// Of answers and failures; `live` says what the answers should have been.
+    /// Computes the rates from answers and failures. `live` is the correct answer.
     pub(crate) fn new(answers: &[Result<f32, &'static str>], live: bool, threshold: f32) -> Self {
         let scores: Vec<f32> = answers.iter().flatten().copied().collect();
         let mut no_response = BTreeMap::new();
@@ -119,7 +120,8 @@ impl PadReport {
             KINDS.into_iter().filter(|kind| !attacks.keys().any(|name| name.to_lowercase().contains(kind))).collect();
         if !not_measured.is_empty() {
             notes.push(format!(
-                "not measured, for no folder's name has the word: {}; nothing here says how well they are told",
+                "not measured: {}. No folder's name contains these words, so this report says nothing \
+                 about such attacks",
                 not_measured.join(", ")
             ));
         }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_those_that_got_an_answer() {
+    fn rates_are_among_presentations_with_an_answer() {
         let report = report();
         // A live face at the threshold is live, and so is a print.
         assert_eq!((report.bpcer, report.bpnrr), (Some(1.0 / 3.0), Some(0.25)));

@@ -36,7 +36,7 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
     if !report.scores.is_empty() {
         body.push_str(&table(
             "What the detector's scores are worth",
-            &["score", "found", "somebody's"],
+            &["score", "found", "correct"],
             &scores(&report.scores),
         ));
     }
@@ -51,7 +51,7 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
 
 fn scores(bands: &[ScoreBand]) -> Vec<Vec<String>> {
     let row = |band: &ScoreBand| {
-        vec![format!("{:.1}–{:.1}", band.from, band.to), band.found.to_string(), percent(Some(band.share_right()))]
+        vec![format!("{:.1}–{:.1}", band.from, band.to), band.found.to_string(), percent(Some(band.precision()))]
     };
     bands.iter().map(row).collect()
 }
@@ -64,7 +64,8 @@ fn facts(report: &CrowdReport) -> String {
     if let Some(sequence) = report.sequence {
         let (fps, change) = (sequence.analyse_fps, sequence.most_change_while_still);
         facts.push(format!(
-            "{fps} frames a second were looked at; while as many were marked, the count changed by {change:.1} at most."
+            "{fps} frames per second were analysed. Between frames with the same marked number, the count \
+             changed by at most {change:.1}."
         ));
     }
     if facts.is_empty() { String::new() } else { list(&facts) }
@@ -74,7 +75,7 @@ fn examples(report: &CrowdReport) -> Result<String, EvalError> {
     if report.examples.is_empty() {
         return Ok(String::new());
     }
-    let mut html = "<h2>The counts that are furthest off</h2>\n<p>Green: marked. Orange: counted one by one. \
+    let mut html = "<h2>The counts with the largest errors</h2>\n<p>Green: marked. Orange: counted by detection. \
                     Blue: counted by density.</p>\n"
         .to_owned();
     for example in &report.examples {
@@ -88,13 +89,13 @@ fn examples(report: &CrowdReport) -> Result<String, EvalError> {
     Ok(html)
 }
 
-/// The picture with its marks and what was counted.
+/// The picture with its marks and its counted grid.
 fn overlay(example: &Example) -> Scene {
     let [width, height] = example.size;
     let mut scene = Scene::new(width as u32, height as u32, example.name.clone());
     let (width, height) = (width as f32, height as f32);
     for head in example.seen.iter().filter(|head| !head.is_detection) {
-        // A cell's side is about a hundredth of the picture's; its colour is full at a person in it.
+        // A cell's side is about 1 % of the picture's; its colour is saturated at one person.
         let side = width / 96.0;
         let at = (head.at.x * width - side / 2.0, head.at.y * height - side / 2.0, side, side);
         scene.shapes.push(Shape::Box { at, colour: DENSITY, opacity: head.people.clamp(0.0, 1.0) });
@@ -108,15 +109,15 @@ fn overlay(example: &Example) -> Scene {
     scene
 }
 
-/// The plot of counts against marks as PNG.
+/// The plot of counted over marked numbers as PNG.
 ///
 /// # Errors
-/// If it can't be drawn or packed.
+/// If it can't be drawn or compressed.
 pub fn crowd_png(report: &CrowdReport) -> Result<Vec<u8>, EvalError> {
     png(&plot(report))
 }
 
-/// Each picture's count over its marks; on the diagonal, it is right.
+/// Each picture's counted over its marked number; the diagonal is correct.
 fn plot(report: &CrowdReport) -> Scene {
     const SIDE: f32 = 480.0;
     const MARGIN: f32 = 60.0;

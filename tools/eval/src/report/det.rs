@@ -1,11 +1,11 @@
-//! The DET plot: both error rates on axes of normal deviates, on which Gaussian scores give straight lines (Martin et al.,
-//! 1997).
+//! The DET plot: both error rates on axes of normal deviates, on which Gaussian scores give
+//! straight lines (Martin et al., 1997).
 
 use super::scene::{Anchor, Colour, Frame, INK, SERIES, Scene, Shape};
 use crate::maths::probit::probit;
 use crate::maths::scores::DetPoint;
 
-/// Rates that may be marked on an axis.
+/// Rates for the ticks of an axis.
 const TICKS: [(f64, &str); 11] = [
     (1e-7, "0.00001"),
     (1e-6, "0.0001"),
@@ -20,14 +20,14 @@ const TICKS: [(f64, &str); 11] = [
     (0.6, "60"),
 ];
 
-/// A curve with its name, and points on it that are marked.
+/// A curve with its name and marked points.
 pub(super) struct DetSeries<'c> {
     pub(super) name: String,
     pub(super) points: &'c [DetPoint],
     pub(super) marks: Vec<DetPoint>,
 }
 
-/// The plot, or none if no curve has two points.
+/// The plot; `None` if no curve has two points.
 pub(super) fn det(title: &str, x_name: &str, y_name: &str, series: &[DetSeries<'_>]) -> Option<Scene> {
     let drawn = || series.iter().filter(|series| series.points.len() > 1);
     let points = || drawn().flat_map(|series| series.points);
@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn gaussian_scores_give_a_straight_line() {
-        // Genuine and impostor scores one deviation wide and 3.5 apart: probit(FNMR) = −3.5 − probit(FMR).
+        // Genuine and impostor scores one deviation wide and 3.5 apart: probit(FNMR) = −3.5 −
+        // probit(FMR).
         let rates = [0.001f64, 0.01, 0.1, 0.3];
         let points = rates.map(|fmr| {
             let deviate = -3.5 - probit(fmr);

@@ -45,10 +45,10 @@ pub fn face_html(report: &FaceReport) -> String {
     page(&format!("Face recognition on {}", report.dataset.name), &body)
 }
 
-/// The DET curve as PNG; none if there were no errors of both kinds, so that there is no curve.
+/// The DET curve as PNG; `None` if there is no curve, because errors of one kind are missing.
 ///
 /// # Errors
-/// If it can't be drawn or packed.
+/// If it can't be drawn or compressed.
 pub fn face_png(report: &FaceReport) -> Result<Option<Vec<u8>>, EvalError> {
     verification_plot(report).map(|scene| png(&scene)).transpose()
 }

@@ -1,8 +1,9 @@
-//! How scores are distributed: both kinds as shares of their own number.
+//! Histograms of scores: each kind as shares of its own number.
 
 use super::scene::{Anchor, Colour, Frame, SERIES, Scene, Shape};
 
-/// Bars of two kinds of score over `from` to `to`, with a threshold marked. `bars` are counts of the first and the second.
+/// Histograms of two kinds of score over `from` to `to`, with a marked threshold. `bars` are the
+/// counts of the first and the second.
 pub(super) fn histogram(
     title: &str,
     names: [&str; 2],

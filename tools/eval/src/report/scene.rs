@@ -47,7 +47,7 @@ pub(super) enum Shape {
 pub struct Scene {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// What a reader who can't see it is told.
+    /// The alternative text for readers who can't see the plot.
     pub(super) title: String,
     pub(super) shapes: Vec<Shape>,
 }
@@ -74,7 +74,8 @@ impl Scene {
     }
 }
 
-/// The part of a scene that a plot's axes enclose, and the way from values (0–1 along each axis) to pixels.
+/// The part of a scene that a plot's axes enclose, and the way from values (0–1 along each axis) to
+/// pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) left: f32,

@@ -1,4 +1,4 @@
-//! A clip's RTP packets, made once.
+//! A clip's RTP packets, which are made once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,13 +8,13 @@ use crate::{clip::Clip, encode::Running, error::ClipError};
 
 /// Ticks of an RTP time a second, for video (RFC 6184, section 5.1).
 pub(crate) const CLOCK_RATE: u64 = 90_000;
-/// In front of each packet on an RTSP connection: `$`, the channel, the length.
+/// Length of the prefix of each packet on an RTSP connection: `$`, the channel, the length.
 pub(crate) const FRAMING: usize = 4;
 /// An RTP header (RFC 3550, section 5.1).
 pub(crate) const HEADER: usize = 12;
 const PAYLOAD_TYPE: u8 = 96;
 
-/// The packets of one picture, one after the other as they go over the connection.
+/// The packets of one picture, in the order of sending.
 pub(crate) struct Picture {
     pub(crate) bytes: Vec<u8>,
     /// Where in `bytes` each packet's RTP header begins.
@@ -26,15 +26,15 @@ pub(crate) struct Picture {
 pub(crate) struct Recording {
     pub(crate) pictures: Vec<Picture>,
     pub(crate) fps: u64,
-    /// What a client has to know of the stream (RFC 4566).
+    /// The session description (RFC 4566).
     pub(crate) sdp: String,
 }
 
 impl Recording {
-    /// Has GStreamer's payloader make the packets of each picture.
+    /// Makes the packets of each picture with GStreamer's payloader.
     pub(crate) fn of(clip: &Clip) -> Result<Self, ClipError> {
         let codec = clip.encoding.codec;
-        // One packet a sample, where the payloader gives lists of them.
+        // One packet per sample; the payloader gives lists of packets otherwise.
         let text = format!("appsrc name=source format=time ! {} ! appsink name=sink sync=false", codec.payloader());
         let pipeline = Running::launch("the packets of a clip", &text)?;
         let (source, sink) = (pipeline.app_src("source")?, pipeline.app_sink("sink")?);
@@ -68,7 +68,7 @@ impl Recording {
                 picture.bytes.extend(length.to_be_bytes());
                 picture.packets.push(picture.bytes.len());
                 picture.bytes.extend_from_slice(&packet);
-                // The marker: the picture's last packet.
+                // The marker bit: the picture's last packet.
                 if packet[1] & 0x80 != 0 {
                     break;
                 }

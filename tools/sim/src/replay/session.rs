@@ -1,4 +1,4 @@
-//! One client: what it asks (RFC 2326), and what it is sent (RFC 3550).
+//! One client: its requests (RFC 2326) and its packets (RFC 3550).
 
 use std::{
     collections::HashMap,
@@ -15,14 +15,16 @@ use super::{
 };
 use crate::player;
 
-/// A sender report, which tells the wall time of an RTP time, comes with the first picture and so often.
+/// Interval of sender reports, which relate RTP time to wall-clock time. The first report precedes
+/// the first picture.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-/// A client that leaves so many bytes unread gets no picture more until it has read them, and then from a key frame on.
+/// Limit of unread bytes. A client that reaches it gets no picture until it has read them, and then
+/// continues from a key frame.
 const MOST_UNREAD: usize = 1 << 20;
-/// A request is no longer than this.
+/// Longest request, in bytes.
 const MOST_ASKED: usize = 64 << 10;
 const SOURCE: u32 = 0x6761_7465;
-/// From 1900, where NTP's time begins, to 1970.
+/// Seconds from 1900, the NTP epoch, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
 pub(crate) struct Session {
@@ -35,7 +37,7 @@ pub(crate) struct Session {
 
 struct Playing {
     recording: Arc<Recording>,
-    /// When its first picture is sent.
+    /// Time of its first picture.
     start: Duration,
     /// The number of the next picture.
     next: u64,
@@ -58,12 +60,12 @@ impl Session {
         self.playing.is_some()
     }
 
-    /// When its next picture is to be sent.
+    /// Time of its next picture.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.playing.as_ref().map(Playing::due)
     }
 
-    /// Answers what it has asked; whether it is still there.
+    /// Answers its requests. Returns false if it has disconnected.
     pub(crate) fn converse(&mut self, cameras: &HashMap<String, Camera>) -> bool {
         let mut part = [0; 4096];
         loop {
@@ -81,7 +83,7 @@ impl Session {
         self.asked.len() <= MOST_ASKED && self.flush() && !self.gone
     }
 
-    /// Sends what is due at `now`; whether the client is still there.
+    /// Sends the packets that are due at `now`. Returns false if the client has disconnected.
     pub(crate) fn send_due(&mut self, now: Duration, cameras: &HashMap<String, Camera>) -> bool {
         if self.due().is_none_or(|due| due > now) {
             return true;
@@ -171,7 +173,7 @@ impl Playing {
         self.start + time_of(self.next, self.recording.fps).0
     }
 
-    /// Adds the next picture's packets to what is to be sent.
+    /// Adds the next picture's packets to the output.
     fn send(&mut self, now: Duration, unsent: &mut Vec<u8>) {
         let (at, time) = time_of(self.next, self.recording.fps);
         let count = self.recording.pictures.len() as u64;
@@ -199,7 +201,8 @@ impl Playing {
         self.octets = self.octets.wrapping_add((picture.bytes.len() - packets * (FRAMING + HEADER)) as u32);
     }
 
-    /// A sender report and a source description, which go together (RFC 3550, section 6.1): a picture with this RTP time was due `ago`.
+    /// A compound packet of a sender report and a source description (RFC 3550, section 6.1): a
+    /// picture with this RTP time was due `ago`.
     fn report(&self, ago: Duration, time: u32, unsent: &mut Vec<u8>) {
         let wall = player::now().saturating_sub(ago);
         let seconds = (wall.as_secs() + NTP_TO_UNIX_S) as u32;
@@ -215,7 +218,7 @@ impl Playing {
     }
 }
 
-/// Takes the next whole request off what came. A client's own reports between them are left aside.
+/// Removes the next complete request from the input. Skips the client's own reports.
 fn next_request(came: &mut Vec<u8>) -> Option<String> {
     while came.first() == Some(&b'$') {
         let length = FRAMING + usize::from(u16::from_be_bytes([*came.get(2)?, *came.get(3)?]));
@@ -241,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_taken_one_by_one_and_reports_between_them_left_aside() {
+    fn requests_are_read_one_by_one_and_reports_are_skipped() {
         let mut came = Vec::new();
         assert_eq!(next_request(&mut came), None);
         came.extend(b"$\x01\x00\x02ab");

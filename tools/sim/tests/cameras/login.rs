@@ -52,7 +52,7 @@ fn the_same_user_has_another_password_on_each_camera() {
 }
 
 #[test]
-fn a_changed_password_locks_a_client_out_until_it_is_changed_back() {
+fn a_client_with_a_changed_password_is_rejected() {
     let sim = serve(vec![locked("/door", AuthScheme::Digest, "right")]);
     let watch = || Viewer::watch(&sim.url("door"), Codec::H264, "tcp", Some("right"));
     let viewer = watch();

@@ -6,7 +6,7 @@ use gstreamer as gst;
 use crate::viewer::{Viewer, camera, ntp_now, serve};
 
 #[test]
-fn they_send_the_same_pictures_evenly_over_the_seam_and_say_when() {
+fn pictures_are_sent_evenly_over_the_seam_with_their_times() {
     for codec in [Codec::H264, Codec::H265] {
         let cameras = Replay::start(&[camera("/ball", codec)], &ClipLibrary::new(None)).unwrap();
         let viewer = Viewer::tcp(&cameras.url("ball"), codec);
@@ -31,7 +31,7 @@ fn they_send_the_same_pictures_evenly_over_the_seam_and_say_when() {
 }
 
 #[test]
-fn each_client_has_the_stream_from_its_beginning_and_when_it_is_due() {
+fn each_client_gets_the_stream_from_its_start_on_time() {
     let late = MountConfig { key_wait_seconds: 1.5, ..camera("/late", Codec::H264) };
     let cameras = Replay::start(&[camera("/ball", Codec::H264), late], &ClipLibrary::new(None)).unwrap();
     let first = Viewer::tcp(&cameras.url("ball"), Codec::H264);

@@ -17,7 +17,8 @@ fn pictures_come_evenly_over_the_seam(codec: Codec, transport: &str) {
     assert!(frames.windows(2).all(|pair| pair[0].pts < pair[1].pts), "timestamps only grow");
     assert!(frames.windows(2).any(|pair| pair[0].luma != pair[1].luma), "the ball moves");
 
-    // In the RTP packets themselves the time is exact: 90 kHz at 25 frames per second, over the seam as well.
+    // In the RTP packets themselves the time is exact: 90 kHz at 25 frames per second, over the
+    // seam as well.
     let packets = viewer.packets();
     for pair in packets.windows(2) {
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1), "{pair:?}");

@@ -17,8 +17,8 @@ pub(crate) fn threads(prefix: &str) -> Vec<String> {
         .collect()
 }
 
-/// Those of them that don't go away. One that was joined is still listed for a moment: the kernel tells who joins it
-/// before it takes it off the list.
+/// Those of them that don't go away. One that was joined is still listed for a moment: the kernel
+/// tells who joins it before it takes it off the list.
 #[allow(clippy::disallowed_methods, reason = "the kernel's list has no clock to inject")]
 pub(crate) fn threads_that_stay(prefix: &str) -> Vec<String> {
     let given_up = Instant::now() + PATIENCE;

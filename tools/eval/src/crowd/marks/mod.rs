@@ -1,4 +1,4 @@
-//! Pictures with marked people, in the layouts that public sets of crowds come in.
+//! Pictures with marked people, in the layouts of public data sets.
 
 mod mot;
 mod points;
@@ -12,11 +12,11 @@ use gatehouse_picture::Rect;
 
 use crate::error::EvalError;
 
-/// What is marked in one picture, in pixels from the top left.
+/// The marks in one picture, in pixels from the top left.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Truth {
     pub(super) heads: Vec<[f64; 2]>,
-    /// Around the whole person, where people are marked so.
+    /// Boxes around the whole person, if people are marked by boxes.
     pub(super) boxes: Option<Vec<Rect>>,
 }
 
@@ -29,7 +29,7 @@ impl Truth {
     }
 }
 
-/// A picture and what is marked in it.
+/// A picture and its marks.
 #[derive(Debug, PartialEq)]
 pub(super) struct Marked {
     pub(super) picture: PathBuf,
@@ -39,15 +39,15 @@ pub(super) struct Marked {
 /// A folder's pictures.
 #[derive(Debug, PartialEq)]
 pub(super) enum Marks {
-    /// Each stands by itself; by name.
+    /// Single pictures, by name.
     Pictures(Vec<Marked>),
-    /// Frames of one camera, by their number, from 1.
+    /// Frames of one camera, by number, from 1.
     Frames { frames: BTreeMap<u32, Marked>, per_second: f64 },
-    /// One camera's video. Where not `all` frames are marked, those that aren't are in no figure.
+    /// One camera's video. Unless `all` frames are marked, unmarked frames are in no figure.
     Video { video: PathBuf, frames: BTreeMap<u32, Truth>, all: bool },
 }
 
-/// What is marked in a folder.
+/// The marks in a folder.
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     if folder.join(mot::MARKS).is_file() {
         return mot::read(folder);
@@ -55,11 +55,11 @@ pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     if let Some(marks) = shanghai::marks(folder) {
         return shanghai::read(folder, &marks).map(Marks::Pictures);
     }
-    // Without any of them, its error tells what was looked for first.
+    // If there is none, the error names the file of the first layout.
     points::read(folder)
 }
 
-/// The picture called `name`, from the folder on or from `images/` in it.
+/// The picture `name`, relative to the folder or to `images/` in it.
 fn picture(folder: &Path, name: &Path) -> Option<PathBuf> {
     let candidates = [folder.join(name), folder.join("images").join(name)];
     candidates.into_iter().find(|candidate| candidate.is_file())

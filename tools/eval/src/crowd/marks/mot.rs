@@ -1,5 +1,5 @@
-//! MOTChallenge (Leal-Taixé et al., 2015): `gt/gt.txt` with a box a line, and the frames of the video in `img1/`, at the rate in
-//! `seqinfo.ini`; or, in place of both, the video itself.
+//! MOTChallenge (Leal-Taixé et al., 2015): `gt/gt.txt` with a box a line, and the frames of the
+//! video in `img1/`, at the rate in `seqinfo.ini`; or, in place of both, the video itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::error::EvalError;
 pub(super) const MARKS: &str = "gt/gt.txt";
 const FRAMES: &str = "img1";
 const RATE: &str = "seqinfo.ini";
-/// Of the classes of MOT16 and later: a pedestrian. Earlier sets have −1 or a place in the world there.
+/// The class of pedestrians in MOT16 and later. Earlier sets have −1 or a world coordinate there.
 const PEDESTRIAN: f64 = 1.0;
 
-/// The frames that there are, with the boxes that count. Without their rate, nobody can be followed from one to the next.
+/// The frames, with the boxes that count. Without a frame rate people can't be tracked.
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join(MARKS);
     let text = text(&path)?;
@@ -62,7 +62,7 @@ fn per_second(seqinfo: &str) -> Option<f64> {
     rate.trim().parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
 }
 
-/// `frame, id, left, top, width, height, counts, class, visible`: those who count, by frame.
+/// `frame, id, left, top, width, height, counts, class, visible`: the boxes that count, by frame.
 fn parse(text: &str) -> Result<BTreeMap<u32, Truth>, String> {
     let mut frames: BTreeMap<u32, Truth> = BTreeMap::new();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -73,7 +73,7 @@ fn parse(text: &str) -> Result<BTreeMap<u32, Truth>, String> {
         };
         let numbers = numbers.map_err(|_| wrong())?;
         let [frame, _, left, top, width, height, counts, rest @ ..] = numbers.as_slice() else { return Err(wrong()) };
-        // Nine columns are of MOT16 and later, where the eighth is the class.
+        // MOT16 and later have nine columns; the eighth is the class.
         let pedestrian = rest.len() != 2 || rest[0] == PEDESTRIAN;
         let in_range =
             numbers.iter().all(|number| number.is_finite()) && *frame >= 1.0 && *frame <= f64::from(u32::MAX);
@@ -95,8 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boxes_of_people_who_count_become_heads() {
-        // MOT15 has ten columns, of which the last three are a place; MOT16 nine, of which the eighth is the class.
+    fn counted_boxes_become_heads() {
+        // MOT15 has ten columns; the last three are a position. MOT16 has nine; the eighth is the
+        // class.
         let text = "1,7,100,50,20,100,1,-6.8,-12.2,0\n1,8,0,0,10,10,0,-1,-1,-1\n\n3,1,10,0,20,50,1,1,0.8\n3,2,10,0,20,50,1,3,1.0\n";
         let frames = parse(text).expect("sound");
         let heads: Vec<_> = frames.iter().map(|(number, truth)| (*number, truth.heads.clone())).collect();
@@ -108,13 +109,13 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_told() {
         for (text, line) in [("1,2,3\n", 1), ("1,1,0,0,1,1,1,1,1\nx,1,0,0,1,1,1,1,1", 2), ("0,1,0,0,1,1,1,1,1", 1)] {
-            let told = parse(text).expect_err("it is wrong");
-            assert!(told.starts_with(&format!("line {line}: expected `frame,id,")), "{told}");
+            let error = parse(text).expect_err("it is wrong");
+            assert!(error.starts_with(&format!("line {line}: expected `frame,id,")), "{error}");
         }
     }
 
     #[test]
-    fn frames_without_people_count_too_and_their_rate_makes_them_a_sequence() {
+    fn empty_frames_count_and_a_frame_rate_makes_a_sequence() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -135,10 +136,10 @@ mod tests {
         };
         assert_eq!((frames.keys().copied().collect::<Vec<_>>(), per_second), (vec![1, 2], 7.0));
         write("seqinfo.ini", "frameRate=0\n");
-        let told = read(folder.path()).expect_err("no rate").to_string();
+        let error = read(folder.path()).expect_err("no rate").to_string();
         assert!(
-            told.ends_with("seqinfo.ini: expected a line `frameRate=` with the frames a second, above 0"),
-            "{told}"
+            error.ends_with("seqinfo.ini: expected a line `frameRate=` with the frames a second, above 0"),
+            "{error}"
         );
 
         std::fs::remove_dir_all(folder.path().join("img1")).expect("removed");

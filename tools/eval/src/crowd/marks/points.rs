@@ -1,5 +1,5 @@
-//! The marked people: `points.json`, an object of picture → [[x, y], …], their heads in pixels, or → [[left, top, width, height], …],
-//! their boxes. Beside a video, the frame's number, from 1, stands in place of the picture.
+//! `points.json`: an object of picture → [[x, y], …] (heads, in pixels) or [[left, top, width,
+//! height], …] (boxes). For a video, the key is the frame's number, from 1.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,16 +9,16 @@ use gatehouse_picture::Rect;
 use super::{Marked, Marks, Truth, picture, video};
 use crate::error::EvalError;
 
-/// The marks of a folder. Pictures are named from the folder on, or from `images/` in it.
+/// The marks of a folder. Pictures are named relative to the folder, or to `images/` in it.
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join("points.json");
     let text = std::fs::read_to_string(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
     let wrong = |reason: String| EvalError::Points { path: path.clone(), reason };
     let marks: BTreeMap<String, Vec<Vec<f64>>> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if marks.is_empty() {
-        return Err(wrong("it names no picture".to_owned()));
+        return Err(wrong("no picture is named".to_owned()));
     }
-    // Pictures without anybody say nothing of which it is.
+    // An empty list may be of either kind.
     let by_boxes = marks.values().flatten().next().is_some_and(|mark| mark.len() == 4);
     let truth = |name: &str, marks: Vec<Vec<f64>>| {
         let mut truth = Truth { heads: Vec::new(), boxes: by_boxes.then(Vec::new) };
@@ -40,7 +40,7 @@ pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     if let Some(video) = video(folder) {
         let frame = |(number, marks): (String, _)| match number.parse() {
             Ok(frame @ 1u32..) => Ok((frame, truth(&number, marks)?)),
-            _ => Err(wrong(format!("{number}: beside a video, expected the number of a frame, from 1"))),
+            _ => Err(wrong(format!("{number}: for a video, expected the number of a frame, from 1"))),
         };
         let frames = marks.into_iter().map(frame).collect::<Result<_, _>>()?;
         return Ok(Marks::Video { video, frames, all: false });
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_named_from_the_folder_or_from_its_images() {
+    fn pictures_are_named_relative_to_the_folder_or_images() {
         let folder = folder(r#"{"images/a.jpg": [[1, 2.5]], "a.jpg": [], "b.jpg": [[3, 4], [5, 6]]}"#);
         let Marks::Pictures(marked) = read(folder.path()).expect("sound") else { panic!("there is no video") };
         let name = |marked: &Marked| marked.picture.file_name().expect("a file").to_owned();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_become_heads_and_a_picture_without_any_has_none() {
+    fn boxes_become_heads() {
         let folder = folder(r#"{"a.jpg": [], "b.jpg": [[100, 50, 20, 100]]}"#);
         let Marks::Pictures(marked) = read(folder.path()).expect("sound") else { panic!("there is no video") };
         assert_eq!(marked[0].truth, Truth { heads: Vec::new(), boxes: Some(Vec::new()) });
@@ -87,31 +87,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        let told = |points: &str| {
+    fn errors_name_their_place() {
+        let error_for = |points: &str| {
             let folder = folder(points);
-            let told = read(folder.path()).expect_err("it is wrong").to_string();
-            told.replace(&folder.path().display().to_string(), "")
+            let error = read(folder.path()).expect_err("it is wrong").to_string();
+            error.replace(&folder.path().display().to_string(), "")
         };
-        assert_eq!(told("{}"), "/points.json: it names no picture");
-        assert_eq!(told(r#"{"c.jpg": []}"#), "/points.json: c.jpg: there is no such picture in the folder");
-        assert!(told(r#"{"b.jpg": [1]}"#).contains("at line 1 column"), "{}", told(r#"{"b.jpg": [1]}"#));
+        assert_eq!(error_for("{}"), "/points.json: no picture is named");
+        assert_eq!(error_for(r#"{"c.jpg": []}"#), "/points.json: c.jpg: there is no such picture in the folder");
+        assert!(error_for(r#"{"b.jpg": [1]}"#).contains("at line 1 column"), "{}", error_for(r#"{"b.jpg": [1]}"#));
         let no_point = "/points.json: b.jpg: [1.0] is no point, [x, y], as those before it are";
-        assert_eq!(told(r#"{"b.jpg": [[1]]}"#), no_point);
+        assert_eq!(error_for(r#"{"b.jpg": [[1]]}"#), no_point);
         let mixed = r#"{"a.jpg": [[1, 2, 3, 4]], "b.jpg": [[1, 2]]}"#;
         assert_eq!(
-            told(mixed),
+            error_for(mixed),
             "/points.json: b.jpg: [1.0, 2.0] is no box, [left, top, width, height], as those before it are"
         );
         let flat =
             "/points.json: b.jpg: [1.0, 2.0, 0.0, 4.0] is no box, [left, top, width, height], as those before it are";
-        assert_eq!(told(r#"{"b.jpg": [[1, 2, 0, 4]]}"#), flat);
+        assert_eq!(error_for(r#"{"b.jpg": [[1, 2, 0, 4]]}"#), flat);
         let missing = read(Path::new("/nowhere")).expect_err("no such folder").to_string();
         assert!(missing.starts_with("/nowhere/points.json: can't be read"), "{missing}");
     }
 
     #[test]
-    fn beside_a_video_frames_are_named_by_their_numbers() {
+    fn frames_of_a_video_are_named_by_number() {
         let with_video = |points: &str| {
             let folder = folder(points);
             std::fs::write(folder.path().join("walk.MP4"), "").expect("there is room");
@@ -122,8 +122,8 @@ mod tests {
         };
         assert_eq!(frames.iter().map(|(n, truth)| (*n, truth.heads.len())).collect::<Vec<_>>(), [(2, 0), (10, 1)]);
         for name in ["a.jpg", "0"] {
-            let told = with_video(&format!("{{\"{name}\": []}}")).expect_err("it is no frame");
-            assert_eq!(told, format!("/points.json: {name}: beside a video, expected the number of a frame, from 1"));
+            let error = with_video(&format!("{{\"{name}\": []}}")).expect_err("it is no frame");
+            assert_eq!(error, format!("/points.json: {name}: for a video, expected the number of a frame, from 1"));
         }
     }
 }

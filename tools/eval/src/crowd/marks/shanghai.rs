@@ -1,5 +1,6 @@
-//! ShanghaiTech (Zhang et al.: "Single-image crowd counting via multi-column CNN", 2016) and sets laid out like it: pictures in
-//! `images/`, and for `NAME.jpg` a MATLAB file `GT_NAME.mat` whose `image_info{1}.location` has a row for each head.
+//! ShanghaiTech (Zhang et al.: "Single-image crowd counting via multi-column CNN", 2016) and sets
+//! with its layout: pictures in `images/`, and for `NAME.jpg` a MATLAB file `GT_NAME.mat` whose
+//! `image_info{1}.location` has a row per head.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::error::EvalError;
 
 const FOLDERS: [&str; 2] = ["ground_truth", "ground-truth"];
 const PREFIX: &str = "GT_";
-/// Deeper than this lies no list of heads.
+/// Deepest nesting of a list of heads.
 const DEEPEST: usize = 6;
 
 /// The folder of marks, if there is one.
@@ -54,7 +55,7 @@ fn heads(bytes: &[u8]) -> Result<Vec<[f64; 2]>, String> {
     let [heads, 2] = dimensions.as_slice() else {
         return Err(format!("`location` is {dimensions:?}, expected two columns"));
     };
-    // Column by column, as MATLAB keeps them.
+    // In column-major order, as MATLAB stores them.
     let numbers: Vec<f64> = places.to_vec_f64().ok_or("`location` is no list of numbers")?;
     let both = numbers.get(..*heads).zip(numbers.get(*heads..2 * heads));
     let (xs, ys) = both.ok_or("`location` is shorter than it says")?;
@@ -64,7 +65,7 @@ fn heads(bytes: &[u8]) -> Result<Vec<[f64; 2]>, String> {
     Ok(xs.iter().zip(ys).map(|(x, y)| [*x, *y]).collect())
 }
 
-/// The first field `location`, in whatever cells and structures it lies.
+/// The first field `location`, at any depth of cells and structures.
 fn location(variable: &MatVariable, depth: usize) -> Option<MatVariable> {
     if depth > DEEPEST {
         return None;
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_lie_in_a_structure_in_a_cell() {
+    fn heads_are_read_from_a_structure_in_a_cell() {
         for compressed in [false, true] {
             let heads = matvar!([[10.5, 20.25], [100.0, 50.0], [7.0, 8.0]]);
             let folder = folder(matfile!(image_info: matvar!([{ location: heads, number: 3.0 }])), compressed);
@@ -113,16 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_file() {
-        let told = |file| {
+    fn errors_name_their_file() {
+        let error_for = |file| {
             let folder = folder(file, false);
-            let told = super::super::read(folder.path()).expect_err("it is wrong").to_string();
-            told.replace(&folder.path().display().to_string(), "")
+            let error = super::super::read(folder.path()).expect_err("it is wrong").to_string();
+            error.replace(&folder.path().display().to_string(), "")
         };
         let path = "/ground_truth/GT_IMG_1.mat";
-        let without = told(matfile!(heads: matvar!([[1.0, 2.0]])));
+        let without = error_for(matfile!(heads: matvar!([[1.0, 2.0]])));
         assert_eq!(without, format!("{path}: there is no `location` in it, where heads should be"));
-        let three = told(matfile!(image_info: matvar!({ location: matvar!([[1.0, 2.0, 3.0]]) })));
+        let three = error_for(matfile!(image_info: matvar!({ location: matvar!([[1.0, 2.0, 3.0]]) })));
         assert_eq!(three, format!("{path}: `location` is [1, 3], expected two columns"));
         assert!(heads(b"no such file").is_err());
     }

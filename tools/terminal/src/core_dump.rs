@@ -1,0 +1,26 @@
+//! No core dumps: the memory of these programs holds templates, keys and pictures.
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+/// Stops the kernel from writing core dumps of this process, and other users' debuggers from
+/// reading its memory. Child processes are not affected.
+pub(crate) fn switch_off() {
+    if let Err(e) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(
+            "cannot switch core dumps off: {e}; if this program crashes, a core dump may contain personal data"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn core_dumps_are_off() {
+        switch_off();
+        assert_eq!(dumpable_behavior().expect("the kernel answers"), DumpableBehavior::NotDumpable);
+    }
+}

@@ -1,0 +1,17 @@
+//! Standard output, whose reader may close it early.
+
+use std::io::{self, Write};
+
+/// Prints a line. Returns `false` once the reader has closed the output (`gatehouse watch | head`):
+/// a reason to end, and no error.
+///
+/// # Errors
+/// If the output can't be written for another reason.
+pub fn line(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(e),
+    }
+}
