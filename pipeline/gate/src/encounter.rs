@@ -33,11 +33,12 @@
 use std::time::Duration;
 
 use gatehouse_core::event::Reason;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
 
 use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gallery::PersonKey;
-use crate::policy::{LivenessPolicy, Policy};
+use crate::policy::Policy;
 use crate::quality::Problem;
 
 /// A face that wasn't near for this long has stepped back. Shorter, and a flicker of the measure would restart the deadline.

@@ -57,6 +57,6 @@ pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
 pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
 pub use pass::{PassKey, PassSeen};
-pub use policy::{LivenessPolicy, Policy};
+pub use policy::Policy;
 pub use stillness::Stillness;
 pub use times::StageTimes;

@@ -2,16 +2,7 @@
 
 use std::time::Duration;
 
-/// What a gate asks of liveness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LivenessPolicy {
-    /// Who isn't judged live isn't admitted.
-    Required,
-    /// Who isn't judged live is asked for their pass.
-    SecondFactor,
-    /// Nothing: a photograph of an enrolled person is let in.
-    Off,
-}
+use gatehouse_core::liveness::LivenessPolicy;
 
 /// A gate's rules. Scores are cosines (threshold included), liveness is a probability, 0–1.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
 use gatehouse_faces::Template;
 
 use crate::evidence::LivenessCues;
-use crate::policy::{LivenessPolicy, Policy};
+use crate::policy::Policy;
 
 pub(crate) fn at(ms: u64) -> Monotonic {
     Monotonic::from_start(Duration::from_millis(ms))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use gatehouse_config::Provider;
+use gatehouse_core::provider::Provider;
 use gatehouse_eval::{
     BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, EvalError, FaceOptions, FaceReport, ModelChoice, PadOptions,
     PadReport, Protocol, ScoreBand, report,

@@ -87,7 +87,6 @@ pub(crate) fn of_node(error: &gatehouse_service::NodeError) -> Exit {
         | E::Calibration { .. }
         | E::NoCalibration { .. }
         | E::Target { .. }
-        | E::Zone { .. }
         | E::Ground { .. }
         | E::ZoneGround { .. } => Exit::Input,
         E::Model(_) => Exit::Setup,

@@ -46,7 +46,7 @@ pub(crate) struct ViewArgs {
 
 pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
-    let Some(settings) = site.crowds.iter().find(|camera| camera.id == args.camera) else {
+    let Some(settings) = site.crowds.iter().find(|camera| camera.id.as_str() == args.camera) else {
         let cameras: Vec<&str> = site.crowds.iter().map(|camera| camera.id.as_str()).collect();
         let known = if cameras.is_empty() { "none".to_owned() } else { cameras.join(", ") };
         let message = format!("{}: no crowd camera `{}`; there are: {known}", args.site.display(), args.camera);
@@ -78,7 +78,7 @@ fn look_at_empty_scene(
     views: &Views,
     within: Duration,
 ) -> Result<(), Failure> {
-    let camera = CameraId::new(&settings.id);
+    let camera = settings.id.clone();
     let assets = Assets::locate().map_err(|e| Failure::new(Exit::Setup, e))?;
     let registry = open_registry(assets, &site.models.manifests, &site.models.providers)
         .map_err(|e| Failure::new(exit::of_node(&e), e))?;

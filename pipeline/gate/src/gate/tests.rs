@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use gatehouse_core::event::EntryLatency;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
 use gatehouse_picture::{Point, Rect};
 use proptest::prelude::*;
@@ -8,7 +9,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::gallery::{Enrolled, Gallery, MatchRule};
 use crate::pass::PassKey;
-use crate::policy::LivenessPolicy;
 use crate::testing::{at, cues, policy, template};
 
 const ANN: PersonKey = PersonKey(7);

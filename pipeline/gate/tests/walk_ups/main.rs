@@ -9,7 +9,8 @@ mod world;
 use std::time::Duration;
 
 use gatehouse_core::event::{Decision, Method, Reason};
-use gatehouse_gate::{LivenessPolicy, PassKey, PassSeen, Policy};
+use gatehouse_core::liveness::LivenessPolicy;
+use gatehouse_gate::{PassKey, PassSeen, Policy};
 
 use actor::{ANN, Actor, BOB, Look};
 use world::{Told, World};
