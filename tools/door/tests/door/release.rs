@@ -82,7 +82,7 @@ fn a_release_by_file_works_and_taking_the_file_away_resets_nothing() {
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     // Whoever cleans up sockets of others leaves the file.
-    fs::remove_file(&file.release_socket()).expect("there");
+    fs::remove_file(file.release_socket()).expect("there");
     fs::write(place.data().join("released"), "").expect("writes");
     assert_eq!(device.next(), "hold");
     wait_until(|| door.state().released);
@@ -121,9 +121,9 @@ fn what_a_stranger_says_at_the_socket_changes_nothing_and_keeps_nobody_waiting()
     file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    let silent = UnixStream::connect(&file.release_socket()).expect("connects");
+    let silent = UnixStream::connect(file.release_socket()).expect("connects");
     let mut answer = String::new();
-    let mut rude = UnixStream::connect(&file.release_socket()).expect("connects");
+    let mut rude = UnixStream::connect(file.release_socket()).expect("connects");
     rude.write_all(b"{\"command\":\"explode\"}\n").expect("writes");
     rude.read_to_string(&mut answer).expect("reads");
     assert!(answer.starts_with("{\"error\":"), "{answer}");
