@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
+use gatehouse_core::zone::Zone;
 use gatehouse_core::{CameraId, Event, ZoneId};
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, CrowdReader, LEAST_SCORE, Zone};
+use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, CrowdReader, LEAST_SCORE};
 use gatehouse_people::PeopleScene;
 use gatehouse_picture::{NormalisedPolygon, Point};
 use gatehouse_runtime::{PhotoLimits, SessionOptions, read_photo};

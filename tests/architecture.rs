@@ -35,7 +35,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         .chain(pipeline)
         .collect();
     BTreeMap::from([
-        ("config", vec![]),
+        ("config", vec!["core", "picture"]),
         ("picture", vec![]),
         ("runtime", vec!["core", "picture"]),
         ("faces", vec!["picture", "runtime"]),

@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Login, Source, StreamOptions, Transport, Wanted};
+use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
+use gatehouse_core::stream::{Decoder, Login, Source, Transport};
 use gatehouse_core::time::{ClockSource, SystemClock};
 use gatehouse_core::{CameraId, Demand, Urgency};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
@@ -35,7 +36,7 @@ fn options(address: String) -> StreamOptions {
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
-        source: Source::Rtsp(address),
+        source: Source::Rtsp(address.into()),
         login: None,
         transport: Transport::Tcp,
         latency: Duration::from_millis(50),

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport, Wanted};
+use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
+use gatehouse_core::stream::{Decoder, Source, Transport};
 use gatehouse_core::time::SystemClock;
 use gatehouse_core::{CameraId, Urgency};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
@@ -18,7 +19,7 @@ fn with_camera(address: String, urgency: Urgency, transport: Transport, watch: i
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
-        source: Source::Rtsp(address),
+        source: Source::Rtsp(address.into()),
         login: None,
         transport,
         latency: Duration::from_millis(50),

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use gatehouse_capture::{Camera, Cameras, Decoder, Source, StreamOptions, Transport, Wanted};
+use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::stream::{Decoder, Source, Transport};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_core::{CameraId, Frame, FrameSink, Urgency};
 use gatehouse_people::{PeopleScene, PersonDetector};
@@ -172,7 +173,7 @@ fn decode(addresses: &[String], time: Duration, every: Option<Duration>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = |address: &String| StreamOptions {
         camera: CameraId::new("camera"),
-        source: Source::Rtsp(address.clone()),
+        source: Source::Rtsp(address.clone().into()),
         login: None,
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),

@@ -1,82 +1,86 @@
-//! A gate controller's file, checked: which door, whom it trusts, what moves it.
+//! The door file: which door a gate controller moves, whom it trusts and how the door is moved.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::document::Places;
+use gatehouse_core::CameraId;
+use strum::{EnumString, VariantNames};
+
+use crate::actuator::Actuator;
+use crate::document::{self, Document, SourceMap};
+use crate::endpoint::Endpoint;
 use crate::error::{ConfigError, ConfigErrors};
-use crate::http_url::HttpUrl;
+use crate::kind::{AREA, CONNECT, LISTEN, NAME, integer, milliseconds, seconds};
 use crate::public_key::PublicKeyRef;
-use crate::secret::SecretRef;
-use crate::site::Bus;
+use crate::reader::{Draft, TableReader};
+use crate::table;
 
-/// One door, as its file describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Door {
-    /// The version of the file's format: 1.
-    pub version: u32,
-    /// The door's name, one zenoh chunk.
-    pub id: String,
-    /// The gate whose decisions open it.
-    pub gate: String,
-    /// Where the site belongs, as in the site file.
-    pub area: String,
-    /// The site.
-    pub site: String,
-    /// The node that serves the gate.
-    pub node: String,
-    /// The site's public key.
-    pub public_key: PublicKeyRef,
-    /// What the door does without the node.
-    pub fail: Fail,
-    /// How long nothing may be heard of the node until it counts as lost, 1 s to 1 h.
-    pub lost_after: Duration,
-    /// How long after its capture a grant is worth nothing, 1 s to 1 min.
-    pub max_age: Duration,
-    /// How far the clocks here and at the node may be apart, 0 to 10 s.
-    pub clock_error: Duration,
-    /// How long the door stays open for one person, 0.1 s to 1 min.
-    pub open_for: Duration,
-    /// The door's own folder.
-    pub data: PathBuf,
-    /// Where the node is reached, at least one endpoint, and where others may connect.
-    pub bus: Bus,
-    /// What moves the door.
-    pub actuator: Actuator,
-    /// Where the running controller takes a release.
-    pub socket: PathBuf,
-    /// Where in the file each value stands.
-    pub places: Places,
-}
-
-impl Door {
-    /// Reads and checks a door file.
-    ///
-    /// # Errors
-    /// Every mistake in the file, or the one reason why it can't be read.
-    pub fn load(path: &Path) -> Result<Door, ConfigErrors> {
-        crate::read_door::load(path)
-    }
-
-    /// Checks the text of a door file. `file_name` is what errors call it, and its folder is where relative paths start;
-    /// nothing is read from disk.
-    ///
-    /// # Errors
-    /// Every mistake in the text.
-    pub fn parse(text: &str, file_name: &Path) -> Result<Door, ConfigErrors> {
-        crate::read_door::parse(text, file_name)
-    }
-
-    /// An error about a value that was found out after the file was read, such as a key file that isn't there. Where the
-    /// file leaves the value out, the error is about the file as a whole.
-    pub fn error_at(&self, path: &str, message: impl Into<String>, help: Option<String>) -> ConfigError {
-        self.places.error_at(path, message.into(), help)
+table! {
+    /// One door: which gate opens it, whom it trusts and how it is moved.
+    pub struct DoorFile = "the top of the file", check check_file, with source_map: SourceMap {
+        /// The version of this file's format.
+        version: u32 = integer(1..=1), required, example 1, change ProcessRestart;
+        /// Which door this is, whom it trusts and when it opens.
+        door: Door, required,
+            example { id = "d", gate = "g", area = "a", site = "s", public_key = "file:site.pub", fail = "secure" },
+            change ProcessRestart;
+        /// How the controller reaches the gate's node.
+        bus: DoorBus, required, example { connect = ["tcp/192.0.2.7:7447"] }, change ProcessRestart;
+        /// What moves the door.
+        actuator: Actuator, required, example { kind = "log" }, change ProcessRestart;
+        /// The emergency release.
+        emergency: Emergency, default {}, example { socket = "data/door/release.sock" },
+            change ProcessRestart;
     }
 }
 
-/// What a door does when it can't reach the node, or its controller is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+table! {
+    /// Which door this is, whom it trusts and when it opens.
+    pub struct Door = "[door]" {
+        /// The door's name on the bus, unique at its site.
+        id: String = NAME, required, example "door-1", change ProcessRestart;
+        /// The `[[gate]]` whose decisions open the door, by its `id` in the site file.
+        gate: CameraId, required, example "gate-1", change ProcessRestart;
+        /// The site's area: `area` in the site file.
+        area: String = AREA, required, example "riverside/oak-county/mill-town/cell-12",
+            change ProcessRestart;
+        /// The site's name: `id` of `[site]` in the site file.
+        site: String = NAME, required, example "north-gate", change ProcessRestart;
+        /// The node that serves the gate: `node` in the site file. While it is on the bus, the door
+        /// counts as connected.
+        node: String = NAME, default "node-1", example "node-2", change ProcessRestart;
+        /// The site's public key: only a grant that is signed with the site's secret key opens the
+        /// door. The public key is no secret. But whoever can change it can open the door, so its
+        /// file must not be writable by other users.
+        public_key: PublicKeyRef, required, example "file:site.pub", change ProcessRestart;
+        /// What the door does when the node can't be reached for `lost_after_s`, and when the
+        /// controller is stopped. `"secure"`: it stays shut. `"safe"`: it opens and stays open
+        /// until the node is back. Choose `"safe"` wherever people could be locked in.
+        fail: Fail, required, example "secure", change ProcessRestart;
+        /// How long the node may be silent before it counts as lost. A pulled cable shows about 10
+        /// s later than a node that ends.
+        lost_after as "lost_after_s": Duration = seconds(1.0..=3600.0), default 10.0, example 30.0,
+            change ProcessRestart;
+        /// The greatest age of a grant. The door does not open for a person who was in front of the
+        /// camera longer ago, even if the grant is still valid.
+        max_age as "max_age_s": Duration = seconds(1.0..=60.0), default 10.0, example 5.0,
+            change ProcessRestart;
+        /// The greatest difference between the clocks of this machine and of the node. A grant from
+        /// further in the future is refused. Keep both clocks set (NTP).
+        clock_error as "clock_error_ms": Duration = milliseconds(0..=10_000), default 1000, example 200,
+            change ProcessRestart;
+        /// How long the door stays open for one person.
+        open_for as "open_s": Duration = seconds(0.1..=60.0), default 5.0, example 3.0,
+            change ProcessRestart;
+        /// The door's own folder: the last grant it accepted, whether it is released, and its log.
+        /// Each door needs its own.
+        data: PathBuf, default "data/door", example "/var/lib/gatehouse/door-1", change ProcessRestart;
+    }
+}
+
+/// What a door does when it can't reach the node, or when its controller is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Fail {
     /// It stays shut.
     Secure,
@@ -84,79 +88,106 @@ pub enum Fail {
     Safe,
 }
 
-/// What moves a door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actuator {
-    /// How long it may take to answer, 50 ms to 10 s.
-    pub timeout: Duration,
-    /// What it is.
-    pub kind: ActuatorKind,
+table! {
+    /// How the controller reaches the gate's node: zenoh, over TCP.
+    pub struct DoorBus = "[bus]", check check_bus {
+        /// The endpoints at which others connect to learn the state of the door, once the node has
+        /// announced it to them. Not needed if `connect` leads to a router. With port 0 the system
+        /// chooses a free one. With an empty list nobody can connect.
+        listen: Vec<Endpoint> = LISTEN, default ["tcp/127.0.0.1:0"], example ["tcp/192.0.2.30:7447"],
+            change ProcessRestart;
+        /// The node, or routers that lead to it. At least one.
+        connect: Vec<Endpoint> = CONNECT, required, example ["tcp/192.0.2.7:7447"],
+            change ProcessRestart;
+    }
 }
 
-/// What an actuator is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActuatorKind {
-    /// Nothing moves; the log says what would.
-    Log,
-    /// A device that takes HTTP requests.
-    Http(HttpActuator),
-    /// A relay that speaks Modbus-TCP.
-    Modbus(ModbusActuator),
-    /// A program.
-    Command(CommandActuator),
+fn check_bus(table: &TableReader<'_, '_>, bus: &Draft<DoorBus>) {
+    if bus.connect.as_ref().is_some_and(Vec::is_empty) {
+        table.reject(&["connect"], "`connect` must name at least one endpoint", None);
+    }
 }
 
-/// A device that takes HTTP requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpActuator {
-    /// Where `open` is sent.
-    pub url: HttpUrl,
-    /// Where `hold` is sent.
-    pub hold_url: HttpUrl,
-    /// Where `shut` is sent.
-    pub shut_url: HttpUrl,
-    /// How.
-    pub method: HttpMethod,
-    /// A secret `Name: value`, sent along.
-    pub header: Option<SecretRef>,
+table! {
+    /// The emergency release: `gatehouse door release DOOR.toml` opens the door, with or without
+    /// bus, until `gatehouse door reset DOOR.toml`. **A real door needs a release in its wiring as
+    /// well**, such as a green break-glass unit that cuts the lock's power: no program can promise
+    /// to run in a fire.
+    pub struct Emergency = "[emergency]", check check_emergency {
+        /// The Unix socket at which the running controller accepts `release` and `reset`. Its owner
+        /// and group may use it. Its path has at most 100 bytes.
+        socket: Option<PathBuf>, optional "`release.sock` in the folder `data` of `[door]`",
+            example "/run/gatehouse/door-1.sock", change ProcessRestart;
+    }
 }
 
-/// An HTTP method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HttpMethod {
-    /// With a JSON object.
-    Post,
-    /// With a JSON object.
-    Put,
-    /// With nothing: each command has its own address.
-    Get,
+/// What fits into a Unix socket's address on every system, with room to spare.
+const MAX_SOCKET_BYTES: usize = 100;
+
+fn is_too_long(socket: &Path) -> bool {
+    socket.as_os_str().len() > MAX_SOCKET_BYTES
 }
 
-/// A relay that speaks Modbus-TCP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModbusActuator {
-    /// `HOST:PORT`.
-    pub address: String,
-    /// The unit identifier.
-    pub unit: u8,
-    /// The coil's address in the protocol, from 0.
-    pub coil: u16,
-    /// How long the coil is on for one person, 50 ms to 1 min. `None`: as long as the door stays open.
-    pub pulse: Option<Duration>,
+fn check_emergency(table: &TableReader<'_, '_>, emergency: &Draft<Emergency>) {
+    if let Some(Some(socket)) = &emergency.socket
+        && is_too_long(socket)
+    {
+        let message = format!("the path of a socket must have at most {MAX_SOCKET_BYTES} bytes: {}", socket.display());
+        table.reject(&["socket"], message, None);
+    }
 }
 
-/// A program that moves the door.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CommandActuator {
-    /// The program; a relative path has been joined to the door file's folder.
-    pub program: PathBuf,
-    /// What comes before the command.
-    pub args: Vec<String>,
+fn check_file(table: &TableReader<'_, '_>, file: &Draft<DoorFile>) {
+    if let (Some(door), Some(Emergency { socket: None })) = (&file.door, &file.emergency) {
+        let socket = door.release_socket();
+        if is_too_long(&socket) {
+            let message = format!("the path of the release socket is too long: {}", socket.display());
+            let help = format!("give a shorter one, of at most {MAX_SOCKET_BYTES} bytes: `[emergency] socket`");
+            table.reject(&["door"], message, Some(&help));
+        }
+    }
 }
 
-impl fmt::Debug for CommandActuator {
-    /// Without the arguments, should a password be among them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommandActuator").field("program", &self.program).finish_non_exhaustive()
+impl Door {
+    /// The release socket where the file names none.
+    fn release_socket(&self) -> PathBuf {
+        self.data.join("release.sock")
+    }
+}
+
+impl Document for DoorFile {
+    const NAME: &'static str = "door file";
+
+    fn with_source_map(self, source_map: SourceMap) -> DoorFile {
+        DoorFile { source_map, ..self }
+    }
+}
+
+impl DoorFile {
+    /// Reads and checks a door file.
+    ///
+    /// # Errors
+    /// Every mistake in the file, or the one reason why it can't be read.
+    pub fn load(path: &Path) -> Result<DoorFile, ConfigErrors> {
+        document::load(path)
+    }
+
+    /// Checks the text of a door file. Errors name it `file_name`, and relative paths start at that
+    /// file's folder. Nothing is read from disk.
+    ///
+    /// # Errors
+    /// Every mistake in the text.
+    pub fn parse(text: &str, file_name: &Path) -> Result<DoorFile, ConfigErrors> {
+        document::parse(text, file_name)
+    }
+
+    /// The socket at which the running controller accepts a release.
+    pub fn release_socket(&self) -> PathBuf {
+        self.emergency.socket.clone().unwrap_or_else(|| self.door.release_socket())
+    }
+
+    /// An error about a value, as [`SourceMap::error_at`].
+    pub fn error_at(&self, path: &str, message: impl Into<String>, help: Option<String>) -> ConfigError {
+        self.source_map.error_at(path, message, help)
     }
 }

@@ -1,4 +1,4 @@
-//! Where the bus listens and connects.
+//! Endpoints of the bus, and hosts with ports.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,12 +8,12 @@ use std::net::Ipv6Addr;
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// The endpoint as zenoh takes it.
+    /// The endpoint in zenoh's notation.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `None` where the text is no endpoint, or its port is 0 and may not be.
+    /// `None` if the text is no endpoint, or if its port is 0 and the system may not choose one.
     pub(crate) fn parse(text: &str, may_choose_port: bool) -> Option<Endpoint> {
         let authority = text.strip_prefix("tcp/")?;
         let (_, port) = host_and_port(authority)?;
@@ -28,7 +28,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Splits `HOST[:PORT]`; the host is a name, an IPv4 address, or an IPv6 address in square brackets (RFC 3986, 3.2.2).
+/// Splits `HOST[:PORT]`. The host is a name, an IPv4 address, or an IPv6 address in square brackets
+/// (RFC 3986, 3.2.2).
 pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let host_end = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -41,7 +42,7 @@ pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = authority.split_at(host_end);
     let named = host.starts_with('[') || host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     let port = match port.strip_prefix(':') {
-        // `parse` alone would take "+80".
+        // `parse` alone would accept "+80".
         Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
         Some(_) => return None,
         None if port.is_empty() => None,
@@ -55,7 +56,7 @@ mod tests {
     use super::{Endpoint, host_and_port};
 
     #[test]
-    fn hosts_and_ports_are_told_apart() {
+    fn host_and_port_are_separated() {
         for (text, expected) in [
             ("cam", Some(("cam", None))),
             ("192.0.2.1:554", Some(("192.0.2.1", Some(554)))),
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_needs_a_port_and_only_a_listener_may_leave_it_to_the_system() {
+    fn only_a_listener_may_leave_its_port_to_the_system() {
         assert_eq!(Endpoint::parse("tcp/[::]:0", true).unwrap().as_str(), "tcp/[::]:0");
         for (text, may_choose_port) in
             [("tcp/[::]:0", false), ("tcp/host", true), ("udp/host:1", true), ("host:1", true)]

@@ -1,31 +1,32 @@
-//! What is wrong with a site file, said so that it can be put right.
+//! The mistakes in a configuration file, with their places and remedies.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// One mistake in a site file.
+/// One mistake in a configuration file.
 ///
-/// No part of it repeats a secret: the line that is shown hides every value that may be one.
+/// No part of it repeats a secret: the excerpt hides every value that may be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The file, as it was named to the reader.
+    /// The file, as the caller named it.
     pub file: PathBuf,
     /// The line, from 1; 0 where the error is about the file as a whole (it can't be read).
     pub line: usize,
     /// The column in characters, from 1; 0 where the error is about the file as a whole.
     pub column: usize,
-    /// Which key: `gate[0].analyse_fps`. Empty for a mistake in the TOML syntax or in the file as a whole.
+    /// The path of the key: `gate[0].analyse_fps`. Empty for a mistake in the TOML syntax or in the
+    /// file as a whole.
     pub path: String,
     /// What is wrong, in one line.
     pub message: String,
-    /// How to put it right.
+    /// How to correct it.
     pub help: Option<String>,
-    pub(crate) shown: Option<ShownLine>,
+    pub(crate) excerpt: Option<Excerpt>,
 }
 
-/// The line an error is in, as far as it may be shown, and what to underline.
+/// The line of an error, as far as it may be shown, and what to underline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ShownLine {
+pub(crate) struct Excerpt {
     pub(crate) text: String,
     /// Characters before the mark.
     pub(crate) before: usize,
@@ -43,7 +44,7 @@ impl fmt::Display for ConfigError {
         write!(f, " {}", self.message)?;
         let number = self.line.to_string();
         let margin = number.len().max(4);
-        if let Some(shown) = &self.shown {
+        if let Some(shown) = &self.excerpt {
             write!(f, "\n{number:>margin$} | {}", shown.text)?;
             let before: String = shown.text.chars().take(shown.before).map(as_wide).collect();
             let mark: String = shown
@@ -62,7 +63,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A blank that takes as much of a terminal's line as the character does, so that the mark stands under its place.
+/// A blank as wide as the character on a terminal, so that the mark stands under its place.
 fn as_wide(c: char) -> char {
     match c {
         '\t' => '\t',
@@ -71,7 +72,8 @@ fn as_wide(c: char) -> char {
     }
 }
 
-/// Whether a terminal gives the character two cells: the scripts of East Asia, roughly Unicode's annex 11.
+/// Whether a terminal draws the character two cells wide: the scripts of East Asia, roughly
+/// Unicode's annex 11.
 fn is_wide(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
         | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
@@ -80,7 +82,7 @@ fn is_wide(c: char) -> bool {
 
 impl std::error::Error for ConfigError {}
 
-/// Everything that is wrong with a site file: at least one error, in the order of the file.
+/// Every mistake in a configuration file: at least one, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 

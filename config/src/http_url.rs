@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::endpoint::host_and_port;
-use crate::reader::Refusal;
+use crate::value::Invalid;
 
 /// An `http://` URL without user and password.
 ///
@@ -17,33 +17,34 @@ impl HttpUrl {
         &self.0
     }
 
-    /// Reads an `http://` URL. The refusal never repeats any of the text, since a password may stand anywhere in it.
-    pub(crate) fn parse(text: &str) -> Result<HttpUrl, Refusal> {
+    /// Reads an `http://` URL. No error repeats any of the text, since a password may stand
+    /// anywhere in it.
+    pub(crate) fn parse(text: &str) -> Result<HttpUrl, Invalid> {
         let Some(rest) = text.strip_prefix("http://") else {
             return Err(match text.strip_prefix("https://") {
-                Some(_) => Refusal::because("this version speaks plain `http://` to an actuator only")
-                    .with_help("put the device and this machine on a network of their own"),
-                None => Refusal::UNLIKE,
+                Some(_) => Invalid::because("this version supports only plain `http://` for an actuator")
+                    .help("put the device and this machine on a separate network"),
+                None => Invalid::NotOfKind,
             });
         };
         let (authority, place) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if text.contains('@') {
-            return Err(Refusal::because("the address holds a login, which would end up in logs and backups")
-                .with_help("put the header that logs in into a secret: `header = \"file:PATH\"`"));
+            return Err(Invalid::because("the address contains a login, which would end up in logs and backups")
+                .help("put the header that logs in into a secret: `header = \"file:PATH\"`"));
         }
         if place.chars().any(|c| !c.is_ascii_graphic() || c == '#') {
-            return Err(Refusal::because("the address holds a character that a URL can't")
-                .with_help("write it percent-encoded: a blank is `%20`, `#` is `%23`"));
+            return Err(Invalid::because("the address contains a character that a URL can't")
+                .help("write it percent-encoded: a blank is `%20`, `#` is `%23`"));
         }
         match host_and_port(authority) {
             Some((_, port)) if port != Some(0) => Ok(HttpUrl(text.to_owned())),
-            _ => Err(Refusal::because("there is no host and port that can be used after `http://`")
-                .with_help("write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets")),
+            _ => Err(Invalid::because("there is no valid host and port after `http://`")
+                .help("write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets")),
         }
     }
 
     /// Whether all of it may be shown.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn has_no_query(&self) -> bool {
         !self.0.contains('?')
     }
 }

@@ -1,13 +1,13 @@
 //! "Did you mean …?"
 
-/// The candidate that `name` was most likely meant to be, or `None` where nothing is near.
+/// The candidate that is most similar to `name`, or `None` if none is similar.
 ///
-/// Letter case and `-` for `_` are forgiven. Else at most a third of the letters may differ, by the Damerau-Levenshtein
-/// distance (insert, delete, change, swap neighbours), so that a guess is never wild.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Letter case and `-` for `_` do not count. At most a third of the letters may differ, by the
+/// Damerau-Levenshtein distance (insert, delete, change, swap neighbours).
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let name = plain(name);
-    // The measure takes time by the square of the length, and no name of ours is long.
+    // The distance takes time by the square of the length, and no key is long.
     let length = name.chars().count();
     if length > 64 {
         return None;
@@ -25,7 +25,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn typing_mistakes_are_seen_through_and_wild_guesses_are_not_made() {
+    fn typing_mistakes_are_recognised_without_wild_guesses() {
         let keys = ["analyse_fps", "id", "latency_ms", "source"];
         for (name, expected) in [
             ("analyze_fps", Some("analyse_fps")),

@@ -1,54 +1,57 @@
 //! A polygon of the picture: enough corners, inside the picture, no crossing sides, some area.
 
-use toml::Spanned;
-use toml::de::DeValue;
+use gatehouse_picture::{NormalisedPolygon, Point};
 
-use crate::reader::{At, Refusal, found, number};
-use crate::site::Point;
+use crate::raw_value::RawValue;
+use crate::value::Invalid;
 
 pub(crate) const MIN_CORNERS: usize = 3;
 pub(crate) const MAX_CORNERS: usize = 64;
 
-/// The least area, as a part of the picture's: about one pixel of a megapixel. Less is a line.
+/// The least area, as a share of the picture: about one pixel of a megapixel. Less is a line.
 const MIN_AREA: f64 = 1e-6;
 
 type Corner = (f64, f64);
 
-pub(crate) fn read(at: &At<'_, '_>, value: &Spanned<DeValue<'_>>) -> Option<Vec<Point>> {
-    let Some(items) = value.get_ref().as_array() else {
-        at.refuse(value.get_ref(), Refusal::UNLIKE);
+pub(crate) fn read(raw: &RawValue<'_, '_>) -> Option<NormalisedPolygon> {
+    let Some(items) = raw.value.as_array() else {
+        raw.reject(Invalid::NotOfKind);
         return None;
     };
     let corners: Vec<Option<Corner>> =
-        items.iter().enumerate().map(|(index, item)| corner(&at.item(index, item), item)).collect();
+        items.iter().enumerate().map(|(index, item)| corner(&raw.part(raw.kind, index, item))).collect();
     let corners: Vec<Corner> = corners.into_iter().collect::<Option<_>>()?;
     if let Err((message, help)) = check(&corners) {
-        at.refuse_whole(message.replace("`polygon`", &format!("`{}`", at.name())), help.map(str::to_owned));
+        raw.reject_whole(message.replace("`polygon`", &format!("`{}`", raw.key.name)), help);
         return None;
     }
-    Some(corners.into_iter().map(|(x, y)| Point { x: x as f32, y: y as f32 }).collect())
+    let polygon =
+        NormalisedPolygon::new(corners.into_iter().map(|(x, y)| Point { x: x as f32, y: y as f32 }).collect());
+    // What is just large enough may not be so with fewer digits.
+    polygon.map_err(|error| raw.reject_whole(error.to_string(), None)).ok()
 }
 
-fn corner(at: &At<'_, '_>, item: &Spanned<DeValue<'_>>) -> Option<Corner> {
-    let inside = |value: &Spanned<DeValue<'_>>| number(value.get_ref()).filter(|part| (0.0..=1.0).contains(part));
-    let parts =
-        item.get_ref().as_array().map(|parts| parts.iter().map(|part| (part, inside(part))).collect::<Vec<_>>());
-    let wanted = format!("a corner of `{}` must be `[x, y]`, each number from 0 to 1", at.name());
-    match parts.as_deref() {
-        Some([(_, Some(x)), (_, Some(y))]) => return Some((*x, *y)),
-        Some(both @ [_, _]) => {
-            for (index, (part, _)) in both.iter().enumerate().filter(|(_, (_, number))| number.is_none()) {
-                let message = format!("{wanted}{}", found(part.get_ref(), false));
-                at.item(index, part).refuse(part.get_ref(), Refusal::because(message));
-            }
+fn corner(raw: &RawValue<'_, '_>) -> Option<Corner> {
+    let wanted = format!("a corner of `{}` must be `[x, y]`, each number from 0 to 1", raw.key.name);
+    let not_of_kind = |raw: &RawValue<'_, '_>| raw.reject(Invalid::because(format!("{wanted}{}", raw.found())));
+    let Some(items) = raw.value.as_array() else {
+        not_of_kind(raw);
+        return None;
+    };
+    let parts: Vec<RawValue<'_, '_>> =
+        items.iter().enumerate().map(|(index, item)| raw.part(raw.kind, index, item)).collect();
+    let [x, y] = &parts[..] else {
+        raw.reject_whole(format!("{wanted}, found a list of {}", parts.len()), None);
+        return None;
+    };
+    let inside = |part: &RawValue<'_, '_>| {
+        let number = part.number().filter(|number| (0.0..=1.0).contains(number));
+        if number.is_none() {
+            not_of_kind(part);
         }
-        Some(parts) => at.refuse_whole(format!("{wanted}, found a list of {}", parts.len()), None),
-        None => {
-            let message = format!("{wanted}{}", found(item.get_ref(), false));
-            at.refuse(item.get_ref(), Refusal::because(message));
-        }
-    }
-    None
+        number
+    };
+    inside(x).zip(inside(y))
 }
 
 fn check(corners: &[Corner]) -> Result<(), (String, Option<&'static str>)> {
@@ -69,7 +72,10 @@ fn check(corners: &[Corner]) -> Result<(), (String, Option<&'static str>)> {
                 let side = |corner| format!("{} to {}", corner + 1, (corner + 1) % count + 1);
                 let message =
                     format!("`polygon` crosses itself: its side {} meets its side {}", side(first), side(second));
-                return Err((message, Some("give the corners in the order in which you would walk around it")));
+                return Err((
+                    message,
+                    Some("give the corners in the order in which you would walk around the polygon"),
+                ));
             }
         }
     }
@@ -79,7 +85,8 @@ fn check(corners: &[Corner]) -> Result<(), (String, Option<&'static str>)> {
     Ok(())
 }
 
-/// Twice the signed area of a triangle: its sign says on which side of the line a–b the point c lies.
+/// Twice the signed area of a triangle: its sign says on which side of the line a–b the point c
+/// lies.
 fn turn(a: Corner, b: Corner, c: Corner) -> f64 {
     (b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)
 }
@@ -124,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_that_enclose_one_piece_pass_whichever_way_round_and_others_are_told_apart() {
+    fn only_shapes_that_enclose_one_piece_pass() {
         let cases: [(&str, &[Corner], Option<&str>); 11] = [
             ("triangle", &[(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)], None),
             ("square", &[(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0)], None),

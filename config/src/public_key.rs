@@ -1,4 +1,4 @@
-//! The site's public key, as a door file names it.
+//! The reference to a site's public key in a door file.
 
 use std::fmt;
 use std::fs::File;
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of an Ed25519 public key (RFC 8032).
 const LENGTH: usize = 32;
-/// The most bytes its file may have.
+/// The largest file of a public key, in bytes.
 const MAX_BYTES: u64 = 1024;
 
-/// Where a public key is: in the file itself, or in a file of its own.
+/// Where a public key is: in the door file itself, or in its own file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PublicKeyRef {
     /// The key.
     Key([u8; LENGTH]),
-    /// A file that holds it as 64 hexadecimal digits; a relative path has been joined to the door file's folder.
+    /// A file that holds it as 64 hexadecimal digits. Its path is joined to the door file's folder.
     File(PathBuf),
 }
 
@@ -28,10 +28,10 @@ pub enum PublicKeyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: io::Error,
     },
-    /// Others than the owner may write it, and so open the door.
+    /// Other users may write it, and so open the door.
     #[error("the public key file {path} can be changed by other users (mode {mode:03o}): chmod 644 {path}")]
     WritableByOthers {
         /// The file.
@@ -39,7 +39,7 @@ pub enum PublicKeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// It holds something else.
+    /// The file holds no public key.
     #[error("the public key file {path} holds no public key: expected {} hexadecimal digits", 2 * LENGTH)]
     NoKey {
         /// The file.
@@ -57,7 +57,7 @@ impl fmt::Display for PublicKeyRef {
 }
 
 impl PublicKeyRef {
-    /// `None` where the text is neither a key nor a reference.
+    /// `None` if the text is neither a key nor a reference.
     pub(crate) fn parse(text: &str, folder: &Path) -> Option<PublicKeyRef> {
         match text.strip_prefix("file:") {
             Some(path) => (!path.is_empty() && !path.contains('\0')).then(|| PublicKeyRef::File(folder.join(path))),
@@ -65,10 +65,10 @@ impl PublicKeyRef {
         }
     }
 
-    /// The key's 32 bytes. Whether they are a point of the curve is for whoever verifies with them to say.
+    /// The key's 32 bytes. The caller checks that they are a point of the curve.
     ///
     /// # Errors
-    /// Where its file can't be read, can be changed by other users, or holds no key.
+    /// If its file can't be read, can be changed by other users, or holds no key.
     pub fn resolve(&self) -> Result<[u8; LENGTH], PublicKeyError> {
         let path = match self {
             PublicKeyRef::Key(key) => return Ok(*key),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn a_text_that_is_no_key_is_rejected() {
         for text in ["", "file:", "0123", &"g".repeat(64), &"a".repeat(63), &"a".repeat(66), &"é".repeat(32)] {
             assert_eq!(PublicKeyRef::parse(text, Path::new("")), None, "{text}");
         }

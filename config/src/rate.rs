@@ -1,11 +1,11 @@
-//! A rate as people say it: "1 in 10000".
+//! A rate in plain language: "1 in 10000".
 
 use std::fmt;
 
-/// The most that may stand after "1 in".
+/// The largest number after "1 in".
 const MOST: u64 = 1_000_000_000;
 
-/// One in so many, 2 to 1,000,000,000. Written `1 in N`.
+/// A rate of one in N, N from 2 to 1,000,000,000. Written `1 in N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OneIn(u64);
 
@@ -15,13 +15,13 @@ impl OneIn {
         self.0
     }
 
-    /// The rate as a part of 1.
+    /// The rate as a number between 0 and 1.
     pub fn as_f64(self) -> f64 {
         // At most 1e9, so exact.
         1.0 / self.0 as f64
     }
 
-    /// Reads `1 in N`; commas may group N by threes. `None` where the text is no such rate.
+    /// Reads `1 in N`; commas may group N by threes. `None` if the text is no such rate.
     pub(crate) fn parse(text: &str) -> Option<OneIn> {
         let number = text.strip_prefix("1 in ")?;
         let mut groups = number.split(',');
@@ -48,7 +48,7 @@ mod tests {
     use super::OneIn;
 
     #[test]
-    fn a_rate_is_read_as_it_is_said_and_nothing_else_is() {
+    fn only_a_rate_in_plain_language_is_read() {
         for (text, expected) in [
             ("1 in 10000", Some(10_000)),
             ("1 in 10,000", Some(10_000)),

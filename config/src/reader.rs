@@ -1,434 +1,286 @@
-//! Reads values out of the parsed document by the table of keys, and notes whatever is wrong instead of stopping at it.
+//! Reads values out of the parsed document by the description of its keys, and notes every mistake
+//! instead of stopping at the first.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::polygon;
-use crate::site::Point;
-use crate::spec::{Key, Kind, Presence, Table};
+use crate::format::is_name;
+use crate::kind::Kind;
+use crate::spec::{Key, KeyIn, Presence, TableSpec};
 use crate::text_position::Lines;
 use crate::unknown_key::{UnknownKey, unknown_key};
+use crate::value::{FromToml, Invalid};
 
-/// Why a value isn't taken.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It isn't what the table of keys says.
-    Unlike { help: Option<&'static str> },
-    /// A reason of its own.
-    Because { message: String, help: Option<&'static str> },
+pub(crate) use crate::raw_value::RawValue;
+
+/// A struct that is read from a table. [`table!`](crate::table) implements it.
+pub(crate) trait Table: Sized {
+    /// The table and its keys.
+    const SPEC: TableSpec;
+    /// The struct's fields while they are read: `None` where the file has no valid value.
+    type Draft;
+
+    /// Reads every key, then checks how they go together.
+    fn read(table: &TableReader<'_, '_>) -> Option<Self>;
 }
 
-impl Refusal {
-    pub(crate) const UNLIKE: Refusal = Refusal::Unlike { help: None };
+/// The fields of a table while they are read.
+pub(crate) type Draft<T> = <T as Table>::Draft;
 
-    pub(crate) fn because(message: impl Into<String>) -> Refusal {
-        Refusal::Because { message: message.into(), help: None }
+/// Keys that are declared apart from the table in which they stand.
+pub(crate) trait Flattened: Sized {
+    const SPEC: TableSpec;
+
+    /// Reads them out of that table.
+    fn read_flattened(table: &TableReader<'_, '_>) -> Option<Self>;
+}
+
+impl<T: Table> Flattened for T {
+    const SPEC: TableSpec = <T as Table>::SPEC;
+
+    fn read_flattened(table: &TableReader<'_, '_>) -> Option<Self> {
+        T::read(table)
     }
+}
 
-    pub(crate) fn with_help(self, help: &'static str) -> Refusal {
-        let help = Some(help);
-        match self {
-            Refusal::Because { message, .. } => Refusal::Because { message, help },
-            Refusal::Unlike { .. } => Refusal::Unlike { help },
+/// The keys of one `kind` of a table; there if it is that kind's.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OfKind<T>(pub(crate) Option<T>);
+
+impl<T: Table> Flattened for OfKind<T> {
+    const SPEC: TableSpec = <T as Table>::SPEC;
+
+    fn read_flattened(table: &TableReader<'_, '_>) -> Option<Self> {
+        let value = T::read(table);
+        if table.is_of_kind(<T as Table>::SPEC.only_for) {
+            return value.map(|value| OfKind(Some(value)));
         }
+        table.reject_keys_of_another_kind(const { &<T as Table>::SPEC });
+        Some(OfKind(None))
     }
 }
 
-/// Something wrong, with its place in bytes.
+/// A mistake, with its place in bytes.
 #[derive(Debug)]
-pub(crate) struct Finding {
+pub(crate) struct Mistake {
     pub(crate) span: Range<usize>,
     pub(crate) path: String,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// Whether it can be told from this one place, even if the rest of the file is damaged.
-    pub(crate) local: bool,
+    /// Whether this one place shows the mistake, even if the rest of the file is damaged.
+    pub(crate) is_local: bool,
 }
 
-/// What reading collects.
+/// What reading a file collects.
 pub(crate) struct Context<'s> {
     /// All keys of this kind of file.
-    root: &'static Table,
+    pub(crate) root: &'static TableSpec,
     /// Where relative paths start.
     pub(crate) folder: &'s Path,
     lines: &'s Lines<'s>,
-    findings: RefCell<Vec<Finding>>,
+    mistakes: RefCell<Vec<Mistake>>,
     spans: RefCell<BTreeMap<String, Range<usize>>>,
 }
 
 impl<'s> Context<'s> {
-    pub(crate) fn new(root: &'static Table, folder: &'s Path, lines: &'s Lines<'s>) -> Context<'s> {
-        Context { root, folder, lines, findings: RefCell::default(), spans: RefCell::default() }
+    pub(crate) fn new(root: &'static TableSpec, folder: &'s Path, lines: &'s Lines<'s>) -> Context<'s> {
+        Context { root, folder, lines, mistakes: RefCell::default(), spans: RefCell::default() }
     }
 
-    pub(crate) fn note(&self, finding: Finding) {
-        self.findings.borrow_mut().push(finding);
+    pub(crate) fn report(&self, mistake: Mistake) {
+        self.mistakes.borrow_mut().push(mistake);
+    }
+
+    /// Remembers where a value stands.
+    pub(crate) fn record_span(&self, path: &str, span: Range<usize>) {
+        self.spans.borrow_mut().insert(path.to_owned(), span);
     }
 
     fn span_of(&self, path: &str) -> Option<Range<usize>> {
         self.spans.borrow().get(path).cloned()
     }
 
-    /// Reports names that were given before. Each comes with the path of the key that gives it.
-    pub(crate) fn refuse_repeated(&self, names: &[(String, String)], of_what: &str) {
-        for (index, (path, name)) in names.iter().enumerate() {
-            let Some((first, _)) = names[..index].iter().find(|(_, earlier)| earlier == name) else { continue };
-            let (Some(span), Some(first)) = (self.span_of(path), self.span_of(first)) else { continue };
-            let line = self.lines.position(first.start).line;
-            let message = format!("the `id` {name:?} is already taken by the {of_what} on line {line}");
-            self.note(Finding { span, path: path.clone(), message, help: None, local: false });
-        }
-    }
-
-    pub(crate) fn into_parts(self) -> (Vec<Finding>, BTreeMap<String, Range<usize>>) {
-        (self.findings.into_inner(), self.spans.into_inner())
+    pub(crate) fn into_parts(self) -> (Vec<Mistake>, BTreeMap<String, Range<usize>>) {
+        (self.mistakes.into_inner(), self.spans.into_inner())
     }
 }
 
-/// A value on its way to being read, and its place.
-pub(crate) struct At<'a, 'c> {
-    context: &'a Context<'c>,
-    key: &'static Key,
-    path: String,
-    span: Range<usize>,
-}
-
-impl<'a, 'c> At<'a, 'c> {
-    pub(crate) fn refuse(&self, value: &DeValue<'_>, refusal: Refusal) {
-        let (message, help) = match refusal {
-            Refusal::Because { message, help } => (message, help),
-            Refusal::Unlike { help } => {
-                let Key { name, kind, .. } = self.key;
-                let found = found(value, kind.may_hold_a_secret());
-                let message = match kind {
-                    Kind::Texts(format) if self.path.ends_with(']') => {
-                        format!("each of `{name}` must be {}{found}", format.describe())
-                    }
-                    _ => format!("`{name}` must be {kind}{found}"),
-                };
-                (message, help)
-            }
-        };
-        self.note(message, help.map(str::to_owned), true);
-    }
-
-    /// Refuses the value for how its parts go together.
-    pub(crate) fn refuse_whole(&self, message: String, help: Option<String>) {
-        self.note(message, help, false);
-    }
-
-    fn note(&self, message: String, help: Option<String>, local: bool) {
-        self.context.note(Finding { span: self.span.clone(), path: self.path.clone(), message, help, local });
-    }
-
-    /// The key's name.
-    pub(crate) fn name(&self) -> &'static str {
-        self.key.name
-    }
-
-    /// The place of a part of the value.
-    pub(crate) fn item(&self, index: usize, value: &Spanned<DeValue<'_>>) -> At<'a, 'c> {
-        At { context: self.context, key: self.key, path: format!("{}[{index}]", self.path), span: value.span() }
-    }
-}
-
-/// Reads one table, key by key. When it is done, the keys that were not asked for are unknown ones.
+/// Reads one table, key by key.
 pub(crate) struct TableReader<'a, 'c> {
     pub(crate) context: &'a Context<'c>,
-    table: &'static Table,
+    pub(crate) spec: &'static TableSpec,
     values: &'a DeTable<'a>,
     path: String,
     /// The table's header, or `{ … }`.
     span: Range<usize>,
-    asked_for: Vec<&'static str>,
+    /// The table in which this one stands.
+    outer: Option<&'a TableReader<'a, 'c>>,
 }
 
 impl<'a, 'c> TableReader<'a, 'c> {
-    /// Reads a whole table with `read`, then reports what nobody asked for.
-    pub(crate) fn read<T>(
-        context: &'a Context<'c>,
-        table: &'static Table,
-        values: &'a DeTable<'a>,
-        path: String,
-        span: Range<usize>,
-        read: impl FnOnce(&mut TableReader<'a, 'c>) -> Option<T>,
-    ) -> Option<T> {
-        let mut reader = TableReader { context, table, values, path, span, asked_for: Vec::new() };
-        let value = read(&mut reader);
-        reader.report_unknown_keys();
+    /// The reader for the whole file.
+    pub(crate) fn of_file(context: &'a Context<'c>, values: &'a DeTable<'a>) -> TableReader<'a, 'c> {
+        TableReader { context, spec: context.root, values, path: String::new(), span: 0..0, outer: None }
+    }
+
+    /// Reads the whole table, and reports keys that it does not have.
+    pub(crate) fn read_all<T: Table>(&self) -> Option<T> {
+        let value = T::read(self);
+        self.report_unknown_keys();
         value
     }
 
-    /// Reads some keys of the top of the file, whatever else there is.
-    pub(crate) fn read_part<T>(
-        context: &'a Context<'c>,
-        table: &'static Table,
-        values: &'a DeTable<'a>,
-        read: impl FnOnce(&mut TableReader<'a, 'c>) -> Option<T>,
+    /// Reads the table `values` that stands in this one.
+    pub(crate) fn read_inner<T: Table>(
+        &self,
+        spec: &'static TableSpec,
+        values: &DeTable<'_>,
+        path: &str,
+        span: Range<usize>,
     ) -> Option<T> {
-        read(&mut TableReader { context, table, values, path: String::new(), span: 0..0, asked_for: Vec::new() })
+        let inner = TableReader { context: self.context, spec, values, path: path.to_owned(), span, outer: Some(self) };
+        inner.read_all()
     }
 
     /// The path of a key in this table: `gate[0].source`.
-    pub(crate) fn path_of(&self, key: &Key) -> String {
-        if self.path.is_empty() { key.name.to_owned() } else { format!("{}.{}", self.path, key.name) }
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Whether the file gives the key, right or wrong.
-    pub(crate) fn has(&self, key: &Key) -> bool {
-        self.values.contains_key(key.name)
+    pub(crate) fn has(&self, name: &str) -> bool {
+        debug_assert!(self.spec.key(name).is_some(), "{} has no key {name}", self.spec.heading);
+        self.values.contains_key(name)
     }
 
-    /// Notes something wrong with how keys of this table go together, at the first of them that the file has.
-    pub(crate) fn refuse_together(&self, keys: &[&Key], message: String, help: Option<String>) {
-        let place = keys.iter().find_map(|key| {
-            let path = self.path_of(key);
+    /// Whether the file gives the key in one of the tables in which this one stands.
+    pub(crate) fn is_given_around(&self, name: &str) -> bool {
+        self.outer.is_some_and(|outer| outer.values.contains_key(name) || outer.is_given_around(name))
+    }
+
+    /// Whether the table's `kind` is this one.
+    fn is_of_kind(&self, kind: Option<&str>) -> bool {
+        self.values.get("kind").and_then(|value| value.get_ref().as_str()) == kind
+    }
+
+    /// Reports keys of this table that do not go together, at the first of them that the file has.
+    pub(crate) fn reject(&self, keys: &[&str], message: impl Into<String>, help: Option<&str>) {
+        let place = keys.iter().find_map(|name| {
+            let path = self.path_of(name);
             self.context.span_of(&path).map(|span| (path, span))
         });
         let (path, span) = place.unwrap_or_else(|| (self.path.clone(), self.span.clone()));
-        self.context.note(Finding { span, path, message, help, local: false });
+        let help = help.map(str::to_owned);
+        self.context.report(Mistake { span, path, message: message.into(), help, is_local: false });
     }
 
-    /// Hands the key's value to `read`, or its default where the file leaves it out.
-    fn value<T>(
-        &mut self,
-        key: &'static Key,
-        read: impl FnOnce(&At<'a, 'c>, &Spanned<DeValue<'_>>) -> Option<T>,
-    ) -> Option<T> {
-        debug_assert!(
-            self.table.keys.iter().any(|known| std::ptr::eq(*known, key)),
-            "{} is not in its table",
-            key.name
-        );
-        self.asked_for.push(key.name);
-        let path = self.path_of(key);
-        if let Some(value) = self.values.get(key.name) {
-            self.context.spans.borrow_mut().insert(path.clone(), value.span());
-            return read(&At { context: self.context, key, path, span: value.span() }, value);
+    /// Reports each table of these lists whose `id` an earlier one has.
+    pub(crate) fn reject_repeated_ids(&self, lists: &[&str], of_what: &str) {
+        let mut known: Vec<(&str, usize)> = Vec::new();
+        for list in lists {
+            let items = self.values.get(*list).and_then(|value| value.get_ref().as_array());
+            for (index, item) in items.into_iter().flatten().enumerate() {
+                let Some(id) = item.get_ref().as_table().and_then(|table| table.get("id")) else { continue };
+                let Some(name) = id.get_ref().as_str().filter(|name| is_name(name)) else { continue };
+                let Some((_, line)) = known.iter().find(|(earlier, _)| *earlier == name) else {
+                    known.push((name, self.context.lines.position(id.span().start).line));
+                    continue;
+                };
+                let message = format!("the `id` {name:?} is already used by the {of_what} on line {line}");
+                let path = self.path_of(&format!("{list}[{index}].id"));
+                self.context.report(Mistake { span: id.span(), path, message, help: None, is_local: false });
+            }
         }
-        let at = At { context: self.context, key, path, span: self.span.clone() };
+    }
+
+    /// Reads a key, or its default where the file leaves it out.
+    pub(crate) fn read<T: FromToml>(&self, name: &str) -> Option<T> {
+        let Some(KeyIn { key, only_for }) = self.spec.key(name) else {
+            unreachable!("{} declares no key {name}", self.spec.heading)
+        };
+        debug_assert!(T::accepts(&key.kind), "the field of `{name}` can't hold {}", key.kind);
+        let path = self.path_of(name);
+        if let Some(value) = self.values.get(name) {
+            self.context.record_span(&path, value.span());
+            return T::from_toml(&RawValue::of_key(self, key, path, value.span(), value.get_ref()));
+        }
         match key.presence {
-            Presence::Default(text) => read(&at, &DeValue::parse(text).ok()?),
-            Presence::Optional(_) => None,
+            Presence::Default(text) => {
+                let value = DeValue::parse(text).ok()?;
+                T::from_toml(&RawValue::of_key(self, key, path, self.span.clone(), value.get_ref()))
+            }
+            Presence::Optional(_) => T::absent(),
+            Presence::Required if only_for.is_some() && !self.is_of_kind(only_for) => None,
             Presence::Required => {
-                let help = match &key.kind {
-                    Kind::Table(table) if table.heading.starts_with('[') => {
-                        format!("add {} and its keys", table.heading)
-                    }
-                    _ => format!("add for example `{} = {}`", key.name, key.example),
-                };
-                let missing = match &key.kind {
-                    Kind::Table(table) if table.heading.starts_with('[') => format!("{} is missing", table.heading),
-                    _ if self.path.is_empty() => format!("`{}` is missing", key.name),
-                    _ => format!("`{}` is missing in {}", key.name, self.table.heading),
-                };
-                at.refuse_whole(missing, Some(help));
+                self.report_missing(key, only_for);
                 None
             }
         }
     }
 
-    pub(crate) fn integer<T: TryFrom<i64>>(&mut self, key: &'static Key) -> Option<T> {
-        let Kind::Integer { min, max } = key.kind else { unreachable!("{} holds no whole number", key.name) };
-        self.value(key, |at, value| {
-            let number = integer(value.get_ref()).filter(|number| (min..=max).contains(number));
-            let number = number.and_then(|number| T::try_from(number).ok());
-            if number.is_none() {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-            }
-            number
-        })
+    fn report_missing(&self, key: &'static Key, only_for: Option<&str>) {
+        let name = key.name;
+        let help = Some(key.how_to_add());
+        if let Some(kind) = only_for {
+            self.reject(&["kind"], format!("`kind = \"{kind}\"` needs `{name}`"), help.as_deref());
+            return;
+        }
+        let message = match key.kind.table().filter(|table| table.has_header()) {
+            Some(table) => format!("{} is missing", table.heading),
+            None if self.path.is_empty() => format!("`{name}` is missing"),
+            None => format!("`{name}` is missing in {}", self.spec.heading),
+        };
+        let (span, path) = (self.span.clone(), self.path_of(name));
+        self.context.report(Mistake { span, path, message, help, is_local: false });
     }
 
-    pub(crate) fn number(&mut self, key: &'static Key) -> Option<f64> {
-        let Kind::Number { min, max } = key.kind else { unreachable!("{} holds no number", key.name) };
-        self.value(key, |at, value| {
-            let number = number(value.get_ref()).filter(|number| (min..=max).contains(number));
-            if number.is_none() {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-            }
-            number
-        })
-    }
-
-    pub(crate) fn boolean(&mut self, key: &'static Key) -> Option<bool> {
-        self.value(key, |at, value| {
-            let boolean = value.get_ref().as_bool();
-            if boolean.is_none() {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-            }
-            boolean
-        })
-    }
-
-    pub(crate) fn text<T>(&mut self, key: &'static Key, read: impl FnOnce(&str) -> Result<T, Refusal>) -> Option<T> {
-        self.value(key, |at, value| text(at, value, read))
-    }
-
-    pub(crate) fn texts<T>(&mut self, key: &'static Key, read: impl Fn(&str) -> Result<T, Refusal>) -> Option<Vec<T>> {
-        self.value(key, |at, value| {
-            let Some(items) = value.get_ref().as_array() else {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-                return None;
-            };
-            let read = items.iter().enumerate().map(|(index, item)| text(&at.item(index, item), item, &read));
-            all(read.collect())
-        })
-    }
-
-    pub(crate) fn polygon(&mut self, key: &'static Key) -> Option<Vec<Point>> {
-        self.value(key, polygon::read)
-    }
-
-    pub(crate) fn polygons(&mut self, key: &'static Key) -> Option<Vec<Vec<Point>>> {
-        self.value(key, |at, value| {
-            let Some(items) = value.get_ref().as_array() else {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-                return None;
-            };
-            all(items.iter().enumerate().map(|(index, item)| polygon::read(&at.item(index, item), item)).collect())
-        })
-    }
-
-    /// As many points as the key takes.
-    pub(crate) fn points(&mut self, key: &'static Key) -> Option<Vec<[f64; 2]>> {
-        let Kind::Points { count, min, max } = key.kind else { unreachable!("{} holds no points", key.name) };
-        self.value(key, |at, value| {
-            let point = |item: &Spanned<DeValue<'_>>| {
-                let inside = |part: &Spanned<DeValue<'_>>| number(part.get_ref()).filter(|n| (min..=max).contains(n));
-                let [x, y] = item.get_ref().as_array()?.iter().collect::<Vec<_>>().try_into().ok()?;
-                Some([inside(x)?, inside(y)?])
-            };
-            let points: Option<Vec<_>> = if count == 1 {
-                point(value).map(|point| vec![point])
-            } else {
-                let items = value.get_ref().as_array().filter(|items| items.len() == count);
-                items.and_then(|items| items.iter().map(point).collect())
-            };
-            if points.is_none() {
-                at.refuse(value.get_ref(), Refusal::UNLIKE);
-            }
-            points
-        })
-    }
-
-    /// The one point that the key takes.
-    pub(crate) fn point(&mut self, key: &'static Key) -> Option<[f64; 2]> {
-        self.points(key)?.first().copied()
-    }
-
-    pub(crate) fn table<T>(
-        &mut self,
-        key: &'static Key,
-        read: impl FnOnce(&mut TableReader<'_, 'c>) -> Option<T>,
-    ) -> Option<T> {
-        let Kind::Table(table) = key.kind else { unreachable!("{} is no table", key.name) };
-        self.value(key, |at, value| match value.get_ref() {
-            DeValue::Table(values) => TableReader::read(at.context, table, values, at.path.clone(), value.span(), read),
-            other => {
-                at.refuse(other, Refusal::UNLIKE);
-                None
-            }
-        })
-    }
-
-    pub(crate) fn tables<T>(
-        &mut self,
-        key: &'static Key,
-        read: impl Fn(&mut TableReader<'_, 'c>) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let Kind::Tables(table) = key.kind else { unreachable!("{} is no list of tables", key.name) };
-        self.value(key, |at, value| {
-            let items = match value.get_ref() {
-                DeValue::Array(items) => items,
-                DeValue::Table(_) => {
-                    let name = table.heading.replace("[[", "[").replace("]]", "]");
-                    let message = format!("{name} must be written {}: there can be several", table.heading);
-                    at.refuse(value.get_ref(), Refusal::because(message));
-                    return None;
-                }
-                other => {
-                    at.refuse(other, Refusal::UNLIKE);
-                    return None;
-                }
-            };
-            let read = items.iter().enumerate().map(|(index, item)| {
-                let at = at.item(index, item);
-                let DeValue::Table(values) = item.get_ref() else {
-                    at.refuse(item.get_ref(), Refusal::UNLIKE);
-                    return None;
-                };
-                at.context.spans.borrow_mut().insert(at.path.clone(), item.span());
-                TableReader::read(at.context, table, values, at.path, item.span(), &read)
-            });
-            all(read.collect())
-        })
+    /// Reports keys that belong to a `kind` that this table is not of.
+    fn reject_keys_of_another_kind(&self, table: &'static TableSpec) {
+        let given = self.values.get("kind").and_then(|value| value.get_ref().as_str());
+        let is_kind = |kind: &str| {
+            let choices = self.spec.key("kind").map(|found| found.key.kind);
+            matches!(choices, Some(Kind::OneOf(kinds)) if kinds.contains(&kind))
+        };
+        let (Some(given), Some(other)) = (given.filter(|kind| is_kind(kind)), table.only_for) else { return };
+        for name in table.names().filter(|name| self.values.contains_key(*name)) {
+            let message = format!("`{name}` belongs to `kind = \"{other}\"`, but the kind is `\"{given}\"`");
+            self.reject(&[name], message, None);
+        }
     }
 
     fn report_unknown_keys(&self) {
         for (name, _) in self.values.iter() {
-            if self.asked_for.contains(&name.get_ref().as_ref()) {
+            if self.spec.key(name.get_ref()).is_some() {
                 continue;
             }
-            let UnknownKey { message, help, surely_a_key } = unknown_key(self.context.root, self.table, name.get_ref());
-            let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-            self.context.note(Finding { span: name.span(), path, message, help, local: surely_a_key });
+            let UnknownKey { message, help, surely_a_key } = unknown_key(self.context.root, self.spec, name.get_ref());
+            let path = self.path_of(name.get_ref());
+            self.context.report(Mistake { span: name.span(), path, message, help, is_local: surely_a_key });
         }
     }
 }
 
-/// `Some` only if every item is.
-fn all<T>(items: Vec<Option<T>>) -> Option<Vec<T>> {
-    items.into_iter().collect()
-}
-
-fn text<T>(at: &At<'_, '_>, value: &Spanned<DeValue<'_>>, read: impl FnOnce(&str) -> Result<T, Refusal>) -> Option<T> {
-    let read = value.get_ref().as_str().map_or(Err(Refusal::UNLIKE), read);
-    read.map_err(|refusal| at.refuse(value.get_ref(), refusal)).ok()
-}
-
-/// A whole number, if the value is one that fits.
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let DeValue::Integer(digits) = value else { return None };
-    i64::from_str_radix(digits.as_str(), digits.radix()).ok()
-}
-
-/// A number, whole or not.
-pub(crate) fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Float(digits) => digits.as_str().parse().ok(),
-        // Every whole number in a range of ours is exact as a float.
-        other => integer(other).map(|whole| whole as f64),
+impl RawValue<'_, '_> {
+    /// Reports the value for the reason that it is invalid.
+    pub(crate) fn reject(&self, invalid: Invalid) {
+        let (message, help) = match invalid {
+            Invalid::Because { message, help } => (message, help.map(str::to_owned)),
+            Invalid::NotOfKind => (self.not_of_kind(), self.help().map(str::to_owned)),
+        };
+        self.report(message, help, true);
     }
-}
 
-/// ", found …", or nothing where even that could tell a secret.
-pub(crate) fn found(value: &DeValue<'_>, secret: bool) -> String {
-    let what = match value {
-        DeValue::String(_) if secret => return String::new(),
-        DeValue::String(text) => format!("the text {:?}", shortened(text)),
-        DeValue::Integer(_) | DeValue::Float(_) if secret => "a number".to_owned(),
-        DeValue::Integer(digits) => shortened(&digits.to_string()),
-        DeValue::Float(digits) => shortened(digits.as_str()),
-        DeValue::Boolean(boolean) => format!("`{boolean}`"),
-        DeValue::Datetime(_) => "a date or time".to_owned(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    };
-    format!(", found {what}")
-}
+    /// Reports the value because its parts do not go together.
+    pub(crate) fn reject_whole(&self, message: String, help: Option<&str>) {
+        self.report(message, help.map(str::to_owned), false);
+    }
 
-/// At most 40 characters of something from the file, none of which a terminal would obey.
-pub(crate) fn shortened(text: &str) -> String {
-    let short: String = text.chars().take(40).map(printable).collect();
-    if text.chars().nth(40).is_some() { short + "…" } else { short }
-}
-
-pub(crate) fn printable(c: char) -> char {
-    if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
+    fn report(&self, message: String, help: Option<String>, is_local: bool) {
+        let (span, path) = (self.span.clone(), self.path.clone());
+        self.table.context.report(Mistake { span, path, message, help, is_local });
+    }
 }

@@ -2,84 +2,98 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys;
+use crate::door::DoorFile;
+use crate::kind::{Kind, Unit};
 use crate::polygon::{MAX_CORNERS, MIN_CORNERS};
-use crate::spec::{Key, Kind, Presence, Table};
+use crate::reader::Table;
+use crate::site::Site;
+use crate::spec::{KeyIn, Presence, TableSpec};
 
 /// The JSON Schema (draft 2020-12) of a site file.
 ///
-/// What it refuses, [`Site::parse`](crate::Site::parse) refuses too; the reader also checks what a schema can't say, such
-/// as crossing sides of a polygon or two cameras of one name.
+/// What it rejects, [`Site::parse`] rejects too. The reader also checks what a schema can't
+/// express, such as crossing sides of a polygon or two cameras of one name.
 pub fn schema() -> Value {
-    let mut schema = document(&keys::ROOT, "gatehouse site file");
+    let mut schema = document(const { &<Site as Table>::SPEC }, "gatehouse site file");
     schema.insert("anyOf".to_owned(), json!([{ "required": ["gate"] }, { "required": ["crowd"] }]));
     Value::Object(schema)
 }
 
 /// The JSON Schema (draft 2020-12) of a door file.
 ///
-/// What it refuses, [`Door::parse`](crate::Door::parse) refuses too; the reader also checks that an actuator has the keys
-/// of its kind and no others.
+/// What it rejects, [`DoorFile::parse`] rejects too. The reader also checks that an actuator has
+/// the keys of its kind and no others.
 pub fn door_schema() -> Value {
-    Value::Object(document(&keys::door::ROOT, "gatehouse door file"))
+    Value::Object(document(const { &<DoorFile as Table>::SPEC }, "gatehouse door file"))
 }
 
-fn document(root: &Table, title: &str) -> Map<String, Value> {
+fn document(root: &'static TableSpec, title: &str) -> Map<String, Value> {
     let mut schema = table(root);
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!(title));
     schema
 }
 
-fn table(table: &Table) -> Map<String, Value> {
-    let properties: Map<String, Value> = table.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    let required = table.keys.iter().filter(|key| matches!(key.presence, Presence::Required)).map(|key| key.name);
-    let required: Vec<&str> = required.collect();
+fn table(table: &'static TableSpec) -> Map<String, Value> {
+    let properties: Map<String, Value> =
+        table.keys().map(|found| (found.key.name.to_owned(), Value::Object(property(found)))).collect();
+    let is_required = |found: &KeyIn| matches!(found.key.presence, Presence::Required) && found.only_for.is_none();
+    let required: Vec<&str> = table.keys().filter(is_required).map(|found| found.key.name).collect();
     let mut schema = Map::new();
     schema.insert("type".to_owned(), json!("object"));
-    if !table.meaning.is_empty() {
-        schema.insert("description".to_owned(), json!(table.meaning));
-    }
+    schema.insert("description".to_owned(), json!(table.about.trim_start()));
     schema.insert("properties".to_owned(), Value::Object(properties));
     schema.insert("required".to_owned(), json!(required));
     schema.insert("additionalProperties".to_owned(), json!(false));
     schema
 }
 
-fn property(key: &Key) -> Value {
-    let mut schema = match &key.kind {
-        Kind::Integer { min, max } => object(json!({ "type": "integer", "minimum": min, "maximum": max })),
-        Kind::Number { min, max } => object(json!({ "type": "number", "minimum": min, "maximum": max })),
-        Kind::Boolean => object(json!({ "type": "boolean" })),
-        Kind::OneOf(choices) => object(json!({ "enum": choices })),
-        Kind::Text(format) => object(json!({ "type": "string", "pattern": format.pattern() })),
-        Kind::Texts(format) => {
-            object(json!({ "type": "array", "items": { "type": "string", "pattern": format.pattern() } }))
-        }
-        Kind::Polygon => object(polygon()),
-        Kind::Polygons => object(json!({ "type": "array", "items": polygon() })),
-        Kind::Points { count: 1, min, max } => object(point(*min, *max)),
-        Kind::Points { count, min, max } => {
-            object(json!({ "type": "array", "items": point(*min, *max), "minItems": count, "maxItems": count }))
-        }
-        Kind::Table(below) => table(below),
-        Kind::Tables(below) => object(json!({ "type": "array", "items": table(below) })),
-    };
-    schema.insert("description".to_owned(), json!(key.meaning));
-    if let Presence::Default(text) = key.presence {
+fn property(KeyIn { key, only_for }: KeyIn) -> Map<String, Value> {
+    let mut schema = value(&key.kind);
+    schema.insert("description".to_owned(), json!(key.doc.trim_start()));
+    // A default of one kind of table would be an unknown key in the others.
+    if let (Presence::Default(text), None) = (key.presence, only_for) {
         schema.extend(to_json(text).map(|value| ("default".to_owned(), value)));
     }
     schema.extend(to_json(key.example).map(|value| ("examples".to_owned(), json!([value]))));
-    Value::Object(schema)
+    schema
+}
+
+fn value(kind: &Kind) -> Map<String, Value> {
+    object(match kind {
+        Kind::Integer { min, max, unit } => {
+            with_unit(json!({ "type": "integer", "minimum": min, "maximum": max }), *unit)
+        }
+        Kind::Number { min, max, unit } => {
+            with_unit(json!({ "type": "number", "minimum": min, "maximum": max }), *unit)
+        }
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::OneOf(choices) => json!({ "enum": choices }),
+        Kind::Text(format) => json!({ "type": "string", "pattern": format.pattern() }),
+        Kind::List(item) => json!({ "type": "array", "items": value(item) }),
+        Kind::Polygon => {
+            json!({ "type": "array", "items": point(0.0, 1.0), "minItems": MIN_CORNERS, "maxItems": MAX_CORNERS })
+        }
+        Kind::Points { count: 1, min, max, .. } => point(*min, *max),
+        Kind::Points { count, min, max, .. } => {
+            json!({ "type": "array", "items": point(*min, *max), "minItems": count, "maxItems": count })
+        }
+        Kind::Table(below) => return table(below),
+        Kind::Tables(below) => json!({ "type": "array", "items": table(below) }),
+    })
+}
+
+/// JSON Schema has no units. Readers ignore what they don't know; people see it.
+fn with_unit(mut schema: Value, unit: Unit) -> Value {
+    if unit != Unit::None {
+        schema["x-unit"] = json!(unit.name());
+    }
+    schema
 }
 
 fn point(min: f64, max: f64) -> Value {
     let part = json!({ "type": "number", "minimum": min, "maximum": max });
     json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 })
-}
-
-fn polygon() -> Value {
-    json!({ "type": "array", "items": point(0.0, 1.0), "minItems": MIN_CORNERS, "maxItems": MAX_CORNERS })
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -1,4 +1,4 @@
-//! References to secrets, and the secrets once read. The site file never holds a secret itself.
+//! References to secrets, and the secrets once read. No configuration file holds a secret itself.
 
 use std::env;
 use std::fmt;
@@ -7,22 +7,23 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use gatehouse_core::stream::Login;
 use zeroize::Zeroizing;
 
-/// The most bytes a secret file may have: far more than any key or login.
+/// The largest secret file, in bytes: far more than any key or login.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Where systemd puts the credentials of a service (systemd.exec(5), `LoadCredential=`).
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-/// Where a secret is kept: `file:PATH`, `env:NAME` or `credential:NAME` in the site file.
+/// Where a secret is kept: `file:PATH`, `env:NAME` or `credential:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SecretRef {
-    /// A file that only its owner may read; a relative path has been joined to the site file's folder.
+    /// A file that only its owner may read. Its path is joined to the configuration file's folder.
     File(PathBuf),
     /// An environment variable.
     Env(String),
-    /// A credential that systemd hands to the service.
+    /// A credential that systemd passes to the service.
     Credential(String),
 }
 
@@ -53,16 +54,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A camera's login, out of a secret that holds `user:password`. `Debug` shows neither.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// What stands before the first `:`.
-    pub user: Secret,
-    /// What stands after it; may be empty and may hold further `:`.
-    pub password: Secret,
-}
-
-/// Why a secret can't be had. Says where it was looked for, never what was found.
+/// Why a secret can't be read. Says where it was searched for, never what was found.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The environment variable isn't set, or isn't UTF-8.
@@ -71,7 +63,7 @@ pub enum SecretError {
         /// The variable.
         name: String,
     },
-    /// systemd handed over no credentials.
+    /// systemd passed no credentials.
     #[error(
         "there are no credentials ({CREDENTIALS_DIRECTORY} is not set): run this as a systemd service with \
          LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
@@ -85,11 +77,13 @@ pub enum SecretError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: io::Error,
     },
     /// Others than the owner may use the file.
-    #[error("the secret file {path} is open to other users (mode {mode:03o}); make it yours alone: chmod 600 {path}")]
+    #[error(
+        "the secret file {path} is open to other users (mode {mode:03o}); make it readable for its owner alone: chmod 600 {path}"
+    )]
     OpenToOthers {
         /// The file.
         path: PathBuf,
@@ -102,14 +96,14 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
-    /// There is nothing in it.
+    /// The secret is empty.
     #[error("the secret {place} is empty")]
     Empty {
         /// Where it should be.
         place: SecretRef,
     },
     /// A login without `:`.
-    #[error("the login {place} has not the form `user:password`")]
+    #[error("the login {place} does not have the form `user:password`")]
     NotALogin {
         /// Where it is.
         place: SecretRef,
@@ -136,13 +130,13 @@ impl SecretRef {
     /// Reads the secret. One line end after it is not part of it.
     ///
     /// # Errors
-    /// Where there is no such file or variable, it is empty or not text, or the file's mode lets the group or others at
-    /// it.
+    /// If there is no such file or variable, if it is empty or not text, or if the file's mode
+    /// gives access to the group or to others.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
-        self.resolve_beside(env::var_os(CREDENTIALS_DIRECTORY).as_deref().map(Path::new))
+        self.resolve_with(env::var_os(CREDENTIALS_DIRECTORY).as_deref().map(Path::new))
     }
 
-    fn resolve_beside(&self, credentials: Option<&Path>) -> Result<Secret, SecretError> {
+    fn resolve_with(&self, credentials: Option<&Path>) -> Result<Secret, SecretError> {
         let mut text = match self {
             SecretRef::File(path) => read(path, Mode::OwnerAlone)?,
             SecretRef::Credential(name) => {
@@ -161,34 +155,33 @@ impl SecretRef {
         Ok(Secret(text))
     }
 
-    /// Reads a camera's login.
+    /// Reads a camera's login. The password may be empty and may contain further `:`.
     ///
     /// # Errors
-    /// As [`SecretRef::resolve`], and where the secret has not the form `user:password`.
+    /// As [`SecretRef::resolve`], and if the secret does not have the form `user:password`.
     pub fn resolve_login(&self) -> Result<Login, SecretError> {
         let secret = self.resolve()?;
         match secret.expose().split_once(':') {
-            Some((user, password)) if !user.is_empty() => Ok(Login {
-                user: Secret(Zeroizing::new(user.to_owned())),
-                password: Secret(Zeroizing::new(password.to_owned())),
-            }),
+            Some((user, password)) if !user.is_empty() => {
+                Ok(Login { user: user.to_owned().into(), password: password.to_owned().into() })
+            }
             _ => Err(SecretError::NotALogin { place: self.clone() }),
         }
     }
 }
 
-/// Who sees to it that nobody else may read a file.
+/// Who keeps others from reading a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     OwnerAlone,
-    /// With an access list, whose mask stands where the group's bits are otherwise.
+    /// systemd uses an access list, whose mask takes the place of the group's bits.
     SetBySystemd,
 }
 
 fn read(path: &Path, by: Mode) -> Result<Zeroizing<String>, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
-    // Asked of the open file, so that it is the file that is read and not another one put in its place.
+    // The metadata of the open file, so that nobody can exchange the file in between.
     let facts = file.metadata().map_err(unreadable)?;
     let mode = facts.permissions().mode() & 0o777;
     if by == Mode::OwnerAlone && mode & 0o077 != 0 {
@@ -198,7 +191,7 @@ fn read(path: &Path, by: Mode) -> Result<Zeroizing<String>, SecretError> {
     if facts.len() > MAX_BYTES {
         return Err(not_text());
     }
-    // The room is taken at once: a buffer that grows leaves copies behind that are not overwritten.
+    // Allocated once: a buffer that grows leaves copies behind that are not overwritten.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -232,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_read_is_refused_and_the_command_that_mends_it_is_named() {
+    fn a_file_open_to_others_is_rejected_with_the_remedy() {
         for mode in [0o640, 0o604, 0o620, 0o644, 0o666] {
             let (_folder, secret) = file_with(b"s3cret", mode);
             let SecretRef::File(path) = &secret else { unreachable!() };
@@ -245,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn a_file_without_a_secret_is_rejected() {
         let too_long = vec![b'x'; MAX_BYTES as usize + 1];
         let cases: [(&[u8], &str); 4] =
             [(b"", "is empty"), (b"\n", "is empty"), (&[0xff, 0xfe], "UTF-8 text"), (&too_long, "at most 65536 bytes")];
@@ -261,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_read_from_where_systemd_puts_it() {
+    fn a_credential_is_read_from_the_folder_of_systemd() {
         let (folder, _) = file_with(b"s3cret\n", 0o440);
         let parse = |text: &str| SecretRef::parse(text, Path::new("/site"));
         let credential = parse("credential:site.key").unwrap();
-        assert_eq!(credential.resolve_beside(Some(folder.path())).unwrap().expose(), "s3cret");
+        assert_eq!(credential.resolve_with(Some(folder.path())).unwrap().expose(), "s3cret");
         assert_eq!(credential.to_string(), "credential:site.key");
-        let none = credential.resolve_beside(None).unwrap_err().to_string();
+        let none = credential.resolve_with(None).unwrap_err().to_string();
         assert!(none.contains("LoadCredential=site.key:PATH"), "{none}");
         for elsewhere in ["credential:", "credential:../site.key", "credential:a/b", "credential:.hidden"] {
             assert_eq!(parse(elsewhere), None, "{elsewhere}");
@@ -285,8 +278,8 @@ mod tests {
     fn a_login_is_split_at_the_first_colon_and_never_shown() {
         let (_folder, secret) = file_with(b"operator:a:b@c/d\n", 0o600);
         let login = secret.resolve_login().unwrap();
-        assert_eq!((login.user.expose(), login.password.expose()), ("operator", "a:b@c/d"));
-        assert_eq!(format!("{login:?}"), "Login { user: [redacted], password: [redacted] }");
+        assert_eq!((login.user.as_str(), login.password.as_str()), ("operator", "a:b@c/d"));
+        assert_eq!(format!("{login:?}"), "Login([redacted])");
         for bytes in [&b"hunter2"[..], b":hunter2"] {
             let (_folder, secret) = file_with(bytes, 0o600);
             let error = secret.resolve_login().unwrap_err();

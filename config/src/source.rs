@@ -1,81 +1,34 @@
-//! Where a camera's pictures come from.
+//! Reads the address of a camera's video.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use gatehouse_core::stream::Source;
 
 use crate::endpoint::host_and_port;
-use crate::reader::Refusal;
-
-/// Where a camera's pictures come from. Holds no login, so its `Display` and `Debug` can go to a log.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A camera that speaks RTSP (RFC 2326).
-    Rtsp(RtspUrl),
-    /// A video file; a relative path has been joined to the site file's folder.
-    File(PathBuf),
-    /// A made-up picture, by the name of its pattern (`smpte`, `ball`, …).
-    Test(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Rtsp(url) => url.fmt(f),
-            Source::File(path) => write!(f, "file://{}", path.display()),
-            Source::Test(pattern) => write!(f, "test://{pattern}"),
-        }
-    }
-}
-
-/// An `rtsp://` URL without user and password.
-///
-/// `Display` and `Debug` leave the query out: some cameras take a token there.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RtspUrl(String);
-
-impl RtspUrl {
-    /// The whole URL, for the client that connects. Not for logs.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RtspUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.split_once('?') {
-            Some((place, _)) => write!(f, "{place}?…"),
-            None => f.write_str(&self.0),
-        }
-    }
-}
-
-impl fmt::Debug for RtspUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RtspUrl({self})")
-    }
-}
+use crate::value::Invalid;
 
 /// Words in a URL after which cameras take a login.
 const LOGIN_PARAMETERS: [&str; 7] = ["user=", "username=", "usr=", "password=", "passwd=", "pwd=", "pass="];
 
-/// Reads a source, the value of `key`. The refusal never repeats any of the text, since a password may stand anywhere in it.
-pub(crate) fn parse(key: &str, text: &str, folder: &Path) -> Result<Source, Refusal> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Err(Refusal::UNLIKE) };
+/// Reads a source, the value of `key`. No error repeats any of the text, since a password may stand
+/// anywhere in it.
+pub(crate) fn parse(key: &str, text: &str, folder: &Path) -> Result<Source, Invalid> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Err(Invalid::NotOfKind) };
     match scheme {
         "rtsp" => rtsp(key, text, rest),
-        "rtsps" => {
-            Err(Refusal::because(format!("`{key}` asks for RTSP over TLS (rtsps), which this version can't do"))
-                .with_help("use `rtsp://` on a network that only the cameras and this machine are on"))
-        }
-        "rtspt" | "rtspu" | "rtsph" => Err(Refusal::because(format!("`{key}` must begin with `rtsp://`"))
-            .with_help("choose TCP or UDP with `transport = \"tcp\"` or `\"udp\"`")),
+        "rtsps" => Err(Invalid::because(format!(
+            "`{key}` asks for RTSP over TLS (rtsps), which this version does not support"
+        ))
+        .help("use `rtsp://` on a network that only the cameras and this machine are on")),
+        "rtspt" | "rtspu" | "rtsph" => Err(Invalid::because(format!("`{key}` must begin with `rtsp://`"))
+            .help("choose TCP or UDP with `transport = \"tcp\"` or `\"udp\"`")),
         "file" if !rest.is_empty() && !rest.contains('\0') => Ok(Source::File(folder.join(rest))),
-        "file" => Err(Refusal::because(format!("`{key}` names no file after `file://`"))),
+        "file" => Err(Invalid::because(format!("`{key}` names no file after `file://`"))),
         "test" if is_pattern(rest) => Ok(Source::Test(rest.to_owned())),
-        "test" => Err(Refusal::because(format!(
+        "test" => Err(Invalid::because(format!(
             "`{key}` names no test pattern after `test://`; write one such as `test://ball`"
         ))),
-        _ => Err(Refusal::UNLIKE),
+        _ => Err(Invalid::NotOfKind),
     }
 }
 
@@ -83,26 +36,26 @@ fn is_pattern(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-fn rtsp(key: &str, url: &str, rest: &str) -> Result<Source, Refusal> {
+fn rtsp(key: &str, url: &str, rest: &str) -> Result<Source, Invalid> {
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, place) = rest.split_at(authority_end);
     let lower = place.to_lowercase();
     // A password with a slash in it pushes the `@` out of what a parser takes for the authority.
     if authority.contains('@') || place.contains('@') || LOGIN_PARAMETERS.iter().any(|word| lower.contains(word)) {
-        return Err(Refusal::because(format!("`{key}` holds a login, which would end up in logs and backups"))
-            .with_help(
-                "take it out of the address and put `user:password` into an environment variable or a file of its own: \
+        return Err(Invalid::because(format!("`{key}` contains a login, which would end up in logs and backups"))
+            .help(
+                "remove it from the address and put `user:password` into an environment variable or its own file: \
              `login = \"env:NAME\"` or `login = \"file:PATH\"`",
             ));
     }
     if place.chars().any(|c| !c.is_ascii_graphic() || c == '#') {
-        return Err(Refusal::because(format!("the path of `{key}` holds a character that a URL can't"))
-            .with_help("write it percent-encoded: a blank is `%20`, `#` is `%23`"));
+        return Err(Invalid::because(format!("the path of `{key}` contains a character that a URL can't"))
+            .help("write it percent-encoded: a blank is `%20`, `#` is `%23`"));
     }
     match host_and_port(authority) {
-        Some((_, port)) if port != Some(0) => Ok(Source::Rtsp(RtspUrl(url.to_owned()))),
-        _ => Err(Refusal::because(format!("`{key}` has no host and port that can be used after `rtsp://`"))
-            .with_help("write `rtsp://HOST/PATH` or `rtsp://HOST:PORT/PATH`, an IPv6 host in square brackets")),
+        Some((_, port)) if port != Some(0) => Ok(Source::Rtsp(url.to_owned().into())),
+        _ => Err(Invalid::because(format!("`{key}` has no valid host and port after `rtsp://`"))
+            .help("write `rtsp://HOST/PATH` or `rtsp://HOST:PORT/PATH`, an IPv6 host in square brackets")),
     }
 }
 
@@ -123,7 +76,7 @@ mod tests {
     #[test]
     fn a_query_is_kept_for_the_client_and_kept_from_logs() {
         let Ok(Source::Rtsp(url)) = parse("source", "rtsp://cam/live?token=abc", Path::new("")) else {
-            panic!("refused")
+            panic!("rejected")
         };
         assert_eq!(url.as_str(), "rtsp://cam/live?token=abc");
         assert_eq!(format!("{url} {url:?}"), "rtsp://cam/live?… RtspUrl(rtsp://cam/live?…)");

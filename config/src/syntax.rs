@@ -1,33 +1,33 @@
-//! Mistakes in the TOML syntax: all of them where that can be told, not just the first.
+//! Mistakes in the TOML syntax: all of them where possible, not just the first.
 
 use toml::de::{DeTable, Error};
 
-use crate::reader::Finding;
+use crate::reader::Mistake;
 use crate::text_position::Lines;
 
-/// More are not looked for: a file with so many is no site file.
+/// The search ends here: a file with more mistakes is no site file.
 const MAX_ERRORS: usize = 50;
 
-/// What is left of a text once its broken lines are blanked, and what was wrong with them.
+/// A text with its broken lines blanked, and what was wrong with them.
 pub(crate) struct Readable {
-    /// The text with the broken lines made blank; every byte that is left is where it was.
+    /// The text with blank lines for broken ones. All other bytes are where they were.
     pub(crate) text: String,
-    pub(crate) errors: Vec<Finding>,
-    /// Whether the rest still means what it was meant to: a lost `[header]` would hand its keys to another table.
-    pub(crate) rest_is_sound: bool,
+    pub(crate) errors: Vec<Mistake>,
+    /// Whether the rest keeps its meaning. A lost `[header]` would give its keys to another table.
+    pub(crate) is_rest_sound: bool,
 }
 
 /// Finds the syntax errors of a text.
 ///
-/// The parser recovers from an error, but a single slip can make it misread the following lines or skip them. So only its
-/// first error is believed; then that line is made blank and the text parsed again.
+/// The parser recovers from an error, but a single slip can make it misread or skip the following
+/// lines. So only its first error counts; then that line is blanked and the text parsed again.
 pub(crate) fn readable(text: &str) -> Readable {
-    let mut readable = Readable { text: text.to_owned(), errors: Vec::new(), rest_is_sound: true };
+    let mut readable = Readable { text: text.to_owned(), errors: Vec::new(), is_rest_sound: true };
     while readable.errors.len() < MAX_ERRORS {
         let (_, errors) = DeTable::parse_recoverable(&readable.text);
         let start = |error: &Error| error.span().map_or(text.len(), |span| span.start);
         let Some(error) = errors.iter().min_by_key(|error| start(error)) else { return readable };
-        readable.errors.push(finding(text, error));
+        readable.errors.push(mistake(text, error));
         let lines = Lines::new(&readable.text);
         let broken = lines.position(start(error)).line;
         if is_in_brackets(text, error) || lines.line(broken).trim().is_empty() {
@@ -40,7 +40,7 @@ pub(crate) fn readable(text: &str) -> Readable {
         };
         let mut after = broken + 1;
         if is_header(broken) {
-            readable.rest_is_sound = false;
+            readable.is_rest_sound = false;
             while after <= lines.count() && !is_header(after) {
                 after += 1;
             }
@@ -49,7 +49,7 @@ pub(crate) fn readable(text: &str) -> Readable {
         let blank = |byte| if byte == b'\n' || byte == b'\r' { char::from(byte) } else { ' ' };
         readable.text = text_with(&readable.text, from, to, blank);
     }
-    readable.rest_is_sound = false;
+    readable.is_rest_sound = false;
     readable
 }
 
@@ -59,8 +59,8 @@ fn text_with(text: &str, from: usize, to: usize, replace: impl Fn(u8) -> char) -
     text[..from].chars().chain(replaced).chain(text[to..].chars()).collect()
 }
 
-/// Whether the error is within a list or table of several lines, which may just not have been closed: the parser then
-/// takes all that follows for a part of it.
+/// Whether the error is within a list or table of several lines that may not be closed. The parser
+/// then reads all that follows as a part of it.
 fn is_in_brackets(text: &str, error: &Error) -> bool {
     let message = error.message();
     let about_brackets =
@@ -82,7 +82,7 @@ fn follows_equals(text: &str, error: &Error) -> bool {
     before.rsplit('\n').next().is_some_and(|line| line.contains('='))
 }
 
-fn finding(text: &str, error: &Error) -> Finding {
+fn mistake(text: &str, error: &Error) -> Mistake {
     let span = error.span().unwrap_or(text.len()..text.len());
     let given = text.get(span.clone()).unwrap_or_default();
     let message = match error.message() {
@@ -90,10 +90,10 @@ fn finding(text: &str, error: &Error) -> Finding {
         message if message.starts_with("invalid basic string, expected `\"`") => {
             "the text has no closing quote".to_owned()
         }
-        // What is there isn't repeated: it may be a password.
-        _ if is_unquoted(text, error) => "not valid TOML: text must stand in quotes".to_owned(),
+        // The text is not repeated: it may be a password.
+        _ if is_unquoted(text, error) => "not valid TOML: text must be in quotes".to_owned(),
         message => format!("not valid TOML: {message}"),
     };
-    let help = is_in_brackets(text, error).then(|| "or is a bracket of the lines before not closed?".to_owned());
-    Finding { span, path: String::new(), message, help, local: true }
+    let help = is_in_brackets(text, error).then(|| "is a bracket in the lines before not closed?".to_owned());
+    Mistake { span, path: String::new(), message, help, is_local: true }
 }

@@ -1,13 +1,13 @@
-//! From a byte offset to the line and column that an editor shows.
+//! Byte offsets as the lines and columns that an editor shows.
 
-/// Where something stands in a text. Both count from 1, the column in characters (Unicode scalar values).
+/// A place in a text. Both numbers count from 1, the column in characters (Unicode scalar values).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
 
-/// A text and where its lines begin.
+/// A text and the offsets of its lines.
 pub(crate) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
@@ -19,12 +19,12 @@ impl<'t> Lines<'t> {
         Lines { text, starts }
     }
 
-    /// How many lines there are, at least 1.
+    /// The number of lines, at least 1.
     pub(crate) fn count(&self) -> usize {
         self.starts.len()
     }
 
-    /// The position of a byte. One past the last character of a line is the furthest column there is.
+    /// The position of a byte. The last column of a line is one past its last character.
     pub(crate) fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset);
         let line = self.starts.partition_point(|start| *start <= offset);
@@ -34,7 +34,7 @@ impl<'t> Lines<'t> {
         Position { line, column }
     }
 
-    /// A line without its end, by its number from 1; empty where there is no such line.
+    /// A line without its line end, by its number from 1; empty if there is no such line.
     pub(crate) fn line(&self, number: usize) -> &'t str {
         without_mark(self.raw_line(number))
     }
@@ -46,14 +46,14 @@ impl<'t> Lines<'t> {
         line.strip_suffix('\r').unwrap_or(line)
     }
 
-    /// The text before a line; all of it where there is no such line.
+    /// The text before a line; the whole text if there is no such line.
     pub(crate) fn before(&self, number: usize) -> &'t str {
         let end = number.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(self.text.len());
         &self.text[..end]
     }
 }
 
-/// A byte order mark is no character of the first line: editors don't show it.
+/// A line without its byte order mark, which editors do not show.
 fn without_mark(line: &str) -> &str {
     line.strip_prefix('\u{feff}').unwrap_or(line)
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::{Lines, Position};
 
     #[test]
-    fn columns_count_characters_and_line_ends_of_both_kinds_are_no_part_of_a_line() {
+    fn columns_count_characters_and_no_line_ends() {
         let text = "ab\r\n门口 = 1\n\n";
         let lines = Lines::new(text);
         for (offset, line, column) in [

@@ -1,35 +1,41 @@
-//! What is said about a key that a table doesn't have.
+//! The message about a key that a table does not have.
 
-use crate::keys;
+use crate::crowd::CrowdCamera;
+use crate::gate::GateCamera;
 use crate::nearest::nearest;
-use crate::reader::shortened;
-use crate::spec::Table;
+use crate::raw_value::shortened;
+use crate::reader::Table;
+use crate::spec::TableSpec;
 
-/// Words that only a camera that recognises people has a use for.
+/// Words that only a camera that recognises people needs.
 const IDENTITY_WORDS: [&str; 10] =
     ["face", "match", "gallery", "embed", "identi", "recogni", "enrol", "liveness", "watch_list", "watchlist"];
 
-/// What is said about a key that nobody asked for.
+static GATE: TableSpec = GateCamera::SPEC;
+static CROWD: TableSpec = CrowdCamera::SPEC;
+
+/// The message about an unknown key.
 pub(crate) struct UnknownKey {
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// Whether it was meant as a key for sure. Beside a broken line it may also be the rest of a value, and so a secret.
+    /// Whether it was surely meant as a key. Next to a broken line it may be the rest of a value,
+    /// and so a secret.
     pub(crate) surely_a_key: bool,
 }
 
-pub(crate) fn unknown_key(root: &'static Table, table: &'static Table, name: &str) -> UnknownKey {
+pub(crate) fn unknown_key(root: &'static TableSpec, table: &'static TableSpec, name: &str) -> UnknownKey {
     let heading = table.heading;
     let shown = shortened(name);
-    let under_crowd = keys::CROWD_TABLES.kind.table().into_iter().flat_map(Table::with_all_below);
-    if under_crowd.into_iter().any(|below| std::ptr::eq(below, table)) {
+    let is_of_crowds =
+        root.key("crowd").is_some() && CROWD.with_all_below().iter().any(|below| below.heading == heading);
+    if is_of_crowds {
         let lower = name.to_lowercase();
-        let of_gates = keys::GATE_TABLES.kind.table().is_some_and(|gate| gate.key(name).is_some());
-        let of_crowds = keys::CROWD_TABLES.kind.table().is_some_and(|crowd| crowd.key(name).is_some());
-        if (of_gates && !of_crowds) || IDENTITY_WORDS.iter().any(|word| lower.contains(word)) {
+        let is_gate_key = GATE.key(name).is_some() && CROWD.key(name).is_none();
+        if is_gate_key || IDENTITY_WORDS.iter().any(|word| lower.contains(word)) {
             return UnknownKey {
                 message: format!("crowd cameras know no identity: {heading} can't have `{shown}`"),
-                help: Some("people are recognised at [[gate]] cameras only, and no setting changes that".to_owned()),
-                surely_a_key: of_gates,
+                help: Some("only [[gate]] cameras recognise people, and no setting changes that".to_owned()),
+                surely_a_key: GATE.key(name).is_some(),
             };
         }
     }
@@ -44,7 +50,7 @@ pub(crate) fn unknown_key(root: &'static Table, table: &'static Table, name: &st
     let elsewhere: Vec<&str> =
         root.with_all_below().iter().filter(|other| other.key(name).is_some()).map(|other| other.heading).collect();
     let help = if elsewhere.is_empty() {
-        format!("it takes: {}", table.names().collect::<Vec<_>>().join(", "))
+        format!("it has the keys {}", table.names().collect::<Vec<_>>().join(", "))
     } else {
         format!("`{shown}` belongs to {}", elsewhere.join(" or "))
     };

@@ -1,9 +1,9 @@
-//! Door files: what comes out of a good one, and what the mistakes of others look like.
+//! Door files: the values of a valid one, and the messages about mistakes in others.
 
 use std::path::Path;
 use std::time::Duration;
 
-use gatehouse_config::{ActuatorKind, ConfigErrors, Door, Fail, HttpMethod, PublicKeyRef, SecretRef};
+use gatehouse_config::{ActuatorKind, ConfigErrors, DoorFile, Fail, HttpMethod, PublicKeyRef, SecretRef};
 
 const FULL: &str = include_str!("../examples/door.toml");
 
@@ -22,12 +22,12 @@ connect = ['tcp/192.0.2.7:7447']
 kind = 'log'
 ";
 
-fn parse(text: &str) -> Door {
-    Door::parse(text, Path::new("etc/door.toml")).unwrap_or_else(|errors| panic!("{errors}"))
+fn parse(text: &str) -> DoorFile {
+    DoorFile::parse(text, Path::new("etc/door.toml")).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn errors_of(text: &str) -> ConfigErrors {
-    Door::parse(text, Path::new("door.toml")).err().unwrap_or_else(|| panic!("the reader takes {text}"))
+    DoorFile::parse(text, Path::new("door.toml")).err().unwrap_or_else(|| panic!("the reader accepts {text}"))
 }
 
 fn with_actuator(actuator: &str) -> String {
@@ -35,8 +35,9 @@ fn with_actuator(actuator: &str) -> String {
 }
 
 #[test]
-fn a_file_with_only_what_must_be_there_gets_the_defaults() {
-    let door = parse(BASE);
+fn a_file_with_only_the_required_keys_gets_the_defaults() {
+    let file = parse(BASE);
+    let door = &file.door;
     assert_eq!((door.id.as_str(), door.gate.as_str(), door.node.as_str()), ("d", "g", "node-1"));
     assert_eq!((door.area.as_str(), door.site.as_str(), door.fail), ("town/cell", "north", Fail::Safe));
     assert_eq!(door.public_key, PublicKeyRef::File("etc/site.pub".into()));
@@ -44,11 +45,11 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
     let seconds = Duration::from_secs;
     assert_eq!(times, (seconds(10), seconds(10), seconds(5), seconds(1)));
     assert_eq!(
-        (door.data.as_path(), door.socket.as_path()),
+        (door.data.as_path(), file.release_socket().as_path()),
         (Path::new("etc/data/door"), Path::new("etc/data/door/release.sock"))
     );
-    assert_eq!((door.bus.listen[0].as_str(), door.bus.connect[0].as_str()), ("tcp/127.0.0.1:0", "tcp/192.0.2.7:7447"));
-    assert_eq!((door.actuator.kind, door.actuator.timeout), (ActuatorKind::Log, seconds(2)));
+    assert_eq!((file.bus.listen[0].as_str(), file.bus.connect[0].as_str()), ("tcp/127.0.0.1:0", "tcp/192.0.2.7:7447"));
+    assert_eq!((file.actuator.kind, file.actuator.timeout), (ActuatorKind::Log, seconds(2)));
 }
 
 #[test]
@@ -62,12 +63,13 @@ fn every_value_of_the_example_arrives() {
         .replace("unit = 1", "unit = 255")
         .replace("coil = 0 ", "coil = 0xffff ")
         .replace("timeout_ms = 2000", "timeout_ms = 50");
-    let door = parse(&text);
+    let file = parse(&text);
+    let door = &file.door;
     assert_eq!((door.node.as_str(), door.fail, door.lost_after), ("node-2", Fail::Secure, Duration::from_secs(1)));
     assert_eq!((door.max_age, door.clock_error), (Duration::from_secs(60), Duration::ZERO));
-    assert_eq!((door.open_for, door.actuator.timeout), (Duration::from_millis(500), Duration::from_millis(50)));
-    assert_eq!(door.socket, Path::new("/run/gatehouse/door-1.sock"));
-    let ActuatorKind::Modbus(relay) = door.actuator.kind else { panic!("{:?}", door.actuator) };
+    assert_eq!((door.open_for, file.actuator.timeout), (Duration::from_millis(500), Duration::from_millis(50)));
+    assert_eq!(file.release_socket(), Path::new("/run/gatehouse/door-1.sock"));
+    let ActuatorKind::Modbus(relay) = file.actuator.kind else { panic!("{:?}", file.actuator) };
     assert_eq!((relay.address.as_str(), relay.unit, relay.coil), ("192.0.2.21:502", 255, 0xffff));
     assert_eq!(relay.pulse, Some(Duration::from_millis(500)));
 }
@@ -79,7 +81,7 @@ fn each_kind_of_actuator_is_read() {
         panic!("no HTTP");
     };
     assert_eq!(
-        (http.hold_url.as_str(), http.shut_url.as_str(), http.method),
+        (http.hold_url().as_str(), http.shut_url().as_str(), http.method),
         ("http://relay/x", "http://relay/x", HttpMethod::Post)
     );
     assert_eq!(http.header, Some(SecretRef::Env("DOOR".into())));
@@ -87,7 +89,7 @@ fn each_kind_of_actuator_is_read() {
         "kind = 'http'\nurl = 'http://[::1]:8/?a=b'\nhold_url = 'http://r/h'\nshut_url = 'http://r/s'\nmethod = 'GET'";
     let ActuatorKind::Http(http) = actuator(each) else { panic!("no HTTP") };
     assert_eq!(
-        (http.url.as_str(), http.hold_url.as_str(), http.shut_url.as_str()),
+        (http.url.as_str(), http.hold_url().as_str(), http.shut_url().as_str()),
         ("http://[::1]:8/?a=b", "http://r/h", "http://r/s")
     );
     assert_eq!((http.method, format!("{:?}", http.url)), (HttpMethod::Get, "HttpUrl(http://[::1]:8/?…)".to_owned()));
@@ -99,12 +101,12 @@ fn each_kind_of_actuator_is_read() {
     else {
         panic!("no command");
     };
-    assert_eq!((command.program.as_path(), command.args.len()), (Path::new("etc/bin/door"), 2));
+    assert_eq!((command.program.as_path(), command.args.as_slice().len()), (Path::new("etc/bin/door"), 2));
     assert!(!format!("{command:?}").contains("hunter2"));
 }
 
 #[test]
-fn each_mistake_is_told_with_its_place_and_its_remedy() {
+fn a_mistake_is_reported_with_its_place_and_remedy() {
     let http = "kind = 'http'\nurl = 'http://relay/x'";
     let long = format!("[actuator]\nkind = 'log'\n[emergency]\nsocket = '{}'", "s".repeat(101));
     let long_data = format!("fail = 'safe'\ndata = '{}'", "s".repeat(101));
@@ -124,7 +126,7 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
         (
             "kind = 'log'",
             "kind = 'magnet'",
-            "12:8 actuator.kind: `kind` must be `\"log\"` or `\"http\"` or `\"modbus\"` or `\"command\"`, found the text \"magnet\"",
+            "12:8 actuator.kind: `kind` must be `\"log\"`, `\"http\"`, `\"modbus\"` or `\"command\"`, found the text \"magnet\"",
         ),
         (
             "kind = 'log'",
@@ -144,12 +146,12 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
         (
             "kind = 'log'",
             "kind = 'modbus'\ncoil = 0\naddress = 'relay'",
-            "14:11 actuator.address: `address` must be `HOST:PORT`, found the text \"relay\" (Modbus-TCP's usual port is 502)",
+            "14:11 actuator.address: `address` must be `HOST:PORT`, found the text \"relay\" (the usual port of Modbus-TCP is 502)",
         ),
         (
             "kind = 'log'",
             "kind = 'command'\nprogram = 'x'\nargs = 'y'",
-            "14:8 actuator.args: `args` must be a list in square brackets, each text without a NUL character",
+            "14:8 actuator.args: `args` must be a list in square brackets, each item text without a NUL character",
         ),
         (
             "kind = 'log'",
@@ -159,22 +161,22 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
         (
             "kind = 'log'",
             &http.replace("relay", "a:b@relay"),
-            "13:7 actuator.url: the address holds a login, which would end up in logs and backups (put the header that logs in into a secret: `header = \"file:PATH\"`)",
+            "13:7 actuator.url: the address contains a login, which would end up in logs and backups (put the header that logs in into a secret: `header = \"file:PATH\"`)",
         ),
         (
             "kind = 'log'",
             &http.replace("http:", "https:"),
-            "13:7 actuator.url: this version speaks plain `http://` to an actuator only (put the device and this machine on a network of their own)",
+            "13:7 actuator.url: this version supports only plain `http://` for an actuator (put the device and this machine on a separate network)",
         ),
         (
             "kind = 'log'",
             &http.replace("relay", "relay:0"),
-            "13:7 actuator.url: there is no host and port that can be used after `http://` (write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets)",
+            "13:7 actuator.url: there is no valid host and port after `http://` (write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets)",
         ),
         (
             "kind = 'log'",
             &http.replace("/x", "/x y"),
-            "13:7 actuator.url: the address holds a character that a URL can't (write it percent-encoded: a blank is `%20`, `#` is `%23`)",
+            "13:7 actuator.url: the address contains a character that a URL can't (write it percent-encoded: a blank is `%20`, `#` is `%23`)",
         ),
         (
             "fail = 'safe'",
@@ -189,7 +191,7 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
         (
             "[actuator]\nkind = 'log'",
             &long,
-            &format!("14:10 emergency.socket: a socket's path can have 100 bytes at most: {}", "s".repeat(101)),
+            &format!("14:10 emergency.socket: the path of a socket must have at most 100 bytes: {}", "s".repeat(101)),
         ),
         (
             "fail = 'safe'",
@@ -205,19 +207,19 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
         let text = BASE.replacen(from, to, 1);
         assert_ne!(text, BASE, "{from}");
         let errors = errors_of(&text);
-        let told: Vec<String> = errors
+        let reported: Vec<String> = errors
             .iter()
             .map(|error| {
                 let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
                 format!("{}:{} {}: {}{help}", error.line, error.column, error.path, error.message)
             })
             .collect();
-        assert_eq!(told.join("\n"), expected, "{to}");
+        assert_eq!(reported.join("\n"), expected, "{to}");
     }
 }
 
 #[test]
-fn what_may_be_a_secret_is_not_repeated() {
+fn a_possible_secret_is_not_repeated() {
     for actuator in [
         "kind = 'http'\nurl = 'http://admin:hunter2@relay/'",
         "kind = 'http'\nurl = 'ftp://relay/?token=hunter2'",
@@ -234,6 +236,6 @@ fn what_may_be_a_secret_is_not_repeated() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_one_error() {
-    let missing = Door::load(Path::new("nowhere/door.toml")).unwrap_err().to_string();
+    let missing = DoorFile::load(Path::new("nowhere/door.toml")).unwrap_err().to_string();
     assert!(missing.contains("nowhere/door.toml: the door file can't be read: "), "{missing}");
 }

@@ -1,4 +1,4 @@
-//! What holds for any text whatever.
+//! Properties of the reader for any text.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const FULL: &str = include_str!("../examples/site.toml");
 
-/// Pieces that a typing hand or a broken editor leaves behind.
+/// Typing mistakes and leftovers of a broken editor.
 const PIECES: [&str; 24] = [
     "\n",
     "\r\n",
@@ -42,7 +42,7 @@ enum Edit {
     CopyTo(usize, usize),
 }
 
-/// Like [`edits`], but nothing is copied: a secret copied to where a key stands is a key like any other.
+/// Like [`edits`] without copies: a secret copied to the place of a key is a key like any other.
 fn slips(most: usize) -> impl Strategy<Value = Vec<(usize, Edit)>> {
     let edit = prop_oneof![(0..PIECES.len()).prop_map(Edit::Insert), (1..10usize).prop_map(Edit::Remove)];
     prop::collection::vec((any::<usize>(), edit), 1..=most)
@@ -95,18 +95,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_site_file_is_refused_or_read_and_every_error_is_within_it(edits in edits(6)) {
+    fn every_error_of_a_damaged_site_file_lies_within_it(edits in edits(6)) {
         check(&edited(FULL, &edits))?;
     }
 
     #[test]
-    fn any_text_is_refused_within_it(text in "[\\[\\]{}=\"'#.,a-c0-9 \n\r\t\u{e9}门\\PC]{0,80}") {
+    fn every_error_of_any_text_lies_within_it(text in "[\\[\\]{}=\"'#.,a-c0-9 \n\r\t\u{e9}门\\PC]{0,80}") {
         check(&text)?;
     }
 
     #[test]
-    fn a_secret_written_into_the_file_by_mistake_is_never_repeated(
-        // Each with what tells that a secret follows; where a slip takes that away, a password in a path is a path.
+    fn a_secret_in_the_file_is_never_repeated(
+        // Each with the mark of a secret that follows. Without the mark, a password in a path is a
+        // path.
         (line, mark) in prop::sample::select(vec![
             ("login = \"admin:SECRET\"", "login ="),
             ("login = 'SECRET'", "login ="),
@@ -123,17 +124,17 @@ proptest! {
         edits in slips(2),
     ) {
         let secret = "7xQvSesame0pen";
-        // The key stays: what stands under the name of a key that holds no secrets isn't known to be one.
+        // The key stays: the value of a key that holds no secrets is not known to be one.
         let (name, value) = line.split_at(line.find(' ').unwrap_or_default());
         let piece = format!("{name}{}", edited(&value.replace("SECRET", "\u{1}"), &edits).replace('\u{1}', secret));
         if !piece.contains(mark) {
             return Ok(());
         }
         let text = format!("{header}{piece}\n{FULL}");
-        let told = match Site::parse(&text, Path::new("site.toml")) {
+        let output = match Site::parse(&text, Path::new("site.toml")) {
             Ok(site) => format!("{site:?}"),
             Err(errors) => format!("{errors}\n{errors:?}"),
         };
-        prop_assert!(!told.contains(secret), "{told}\n\nof\n{text}");
+        prop_assert!(!output.contains(secret), "{output}\n\nof\n{text}");
     }
 }

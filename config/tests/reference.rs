@@ -1,4 +1,4 @@
-//! What is documented is what is read.
+//! The documentation, the schema and the examples agree with the reader.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use gatehouse_config::{ConfigErrors, Door, Site, door_reference, door_schema, reference, schema};
+use gatehouse_config::{ConfigErrors, DoorFile, Site, door_reference, door_schema, reference, schema};
 use serde_json::{Map, Value};
 
 const FULL: &str = include_str!("../examples/site.toml");
@@ -27,7 +27,7 @@ fn site_file() -> Kind {
 
 /// The example of a door file, with its own actuator and with each of those in its comments.
 fn door_file() -> Kind {
-    let parse = |text: &str| Door::parse(text, Path::new("door.toml")).map(drop);
+    let parse = |text: &str| DoorFile::parse(text, Path::new("door.toml")).map(drop);
     let (before, rest) = DOOR.split_once("[actuator]\n").unwrap();
     let (own, rest) = rest.split_once("\n\n").unwrap();
     let (_, after) = rest.split_once("\n[emergency]").unwrap();
@@ -40,7 +40,7 @@ fn door_file() -> Kind {
 }
 
 #[test]
-fn the_reference_pages_are_those_made_from_the_tables_of_keys() {
+fn the_reference_pages_are_up_to_date() {
     for (name, page) in [("config.md", reference()), ("door.md", door_reference())] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ref").join(name);
         if env::var_os("UPDATE_DOCS").is_some() {
@@ -50,7 +50,7 @@ fn the_reference_pages_are_those_made_from_the_tables_of_keys() {
         let committed = fs::read_to_string(&path).unwrap_or_default();
         assert!(
             committed == page,
-            "docs/ref/{name} is out of date: run UPDATE_DOCS=1 cargo test -p gatehouse-config --test reference"
+            "docs/ref/{name} is out of date: run UPDATE_DOCS=1 cargo test --workspace --test reference"
         );
     }
 }
@@ -99,7 +99,7 @@ fn at<'v>(file: &'v mut Value, path: &str) -> &'v mut Value {
 }
 
 #[test]
-fn the_reader_knows_every_documented_key_and_the_examples_have_them_all() {
+fn reader_and_examples_have_every_documented_key() {
     for (kind, expected_tables) in [(site_file(), 14), (door_file(), 5)] {
         assert_eq!(kind.tables().len(), expected_tables);
         for (path, properties) in kind.tables() {
@@ -111,7 +111,7 @@ fn the_reader_knows_every_documented_key_and_the_examples_have_them_all() {
             }
             assert_eq!(shown, properties.keys().cloned().collect(), "config/examples, [{path}]");
             for name in properties.keys() {
-                // No key takes a date, so one that the reader looks at complains of it by name.
+                // No key accepts a date, so the reader reports it by the key's name.
                 let mut file = kind.examples().next().unwrap();
                 at(&mut file, &path)[name] = Value::from("MARK");
                 let text = toml::to_string(&file).unwrap().replace("\"MARK\"", "1979-05-27");
@@ -124,20 +124,20 @@ fn the_reader_knows_every_documented_key_and_the_examples_have_them_all() {
 }
 
 #[test]
-fn an_undocumented_key_is_refused_in_every_table() {
+fn an_undocumented_key_is_rejected_in_every_table() {
     for kind in [site_file(), door_file()] {
         for (path, _) in kind.tables() {
             let mut file = kind.examples().next().unwrap();
             at(&mut file, &path)["zzz"] = Value::from(1);
             let errors = kind.read(&file).unwrap_err();
             assert!(errors.iter().any(|error| error.message.starts_with("unknown key `zzz`")), "{path}: {errors}");
-            assert!(!valid(&kind.schema, &file), "the schema takes it in {path}");
+            assert!(!valid(&kind.schema, &file), "the schema accepts it in {path}");
         }
     }
 }
 
 #[test]
-fn a_crowd_camera_takes_no_key_of_a_gate() {
+fn a_crowd_camera_accepts_no_key_of_a_gate() {
     let kind = site_file();
     let keys = |table: &str| {
         let (_, keys) = kind.tables().into_iter().find(|(path, _)| path == table).unwrap();
@@ -160,7 +160,7 @@ fn a_crowd_camera_takes_no_key_of_a_gate() {
 }
 
 #[test]
-fn what_is_left_out_has_the_documented_default() {
+fn a_missing_key_has_the_documented_default() {
     let left_out = Site::parse(MINIMAL, Path::new("site.toml")).unwrap();
     assert_eq!((left_out.console.as_ref(), left_out.crowds[0].zones[0].id.as_str()), (None, "all"));
 
@@ -177,11 +177,11 @@ fn what_is_left_out_has_the_documented_default() {
 
     let door = "version = 1\n[door]\nid = 'd'\ngate = 'g'\narea = 'a'\nsite = 's'\nfail = 'safe'\n\
                 public_key = 'file:site.pub'\n[bus]\nconnect = ['tcp/h:1']\n[actuator]\nkind = 'log'\n";
-    let read = |text: &str| Door::parse(text, Path::new("door.toml")).unwrap();
+    let read = |text: &str| DoorFile::parse(text, Path::new("door.toml")).unwrap();
     assert_eq!(read(&with_defaults(&door_file(), door, &[], 9)), read(door));
 }
 
-/// The text with every documented default written out that it leaves out, but for some tables.
+/// The text with every missing default written out, except in some tables.
 fn with_defaults(kind: &Kind, text: &str, but: &[&str], expected: usize) -> String {
     let mut written: Value = toml::from_str(text).unwrap();
     let mut count = 0;
@@ -202,24 +202,24 @@ fn with_defaults(kind: &Kind, text: &str, but: &[&str], expected: usize) -> Stri
 }
 
 #[test]
-fn every_example_and_default_in_the_table_of_keys_is_one_that_the_reader_takes() {
+fn the_reader_accepts_every_documented_example_and_default() {
     for kind in [site_file(), door_file()] {
         for (path, properties) in kind.tables() {
             for (name, property) in properties {
                 let examples =
                     property["examples"].as_array().unwrap_or_else(|| panic!("{path}.{name} has no example"));
                 for value in examples.iter().chain(property.get("default")) {
-                    // Keys that exclude each other stand in different tables of the examples.
+                    // Keys that exclude each other are in different tables of the examples.
                     let takes = |mut file: Value| {
                         for index in 0..all_at(&mut file, &path).len() {
                             let mut file = file.clone();
                             if kind.examples.len() == 1 {
-                                // Its example for `frames_to_agree` needs room.
+                                // The example of `frames_to_agree` needs a larger window.
                                 file["gate"][0]["frames_to_judge"] = Value::from(60);
                             }
                             all_at(&mut file, &path)[index][name] = value.clone();
                             if kind.read(&file).is_ok() {
-                                assert!(valid(&kind.schema, &file), "the schema refuses {path}.{name} = {value}");
+                                assert!(valid(&kind.schema, &file), "the schema rejects {path}.{name} = {value}");
                                 return true;
                             }
                         }
@@ -233,7 +233,7 @@ fn every_example_and_default_in_the_table_of_keys_is_one_that_the_reader_takes()
 }
 
 #[test]
-fn the_schemas_refuse_what_the_reader_refuses_for_its_type_range_or_absence() {
+fn schemas_reject_wrong_types_ranges_and_missing_keys() {
     let minimal = toml::from_str(MINIMAL).unwrap();
     assert!(valid(&schema(), &minimal));
     let site = [
@@ -263,15 +263,15 @@ fn the_schemas_refuse_what_the_reader_refuses_for_its_type_range_or_absence() {
         for (from, to) in rows {
             let text = full.replacen(from, to, 1);
             assert_ne!(&text, full, "{from}");
-            assert!((kind.parse)(&text).is_err(), "the reader takes {to}");
-            assert!(!valid(&kind.schema, &toml::from_str(&text).unwrap()), "the schema takes {to}");
+            assert!((kind.parse)(&text).is_err(), "the reader accepts {to}");
+            assert!(!valid(&kind.schema, &toml::from_str(&text).unwrap()), "the schema accepts {to}");
         }
     }
     let without_camera = MINIMAL.split("[[crowd]]").next().unwrap();
     assert!(!valid(&schema(), &toml::from_str(without_camera).unwrap()));
 }
 
-/// As much of JSON Schema as ours uses, but for patterns.
+/// Validates against the part of JSON Schema that these schemas use, without patterns.
 fn valid(schema: &Value, value: &Value) -> bool {
     let kind = match schema["type"].as_str() {
         Some("object") => value.is_object(),

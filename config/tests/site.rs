@@ -1,13 +1,20 @@
-//! What comes out of a good site file.
+//! The values of a valid site file.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_config::{
-    Bus, Console, CrowdCamera, Direction, Door, Endpoint, GateCamera, Ground, LevelUnit, Levels, Line, Liveness,
-    Models, Point, Provider, SecretRef, Site, SiteId, Source, Store, Surge, Transport, Zone,
+    Bus, Console, CrowdCamera, DoorFile, Endpoint, GateCamera, Line, Models, SecretRef, Site, SiteId, Store,
 };
+use gatehouse_core::event::Direction;
+use gatehouse_core::ground::GroundCalibration;
+use gatehouse_core::liveness::LivenessPolicy;
+use gatehouse_core::provider::Provider;
+use gatehouse_core::stream::{Source, Transport};
+use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds, Zone};
+use gatehouse_core::{CameraId, LineId};
+use gatehouse_picture::Point;
 
 const MINIMAL: &str = include_str!("../examples/minimal.toml");
 const FULL: &str = include_str!("../examples/site.toml");
@@ -32,7 +39,7 @@ fn every_example_loads() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_owned();
         match name == "door.toml" {
-            true => drop(Door::load(&path).unwrap_or_else(|errors| panic!("{errors}"))),
+            true => drop(DoorFile::load(&path).unwrap_or_else(|errors| panic!("{errors}"))),
             false => drop(Site::load(&path).unwrap_or_else(|errors| panic!("{errors}"))),
         }
         names.push(name);
@@ -42,7 +49,7 @@ fn every_example_loads() {
 }
 
 #[test]
-fn a_file_with_only_what_must_be_there_gets_the_defaults() {
+fn a_file_with_only_the_required_keys_gets_the_defaults() {
     let gate = "[[gate]]\nid = 'g'\nsource = 'rtsp://192.0.2.10/main'\nliveness = 'off'\n";
     let Site { version, site, store, bus, console, models, gates, crowds, .. } = parse(&format!("{MINIMAL}{gate}"));
     assert_eq!(version, 1);
@@ -83,21 +90,21 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         (None, Transport::Tcp, Duration::from_millis(100))
     );
     let expected = GateCamera {
-        id: "g".into(),
+        id: CameraId::new("g"),
         stream,
         analyse_fps: 10.0,
         direction: Direction::In,
         match_target: None,
         match_threshold: None,
         match_margin: 0.05,
-        min_eye_distance_px: 40,
+        min_eye_distance_px: 40.0,
         frames_to_agree: 2,
         frames_to_judge: 5,
         deadline: Duration::from_secs(5),
         cool_down: Duration::from_secs(10),
         grant: Duration::from_secs(5),
         pass_again: Duration::from_secs(60),
-        liveness: Liveness::Off,
+        liveness: LivenessPolicy::Off,
         liveness_threshold: None,
         check_background: true,
         skip_unchanged: true,
@@ -105,7 +112,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
     };
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {
-        id: "plaza".into(),
+        id: CameraId::new("plaza"),
         stream: crowds[0].stream.clone(),
         analyse_fps: 2.0,
         detail_px: Some(768),
@@ -118,7 +125,7 @@ fn a_file_with_only_what_must_be_there_gets_the_defaults() {
         in_total: true,
         exclude: vec![],
         ground: None,
-        zones: vec![Zone::all()],
+        zones: vec![Zone::whole_picture()],
         lines: vec![],
     };
     assert_eq!(crowds, [expected]);
@@ -175,13 +182,13 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(models.manifests, [Path::new("etc/more"), Path::new("/opt/models")]);
     assert_eq!((models.liveness.as_str(), models.calibration), ("other", Some("etc/calibration.toml".into())));
     let [gate, exit] = &gates[..] else { panic!("{gates:?}") };
-    let target = gate.match_target.unwrap();
+    let target = gate.match_target.as_ref().unwrap();
     assert_eq!((target.strangers_let_in.get(), target.enrolled, gate.match_threshold), (20_000, 9000, None));
     assert_eq!((gate.analyse_fps, gate.match_margin, gate.deadline), (60.0, 0.5, Duration::from_millis(1500)));
     assert_eq!((gate.direction, gate.pass_again), (Direction::In, Duration::ZERO));
-    assert_eq!((gate.liveness, gate.liveness_threshold), (Liveness::Required, Some(0.7)));
-    assert_eq!((exit.direction, exit.liveness), (Direction::Out, Liveness::SecondFactor));
-    assert_eq!((exit.match_target, exit.match_threshold), (None, Some(0.363)));
+    assert_eq!((gate.liveness, gate.liveness_threshold), (LivenessPolicy::Required, Some(0.7)));
+    assert_eq!((exit.direction, exit.liveness), (Direction::Out, LivenessPolicy::SecondFactor));
+    assert_eq!((&exit.match_target, exit.match_threshold), (&None, Some(0.363)));
     assert_eq!((gate.cool_down, gate.grant), (Duration::ZERO, Duration::from_secs(60)));
     assert_eq!(gate.stream.source.to_string(), "rtsp://127.0.0.1:8554/gate");
     assert_eq!(gate.stream.login, Some(SecretRef::Env("GATE_1_LOGIN".into())));
@@ -193,27 +200,30 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(sub_source.as_str(), "rtsp://127.0.0.1:8554/gate-small");
     let [crossing, steps] = &crowd.zones[..] else { panic!("{:?}", crowd.zones) };
     let at = |x, y| Point { x, y };
-    assert_eq!((crossing.polygon[1], crossing.area_m2), (at(0.6, 0.5), None));
-    let levels = |medium, high, critical, unit, hold| Some(Levels { medium, high, critical, unit, hold });
-    assert_eq!(crossing.levels, levels(1.0, 2.0, 4.5, LevelUnit::PeoplePerM2, Duration::from_secs(10)));
-    assert_eq!(crossing.surge, Some(Surge { people: 21.0, within: Duration::from_secs(30) }));
-    assert_eq!((steps.id.as_str(), steps.polygon.len(), steps.area_m2, steps.surge), ("steps", 3, Some(125.5), None));
-    assert_eq!(steps.levels, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
+    assert_eq!((crossing.polygon.corners()[1], crossing.area_m2), (at(0.6, 0.5), None));
+    let levels = |medium, high, critical, unit, hold| Some(Thresholds { medium, high, critical, unit, hold });
+    assert_eq!(crossing.thresholds, levels(1.0, 2.0, 4.5, LevelUnit::PeoplePerM2, Duration::from_secs(10)));
+    assert_eq!(crossing.surge, Some(SurgeRule { people: 21.0, within: Duration::from_secs(30) }));
     assert_eq!(
-        (crowd.stream.privacy[0][1], crowd.exclude[0][1], crowd.skip_unchanged, crowd.in_total),
+        (steps.id.as_str(), steps.polygon.corners().len(), steps.area_m2, steps.surge),
+        ("steps", 3, Some(125.5), None)
+    );
+    assert_eq!(steps.thresholds, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
+    assert_eq!(
+        (crowd.stream.privacy[0].corners()[1], crowd.exclude[0].corners()[1], crowd.skip_unchanged, crowd.in_total),
         (at(0.3, 0.0), at(0.9, 0.1), false, false)
     );
-    let Some(Ground::Points(points)) = crowd.ground else { panic!("{:?}", crowd.ground) };
+    let Some(GroundCalibration::Points(points)) = crowd.ground else { panic!("{:?}", crowd.ground) };
     assert_eq!(points[2], (at(1.0, 0.9), [12.0, 20.5]));
-    let door = Line { id: "door".into(), from: at(0.4, 0.8), to: at(0.6, 0.8), inside: at(0.5, 0.96) };
+    let door = Line { id: LineId::new("door"), from: at(0.4, 0.8), to: at(0.6, 0.8), inside: at(0.5, 0.96) };
     assert_eq!(crowd.lines, [door]);
-    let mounting = Ground::Mounting { height_m: 6.5, tilt_deg: 30.0, field_of_view_deg: 70.0 };
+    let mounting = GroundCalibration::Mounting { height_m: 6.5, tilt_deg: 30.0, field_of_view_deg: 70.0 };
     assert_eq!(crowds[1].ground, Some(mounting));
     assert_eq!((crowd.detail_px, crowds[1].detail_px), (Some(768), None), "the ground decides where it isn't given");
 }
 
 #[test]
-fn a_gate_may_be_looked_at_whether_or_not_something_moves() {
+fn a_gate_may_be_analysed_without_regard_to_motion() {
     let text = FULL.replace("skip_unchanged = true                   # an empty", "skip_unchanged = false # an empty");
     let text: Vec<_> = text.lines().filter(|line| !line.starts_with("sub_source")).collect();
     let gate = parse(&text.join("\n")).gates[0].clone();
@@ -239,7 +249,7 @@ fn layout_comments_and_line_ends_make_no_difference() {
 }
 
 #[test]
-fn a_value_can_be_pointed_at_later() {
+fn a_value_is_located_after_reading() {
     let site = parse(FULL);
     let line = |text: &str| FULL.lines().position(|line| line.starts_with(text)).unwrap() + 1;
     assert_eq!(site.locate("models.face_embedder"), Some((line("face_embedder"), 17)));

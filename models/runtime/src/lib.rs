@@ -26,6 +26,7 @@ mod warp;
 
 pub use assets::{Assets, NoAssetsFolder};
 pub use error::{FileMismatch, ModelError};
+pub use gatehouse_core::provider::Provider;
 pub use manifest::{
     Catalogue, ColourOrder, Convert, Dimension, ElementType, Input, Layout, Manifest, ManifestError, Metric, ModelFile,
     Output, PackageKind, RawTable, RelativePath, Sha256, Source, Task, Threshold,
@@ -36,7 +37,7 @@ pub use photo::{OwnedI420, Photo, PhotoError, PhotoLimits, read_photo};
 pub use picture_model::{BatchOutputs, PictureModel, ResultPool};
 pub use placement::{Fit, Placement};
 pub use prepare::{Normalisation, Resizer, write_planar};
-pub use provider::{Build, Provider};
+pub use provider::Build;
 pub use registry::{Registry, verify};
 pub use session::{Model, Outputs, SessionOptions};
 pub use warp::{PixelKind, Warp};

@@ -1,12 +1,12 @@
 //! Runs pictures of any size through one model in batches; detectors and density models share it.
 
+use gatehouse_core::provider::Provider;
 use gatehouse_picture::{Size, YuvPicture};
 
 use crate::error::ModelError;
 use crate::manifest::Manifest;
 use crate::placement::{Fit, Placement};
 use crate::prepare::Preparation;
-use crate::provider::Provider;
 use crate::session::{Model, Outputs};
 
 /// A model whose input is a whole picture. Owns its session and buffers; one per worker.

@@ -1,67 +1,32 @@
-//! What runs a model's operators, in which build of ONNX Runtime, and how a session is told.
+//! Which build of ONNX Runtime has a provider, and how a session registers it.
 
 use std::path::Path;
 
+use gatehouse_core::provider::Provider;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProviderDispatch, OpenVINO, TensorRT};
 
-/// What runs a model's operators ([execution providers](https://onnxruntime.ai/docs/execution-providers/)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Provider {
-    /// ONNX Runtime's own CPU kernels.
-    Cpu,
-    /// Intel's OpenVINO, on the CPU.
-    OpenVino,
-    /// NVIDIA's CUDA and cuDNN.
-    Cuda,
-    /// NVIDIA's TensorRT.
-    TensorRt,
-}
-
-impl Provider {
-    /// The build that has it. Every build has [`Provider::Cpu`].
-    pub fn build(self) -> Build {
-        match self {
-            Self::Cpu => Build::Cpu,
-            Self::OpenVino => Build::OpenVino,
-            Self::Cuda | Self::TensorRt => Build::Cuda,
-        }
-    }
-
-    /// Whether models run on the processors that decoding needs too.
-    pub fn takes_processors(self) -> bool {
-        matches!(self, Self::Cpu | Self::OpenVino)
-    }
-
-    /// What a session is told to use. A session has the CPU's kernels of itself.
-    /// What it compiles for this machine and can keep lies in `engines`.
-    pub(crate) fn registration(self, intra_threads: usize, engines: &Path) -> Option<ExecutionProviderDispatch> {
-        let provider = match self {
-            Self::Cpu => return None,
-            Self::OpenVino => OpenVINO::default().with_device_type("CPU").with_num_threads(intra_threads).build(),
-            // Trying each algorithm, as it would of itself, takes seconds for each new shape of a batch.
-            Self::Cuda => CUDA::default().with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic).build(),
-            // An engine takes minutes to compile, for each model and GPU once.
-            Self::TensorRt => TensorRT::default()
-                .with_engine_cache(true)
-                .with_engine_cache_path(engines.display())
-                .with_timing_cache(true)
-                .with_timing_cache_path(engines.display())
-                .build(),
-        };
-        Some(provider.error_on_failure())
-    }
-}
-
-impl std::fmt::Display for Provider {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "CPUExecutionProvider",
-            Self::OpenVino => "OpenVINOExecutionProvider",
-            Self::Cuda => "CUDAExecutionProvider",
-            Self::TensorRt => "TensorrtExecutionProvider",
-        })
-    }
+/// What a session registers to use a provider. A session has the CPU's kernels without registration.
+/// What the provider compiles for this machine and can keep lies in `engines`.
+pub(crate) fn registration(
+    provider: Provider,
+    intra_threads: usize,
+    engines: &Path,
+) -> Option<ExecutionProviderDispatch> {
+    let provider = match provider {
+        Provider::Cpu => return None,
+        Provider::OpenVino => OpenVINO::default().with_device_type("CPU").with_num_threads(intra_threads).build(),
+        // The default tries each algorithm, which takes seconds for each new shape of a batch.
+        Provider::Cuda => CUDA::default().with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic).build(),
+        // An engine takes minutes to compile, for each model and GPU once.
+        Provider::TensorRt => TensorRT::default()
+            .with_engine_cache(true)
+            .with_engine_cache_path(engines.display())
+            .with_timing_cache(true)
+            .with_timing_cache_path(engines.display())
+            .build(),
+    };
+    Some(provider.error_on_failure())
 }
 
 /// A build of ONNX Runtime. A process loads one.
@@ -76,6 +41,15 @@ pub enum Build {
 }
 
 impl Build {
+    /// The build that has a provider. Every build has [`Provider::Cpu`].
+    pub fn of(provider: Provider) -> Self {
+        match provider {
+            Provider::Cpu => Self::Cpu,
+            Provider::OpenVino => Self::OpenVino,
+            Provider::Cuda | Provider::TensorRt => Self::Cuda,
+        }
+    }
+
     /// The version that the project is tested with.
     pub fn version(self) -> &'static str {
         match self {

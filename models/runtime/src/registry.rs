@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use gatehouse_core::provider::Provider;
 use sha2::Digest;
 
 use crate::assets::Assets;
 use crate::error::{FileMismatch, ModelError};
 use crate::manifest::{Catalogue, Manifest, ModelFile, Sha256, Task};
 use crate::onnx_runtime::{OnnxRuntime, RuntimeError};
-use crate::provider::{Build, Provider};
+use crate::provider::Build;
 use crate::session::{Model, SessionOptions};
 
 /// The models that are known, and what they are run by.
@@ -39,11 +40,11 @@ impl Registry {
     pub fn open_on(assets: Assets, catalogue: Catalogue, wanted: &[Provider]) -> Result<Self, ModelError> {
         let mut missing = None;
         for (place, first) in wanted.iter().enumerate() {
-            let build = first.build();
+            let build = Build::of(*first);
             let path = assets.onnxruntime(build);
             if path.exists() {
                 let runtime = OnnxRuntime::load(&path, build)?;
-                let has = |provider: &&Provider| provider.build() == build || **provider == Provider::Cpu;
+                let has = |provider: &&Provider| Build::of(**provider) == build || **provider == Provider::Cpu;
                 let providers = wanted[place..].iter().filter(has).copied().collect();
                 return Ok(Self { runtime, providers, assets, catalogue });
             }

@@ -1,5 +1,6 @@
 //! Opens a model and runs batches. Only this file, `onnx_runtime` and `provider` name `ort`.
 
+use gatehouse_core::provider::Provider;
 use ndarray::{ArrayView, ArrayViewMut4, Dim, Dimension, IntoDimension, Ix};
 use ort::memory::Allocator;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
@@ -10,7 +11,7 @@ use crate::error::ModelError;
 use crate::interface::{GraphTensor, differences};
 use crate::manifest::{Input, Manifest};
 use crate::onnx_runtime::OnnxRuntime;
-use crate::provider::Provider;
+use crate::provider::registration;
 
 /// Options of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,7 +312,7 @@ fn builder(
         // Idle threads must not spin on CPUs that decoding and the other sessions need.
         .with_intra_op_spinning(false)
         .map_err(words)?;
-    match provider.registration(threads, &runtime.path().with_file_name("engines")) {
+    match registration(provider, threads, &runtime.path().with_file_name("engines")) {
         // Keeps ONNX Runtime from choosing a provider itself.
         None => builder.with_auto_device(AutoDevicePolicy::PreferCPU).map_err(words),
         Some(registration) => {

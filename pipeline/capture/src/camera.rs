@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select, unbounded};
 use gatehouse_core::health::{StatusSink, StreamFacts, StreamStatus};
+use gatehouse_core::stream::{Decoder, Source};
 use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, Monotonic, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
@@ -19,12 +20,12 @@ use gstreamer_video as gst_video;
 
 use crate::CaptureError;
 use crate::backoff;
-use crate::decoder::{Decoder, Decoders};
+use crate::decoder::{Decoders, decoder_of};
 use crate::failure::{self, Failure};
 use crate::key_frames::SPARED_APART;
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::privacy::PrivacyMask;
-use crate::source::{self, Source, StreamOptions, Wanted};
+use crate::source::{self, StreamOptions, Wanted};
 use crate::stream_threads::StreamThreads;
 use crate::thinning::Thinning;
 use crate::watchdog::{self, Seen, Verdict};
@@ -350,7 +351,7 @@ impl Supervisor {
                 let note = match message.view() {
                     gst::MessageView::Error(e) => {
                         let failure = failure::of_error(&source, &e.error(), e.debug().as_deref());
-                        let decoder = e.src().and_then(|src| Decoder::of(src.downcast_ref()?));
+                        let decoder = e.src().and_then(|src| decoder_of(src.downcast_ref()?));
                         Some(match decoder {
                             Some(decoder) => Note::DecoderFailed(decoder, failure),
                             None => Note::Failed(failure),

@@ -1,53 +1,18 @@
 //! Which decoder a stream gets: the first of those that the user wants that is on this machine and hasn't failed on this stream.
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use gatehouse_core::stream::Decoder;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// What decodes H.264 and H.265.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Decoder {
-    /// libavcodec, on the CPU.
-    Software,
-    /// The graphics hardware of Intel and AMD, by VA-API.
-    VaApi,
-    /// NVIDIA's decoder.
-    Nvdec,
-}
-
-impl Decoder {
-    const ALL: [Self; 3] = [Self::Software, Self::VaApi, Self::Nvdec];
-
-    fn element(self, codec: Codec) -> &'static str {
-        match (self, codec) {
-            (Self::Software, Codec::H264) => "avdec_h264",
-            (Self::Software, Codec::H265) => "avdec_h265",
-            (Self::VaApi, Codec::H264) => "vah264dec",
-            (Self::VaApi, Codec::H265) => "vah265dec",
-            (Self::Nvdec, Codec::H264) => "nvh264dec",
-            (Self::Nvdec, Codec::H265) => "nvh265dec",
-        }
-    }
-
-    /// Of which kind an element is, if it is a decoder.
-    pub(crate) fn of(element: &gst::Element) -> Option<Self> {
-        let factory = element.factory()?;
-        let is =
-            |decoder: &Self| [Codec::H264, Codec::H265].iter().any(|codec| factory.name() == decoder.element(*codec));
-        Self::ALL.into_iter().find(is)
-    }
-}
-
-impl fmt::Display for Decoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Software => "software",
-            Self::VaApi => "vaapi",
-            Self::Nvdec => "nvdec",
-        })
-    }
+/// The kind of decoder that an element is; none if it is no decoder.
+pub(crate) fn decoder_of(element: &gst::Element) -> Option<Decoder> {
+    let factory = element.factory()?;
+    let is = |decoder: &Decoder| {
+        [Codec::H264, Codec::H265].iter().any(|codec| factory.name() == codec.decoder_element(*decoder))
+    };
+    [Decoder::Software, Decoder::VaApi, Decoder::Nvdec].into_iter().find(is)
 }
 
 /// What a camera sends.
@@ -74,6 +39,18 @@ impl Codec {
             Self::H265 => "video/x-h265",
         };
         gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
+    }
+
+    /// GStreamer's element that decodes it.
+    fn decoder_element(self, decoder: Decoder) -> &'static str {
+        match (decoder, self) {
+            (Decoder::Software, Self::H264) => "avdec_h264",
+            (Decoder::Software, Self::H265) => "avdec_h265",
+            (Decoder::VaApi, Self::H264) => "vah264dec",
+            (Decoder::VaApi, Self::H265) => "vah265dec",
+            (Decoder::Nvdec, Self::H264) => "nvh264dec",
+            (Decoder::Nvdec, Self::H265) => "nvh265dec",
+        }
     }
 
     /// What takes it out of RTP, and what finds its frames.
@@ -109,7 +86,7 @@ impl Decoders {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unusable = Vec::new();
         for decoder in &self.wanted {
-            let element = decoder.element(codec);
+            let element = codec.decoder_element(*decoder);
             if failed.contains(decoder) {
                 unusable.push(format!("{decoder} failed on this stream"));
             } else if is_here(element) {

@@ -1,8 +1,7 @@
 //! Says what went wrong with a pipeline, in words for an operator and without credentials.
 
+use gatehouse_core::stream::Source;
 use gstreamer as gst;
-
-use crate::source::Source;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

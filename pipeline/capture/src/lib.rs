@@ -24,10 +24,9 @@ mod thinning;
 mod watchdog;
 
 pub use camera::{Camera, Cameras, Counts};
-pub use decoder::Decoder;
 pub use elements::{Missing, REQUIRED, gstreamer_version, init, missing};
 pub use file::{FileFrame, VideoFile};
-pub use source::{Login, Source, StreamOptions, Transport, Wanted};
+pub use source::{StreamOptions, Wanted};
 
 /// Why a camera can't be set up at all. What goes wrong later is a [`StreamStatus`](gatehouse_core::health::StreamStatus).
 #[derive(Debug, thiserror::Error)]

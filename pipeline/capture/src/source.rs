@@ -9,58 +9,22 @@
 //!
 //! Decoders hand over I420 (software) or NV12 (hardware); no other format is accepted, so nothing is converted on the way.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use gatehouse_core::stream::{Decoder, Login, RtspUrl, Source, Transport};
 use gatehouse_core::{CameraId, FrameSink, Urgency};
 use gatehouse_picture::NormalisedPolygon;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use zeroize::Zeroizing;
 
-use crate::decoder::{Codec, Decoder, Decoders};
+use crate::decoder::{Codec, Decoders, decoder_of};
 use crate::packets;
 use crate::stream_threads::StreamThreads;
 use crate::thinning::{self, Thinning};
-
-/// Where a camera's video comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// An RTSP address without credentials.
-    Rtsp(String),
-    /// A video file, played once.
-    File(PathBuf),
-    /// A pattern of `videotestsrc`: `ball`, `smpte`, `snow`, …
-    Test(String),
-}
-
-/// How RTP travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Inside the RTSP connection.
-    Tcp,
-    /// In datagrams.
-    Udp,
-}
-
-/// A user and a password. Never shown, and wiped from memory when dropped.
-#[derive(Clone)]
-pub struct Login {
-    /// The user.
-    pub user: Zeroizing<String>,
-    /// The password.
-    pub password: Zeroizing<String>,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login([redacted])")
-    }
-}
 
 /// Which frames of a stream are wanted. Those that aren't need not be decoded, where no other needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +79,9 @@ pub(crate) fn pipeline(
     let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
     match &options.source {
-        Source::Rtsp(address) => {
+        Source::Rtsp(url) => {
             sink.set_property("sync", false);
-            rtsp(&pipeline, &sink, address, options, frames, thinning, decoders)?;
+            rtsp(&pipeline, &sink, url, options, frames, thinning, decoders)?;
         }
         Source::File(path) => add_file(&pipeline, &sink, path)?,
         Source::Test(pattern) => {
@@ -164,7 +128,7 @@ pub(crate) fn add_file(
 fn rtsp(
     pipeline: &gst::Pipeline,
     sink: &gst_app::AppSink,
-    address: &str,
+    url: &RtspUrl,
     options: &StreamOptions,
     frames: &Arc<dyn FrameSink>,
     thinning: &Arc<Thinning>,
@@ -172,7 +136,7 @@ fn rtsp(
 ) -> Result<(), gst::glib::BoolError> {
     let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let mut source = gst::ElementFactory::make("rtspsrc")
-        .property("location", address)
+        .property("location", url.as_str())
         .property_from_str("protocols", if options.transport == Transport::Tcp { "tcp" } else { "udp" })
         .property("latency", u32::try_from(options.latency.as_millis()).unwrap_or(u32::MAX))
         .property("drop-on-latency", true)
@@ -288,5 +252,5 @@ pub(crate) fn decoding(pipeline: &gst::Pipeline) -> (&'static str, Option<Decode
     } else {
         "raw"
     };
-    (codec, elements().find_map(|element| Decoder::of(&element)))
+    (codec, elements().find_map(|element| decoder_of(&element)))
 }

@@ -6,15 +6,20 @@
 pub mod door;
 pub mod event;
 pub mod frame;
+pub mod ground;
 pub mod health;
 pub mod id;
 pub mod key;
+pub mod liveness;
 pub mod load;
 pub mod picture_check;
+pub mod provider;
 pub mod rate;
 pub mod rollup;
+pub mod stream;
 pub mod time;
 pub mod urgency;
+pub mod zone;
 
 pub use event::Event;
 pub use frame::{Demand, Frame, FrameSink};

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use gatehouse_core::event::{DensityEvent, LevelEvent, LineFlow, MapEvent, SelfAssessment, ZoneDensity};
+use gatehouse_core::ground::GroundCalibration;
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
+use gatehouse_core::zone::Zone;
 use gatehouse_core::{CameraId, LineId};
 use gatehouse_people::{Counting, FusionRamp, PeopleReading, Person};
 use gatehouse_picture::{NormalisedPolygon, Point, Rect, Size};
@@ -14,10 +16,10 @@ use crate::empty::EmptyScene;
 use crate::flow::{Crossing, Way};
 use crate::fusion::{Fusion, PeopleCount, WeightedDetection, detector_uncertainty, head_of, round_to_tenth};
 use crate::grid::DensityGrid;
-use crate::ground::{GroundCalibration, GroundPlane};
+use crate::ground::GroundPlane;
 use crate::reader::CrowdReader;
 use crate::tracker::{Track, Tracker};
-use crate::zone::{Zone, ZoneState, change};
+use crate::zone::{ZoneState, change};
 
 /// Least score of the detections that a crowd camera needs, far below what counts as a person.
 ///

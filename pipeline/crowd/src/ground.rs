@@ -6,6 +6,7 @@
 //! 1989, section 2.2.3), and the focal length from it (Zhang: "A flexible new technique for camera calibration", 2000,
 //! section 3.1).
 
+use gatehouse_core::ground::GroundCalibration;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use glam::{DMat3, DVec2, DVec3};
 
@@ -21,22 +22,6 @@ const COMMON_FOCAL: f64 = 0.866;
 const FOCALS: std::ops::RangeInclusive<f64> = 0.4..=8.0;
 /// Ground farther away is as good as the horizon, in metres.
 const FARTHEST_M: f64 = 1000.0;
-
-/// What is known of how a camera looks at the ground.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum GroundCalibration {
-    /// Four points of the picture, normalised, with their places on the ground in metres, in any frame of reference.
-    Points([(Point, [f64; 2]); 4]),
-    /// A camera whose mounting is known.
-    Mounting {
-        /// Height of the lens above the ground, in metres.
-        height_m: f64,
-        /// How far it looks down, in degrees: 0 is level, 90 straight down.
-        tilt_deg: f64,
-        /// From the picture's left edge to its right one, in degrees.
-        field_of_view_deg: f64,
-    },
-}
 
 /// A calibration that fits no camera, or no zone.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]

@@ -2,67 +2,42 @@
 //! threshold; and surges, people pouring in faster than a rule allows. Pure functions of time and counts.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use gatehouse_core::event::Level;
 use gatehouse_core::time::Monotonic;
+use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds};
 
 /// A level falls once the value is so far below its threshold, as a part of it.
 const HYSTERESIS: f64 = 0.1;
 
-/// What a zone's levels go by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LevelUnit {
-    /// People in the zone.
-    People,
-    /// People per square metre.
-    PeoplePerM2,
+/// The value from which on a level is reached.
+fn entry(thresholds: &Thresholds, level: Level) -> f64 {
+    match level {
+        Level::Low => 0.0,
+        Level::Medium => thresholds.medium,
+        Level::High => thresholds.high,
+        Level::Critical => thresholds.critical,
+    }
 }
 
-/// Values at which a zone becomes medium, high and critical; strictly increasing.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Thresholds {
-    /// From here on medium.
-    pub medium: f64,
-    /// From here on high.
-    pub high: f64,
-    /// From here on critical.
-    pub critical: f64,
-    /// What they are given in.
-    pub unit: LevelUnit,
-    /// How long a level must be reached, or left, before it is taken or given up.
-    pub hold: Duration,
+fn reached(thresholds: &Thresholds, value: f64) -> Level {
+    [Level::Critical, Level::High, Level::Medium]
+        .into_iter()
+        .find(|level| value >= entry(thresholds, *level))
+        .unwrap_or(Level::Low)
 }
 
-impl Thresholds {
-    fn entry(&self, level: Level) -> f64 {
-        match level {
-            Level::Low => 0.0,
-            Level::Medium => self.medium,
-            Level::High => self.high,
-            Level::Critical => self.critical,
-        }
-    }
-
-    fn reached(&self, value: f64) -> Level {
-        [Level::Critical, Level::High, Level::Medium]
-            .into_iter()
-            .find(|level| value >= self.entry(*level))
-            .unwrap_or(Level::Low)
-    }
-
-    /// The level after `before` at this value, whatever the time. It rises when a threshold is reached, and falls only once the
-    /// value is a tenth of the threshold, and at least one person, below it.
-    fn next(&self, before: Level, value: f64) -> Level {
-        let reached = self.reached(value);
-        let threshold = self.entry(before);
-        let least = match self.unit {
-            LevelUnit::People => 1.0,
-            LevelUnit::PeoplePerM2 => 0.0,
-        };
-        let margin = (HYSTERESIS * threshold).max(least);
-        if reached >= before || value <= threshold - margin { reached } else { before }
-    }
+/// The level after `before` at this value, whatever the time. It rises when a threshold is reached. It falls only once the
+/// value is a tenth of the threshold, and at least one person, below it.
+fn next_level(thresholds: &Thresholds, before: Level, value: f64) -> Level {
+    let reached = reached(thresholds, value);
+    let threshold = entry(thresholds, before);
+    let least = match thresholds.unit {
+        LevelUnit::People => 1.0,
+        LevelUnit::PeoplePerM2 => 0.0,
+    };
+    let margin = (HYSTERESIS * threshold).max(least);
+    if reached >= before || value <= threshold - margin { reached } else { before }
 }
 
 /// A zone's level over time.
@@ -82,7 +57,7 @@ impl LevelKeeper {
 
     /// The level with the value of `now`, in the unit of the thresholds.
     pub fn next(&mut self, value: f64, now: Monotonic) -> Level {
-        let next = self.thresholds.next(self.level, value);
+        let next = next_level(&self.thresholds, self.level, value);
         if next == self.level {
             self.coming = None;
             return self.level;
@@ -108,15 +83,6 @@ impl LevelKeeper {
     pub fn unit(&self) -> LevelUnit {
         self.thresholds.unit
     }
-}
-
-/// People pour in when there are `people` more than at any time in the last `within`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SurgeRule {
-    /// So many more.
-    pub people: f64,
-    /// In this time.
-    pub within: Duration,
 }
 
 /// Whether people pour into a zone, over time.
@@ -156,6 +122,8 @@ impl SurgeWatch {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -211,7 +179,7 @@ mod tests {
             for count in counts {
                 let level = keeper.next(count, at(0));
                 prop_assert_eq!(keeper.next(count, at(0)), level);
-                prop_assert!(level >= T.reached(count), "a level is never below what the count has reached");
+                prop_assert!(level >= reached(&T, count), "a level is never below what the count has reached");
             }
         }
 

@@ -40,7 +40,5 @@ mod tracker;
 mod zone;
 
 pub use crowd::{Crowd, CrowdEvents, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
-pub use level::{LevelUnit, SurgeRule, Thresholds};
 pub use reader::CrowdReader;
 pub use tracker::{MOST_APART, Tracker};
-pub use zone::Zone;

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
+use gatehouse_core::ground::GroundCalibration;
 use gatehouse_people::{Person, SMALL_PX, Tile};
 use gatehouse_picture::{Point, Size};
 
-use crate::ground::{GroundCalibration, GroundPlane};
+use crate::ground::GroundPlane;
 
 /// Rows of the picture that are looked at for how high people are there.
 const ROWS: usize = 128;

@@ -2,32 +2,16 @@
 
 use std::time::Duration;
 
-use gatehouse_core::ZoneId;
 use gatehouse_core::event::{LevelEvent, ZoneDensity};
 use gatehouse_core::time::{CaptureTime, Monotonic};
+use gatehouse_core::zone::{LevelUnit, Zone};
 use gatehouse_core::{CameraId, event::Level};
 use gatehouse_people::Counting;
 use gatehouse_picture::{NormalisedPolygon, Point};
 
 use crate::fusion::{PeopleCount, round_to_tenth};
 use crate::ground::GroundPlane;
-use crate::level::{LevelKeeper, LevelUnit, SurgeRule, SurgeWatch, Thresholds};
-
-/// A zone of the picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Zone {
-    /// Identifier.
-    pub id: ZoneId,
-    /// Outline, normalised.
-    pub polygon: NormalisedPolygon,
-    /// Measured ground area in which people count, in square metres. Without it, the camera's ground
-    /// calibration gives the area, if there is one.
-    pub area_m2: Option<f64>,
-    /// Thresholds of its levels, if set.
-    pub thresholds: Option<Thresholds>,
-    /// Rule for surges, if set.
-    pub surge: Option<SurgeRule>,
-}
+use crate::level::{LevelKeeper, SurgeWatch};
 
 /// Shortest median stay that is reported; shorter ones may be people who pass by.
 const SHORTEST_STAY: Duration = Duration::from_secs(1);

@@ -1,13 +1,14 @@
 //! Verification of a card against the face of the person who shows it (1:1).
 
 use gatehouse_core::event::Reason;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
 use gatehouse_faces::Template;
 
 use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gate::ProbeId;
 use crate::pass::PassKey;
-use crate::policy::{LivenessPolicy, Policy};
+use crate::policy::Policy;
 
 /// How a verification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,11 +39,12 @@
 use std::time::Duration;
 
 use gatehouse_core::event::Reason;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
 
 use crate::evidence::{Agreement, Evidence, Liveness, LivenessCues, Name};
 use crate::gallery::PersonKey;
-use crate::policy::{LivenessPolicy, Policy};
+use crate::policy::Policy;
 use crate::quality::Problem;
 
 /// A face that was not near for this long has stepped back. A shorter time would let a flickering

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
 
-use crate::policy::{LivenessPolicy, Policy};
+use crate::policy::Policy;
 
 /// A frame older than this is no evidence of who stands there now.
 const EVIDENCE_LASTS: Duration = Duration::from_secs(2);

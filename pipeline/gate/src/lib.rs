@@ -62,6 +62,6 @@ pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, FrameResult, Gate, Outcome, Probe, ProbeId};
 pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
 pub use pass::{CodeCheck, PassKey};
-pub use policy::{LivenessPolicy, Policy};
+pub use policy::Policy;
 pub use stillness::Stillness;
 pub use times::StageTimes;

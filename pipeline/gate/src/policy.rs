@@ -2,16 +2,7 @@
 
 use std::time::Duration;
 
-/// What a gate requires of liveness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LivenessPolicy {
-    /// Admit only faces that are judged live.
-    Required,
-    /// Ask for a pass when a face is not judged live.
-    SecondFactor,
-    /// Require nothing: a photograph of an enrolled person is admitted.
-    Off,
-}
+use gatehouse_core::liveness::LivenessPolicy;
 
 /// A gate's rules. Match scores are cosines; liveness scores are probabilities, 0–1.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::policy::{LivenessPolicy, Policy};
+use gatehouse_core::liveness::LivenessPolicy;
+
+use crate::policy::Policy;
 
 /// 2 of 5 frames must agree and be live (threshold 0.5). Nobody is referred before 1.5 s; the
 /// deadline is 6 s. Other policies are made of this one with struct update syntax.

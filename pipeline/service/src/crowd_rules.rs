@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use gatehouse_config as config;
-use gatehouse_core::{CameraId, LineId, Urgency, ZoneId};
+use gatehouse_core::zone::Zone;
+use gatehouse_core::{CameraId, Urgency};
 use gatehouse_crowd::empty::Looking;
 use gatehouse_crowd::flow::Crossing;
-use gatehouse_crowd::ground::{GroundCalibration, GroundPlane};
+use gatehouse_crowd::ground::GroundPlane;
 use gatehouse_crowd::rollup::SummedCamera;
-use gatehouse_crowd::{CrowdOptions, CrowdReader, LevelUnit, MOST_APART, SurgeRule, Thresholds, Zone};
+use gatehouse_crowd::{CrowdOptions, CrowdReader, MOST_APART};
 use gatehouse_people::SMALL_PX;
-use gatehouse_picture::{NormalisedPolygon, NormalisedPolygonError, Point, Size};
+use gatehouse_picture::{NormalisedPolygon, Size};
 
 use crate::NodeError;
 
@@ -27,44 +28,29 @@ pub(crate) fn model_urgency(site: &config::Site) -> Urgency {
 /// What a crowd camera counts.
 ///
 /// # Errors
-/// If a polygon encloses nothing, or the ground calibration fits no camera or leaves a zone without ground.
+/// If the ground calibration fits no camera or leaves a zone without ground.
 pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
-    let calibration = camera.ground.as_ref().map(ground);
-    let plane = calibration.map(|calibration| GroundPlane::new(&calibration, Size::COMMON)).transpose();
+    let plane = camera.ground.map(|calibration| GroundPlane::new(&calibration, Size::COMMON)).transpose();
     let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;
-    let zone = |zone: &config::Zone| {
-        let polygon = polygon(id, &zone.polygon, &zone.id)?;
-        // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
-        let drawn = *zone != config::Zone::all();
-        if let (Some(plane), true, None) = (&plane, drawn, zone.area_m2) {
-            plane.area_m2(&polygon).map_err(|source| NodeError::ZoneGround {
+    // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
+    let drawn = camera.zones.iter().filter(|zone| **zone != Zone::whole_picture());
+    for zone in drawn.filter(|zone| zone.area_m2.is_none()) {
+        if let Some(plane) = &plane {
+            plane.area_m2(&zone.polygon).map_err(|source| NodeError::ZoneGround {
                 camera: id.clone(),
                 zone: zone.id.clone(),
                 source,
             })?;
         }
-        Ok(Zone {
-            id: ZoneId::new(&zone.id),
-            polygon,
-            area_m2: zone.area_m2,
-            thresholds: zone.levels.map(thresholds),
-            surge: zone.surge.map(|surge| SurgeRule { people: surge.people, within: surge.within }),
-        })
-    };
-    let black = camera.stream.privacy.iter().map(|part| polygon(id, part, "privacy"));
-    let excluded = camera.exclude.iter().map(|part| polygon(id, part, "exclude")).chain(black);
-    let excluded = excluded.collect::<Result<Vec<_>, NodeError>>()?;
-    let line = |line: &config::Line| {
-        let crossing = Crossing { from: point(&line.from), to: point(&line.to), inside: point(&line.inside) };
-        (LineId::new(&line.id), crossing)
-    };
+    }
+    let crossing = |line: &config::Line| Crossing { from: line.from, to: line.to, inside: line.inside };
     Ok(CrowdOptions {
-        zones: camera.zones.iter().map(zone).collect::<Result<_, NodeError>>()?,
-        excluded,
-        lines: camera.lines.iter().map(line).collect(),
-        ground: calibration,
-        map_columns: u16::try_from(camera.map_columns).unwrap_or(u16::MAX),
-        map_rows: u16::try_from(camera.map_rows).unwrap_or(u16::MAX),
+        zones: camera.zones.clone(),
+        excluded: camera.exclude.iter().chain(&camera.stream.privacy).cloned().collect(),
+        lines: camera.lines.iter().map(|line| (line.id.clone(), crossing(line))).collect(),
+        ground: camera.ground,
+        map_columns: camera.map_columns,
+        map_rows: camera.map_rows,
         detail_px: detail_px(camera),
         min_score: camera.min_score,
         follows: Duration::from_secs_f64(1.0 / camera.analyse_fps) <= MOST_APART,
@@ -79,8 +65,7 @@ pub fn detail_px(camera: &config::CrowdCamera) -> usize {
     /// The models' pictures have sides of so many times so many pixels.
     const STEP: usize = 32;
     camera.detail_px.unwrap_or_else(|| {
-        let zones = camera.zones.iter().filter_map(|zone| polygon_of(&zone.polygon).ok());
-        let zones: Vec<NormalisedPolygon> = zones.collect();
+        let zones: Vec<NormalisedPolygon> = camera.zones.iter().map(|zone| zone.polygon.clone()).collect();
         let wanted = plane(camera).and_then(|plane| plane.longer_side_for_people(SMALL_PX, &zones, Size::COMMON));
         wanted.map_or(*CHOSEN.end(), |px| px.next_multiple_of(STEP).clamp(*CHOSEN.start(), *CHOSEN.end()))
     })
@@ -99,7 +84,7 @@ pub fn density_px(camera: &config::CrowdCamera, reader: &CrowdReader) -> usize {
 
 /// The ground before a camera; none if that isn't known, or fits no camera, which [`options`] refuses.
 fn plane(camera: &config::CrowdCamera) -> Option<GroundPlane> {
-    camera.ground.as_ref().and_then(|known| GroundPlane::new(&ground(known), Size::COMMON).ok())
+    camera.ground.and_then(|known| GroundPlane::new(&known, Size::COMMON).ok())
 }
 
 /// How a camera's pictures are looked at, by models of this name and version.
@@ -113,54 +98,18 @@ pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
     const MISSED: f64 = 3.0;
     const LEAST: Duration = Duration::from_secs(15);
     SummedCamera {
-        camera: CameraId::new(&camera.id),
+        camera: camera.id.clone(),
         in_total: camera.in_total,
         silent_after: Duration::from_secs_f64(MISSED / camera.analyse_fps).max(LEAST),
-    }
-}
-
-/// A polygon of the configuration, which is called `what`.
-pub(crate) fn polygon(id: &CameraId, corners: &[config::Point], what: &str) -> Result<NormalisedPolygon, NodeError> {
-    polygon_of(corners).map_err(|source| NodeError::Zone { camera: id.clone(), zone: what.to_owned(), source })
-}
-
-fn polygon_of(corners: &[config::Point]) -> Result<NormalisedPolygon, NormalisedPolygonError> {
-    NormalisedPolygon::new(corners.iter().map(point).collect())
-}
-
-fn point(at: &config::Point) -> Point {
-    Point { x: at.x, y: at.y }
-}
-
-fn ground(ground: &config::Ground) -> GroundCalibration {
-    match ground {
-        config::Ground::Points(pairs) => {
-            GroundCalibration::Points(pairs.map(|(in_picture, metres)| (point(&in_picture), metres)))
-        }
-        config::Ground::Mounting { height_m, tilt_deg, field_of_view_deg } => GroundCalibration::Mounting {
-            height_m: *height_m,
-            tilt_deg: *tilt_deg,
-            field_of_view_deg: *field_of_view_deg,
-        },
-    }
-}
-
-fn thresholds(levels: config::Levels) -> Thresholds {
-    Thresholds {
-        medium: levels.medium,
-        high: levels.high,
-        critical: levels.critical,
-        unit: match levels.unit {
-            config::LevelUnit::People => LevelUnit::People,
-            config::LevelUnit::PeoplePerM2 => LevelUnit::PeoplePerM2,
-        },
-        hold: levels.hold,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use gatehouse_core::ground::GroundCalibration::Mounting;
+    use gatehouse_picture::Point;
 
     use super::*;
 
@@ -172,15 +121,15 @@ mod tests {
         assert_eq!(detail_px(camera), 768, "the default");
         camera.detail_px = None;
         let mut seen_from = |height_m: f64, tilt_deg: f64| {
-            camera.ground = Some(config::Ground::Mounting { height_m, tilt_deg, field_of_view_deg: 70.0 });
+            camera.ground = Some(Mounting { height_m, tilt_deg, field_of_view_deg: 70.0 });
             detail_px(camera)
         };
         let (door, square, skyline) = (seen_from(3.0, 40.0), seen_from(8.0, 40.0), seen_from(30.0, 10.0));
         assert_eq!((door, skyline), (416, 1024), "no less, and no more");
         assert!((600..900).contains(&square) && square.is_multiple_of(32), "{square}");
-        camera.ground = Some(config::Ground::Mounting { height_m: 8.0, tilt_deg: 40.0, field_of_view_deg: 70.0 });
-        let near = [(0.0, 0.7), (1.0, 0.7), (1.0, 1.0), (0.0, 1.0)].map(|(x, y)| config::Point { x, y });
-        camera.zones[0].polygon = near.to_vec();
+        camera.ground = Some(Mounting { height_m: 8.0, tilt_deg: 40.0, field_of_view_deg: 70.0 });
+        let near = [(0.0, 0.7), (1.0, 0.7), (1.0, 1.0), (0.0, 1.0)].map(|(x, y)| Point { x, y });
+        camera.zones[0].polygon = NormalisedPolygon::new(near.to_vec()).expect("a rectangle");
         assert!(detail_px(camera) < square, "who is near is large");
         camera.detail_px = Some(500);
         assert_eq!(detail_px(camera), 500, "as it is told");

@@ -1,7 +1,7 @@
 //! Why a node can't start.
 
 use gatehouse_config::SecretError;
-use gatehouse_core::CameraId;
+use gatehouse_core::{CameraId, ZoneId};
 
 /// Why a node can't start. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -81,16 +81,6 @@ pub enum NodeError {
     /// A camera can't be set up.
     #[error(transparent)]
     Capture(#[from] gatehouse_capture::CaptureError),
-    /// A zone's polygon is none.
-    #[error("crowd camera {camera}, zone {zone}: {source}")]
-    Zone {
-        /// The camera.
-        camera: CameraId,
-        /// The zone.
-        zone: String,
-        /// What is wrong with it.
-        source: gatehouse_picture::NormalisedPolygonError,
-    },
     /// A ground calibration that fits no camera.
     #[error("crowd camera {camera}, ground: {source}")]
     Ground {
@@ -105,7 +95,7 @@ pub enum NodeError {
         /// The camera.
         camera: CameraId,
         /// The zone.
-        zone: String,
+        zone: ZoneId,
         /// What is wrong with it.
         source: gatehouse_crowd::ground::GroundError,
     },

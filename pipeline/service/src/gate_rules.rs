@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use gatehouse_config::{self as config, Site};
-use gatehouse_core::CameraId;
-use gatehouse_core::event::Direction;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_faces::LivenessModel;
 use gatehouse_faces::calibration::{Calibration, Prediction, Target};
-use gatehouse_gate::{LivenessPolicy, MatchRule, Policy};
+use gatehouse_gate::{MatchRule, Policy};
 use gatehouse_runtime::Manifest;
 use serde_json::{Value, json};
 
@@ -42,11 +41,11 @@ pub fn threshold_for_target(
     target: &config::MatchTarget,
     embedder: &Manifest,
 ) -> Result<Prediction, NodeError> {
-    let gate = CameraId::new(&gate.id);
+    let gate = gate.id.clone();
     let Some(calibration) = calibration(site, embedder)? else {
         return Err(NodeError::NoCalibration { gate, model: embedder.name.clone() });
     };
-    let target = Target { strangers_let_in: target.strangers_let_in.as_f64(), enrolled: u64::from(target.enrolled) };
+    let target = Target { strangers_let_in: target.strangers_let_in.as_f64(), enrolled: target.enrolled };
     calibration.threshold_for(target).map_err(|source| NodeError::Target { gate, source })
 }
 
@@ -58,7 +57,7 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
     let threshold = match (&gate.match_target, gate.match_threshold) {
         (Some(target), _) => {
             let prediction = threshold_for_target(site, gate, target, embedder)?;
-            tracing::info!(gate = gate.id, "threshold {}: {prediction}", prediction.threshold);
+            tracing::info!(gate = %gate.id, "threshold {}: {prediction}", prediction.threshold);
             prediction.threshold
         }
         (None, Some(threshold)) => threshold,
@@ -66,7 +65,7 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
             .threshold
             .as_ref()
             .map(|t| t.value)
-            .ok_or_else(|| NodeError::NoThreshold { gate: CameraId::new(&gate.id), model: embedder.name.clone() })?,
+            .ok_or_else(|| NodeError::NoThreshold { gate: gate.id.clone(), model: embedder.name.clone() })?,
     };
     Ok(MatchRule { threshold, margin: gate.match_margin })
 }
@@ -81,11 +80,7 @@ pub(crate) fn in_force(rule: &MatchRule, options: &GateLineOptions) -> Value {
         "margin": rounded(rule.margin),
         "frames_to_agree": policy.needed_frames(),
         "frames_to_judge": policy.window(),
-        "liveness": match policy.liveness {
-            LivenessPolicy::Required => "required",
-            LivenessPolicy::SecondFactor => "second-factor",
-            LivenessPolicy::Off => "off",
-        },
+        "liveness": policy.liveness.to_string(),
         "liveness_threshold": rounded(policy.live_threshold),
         "check_background": check_background,
     })
@@ -99,25 +94,18 @@ pub(crate) fn options(
 ) -> Result<GateLineOptions, NodeError> {
     let stated = liveness.and_then(|model| model.manifest().threshold.as_ref()).map(|t| t.value);
     let live_threshold = match (gate.liveness, gate.liveness_threshold.or(stated)) {
-        (config::Liveness::Off, _) => 0.0,
+        (LivenessPolicy::Off, _) => 0.0,
         (_, Some(threshold)) => threshold,
-        (_, None) => return Err(NodeError::NoLivenessThreshold { gate: CameraId::new(&gate.id) }),
+        (_, None) => return Err(NodeError::NoLivenessThreshold { gate: gate.id.clone() }),
     };
     Ok(GateLineOptions {
-        camera: CameraId::new(&gate.id),
-        direction: match gate.direction {
-            config::Direction::In => Direction::In,
-            config::Direction::Out => Direction::Out,
-        },
+        camera: gate.id.clone(),
+        direction: gate.direction,
         policy: Policy {
-            min_eye_distance_px: gate.min_eye_distance_px as f32,
-            frames_to_agree: gate.frames_to_agree as usize,
-            frames_to_judge: gate.frames_to_judge as usize,
-            liveness: match gate.liveness {
-                config::Liveness::Required => LivenessPolicy::Required,
-                config::Liveness::SecondFactor => LivenessPolicy::SecondFactor,
-                config::Liveness::Off => LivenessPolicy::Off,
-            },
+            min_eye_distance_px: gate.min_eye_distance_px,
+            frames_to_agree: gate.frames_to_agree,
+            frames_to_judge: gate.frames_to_judge,
+            liveness: gate.liveness,
             live_threshold,
             card_threshold: rule.threshold,
             refer_not_before: REFER_NOT_BEFORE,
@@ -127,7 +115,7 @@ pub(crate) fn options(
             cool_down: gate.cool_down,
             grant: gate.grant,
         },
-        check_background: gate.check_background && gate.liveness != config::Liveness::Off,
+        check_background: gate.check_background && gate.liveness != LivenessPolicy::Off,
         pass_again: gate.pass_again,
     })
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use gatehouse_batching::{Batcher, Lane, Worker};
 use gatehouse_core::event::Direction;
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Demand, Frame, FrameSink};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
-    Background, Gallery, Gate, LivenessCues, LivenessPolicy, MIN_OPENNESS, Matched, Observation, Policy, Probe,
-    StageTimes, Stillness,
+    Background, Gallery, Gate, LivenessCues, MIN_OPENNESS, Matched, Observation, Policy, Probe, StageTimes, Stillness,
 };
 use gatehouse_picture::Rect;
 

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use gatehouse_config::{self as config, Site};
+use gatehouse_config::Site;
+use gatehouse_core::liveness::LivenessPolicy;
+use gatehouse_core::provider::Provider;
 use gatehouse_core::time::Clock;
 use gatehouse_crowd::CrowdReader;
 use gatehouse_faces::calibration::Calibration;
 use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel};
 use gatehouse_people::Counting;
-use gatehouse_runtime::{Catalogue, ManifestError, ModelError, Provider, Registry, SessionOptions};
+use gatehouse_runtime::{Catalogue, ManifestError, ModelError, Registry, SessionOptions};
 
 use crate::NodeError;
 use crate::crowd_rules::{self, detail_px};
@@ -127,7 +129,7 @@ fn load_people(site: &Site, registry: &Registry, options: &SessionOptions) -> Re
 impl FaceModels {
     fn load(site: &Site, registry: &Registry, options: &SessionOptions) -> Result<Option<Self>, ModelError> {
         let models = &site.models;
-        let asks = site.gates.iter().any(|gate| gate.liveness != config::Liveness::Off);
+        let asks = site.gates.iter().any(|gate| gate.liveness != LivenessPolicy::Off);
         let detector = || FaceDetector::load(registry, &models.face_detector, options);
         let recognition = || {
             Ok(FaceRecognition {

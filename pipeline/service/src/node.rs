@@ -9,12 +9,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use gatehouse_bus::{Bus, BusOptions};
 use gatehouse_capture::{Camera, Cameras};
 use gatehouse_config::{self as config, Site};
+use gatehouse_core::event::Direction;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::load::NodeLoad;
+use gatehouse_core::provider::Provider;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSecret, SiteSigner};
-use gatehouse_runtime::{Assets, Provider, Registry};
+use gatehouse_runtime::{Assets, Registry};
 use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
@@ -62,7 +64,7 @@ fn open_store_with(site: &Site, secret: &SiteSecret) -> Result<Store, NodeError>
 
 /// The gate, and how many enrolled faces its threshold is computed for, if it is.
 fn target_of(gate: &config::GateCamera) -> Option<(CameraId, u64)> {
-    Some((CameraId::new(&gate.id), u64::from(gate.match_target.as_ref()?.enrolled)))
+    Some((gate.id.clone(), gate.match_target.as_ref()?.enrolled))
 }
 
 /// The models that a site may use: the built-in manifests and those of the site's own folders. They are run by the first of the
@@ -70,19 +72,8 @@ fn target_of(gate: &config::GateCamera) -> Option<(CameraId, u64)> {
 ///
 /// # Errors
 /// If a manifest can't be read, or ONNX Runtime can't be loaded.
-pub fn open_registry(
-    assets: Assets,
-    manifests: &[PathBuf],
-    providers: &[config::Provider],
-) -> Result<Registry, NodeError> {
-    let provider = |provider: &config::Provider| match provider {
-        config::Provider::Cpu => Provider::Cpu,
-        config::Provider::OpenVino => Provider::OpenVino,
-        config::Provider::Cuda => Provider::Cuda,
-        config::Provider::TensorRt => Provider::TensorRt,
-    };
-    let providers: Vec<_> = providers.iter().map(provider).collect();
-    Ok(Registry::open_on(assets, load_catalogue(manifests)?, &providers)?)
+pub fn open_registry(assets: Assets, manifests: &[PathBuf], providers: &[Provider]) -> Result<Registry, NodeError> {
+    Ok(Registry::open_on(assets, load_catalogue(manifests)?, providers)?)
 }
 
 /// A running node.
@@ -132,12 +123,12 @@ impl Node {
             load: Arc::clone(&load),
             abandoned,
         };
-        let gates = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
+        let gates = site.gates.iter().map(|gate| gate.id.clone()).collect();
         let crowds = site.crowds.iter().map(crowd_rules::summed).collect();
         publisher.start(inbound, gates, crowds, &mut publishers)?;
 
-        let ids = site.gates.iter().map(|g| &g.id).chain(site.crowds.iter().map(|c| &c.id));
-        let health = Arc::new(HealthBoard::new(ids.map(|id| CameraId::new(id)), Arc::clone(&clock), outbound.clone()));
+        let ids = site.gates.iter().map(|gate| &gate.id).chain(site.crowds.iter().map(|camera| &camera.id));
+        let health = Arc::new(HealthBoard::new(ids.cloned(), Arc::clone(&clock), outbound.clone()));
         let mut workers = Threads::new();
         let ends = Ends {
             site,
@@ -166,9 +157,9 @@ impl Node {
             store: open_store_with(site, &secret)?,
             clock: Arc::clone(&clock),
             retention: retention(site),
-            people_limit: u64::from(site.store.people_limit),
+            people_limit: site.store.people_limit,
             targets: site.gates.iter().filter_map(target_of).collect(),
-            present: site.gates.iter().any(|gate| gate.direction == config::Direction::Out).then_some(present),
+            present: site.gates.iter().any(|gate| gate.direction == Direction::Out).then_some(present),
         };
         let until_stopped = stopped.clone();
         workers.spawn("housekeeping", move || housekeeping.run(&until_stopped))?;
@@ -235,7 +226,7 @@ fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>
     let bus = Bus::open(&options, key.clone(), &site.site.node)?;
     let view = Arc::clone(view);
     bus.serve_status(move || serde_json::to_value(view.snapshot()).unwrap_or_default())?;
-    let gates: Vec<CameraId> = site.gates.iter().map(|g| CameraId::new(&g.id)).collect();
+    let gates: Vec<CameraId> = site.gates.iter().map(|gate| gate.id.clone()).collect();
     let store = Arc::clone(store);
     bus.serve_history(&gates, move |asked| {
         store.entries_from(&asked.gate, asked.from, asked.limit).map_err(|e| {

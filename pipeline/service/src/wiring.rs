@@ -4,17 +4,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatehouse_batching::{BatchPolicy, Batcher};
-use gatehouse_capture::{Decoder, Login, Source, StreamOptions, Transport, Wanted};
+use gatehouse_capture::{StreamOptions, Wanted};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::health::StatusSink;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{CameraId, FrameSink, LineId, Urgency, ZoneId};
+use gatehouse_core::zone::Zone;
+use gatehouse_core::{CameraId, FrameSink, Urgency};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdReader};
 use gatehouse_faces::TemplateProtection;
+use gatehouse_picture::Point;
 use gatehouse_store::{Actor, Store};
 
 use crate::NodeError;
@@ -105,7 +107,7 @@ impl Wiring {
         let (store, clock) = (Arc::clone(ends.store), Arc::clone(ends.clock));
         let mut galleries = Galleries { store, model, clock, galleries: Vec::new() };
         for gate in &ends.site.gates {
-            let id = CameraId::new(&gate.id);
+            let id = gate.id.clone();
             let rule = gate_rules::match_rule(ends.site, gate, manifest)?;
             let options = gate_rules::options(gate, &rule, liveness.as_ref())?;
             let noted = gate_rules::in_force(&rule, &options);
@@ -119,7 +121,7 @@ impl Wiring {
                 let lookout = Lookout::new(&id, ends.health);
                 // A name that no camera of a site can have.
                 let camera = CameraId::new(&format!("{id}/sub"));
-                let options = StreamOptions { camera, source: stream_source(source), ..stream.clone() };
+                let options = StreamOptions { camera, source: source.clone(), ..stream.clone() };
                 self.streams.push(Stream { options, frames: lookout.clone(), status: lookout.clone() });
                 lookout
             });
@@ -180,7 +182,7 @@ impl Wiring {
         let model = CrowdModel::of(reader);
         let views = Views::beside(&ends.site.store.path);
         for camera in &ends.site.crowds {
-            let id = CameraId::new(&camera.id);
+            let id = camera.id.clone();
             let density_px = crowd_rules::density_px(camera, reader);
             if camera.detail_px.is_none() {
                 tracing::info!(camera = %id, "people are looked for at {} pixels, by its `ground`", crowd_rules::detail_px(camera));
@@ -241,56 +243,29 @@ impl Wiring {
     }
 }
 
-/// How a camera's stream is had, with its login.
+/// How to connect to a camera's stream, with its login.
 ///
 /// # Errors
-/// If the login can't be had.
+/// If the login can't be read.
 pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<StreamOptions, NodeError> {
     let secret = |source| NodeError::Secret { what: format!("the login of camera {camera}"), source };
-    let login = settings.login.as_ref().map(|login| login.resolve_login()).transpose().map_err(secret)?;
     Ok(StreamOptions {
         camera: camera.clone(),
-        source: stream_source(&settings.source),
-        login: login.map(|login| Login {
-            user: login.user.expose().to_owned().into(),
-            password: login.password.expose().to_owned().into(),
-        }),
-        transport: match settings.transport {
-            config::Transport::Tcp => Transport::Tcp,
-            config::Transport::Udp => Transport::Udp,
-        },
+        source: settings.source.clone(),
+        login: settings.login.as_ref().map(|login| login.resolve_login()).transpose().map_err(secret)?,
+        transport: settings.transport,
         latency: settings.latency,
         wanted: Wanted::All,
         urgency: Urgency::First,
-        decoders: settings.decoders.iter().map(decoder).collect(),
-        privacy: settings
-            .privacy
-            .iter()
-            .map(|part| crowd_rules::polygon(camera, part, "privacy"))
-            .collect::<Result<_, _>>()?,
+        decoders: settings.decoders.clone(),
+        privacy: settings.privacy.clone(),
     })
-}
-
-fn stream_source(source: &config::Source) -> Source {
-    match source {
-        config::Source::Rtsp(url) => Source::Rtsp(url.as_str().to_owned()),
-        config::Source::File(path) => Source::File(path.clone()),
-        config::Source::Test(pattern) => Source::Test(pattern.clone()),
-    }
-}
-
-fn decoder(decoder: &config::Decoder) -> Decoder {
-    match decoder {
-        config::Decoder::Software => Decoder::Software,
-        config::Decoder::VaApi => Decoder::VaApi,
-        config::Decoder::Nvdec => Decoder::Nvdec,
-    }
 }
 
 /// What the console and the status answer need to know of a site.
 pub(crate) fn view_of(site: &Site) -> NodeView {
     let gate = |gate: &config::GateCamera| CameraView {
-        id: CameraId::new(&gate.id),
+        id: gate.id.clone(),
         role: CameraRole::Gate,
         name: None,
         zones: Vec::new(),
@@ -298,7 +273,7 @@ pub(crate) fn view_of(site: &Site) -> NodeView {
         preview: false,
     };
     let crowd = |camera: &config::CrowdCamera| CameraView {
-        id: CameraId::new(&camera.id),
+        id: camera.id.clone(),
         role: CameraRole::Crowd,
         name: None,
         zones: camera.zones.iter().map(zone_view).collect(),
@@ -315,16 +290,16 @@ pub(crate) fn view_of(site: &Site) -> NodeView {
     NodeView::new(site, cameras)
 }
 
-fn zone_view(zone: &config::Zone) -> ZoneView {
+fn zone_view(zone: &Zone) -> ZoneView {
     ZoneView {
-        id: ZoneId::new(&zone.id),
+        id: zone.id.clone(),
         name: None,
-        polygon: zone.polygon.iter().map(|p| [p.x, p.y]).collect(),
-        has_levels: zone.levels.is_some(),
+        polygon: zone.polygon.corners().iter().map(|p| [p.x, p.y]).collect(),
+        has_levels: zone.thresholds.is_some(),
     }
 }
 
 fn line_view(line: &config::Line) -> LineView {
-    let at = |point: &config::Point| [point.x, point.y];
-    LineView { id: LineId::new(&line.id), from: at(&line.from), to: at(&line.to), inside: at(&line.inside) }
+    let at = |point: Point| [point.x, point.y];
+    LineView { id: line.id.clone(), from: at(line.from), to: at(line.to), inside: at(line.inside) }
 }

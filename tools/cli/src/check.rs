@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gatehouse_config::Site;
-use gatehouse_core::CameraId;
 use gatehouse_runtime::Catalogue;
 use gatehouse_terminal::{Exit, Failure, print};
 
@@ -38,7 +37,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         }
     }
     for camera in &site.crowds {
-        if let Err(e) = gatehouse_service::crowd_options(&CameraId::new(&camera.id), camera) {
+        if let Err(e) = gatehouse_service::crowd_options(&camera.id, camera) {
             problems.push(e.to_string());
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use gatehouse_config::Door as DoorFile;
+use gatehouse_config::{self as config, DoorFile};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, TellError};
 use gatehouse_terminal::{Exit, Failure, print, stop};
@@ -114,10 +114,12 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let door = Door::start(&file, clock).map_err(failure)?;
+    let config::Door { id, gate, site, .. } = &file.door;
     if args.json {
-        print::line(&serde_json::to_string(&Ready { door: &file.id, gate: &file.gate, socket: &file.socket })?)?;
+        let ready = Ready { door: id, gate: gate.as_str(), socket: &file.release_socket() };
+        print::line(&serde_json::to_string(&ready)?)?;
     } else {
-        print::line(&format!("gatehouse: door {} opens for gate {} of site {}", file.id, file.gate, file.site))?;
+        print::line(&format!("gatehouse: door {id} opens for gate {gate} of site {site}"))?;
         print::line(&format!("  in an emergency  gatehouse door release {}", args.door.display()))?;
     }
     let reason = runtime.block_on(stop::requested(args.stop_with_stdin))?;
@@ -136,7 +138,7 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
 fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let timeout = file.actuator.timeout * 2 + ANSWER_WITHIN;
-    let answer = match gatehouse_door::tell(&file.socket, request, timeout) {
+    let answer = match gatehouse_door::tell(&file.release_socket(), request, timeout) {
         Ok(answer) => answer,
         // A controller that hangs must not keep a door shut. A reset needs a controller that
         // answers.
@@ -147,21 +149,21 @@ fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
             gatehouse_door::act_alone(&file, request, &clock).map_err(failure)?
         }
     };
-    print_answer(&file.id, &answer, args.json)?;
+    print_answer(&file.door.id, &answer, args.json)?;
     let wanted = matches!(request, Request::Release { .. });
     if answer.released == wanted && answer.confirmed {
         return Ok(());
     }
     Err(Failure::message(
         Exit::Failed,
-        format!("it is uncertain whether this was done: go to door {} and look", file.id),
+        format!("it is uncertain whether this was done: go to door {} and look", file.door.id),
     ))
 }
 
 fn status(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    let answer = gatehouse_door::tell(&file.socket, &Request::Status, ANSWER_WITHIN)?;
-    print_answer(&file.id, &answer, args.json)
+    let answer = gatehouse_door::tell(&file.release_socket(), &Request::Status, ANSWER_WITHIN)?;
+    print_answer(&file.door.id, &answer, args.json)
 }
 
 fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failure> {
@@ -184,7 +186,7 @@ fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failur
 
 fn log(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    let records = gatehouse_door::verify(&gatehouse_door::log_path(&file))?;
+    let records = gatehouse_door::verify(&gatehouse_door::log_path(&file.door))?;
     for record in &records {
         let line = if args.json { serde_json::to_string(record)? } else { text(record) };
         if !print::line(&line)? {
@@ -217,18 +219,16 @@ fn text(record: &Record) -> String {
 
 fn check(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    gatehouse_door::rules(&file).map_err(failure)?;
+    gatehouse_door::rules(&file.door).map_err(failure)?;
     gatehouse_door::build(&file.actuator).map_err(|error| failure(error.into()))?;
+    let config::Door { id, gate, site, area, .. } = &file.door;
     if args.json {
-        print::line(&serde_json::to_string(&Ready { door: &file.id, gate: &file.gate, socket: &file.socket })?)?;
+        let ready = Ready { door: id, gate: gate.as_str(), socket: &file.release_socket() };
+        print::line(&serde_json::to_string(&ready)?)?;
     } else {
         print::line(&format!(
-            "{}: no mistakes. Door {} opens for gate {} of site {} in {}.",
-            args.door.display(),
-            file.id,
-            file.gate,
-            file.site,
-            file.area
+            "{}: no mistakes. Door {id} opens for gate {gate} of site {site} in {area}.",
+            args.door.display()
         ))?;
     }
     Ok(())

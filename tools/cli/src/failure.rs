@@ -15,7 +15,6 @@ pub(crate) fn node(error: NodeError) -> Failure {
         | E::Calibration { .. }
         | E::NoCalibration { .. }
         | E::Target { .. }
-        | E::Zone { .. }
         | E::Ground { .. }
         | E::ZoneGround { .. } => Exit::Input,
         E::Model(_) => Exit::Setup,

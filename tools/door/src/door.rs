@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use gatehouse_bus::{BusOptions, Watcher};
 use gatehouse_config::{self as config, Fail};
-use gatehouse_core::CameraId;
 use gatehouse_core::door::{DoorEvent, LogHead};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
@@ -49,7 +48,7 @@ pub fn rules(door: &config::Door) -> Result<Rules, DoorError> {
     let key = config::PublicKeyRef::Key(door.public_key.resolve()?).to_string();
     Ok(Rules {
         site: SiteKey::new(&door.area, &door.site).to_string(),
-        gate: CameraId::new(&door.gate),
+        gate: door.gate.clone(),
         verifier: SiteVerifier::from_text(&key)?,
         max_age: door.max_age,
         clock_error: door.clock_error,
@@ -62,10 +61,11 @@ impl Door {
     ///
     /// # Errors
     /// If the key, the actuator's secret, the folder, the socket or the bus can't be used.
-    pub fn start(door: &config::Door, clock: Arc<dyn Clock>) -> Result<Self, DoorError> {
+    pub fn start(file: &config::DoorFile, clock: Arc<dyn Clock>) -> Result<Self, DoorError> {
+        let door = &file.door;
         let rules = rules(door)?;
         let gate = rules.gate.clone();
-        let (opener, holder) = (actuator::build(&door.actuator)?, actuator::build(&door.actuator)?);
+        let (opener, holder) = (actuator::build(&file.actuator)?, actuator::build(&file.actuator)?);
         let folder = Arc::new(Folder::open(&door.data)?);
         let started = clock.wall();
         let controller = Controller::new(rules, folder.memory(started)?);
@@ -91,12 +91,12 @@ impl Door {
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             // What was being done, then what is to be done.
-            confirm_within: door.actuator.timeout * 2 + Duration::from_millis(500),
+            confirm_within: file.actuator.timeout * 2 + Duration::from_millis(500),
             link: Arc::clone(&link),
             fail: door.fail,
         };
-        let listener = Listener::start(&door.socket, desk)
-            .map_err(|source| DoorError::Socket { socket: door.socket.clone(), source })?;
+        let socket = file.release_socket();
+        let listener = Listener::start(&socket, desk).map_err(|source| DoorError::Socket { socket, source })?;
 
         let state = Arc::new(Mutex::new(DoorEvent {
             door: door.id.clone(),
@@ -113,7 +113,7 @@ impl Door {
         let (give_back, listened) = mpsc::channel();
         let open_bus = || -> Result<(), DoorError> {
             let texts = |list: &[config::Endpoint]| list.iter().map(|endpoint| endpoint.as_str().to_owned()).collect();
-            let options = BusOptions { listen: texts(&door.bus.listen), connect: texts(&door.bus.connect) };
+            let options = BusOptions { listen: texts(&file.bus.listen), connect: texts(&file.bus.connect) };
             // Entries, tallies and the camera's health: all that the gate says.
             let watcher = Watcher::open(&options, &format!("{site}/*/{}/*", door.gate))?;
             let listening = Listening {

@@ -16,8 +16,9 @@ use crate::release::{Answer, Marker, Request, tidy};
 ///
 /// # Errors
 /// If not even the actuator can be set up. What goes wrong besides is told in the answer.
-pub fn act_alone(door: &config::Door, request: &Request, clock: &Arc<dyn Clock>) -> Result<Answer, DoorError> {
-    let mut actuator = actuator::build(&door.actuator)?;
+pub fn act_alone(file: &config::DoorFile, request: &Request, clock: &Arc<dyn Clock>) -> Result<Answer, DoorError> {
+    let door = &file.door;
+    let mut actuator = actuator::build(&file.actuator)?;
     let uid = Some(rustix::process::getuid().as_raw());
     let marker = Marker::in_folder(&door.data);
     let (command, happened) = match request {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use gatehouse_config::Door;
+use gatehouse_config::DoorFile;
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_door::{Actuator, ActuatorError, Command, build};
 use tokio_modbus::prelude::*;
@@ -27,8 +27,8 @@ fn actuator(folder: &Path, actuator: &str) -> Result<Box<dyn Actuator>, Actuator
         "version = 1\n[door]\nid = 'd'\ngate = 'g'\narea = 'a'\nsite = 's'\npublic_key = 'file:k'\nfail = 'secure'\n\
          [bus]\nconnect = ['tcp/127.0.0.1:1']\n[actuator]\n{actuator}\n"
     );
-    let door = Door::parse(&text, &folder.join("door.toml")).unwrap_or_else(|errors| panic!("{errors}"));
-    build(&door.actuator)
+    let file = DoorFile::parse(&text, &folder.join("door.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    build(&file.actuator)
 }
 
 /// One request as it came: its first line, its headers, its body.

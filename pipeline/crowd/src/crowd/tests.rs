@@ -3,11 +3,11 @@ use std::time::Duration;
 use gatehouse_core::ZoneId;
 use gatehouse_core::event::Level;
 use gatehouse_core::time::ClockSource;
+use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds};
 use gatehouse_people::{CountSpread, DensityMap, UncertaintyRamp};
 use gatehouse_runtime::{Fit, Placement};
 
 use super::*;
-use crate::level::{LevelUnit, SurgeRule, Thresholds};
 
 const FRAME: Size = Size { width: 1000, height: 500 };
 

@@ -7,6 +7,7 @@ mod passes;
 mod properties;
 mod tracks;
 
+use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
 use gatehouse_picture::{Point, Rect};
 

@@ -49,7 +49,7 @@ pub(crate) struct ViewArgs {
 
 pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
-    let Some(settings) = site.crowds.iter().find(|camera| camera.id == args.camera) else {
+    let Some(settings) = site.crowds.iter().find(|camera| camera.id.as_str() == args.camera) else {
         let cameras: Vec<&str> = site.crowds.iter().map(|camera| camera.id.as_str()).collect();
         let known = if cameras.is_empty() { "none".to_owned() } else { cameras.join(", ") };
         let message = format!("{}: no crowd camera `{}`; there are: {known}", args.site.display(), args.camera);
@@ -84,7 +84,7 @@ fn learn_empty_scene(
     views: &Views,
     within: Duration,
 ) -> Result<(), Failure> {
-    let camera = CameraId::new(&settings.id);
+    let camera = settings.id.clone();
     let assets = Assets::locate().map_err(Failure::setup)?;
     let registry = open_registry(assets, &site.models.manifests, &site.models.providers).map_err(failure::node)?;
     let (detector, density) = (&site.models.person_detector, site.models.crowd_density.as_deref());

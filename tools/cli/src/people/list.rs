@@ -41,7 +41,7 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
         "{} enrolled: {} with their face, {} for passes only; {} pass(es) and {} card(s) are valid; {} have withdrawn",
         counts.people, counts.with_face, counts.pass_only, counts.passes, counts.cards, counts.withdrawn
     ))?;
-    if let Some(warning) = warnings(&counts, u64::from(site.store.people_limit)) {
+    if let Some(warning) = warnings(&counts, site.store.people_limit) {
         print::line(&format!("WARNING: {warning}; the law may require a filing"))?;
     }
     Ok(())

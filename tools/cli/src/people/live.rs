@@ -20,7 +20,7 @@ const APART: Duration = Duration::from_millis(400);
 
 /// Takes pictures until there are enough or `within` has passed.
 pub(super) fn portraits(desk: &mut Desk<'_>, gate: &str, within: Duration) -> Result<Vec<Portrait>, Failure> {
-    let Some(settings) = desk.site.gates.iter().find(|g| g.id == gate) else {
+    let Some(settings) = desk.site.gates.iter().find(|g| g.id.as_str() == gate) else {
         let gates: Vec<&str> = desk.site.gates.iter().map(|g| g.id.as_str()).collect();
         let known = if gates.is_empty() { "it has none".to_owned() } else { format!("it has {}", gates.join(", ")) };
         return Err(Failure::message(

@@ -36,7 +36,7 @@ impl CommandActuator {
             Command::Shut => vec!["shut".to_owned()],
         };
         process::Command::new(self.program())
-            .args(&self.config.args)
+            .args(self.config.args.as_slice())
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

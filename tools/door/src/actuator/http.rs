@@ -53,8 +53,8 @@ impl HttpActuator {
     fn url(&self, command: Command) -> &HttpUrl {
         match command {
             Command::Open(_) => &self.urls.url,
-            Command::Hold => &self.urls.hold_url,
-            Command::Shut => &self.urls.shut_url,
+            Command::Hold => self.urls.hold_url(),
+            Command::Shut => self.urls.shut_url(),
         }
     }
 

@@ -54,7 +54,8 @@ fn a_door_that_fails_safe_opens_when_its_node_goes_and_shuts_when_it_is_back() {
     stop(door);
     assert_eq!(device.next(), "hold");
     second.close(DEADLINE).expect("closes");
-    let happened: Vec<Happened> = verify(&log_path(&file)).expect("whole").into_iter().map(|r| r.happened).collect();
+    let happened: Vec<Happened> =
+        verify(&log_path(&file.door)).expect("whole").into_iter().map(|r| r.happened).collect();
     let started = Happened::Started { door: "door-1".to_owned(), released: false };
     let (lost, stopped) = (Happened::NodeLost { open: true }, Happened::Stopped { open: true });
     assert_eq!(happened, [started, lost, Happened::NodeBack, stopped]);
@@ -67,7 +68,7 @@ fn a_door_that_fails_secure_stays_shut_without_its_node() {
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     let is_lost = || {
-        let records = verify(&log_path(&file)).expect("whole");
+        let records = verify(&log_path(&file.door)).expect("whole");
         records.iter().any(|record| record.happened == Happened::NodeLost { open: false })
     };
     wait_until(is_lost);

@@ -23,25 +23,26 @@ fn a_release_needs_no_bus_and_lasts_until_it_is_reset() {
     let (place, device) = (Place::new(), Device::start(&[]));
     let mut file = place.file(&nowhere(), &device, "secure");
     // It may well be lost; that changes nothing here.
-    file.lost_after = DEADLINE;
+    file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    assert_eq!(tell(&file.socket, &Request::Status, DEADLINE).expect("answers"), WORKING);
-    assert_eq!(tell(&file.socket, &release(), DEADLINE).expect("answers"), RELEASED);
+    assert_eq!(tell(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
+    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
     assert_eq!(device.next(), "hold");
     assert!(place.is_released());
     // Over a restart: it is not shut in between.
     stop(door);
     let door = place.start(&file);
     assert_eq!(device.next(), "hold");
-    assert_eq!(tell(&file.socket, &reset(), DEADLINE).expect("answers"), WORKING);
+    assert_eq!(tell(&file.release_socket(), &reset(), DEADLINE).expect("answers"), WORKING);
     assert_eq!(device.next(), "shut");
     assert!(!place.is_released());
     stop(door);
-    assert!(matches!(tell(&file.socket, &release(), DEADLINE), Err(TellError::NobodyThere { .. })));
+    assert!(matches!(tell(&file.release_socket(), &release(), DEADLINE), Err(TellError::NobodyThere { .. })));
 
     let uid = Some(rustix::process::getuid().as_raw());
-    let happened: Vec<Happened> = verify(&log_path(&file)).expect("whole").into_iter().map(|r| r.happened).collect();
+    let happened: Vec<Happened> =
+        verify(&log_path(&file.door)).expect("whole").into_iter().map(|r| r.happened).collect();
     let started = |released| Happened::Started { door: "door-1".to_owned(), released };
     let expected = [
         started(false),
@@ -58,14 +59,14 @@ fn a_release_needs_no_bus_and_lasts_until_it_is_reset() {
 fn a_release_does_not_wait_for_an_actuator_that_hangs_while_it_opens() {
     let (place, device, node) = (Place::new(), Device::start(&["open"]), node(None));
     let mut file = place.file(&locator(&node), &device, "secure");
-    file.lost_after = DEADLINE;
+    file.door.lost_after = DEADLINE;
     file.actuator.timeout = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     publish(&node, admit(1, place.now()));
     assert_eq!(device.next(), "open");
     // That is never answered; the door's folk can't wait for it.
-    assert_eq!(tell(&file.socket, &release(), DEADLINE / 2).expect("answers"), RELEASED);
+    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE / 2).expect("answers"), RELEASED);
     assert_eq!(device.next(), "hold");
     // Nor can who stops it.
     let late = door.stop(std::time::Duration::from_millis(300));
@@ -77,11 +78,11 @@ fn a_release_does_not_wait_for_an_actuator_that_hangs_while_it_opens() {
 fn a_release_by_file_works_and_taking_the_file_away_resets_nothing() {
     let (place, device) = (Place::new(), Device::start(&[]));
     let mut file = place.file(&nowhere(), &device, "secure");
-    file.lost_after = DEADLINE;
+    file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     // Whoever cleans up sockets of others leaves the file.
-    fs::remove_file(&file.socket).expect("there");
+    fs::remove_file(file.release_socket()).expect("there");
     fs::write(place.data().join("released"), "").expect("writes");
     assert_eq!(device.next(), "hold");
     wait_until(|| door.state().released);
@@ -89,7 +90,7 @@ fn a_release_by_file_works_and_taking_the_file_away_resets_nothing() {
     wait_until(|| place.is_released());
     assert!(door.state().released);
     stop(door);
-    let records = verify(&log_path(&file)).expect("whole");
+    let records = verify(&log_path(&file.door)).expect("whole");
     let expected = Happened::Released { reason: "by file: none given".to_owned(), uid: None };
     assert_eq!(records[1].happened, expected);
 }
@@ -98,7 +99,7 @@ fn a_release_by_file_works_and_taking_the_file_away_resets_nothing() {
 fn a_release_needs_no_controller_and_the_next_one_knows_of_it() {
     let (place, device) = (Place::new(), Device::start(&[]));
     let mut file = place.file(&nowhere(), &device, "secure");
-    file.lost_after = DEADLINE;
+    file.door.lost_after = DEADLINE;
     assert_eq!(act_alone(&file, &release(), &place.clock).expect("acts"), RELEASED);
     assert_eq!(device.next(), "hold");
     let door = place.start(&file);
@@ -107,7 +108,7 @@ fn a_release_needs_no_controller_and_the_next_one_knows_of_it() {
     assert_eq!(act_alone(&file, &reset(), &place.clock).expect("acts"), WORKING);
     assert_eq!(device.next(), "shut");
     assert!(!place.is_released());
-    assert_eq!(verify(&log_path(&file)).expect("whole").len(), 4);
+    assert_eq!(verify(&log_path(&file.door)).expect("whole").len(), 4);
 }
 
 #[test]
@@ -117,20 +118,20 @@ fn what_a_stranger_says_at_the_socket_changes_nothing_and_keeps_nobody_waiting()
 
     let (place, device) = (Place::new(), Device::start(&[]));
     let mut file = place.file(&nowhere(), &device, "secure");
-    file.lost_after = DEADLINE;
+    file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    let silent = UnixStream::connect(&file.socket).expect("connects");
+    let silent = UnixStream::connect(file.release_socket()).expect("connects");
     let mut answer = String::new();
-    let mut rude = UnixStream::connect(&file.socket).expect("connects");
+    let mut rude = UnixStream::connect(file.release_socket()).expect("connects");
     rude.write_all(b"{\"command\":\"explode\"}\n").expect("writes");
     rude.read_to_string(&mut answer).expect("reads");
     assert!(answer.starts_with("{\"error\":"), "{answer}");
-    assert_eq!(tell(&file.socket, &Request::Status, DEADLINE).expect("answers"), WORKING);
+    assert_eq!(tell(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
     drop(silent);
     // The folder is one controller's.
     let second = Door::start(&file, Arc::clone(&place.clock));
     assert!(matches!(second, Err(DoorError::InUse { .. })));
-    assert_eq!(tell(&file.socket, &release(), DEADLINE).expect("answers"), RELEASED);
+    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
     stop(door);
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use gatehouse_bus::{Bus, BusOptions};
-use gatehouse_config::Door as DoorFile;
+use gatehouse_config::DoorFile;
 use gatehouse_core::CameraId;
 use gatehouse_core::event::{Decision, Direction, EntryEvent, EntryLatency, Event, EventId, Method, Reason};
 use gatehouse_core::key::SiteKey;

@@ -1,36 +1,40 @@
-//! The line under an error message, with everything left out that may be a secret.
+//! The line of the file that is printed under an error message, without anything that may be a
+//! secret.
 //!
-//! A message is read on screens, kept in logs and pasted into questions, and the line it is about may well be the one in
-//! which someone wrote a password by mistake. So a value is shown only where it is known not to be one: of a key that
-//! holds no secrets, or in one of the forms that hold none. Comments are never shown.
+//! Messages end up on screens, in logs and in questions to others, and someone may have written a
+//! password into this very line. So a value is shown only if its key holds no secrets, or if it has
+//! a form that holds none. Comments are never shown.
 
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
+use gatehouse_core::stream::{RtspUrl, Source};
+
 use crate::endpoint::Endpoint;
-use crate::error::ShownLine;
+use crate::error::Excerpt;
 use crate::http_url::HttpUrl;
 use crate::nearest::nearest;
-use crate::reader::printable;
+use crate::raw_value::printable;
 use crate::secret::SecretRef;
-use crate::source::{self, RtspUrl, Source};
-use crate::spec::{Key, Table};
+use crate::source;
+use crate::spec::{KeyIn, TableSpec};
 use crate::text_position::{Lines, Position};
 
-/// What stands for the rest of a line that isn't shown.
+/// Stands for the rest of a line that is not shown.
 const HIDDEN: &str = "[hidden]";
 
-/// Longer lines are cut: a terminal would fold them, and the mark would stand nowhere.
+/// Longer lines are cut: a terminal would fold them and misplace the mark.
 const MAX_CHARS: usize = 160;
 
-/// The line at `position`, with `span` (bytes of the whole text) marked; `None` where nothing of it may be shown.
-pub(crate) fn shown_line(
-    root: &'static Table,
+/// The line at `position`, with `span` (bytes of the whole text) marked; `None` where nothing of it
+/// may be shown.
+pub(crate) fn excerpt(
+    root: &'static TableSpec,
     lines: &Lines<'_>,
     position: Position,
     span: &Range<usize>,
-) -> Option<ShownLine> {
+) -> Option<Excerpt> {
     let line = lines.line(position.line);
     let visible = if in_long_string(lines.before(position.line)) { "" } else { visible(root, line) };
     let hidden = visible.trim_end().len() < without_comment(line).trim_end().len();
@@ -47,7 +51,7 @@ pub(crate) fn shown_line(
         () if end.line == position.line => (end.column - position.column).min(visible_chars - before),
         () => visible_chars - before,
     };
-    Some(ShownLine { text: text.chars().take(MAX_CHARS).collect(), before, marked: marked.max(1) })
+    Some(Excerpt { text: text.chars().take(MAX_CHARS).collect(), before, marked: marked.max(1) })
 }
 
 /// Whether the text ends within a string of several lines. Errs to yes.
@@ -56,7 +60,7 @@ fn in_long_string(before: &str) -> bool {
 }
 
 /// The part of a line, from its beginning, that may be shown.
-fn visible<'l>(root: &'static Table, line: &'l str) -> &'l str {
+fn visible<'l>(root: &'static TableSpec, line: &'l str) -> &'l str {
     let line = without_comment(line);
     let Some((name, value)) = line.split_once('=') else {
         return if is_header(root, line) || is_plain(line) || shows_only_places(line) {
@@ -84,21 +88,21 @@ enum Shown {
     Nothing,
 }
 
-fn may_be_shown(root: &'static Table, name: &str, value: &str) -> Shown {
+fn may_be_shown(root: &'static TableSpec, name: &str, value: &str) -> Shown {
     let tables = root.with_all_below();
-    let keys: Vec<&Key> = tables.iter().filter_map(|table| table.key(name)).collect();
+    let keys: Vec<KeyIn> = tables.iter().filter_map(|table| table.key(name)).collect();
     let all = if keys.is_empty() {
-        // What is no key at all may be the second half of a secret with a line end in it.
-        if nearest(name, tables.iter().copied().flat_map(Table::names)).is_none() {
+        // A name that is no key may be the second half of a secret with a line end in it.
+        if nearest(name, tables.iter().copied().flat_map(TableSpec::names)).is_none() {
             return Shown::Nothing;
         }
         is_plain(value)
-    } else if keys.iter().any(|key| key.kind.may_hold_a_secret()) {
+    } else if keys.iter().any(|found| found.key.kind.may_hold_a_secret()) {
         shows_only_places(value)
     } else {
         strings(value).is_some_and(|(strings, between)| match strings[..] {
             [] => is_plain_table(root, value),
-            // A `#` in a string is rare, and where the quotes don't pair up this is what a comment looks like.
+            // A `#` in a string is rare; where quotes do not pair up, it is more likely a comment.
             _ => is_plain(&between) && !value.contains('#'),
         })
     };
@@ -106,10 +110,11 @@ fn may_be_shown(root: &'static Table, name: &str, value: &str) -> Shown {
 }
 
 /// A table's header, if it is one of ours or was meant to be.
-fn is_header(root: &'static Table, line: &str) -> bool {
+fn is_header(root: &'static TableSpec, line: &str) -> bool {
     let Some(path) = line.trim().strip_prefix('[') else { return false };
     let path = path.trim_matches(['[', ']', ' ']);
-    path.split('.').all(|name| nearest(name, root.with_all_below().iter().copied().flat_map(Table::names)).is_some())
+    path.split('.')
+        .all(|name| nearest(name, root.with_all_below().iter().copied().flat_map(TableSpec::names)).is_some())
 }
 
 /// Numbers, `true` and `false`, and what joins them.
@@ -119,29 +124,29 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Numbers under the names of keys: `{ medium = 5, high = 10 }`.
-fn is_plain_table(root: &'static Table, text: &str) -> bool {
+fn is_plain_table(root: &'static TableSpec, text: &str) -> bool {
     text.split(|c: char| c.is_whitespace() || "={},".contains(c)).all(|word| is_plain(word) || is_key(root, word))
 }
 
 /// A line that lost its `=`, up to the first word, if that is a key.
-fn known_first_word<'l>(root: &'static Table, line: &'l str) -> &'l str {
+fn known_first_word<'l>(root: &'static TableSpec, line: &'l str) -> &'l str {
     let Some(word) = line.split_whitespace().next() else { return "" };
     let length = line.len() - line.trim_start().len() + word.len();
     if is_key(root, word) { &line[..length] } else { "" }
 }
 
-fn is_key(root: &'static Table, word: &str) -> bool {
+fn is_key(root: &'static TableSpec, word: &str) -> bool {
     root.with_all_below().iter().any(|table| table.key(word).is_some())
 }
 
-/// Whether all that is there are strings that name places and no secrets.
+/// Whether the text holds only strings that name places, and no secrets.
 fn shows_only_places(text: &str) -> bool {
     let Some((strings, between)) = strings(text) else { return false };
     !strings.is_empty() && strings.into_iter().all(names_a_place) && is_plain(&between)
 }
 
 fn names_a_place(text: &str) -> bool {
-    // What this version can't do names a place all the same.
+    // A protocol that this version does not support names a place as well.
     let text = &text.replacen("rtsps://", "rtsp://", 1);
     let text = match text.split_once('/') {
         Some(("tls" | "udp" | "quic" | "ws", rest)) => &format!("tcp/{rest}"),
@@ -153,7 +158,7 @@ fn names_a_place(text: &str) -> bool {
         Err(_) => false,
     };
     plain_source
-        || HttpUrl::parse(text).is_ok_and(|url| url.is_plain())
+        || HttpUrl::parse(text).is_ok_and(|url| url.has_no_query())
         || SecretRef::parse(text, Path::new("")).is_some()
         || Endpoint::parse(text, true).is_some()
         || text.parse::<SocketAddr>().is_ok()
@@ -185,7 +190,7 @@ fn string_length(text: &str, quote: &str) -> Option<usize> {
     })
 }
 
-/// The line up to its comment. A string that doesn't end has none.
+/// The line up to its comment. A line with an open string has none.
 fn without_comment(line: &str) -> &str {
     let mut at = 0;
     while let Some(found) = line[at..].find(['"', '\'', '#']) {
@@ -203,10 +208,13 @@ fn without_comment(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::ROOT;
+    use crate::reader::Table;
+    use crate::site::Site;
+
+    static ROOT: TableSpec = Site::SPEC;
 
     #[test]
-    fn what_may_be_a_secret_is_left_out_and_the_rest_is_shown() {
+    fn a_possible_secret_is_left_out_and_the_rest_is_shown() {
         for (line, expected) in [
             ("analyse_fps = 10.0 # was hunter2", "analyse_fps = 10.0 "),
             (r#"id = "North Gate" # hunter2"#, r#"id = "North Gate" "#),
@@ -252,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_within_a_long_string_is_not_shown() {
+    fn a_line_within_a_multi_line_string_is_not_shown() {
         let text = "login = \"\"\"\nid = 5\n\"\"\"\n";
-        assert_eq!(shown_line(&ROOT, &Lines::new(text), Position { line: 2, column: 1 }, &(12..14)), None);
+        assert_eq!(excerpt(&ROOT, &Lines::new(text), Position { line: 2, column: 1 }, &(12..14)), None);
     }
 }
