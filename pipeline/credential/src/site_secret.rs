@@ -163,4 +163,24 @@ mod tests {
         }
         assert_eq!(secret.derive(Purpose::Store).as_slice(), keys[0].as_slice(), "the same every time");
     }
+
+    #[test]
+    fn derived_keys_never_change() {
+        let secret = SiteSecret::from_text(&"ab".repeat(32)).expect("it is a secret");
+        // As Python's `hmac` computes RFC 5869.
+        let expected = [
+            (Purpose::Store, "46e6ab729abe2f4b0c99282363cc85f822e0129f52db18cdf78429342f08ecce"),
+            (Purpose::Audit, "25db348911e220806f127243b5371ef765aeebd720dd6460ce565a52b40334a2"),
+            (Purpose::TemplateProtection, "f37417bee381545ac0152d8befc5ed35fe7b1f450efe8c345cddaa3e0d4a8c8c"),
+            (Purpose::Signing, "6801a504d1edf6390d005732d013a7f442e86a7337785d29e64849088654b75b"),
+            (Purpose::Card, "00a8cec89dc1afc8f4fa16ad32c720b5104fa70ad6907f4fd3c10bb3a3fa2691"),
+        ];
+        for (purpose, key) in expected {
+            assert_eq!(base16ct::lower::encode_string(secret.derive(purpose).as_slice()), key, "{purpose:?}");
+        }
+        assert_eq!(
+            base16ct::lower::encode_string(secret.derive_for(Purpose::TemplateProtection, b"2").as_slice()),
+            "bcb16891ccc87e5ddb2c11fc05dc026f33aa6bd227ce2abfda8c3fa82636ac19"
+        );
+    }
 }

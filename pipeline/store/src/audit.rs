@@ -423,4 +423,24 @@ mod tests {
             assert_eq!(text.parse::<AuditHead>(), Err(AuditHeadError), "{text}");
         }
     }
+
+    #[test]
+    fn rows_of_an_earlier_version_keep_their_hash() {
+        // As Python's `hmac` computes them.
+        let hex = |hash: [u8; 32]| base16ct::lower::encode_string(&hash);
+        let key = AuditKey::new(Key::new([0x42; 32]));
+        let start = key.start(b"store");
+        assert_eq!(hex(start.hash), "6b1a01c5fbe14b29e66e3a6ce83722a61c8dae82597efad6f242c2b837628ab6");
+        let entry = AuditEntry {
+            sequence: 1,
+            at: WallTime::from_unix_nanos(1_790_000_000_000_000_000),
+            actor: "desk/quill".to_owned(),
+            action: Action::Enrol.as_str().to_owned(),
+            subject: Some("person:01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
+            details: "{}".to_owned(),
+            previous_hash: start.hash,
+            hash: [0; 32],
+        };
+        assert_eq!(hex(key.hash(&entry, 1)), "8499992796a36414928d6f97d282874004818187d226ef34ed11fdc1578560fe");
+    }
 }

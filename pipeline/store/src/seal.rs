@@ -104,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_sealed_by_an_earlier_version_opens() {
+        let seal = Seal::new(&Zeroizing::new([0x42; 32]));
+        // Nonce, ciphertext and tag as an implementation of its own gives them (draft-irtf-cfrg-xchacha).
+        let sealed =
+            ["000102030405060708090a0b0c0d0e0f1011121314151617", "fa9de892a2", "f02ad94aa7cd6a03c4d12f3f0055701f"];
+        let sealed = base16ct::lower::decode_vec(sealed.concat()).expect("hexadecimal");
+        assert_eq!(seal.open(HERE, &sealed).expect("opens").as_slice(), b"value");
+    }
+
+    #[test]
     fn the_same_value_is_never_sealed_alike() {
         let seal = seal();
         assert_ne!(seal.seal(HERE, b"value").expect("seals"), seal.seal(HERE, b"value").expect("seals"));
