@@ -22,7 +22,7 @@ use gatehouse_store::{
 };
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const ENROLLED: usize = 100_000;

@@ -9,6 +9,7 @@ pub mod health;
 pub mod id;
 pub mod key;
 pub mod load;
+pub mod log_limit;
 pub mod picture_check;
 pub mod rate;
 pub mod rollup;

@@ -4,7 +4,7 @@ use gatehouse_faces::Face;
 use gatehouse_gate::PersonKey;
 use gatehouse_picture::{Point, Rect};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 pub(crate) const ANN: PersonKey = PersonKey(1);
 pub(crate) const BOB: PersonKey = PersonKey(2);

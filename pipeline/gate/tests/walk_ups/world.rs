@@ -11,7 +11,7 @@ use gatehouse_gate::{
 };
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 use crate::actor::{Actor, Look};
 

@@ -149,7 +149,7 @@ fn one(
         Err(e) => return failed(&e),
     };
     let now = clock.wall();
-    let id = PersonId::new(now)?;
+    let id = PersonId::generate(now)?;
     begin(id)?;
     // Before, so that nobody is enrolled without one, wherever this is interrupted.
     receipts.write(id, &row.name, &consent)?;
