@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use gatehouse_config::Door as DoorFile;
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, TellError};
+use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, RequestError};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
@@ -146,10 +146,12 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
 fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let timeout = file.actuator.timeout * 2 + ANSWER_WITHIN;
-    let answer = match gatehouse_door::tell(&file.socket, request, timeout) {
+    let answer = match gatehouse_door::send_request(&file.socket, request, timeout) {
         Ok(answer) => answer,
         // A controller that hangs must not keep a door shut; but a reset is for it to do.
-        Err(error @ TellError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => return Err(error.into()),
+        Err(error @ RequestError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => {
+            return Err(error.into());
+        }
         Err(error) => {
             tracing::warn!("{error}; the door is moved from here");
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -166,7 +168,7 @@ fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
 
 fn status(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    let answer = gatehouse_door::tell(&file.socket, &Request::Status, ANSWER_WITHIN)?;
+    let answer = gatehouse_door::send_request(&file.socket, &Request::Status, ANSWER_WITHIN)?;
     print_answer(&file.id, &answer, args.json)
 }
 
