@@ -15,7 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::server::App;
 
-/// How often a quiet line says that it is alive; the page takes a line for lost after 12 s without a word.
+/// How often a quiet line says that it is alive; the page takes a line for lost after 12 s without
+/// a word.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// What may wait for a slow reader here, beyond what the view itself keeps for it.
 const WAITING: usize = 16;
@@ -42,8 +43,8 @@ pub(crate) async fn events(
     Sse::new(ReceiverStream::new(stream).map(Ok)).keep_alive(alive)
 }
 
-/// Tells one reader everything until it goes or the view ends. One that is too slow is told all anew from time to time,
-/// in place of what it missed.
+/// Tells one reader everything until it goes or the view ends. One that is too slow is told all
+/// anew from time to time, in place of what it missed.
 async fn tell(app: &App, reader: &mpsc::Sender<Event>) {
     loop {
         let (snapshot, mut messages) = app.view.subscribe();

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use crate::refusal::Refusal;
 use crate::{assets, events, guard, pictures};
 
-/// How long open requests get to end once the server is to stop. Streams end at once; this is for a reader that
-/// doesn't read.
+/// How long open requests get to end once the server is to stop. Streams end at once; this is for a
+/// reader that doesn't read.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What every request may need.
@@ -29,10 +29,12 @@ pub(crate) struct App {
     pub(crate) stopped: watch::Receiver<()>,
 }
 
-/// Serves the console of `view` until `shutdown` is done, and then ends its streams and returns within about 2 s.
+/// Serves the console of `view` until `shutdown` is done, and then ends its streams and returns
+/// within about 2 s.
 ///
 /// # Errors
-/// If `listener` has an address that other machines can reach, since there is no login, or if the socket fails.
+/// If `listener` has an address that other machines can reach, since there is no login, or if the
+/// socket fails.
 pub async fn serve(
     listener: TcpListener,
     view: Arc<NodeView>,

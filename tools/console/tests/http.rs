@@ -213,7 +213,7 @@ fn grey(jpeg: &[u8]) -> f64 {
 }
 
 #[tokio::test]
-async fn the_preview_is_a_stream_of_jpegs_for_as_long_as_somebody_watches() {
+async fn the_preview_streams_jpegs_while_somebody_watches() {
     let node = Node::start().await;
     let camera = gatehouse_core::CameraId::new(CROWD);
     let mut line = Line::get(&node, "/api/camera/market-square/preview.mjpeg").await;
