@@ -268,7 +268,7 @@ impl Report {
     /// line, and a row that was begun may have come into the store or not: the store says which.
     fn open(path: &Path, table: &[u8]) -> anyhow::Result<Self> {
         let named = || path.display().to_string();
-        let first = format!("# table {:x}", Sha256::digest(table));
+        let first = format!("# table {}", base16ct::lower::encode_string(&Sha256::digest(table)));
         let mut open = OpenOptions::new();
         open.read(true).append(true).mode(0o600);
         if !path.exists() {
