@@ -1,5 +1,4 @@
-//! What stands in front of every route: the guard on the `Host` header, and the headers of every
-//! answer.
+//! Runs before every route: checks the `Host` header, and sets the headers of every answer.
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;

@@ -1,4 +1,4 @@
-//! The routes, and serving them until told to stop.
+//! The routes, and the server that serves them until shutdown.
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -20,12 +20,12 @@ use crate::{assets, events, guard, pictures};
 /// reader that doesn't read.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
-/// What every request may need.
+/// State that every request can use.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) view: Arc<NodeView>,
     pub(crate) port: u16,
-    /// Changes (by its sender's end) when streams are to end.
+    /// Closed when streams must end.
     pub(crate) stopped: watch::Receiver<()>,
 }
 

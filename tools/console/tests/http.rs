@@ -123,7 +123,7 @@ async fn events_start_with_a_snapshot_and_go_on_with_what_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_reader_that_is_too_slow_is_told_all_anew() {
+async fn a_slow_reader_gets_a_new_snapshot() {
     let node = Node::start().await;
     let mut line = Line::get(&node, "/api/events").await;
     line.until("event: snapshot").await;
