@@ -34,9 +34,9 @@ use std::time::Duration;
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::PersonId;
 
 use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
-use crate::gallery::PersonKey;
 use crate::policy::{LivenessPolicy, Policy};
 use crate::quality::Problem;
 
@@ -47,7 +47,7 @@ const STEPPED_BACK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matched {
     /// This enrolled and consenting person.
-    Person(PersonKey),
+    Person(PersonId),
     /// One person hardly better than another.
     Ambiguous,
     /// Nobody who may be recognised.
@@ -80,7 +80,7 @@ pub enum Observation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// This person may pass.
-    Admit(PersonKey),
+    Admit(PersonId),
     /// They can't be let through, for this reason.
     Refer(Reason),
 }
@@ -90,7 +90,7 @@ pub enum Verdict {
 enum State {
     Approach,
     Acquire { since: Monotonic },
-    Verify { since: Monotonic, evidence: Evidence<PersonKey>, awaits_pass_of: Option<PersonKey> },
+    Verify { since: Monotonic, evidence: Evidence<PersonId>, awaits_pass_of: Option<PersonId> },
     Decided(Settled),
     CoolDown { until: Monotonic },
 }
@@ -98,7 +98,7 @@ enum State {
 /// What decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
-    Admitted(PersonKey),
+    Admitted(PersonId),
     Referred,
     /// By a pass or a card.
     Elsewhere,
@@ -151,7 +151,7 @@ impl Encounter {
     }
 
     /// Whom its own frames have admitted.
-    pub fn admitted(&self) -> Option<PersonKey> {
+    pub fn admitted(&self) -> Option<PersonId> {
         if let State::Decided(Settled::Admitted(person)) = self.state { Some(person) } else { None }
     }
 
@@ -215,12 +215,12 @@ impl Encounter {
     }
 
     /// Whether enough of the newest frames name this person: whether their pass is a second factor here.
-    pub fn agrees_on(&self, person: PersonKey, now: Monotonic, policy: &Policy) -> bool {
+    pub fn agrees_on(&self, person: PersonId, now: Monotonic, policy: &Policy) -> bool {
         let State::Verify { evidence, .. } = &self.state else { return false };
         evidence.agreed(now, policy).is_some_and(|agreed| agreed.who == person)
     }
 
-    fn take(&mut self, matched: Matched, live: LivenessCues, now: Monotonic, policy: &Policy) -> Option<PersonKey> {
+    fn take(&mut self, matched: Matched, live: LivenessCues, now: Monotonic, policy: &Policy) -> Option<PersonId> {
         let name = match matched {
             Matched::Person(person) => Name::One(person),
             Matched::Ambiguous => Name::Ambiguous,

@@ -3,25 +3,16 @@
 use std::collections::HashSet;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use gatehouse_faces::Template;
 
 use crate::encounter::Matched;
-
-/// Stands for a person inside this node. Never leaves it: no event, log or metric has a place for one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PersonKey(pub u128);
-
-impl std::fmt::Debug for PersonKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PersonKey([redacted])")
-    }
-}
 
 /// One enrolled template's owner.
 #[derive(Debug, Clone, Copy)]
 pub struct Enrolled {
     /// Whose template it is.
-    pub person: PersonKey,
+    pub person: PersonId,
     /// The end of their consent.
     pub consent_until: WallTime,
 }
@@ -67,7 +58,7 @@ impl Gallery {
     /// in both. Costs as much as what it touches.
     pub fn with_changes(
         &self,
-        removed: &HashSet<PersonKey>,
+        removed: &HashSet<PersonId>,
         added: impl IntoIterator<Item = (Enrolled, Template)>,
     ) -> Self {
         let mut templates = self.templates.clone();
@@ -128,11 +119,11 @@ mod tests {
     use crate::testing::template;
 
     const NOW: WallTime = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
-    const ANN: PersonKey = PersonKey(1);
-    const BOB: PersonKey = PersonKey(2);
+    const ANN: PersonId = PersonId::from_u128(1);
+    const BOB: PersonId = PersonId::from_u128(2);
     const RULE: MatchRule = MatchRule { threshold: 0.5, margin: 0.05 };
 
-    fn until(person: PersonKey, seconds: u64) -> Enrolled {
+    fn until(person: PersonId, seconds: u64) -> Enrolled {
         Enrolled { person, consent_until: NOW + Duration::from_secs(seconds) }
     }
 
@@ -185,6 +176,6 @@ mod tests {
 
     #[test]
     fn a_person_key_is_not_shown() {
-        assert_eq!(format!("{:?}", PersonKey(42)), "PersonKey([redacted])");
+        assert_eq!(format!("{:?}", PersonId::from_u128(42)), "PersonId([redacted])");
     }
 }

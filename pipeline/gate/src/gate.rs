@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
+use gatehouse_credential::{PassId, PersonId};
 use gatehouse_faces::{Face, Template};
 use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted, Again};
 use crate::card::{CardCheck, CardVerdict};
 use crate::encounter::{Encounter, Matched, Observation, Stage, Verdict};
-use crate::gallery::PersonKey;
 use crate::glance::{glance_side_px, may_be_near};
-use crate::pass::{Codes, PassKey, PassSeen};
+use crate::pass::{Codes, PassSeen};
 use crate::policy::Policy;
 use crate::quality::Problem;
 use crate::times::StageTimes;
@@ -242,7 +242,7 @@ impl Gate {
 
     /// Whether a good pass would admit somebody now. To be asked before it is counted as used: one that is shown by somebody who
     /// has just been let in, or in a frame that has grown too old, costs no use.
-    pub fn would_admit(&self, person: Option<PersonKey>, id: PassKey, times: &StageTimes) -> bool {
+    pub fn would_admit(&self, person: Option<PersonId>, id: PassId, times: &StageTimes) -> bool {
         let again = self.admissions.again(&Admitted { person, pass: Some(id) }, times.matched, &self.policy);
         times.is_fresh(&self.policy) && matches!(again, Again::No)
     }
@@ -313,7 +313,7 @@ impl Gate {
 
     /// A person who was admitted in one track and is seen in another has changed tracks: the first one follows somebody else
     /// by now, who would be overlooked there.
-    fn look_again_at_the_track_of(&mut self, person: PersonKey) {
+    fn look_again_at_the_track_of(&mut self, person: PersonId) {
         for visitor in self.tracks.iter_mut().map(|t| &mut t.state) {
             if visitor.encounter.admitted() == Some(person) {
                 visitor.stretch += 1;

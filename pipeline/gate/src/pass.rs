@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::{PassId, PersonId};
 use gatehouse_faces::Template;
-
-use crate::gallery::PersonKey;
 
 /// A code is the same one until it was out of sight for this long.
 const REMEMBERED: Duration = Duration::from_secs(4);
@@ -16,32 +15,22 @@ const REFUSALS_APART: Duration = Duration::from_secs(1);
 /// Codes that are remembered at a time; of more, the one unseen for longest goes.
 const MOST_REMEMBERED: usize = 16;
 
-/// Stands for a pass or a card inside this node. Says nothing of whose it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PassKey(pub u128);
-
-impl std::fmt::Debug for PassKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PassKey([redacted])")
-    }
-}
-
 /// What the site says of a code that was held up.
 #[derive(Debug)]
 pub enum PassSeen {
     /// A pass that is valid now, counted as used.
     Accepted {
         /// Whose it is; none for a pass without an owner.
-        person: Option<PersonKey>,
+        person: Option<PersonId>,
         /// The pass.
-        id: PassKey,
+        id: PassId,
     },
     /// Not a pass that admits, for this reason.
     Refused(Reason),
     /// A valid card: its owner's own template, to be compared with the face before the camera.
     Card {
         /// The card.
-        id: PassKey,
+        id: PassId,
         /// What the face must match.
         template: Box<Template>,
     },

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use gatehouse_batching::{Batcher, Lane, Worker};
 use gatehouse_core::event::Direction;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Demand, Frame, FrameSink};
 use gatehouse_credential::SearchedInVain;
@@ -27,7 +28,6 @@ use crate::face_finder::FaceFinder;
 use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
-use crate::log_limit::LogLimit;
 use crate::lookout::Lookout;
 use crate::models::FaceRecognition;
 use crate::publisher::{Decided, Outbound};

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{at, cues, policy};
 
-const ANN: PersonKey = PersonKey(1);
-const BOB: PersonKey = PersonKey(2);
+const ANN: PersonId = PersonId::from_u128(1);
+const BOB: PersonId = PersonId::from_u128(2);
 
 fn face(matched: Matched, live: f32) -> Observation {
     Observation::Face { matched, live: cues(Some(live)) }
@@ -233,7 +233,7 @@ fn this_visit(history: &History) -> Option<(Monotonic, History)> {
 }
 
 /// The scores, newest first, of the frames that name `who` within the window.
-fn agreeing(visit: &History, who: PersonKey, policy: &Policy) -> Vec<Option<f32>> {
+fn agreeing(visit: &History, who: PersonId, policy: &Policy) -> Vec<Option<f32>> {
     let Some(end) = visit.last().map(|(now, _)| *now) else { return Vec::new() };
     let newest = visit.iter().rev();
     newest

@@ -7,12 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::gallery::{Enrolled, Gallery, MatchRule};
-use crate::pass::PassKey;
 use crate::policy::LivenessPolicy;
 use crate::testing::{at, cues, policy, template};
 
-const ANN: PersonKey = PersonKey(7);
-const PASS: PassKey = PassKey(70);
+const ANN: PersonId = PersonId::from_u128(7);
+const PASS: PassId = PassId::from_u128(70);
 
 fn face(x: f32, eye_distance: f32) -> Face {
     let p = |dx: f32, dy: f32| Point { x: x + dx, y: 100.0 + dy };
@@ -167,7 +166,7 @@ fn two_at_once_keep_their_own_states() {
 fn the_next_in_the_queue_steps_into_the_same_place() {
     let mut gate = Gate::new(policy());
     assert_eq!(told(&walk_up(&mut gate, 0..1000, Matched::Person(ANN))), [ADMITTED_BY_FACE]);
-    let next = walk_up(&mut gate, 1500..2500, Matched::Person(PersonKey(8)));
+    let next = walk_up(&mut gate, 1500..2500, Matched::Person(PersonId::from_u128(8)));
     assert_eq!(told(&next), [ADMITTED_BY_FACE]);
     // While a stranger who looks down for a second is still the same stranger.
     assert_eq!(told(&walk_up(&mut gate, 10_000..12_000, Matched::Nobody)), [NO_MATCH]);
@@ -182,10 +181,10 @@ fn who_takes_over_the_track_of_somebody_admitted_is_seen() {
     let both = [face(300.0, 60.0), face(600.0, 60.0)];
     let outcomes = show(&mut gate, (500..2000).step_by(100), &both, |_, probe| {
         let left = probe.face.box_in_frame.x < 400.0;
-        live(Matched::Person(if left { PersonKey(8) } else { ANN }))
+        live(Matched::Person(if left { PersonId::from_u128(8) } else { ANN }))
     });
     assert_eq!(told(&outcomes), [ADMITTED_BY_FACE]);
-    assert_eq!(outcomes[0].admitted.and_then(|a| a.person), Some(PersonKey(8)));
+    assert_eq!(outcomes[0].admitted.and_then(|a| a.person), Some(PersonId::from_u128(8)));
 }
 
 #[test]
@@ -234,7 +233,7 @@ fn hold_up(gate: &mut Gate, text: &str, ms: u64, seen: impl FnOnce() -> PassSeen
     if gate.notice_code(text.as_bytes(), &found(ms)) { gate.show_pass(seen(), &times(ms)) } else { None }
 }
 
-fn accepted(person: Option<PersonKey>) -> PassSeen {
+fn accepted(person: Option<PersonId>) -> PassSeen {
     PassSeen::Accepted { person, id: PASS }
 }
 
@@ -318,7 +317,7 @@ fn a_pass_of_the_same_person_settles_a_doubt_about_their_face() {
     assert_eq!(told(&outcomes), [(Decision::Refer, Reason::PassNeeded, Method::Face)]);
     let mut gate = Gate::new(second_factor);
     show(&mut gate, (0..3000).step_by(100), &[face(300.0, 60.0)], doubtful);
-    let other = hold_up(&mut gate, "pass", 3000, || accepted(Some(PersonKey(8)))).expect("admitted");
+    let other = hold_up(&mut gate, "pass", 3000, || accepted(Some(PersonId::from_u128(8)))).expect("admitted");
     assert_eq!(other.entry.method, Method::Qr, "somebody else's pass says nothing of this face");
 }
 
@@ -437,8 +436,11 @@ fn who_was_just_admitted_by_face_and_shows_their_card_too_is_one_entry() {
 #[test]
 fn nothing_of_anyone_shows_in_debug_text() {
     let mut gate = Gate::new(policy());
-    walk_up(&mut gate, 0..500, Matched::Person(PersonKey(987_654_321)));
-    hold_up(&mut gate, "card", 600, || PassSeen::Card { id: PassKey(123_456_789), template: Box::new(template(10.0)) });
+    walk_up(&mut gate, 0..500, Matched::Person(PersonId::from_u128(987_654_321)));
+    hold_up(&mut gate, "card", 600, || PassSeen::Card {
+        id: PassId::from_u128(123_456_789),
+        template: Box::new(template(10.0)),
+    });
     let text = format!("{gate:?}");
     assert!(!text.contains("987654321") && !text.contains("123456789") && !text.contains("0.98"), "{text}");
 }
@@ -451,7 +453,7 @@ fn a_pass_costs_no_use_where_it_would_admit_nobody() {
     assert_eq!(told(&outcomes), [ADMITTED_BY_FACE]);
     assert!(!gate.would_admit(Some(ANN), PASS, &found(1000)), "she has just been let in by her face");
     assert_eq!(gate.show_pass(accepted(Some(ANN)), &found(1000)), None);
-    assert!(gate.would_admit(None, PassKey(71), &found(1000)), "somebody else's pass is another matter");
+    assert!(gate.would_admit(None, PassId::from_u128(71), &found(1000)), "somebody else's pass is another matter");
     let late = StageTimes { matched: at(30_000), ..found(20_000) };
     assert!(!gate.would_admit(Some(ANN), PASS, &late), "the frame is too old");
     assert!(gate.would_admit(Some(ANN), PASS, &found(20_000)));
@@ -490,7 +492,7 @@ proptest! {
         let start = times(0).wall();
         // Three people, 60 degrees apart, with consents of their own.
         let person = |n: usize| Enrolled {
-            person: PersonKey(n as u128),
+            person: PersonId::from_u128(n as u128),
             consent_until: start + Duration::from_millis(consents[n]),
         };
         let mut gallery = Gallery::new((0..3).map(|n| (person(n), template(60.0 * n as f32))), rule);
@@ -503,10 +505,10 @@ proptest! {
             match step {
                 Step::Withdraw(who) => {
                     enrolled[who as usize] = false;
-                    gallery = gallery.with_changes(&HashSet::from([PersonKey(who)]), []);
+                    gallery = gallery.with_changes(&HashSet::from([PersonId::from_u128(who)]), []);
                 }
                 Step::Pass(who) => {
-                    let seen = PassSeen::Accepted { person: Some(PersonKey(who)), id: PassKey(100 + who) };
+                    let seen = PassSeen::Accepted { person: Some(PersonId::from_u128(who)), id: PassId::from_u128(100 + who) };
                     outcomes.extend(gate.show_pass(seen, &found(ms)));
                     for outcome in &outcomes {
                         prop_assert!(outcome.entry.method != Method::Face);

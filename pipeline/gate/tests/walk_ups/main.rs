@@ -9,7 +9,8 @@ mod world;
 use std::time::Duration;
 
 use gatehouse_core::event::{Decision, Method, Reason};
-use gatehouse_gate::{LivenessPolicy, PassKey, PassSeen, Policy};
+use gatehouse_credential::PassId;
+use gatehouse_gate::{LivenessPolicy, PassSeen, Policy};
 
 use actor::{ANN, Actor, BOB, Look};
 use world::{Told, World};
@@ -176,7 +177,7 @@ fn who_shows_a_pass_instead_of_a_face_is_one_entry() {
             let mut world = World::new(seed, POLICY, scene());
             world.holds_up(shown_at + 100..shown_at + 2500, "pass", || PassSeen::Accepted {
                 person: Some(BOB),
-                id: PassKey(9),
+                id: PassId::from_u128(9),
             });
             let told = world.run(0..10_000);
             check_seed(

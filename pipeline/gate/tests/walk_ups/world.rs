@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, StreamTime, WallTime};
+use gatehouse_credential::PersonId;
 use gatehouse_faces::Face;
 use gatehouse_gate::quality::Problem;
-use gatehouse_gate::{
-    Gate, LivenessCues, Matched, Observation, Outcome, PassSeen, PersonKey, Policy, ProbeId, StageTimes,
-};
+use gatehouse_gate::{Gate, LivenessCues, Matched, Observation, Outcome, PassSeen, Policy, ProbeId, StageTimes};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -129,7 +128,7 @@ impl World {
     /// Whoever was admitted by face stood there alive at that moment, was seen alive in as many frames as must agree, and
     /// wasn't admitted a moment before; and no grant outlasts its time.
     pub(crate) fn check_admissions(&self, told: &[Told]) {
-        let mut last: Vec<(PersonKey, u64)> = Vec::new();
+        let mut last: Vec<(PersonId, u64)> = Vec::new();
         for Told { at_ms, captured_ms, outcome } in told {
             let Some(admitted) = outcome.admitted else { continue };
             let person = admitted.person.expect("nobody shows a pass without an owner here");
