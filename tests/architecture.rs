@@ -48,7 +48,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         // Keys, signatures and codes: no clock, no file, no network.
         ("credential", vec!["core"]),
         ("batching", vec!["core"]),
-        ("gate", vec!["core", "faces", "picture", "runtime"]),
+        ("gate", vec!["core", "credential", "faces", "picture", "runtime"]),
         // Crowd cameras must not know identities, so faces are missing here.
         ("crowd", vec!["core", "people", "picture", "runtime"]),
         ("service", pipeline.into_iter().chain(["config", "faces", "people", "picture", "runtime"]).collect()),

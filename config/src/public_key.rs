@@ -50,7 +50,7 @@ pub enum PublicKeyError {
 impl fmt::Display for PublicKeyRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PublicKeyRef::Key(key) => key.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            PublicKeyRef::Key(key) => f.write_str(&base16ct::lower::encode_string(key)),
             PublicKeyRef::File(path) => write!(f, "file:{}", path.display()),
         }
     }
@@ -88,9 +88,9 @@ impl PublicKeyRef {
 }
 
 fn key(text: &str) -> Option<[u8; LENGTH]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|value| value as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    if digits.len() == 2 * LENGTH { bytes.try_into().ok() } else { None }
+    let mut key = [0; LENGTH];
+    let read = base16ct::mixed::decode(text, &mut key).ok()?.len();
+    (read == LENGTH).then_some(key)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 """Lists the files that the assets cache must hold.
 
-The list comes from the model manifests, the builds of ONNX Runtime, media.toml and peers.toml.
+The list comes from the model manifests, the builds of ONNX Runtime, media.toml, peers.toml and
+cargo-deny.toml.
 """
 
 import tomllib
@@ -54,14 +55,15 @@ class Artefact:
     script: Path | None = None
     #: The name that requests it with `--with`; None where it is always fetched.
     opt_in: str | None = None
+    executable: bool = False
 
 
 def read_all(project):
     """Reads every artefact of the project, models first."""
     setup = project / "tools" / "setup"
     found = [_model(path, project) for path in sorted((project / "models" / "manifests").glob("*.toml"))]
-    for path in sorted(setup.glob("onnxruntime*.toml")):
-        found.extend(_runtime_build(path))
+    for path in [*sorted(setup.glob("onnxruntime*.toml")), *setup.glob("cargo-deny.toml")]:
+        found.extend(_unpacked(path))
     media, peers = setup / "media.toml", setup / "peers.toml"
     found.extend(_artefact(entry, "file", entry, media, "media") for entry in _load(media).get("media", []))
     found.extend(
@@ -102,8 +104,10 @@ def _model(path, project):
     return _artefact(_require(table, "file", path), "path", table, path, "models", script, opt_in)
 
 
-def _runtime_build(path):
-    """Yields the files of a build of ONNX Runtime. Their folder has the name of its TOML file."""
+def _unpacked(path):
+    """Yields the files of one package, such as a build of ONNX Runtime. Their folder has the name
+    of its TOML file.
+    """
     table = _load(path)
     opt_in = _require(table, "name", path) if table.get("opt_in", False) else None
     package = _source(_require(table, "source", path), path)
@@ -112,7 +116,8 @@ def _runtime_build(path):
         source = replace(package, members=(member,))
         link = _plain_name(file["link"], path) if "link" in file else None
         target = Path(path.stem) / _plain_name(Path(member.path).name, path)
-        yield Artefact(target, member.sha256, member.bytes, (source,), link, None, opt_in)
+        executable = file.get("executable", False)
+        yield Artefact(target, member.sha256, member.bytes, (source,), link, None, opt_in, executable)
 
 
 def _artefact(file, key, table, where, folder, script=None, opt_in=None):

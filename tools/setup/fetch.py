@@ -6,8 +6,8 @@ usage: fetch.py [--check] [--quiet] [--with NAME ...]
     (no option)   fetch every file that is missing or damaged; print one line per file
     --check       fetch nothing; list missing and damaged files, and exit with 1 if there are any
     --quiet       print only missing and damaged files
-    --with NAME   also fetch this model or build of ONNX Runtime, which is not fetched by default:
-                  it is large, or its licence must be clarified first
+    --with NAME   also fetch this model, build of ONNX Runtime or tool, which is not fetched by
+                  default: it is large, its licence must be clarified first, or few need it
 
 The cache is $GATEHOUSE_ASSETS, or else gatehouse/ in $XDG_CACHE_HOME or ~/.cache. An intact file is
 never fetched again. If all files are intact, this script contacts no other machine. It needs only
@@ -114,7 +114,7 @@ class Setup:
 
     def _fetch_from_source(self, artefact, source, path):
         package = self.packages.get(source)
-        with files.atomic_write(path) as temporary:
+        with files.atomic_write(path, artefact.executable) as temporary:
             folder = self.partial / "members"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)

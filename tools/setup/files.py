@@ -39,7 +39,7 @@ def copy(source, path, limit):
 
 
 @contextmanager
-def atomic_write(path):
+def atomic_write(path, executable=False):
     """Yields a temporary path near `path`. On success, syncs it and renames it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
@@ -47,7 +47,7 @@ def atomic_write(path):
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o755 if executable else 0o644)
         os.replace(temporary, path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

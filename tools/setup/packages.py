@@ -85,7 +85,7 @@ class Packages:
         else:
             # Select the pinned wheel, independent of the Python that runs this script.
             command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11"]
-            command += ["--platform", "manylinux_2_28_x86_64"]
+            command += ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64"]
         _run("pip", [*command, "--requirement", str(pin)], folder)
 
     def _npm(self, source, folder):

@@ -4,10 +4,11 @@
 #
 # usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]
 #
-#   --with-tests   also what the tests need: a browser, every model, and OpenVINO
+#   --with-tests   also what the tests and `make lint` need: a browser, every model, OpenVINO,
+#                  cargo-deny
 #   --with-peers   also what the benches compare with: GStreamer for Python, a published model
-#   --with NAME    also a model or a build of ONNX Runtime that is not fetched by default:
-#                  csrnet, openvino, cuda
+#   --with NAME    also a model, a build of ONNX Runtime or a tool that is not fetched by default:
+#                  csrnet, openvino, cuda, cargo-deny
 #
 # exit codes: 0 complete · 1 a file could not be fetched · 2 system packages are missing and this
 #             script cannot install them · 3 this machine cannot run gatehouse · 64 wrong usage
@@ -149,7 +150,7 @@ main() {
     local usage="usage: tools/setup/setup.sh [--with-tests] [--with-peers] [--with NAME ...]"
     while (($# > 0)); do
         case $1 in
-            --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino) ;;
+            --with-tests) with_tests=yes wanted+=(--with csrnet --with openvino --with cargo-deny) ;;
             --with-peers) with_peers=yes wanted+=(--with peers) ;;
             --with)
                 [[ -n ${2-} ]] || fail 64 "--with needs the name of a model or a build of ONNX Runtime; $usage"

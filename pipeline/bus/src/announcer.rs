@@ -1,4 +1,4 @@
-//! What a receiver says of itself, such as a gate controller that reports its door.
+//! Publishes a receiver's own state, such as a gate controller's door.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, Mis
 
 use crate::error::BusError;
 
-/// Says the state of something on one key. Those who join late get the last one; a slow network drops it rather than holds
-/// up whoever says it. It says nothing more once its watcher is closed.
+/// Publishes a state on one key. A late receiver gets the last one. A slow network drops it and
+/// never delays the publisher. Publishing ends when the watcher is closed.
 pub struct Announcer {
     key: String,
     publisher: AdvancedPublisher<'static>,
@@ -36,7 +36,7 @@ impl Announcer {
         Ok(Self { key: key.to_owned(), publisher })
     }
 
-    /// Hands an event to zenoh, as JSON. That it is handed over doesn't mean that anyone received it.
+    /// Passes an event to zenoh, as JSON. Success does not mean that anyone received it.
     ///
     /// # Errors
     /// If the watcher is closed.

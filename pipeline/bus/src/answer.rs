@@ -1,9 +1,10 @@
-//! Answering queries on a thread of their own, since zenoh's must not wait for a disk.
+//! Answers queries on a separate thread, since zenoh's threads must not wait for a disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use zenoh::bytes::Encoding;
 use zenoh::query::{Query, Queryable};
@@ -11,7 +12,7 @@ use zenoh::{Session, Wait};
 
 use crate::error::BusError;
 
-/// Queries that may wait. One more is left unanswered, which whoever asked sees as such.
+/// Queries that may wait. Any more are left unanswered, and the asking side times out.
 const WAITING: usize = 64;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -52,7 +53,7 @@ impl AnswerDesk {
         answer: impl Fn(&Query) -> Result<Value, String> + Send + Sync + 'static,
     ) -> Result<(), BusError> {
         let declare_error = |reason| BusError::Declare { key: key.clone(), what: "queryable", reason };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let open = open.as_mut().ok_or_else(|| declare_error("the bus is closed".to_owned()))?;
         let (jobs, answer) = (open.jobs.clone(), Arc::new(answer));
         let take = move |query: Query| {
@@ -69,7 +70,7 @@ impl AnswerDesk {
 
     /// Takes no more queries, and returns when those waiting are answered.
     pub(crate) fn close(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let open = self.open.lock().take();
         if let Some(Open { jobs, queryables, ended }) = open {
             drop(queryables);
             drop(jobs);
@@ -80,7 +81,7 @@ impl AnswerDesk {
 }
 
 fn reply(query: &Query, answer: &(impl Fn(&Query) -> Result<Value, String> + ?Sized)) {
-    // A bug in one answer must not end all others.
+    // A bug in one answer must not end the thread.
     let answered = catch_unwind(AssertUnwindSafe(|| answer(query)));
     let answered = answered.unwrap_or_else(|_| Err("the node failed to answer; its log says more".to_owned()));
     let sent = match answered {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::{CameraId, Event};
+use parking_lot::Mutex;
 use serde_json::Value;
 use zenoh::liveliness::LivelinessToken;
 use zenoh::query::Query;
@@ -21,7 +22,8 @@ use crate::options::BusOptions;
 use crate::session::{self, close_within};
 use crate::travel;
 
-/// A node on the bus. Cheap to clone; the clones share one session, which ends when it is closed or the last is dropped.
+/// A node on the bus. Cheap to clone; the clones share one session, which ends when it is closed or
+/// the last is dropped.
 ///
 /// While it is open, the liveliness token `node/<node>/alive` stands below the site.
 #[derive(Clone)]
@@ -29,8 +31,8 @@ pub struct Bus {
     shared: Arc<Shared>,
 }
 
-/// Locks: `publishers` is held while a publisher is looked up or declared, never while one publishes; `alive` only at
-/// closing. No thread holds both.
+/// Locks: `publishers` is held while a publisher is looked up or declared, never while one
+/// publishes; `alive` only at closing. No thread holds both.
 struct Shared {
     site: SiteKey,
     session: Session,
@@ -40,8 +42,8 @@ struct Shared {
 }
 
 impl Bus {
-    /// Opens the bus for a node of a site. Takes up to half a second while peers to connect to are not there yet; they
-    /// are then looked for in the background.
+    /// Opens the bus for a node of a site. Takes up to half a second while peers to connect to are
+    /// not there yet; they are then looked for in the background.
     ///
     /// # Errors
     /// If an endpoint can't be used or listened at, or this is a current-thread tokio runtime.
@@ -60,8 +62,9 @@ impl Bus {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The addresses at which others reach this node, with the ports that the system chose. Listening at an unspecified
-    /// address (`0.0.0.0`), these are the addresses of the machine's interfaces, loopback left out.
+    /// The addresses at which others reach this node, with the ports that the system chose.
+    /// Listening at an unspecified address (`0.0.0.0`), these are the addresses of the machine's
+    /// interfaces, loopback left out.
     pub fn locators(&self) -> Vec<String> {
         session::locators(&self.shared.session)
     }
@@ -71,9 +74,9 @@ impl Bus {
         session::peers(&self.shared.session)
     }
 
-    /// Hands an event to zenoh, as JSON on its key. That it is handed over doesn't mean that anyone received it.
+    /// Passes an event to zenoh, as JSON on its key. Success does not mean that anyone received it.
     ///
-    /// An entry may wait here up to a second for a slow receiver; every other kind is rather dropped.
+    /// An entry waits up to a second for a slow receiver; every other kind is dropped instead.
     ///
     /// # Errors
     /// If the bus is closed, or the event's key or content can't be written.
@@ -85,7 +88,7 @@ impl Bus {
     }
 
     fn publisher(&self, key: &str, event: &Event) -> Result<Arc<AdvancedPublisher<'static>>, BusError> {
-        let mut publishers = self.shared.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut publishers = self.shared.publishers.lock();
         if let Some(publisher) = publishers.get(key) {
             return Ok(Arc::clone(publisher));
         }
@@ -94,8 +97,8 @@ impl Bus {
         Ok(publisher)
     }
 
-    /// Answers queries for the site's status with what `snapshot` gives, a JSON object. `snapshot` runs on the bus's
-    /// own thread for answers.
+    /// Answers queries for the site's status with what `snapshot` gives, a JSON object. `snapshot`
+    /// runs on the bus's own thread for answers.
     ///
     /// # Errors
     /// If the queryable can't be declared.
@@ -103,9 +106,9 @@ impl Bus {
         self.serve(self.shared.site.status(), move |_| Ok(snapshot()))
     }
 
-    /// Answers queries for the past entries of these gates. `entries` gives up to the requested number of entries in
-    /// order, or says why not, in words for whoever asked; it runs on the bus's own thread for answers and may read
-    /// from disk.
+    /// Answers queries for the past entries of these gates. `entries` gives up to the requested
+    /// number of entries in order, or returns an error text for the asking side; it runs on the
+    /// bus's own thread for answers and may read from disk.
     ///
     /// # Errors
     /// If a queryable can't be declared.
@@ -133,15 +136,16 @@ impl Bus {
         self.shared.desk.serve(&self.shared.session, key, answer)
     }
 
-    /// Takes the node off the bus: it is no longer alive, answers what was asked before and nothing more, and sends what
-    /// is still waiting, all within `deadline`. Publishing afterwards is an error. Closing twice is fine.
+    /// Takes the node off the bus within `deadline`: withdraws its liveliness token, answers
+    /// waiting queries, and sends what is queued. Publishing afterwards is an error. Closing twice
+    /// is no error.
     ///
     /// # Errors
-    /// If it isn't done by then, or zenoh reports one. The process can end all the same.
+    /// If it takes longer, or zenoh reports one. The process can end all the same.
     pub fn close(&self, deadline: Duration) -> Result<(), BusError> {
         let shared = Arc::clone(&self.shared);
         close_within(deadline, move || {
-            drop(shared.alive.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(shared.alive.lock().take());
             shared.desk.close();
             shared.session.close().wait().map_err(|error| error.to_string())
         })

@@ -1,8 +1,8 @@
-//! What can go wrong on the bus.
+//! Errors of the bus.
 
 use std::time::Duration;
 
-/// What went wrong. Endpoints stand in these errors without anything that could be a credential.
+/// An error of the bus. Endpoints are shown without anything that could be a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// An endpoint that can't be used.
@@ -10,7 +10,7 @@ pub enum BusError {
     Endpoint {
         /// The endpoint, as far as it may be shown.
         endpoint: String,
-        /// What is wrong with it.
+        /// Why it is refused.
         reason: String,
     },
     /// The bus can't be opened.
@@ -18,10 +18,10 @@ pub enum BusError {
     Open {
         /// Where it was to listen and connect, as far as that may be shown.
         endpoints: String,
-        /// What zenoh says.
+        /// zenoh's error.
         reason: String,
     },
-    /// Opened where it would panic.
+    /// Opened on a current-thread tokio runtime, where zenoh would panic.
     #[error(
         "the bus can't be opened on a current-thread tokio runtime; use a multi-thread one or a thread outside of it"
     )]
@@ -31,9 +31,9 @@ pub enum BusError {
     Declare {
         /// The key expression.
         key: String,
-        /// What was to be declared.
+        /// Publisher, subscriber, queryable or token.
         what: &'static str,
-        /// What zenoh says.
+        /// zenoh's error.
         reason: String,
     },
     /// An event can't be written as JSON.
@@ -49,23 +49,23 @@ pub enum BusError {
     Publish {
         /// The event's key.
         key: String,
-        /// What zenoh says.
+        /// zenoh's error.
         reason: String,
     },
     /// No node answers a query.
     #[error("{selector}: no node answered within {} s; is one running that serves this?", within.as_secs_f64())]
     NoAnswer {
-        /// What was asked.
+        /// The query.
         selector: String,
-        /// How long was waited.
+        /// The time waited.
         within: Duration,
     },
-    /// A query was answered by an error, or by something else than what was asked for.
+    /// A query was answered with an error or with unexpected content.
     #[error("{selector}: {reason}")]
     Answer {
-        /// What was asked.
+        /// The query.
         selector: String,
-        /// What the node says, or what is wrong with its answer.
+        /// The node's error, or the fault of its answer.
         reason: String,
     },
     /// Not the key of a gate's entries.
@@ -74,8 +74,8 @@ pub enum BusError {
         /// The key.
         key: String,
     },
-    /// Closing failed or took too long. The process can still end; what had not been sent by then is lost on the bus,
-    /// though not in the outbox.
+    /// Closing failed or took too long. The process can still end; what had not been sent by then
+    /// is lost on the bus, though not in the outbox.
     #[error("the bus did not close in good order: {reason}")]
     Close {
         /// Why.

@@ -1,10 +1,10 @@
-//! Noticing that entries are missing, from their sequence numbers alone.
+//! Detects missing entries, by their sequence numbers alone.
 
 use std::collections::{BTreeMap, HashMap};
 
 use gatehouse_core::event::{EntryEvent, EventId};
 
-/// Gaps remembered for each key; of more, the oldest are given up.
+/// Gaps remembered for each key. The oldest are dropped when there are more.
 const MOST_GAPS: usize = 1024;
 
 /// Entries that a receiver has not seen.
@@ -18,10 +18,10 @@ pub struct Gap {
     pub until: u64,
 }
 
-/// What an entry is to a receiver that has seen others before.
+/// How an entry relates to those that a receiver has seen before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
-    /// New, and the first of its gate: the count begins here, whatever came before.
+    /// New, and the first of its gate: counting begins here.
     First,
     /// New, and the one after the last.
     Next,
@@ -31,19 +31,20 @@ pub enum Arrival {
     Filled,
     /// Not new: a repeat, or from before the first one seen.
     Old,
-    /// New, and the gate counts from 1 again (its store was lost): what was known of it is forgotten. With the entries
-    /// of the new count that are missing already.
+    /// New, and the gate counts from 1 again (its store was lost): what was known of it is
+    /// forgotten. With the entries of the new count that are missing already.
     Restarted(Option<Gap>),
 }
 
 impl Arrival {
-    /// Whether the receiver sees this entry for the first time.
+    /// True if the receiver sees this entry for the first time.
     pub fn is_new(&self) -> bool {
         *self != Self::Old
     }
 }
 
-/// Follows the entries of any number of gates. Tells gaps, repeats and restarted counts apart; touches no network.
+/// Follows the entries of any number of gates. Tells gaps, repeats and restarted counts apart;
+/// touches no network.
 #[derive(Debug, Default)]
 pub struct GapDetector {
     gates: HashMap<String, Gate>,
@@ -52,22 +53,22 @@ pub struct GapDetector {
 #[derive(Debug)]
 struct Gate {
     highest: u64,
-    /// The latest time of any event id seen. A number that was had before, on an event that is later than every other,
-    /// is no repeat: the count has restarted.
+    /// The latest time of any event id seen. A number that was had before, on an event that is
+    /// later than every other, is no repeat: the count has restarted.
     latest_ms: u64,
     /// Missing numbers below `highest`, as ranges: first to last.
     missing: BTreeMap<u64, u64>,
 }
 
 impl GapDetector {
-    /// Goes on where an earlier detector of this receiver left off: `sequence` and `event_id` of the last entry of that
-    /// key. What came after it and isn't seen will be a gap.
+    /// Continues from an earlier detector of this receiver: `sequence` and `event_id` of the last
+    /// entry on that key. Later entries that are not seen form a gap.
     pub fn resume(&mut self, key: &str, sequence: u64, event_id: EventId) {
         let gate = Gate { highest: sequence, latest_ms: event_id.0.timestamp_ms(), missing: BTreeMap::new() };
         self.gates.insert(key.to_owned(), gate);
     }
 
-    /// Takes note of an entry that came on `key`, live or replayed.
+    /// Records an entry that arrived on `key`, live or replayed.
     pub fn observe(&mut self, key: &str, entry: &EntryEvent) -> Arrival {
         let (sequence, at_ms) = (entry.sequence, entry.event_id.0.timestamp_ms());
         let Some(gate) = self.gates.get_mut(key) else {
@@ -100,7 +101,7 @@ impl GapDetector {
         Arrival::Restarted(missing)
     }
 
-    /// What is still missing, by key and number.
+    /// The gaps that are still open, by key and number.
     pub fn gaps(&self) -> Vec<Gap> {
         let gaps = self.gates.iter().flat_map(|(key, gate)| {
             gate.missing.iter().map(|(from, until)| Gap { key: key.clone(), from: *from, until: *until })
@@ -110,7 +111,7 @@ impl GapDetector {
         gaps
     }
 
-    /// Gives a gap up: its entries can't be had any more, since the node keeps them for a limited time only.
+    /// Drops a gap whose entries the node no longer keeps.
     pub fn give_up(&mut self, gap: &Gap) {
         if let Some(gate) = self.gates.get_mut(&gap.key) {
             gate.missing.retain(|from, until| *until < gap.from || *from > gap.until);
@@ -211,7 +212,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is lost, repeated or late: every number from the first one on is either new exactly once, or missing.
+        /// Whatever is lost, repeated or late: every number from the first one on is either new
+        /// exactly once, or missing.
         #[test]
         fn every_number_is_either_new_once_or_missing(order in proptest::collection::vec(1u64..60, 1..120)) {
             let mut detector = GapDetector::default();
@@ -240,7 +242,7 @@ mod tests {
             prop_assert_eq!(together.gaps(), gaps);
         }
 
-        /// A count that restarts is noticed at its first entry, and then followed like a new one.
+        /// A restarted count is detected at its first entry and then followed like a new one.
         #[test]
         fn a_restart_is_noticed_once(before in 1u64..50, from in 1u64..50, after in 1u64..20) {
             let from = from.min(before);

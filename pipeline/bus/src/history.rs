@@ -1,4 +1,4 @@
-//! Asking for past entries, and the way back from an entry's key to its history.
+//! Queries for past entries, and the key on which a gate's history is served.
 
 use gatehouse_core::CameraId;
 use gatehouse_core::event::EntryEvent;
@@ -8,7 +8,7 @@ use crate::error::BusError;
 
 /// Most entries in one answer.
 pub(crate) const MOST: usize = 1000;
-/// Entries in an answer where the query doesn't say.
+/// Entries in an answer to a query without `limit`.
 const USUAL: usize = 100;
 
 /// A query for a gate's past entries.
@@ -23,7 +23,7 @@ pub struct HistoryRequest {
 }
 
 impl HistoryRequest {
-    /// Reads zenoh's parameters, or says what is wrong with them to whoever asked.
+    /// Reads zenoh's parameters, or returns an error text for the asking side.
     pub(crate) fn read(gate: &CameraId, parameters: &str) -> Result<Self, String> {
         let mut request = Self { gate: gate.clone(), from: 1, limit: USUAL };
         for pair in parameters.split(';').filter(|pair| !pair.is_empty()) {
@@ -62,7 +62,8 @@ pub(crate) fn write(request: &HistoryRequest, mut entries: Vec<EntryEvent>) -> R
     serde_json::to_value(entries).map_err(|error| format!("an entry can't be written as JSON: {error}"))
 }
 
-/// Where a gate's entries are replayed: `…/gate/<gate>/entry` becomes `…/history/gate/<gate>/entry`.
+/// Where a gate's entries are replayed: `…/gate/<gate>/entry` becomes
+/// `…/history/gate/<gate>/entry`.
 pub(crate) fn history_key(entry_key: &str) -> Result<(String, CameraId), BusError> {
     let not = || BusError::NotEntryKey { key: entry_key.to_owned() };
     let (before, gate) = entry_key.strip_suffix("/entry").and_then(|rest| rest.rsplit_once('/')).ok_or_else(not)?;

@@ -1,32 +1,34 @@
 //! Events on zenoh: the only crate that names it.
 //!
-//! A node opens a [`Bus`] and publishes; a receiver opens a [`Watcher`]. Both are zenoh peers inside their process: no
-//! router is needed, though one may stand between them. Peers are found by the addresses they are given and by gossip
-//! from there on, never by multicast.
+//! A node opens a [`Bus`] and publishes; a receiver opens a [`Watcher`]. Both are zenoh peers
+//! inside their process: no router is needed, though one may stand between them. Peers are found by
+//! the addresses they are given and by gossip from there on, never by multicast.
 //!
-//! What travels how:
+//! How events travel:
 //!
-//! | event | when the network is slow | for those who join late | priority |
+//! | event | on a slow network | for late receivers | priority |
 //! |---|---|---|---|
-//! | entry | waited for, up to a second; then the receiver that holds it up is disconnected | the last 100 | interactive high |
+//! | entry | waits up to a second; then the slow receiver is disconnected | the last 100 | interactive high |
 //! | health | dropped | the last one | interactive low |
 //! | tally, density | dropped | the last one | data |
 //! | map | dropped | the last one | data low |
 //!
-//! Entries are also numbered and announced again after half a second, so that a [`Watcher`] fetches what it missed by
-//! itself while the node is up. What it missed while it was away, a [`GapDetector`] notices and [`Watcher::replay`]
-//! fetches from the node's outbox.
+//! Entries are also numbered and announced again after half a second, so that a [`Watcher`] fetches
+//! missed entries by itself while the node is up. A [`GapDetector`] notices entries missed while
+//! the watcher was away, and [`Watcher::replay`] fetches them from the node's outbox.
 //!
 //! # Queries
 //! - `<site>/status`: a JSON object, one reply from each node.
-//! - `<site>/history/gate/<gate>/entry?from=<sequence>;limit=<count>`: the gate's entries in order, as one JSON array.
-//!   One array and not one reply per entry, since zenoh keeps only the last of several replies on one key unless asked
-//!   otherwise. `from` is 1 or more, `limit` at most 1000; without them, the first 100. Zenoh separates parameters by
-//!   `;`. A parameter that can't be understood gets an error reply that says what is expected.
+//! - `<site>/history/gate/<gate>/entry?from=<sequence>;limit=<count>`: the gate's entries in order,
+//!   as one JSON array. One array and not one reply per entry, since zenoh keeps only the last of
+//!   several replies on one key unless asked otherwise. `from` is 1 or more, `limit` at most 1000;
+//!   without them, the first 100. Zenoh separates parameters by `;`. A parameter that can't be
+//!   understood gets an error reply that says what is expected.
 //!
 //! # Threads
-//! zenoh brings its own threads. Every call here is synchronous, for use from a plain thread; from a task, use a
-//! blocking thread. Called on a current-thread tokio runtime, where zenoh would panic, opening is refused with an error.
+//! zenoh brings its own threads. Every call here is synchronous, for use from a plain thread; from
+//! a task, use a blocking thread. Called on a current-thread tokio runtime, where zenoh would
+//! panic, opening is refused with an error.
 
 mod announcer;
 mod answer;

@@ -1,4 +1,4 @@
-//! Watching nodes come and go by their liveliness tokens.
+//! Watches nodes come and go, by their liveliness tokens.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use zenoh::{Session, Wait};
 use crate::error::BusError;
 use crate::watcher::RecvError;
 
-/// Changes that may wait to be taken; more nodes than this can't come and go unseen, so further ones are dropped.
+/// Changes that may wait for the receiver; further ones are dropped.
 const WAITING: usize = 1024;
 
 /// A node that came or went.
@@ -18,13 +18,13 @@ const WAITING: usize = 1024;
 pub struct NodeChange {
     /// Its key, `…/node/<node>/alive`.
     pub key: String,
-    /// Whether it is there now.
+    /// True if it is alive now.
     pub alive: bool,
 }
 
 /// Reports the nodes that are there, then each change.
 pub struct NodeWatch {
-    /// Kept for its end: dropping it ends the subscription.
+    /// Dropping it ends the subscription.
     _subscriber: Subscriber<()>,
     changes: flume::Receiver<NodeChange>,
 }
@@ -35,7 +35,9 @@ impl NodeWatch {
         let take = move |sample: Sample| {
             let alive = sample.kind() == SampleKind::Put;
             if sender.try_send(NodeChange { key: sample.key_expr().to_string(), alive }).is_err() {
-                tracing::warn!("nodes come and go faster than they are looked at; a change is lost");
+                tracing::warn!(
+                    "nodes come and go faster than they are read; one change was dropped, and a node may be shown wrongly"
+                );
             }
         };
         let subscriber =

@@ -9,8 +9,8 @@ use crate::error::BusError;
 /// The transport that this build carries.
 const PROTOCOL: &str = "tcp";
 
-/// Where a bus or a watcher is to be found, and whom it looks for. Endpoints are written as in zenoh:
-/// `tcp/192.0.2.7:7447`, or `tcp/0.0.0.0:0` for any free port of any interface.
+/// Where a bus or a watcher is to be found, and whom it looks for. Endpoints are written as in
+/// zenoh: `tcp/192.0.2.7:7447`, or `tcp/0.0.0.0:0` for any free port of any interface.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BusOptions {
     /// Where to listen; nowhere if empty.
@@ -82,7 +82,8 @@ fn shown(endpoint: &str) -> String {
     }
 }
 
-/// The parts that [`shown`] leaves out, each value on its own, since zenoh may write them in another order.
+/// The parts that [`shown`] leaves out, each value on its own, since zenoh may write them in
+/// another order.
 fn hidden_parts(endpoint: &str) -> Vec<&str> {
     let (plain, rest) = match endpoint.find(['?', '#']) {
         Some(at) => endpoint.split_at(at),

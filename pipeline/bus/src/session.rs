@@ -10,11 +10,12 @@ use zenoh::{Config, Session, Wait};
 use crate::error::BusError;
 use crate::options::BusOptions;
 
-/// How long a receiver may hold up an entry before it is disconnected, in microseconds. Whoever is disconnected comes
-/// back and fetches what it missed; whoever isn't would hold up the other receivers.
+/// How long a receiver may delay an entry before it is disconnected, in microseconds. A
+/// disconnected receiver reconnects and fetches what it missed; without this it would delay all
+/// other receivers.
 const WAIT_BEFORE_CLOSE_US: u64 = 1_000_000;
-/// The largest message that a peer may send, in bytes. Events have kilobytes, a full page of history less than one
-/// megabyte; zenoh's own limit is a gigabyte.
+/// The largest message that a peer may send, in bytes. Events have kilobytes, a full page of
+/// history less than one megabyte; zenoh's own limit is a gigabyte.
 const LARGEST_MESSAGE: u64 = 16 << 20;
 
 pub(crate) fn open(options: &BusOptions) -> Result<Session, BusError> {
@@ -51,8 +52,8 @@ pub(crate) fn peers(session: &Session) -> usize {
     info.peers_zid().wait().count() + info.routers_zid().wait().count()
 }
 
-/// Runs `work`, which closes something, on a thread of its own, and waits no longer than `deadline` for it: zenoh may
-/// hang on a peer that has gone.
+/// Runs `work`, which closes something, on a thread of its own, and waits no longer than `deadline`
+/// for it: zenoh may hang on a peer that has gone.
 pub(crate) fn close_within(
     deadline: Duration,
     work: impl FnOnce() -> Result<(), String> + Send + 'static,

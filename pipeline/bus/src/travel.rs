@@ -13,13 +13,15 @@ use crate::error::BusError;
 
 /// Entries kept for those who join late or miss some; older ones come from the outbox.
 const ENTRIES_KEPT: usize = 100;
-/// How soon after an entry its number is announced again, so that a receiver notices even the last one missing.
+/// How soon after an entry its number is announced again, so that a receiver notices even the last
+/// one missing.
 const ANNOUNCED_AFTER: Duration = Duration::from_millis(500);
 
 /// Declares the publisher of an event's key.
 ///
-/// Every publisher numbers its samples, also those whose samples may be dropped: without numbers, a late joiner tells
-/// old samples from new ones by the time of the whole node, and takes the last value of a quiet key for an old one.
+/// Every publisher numbers its samples, also those whose samples may be dropped: without numbers, a
+/// late joiner tells old samples from new ones by the time of the whole node, and takes the last
+/// value of a quiet key for an old one.
 pub(crate) fn declare(session: &Session, key: &str, event: &Event) -> Result<AdvancedPublisher<'static>, BusError> {
     let entry = event.delivery() == Delivery::Durable;
     let congestion = if entry { CongestionControl::Block } else { CongestionControl::Drop };
@@ -56,7 +58,8 @@ fn schema(event: &Event) -> &'static str {
     }
 }
 
-/// A gate is waiting for an entry; somebody may have to act on a level; a map is large and nobody waits for it.
+/// A gate is waiting for an entry; somebody may have to act on a level; a map is large and nobody
+/// waits for it.
 fn priority(event: &Event) -> Priority {
     match event {
         Event::Entry(_) => Priority::InteractiveHigh,

@@ -22,50 +22,51 @@ use crate::node::NodeWatch;
 use crate::options::BusOptions;
 use crate::session::{self, close_within};
 
-/// Samples that may wait to be taken. zenoh's threads never wait for a receiver: the next sample is dropped and counted,
-/// and if it was an entry, the gap shows at the following one.
+/// Samples that may wait for the receiver. zenoh's threads never wait: the next sample is dropped
+/// and counted. A dropped entry shows as a gap at the following entry.
 const WAITING: usize = 4096;
-/// How long a query may take. Also bounds how long samples are held back while older ones are asked for.
+/// Timeout of a query, and longest time that samples are held back while older ones are fetched.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// Something that came on the bus.
+/// A message from the bus.
 #[derive(Debug)]
 pub struct Received {
     /// Its key.
     pub key: String,
-    /// Its payload as it came.
+    /// Its payload, unchanged.
     pub payload: Vec<u8>,
-    /// The event in it; an error if the key or the payload is none of ours.
+    /// The decoded event, or the reason why key or payload are not gatehouse's.
     pub event: Result<Event, DecodeError>,
 }
 
 /// Why nothing was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecvError {
-    /// Nothing came in time.
-    #[error("nothing came in time")]
+    /// Nothing arrived in time.
+    #[error("nothing arrived in time")]
     Timeout,
-    /// The watcher's session has ended; nothing will come any more.
+    /// The watcher's session has ended; nothing will arrive any more.
     #[error("the watcher is closed")]
     Closed,
 }
 
-/// Receives events: first the last ones of each key that nodes still hold, then each as it comes. Samples that a slow
-/// network dropped are asked for again while their node is up.
+/// Receives events: first the last ones of each key that nodes still hold, then each as it comes.
+/// Samples that a slow network dropped are asked for again while their node is up.
 pub struct Watcher {
     session: Session,
-    /// Kept for its end: dropping it ends the subscription.
+    /// Dropping it ends the subscription.
     _subscriber: AdvancedSubscriber<()>,
     samples: flume::Receiver<(String, Vec<u8>)>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Watcher {
-    /// Subscribes to a key expression, such as [`gatehouse_core::key::EVERYTHING`]. Takes up to half a second while no
-    /// node is there; they are then looked for in the background.
+    /// Subscribes to a key expression, such as [`gatehouse_core::key::EVERYTHING`]. Takes up to
+    /// half a second while no node is there; they are then looked for in the background.
     ///
     /// # Errors
-    /// If an endpoint or the key expression can't be used, or this is a current-thread tokio runtime.
+    /// If an endpoint or the key expression can't be used, or this is a current-thread tokio
+    /// runtime.
     pub fn open(options: &BusOptions, key_expr: &str) -> Result<Self, BusError> {
         let session = session::open(options)?;
         let (sender, samples) = flume::bounded(WAITING);
@@ -117,7 +118,7 @@ impl Watcher {
         self.samples.iter().map(|(key, payload)| Received::new(key, payload))
     }
 
-    /// Events dropped because they were not taken fast enough.
+    /// Number of events dropped because the receiver was too slow.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -132,7 +133,8 @@ impl Watcher {
         session::peers(&self.session)
     }
 
-    /// Reports nodes that are there, come and go, for a key expression such as `gatehouse/v1/**/node/*/alive`.
+    /// Reports nodes that are there, come and go, for a key expression such as
+    /// `gatehouse/v1/**/node/*/alive`.
     ///
     /// # Errors
     /// If the key expression can't be used.
@@ -140,7 +142,8 @@ impl Watcher {
         NodeWatch::open(&self.session, key_expr)
     }
 
-    /// Lets this receiver say something of itself on a key, such as the state of the door that it drives.
+    /// Makes an [`Announcer`] that publishes this receiver's own state on a key, such as that of
+    /// its door.
     ///
     /// # Errors
     /// If the key can't be used.
@@ -148,7 +151,8 @@ impl Watcher {
         Announcer::open(&self.session, key)
     }
 
-    /// Up to `limit` (at most 1000) past entries from number `from`, in order, of the gate whose entries have this key.
+    /// Up to `limit` (at most 1000) past entries from number `from`, in order, of the gate whose
+    /// entries have this key.
     ///
     /// # Errors
     /// If no node answers within 3 s, or one answers with an error.
@@ -167,8 +171,8 @@ impl Watcher {
         Ok(entries)
     }
 
-    /// Fetches the entries of a gap that its node still has, in order. Give them to the [`crate::GapDetector`] too: what
-    /// it still counts as missing afterwards can't be had any more.
+    /// Fetches the entries of a gap that its node still has, in order. Pass them to the
+    /// [`crate::GapDetector`] too: entries that it still counts as missing afterwards are lost.
     ///
     /// # Errors
     /// If no node answers within 3 s, or one answers with an error.
@@ -187,7 +191,7 @@ impl Watcher {
         }
     }
 
-    /// What each node of a site says of itself.
+    /// The status of each node of a site.
     ///
     /// # Errors
     /// If no node answers within 3 s, or one answers with an error.

@@ -12,6 +12,7 @@ pub mod id;
 pub mod key;
 pub mod liveness;
 pub mod load;
+pub mod log_limit;
 pub mod picture_check;
 pub mod provider;
 pub mod rate;

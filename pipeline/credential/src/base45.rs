@@ -22,7 +22,8 @@ pub(crate) fn encode(bytes: &[u8], text: &mut String) {
     rest.iter().for_each(|byte| push(u16::from(*byte), 2));
 }
 
-/// The bytes of a text; `None` if it has another character, a length that no bytes have, or a group beyond its range.
+/// The bytes of a text; `None` if it has another character, a length that no bytes have, or a group
+/// beyond its range.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 2 / 3 + 1);
     for group in text.as_bytes().chunks(3) {

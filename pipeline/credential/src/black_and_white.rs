@@ -1,31 +1,33 @@
-//! A picture in black and white, each place by how bright it is around it.
+//! Converts a picture to black and white with a local threshold.
 //!
-//! ZXing's way (`HybridBinarizer`), and where a picture is a whole number of blocks its result to the bit: but for many pixels at once, since
-//! a gate's picture is searched for codes all day: 0.2 ms for 640 × 320 pixels of a street, where the library takes 0.9 ms.
+//! The method is ZXing's `HybridBinarizer`. The result is bit-identical to the library, except in
+//! partial blocks at the right and bottom edge. Many pixels are computed at once, since a gate's
+//! picture is searched all day: 0.2 ms for 640 × 320 pixels of a street, where the library takes
+//! 0.9 ms.
 
 use rxing::common::{BitArray, BitMatrix};
 
-/// Pixels along a block, which has one threshold.
+/// Side of a block, which has one threshold, in pixels.
 const BLOCK: usize = 8;
-/// A block whose luma differs by no more is all light or all dark.
+/// Largest range of luma in a block that counts as uniform.
 const LEAST_RANGE: u8 = 24;
-/// A threshold is the mean of the black points of so many blocks over and down.
+/// Number of blocks, across and down, over whose black points a threshold is averaged.
 const AROUND: usize = 5;
 /// Bits in a word of [`BitArray`].
 const WORD: usize = usize::BITS as usize;
 
-/// Makes the pictures. Keeps its buffers.
+/// Converts pictures. Keeps its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct BlackAndWhite {
     rows: RowOfBlocks,
     black_points: Vec<u32>,
-    /// Of a row of blocks, for each of their pixels.
+    /// Statistics of a row of blocks, one for each column of pixels.
     thresholds: Vec<[u8; BLOCK]>,
-    /// Of a row of pixels: 1 where it is black.
+    /// One row of pixels: 1 where it is black.
     black: Vec<u8>,
 }
 
-/// What a row of blocks looks like, column by column of its pixels.
+/// Sums and extremes of a row of blocks, one for each column of pixels.
 #[derive(Debug, Default)]
 struct RowOfBlocks {
     sums: Vec<u16>,
@@ -43,14 +45,14 @@ impl RowOfBlocks {
         most.clear();
         most.resize(width, u8::MIN);
         for row in rows {
-            // Eight of them don't overflow; unchecked, so that many are added at once.
+            // Eight values cannot overflow; wrapping sums let many be added at once.
             sums.iter_mut().zip(row).for_each(|(sum, luma)| *sum = sum.wrapping_add(u16::from(*luma)));
             least.iter_mut().zip(row).for_each(|(least, luma)| *least = (*least).min(*luma));
             most.iter_mut().zip(row).for_each(|(most, luma)| *most = (*most).max(*luma));
         }
     }
 
-    /// The mean, the least and the most luma of the block that begins in this column.
+    /// Mean, minimum and maximum luma of the block that begins in this column.
     fn block(&self, left: usize) -> (u32, u8, u8) {
         let block = left..left + BLOCK;
         let sum: u32 = self.sums[block.clone()].iter().map(|sum| u32::from(*sum)).sum();
@@ -61,7 +63,8 @@ impl RowOfBlocks {
 }
 
 impl BlackAndWhite {
-    /// What is black in a picture without padding. Nothing for one that is less than five blocks wide or high: it holds no code.
+    /// Converts a picture without padding. `None` for one that is less than five blocks wide or high: no
+    /// code fits into it.
     pub(crate) fn of(&mut self, luma: &[u8], width: usize, height: usize) -> Option<BitMatrix> {
         if width.min(height) < AROUND * BLOCK || luma.len() < width * height {
             return None;
@@ -87,7 +90,8 @@ impl BlackAndWhite {
         Some(matrix)
     }
 
-    /// The luma between black and white in each block. What is left over at the right and below is a block with what lies before it.
+    /// The black point of each block: luma between black and white. A partial block at the right or
+    /// bottom edge is extended by the pixels before it.
     fn find_black_points(&mut self, luma: &[u8], [width, height]: [usize; 2], [columns, rows]: [usize; 2]) {
         let Self { rows: row_of_blocks, black_points, .. } = self;
         black_points.clear();
@@ -99,7 +103,7 @@ impl BlackAndWhite {
                 let black_point = if most - least > LEAST_RANGE {
                     mean
                 } else {
-                    // All light, unless it is darker than what is black to the left and above.
+                    // Uniform and light, unless it is darker than the black to the left and above.
                     let here = row * columns + column;
                     let before = (row > 0 && column > 0).then(|| {
                         (black_points[here - columns] + 2 * black_points[here - 1] + black_points[here - columns - 1])
@@ -112,7 +116,7 @@ impl BlackAndWhite {
         }
     }
 
-    /// Up to where pixels are black, for each block of a row.
+    /// The threshold of each block of a row; pixels up to it are black.
     fn find_thresholds(&mut self, row: usize, [columns, rows]: [usize; 2]) {
         let Self { black_points, thresholds, .. } = self;
         let from = |middle: usize, of: usize| middle.clamp(AROUND / 2, of - 1 - AROUND / 2) - AROUND / 2;
@@ -121,16 +125,16 @@ impl BlackAndWhite {
         thresholds.extend((0..columns).map(|column| {
             let left = from(column, columns);
             let sum: u32 = around.chunks_exact(columns).flat_map(|row| &row[left..][..AROUND]).sum();
-            // A mean of luma is luma.
+            // A mean of luma values fits into a byte.
             [(sum / (AROUND * AROUND) as u32) as u8; BLOCK]
         }));
     }
 }
 
-/// Bytes of 0 or 1 as bits, the first the lowest.
+/// Packs bytes of 0 or 1 into bits, the first into the lowest.
 fn pack(bytes: &[u8; WORD]) -> usize {
     let (eights, _) = bytes.as_chunks::<8>();
-    // Each byte's lowest bit comes to lie in the highest byte, in their order.
+    // The multiplication moves each byte's lowest bit into the highest byte, in order.
     let packed = |eight: &[u8; 8]| (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize;
     eights.iter().rev().fold(0, |bits, eight| bits << 8 | packed(eight))
 }
@@ -150,7 +154,8 @@ mod tests {
     }
 
     proptest! {
-        /// Squares of some side, of two lumas and noise: flat blocks, blocks with an edge in them, and all in between.
+        /// Squares of some side, of two lumas and noise: flat blocks, blocks with an edge in them,
+        /// and all in between.
         #[test]
         fn it_is_the_librarys_picture(
             columns in 5usize..30, rows in 5usize..20, side in 1usize..40, lumas in any::<[u8; 2]>(), noise in 1u8..60, seed in any::<u64>(),

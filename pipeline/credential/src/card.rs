@@ -1,18 +1,21 @@
-//! Card-held templates: a QR code that carries the resident's own template, so that the site stores none.
+//! Card-held templates: a QR code that carries the resident's own template, so that the site stores
+//! none.
 //!
 //! ```text
 //! "GH1:" base45( kind 1 B │ site tag 4 B │ id 16 B │ sealed 140 B │ AEAD tag 16 B │ Ed25519 signature 64 B )
 //! sealed: template 128 × i8 │ model tag 4 B │ consent until 4 B │ valid until 4 B
 //! ```
-//! 241 bytes, 366 characters: exactly what QR version 11 (61 modules) holds at level M; version 14 (73 modules) at level Q.
+//! 241 bytes, 366 characters: exactly what QR version 11 (61 modules) holds at level M; version 14
+//! (73 modules) at level Q.
 //!
-//! Sealed with XChaCha20-Poly1305 under a key that is derived from the site's secret, the id as associated data: only the site
-//! can read it, and no card's contents fit another's id. The nonce is the id, which [`seal_card`] draws itself, and only once:
-//! 80 random bits within one millisecond. A nonce of its own would cost eight bytes more and buy nothing.
+//! Sealed with XChaCha20-Poly1305 under a key that is derived from the site's secret, the id as
+//! associated data: only the site can read it, and no card's contents fit another's id. The nonce
+//! is the id, which [`seal_card`] draws itself, and only once: 80 random bits within one
+//! millisecond. A nonce of its own would cost eight bytes more and buy nothing.
 
 use std::fmt;
 
-use chacha20poly1305::aead::AeadInPlace;
+use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use gatehouse_core::time::WallTime;
 use sha2::{Digest, Sha256};
@@ -29,13 +32,14 @@ const CONTENTS: usize = TEMPLATE + 12;
 /// Bytes of the AEAD's tag.
 const AEAD_TAG: usize = 16;
 
-/// Which model made a template: the first four bytes of a hash over its name and version. Templates of two models can't be
-/// compared.
+/// Which model made a template: the first four bytes of a hash over its name and version. Templates
+/// of two models can't be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelTag([u8; 4]);
 
 impl ModelTag {
-    /// The tag of a model. Whatever else makes templates incomparable, such as a new template key, belongs into the version.
+    /// The tag of a model. Whatever else makes templates incomparable, such as a new template key,
+    /// belongs into the version.
     pub fn of(name: &str, version: &str) -> Self {
         let mut named = b"gatehouse model v1".to_vec();
         push_text(&mut named, name);
@@ -45,7 +49,7 @@ impl ModelTag {
     }
 }
 
-/// What a card holds. Overwritten in memory when dropped; never printed.
+/// The contents of a card. Overwritten in memory when dropped; never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct CardContents {
     /// The site's own template of the resident, 8 bits a value.
@@ -53,19 +57,19 @@ pub struct CardContents {
     /// Which model made it.
     #[zeroize(skip)]
     pub model: ModelTag,
-    /// From this moment on there is no consent.
+    /// End of the consent; no consent from this moment on.
     #[zeroize(skip)]
     pub consent_until: UnixSeconds,
-    /// From this moment on the card is worth nothing.
+    /// End of the card's validity; invalid from this moment on.
     #[zeroize(skip)]
     pub valid_until: UnixSeconds,
 }
 
 impl CardContents {
-    /// Whether the card is good now.
+    /// Checks that the card is valid at `now`.
     ///
     /// # Errors
-    /// Which end has passed; the consent's first.
+    /// If the consent or the card has ended; the consent first.
     pub fn check_time(&self, now: WallTime) -> Result<(), OutOfTime> {
         if now >= self.consent_until.to_wall() {
             Err(OutOfTime::ConsentEnded { until: self.consent_until })
@@ -156,11 +160,11 @@ impl SealedCard {
     pub fn open(&self, key: &CardKey) -> Result<CardContents, CredentialError> {
         let mut contents = Zeroizing::new(self.sealed);
         key.0
-            .decrypt_in_place_detached(
+            .decrypt_inout_detached(
                 &CardKey::nonce(self.id),
                 &self.id.to_bytes(),
-                contents.as_mut(),
-                Tag::from_slice(&self.tag),
+                contents.as_mut_slice().into(),
+                &Tag::from(self.tag),
             )
             .map_err(|_| CredentialError::Unopened)?;
         Ok(CardContents::from_bytes(&contents))
@@ -188,7 +192,8 @@ impl fmt::Debug for NewCard {
     }
 }
 
-/// Seals and signs a new card, under an id of its own. `site` is the site's key, such as `gatehouse/v1/area/site`.
+/// Seals and signs a new card, under an id of its own. `site` is the site's key, such as
+/// `gatehouse/v1/area/site`.
 ///
 /// # Errors
 /// If the operating system gives no randomness for the id.
@@ -208,7 +213,7 @@ fn seal_as(signer: &SiteSigner, key: &CardKey, site: &str, id: PassId, contents:
     let mut sealed = contents.to_bytes();
     let tag = key
         .0
-        .encrypt_in_place_detached(&CardKey::nonce(id), &id.to_bytes(), sealed.as_mut())
+        .encrypt_inout_detached(&CardKey::nonce(id), &id.to_bytes(), sealed.as_mut_slice().into())
         .unwrap_or_else(|_| unreachable!("{CONTENTS} bytes are far below the cipher's limit"));
     let mut body = Vec::with_capacity(SealedCard::BODY);
     body.extend(id.to_bytes());

@@ -1,4 +1,5 @@
-//! What passes and cards have in common: the prefix, the kind, the site, the signature, and the one way to read them.
+//! The envelope of passes and cards: prefix, kind, site and signature, and the function that reads
+//! them.
 
 use sha2::{Digest, Sha256};
 
@@ -7,17 +8,18 @@ use crate::pass::Pass;
 use crate::signing::Signed;
 use crate::{SiteSigner, SiteVerifier, base45};
 
-/// What every text of ours begins with; all of it in the alphabet of QR's alphanumeric mode.
+/// Prefix of every pass and card, in the alphabet of QR's alphanumeric mode.
 pub const PREFIX: &str = "GH1:";
 
 /// Bytes of a signature.
 const SIGNATURE: usize = 64;
-/// Bytes that say which site it is. Only for the message "other site": the signature covers the site's whole key.
+/// Bytes that say which site it is. Only for the message "other site": the signature covers the
+/// site's whole key.
 const TAG: usize = 4;
 /// Kind and site.
 const HEAD: usize = 1 + TAG;
 
-/// First byte of a credential. Set for good: a new layout gets a new number.
+/// First byte of a credential. Fixed for good: a new layout gets a new number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -57,11 +59,11 @@ pub enum Presented {
     Card(SealedCard),
 }
 
-/// Why a text is no credential of this site.
+/// Why a text is not a credential of this site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Any other QR code: an advertisement, a ticket. A gate takes no notice of it.
-    #[error("this is no pass or card of gatehouse: they begin with `{PREFIX}`")]
+    #[error("not a pass or card of gatehouse: those begin with `{PREFIX}`")]
     NotOurs,
     /// Longer than any of ours.
     #[error("too long for a pass or a card: {found} bytes of text, at most {LONGEST} expected")]
@@ -72,7 +74,7 @@ pub enum CredentialError {
     /// Cut short, mistyped, or not made by us.
     #[error("damaged: {what}")]
     Malformed {
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
     /// A kind that this version doesn't know.
@@ -88,7 +90,7 @@ pub enum CredentialError {
     #[error("this site did not sign it: forged, altered, or signed with a key that is no longer the site's")]
     Forged,
     /// A card that opens with another key only.
-    #[error("this card can't be opened with the site's key")]
+    #[error("the site's key cannot open this card")]
     Unopened,
 }
 
@@ -112,8 +114,9 @@ pub(crate) fn close(signer: &SiteSigner, site: &str, kind: Kind, body: &[u8]) ->
     text
 }
 
-/// Reads what a camera saw, and checks that this site signed it. `site` is the site's key, such as `gatehouse/v1/area/site`.
-/// Any text may be given. Time is not looked at: see [`Pass::check_time`].
+/// Reads the text of a QR code, and checks that this site signed it. `site` is the site's key, such
+/// as `gatehouse/v1/area/site`. Any text may be given. The validity period is not checked: see
+/// [`Pass::check_time`].
 ///
 /// # Errors
 /// Why it is no credential of this site; [`CredentialError::NotOurs`] is for a gate to ignore.

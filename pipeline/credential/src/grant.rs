@@ -1,19 +1,19 @@
-//! Grants: the site's signature on an entry, without which no gate controller opens.
+//! Grants: the site's signature on an entry. A gate controller opens for nothing else.
 
 use gatehouse_core::event::{Decision, Direction, EntryEvent, Grant};
 use gatehouse_core::time::WallTime;
 
-use crate::signing::{Signed, push_text};
-use crate::{SiteSigner, SiteVerifier, hex};
+use crate::signing::{Signed, from_hex, push_text};
+use crate::{SiteSigner, SiteVerifier};
 
-/// Why an entry carries no right to pass.
+/// Why an entry gives no right to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// The gate referred the person to the staffed lane.
-    #[error("the gate referred this person; there is nothing to open for")]
+    #[error("the gate referred this person to staff")]
     NotAdmitted,
     /// An `admit` without a grant.
-    #[error("this entry comes without a grant; does the gate have the site's key?")]
+    #[error("this entry has no grant; does the gate have the site's key?")]
     Missing,
     /// Not 128 hexadecimal digits.
     #[error("the signature of this grant is not 128 hexadecimal digits (0-9, a-f) but {found} characters")]
@@ -22,23 +22,25 @@ pub enum GrantError {
         found: usize,
     },
     /// Signed by another site, for another gate, or altered since.
-    #[error("this site did not sign this grant: it is forged, altered, or of another site")]
+    #[error("this site did not sign this grant: it is forged, altered, or from another site")]
     Forged,
 }
 
-/// Signs the right to pass that comes with an entry, good until `expires_at` (rounded down to whole milliseconds). `site` is
-/// the site's key, such as `gatehouse/v1/area/site`. `None` for an entry that isn't an `admit`.
+/// Signs the right to pass that comes with an entry, good until `expires_at` (rounded down to whole
+/// milliseconds). `site` is the site's key, such as `gatehouse/v1/area/site`. `None` for an entry
+/// that isn't an `admit`.
 ///
-/// The signature covers the site, the gate, the event's id and sequence number, the capture time, the end and the direction.
+/// The signature covers the site, the gate, the event's id and sequence number, the capture time,
+/// the end and the direction.
 pub fn sign_grant(signer: &SiteSigner, site: &str, entry: &EntryEvent, expires_at: WallTime) -> Option<Grant> {
     // Events travel with milliseconds: what is signed must be what arrives.
     let expires_at = WallTime::from_unix_nanos(expires_at.unix_millis().saturating_mul(1_000_000));
-    let signature = hex::encode(&signer.sign(Signed::Grant, site, &signed_bytes(entry, expires_at)));
+    let signature = base16ct::lower::encode_string(&signer.sign(Signed::Grant, site, &signed_bytes(entry, expires_at)));
     (entry.decision == Decision::Admit).then_some(Grant { expires_at, signature })
 }
 
-/// Checks that this site signed the grant of an entry. Says nothing of time or order: whether it is still good, and whether it
-/// was used before, is the receiver's to know.
+/// Checks that this site signed the grant of an entry. The receiver checks its age, and whether it
+/// was used before.
 ///
 /// # Errors
 /// If the entry is no `admit`, has no grant, or the site did not sign it as it stands.
@@ -47,8 +49,8 @@ pub fn check_grant(verifier: &SiteVerifier, site: &str, entry: &EntryEvent) -> R
         return Err(GrantError::NotAdmitted);
     }
     let grant = entry.grant.as_ref().ok_or(GrantError::Missing)?;
-    let signature = hex::decode(&grant.signature)
-        .ok_or_else(|| GrantError::Unreadable { found: grant.signature.chars().count() })?;
+    let signature =
+        from_hex(&grant.signature).ok_or_else(|| GrantError::Unreadable { found: grant.signature.chars().count() })?;
     if verifier.verifies(Signed::Grant, site, &signed_bytes(entry, grant.expires_at), &signature) {
         Ok(())
     } else {
@@ -168,9 +170,9 @@ mod tests {
                 &|e| e.capture_time.at = later(e.capture_time.at),
                 &|e| e.grant.iter_mut().for_each(|grant| grant.expires_at = later(grant.expires_at)),
                 &|e| e.grant.iter_mut().for_each(|grant| {
-                    let mut signature: [u8; 64] = hex::decode(&grant.signature).expect("signed");
+                    let mut signature: [u8; 64] = from_hex(&grant.signature).expect("signed");
                     signature[bit / 8] ^= 1 << (bit % 8);
-                    grant.signature = hex::encode(&signature);
+                    grant.signature = base16ct::lower::encode_string(&signature);
                 }),
             ];
             for (i, alter) in alterations.iter().enumerate() {

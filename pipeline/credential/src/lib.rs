@@ -1,20 +1,24 @@
-//! The site's secret, and what is derived from it: signed passes, card-held templates, signed grants, and their QR codes.
+//! The site's secret and everything derived from it: signed passes, card-held templates, signed
+//! grants, their QR codes.
 //!
-//! One secret of 32 bytes belongs to a site. Everything that needs a key derives its own from it ([`SiteSecret::derive`]),
-//! so that none can be used in place of another. Nothing here reads a clock, a file or the network: times are passed in.
+//! A site has one secret of 32 bytes. Each use derives its own key from it
+//! ([`SiteSecret::derive`]), so that no key can stand in for another. This crate reads no clock, no
+//! file and no network: times are passed in.
 //!
-//! - [`sign_pass`] and [`seal_card`] write the text of a QR code; [`read`] checks what a camera saw.
+//! - [`sign_pass`] and [`seal_card`] write the text of a QR code; [`read`] checks the text that a
+//!   camera saw.
 //! - [`QrReader`] finds QR codes in a camera's frames; [`Sheet`] prints them.
-//! - [`sign_grant`] signs a gate's decision; [`check_grant`] checks it with the public key alone ([`SiteVerifier`]).
+//! - [`sign_grant`] signs a gate's decision; [`check_grant`] checks it with the public key alone
+//!   ([`SiteVerifier`]).
 
 mod base45;
 mod black_and_white;
 mod card;
 mod envelope;
 mod grant;
-mod hex;
 mod pass;
 mod pass_id;
+mod person_id;
 mod qr;
 mod sheet;
 mod signing;
@@ -27,6 +31,7 @@ pub use envelope::{CredentialError, PREFIX, Presented, read};
 pub use grant::{GrantError, check_grant, sign_grant};
 pub use pass::{Pass, sign_pass};
 pub use pass_id::{NoRandomness, PassId, PassIdError};
+pub use person_id::PersonId;
 pub use qr::QrReader;
 pub use sheet::{Paper, Sheet, SheetError};
 pub use signing::{SiteSigner, SiteVerifier, VerifierTextError};

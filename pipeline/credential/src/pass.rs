@@ -1,24 +1,24 @@
-//! QR passes: signed, short, with a start and an end. They carry no name, and nothing of a face.
+//! QR passes: signed, short, with a start and an end. They carry no name and no face data.
 //!
 //! ```text
 //! "GH1:" base45( kind 1 B │ site tag 4 B │ id 16 B │ valid from 4 B │ valid until 4 B │ Ed25519 signature 64 B )
 //! ```
-//! 93 bytes, 144 characters, QR version 6 (41 modules) at level M. Whose pass it is, how often it may be used, and whether it
-//! was taken back, stands in the site's store.
+//! 93 bytes, 144 characters, QR version 6 (41 modules) at level M. The site's store holds its
+//! owner, its number of uses, and its revocation.
 
 use gatehouse_core::time::WallTime;
 
 use crate::envelope::{self, Kind};
 use crate::{OutOfTime, PassId, SiteSigner, UnixSeconds};
 
-/// What a pass says.
+/// The contents of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     /// Names the pass in the site's store.
     pub id: PassId,
-    /// Its first moment.
+    /// Start of its validity.
     pub valid_from: UnixSeconds,
-    /// From this moment on it is worth nothing.
+    /// End of its validity; invalid from this moment on.
     pub valid_until: UnixSeconds,
 }
 
@@ -26,10 +26,10 @@ impl Pass {
     /// Bytes of a pass before its signature and after kind and site.
     pub(crate) const BODY: usize = PassId::BYTES + 8;
 
-    /// Whether it is good now: from its first moment until just before its end.
+    /// Checks that it is valid at `now`: from its start until just before its end.
     ///
     /// # Errors
-    /// Which end was missed.
+    /// If it is too early or too late.
     pub fn check_time(&self, now: WallTime) -> Result<(), OutOfTime> {
         if now < self.valid_from.to_wall() {
             Err(OutOfTime::NotYet { from: self.valid_from })
@@ -48,8 +48,8 @@ impl Pass {
     }
 }
 
-/// The text of a pass, for a QR code. `site` is the site's key, such as `gatehouse/v1/area/site`. The same pass always has the
-/// same text.
+/// The text of a pass, for a QR code. `site` is the site's key, such as `gatehouse/v1/area/site`.
+/// The same pass always has the same text.
 pub fn sign_pass(signer: &SiteSigner, site: &str, pass: &Pass) -> String {
     let mut body = Vec::with_capacity(Pass::BODY);
     body.extend(pass.id.to_bytes());

@@ -3,16 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chacha20poly1305::aead::OsRng;
-use chacha20poly1305::aead::rand_core::RngCore;
 use gatehouse_core::time::WallTime;
 use ulid::{ULID_LEN, Ulid};
 
-/// Names a pass or a card for good; sorts by the time of its issue (ULID). Says nothing of whose it is.
+/// Names a pass or a card for good. A ULID: sorts by the time of issue. It does not say whose the
+/// pass is. `Display` writes it; `Debug` does not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PassId(Ulid);
 
-/// Why a text names no pass.
+/// Why a text is not the id of a pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PassIdError {
     /// Too short or too long.
@@ -34,8 +33,16 @@ pub enum PassIdError {
 
 /// The operating system gives no random numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gave no random numbers for a new pass or card: {0}")]
-pub struct NoRandomness(String);
+#[error("the operating system gave no random numbers for a new id: {0}")]
+pub struct NoRandomness(pub String);
+
+/// A new ULID: 48 bits of time, 80 bits of the operating system's randomness.
+pub(crate) fn new_ulid(now: WallTime) -> Result<Ulid, NoRandomness> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random[6..]).map_err(|e| NoRandomness(e.to_string()))?;
+    let millis = u64::try_from(now.unix_millis()).unwrap_or(0);
+    Ok(Ulid::from_parts(millis, u128::from_be_bytes(random)))
+}
 
 impl PassId {
     /// Bytes of an id.
@@ -46,9 +53,7 @@ impl PassId {
     /// # Errors
     /// If the operating system gives none.
     pub fn generate(now: WallTime) -> Result<Self, NoRandomness> {
-        let mut random = [0; 16];
-        OsRng.try_fill_bytes(&mut random[6..]).map_err(|e| NoRandomness(e.to_string()))?;
-        Ok(Self(Ulid::from_parts(u64::try_from(now.unix_millis()).unwrap_or(0), u128::from_be_bytes(random))))
+        new_ulid(now).map(Self)
     }
 
     /// The id in its short binary form.
@@ -59,6 +64,11 @@ impl PassId {
     /// The id that [`Self::to_bytes`] gave. Any bytes are one.
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(Ulid::from_bytes(bytes))
+    }
+
+    /// The id whose number this is.
+    pub const fn from_u128(number: u128) -> Self {
+        Self(Ulid(number))
     }
 
     /// The last eight characters: enough to tell passes apart on a list, or on paper.
@@ -81,7 +91,7 @@ impl fmt::Display for PassId {
 
 impl fmt::Debug for PassId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PassId({self})")
+        f.write_str("PassId([redacted])")
     }
 }
 
@@ -95,7 +105,8 @@ impl FromStr for PassId {
             return Err(PassIdError::Length { found });
         }
         let ulid = Ulid::from_string(text).map_err(|_| PassIdError::Character)?;
-        // 26 characters hold 130 bits; the two that don't fit would be dropped, and two texts name one pass.
+        // 26 characters hold 130 bits; the two that don't fit would be dropped, and two texts name
+        // one pass.
         match text.chars().next() {
             Some(first @ '8'..) => Err(PassIdError::TooLarge { found: first }),
             _ => Ok(Self(ulid)),

@@ -1,12 +1,14 @@
 //! Reads QR codes in a camera's own frames.
 //!
-//! A frame is searched as it is and, where nothing of ours is found but something looks like the corner of a code, once more with its edges
-//! sharpened: what a fixed-focus camera blurs over half a module is read again. (Where nothing does, sharpening found a code in 3 of 960
-//! drawn frames, and took half of the time.) Detection and decoding are `rxing`'s (the port of zxing-cpp's reader), with
-//! a bound on the work, since anyone can hold anything up to a gate.
+//! A frame is searched as it is. If that finds no code of ours but something like a finder pattern,
+//! it is searched again with sharpened edges, which recovers codes that a fixed-focus camera blurs
+//! over half a module. (Without such a pattern sharpening found a code in 3 of 960 drawn frames, and
+//! took half of the time.) Detection and decoding are `rxing`'s (the port of zxing-cpp's reader).
+//! The work is bounded, since anyone can hold anything up to a gate.
 //!
-//! Measured on drawn frames of 1280 × 720 (`tests/scene`: paper and phone, turned and tilted up to 30° each, uneven light,
-//! noise, JPEG at quality 40–90, a cluttered background), one frame each, 10 frames a cell, pass (41 modules) / card (61):
+//! Measured on drawn frames of 1280 × 720 (`tests/scene`: paper and phone, turned and tilted up to
+//! 30° each, uneven light, noise, JPEG at quality 40–90, a cluttered background), one frame each,
+//! 10 frames a cell, pass (41 modules) / card (61):
 //!
 //! | blur (σ) | 2 px a module | 2.5 px | 3 px | 4 px | 6 px | 8 px |
 //! |---|---|---|---|---|---|---|
@@ -15,14 +17,16 @@
 //! | 1.5 px | 0 / 0 % | 0 / 0 % | 60 / 80 % | 100 / 100 % | 100 / 100 % | 100 / 100 % |
 //! | 2 px | 0 / 0 % | 0 / 0 % | 0 / 0 % | 60 / 50 % | 100 / 100 % | 100 / 100 % |
 //!
-//! So a code wants about 3 pixels a module in a sharp picture. Medians on one core of an AMD EPYC (Zen 3), 4 pixels a module: 0.6 ms for a
-//! frame with a pass, 1.5 ms with a card, 0.2 ms without a code, and 0.6 ms for one of a street with people in it. The worst that was found,
-//! a wall of ten thousand finder patterns, takes 1.1 s.
+//! So a code needs about 3 pixels a module in a sharp picture. Medians on one core of an AMD EPYC
+//! (Zen 3), 4 pixels a module: 0.6 ms for a frame with a pass, 1.5 ms with a card, 0.2 ms without a
+//! code, and 0.6 ms for a street with people. The worst case found, a wall of ten thousand finder
+//! patterns, takes 1.1 s.
 //!
-//! Compared on frames of these kinds (144 of them, blur up to 0.65 module; this reader's share is of 360 others; times are wall
-//! time on a shared machine): this reader reads 85 %; `rxing`'s zxing-cpp port alone 76 %, 5–10 ms a frame; zbar 0.23 71 %,
-//! 50–120 ms; `rxing`'s older reader 62 %, 6–10 ms; `rqrr` 0.11 40 %, 40–80 ms.
-//! Halving frames first lost more than it gained (`rqrr`); doubling them took ten times as long (`rxing`) for no more reads.
+//! Compared on frames of these kinds (144 of them, blur up to 0.65 module; this reader's share is
+//! of 360 others; times are wall time on a shared machine): this reader reads 85 %; `rxing`'s
+//! zxing-cpp port alone 76 %, 5–10 ms a frame; zbar 0.23 71 %, 50–120 ms; `rxing`'s older reader 62
+//! %, 6–10 ms; `rqrr` 0.11 40 %, 40–80 ms. Halving frames first lost more than it gained (`rqrr`);
+//! doubling them took ten times as long (`rxing`) for no more reads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -34,24 +38,24 @@ use crate::black_and_white::BlackAndWhite;
 use crate::envelope::PREFIX;
 use crate::texture::{Part, SearchedInVain, Texture};
 
-/// Larger frames are first made smaller by a whole factor: a code that fills enough of a frame to be held up at a gate is
-/// readable at this size, and time grows with the pixels.
+/// Larger frames are first reduced by a whole factor: a code that is held up at a gate is readable
+/// at this size, and time grows with the pixels.
 const MOST_PIXELS: usize = 1920 * 1088;
-/// Finder patterns and their combinations that are looked at in a frame. A frame with one code in it has three patterns and a
-/// few that only look like it; a wall of them must not stop the gate.
+/// Most finder patterns, and combinations of them, that are tried in a frame. A frame with one code
+/// has three patterns and a few false ones; a wall of them must not block the gate.
 const MOST_PATTERNS: usize = 200;
 const MOST_TRIES: usize = 100;
-/// Codes read in one frame.
+/// Most codes that are read in one frame.
 const MOST_CODES: usize = 8;
 
 /// Reads QR codes. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
 pub struct QrReader {
-    /// A frame that had to be made smaller.
+    /// Buffer for a reduced frame.
     smaller: Vec<u8>,
     texture: Texture,
     parts: Vec<Part>,
-    /// A part of the picture, as it is and with its edges sharpened.
+    /// Buffers for a part of the picture, as it is and sharpened.
     plain: Vec<u8>,
     sharp: Vec<u8>,
     column_sums: Vec<u16>,
@@ -59,18 +63,19 @@ pub struct QrReader {
 }
 
 impl QrReader {
-    /// A reader without buffers yet.
+    /// A reader; it allocates its buffers at the first frame.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The texts of the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every `stride` bytes. Nothing
-    /// for a plane that is too short for its size.
+    /// Reads the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every `stride`
+    /// bytes. Returns none for a plane that is too short for its size.
     pub fn read(&mut self, luma: &[u8], width: usize, height: usize, stride: usize) -> Vec<String> {
         self.read_next(luma, width, height, stride, &mut SearchedInVain::default())
     }
 
-    /// The same in the next frame of a camera: where it looks as it did in `before`, it is searched again only now and then.
+    /// As [`Self::read`], for the next frame of a camera: parts that have not changed since `before` are
+    /// searched only now and then.
     pub fn read_next(
         &mut self,
         luma: &[u8],
@@ -111,7 +116,8 @@ struct Plane<'p> {
     stride: usize,
 }
 
-/// The plane itself, or, where it is too large, a smaller one in `smaller`. Nothing for a plane that is too short for its size.
+/// The plane itself, or, if it is too large, a reduced one in `smaller`. `None` for a plane that is
+/// too short for its size.
 fn fit<'p>(luma: &'p [u8], width: usize, height: usize, stride: usize, smaller: &'p mut Vec<u8>) -> Option<Plane<'p>> {
     let last_row = stride.checked_mul(height.checked_sub(1)?)?;
     if width == 0 || stride < width || luma.len() < last_row.checked_add(width)? {
@@ -133,7 +139,7 @@ fn fit<'p>(luma: &'p [u8], width: usize, height: usize, stride: usize, smaller: 
     Some(Plane { luma: smaller, width, height, stride: width })
 }
 
-/// Unsharp mask: what a pixel differs from the mean of 5 × 5 around it counts three times.
+/// Unsharp mask: the difference of a pixel from the mean of 5 × 5 around it counts three times.
 fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>, sharp: &mut Vec<u8>) {
     sharp.clear();
     sharp.extend_from_slice(plain);
@@ -148,7 +154,7 @@ fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>
     }
     for y in 2..height - 2 {
         column_sums.iter_mut().zip(row(y + 2)).for_each(|(sum, luma)| *sum += u16::from(*luma));
-        // Slices of one length, and sums that can't overflow unchecked, so that many pixels are computed at once.
+        // Slices of equal length and wrapping sums let many pixels be computed at once.
         let inner = width - 4;
         let near: [&[u16]; 5] = std::array::from_fn(|i| &column_sums[i..][..inner]);
         let (to, from) = (&mut sharp[y * width + 2..][..inner], &row(y)[2..][..inner]);
@@ -162,8 +168,9 @@ fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>
     }
 }
 
-/// Adds the texts in a picture in black and white that aren't there yet, and tells whether anything in it looks like the corner of a code. A picture that makes
-/// the library panic has none: what a stranger holds up must not stop a gate.
+/// Adds new texts found in a black-and-white picture, and returns true if anything looks like a
+/// finder pattern. A picture that makes the library panic counts as empty, since anyone can hold it
+/// up to a gate.
 fn search(picture: Option<BitMatrix>, texts: &mut Vec<String>) -> bool {
     let Some(picture) = picture else { return false };
     let found = catch_unwind(AssertUnwindSafe(|| search_unguarded(&picture)));
@@ -176,10 +183,10 @@ fn search(picture: Option<BitMatrix>, texts: &mut Vec<String>) -> bool {
     any_corner
 }
 
-/// What one picture holds.
+/// The result for one picture.
 struct Found {
     texts: Vec<String>,
-    /// Whether anything looks like a finder pattern.
+    /// True if anything looks like a finder pattern.
     any_corner: bool,
 }
 

@@ -1,12 +1,13 @@
-//! The site's signing key, and the public key that checks what it signed.
+//! The site's signing key, and the public key that checks its signatures.
 
 use std::fmt;
 
 use ed25519_dalek::{SIGNATURE_LENGTH, Signature, Signer, SigningKey, VerifyingKey};
 
-use crate::{Purpose, SiteSecret, hex};
+use crate::{Purpose, SiteSecret};
 
-/// What a signature is for. Stands first in every signed message, so that none can pass for another kind.
+/// The kind of a signed message. It comes first in the message, so that none passes for another
+/// kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signed {
     Pass,
@@ -15,7 +16,7 @@ pub(crate) enum Signed {
 }
 
 impl Signed {
-    /// Set for good, and none the start of another.
+    /// Fixed for good; no label is the start of another.
     fn label(self) -> &'static [u8] {
         match self {
             Self::Pass => b"gatehouse pass v1",
@@ -39,7 +40,16 @@ pub(crate) fn push_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// Signs passes, cards and grants of one site (Ed25519, RFC 8032). Overwritten in memory when dropped; never printed.
+/// Reads exactly `2 × N` lower-case hexadecimal digits. Capitals are refused, so that each value
+/// has one text.
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let read = base16ct::lower::decode(text, &mut bytes).ok()?.len();
+    (read == N).then_some(bytes)
+}
+
+/// Signs passes, cards and grants of one site (Ed25519, RFC 8032). Overwritten in memory when
+/// dropped; never printed.
 #[derive(Clone)]
 pub struct SiteSigner(SigningKey);
 
@@ -49,7 +59,7 @@ impl SiteSigner {
         Self(SigningKey::from_bytes(&secret.derive(Purpose::Signing)))
     }
 
-    /// What checks this key's signatures. It may be given away.
+    /// The public key that checks this key's signatures.
     pub fn verifier(&self) -> SiteVerifier {
         SiteVerifier(self.0.verifying_key())
     }
@@ -65,11 +75,11 @@ impl fmt::Debug for SiteSigner {
     }
 }
 
-/// A site's public key: checks signatures and can make none.
+/// A site's public key. It checks signatures and makes none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SiteVerifier(VerifyingKey);
 
-/// Why a text is no public key of a site.
+/// Why a text is not a site's public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifierTextError {
     /// Not 64 hexadecimal digits.
@@ -80,19 +90,20 @@ pub enum VerifierTextError {
         /// Characters found, without surrounding white space.
         found: usize,
     },
-    /// 64 digits that no secret key has as its public key.
-    #[error("these 64 digits are no public key; copy it again from the site that signs")]
+    /// 64 digits that are not a usable point of the curve.
+    #[error("these 64 digits are not a public key; copy it again from the site that signs")]
     NoKey,
 }
 
 impl SiteVerifier {
-    /// Reads a key as [`Self::to_text`] writes it; white space around it is ignored, and capitals are taken.
+    /// Reads a key as [`Self::to_text`] writes it; white space around it is ignored, and capitals
+    /// are taken.
     ///
     /// # Errors
     /// If it isn't 64 hexadecimal digits, or they are no usable key.
     pub fn from_text(text: &str) -> Result<Self, VerifierTextError> {
         let text = text.trim();
-        let bytes = hex::decode(&text.to_ascii_lowercase())
+        let bytes = from_hex(&text.to_ascii_lowercase())
             .ok_or_else(|| VerifierTextError::Digits { found: text.chars().count() })?;
         match VerifyingKey::from_bytes(&bytes) {
             // Under a weak key one signature fits many messages.
@@ -103,10 +114,11 @@ impl SiteVerifier {
 
     /// The key as 64 hexadecimal digits.
     pub fn to_text(&self) -> String {
-        hex::encode(self.0.as_bytes())
+        base16ct::lower::encode_string(self.0.as_bytes())
     }
 
-    /// Whether the site signed this. The strict check of RFC 8032: no second signature of a message is taken.
+    /// True if the site signed this. The strict check of RFC 8032, which accepts one signature per
+    /// message only.
     pub(crate) fn verifies(&self, kind: Signed, site: &str, what: &[u8], signature: &[u8; SIGNATURE_LENGTH]) -> bool {
         self.0.verify_strict(&kind.message(site, what), &Signature::from_bytes(signature)).is_ok()
     }
@@ -145,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_good_for_its_kind_its_site_and_its_message_alone() {
+    fn a_signature_binds_kind_site_and_message() {
         let (signer, kinds) = (signer(), [Signed::Pass, Signed::Card, Signed::Grant]);
         let verifier = signer.verifier();
         for kind in kinds {

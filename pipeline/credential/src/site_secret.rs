@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::OsRng;
-use chacha20poly1305::aead::rand_core::RngCore;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -11,12 +9,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// Bytes of the secret, and of every key derived from it.
 const LENGTH: usize = 32;
 
-/// The one secret of a site. Kept outside the store, and never beside its backups: whoever has both can read both.
+/// The secret of a site. Keep it away from the store's backups: together they can be read.
 /// Overwritten in memory when dropped; never printed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SiteSecret([u8; LENGTH]);
 
-/// What a derived key is for. Each purpose has a key of its own.
+/// The purpose of a derived key. Each purpose has its own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Seals what the store holds.
@@ -32,7 +30,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Set for good: another text is another key.
+    /// Fixed for good: another text gives another key.
     fn label(self) -> &'static [u8] {
         match self {
             Self::Store => b"gatehouse store v1",
@@ -44,17 +42,17 @@ impl Purpose {
     }
 }
 
-/// Why a text is no site secret, or none could be made. Never says what the text was.
+/// Why a text is not a site secret, or none could be generated. Never contains the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretTextError {
     /// Too short or too long.
-    #[error("a site key is {} hexadecimal digits, this has {found} characters", 2 * LENGTH)]
+    #[error("a site key is {} hexadecimal digits; this has {found} characters", 2 * LENGTH)]
     Length {
         /// Characters found, without surrounding white space.
         found: usize,
     },
-    /// Something else than `0`–`9` and `a`–`f`.
-    #[error("a site key is {} hexadecimal digits, character {position} of this is none", 2 * LENGTH)]
+    /// A character other than `0`–`9` and `a`–`f`.
+    #[error("a site key is {} hexadecimal digits; character {position} of this is not one", 2 * LENGTH)]
     Digit {
         /// Which character, counted from 1.
         position: usize,
@@ -71,7 +69,7 @@ impl SiteSecret {
     /// If the operating system gives none.
     pub fn generate() -> Result<Self, SecretTextError> {
         let mut secret = Self([0; LENGTH]);
-        OsRng.try_fill_bytes(&mut secret.0).map_err(|e| SecretTextError::Random(e.to_string()))?;
+        getrandom::fill(&mut secret.0).map_err(|e| SecretTextError::Random(e.to_string()))?;
         Ok(secret)
     }
 
@@ -85,27 +83,21 @@ impl SiteSecret {
         if found != 2 * LENGTH {
             return Err(SecretTextError::Length { found });
         }
-        let mut secret = Self([0; LENGTH]);
-        for (i, digit) in text.chars().enumerate() {
-            let value = digit.to_digit(16).ok_or(SecretTextError::Digit { position: i + 1 })?;
-            secret.0[i / 2] = secret.0[i / 2] << 4 | value as u8;
+        if let Some(at) = text.chars().position(|digit| !digit.is_ascii_hexdigit()) {
+            return Err(SecretTextError::Digit { position: at + 1 });
         }
+        let mut secret = Self([0; LENGTH]);
+        base16ct::mixed::decode(text, &mut secret.0).map_err(|_| SecretTextError::Length { found })?;
         Ok(secret)
     }
 
     /// The secret as 64 hexadecimal digits, to be written to its file and nowhere else.
     pub fn to_text(&self) -> Zeroizing<String> {
-        // Sized up front: growing would leave copies behind that nobody overwrites.
-        let mut text = Zeroizing::new(String::with_capacity(2 * LENGTH));
-        for byte in self.0 {
-            for half in [byte >> 4, byte & 15] {
-                text.extend(char::from_digit(u32::from(half), 16));
-            }
-        }
-        text
+        Zeroizing::new(base16ct::lower::encode_string(&self.0))
     }
 
-    /// The key for one purpose, by HKDF-SHA256 (RFC 5869) without salt: the secret is random and of full length.
+    /// The key for one purpose, by HKDF-SHA256 (RFC 5869) without salt: the secret is random and of
+    /// full length.
     pub fn derive(&self, purpose: Purpose) -> Zeroizing<[u8; LENGTH]> {
         self.derive_for(purpose, &[])
     }
@@ -162,5 +154,25 @@ mod tests {
             assert_ne!(key.as_slice(), secret.0);
         }
         assert_eq!(secret.derive(Purpose::Store).as_slice(), keys[0].as_slice(), "the same every time");
+    }
+
+    #[test]
+    fn derived_keys_never_change() {
+        let secret = SiteSecret::from_text(&"ab".repeat(32)).expect("it is a secret");
+        // As Python's `hmac` computes RFC 5869.
+        let expected = [
+            (Purpose::Store, "46e6ab729abe2f4b0c99282363cc85f822e0129f52db18cdf78429342f08ecce"),
+            (Purpose::Audit, "25db348911e220806f127243b5371ef765aeebd720dd6460ce565a52b40334a2"),
+            (Purpose::TemplateProtection, "f37417bee381545ac0152d8befc5ed35fe7b1f450efe8c345cddaa3e0d4a8c8c"),
+            (Purpose::Signing, "6801a504d1edf6390d005732d013a7f442e86a7337785d29e64849088654b75b"),
+            (Purpose::Card, "00a8cec89dc1afc8f4fa16ad32c720b5104fa70ad6907f4fd3c10bb3a3fa2691"),
+        ];
+        for (purpose, key) in expected {
+            assert_eq!(base16ct::lower::encode_string(secret.derive(purpose).as_slice()), key, "{purpose:?}");
+        }
+        assert_eq!(
+            base16ct::lower::encode_string(secret.derive_for(Purpose::TemplateProtection, b"2").as_slice()),
+            "bcb16891ccc87e5ddb2c11fc05dc026f33aa6bd227ce2abfda8c3fa82636ac19"
+        );
     }
 }

@@ -1,23 +1,26 @@
-//! Where in a picture a QR code can be: where it is black and white every few pixels, and where it has changed since it was searched
-//! in vain. Searching the rest costs many times what looking for these places does.
+//! Finds the parts of a picture that may hold a QR code: they alternate between black and white
+//! every few pixels, and have changed since the last search without result. Searching the other
+//! parts would cost many times the cost of finding these.
 
 /// Pixels along a block.
 const BLOCK: usize = 32;
-/// Luma is compared over so many pixels: a step from black to white is as wide as its blur.
+/// Distance over which luma is compared, in pixels: a blurred step from black to white is as wide.
 const APART: usize = 2;
-/// How much luma changes over [`APART`] pixels in a block of a code, across and down, as a share of its mean. Of codes that are read,
-/// by [`crate::QrReader`]'s own table and up to 8 pixels a module, 9 of 10 blocks have 0.10 or more; of blocks of a street 1 of 14
-/// has 0.08 in both directions, and 1 of 9 across: there is much that stands upright.
+/// Threshold of texture: mean change of luma over [`APART`] pixels, across and down, as a share of
+/// the block's mean. In codes that [`crate::QrReader`]'s table lists as readable, up to 8 pixels a
+/// module, 9 of 10 blocks have 0.10 or more. In a street, 1 of 14 blocks has 0.08 in both
+/// directions, and 1 of 9 across.
 const LEAST: f32 = 0.08;
-/// Blocks that a code's texture fills at least, over and down. Smaller ones aren't read.
+/// Fewest blocks that a readable code's texture covers, across and down.
 const SMALLEST: usize = 3;
-/// A block has changed if its mean luma, or that of its changes, is another one by more than this: noise moves either by a tenth.
+/// Threshold of change: a block has changed if its mean luma, or its mean change of luma, differs
+/// by more than this share. Noise moves either by a tenth.
 const CHANGED: f32 = 1.5;
-/// So many searches after a block was searched in vain it is searched again, whether it has changed or not.
+/// Number of searches after which an unchanged block is searched again.
 const AGAIN_AFTER: u8 = 5;
 
-/// What a camera's picture looked like where it was searched for codes in vain. Nothing of it can be made out: three numbers
-/// for each 32 × 32 pixels.
+/// How a camera's picture looked where the last searches found no code. No image can be recovered
+/// from it: three numbers for each 32 × 32 pixels.
 #[derive(Debug, Default)]
 pub struct SearchedInVain {
     columns: usize,
@@ -30,7 +33,7 @@ struct Vain {
     searches: u8,
 }
 
-/// A block's mean luma, and how much it changes from pixel to pixel.
+/// A block's mean luma, and its mean change from pixel to pixel.
 #[derive(Debug, Clone, Copy, Default)]
 struct Look {
     luma: f32,
@@ -38,8 +41,8 @@ struct Look {
     down: f32,
 }
 
-/// Sums over the rows of some blocks, column by column of their pixels: so many are added at once. A block has 12 rows to be added at most,
-/// so that nothing overflows, unchecked.
+/// Sums over the rows of a row of blocks, one for each column of pixels, so that many are added at
+/// once. At most 12 rows are added, so no sum overflows.
 #[derive(Debug, Default)]
 struct Sums {
     luma: Vec<u16>,
@@ -49,8 +52,8 @@ struct Sums {
 }
 
 impl Sums {
-    /// Of every fourth of these rows, each with those two and four below it. All steps from one row to the second below are looked at: of
-    /// some alone a code could be missed whose modules begin in step with them.
+    /// Adds every fourth of these rows, each compared with the rows two and four below. This covers
+    /// every step over two rows; fewer could miss a code whose modules begin in phase with them.
     fn take<'p>(&mut self, width: usize, rows: impl Iterator<Item = [&'p [u8]; 3]>) {
         let Self { luma, across, down, rows: taken } = self;
         for sums in [&mut *luma, &mut *across, &mut *down] {
@@ -72,12 +75,12 @@ impl Sums {
         }
     }
 
-    /// What the block looks like that lies in these columns.
+    /// The block in these columns.
     fn look(&self, left: usize, right: usize) -> Look {
         let total = |sums: &[u16]| sums.iter().fold(0u32, |sum, value| sum.wrapping_add(u32::from(*value)));
         let mean = |sum: u32, of: usize| sum as f32 / of as f32;
         let pixels = self.rows * (right - left);
-        // A step into the next block is none of this one.
+        // Leave out the step into the next block.
         let steps = left..right.saturating_sub(APART).max(left);
         Look {
             luma: mean(total(&self.luma[left..right]), pixels),
@@ -98,7 +101,7 @@ impl Look {
 }
 
 impl SearchedInVain {
-    /// Whether there is anything new in this block; counts the search.
+    /// True if this block must be searched; counts the search.
     fn is_news(&mut self, block: usize, look: Look) -> bool {
         let vain = &mut self.blocks[block];
         let news = vain.is_none_or(|vain| vain.searches >= AGAIN_AFTER || look.differs(vain.look));
@@ -123,17 +126,18 @@ pub(crate) struct Part {
 #[derive(Debug, Default)]
 pub(crate) struct Texture {
     columns: usize,
-    /// Of one row of blocks.
+    /// Sums of one row of blocks.
     sums: Sums,
     looks: Vec<Look>,
-    /// Row by row: whether a block has so much texture, until it is in a part.
+    /// Row by row: true while a block has texture and belongs to no part yet.
     blocks: Vec<bool>,
     stack: Vec<(usize, usize)>,
 }
 
 impl Texture {
-    /// Fills `parts` with those of a picture that may hold a code and have something new in them, with a margin of a block. The whole
-    /// picture where they come to as much. Its rows begin every `stride` bytes.
+    /// Fills `parts` with the parts of a picture that may hold a code and have changed, each with a
+    /// margin of one block. Gives the whole picture where the parts cover as much. Rows begin every
+    /// `stride` bytes.
     pub(crate) fn parts(
         &mut self,
         luma: &[u8],
@@ -143,8 +147,8 @@ impl Texture {
         parts: &mut Vec<Part>,
     ) {
         parts.clear();
-        // What is left over at the right and below is a block of its own, or, if less than half of one, belongs to the last: were last
-        // blocks larger, a code at the edge could lie in fewer than `SMALLEST`.
+        // A partial block at the right or bottom edge is a block of its own, or joins the last one if it
+        // is less than half a block. A larger last block could let a code cover fewer than `SMALLEST`.
         let [columns, rows] = [width, height].map(|size| ((size + BLOCK / 2) / BLOCK).max(1));
         let ends = |i: usize, of: usize, size: usize| (i * BLOCK, if i + 1 == of { size } else { (i + 1) * BLOCK });
         self.looks.clear();
@@ -180,7 +184,7 @@ impl Texture {
         }
     }
 
-    /// Notes that nothing was found in a part of the last picture.
+    /// Records that no code was found in a part of the last picture.
     pub(crate) fn was_in_vain(&self, part: Part, before: &mut SearchedInVain) {
         let blocks = |start: usize, length: usize| start / BLOCK..(start + length).div_ceil(BLOCK);
         for row in blocks(part.y, part.height) {
@@ -193,7 +197,7 @@ impl Texture {
         }
     }
 
-    /// Takes out the textured blocks that hang together with this one, also corner to corner.
+    /// Removes the textured blocks connected with this one, corners included.
     fn take_connected(&mut self, start: usize, rows: usize, before: &mut SearchedInVain) -> Option<Connected> {
         let columns = self.columns;
         let mut connected: Option<Connected> = None;
@@ -218,7 +222,8 @@ impl Texture {
     }
 }
 
-/// Textured blocks that hang together: the first column and row, the ones after the last, and whether anything in them is new.
+/// Connected textured blocks: the first column and row, the ones after the last, and whether any of
+/// them has changed.
 #[derive(Debug, Clone, Copy)]
 struct Connected {
     from: (usize, usize),
@@ -262,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_searched_in_vain_is_searched_again_when_it_changes_and_after_a_while() {
+    fn a_failed_search_repeats_after_a_change_or_a_pause() {
         let (fence, code) =
             (Part { x: 64, y: 64, width: 128, height: 128 }, Part { x: 640, y: 320, width: 128, height: 128 });
         let (mut texture, mut before) = (Texture::default(), SearchedInVain::default());
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_of_any_size_and_place_are_texture_and_stripes_are_none() {
+    fn modules_are_texture_at_any_size_and_place_and_stripes_not() {
         for side in 2..=8 {
             for (x0, y0) in (0..side).flat_map(|x| (0..side).map(move |y| (x, y))) {
                 let draw = |black: &dyn Fn(usize, usize) -> bool| -> Vec<u8> {
@@ -315,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_found_at_every_place_of_a_picture_that_is_no_whole_number_of_blocks() {
+    fn a_code_is_found_anywhere_in_a_picture_of_partial_blocks() {
         for width in 96..200 {
             for x in 0..=width - 96 {
                 let code = Part { x, y: 32, width: 96, height: 96 };

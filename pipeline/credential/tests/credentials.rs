@@ -57,7 +57,7 @@ fn a_pass_stays_the_same_for_good() {
 }
 
 #[test]
-fn a_pass_is_good_from_its_first_moment_until_just_before_its_end() {
+fn a_pass_holds_from_its_start_until_just_before_its_end() {
     let at = |seconds: u32, nanos: i64| WallTime::from_unix_nanos(i64::from(seconds) * 1_000_000_000 + nanos);
     let pass = pass();
     assert_eq!(pass.check_time(at(1_790_000_000, -1)), Err(OutOfTime::NotYet { from: pass.valid_from }));

@@ -1,5 +1,5 @@
-//! QR codes from paper to camera: what is printed reads back, what a gate camera sees at usual sizes is read, and nothing that
-//! is held up stops the reader.
+//! QR codes from paper to camera: what is printed reads back, what a gate camera sees at usual
+//! sizes is read, and nothing that is held up stops the reader.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 #[path = "scene/mod.rs"]
@@ -49,7 +49,8 @@ fn read(reader: &mut QrReader, scene: &Scene, luma: &[u8]) -> Vec<String> {
     reader.read(luma, scene.width, scene.height, scene.width)
 }
 
-/// A pass or a card held up by hand: on paper or on a phone, turned and tilted up to 30°, in uneven light, noisy, compressed.
+/// A pass or a card held up by hand: on paper or on a phone, turned and tilted up to 30°, in uneven
+/// light, noisy, compressed.
 fn held(seed: u64, module_px: f32, blur_px: f32) -> Scene {
     let mut random = Random(0x5eed + seed * 7919);
     let mut between = |low: f32, high: f32| low + (high - low) * random.unit();
@@ -73,7 +74,7 @@ fn held(seed: u64, module_px: f32, blur_px: f32) -> Scene {
 }
 
 #[test]
-fn a_pass_and_a_card_are_read_at_the_sizes_that_the_documentation_states() {
+fn pass_and_card_are_read_at_the_documented_sizes() {
     let mut reader = QrReader::new();
     for text in [pass_text(), card_text()] {
         let code = code(&text);

@@ -1,18 +1,17 @@
 //! Who was admitted within the cool-down.
 
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::{PassId, PersonId};
 
-use crate::gallery::PersonKey;
-use crate::pass::PassKey;
 use crate::policy::Policy;
 
 /// Who was admitted, as far as the gate knows. Never leaves the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
     /// The person, known by their face or as the owner of their pass.
-    pub person: Option<PersonKey>,
+    pub person: Option<PersonId>,
     /// The pass or the card that was shown.
-    pub pass: Option<PassKey>,
+    pub pass: Option<PassId>,
 }
 
 impl Admitted {
@@ -70,8 +69,8 @@ mod tests {
     #[test]
     fn a_person_is_recognised_again_by_face_or_pass() {
         let of = |person: Option<u128>, pass: Option<u128>| Admitted {
-            person: person.map(PersonKey),
-            pass: pass.map(PassKey),
+            person: person.map(PersonId::from_u128),
+            pass: pass.map(PassId::from_u128),
         };
         let mut admissions = Admissions::default();
         admissions.add(of(Some(1), Some(100)), at(0), &policy());

@@ -3,11 +3,11 @@
 use gatehouse_core::event::Reason;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::PassId;
 use gatehouse_faces::Template;
 
 use crate::evidence::{Evidence, Liveness, LivenessCues, Name};
 use crate::gate::ProbeId;
-use crate::pass::PassKey;
 use crate::policy::Policy;
 
 /// How a verification ends.
@@ -20,7 +20,7 @@ pub(crate) enum CardVerdict {
 /// A card, and the evidence of the frames since it was shown. Dropping it overwrites the template.
 #[derive(Debug)]
 pub(crate) struct CardCheck {
-    id: PassKey,
+    id: PassId,
     template: Box<Template>,
     since: Monotonic,
     face: Option<ProbeId>,
@@ -32,7 +32,7 @@ pub(crate) struct CardCheck {
 }
 
 impl CardCheck {
-    pub(crate) fn new(id: PassKey, template: Box<Template>, now: Monotonic) -> Self {
+    pub(crate) fn new(id: PassId, template: Box<Template>, now: Monotonic) -> Self {
         Self {
             id,
             template,
@@ -44,7 +44,7 @@ impl CardCheck {
         }
     }
 
-    pub(crate) fn id(&self) -> PassKey {
+    pub(crate) fn id(&self) -> PassId {
         self.id
     }
 

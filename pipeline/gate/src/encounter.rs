@@ -41,9 +41,9 @@ use std::time::Duration;
 use gatehouse_core::event::Reason;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::PersonId;
 
 use crate::evidence::{Agreement, Evidence, Liveness, LivenessCues, Name};
-use crate::gallery::PersonKey;
 use crate::policy::Policy;
 use crate::quality::Problem;
 
@@ -55,7 +55,7 @@ const STEPPED_BACK_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matched {
     /// This enrolled and consenting person.
-    Person(PersonKey),
+    Person(PersonId),
     /// Two people, one hardly better than the other.
     Ambiguous,
     /// Nobody who may be recognised.
@@ -88,7 +88,7 @@ pub enum Observation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// This person may pass.
-    Admit(PersonKey),
+    Admit(PersonId),
     /// The person cannot be admitted, for this reason.
     Refer(Reason),
 }
@@ -101,7 +101,7 @@ pub(crate) enum State {
     /// Near; no usable frame yet.
     Acquire { since: Monotonic },
     /// Near; evidence of identity and liveness is collected.
-    Verify { since: Monotonic, evidence: Evidence<PersonKey>, awaits_pass_of: Option<PersonKey> },
+    Verify { since: Monotonic, evidence: Evidence<PersonId>, awaits_pass_of: Option<PersonId> },
     /// Has its decision.
     Decided(DecidedBy),
     /// Shows a person who was admitted a moment ago: no decision until the cool-down is over.
@@ -112,7 +112,7 @@ pub(crate) enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DecidedBy {
     /// Its own frames, which admitted this person.
-    Admission(PersonKey),
+    Admission(PersonId),
     /// Its own frames, which led to a referral.
     Referral,
     /// A pass or a card.
@@ -144,7 +144,7 @@ impl Encounter {
     }
 
     /// The person whom its own frames have admitted.
-    pub(crate) fn admitted(&self) -> Option<PersonKey> {
+    pub(crate) fn admitted(&self) -> Option<PersonId> {
         if let State::Decided(DecidedBy::Admission(person)) = self.state { Some(person) } else { None }
     }
 
@@ -192,7 +192,7 @@ impl Encounter {
     }
 
     /// True if enough of the newest frames name this person, so that their pass is a second factor.
-    pub(crate) fn agrees_on(&self, person: PersonKey, now: Monotonic, policy: &Policy) -> bool {
+    pub(crate) fn agrees_on(&self, person: PersonId, now: Monotonic, policy: &Policy) -> bool {
         let State::Verify { evidence, .. } = &self.state else { return false };
         evidence.agreement(now, policy).is_some_and(|agreement| agreement.who == person)
     }
@@ -287,11 +287,7 @@ impl Encounter {
     }
 }
 
-fn reason_despite_agreement(
-    agreement: Agreement<PersonKey>,
-    is_past_deadline: bool,
-    policy: &Policy,
-) -> Option<Reason> {
+fn reason_despite_agreement(agreement: Agreement<PersonId>, is_past_deadline: bool, policy: &Policy) -> Option<Reason> {
     let is_required = policy.liveness == LivenessPolicy::Required;
     match agreement.liveness {
         Liveness::NotLive if is_required => Some(Reason::NotLive),
@@ -302,7 +298,7 @@ fn reason_despite_agreement(
 }
 
 fn reason_without_agreement(
-    evidence: &Evidence<PersonKey>,
+    evidence: &Evidence<PersonId>,
     is_past_deadline: bool,
     now: Monotonic,
     policy: &Policy,

@@ -3,26 +3,16 @@
 use std::collections::HashSet;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use gatehouse_faces::Template;
 
 use crate::encounter::Matched;
-
-/// Identifies a person inside this node. Never leaves it: no event, log or metric has a field for
-/// it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PersonKey(pub u128);
-
-impl std::fmt::Debug for PersonKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PersonKey([redacted])")
-    }
-}
 
 /// The owner of one enrolled template.
 #[derive(Debug, Clone, Copy)]
 pub struct Enrolled {
     /// The person.
-    pub person: PersonKey,
+    pub person: PersonId,
     /// The end of their consent.
     pub consent_until: WallTime,
 }
@@ -69,7 +59,7 @@ impl Gallery {
     /// or consent has changed is in both. The cost grows with the number of changes only.
     pub fn with_changes(
         &self,
-        removed: &HashSet<PersonKey>,
+        removed: &HashSet<PersonId>,
         added: impl IntoIterator<Item = (Enrolled, Template)>,
     ) -> Self {
         let mut templates = self.templates.clone();
@@ -131,11 +121,11 @@ mod tests {
     use crate::testing::template;
 
     const NOW: WallTime = WallTime::from_unix_nanos(1_790_000_000_000_000_000);
-    const ANN: PersonKey = PersonKey(1);
-    const BOB: PersonKey = PersonKey(2);
+    const ANN: PersonId = PersonId::from_u128(1);
+    const BOB: PersonId = PersonId::from_u128(2);
     const RULE: MatchRule = MatchRule { threshold: 0.5, margin: 0.05 };
 
-    fn until(person: PersonKey, seconds: u64) -> Enrolled {
+    fn until(person: PersonId, seconds: u64) -> Enrolled {
         Enrolled { person, consent_until: NOW + Duration::from_secs(seconds) }
     }
 
@@ -192,6 +182,6 @@ mod tests {
 
     #[test]
     fn debug_text_hides_a_person_key() {
-        assert_eq!(format!("{:?}", PersonKey(42)), "PersonKey([redacted])");
+        assert_eq!(format!("{:?}", PersonId::from_u128(42)), "PersonId([redacted])");
     }
 }

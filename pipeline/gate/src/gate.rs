@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
+use gatehouse_credential::PersonId;
 use gatehouse_faces::{Face, Template};
 use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted};
 use crate::card::CardCheck;
 use crate::encounter::{Encounter, Matched, Observation, State, Verdict};
-use crate::gallery::PersonKey;
 use crate::glance::{glance_side_px, may_be_near};
 use crate::pass::Codes;
 use crate::policy::Policy;
@@ -267,7 +267,7 @@ impl Gate {
 
     /// Restarts the track in which this person was admitted. The person is now in another track, so
     /// the first one follows somebody else, who would be overlooked.
-    fn restart_track_admitted_for(&mut self, person: PersonKey) {
+    fn restart_track_admitted_for(&mut self, person: PersonId) {
         for visitor in self.tracks.iter_mut().map(|t| &mut t.state) {
             if visitor.encounter.admitted() == Some(person) {
                 visitor.stretch += 1;

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use gatehouse_core::event::Reason;
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::{PassId, PersonId};
 use gatehouse_faces::Template;
-
-use crate::gallery::PersonKey;
 
 /// A code that was out of sight for this long is new again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(4);
@@ -17,32 +16,22 @@ const MIN_REFUSAL_GAP: Duration = Duration::from_secs(1);
 /// Most codes that are remembered; beyond it, the one unseen for longest is forgotten.
 const MAX_CODES: usize = 16;
 
-/// Identifies a pass or a card inside this node. Does not say whose it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PassKey(pub u128);
-
-impl std::fmt::Debug for PassKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PassKey([redacted])")
-    }
-}
-
 /// Result of checking a code that was shown.
 #[derive(Debug)]
 pub enum CodeCheck {
     /// A valid pass; its use has been counted.
     Accepted {
         /// Its owner; `None` for a pass without an owner.
-        person: Option<PersonKey>,
+        person: Option<PersonId>,
         /// The pass.
-        id: PassKey,
+        id: PassId,
     },
     /// A code that admits nobody, for this reason.
     Refused(Reason),
     /// A valid card. Its owner's template must match the face in front of the camera.
     Card {
         /// The card.
-        id: PassKey,
+        id: PassId,
         /// The template that the face must match.
         template: Box<Template>,
     },

@@ -7,17 +7,17 @@ use std::time::Duration;
 use gatehouse_batching::Worker;
 use gatehouse_core::Frame;
 use gatehouse_core::event::Reason;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::{Clock, WallTime};
 use gatehouse_credential::{
     CardKey, CredentialError, ModelTag, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
 };
 use gatehouse_faces::Template;
-use gatehouse_gate::{CodeCheck, PassKey, PersonKey, StageTimes};
+use gatehouse_gate::{CodeCheck, StageTimes};
 use gatehouse_store::{PassUse, PersonId, Store, StoreError};
 
 use crate::gates::GateLine;
-use crate::log_limit::LogLimit;
 
 /// How often a gate's picture is searched for a code. Somebody who holds one up waits a fifth of a second at most.
 const READS_PER_SECOND: f64 = 5.0;
@@ -123,15 +123,12 @@ impl CodeReader {
     }
 
     /// A pass that is accepted counts as used from here on: two gates can't both take the last use.
-    fn use_pass(&self, id: PassKey, not_again_within: Duration) -> Result<CodeCheck, StoreError> {
-        let id = PassId::from_bytes(id.0.to_be_bytes());
+    fn use_pass(&self, id: PassId, not_again_within: Duration) -> Result<CodeCheck, StoreError> {
         Ok(self.pass(id, self.store.use_pass(id, self.clock.wall(), not_again_within)?))
     }
 
     fn pass(&self, id: PassId, found: PassUse) -> CodeCheck {
-        let person = |person: PersonId| PersonKey(person.as_u128());
-        let whose = accepted(found).map(|whose| whose.map(person));
-        whose.map_or_else(CodeCheck::Refused, |person| CodeCheck::Accepted { person, id: pass_key(id) })
+        accepted(found).map_or_else(CodeCheck::Refused, |person| CodeCheck::Accepted { person, id })
     }
 
     /// A card is bound to its owner's face, so showing it again after a failed try does no harm.
@@ -144,13 +141,9 @@ impl CodeReader {
         let template = Template::from_i8(&contents.template).ok().filter(|_| contents.model == self.model);
         let Some(template) = template else { return Ok(Err(Reason::PassInvalid)) };
         let used = self.store.check_pass(card.id, self.clock.wall(), Duration::ZERO)?;
-        let id = pass_key(card.id);
+        let id = card.id;
         Ok(accepted(used).map(|_| CodeCheck::Card { id, template: Box::new(template) }))
     }
-}
-
-fn pass_key(id: PassId) -> PassKey {
-    PassKey(u128::from_be_bytes(id.to_bytes()))
 }
 
 /// Whose pass it is, or why it isn't taken.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_batching::{Lane, Worker};
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Frame, FrameSink};
@@ -23,7 +24,6 @@ use gatehouse_picture::Thumbnail;
 use crate::health::Analysed;
 use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
-use crate::log_limit::LogLimit;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
 use crate::views::Views;

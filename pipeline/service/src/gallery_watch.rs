@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::Clock;
 use gatehouse_faces::Template;
-use gatehouse_gate::{Enrolled, Gallery, MatchRule, PersonKey};
+use gatehouse_gate::{Enrolled, Gallery, MatchRule};
 use gatehouse_store::{Changes, GalleryTemplate, Revision, Store, StoreError};
 
 use crate::gates::SharedGallery;
-use crate::log_limit::LogLimit;
 
 /// How often the store is asked whether it has changed: well within the second that a withdrawal may take.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -71,7 +71,7 @@ impl Galleries {
         match self.store.gallery_changes(loaded.revision, &self.model.name, &self.model.version, now)? {
             Changes::Everything => self.load(),
             Changes::These { revision, removed, added } => {
-                let removed: HashSet<_> = removed.iter().map(|person| PersonKey(person.as_u128())).collect();
+                let removed: HashSet<_> = removed.iter().copied().collect();
                 let people = loaded.people.with_changes(&removed, added.iter().filter_map(template));
                 self.publish(&people);
                 tracing::info!(templates = people.len(), "gallery changed");
@@ -110,7 +110,7 @@ impl Galleries {
 }
 
 fn template(stored: &GalleryTemplate) -> Option<(Enrolled, Template)> {
-    let enrolled = Enrolled { person: PersonKey(stored.person.as_u128()), consent_until: stored.consent_until };
+    let enrolled = Enrolled { person: stored.person, consent_until: stored.consent_until };
     match Template::from_slice(&stored.values) {
         Ok(template) => Some((enrolled, template)),
         Err(e) => {

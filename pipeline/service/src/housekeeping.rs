@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use gatehouse_core::CameraId;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_store::{Actor, Applied, Retention, Store, warnings};
-
-use crate::log_limit::LogLimit;
 
 /// How often people inside are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(20);

@@ -17,7 +17,6 @@ mod health;
 mod housekeeping;
 mod intake;
 mod load;
-mod log_limit;
 mod lookout;
 mod models;
 mod node;

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use gatehouse_bus::Bus;
 use gatehouse_core::event::{Direction, EntryEvent, EventId};
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{PassId, SiteSigner, sign_grant};
@@ -21,7 +22,6 @@ use ulid::Ulid;
 use crate::NodeError;
 use crate::housekeeping::Present;
 use crate::load::LoadBoard;
-use crate::log_limit::LogLimit;
 use crate::tally::Tally;
 use crate::threads::Threads;
 use crate::view::NodeView;
@@ -286,8 +286,5 @@ impl Publisher {
 
 /// Whom the site's own log names; the event doesn't.
 fn who(admitted: Admitted) -> Who {
-    Who {
-        person: admitted.person.map(|person| PersonId::from_u128(person.0)),
-        pass: admitted.pass.map(|pass| PassId::from_bytes(pass.0.to_be_bytes())),
-    }
+    Who { person: admitted.person, pass: admitted.pass }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 /// Longest role, and longest user, in characters.
 const LONGEST: usize = 100;
 
-/// Someone who acts on the store: a role, and who has it just now. Stands in the audit log as `role/user`.
+/// Someone who acts on the store: a role and the user who holds it. The audit log names them as
+/// `role/user`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     role: String,
@@ -14,17 +15,15 @@ pub struct Actor {
 
 /// A text that names no role or no user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the {what} of whoever does this must be named, in 1 to {LONGEST} characters without control characters or `/`"
-)]
+#[error("the {what} that acts must have a name of 1 to {LONGEST} characters, without control characters and `/`")]
 pub struct ActorError {
     /// `role` or `user`.
     pub what: &'static str,
 }
 
 impl Actor {
-    /// `role`: what they may do it as, such as `desk` or `security`; `user`: who they are. Surrounding white space is
-    /// removed.
+    /// `role`: the capacity they act in, such as `desk` or `security`; `user`: their name.
+    /// Surrounding white space is removed.
     ///
     /// # Errors
     /// If one of them is empty, too long, or has a control character or a `/`.
@@ -38,7 +37,7 @@ impl Actor {
         Ok(Self { role: role.trim().to_owned(), user: user.trim().to_owned() })
     }
 
-    /// The program itself, where nobody asked for it: retention, and what a crash left to finish.
+    /// The program itself: retention, and finishing what a crash interrupted.
     pub fn gatehouse() -> Self {
         Self { role: "node".to_owned(), user: "gatehouse".to_owned() }
     }

@@ -1,12 +1,12 @@
-//! The audit log: what was done, by whom, each row chained to the one before it.
+//! The audit log: each action with its actor, each row chained to the row before it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::PassId;
-use hmac::{Hmac, Mac};
+use gatehouse_credential::{PassId, PersonId};
+use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -15,10 +15,9 @@ use crate::actor::Actor;
 use crate::audit_verify::AuditFault;
 use crate::error::{Abort, StoreError};
 use crate::open::{Base, Store};
-use crate::person::PersonId;
 use crate::seal::{Key, Place};
 
-/// What was done.
+/// An audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Someone was enrolled.
@@ -31,36 +30,36 @@ pub enum Action {
     Backup,
     /// A backup was restored.
     Restore,
-    /// Someone withdrew their face and stays for passes, or a crash left that to finish.
+    /// Someone withdrew their face and stays for passes; or this was finished after a crash.
     WithdrawFace,
-    /// Someone was forgotten, or a crash left that to finish.
+    /// Someone was forgotten; or this was finished after a crash.
     Forget,
-    /// Someone was forgotten, or their face, because their consent had ended.
+    /// Someone, or only their face, was forgotten because their consent had ended.
     Expire,
     /// The site's key was changed.
     KeyChange,
     /// Old records were removed.
     Retention,
-    /// A gate's thresholds, or what it asks of liveness, were set or changed.
+    /// A gate's thresholds or its liveness policy were set or changed.
     ThresholdChange,
     /// A pass was issued.
     IssuePass,
-    /// A pass was taken back.
+    /// A pass was revoked.
     RevokePass,
     /// A card was issued.
     IssueCard,
-    /// A card was taken back.
+    /// A card was revoked.
     RevokeCard,
-    /// Somebody looked into the entry log.
+    /// Somebody read the entry log.
     LookUpEntries,
-    /// All that is stored of somebody was put out.
+    /// All data stored about somebody was exported.
     Export,
-    /// Somebody wanted to look into the entry log, or to export, in a role that may not.
+    /// Somebody tried to read the entry log or to export in a role that may not.
     Refused,
 }
 
 impl Action {
-    /// As it stands in the log.
+    /// The action's name in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enrol => "enrol",
@@ -85,7 +84,7 @@ impl Action {
     }
 }
 
-/// To whom or what something was done. Stands in the log as `person:` or `pass:` and the id.
+/// The person or pass that an action concerned. Written as `person:` or `pass:` and the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A person.
@@ -103,29 +102,29 @@ impl fmt::Display for Subject {
     }
 }
 
-/// One row of the log, as it stands there.
+/// One row of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Counts from 1 without a gap.
     pub sequence: u64,
     /// When.
     pub at: WallTime,
-    /// Who, as `role/user`.
+    /// The actor, as `role/user`.
     pub actor: String,
-    /// What, as [`Action::as_str`] writes it.
+    /// The action, as [`Action::as_str`] writes it.
     pub action: String,
-    /// To whom or what, as [`Subject`] is written.
+    /// The subject, as [`Subject`] is written.
     pub subject: Option<String>,
-    /// More about it, as JSON.
+    /// Details as JSON; no name in it.
     pub details: String,
     /// The hash of the row before.
     pub previous_hash: [u8; 32],
-    /// The hash of this row and so of all before it.
+    /// The hash of this row, and through it of all rows before.
     pub hash: [u8; 32],
 }
 
-/// A row's place in the chain. Noted somewhere else, it proves later that the log up to there is still the same.
-/// Written as `sequence:hash`.
+/// A row's place in the chain. Kept outside the store, it proves later that the log up to this row
+/// is unchanged. Written as `sequence:hash`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditHead {
     /// The row's number; 0 before the first row.
@@ -134,15 +133,14 @@ pub struct AuditHead {
     pub hash: [u8; 32],
 }
 
-/// A text that is no [`AuditHead`].
+/// The error for a text that is not an [`AuditHead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected the number of an audit row, a colon, and its hash in 64 hexadecimal digits")]
 pub struct AuditHeadError;
 
 impl fmt::Display for AuditHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.sequence)?;
-        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}:{}", self.sequence, base16ct::lower::encode_string(&self.hash))
     }
 }
 
@@ -152,18 +150,15 @@ impl FromStr for AuditHead {
     fn from_str(text: &str) -> Result<Self, AuditHeadError> {
         let (sequence, digits) = text.trim().split_once(':').ok_or(AuditHeadError)?;
         let sequence = sequence.parse().map_err(|_| AuditHeadError)?;
-        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(AuditHeadError);
-        }
         let mut hash = [0; 32];
-        for (i, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).map_err(|_| AuditHeadError)?;
+        match base16ct::mixed::decode(digits, &mut hash) {
+            Ok(read) if read.len() == 32 => Ok(Self { sequence, hash }),
+            _ => Err(AuditHeadError),
         }
-        Ok(Self { sequence, hash })
     }
 }
 
-/// Something to be recorded.
+/// A row to write.
 pub(crate) struct Record<'a> {
     pub(crate) action: Action,
     pub(crate) subject: Option<Subject>,
@@ -191,12 +186,12 @@ impl AuditKey {
         mac.finalize().into_bytes().into()
     }
 
-    /// Where the chain of a store begins: two stores with one secret have different ones.
+    /// The start of a store's chain. Two stores with one secret have different starts.
     pub(crate) fn start(&self, store_id: &[u8]) -> AuditHead {
         AuditHead { sequence: 0, hash: self.mac(&[b"gatehouse audit log", store_id]) }
     }
 
-    /// The hash of a row, if it had this number.
+    /// The hash that a row has at this number.
     pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
         let subject = entry.subject.as_deref();
         self.mac(&[
@@ -212,15 +207,15 @@ impl AuditKey {
     }
 }
 
-/// The keys that the rows of a log were chained with: the site's key may have been changed since the first of them.
+/// The keys that chain the rows of a log: the site's key may have changed since the first row.
 pub(crate) struct AuditKeys<'a> {
     current: &'a AuditKey,
-    /// Each with the last row that it chained, in ascending order.
+    /// Earlier keys, each with the last row that it chained, in ascending order.
     pub(crate) before: Vec<(u64, AuditKey)>,
 }
 
 impl AuditKeys<'_> {
-    /// The hash of a row, if it had this number.
+    /// The hash that a row has at this number.
     pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
         let key = self.before.iter().find(|(last, _)| sequence <= *last).map_or(self.current, |(_, key)| key);
         key.hash(entry, sequence)
@@ -281,7 +276,7 @@ impl Base {
         Ok(AuditKeys { current: &self.audit, before })
     }
 
-    /// A key of earlier rows, as it stands beside the number of the last of them.
+    /// Seals a key of earlier rows, bound to the number of the last of them.
     pub(crate) fn seal_audit_key(&self, last: u64, key: &AuditKey) -> Result<Vec<u8>, StoreError> {
         self.seal.seal(audit_key_place(&[&last.to_string()]), key.0.as_slice())
     }
@@ -330,8 +325,8 @@ fn audit_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
 }
 
 impl Store {
-    /// Records something that was not done with the store itself. `details`: no name in it. Returns the row's place, to
-    /// be noted elsewhere by whoever likes.
+    /// Records an action outside the store. `details` must contain no name. Returns the row's
+    /// place, which a caller may keep elsewhere.
     ///
     /// # Errors
     /// If the store can't be written.
@@ -348,8 +343,9 @@ impl Store {
         })
     }
 
-    /// Records the rules that a gate decides by from now on, and those before, unless they are the ones that the log has of
-    /// this gate already. `rules`: no name in it. Returns whether they were recorded.
+    /// Records a gate's new rules together with its previous ones. Does nothing if the log's last
+    /// rules of this gate are the same. `rules` must contain no name. Returns true if a row was
+    /// written.
     ///
     /// # Errors
     /// If the store can't be read or written.
@@ -422,5 +418,25 @@ mod tests {
         {
             assert_eq!(text.parse::<AuditHead>(), Err(AuditHeadError), "{text}");
         }
+    }
+
+    #[test]
+    fn rows_of_an_earlier_version_keep_their_hash() {
+        // As Python's `hmac` computes them.
+        let hex = |hash: [u8; 32]| base16ct::lower::encode_string(&hash);
+        let key = AuditKey::new(Key::new([0x42; 32]));
+        let start = key.start(b"store");
+        assert_eq!(hex(start.hash), "6b1a01c5fbe14b29e66e3a6ce83722a61c8dae82597efad6f242c2b837628ab6");
+        let entry = AuditEntry {
+            sequence: 1,
+            at: WallTime::from_unix_nanos(1_790_000_000_000_000_000),
+            actor: "desk/quill".to_owned(),
+            action: Action::Enrol.as_str().to_owned(),
+            subject: Some("person:01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
+            details: "{}".to_owned(),
+            previous_hash: start.hash,
+            hash: [0; 32],
+        };
+        assert_eq!(hex(key.hash(&entry, 1)), "8499992796a36414928d6f97d282874004818187d226ef34ed11fdc1578560fe");
     }
 }

@@ -1,4 +1,4 @@
-//! Verifying the audit log: whether every row is still what was written, and none is missing.
+//! Verifies the audit log: every row is as it was written, and none is missing.
 
 use rusqlite::{Transaction, params};
 
@@ -6,28 +6,28 @@ use crate::audit::{AuditEntry, AuditHead, AuditKeys, entry_of};
 use crate::error::{Abort, StoreError};
 use crate::open::{Base, Store};
 
-/// What is wrong with the audit log, and from which row on.
+/// A fault of the audit log, and the row where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuditFault {
-    /// A row is not what was written.
+    /// A row was altered.
     #[error("row {sequence} was altered")]
     Altered {
         /// The first bad row.
         sequence: u64,
     },
-    /// Rows were taken out, with or without renumbering those after.
+    /// Rows were removed; those after may have been renumbered.
     #[error("row {sequence} is missing")]
     Missing {
         /// The first missing row.
         sequence: u64,
     },
-    /// A row was put in that gatehouse didn't write.
+    /// A row was inserted that gatehouse did not write.
     #[error("row {sequence} was put in by somebody else")]
     Inserted {
         /// The first such row.
         sequence: u64,
     },
-    /// The newest rows were taken out.
+    /// The newest rows were removed.
     #[error("the log ends with row {last}, and {newest} rows were written: its end was cut off")]
     CutOff {
         /// The last row there is; 0 if there is none.
@@ -41,7 +41,7 @@ pub enum AuditFault {
     /// The note of the rows that retention removed is unreadable.
     #[error("the sealed note of the oldest row was altered")]
     Anchor,
-    /// The whole log is an older or another one than the one whose head was noted elsewhere.
+    /// The log is older than the head that was kept elsewhere, or is another log.
     #[error(
         "row {known} was noted elsewhere with another hash or isn't there (the log ends with row {newest}): the whole \
          store was put back to an earlier state"
@@ -63,14 +63,15 @@ pub struct AuditReport {
     pub removed_until: u64,
     /// The newest row. Note it elsewhere, and give it to the next verification.
     pub head: AuditHead,
-    /// Whether the log was compared with the head noted elsewhere. `false` if none was given, or if retention has
-    /// removed that row.
+    /// Whether the log was compared with the head noted elsewhere. `false` if none was given, or if
+    /// retention has removed that row.
     pub compared_with_known: bool,
 }
 
 impl Store {
-    /// Reads the whole audit log and checks every row, the chain, its beginning and its end. `known`: the head that was
-    /// noted elsewhere at an earlier time, by which even a whole store that was put back to an earlier state is found.
+    /// Reads the whole audit log and checks every row, the chain, its beginning and its end.
+    /// `known`: the head that was noted elsewhere at an earlier time, by which even a whole store
+    /// that was put back to an earlier state is found.
     ///
     /// # Errors
     /// [`StoreError::Audit`] with the first fault, or if the store can't be read.
@@ -112,8 +113,8 @@ impl Base {
         })
     }
 
-    /// Checks the rows after `anchor` up to number `until`, gives each to `each`, and returns the last one's place.
-    /// `newest`: the highest number that was ever written.
+    /// Checks the rows after `anchor` up to number `until`, gives each to `each`, and returns the
+    /// last one's place. `newest`: the highest number that was ever written.
     pub(crate) fn walk(
         &self,
         site: &Transaction<'_>,
@@ -144,7 +145,7 @@ impl Base {
     }
 }
 
-/// What became of a row that doesn't fit the one before it.
+/// Finds the fault when a row does not fit the one before it.
 fn diagnose(
     keys: &AuditKeys<'_>,
     last: &AuditHead,

@@ -1,7 +1,7 @@
 //! Backing the store up, and restoring it.
 //!
-//! A backup is the store's file alone, never the keys: whoever is forgotten after it was made can't be read from it any
-//! more, and is left out when it is restored.
+//! A backup is a copy of the store's file, never of the keys. A person who is forgotten later can
+//! no longer be read from it, and is left out when it is restored.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::SiteSecret;
+use gatehouse_credential::{PersonId, SiteSecret};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 use serde_json::json;
@@ -23,7 +23,6 @@ use crate::gallery_change;
 use crate::keys::{Keys, Part};
 use crate::migration::{Found, STORE};
 use crate::open::{Base, Store, connect, is_whole, make_file, set_up};
-use crate::person::PersonId;
 use crate::seal::random_bytes;
 use crate::settle::{Compared, compare, needing_keys, revoke_again};
 
@@ -31,42 +30,44 @@ use crate::settle::{Compared, compare, needing_keys, revoke_again};
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What to do about people who are not in a backup because they were enrolled after it was made.
+/// How to treat people who were enrolled after the backup was made and are not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewerPeople {
-    /// Don't restore, and say how many they are: a newer backup may have them.
+    /// Refuse to restore, and report their number: a newer backup may have them.
     Refuse,
-    /// Restore without them. Their keys are destroyed when the store is next opened, and they have to enrol again.
+    /// Restore without them. Their keys are destroyed when the store is next opened, and they have
+    /// to enrol again.
     Drop,
 }
 
-/// What a restored store holds.
+/// The contents of a restored store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restored {
     /// People in it.
     pub people: u64,
-    /// People who were in the backup and have withdrawn since, or whose keys are gone for another reason: left out.
+    /// People who were in the backup and have withdrawn since, or whose keys are gone for another
+    /// reason: left out.
     pub dropped: u64,
     /// People who withdrew their face since: they stay for their passes.
     pub faces_dropped: u64,
-    /// Passes and cards that were taken back since, and are again.
+    /// Passes and cards revoked since; the restored store revokes them again.
     pub revoked_again: u64,
     /// People who were enrolled after the backup was made: not in it.
     pub newer: u64,
 }
 
 impl Store {
-    /// Writes a copy of the store to a new file, for its owner alone, while the store goes on being used. The keys are
-    /// not in it. The audit log, in the store and in the copy, says that it was made.
+    /// Copies the store to a new file that only its owner can read, while the store stays in use.
+    /// The copy has no keys. The audit logs of store and copy both record it.
     ///
     /// # Errors
-    /// If there is such a file already, or it can't be written; then nothing stays of it.
+    /// If the file exists or cannot be written; no partial file stays.
     pub fn backup(&self, to: &Path, actor: &Actor, now: WallTime) -> Result<(), StoreError> {
         refuse_existing(to)?;
         let partial = Partial::beside(to)?;
         let details = json!({ "file": to.file_name().map(|name| name.to_string_lossy()) });
         self.record(Action::Backup, None, details, actor, now)?;
-        // A connection of its own, so that no gate waits for the copy.
+        // A separate connection, so that no gate waits for the copy.
         let source = connect(&self.base.path)?;
         copy(&source, &mut connect(&partial.path)?).map_err(|source| StoreError::Sql {
             path: to.to_owned(),
@@ -77,19 +78,20 @@ impl Store {
     }
 }
 
-/// Makes a store from a backup, at a path where there is none, for the keys file that lies beside that path. Nothing may
-/// have the store open. What the keys file says goes before what the backup says:
+/// Makes a store from a backup, for the keys file that lies next to `store`. No store may exist
+/// there yet. The keys file has precedence over the backup:
 ///
 /// - people whose keys are gone are dropped, and a face whose key is gone is;
-/// - passes and cards that were taken back since are taken back again;
+/// - passes and cards that were revoked since are revoked again;
 /// - people who were enrolled since are not in the backup: see [`NewerPeople`].
 ///
-/// How often passes were used since is lost, and so is what was logged and audited since; the restored audit log ends with
-/// a row that says what was restored. Entry numbers go on from where they were when the backup was made.
+/// How often passes were used since is lost, and so is what was logged and audited since; the
+/// restored audit log ends with a row that says what was restored. Entry numbers go on from where
+/// they were when the backup was made.
 ///
 /// # Errors
-/// If there is a store already, the backup is damaged or no store or another secret's, the keys file is missing or
-/// another store's, or the new file can't be written; then nothing is changed.
+/// If there is a store already, the backup is damaged or no store or another secret's, the keys
+/// file is missing or another store's, or the new file can't be written; then nothing is changed.
 pub fn restore(
     backup: &Path,
     store: &Path,
@@ -103,7 +105,8 @@ pub fn restore(
     journal.push("-wal");
     refuse_existing(Path::new(&journal))?;
 
-    // Errors about the backup name the backup; errors about the keys name the keys of the store to come.
+    // Errors about the backup name the backup; errors about the keys name the keys of the store to
+    // come.
     let base = Base { path: backup.to_owned(), ..Base::new(store, secret) };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(backup, flags).map_err(|e| base.opening_error(e))?;
@@ -195,7 +198,7 @@ impl Base {
 }
 
 fn refuse_existing(path: &Path) -> Result<(), StoreError> {
-    // Even a link that leads nowhere is something.
+    // A dangling link counts as a file.
     if path.symlink_metadata().is_ok() { Err(StoreError::Exists { path: path.to_owned() }) } else { Ok(()) }
 }
 
@@ -219,12 +222,12 @@ fn copy(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     to_one_file(to)
 }
 
-/// Leaves no journal beside a database.
+/// Removes a database's journal files.
 fn to_one_file(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
 }
 
-/// A file being written under a name of its own; removed unless it becomes the one that it is meant to be.
+/// A file under a temporary name; removed unless it takes its final name.
 struct Partial {
     path: PathBuf,
 }
@@ -249,7 +252,7 @@ impl Partial {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                 return Err(StoreError::Exists { path: target.to_owned() });
             }
-            // Not every file system has links: a memory stick's, for one.
+            // Some file systems have no links, such as those of memory sticks.
             Err(_) => {
                 refuse_existing(target)?;
                 std::fs::rename(&self.path, target).map_err(error)?;
@@ -265,7 +268,7 @@ impl Drop for Partial {
         for end in ["", "-journal", "-wal", "-shm"] {
             let mut path = self.path.as_os_str().to_owned();
             path.push(end);
-            // Most of them are not there.
+            // Most of them do not exist.
             let _ = std::fs::remove_file(path);
         }
     }

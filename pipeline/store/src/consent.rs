@@ -1,4 +1,4 @@
-//! What a person agreed to.
+//! Consents: the purpose, the notice, the period, and a guardian for children.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ impl HowGiven {
 /// A consent as the enrolling desk fills it in; [`Consent::new`] checks it.
 #[derive(Clone)]
 pub struct ConsentDraft {
-    /// What for, in the words of the notice.
+    /// The purpose, in the words of the notice.
     pub purpose: String,
     /// Which version of the notice was shown.
     pub notice_version: String,
@@ -47,17 +47,17 @@ pub struct ConsentDraft {
     pub given_at: WallTime,
     /// When it ends.
     pub valid_until: WallTime,
-    /// Whether the person is younger than 14 years.
+    /// True if the person is younger than 14 years.
     pub under_14: bool,
     /// The name of the guardian who agreed for them.
     pub guardian: Option<String>,
 }
 
-/// A checked consent. There is no other way to one than [`Consent::new`], and no template without one.
+/// A checked consent. Only [`Consent::new`] makes one, and no template is stored without one.
 #[derive(Clone)]
 pub struct Consent(ConsentDraft);
 
-/// What is wrong with a consent.
+/// Why a consent is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConsentError {
     /// A text is missing.
@@ -71,14 +71,15 @@ pub enum ConsentError {
         /// When it was to end.
         valid_until: WallTime,
     },
-    /// A child alone.
+    /// A child without a guardian.
     #[error("a person younger than 14 needs a guardian who agrees for them; none is named")]
     GuardianNeeded,
 }
 
 impl Consent {
-    /// Checks a draft: purpose and notice version are named, it ends after it was given, and for a person younger than
-    /// 14 a guardian is named. Surrounding white space is removed from the texts.
+    /// Checks a draft: purpose and notice version are named, it ends after it was given, and for a
+    /// person younger than 14 a guardian is named. Surrounding white space is removed from the
+    /// texts.
     ///
     /// # Errors
     /// The first of these that doesn't hold.
@@ -100,7 +101,7 @@ impl Consent {
         Ok(Self(draft))
     }
 
-    /// What it says.
+    /// The consent's fields.
     pub fn draft(&self) -> &ConsentDraft {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! How many people the store holds: some laws tie duties to that number.
+//! Counts people, templates and passes: some laws tie duties to these numbers.
 
 use std::fmt;
 
@@ -17,13 +17,14 @@ pub struct Counts {
     pub with_face: u64,
     /// Those enrolled for passes only.
     pub pass_only: u64,
-    /// Those whose face is stored although their consent has ended: to be renewed, or soon forgotten by retention.
+    /// Those whose face is stored although their consent has ended. They renew it, or retention
+    /// forgets them.
     pub expired: u64,
     /// Templates.
     pub templates: u64,
-    /// Passes of people that are neither taken back nor ended.
+    /// Passes of people that are neither revoked nor expired.
     pub passes: u64,
-    /// Cards that are neither taken back nor ended, nor is their holder's consent.
+    /// Cards that are neither revoked nor expired, and whose holder's consent holds.
     pub cards: u64,
     /// People who withdrew since the store was made, or their face only.
     pub withdrawn: u64,
@@ -62,7 +63,7 @@ impl Store {
     }
 }
 
-/// How near the number of stored faces is to a limit.
+/// How close the number of stored faces is to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
     /// 80 % of it.
@@ -109,9 +110,11 @@ impl fmt::Display for LimitWarning {
     }
 }
 
-/// Whether to warn, and how urgently. Faces with an ended consent count as long as they are stored.
+/// The warnings for a number of stored faces. Faces with an ended consent count as long as they are
+/// stored.
 ///
-/// China's measures of 2025 on facial recognition, article 15, ask for a filing once 100,000 people's faces are stored.
+/// China's measures of 2025 on facial recognition, article 15, ask for a filing once 100,000
+/// people's faces are stored.
 pub fn warnings(counts: &Counts, limit: u64) -> Option<LimitWarning> {
     let stored = counts.with_face;
     // Wide enough for any two counts.

@@ -1,6 +1,7 @@
-//! Enrolling people: for recognition, with a consent and templates, or for passes only.
+//! Enrols people: for recognition, with a consent and templates, or for passes only.
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{Transaction, params};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -14,7 +15,6 @@ use crate::gallery::Revision;
 use crate::gallery_change;
 use crate::keys::{NewKey, Part, seal_key};
 use crate::open::{Base, Store};
-use crate::person::PersonId;
 use crate::seal::{Place, Seal, new_key};
 
 /// Longest name, in characters.
@@ -24,20 +24,20 @@ const LONGEST_NAME: usize = 200;
 pub struct NewPerson<'a> {
     /// The name that the enrolling desk sees.
     pub name: &'a str,
-    /// What for.
+    /// Recognition or passes only.
     pub enrolment: Enrolment<'a>,
 }
 
-/// What someone is enrolled for.
+/// Recognition, or passes only.
 pub enum Enrolment<'a> {
-    /// To be recognised by their face, as they have agreed to. Passes may be issued to them as well.
+    /// Recognition by face, with their consent. Passes may be issued to them as well.
     Face {
-        /// What they agreed to.
+        /// Their consent.
         consent: Consent,
         /// Their templates, at least one.
         templates: &'a [NewTemplate<'a>],
     },
-    /// To be issued passes, and nothing else: nothing is kept of their face.
+    /// Passes only: no data about their face is kept.
     PassOnly,
 }
 
@@ -70,19 +70,21 @@ impl Store {
     /// Enrols someone, whole or not at all.
     ///
     /// # Errors
-    /// If the consent doesn't hold at `now`, a name or template is no sound one, or the store can't be written.
+    /// If the consent doesn't hold at `now`, a name or template is no sound one, or the store can't
+    /// be written.
     pub fn enrol(&self, person: NewPerson<'_>, actor: &Actor, now: WallTime) -> Result<PersonId, StoreError> {
-        let id = PersonId::new(now)?;
+        let id = new_id(now)?;
         self.store(vec![self.base.seal_person(id, &person, now)?], None, actor, now)?;
         Ok(id)
     }
 
-    /// As [`Store::enrol`], under an id that was made before and noted, by which whoever is interrupted can tell whether they are
-    /// enrolled; and only if nothing has changed since the gallery was read in which their face was looked for. Returns what
-    /// the gallery is from now on.
+    /// As [`Store::enrol`], with an id that the caller generated and saved, so that an interrupted
+    /// caller can find out whether the person is enrolled. Refuses if the gallery has changed since
+    /// `gallery`, in which the caller searched for the face. Returns the gallery's new revision.
     ///
     /// # Errors
-    /// As [`Store::enrol`]; [`StoreError::GalleryChanged`] if a template or a consent has changed; and if somebody has that id.
+    /// As [`Store::enrol`]; [`StoreError::GalleryChanged`] if a template or a consent has changed;
+    /// and if somebody has that id.
     pub fn enrol_checked(
         &self,
         id: PersonId,
@@ -94,9 +96,9 @@ impl Store {
         self.store(vec![self.base.seal_person(id, &person, now)?], Some(checked), actor, now)
     }
 
-    /// Enrols many people in one transaction: all of them, or nobody. Returns their ids in the same order.
+    /// Enrols many people in one transaction: all or nobody. Returns their ids in the same order.
     ///
-    /// Gates that write entries wait for it: a thousand people at a time keep that well below a second.
+    /// Gates that write entries wait for it; a thousand people take well below a second.
     ///
     /// # Errors
     /// As [`Store::enrol`], with the number of the person whose enrolment is unsound.
@@ -107,7 +109,7 @@ impl Store {
         now: WallTime,
     ) -> Result<Vec<PersonId>, StoreError> {
         let sealed = people.iter().enumerate().map(|(i, person)| {
-            let sealed = PersonId::new(now).and_then(|id| self.base.seal_person(id, person, now));
+            let sealed = new_id(now).and_then(|id| self.base.seal_person(id, person, now));
             sealed.map_err(|source| StoreError::InBatch { number: i + 1, source: Box::new(source) })
         });
         let sealed: Vec<Sealed<'_>> = sealed.collect::<Result<_, _>>()?;
@@ -134,7 +136,7 @@ impl Store {
             }
             gallery_change::trim(site)?;
             let revision = gallery_change::revision_of(site)?;
-            // The keys are committed here, and the rows after: a row is never without its key.
+            // Keys are committed before rows, so no row is ever without its key.
             keys.add(&people.into_iter().flat_map(|person| person.keys).collect::<Vec<_>>())?;
             Ok(revision)
         })
@@ -233,4 +235,8 @@ pub(crate) fn name_place<'a>(row: &'a [&'a str]) -> Place<'a> {
 /// The row of a template's place is person, model, version.
 pub(crate) fn template_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "template", column: "values_sealed", row }
+}
+
+fn new_id(now: WallTime) -> Result<PersonId, StoreError> {
+    PersonId::generate(now).map_err(|error| StoreError::Random(error.0))
 }

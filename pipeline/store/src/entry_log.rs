@@ -1,4 +1,5 @@
-//! The site's own log of entries: who came in, sealed. Read only with a role and a reason, and each look is audited.
+//! The site's own log of entries: who came in, sealed. Read only with a role and a reason, and each
+//! look is audited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +8,7 @@ use std::hash::Hash;
 use gatehouse_core::CameraId;
 use gatehouse_core::event::{Decision, Direction, EntryEvent, EventId, Method};
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::PassId;
+use gatehouse_credential::{PassId, PersonId};
 use rusqlite::{Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,6 @@ use crate::actor::Actor;
 use crate::audit::{Action, Record};
 use crate::error::{Abort, StoreError};
 use crate::open::{Base, Store};
-use crate::person::PersonId;
 use crate::seal::Place;
 
 /// Longest reason, in characters.
@@ -104,7 +104,8 @@ impl Base {
         Ok(())
     }
 
-    /// An entry, but for the name, of a row of `event_id, gate, direction, captured_at_unix_ns, decision, method, who_sealed`.
+    /// An entry, but for the name, of a row of `event_id, gate, direction, captured_at_unix_ns,
+    /// decision, method, who_sealed`.
     pub(crate) fn logged(&self, row: &Row<'_>) -> Result<LoggedEntry, Abort> {
         let id: String = row.get(0)?;
         let who = self.open_who(&id, row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?)?;
@@ -138,8 +139,8 @@ pub(crate) fn sound_reason(reason: &str) -> Result<&str, StoreError> {
 }
 
 impl Store {
-    /// The entries that a look asks for, in the order they were captured. The audit log says who looked, in which role,
-    /// why, and how many entries they got, before they get them.
+    /// The entries that a look asks for, in the order they were captured. The audit log says who
+    /// looked, in which role, why, and how many entries they got, before they get them.
     ///
     /// # Errors
     /// If no reason is given, the log was altered, or the audit log can't be written.
@@ -175,8 +176,8 @@ impl Store {
         })
     }
 
-    /// How many people are inside at `now`: those whose last way through a gate since `since` led in. A card's holder
-    /// counts by their card. Says only how many, so it is not audited.
+    /// How many people are inside at `now`: those whose last way through a gate since `since` led
+    /// in. A card's holder counts by their card. Says only how many, so it is not audited.
     ///
     /// # Errors
     /// If the store can't be read, or the log was altered.
@@ -255,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_it_is_survives_the_bytes_and_their_length_says_nothing() {
+    fn sealed_identity_round_trips_at_constant_length() {
         let person = PersonId::from_bytes([7; 16]);
         let pass = PassId::from_bytes([0; 16]);
         for who in [

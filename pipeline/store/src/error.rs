@@ -1,15 +1,14 @@
-//! What can go wrong with a store, and how to mend it.
+//! Errors of a store, and how to mend them.
 
 use std::path::PathBuf;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::PassId;
+use gatehouse_credential::{PassId, PersonId};
 
 use crate::audit_verify::AuditFault;
-use crate::person::PersonId;
 
-/// What went wrong. No variant holds a name, a template or a key.
+/// An error of a store. No variant holds a name, a template or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file can't be opened or made.
@@ -20,7 +19,7 @@ pub enum StoreError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is something else.
@@ -113,7 +112,8 @@ pub enum StoreError {
         path: PathBuf,
         /// The store's file.
         store: PathBuf,
-        /// How many people have a row that needs a key; holders of cards with a guardian are counted too.
+        /// How many people have a row that needs a key; holders of cards with a guardian are
+        /// counted too.
         people: u64,
     },
     /// Some keys are missing that nobody destroyed.
@@ -327,7 +327,7 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// Nothing can be sealed without randomness.
-    #[error("can't seal a value: the operating system gave no random numbers: {0}")]
+    #[error("cannot seal a value or draw an id: the operating system gave no random numbers: {0}")]
     Random(String),
     /// SQLite refused.
     #[error("{}: {doing}: {source}", path.display())]
@@ -336,7 +336,7 @@ pub enum StoreError {
         path: PathBuf,
         /// What was being done.
         doing: &'static str,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -17,10 +18,9 @@ use crate::forget::nobody;
 use crate::keys::Part;
 use crate::open::Store;
 use crate::passes::{PassSummary, SELECT, summary_of};
-use crate::person::PersonId;
 
-/// What is stored of a person. Of their face only which model's templates there are: the values mean nothing outside the site,
-/// and would be a copy that no withdrawal reaches.
+/// What is stored of a person. Of their face only which model's templates there are: the values
+/// mean nothing outside the site, and would be a copy that no withdrawal reaches.
 pub struct PersonRecord {
     /// Who.
     pub person: PersonId,
@@ -28,7 +28,7 @@ pub struct PersonRecord {
     pub name: Zeroizing<String>,
     /// When they were enrolled.
     pub enrolled_at: WallTime,
-    /// What they agreed to; none for someone who is enrolled for passes only.
+    /// Their consent; `None` for someone who is enrolled for passes only.
     pub consent: Option<ConsentDraft>,
     /// Model and version of each template.
     pub templates: Vec<(String, String)>,
@@ -39,10 +39,12 @@ pub struct PersonRecord {
 }
 
 impl Store {
-    /// Puts out all that is stored of a person. The audit log says who did, and why, before they get it.
+    /// Puts out all that is stored of a person. The audit log says who did, and why, before they
+    /// get it.
     ///
     /// # Errors
-    /// If no reason is given, no one has that id, something in the store was altered, or the audit log can't be written.
+    /// If no reason is given, no one has that id, something in the store was altered, or the audit
+    /// log can't be written.
     pub fn export(
         &self,
         person: PersonId,
@@ -107,7 +109,7 @@ impl Store {
     }
 }
 
-/// What was agreed to, and the guardian's sealed name.
+/// The consent, and the guardian's sealed name.
 fn consent_of(row: &Row<'_>) -> rusqlite::Result<(ConsentDraft, Option<Vec<u8>>)> {
     let draft = ConsentDraft {
         purpose: row.get(0)?,

@@ -1,6 +1,8 @@
-//! Forgetting people, whole or their face only: their keys are destroyed first, so that no backup gives them back.
+//! Forgetting people, whole or their face only: their keys are destroyed first, so that no backup
+//! gives them back.
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 
@@ -10,9 +12,8 @@ use crate::error::{Abort, StoreError};
 use crate::gallery_change;
 use crate::keys::{Keys, Owner, Part};
 use crate::open::{Base, Store};
-use crate::person::PersonId;
 
-/// What [`Store::forget`] or [`Store::withdraw_face`] removed.
+/// Everything that [`Store::forget`] or [`Store::withdraw_face`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgotten {
     /// Templates deleted.
@@ -39,19 +40,20 @@ impl Unfinished {
 }
 
 impl Store {
-    /// Removes a person, their consent and their templates for good, and takes back their passes. Their keys are
-    /// destroyed first: from then on nobody can read their name or templates, not from a backup either. All that stays
-    /// is that someone withdrew at `now`, and in the audit log and the entry log a number that stands for nobody.
+    /// Removes a person, their consent and their templates for good, and takes back their passes.
+    /// Their keys are destroyed first: from then on nobody can read their name or templates, not
+    /// from a backup either. All that stays is that someone withdrew at `now`, and in the audit log
+    /// and the entry log a number that stands for nobody.
     ///
     /// # Errors
-    /// If no one has that id, or the store can't be written. If it fails after the keys are gone, it is finished when it
-    /// is called again, or when the store is next opened.
+    /// If no one has that id, or the store can't be written. If it fails after the keys are gone,
+    /// it is finished when it is called again, or when the store is next opened.
     pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
         self.remove("forgetting a person", Part::Name, person, actor, now)
     }
 
-    /// Removes a person's consent and templates for good, as [`Store::forget`] does, but keeps the person and their
-    /// passes: from now on they come in by pass only.
+    /// Removes a person's consent and templates for good, as [`Store::forget`] does, but keeps the
+    /// person and their passes: from now on they come in by pass only.
     ///
     /// # Errors
     /// As [`Store::forget`], and if the person is enrolled for passes only.
@@ -111,7 +113,7 @@ impl Base {
     }
 }
 
-/// Why nothing of a person's face can be changed.
+/// The error when a person has no face to change.
 pub(crate) fn nobody(base: &Base, site: &Transaction<'_>, person: PersonId) -> Result<StoreError, Abort> {
     let path = base.path.clone();
     let sql = "SELECT 1 FROM person WHERE person_id = ?1";
@@ -131,8 +133,8 @@ pub(crate) fn owners_of(part: Part, person: PersonId) -> Vec<Owner> {
     }
 }
 
-/// Deletes the rows whose keys are destroyed: a crash came between the two. Returns what to call [`Store::finish`] with
-/// once this transaction is committed.
+/// Deletes the rows whose keys are destroyed: a crash came between the two. Returns what to call
+/// [`Store::finish`] with once this transaction is committed.
 pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<Unfinished, Abort> {
     let actor = Actor::gatehouse();
     let mut unfinished = Unfinished::default();

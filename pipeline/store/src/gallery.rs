@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, params};
 use zeroize::Zeroizing;
 
@@ -11,10 +12,10 @@ use crate::error::{Abort, StoreError};
 use crate::gallery_change::revision_of;
 use crate::keys::Part;
 use crate::open::{Base, Store};
-use crate::person::PersonId;
 use crate::seal::Seal;
 
-/// A state of the templates and consents. Only good for [`Store::changed_since`] and [`Store::gallery_changes`].
+/// A state of the templates and consents. Only good for [`Store::changed_since`] and
+/// [`Store::gallery_changes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub(crate) i64);
 
@@ -45,8 +46,8 @@ struct SealedRow {
 }
 
 impl Store {
-    /// The templates of a model whose consents hold at `now`. Templates of other models or versions can't be compared
-    /// with and stay out; so does someone who is being forgotten just now.
+    /// The templates of a model whose consents hold at `now`. Templates of other models or versions
+    /// can't be compared with and stay out; so does someone who is being forgotten just now.
     ///
     /// # Errors
     /// If the store can't be read, or a template or a key was altered.
@@ -89,8 +90,8 @@ impl Store {
         })
     }
 
-    /// A person's templates of a model, whether or not their consent holds just now: to be compared with the gallery when that
-    /// person gives a new consent, and with nothing else.
+    /// A person's templates of a model, whether or not their consent holds just now: to be compared
+    /// with the gallery when that person gives a new consent, and with nothing else.
     ///
     /// # Errors
     /// If the store can't be read, or a template or a key was altered.

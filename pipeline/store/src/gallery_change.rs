@@ -1,26 +1,31 @@
-//! How a running node learns that templates or consents changed, and for whom, without reading everybody again.
+//! How a running node learns that templates or consents changed, and for whom, without reading
+//! everybody again.
 
 use std::collections::BTreeMap;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{Transaction, params};
 
 use crate::error::StoreError;
+use crate::from_column::from_column;
 use crate::gallery::{GalleryTemplate, Revision};
 use crate::open::Store;
-use crate::person::{PersonId, from_column};
 
-/// How many changes are kept. A node looks several times a second; one that missed more reads everybody again.
+/// How many changes are kept. A node looks several times a second; one that missed more reads
+/// everybody again.
 const KEPT: i64 = 10_000;
 
-/// What changed since a gallery was read.
+/// Changes since a gallery was read.
 #[derive(Debug)]
 pub enum Changes {
-    /// First take out the templates of everyone who is `removed`, then put in those that were `added`.
+    /// First take out the templates of everyone who is `removed`, then put in those that were
+    /// `added`.
     These {
         /// The state after them.
         revision: Revision,
-        /// Whose templates are gone or no longer as they were. Someone who is also in `added` has them anew.
+        /// Whose templates are gone or no longer as they were. Someone who is also in `added` has
+        /// them anew.
         removed: Vec<PersonId>,
         /// The templates to put in.
         added: Vec<GalleryTemplate>,
@@ -30,8 +35,9 @@ pub enum Changes {
 }
 
 impl Store {
-    /// Whether templates or consents changed since a gallery was read, by this process or another. Cheap enough to ask
-    /// several times a second; entries going through the outbox don't count as a change.
+    /// Whether templates or consents changed since a gallery was read, by this process or another.
+    /// Cheap enough to ask several times a second; entries going through the outbox don't count as
+    /// a change.
     ///
     /// A consent that ends by itself changes nothing here: see [`GalleryTemplate::consent_until`].
     ///
@@ -41,7 +47,8 @@ impl Store {
         self.read("looking for changes", |site| Ok(revision_of(site)? != revision))
     }
 
-    /// What changed since then in the gallery of a model, as [`Store::gallery`] would show it at `now`.
+    /// What changed since then in the gallery of a model, as [`Store::gallery`] would show it at
+    /// `now`.
     ///
     /// # Errors
     /// If the store can't be read, or a template or a key was altered.
@@ -61,7 +68,8 @@ impl Store {
             if i64::try_from(changes.len()).ok() != revision.0.checked_sub(since.0) {
                 return Ok(Changes::Everything);
             }
-            // For each person: how many templates were added, and whether that is all that happened.
+            // For each person: how many templates were added, and whether that is all that
+            // happened.
             let mut people = BTreeMap::<PersonId, (i64, bool)>::new();
             for (person, added) in changes {
                 let (count, only_added) = people.entry(person).or_insert((0, true));

@@ -1,8 +1,9 @@
-//! The keys file: one key for each person's name, one for each face, one for each card with a guardian. What is
-//! destroyed here can't be read any more, in the store or in any backup of it.
+//! The keys file: one key for each person's name, one for each face, one for each card with a
+//! guardian. What is destroyed here can't be read any more, in the store or in any backup of it.
 //!
-//! Whoever writes here holds the store's write lock, so that two processes never disagree about which keys belong to
-//! someone. Each write is committed by itself, before the store's own: keys come before their rows and go before them.
+//! Every writer holds the store's write lock, so that two processes never disagree about which keys
+//! belong to someone. Each write is committed by itself, before the store's own: keys come before
+//! their rows and go before them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,12 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
+use crate::from_column::from_column;
 use crate::migration::{Found, KEYS};
 use crate::open::{KEY_CHECK, connect, is_whole, make_file, set_up};
-use crate::person::from_column;
 use crate::seal::{Key, Place, Seal};
 
-/// What a key seals.
+/// The data that a key seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// A person's name.
@@ -94,7 +95,8 @@ impl Keys {
     /// Opens the keys file of a store, if there is one. Changes nothing.
     ///
     /// # Errors
-    /// If it is something else than keys, or another store's, or sealed with another key, or damaged.
+    /// If it is something else than keys, or another store's, or sealed with another key, or
+    /// damaged.
     pub(crate) fn open(path: &Path, seal: &Seal, store_id: &[u8]) -> Result<Option<Self>, StoreError> {
         if !holds_something(path) {
             return Ok(None);
@@ -224,7 +226,8 @@ impl Keys {
         })
     }
 
-    /// What was destroyed and may still have rows, and when; names first, since faces go with them.
+    /// Destroyed keys that may still have rows, with their times; names first, since faces go with
+    /// them.
     pub(crate) fn destroyed(&self) -> Result<Vec<(Owner, WallTime)>, StoreError> {
         self.query("reading which keys were destroyed", |connection| {
             let sql =
@@ -319,8 +322,8 @@ pub(crate) fn holds_something(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }
 
-/// Empties a write-ahead log into its file, so that deleted pages don't stay in it. If another process is reading just
-/// then, its last connection does it on closing.
+/// Empties a write-ahead log into its file, so that deleted pages don't stay in it. If another
+/// process is reading just then, its last connection does it on closing.
 pub(crate) fn empty_journal(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Transaction};
 
-/// One kind of file of ours. Step `i` leads to version `oldest + i`; the first makes the file. A step that has shipped
-/// is never changed.
+/// One kind of file of ours. Step `i` leads to version `oldest + i`; the first makes the file. A
+/// step that has shipped is never changed.
 pub(crate) struct Schema {
     /// Marks our files (`PRAGMA application_id`).
     application_id: i64,
@@ -12,7 +12,8 @@ pub(crate) struct Schema {
     steps: &'static [&'static str],
 }
 
-/// The store: `gths`. Version 1 was never released; its templates were raw embeddings, which no step can protect.
+/// The store: `gths`. Version 1 was never released; its templates were raw embeddings, which no
+/// step can protect.
 pub(crate) const STORE: Schema = Schema {
     application_id: 0x6774_6873,
     oldest: 2,
@@ -23,7 +24,7 @@ pub(crate) const STORE: Schema = Schema {
 pub(crate) const KEYS: Schema =
     Schema { application_id: 0x6774_686b, oldest: 1, steps: &[include_str!("keys_schema.sql")] };
 
-/// What a file is.
+/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Empty: nobody's yet.
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_file_takes_only_the_steps_that_it_lacks_and_keeps_its_rows() {
+    fn migration_applies_missing_steps_only_and_keeps_rows() {
         let mut connection = Connection::open_in_memory().expect("opens");
         assert_eq!(SECOND.find(&connection).expect("reads"), Found::Nothing);
         migrate(&FIRST, &mut connection);

@@ -1,14 +1,14 @@
-//! Opening a store: its two files and their mode, the connections' settings, the schema, the key.
+//! Opens a store: its two files and their mode, the connections' settings, the schema, the key.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gatehouse_credential::{Purpose, SiteSecret};
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::audit::AuditKey;
@@ -24,7 +24,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Read and write for the owner, nothing for others.
 const MODE: u32 = 0o600;
 
-/// What the store and the keys file both hold sealed, to notice a wrong key.
+/// The plain text that store and keys file both hold sealed, to notice a wrong key.
 pub(crate) const KEY_CHECK: &[u8] = b"gatehouse store";
 pub(crate) const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column: "key_check_sealed", row: &[] };
 
@@ -49,16 +49,17 @@ pub(crate) struct Files {
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes it with this secret; its keys file lies beside it (`site.db`, `site.keys`).
-    /// Several processes may have it open at once. What a crash left half-done is finished.
+    /// Opens the store at `path`, or makes it with this secret; its keys file lies beside it
+    /// (`site.db`, `site.keys`). Several processes may have it open at once. What a crash left
+    /// half-done is finished.
     ///
-    /// Both files belong to their owner alone (mode 0600). The journal is a write-ahead log synchronised at every
-    /// commit, so what a call has returned survives a power cut.
+    /// Both files belong to their owner alone (mode 0600). The journal is a write-ahead log
+    /// synchronised at every commit, so what a call has returned survives a power cut.
     ///
     /// # Errors
-    /// If a file can't be made or opened, is damaged or no store, has a schema that this program doesn't know, or was
-    /// made with another secret; or if the keys file is missing, older than the store, or another store's. In all of
-    /// these cases existing files are left as they were.
+    /// If a file can't be made or opened, is damaged or no store, has a schema that this program
+    /// doesn't know, or was made with another secret; or if the keys file is missing, older than
+    /// the store, or another store's. In all of these cases existing files are left as they were.
     pub fn open(path: &Path, secret: &SiteSecret) -> Result<Self, StoreError> {
         let base = Base::new(path, secret);
         let _alone = lock_folder_of(path)?;
@@ -106,8 +107,9 @@ impl Store {
         &self.base.path
     }
 
-    /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and overwrite that copy each
-    /// time, or whoever has an older one can read the names and faces of people who have withdrawn since.
+    /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and
+    /// overwrite that copy each time, or whoever has an older one can read the names and faces of
+    /// people who have withdrawn since.
     pub fn keys_path(&self) -> &Path {
         &self.base.keys_path
     }
@@ -121,8 +123,8 @@ impl Store {
         self.base.transact(&mut self.lock().site, TransactionBehavior::Deferred, doing, work)
     }
 
-    /// As [`Self::read`], with the keys. The store's state begins with `work`'s first query of it: ask it before the
-    /// keys, or someone enrolled in between has a row without a key.
+    /// As [`Self::read`], with the keys. The store's state begins with `work`'s first query of it:
+    /// ask it before the keys, or someone enrolled in between has a row without a key.
     pub(crate) fn read_with_keys<T>(
         &self,
         doing: &'static str,
@@ -132,8 +134,9 @@ impl Store {
         self.base.transact(site, TransactionBehavior::Deferred, doing, |transaction| work(transaction, keys))
     }
 
-    /// Runs `work` and commits it, or nothing of it if it fails. Takes the write lock at once: a transaction that reads
-    /// first and writes later could find that another process wrote in between.
+    /// Runs `work` and commits it, or nothing of it if it fails. Takes the write lock at once: a
+    /// transaction that reads first and writes later could find that another process wrote in
+    /// between.
     pub(crate) fn write<T>(
         &self,
         doing: &'static str,
@@ -142,8 +145,8 @@ impl Store {
         self.base.write(&mut self.lock().site, doing, work)
     }
 
-    /// As [`Self::write`], with the keys. What `work` writes there is committed at once, before the store's own
-    /// transaction.
+    /// As [`Self::write`], with the keys. What `work` writes there is committed at once, before the
+    /// store's own transaction.
     pub(crate) fn write_with_keys<T>(
         &self,
         doing: &'static str,
@@ -153,8 +156,8 @@ impl Store {
         self.base.write(site, doing, |transaction| work(transaction, keys))
     }
 
-    /// After keys were destroyed and their rows deleted: drops the notes of it, and empties both journals, so that what
-    /// was deleted doesn't stay in them.
+    /// After keys were destroyed and their rows deleted: drops the notes of it, and empties both
+    /// journals, so that what was deleted doesn't stay in them.
     pub(crate) fn finish(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
         let files = self.lock();
         files.keys.clear_destroyed(&unfinished.owners)?;
@@ -162,8 +165,8 @@ impl Store {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Files> {
-        // A panic under the lock has rolled its transaction back: the connections are as good as before.
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic under the lock rolls its transaction back, so the connections stay usable.
+        self.files.lock()
     }
 }
 
@@ -278,9 +281,10 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Makes a file for its owner alone, if it isn't there. Not left to SQLite, so that it never exists with a wider mode;
-/// SQLite gives the journal the same. A file that is there isn't even opened: closing it would take away the locks that
-/// this process's other connections hold on it (POSIX; "How To Corrupt An SQLite Database File", 2.2).
+/// Makes a file for its owner alone, if it isn't there. Not left to SQLite, so that it never exists
+/// with a wider mode; SQLite gives the journal the same. A file that is there isn't even opened:
+/// closing it would take away the locks that this process's other connections hold on it (POSIX;
+/// "How To Corrupt An SQLite Database File", 2.2).
 pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
@@ -290,8 +294,8 @@ pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Waits until nobody else is opening a store in this folder, and keeps others waiting until the value is dropped.
-/// SQLite's own locks don't cover the choice of a journal, nor two files.
+/// Waits until nobody else is opening a store in this folder, and keeps others waiting until the
+/// value is dropped. SQLite's own locks don't cover the choice of a journal, nor two files.
 pub(crate) fn lock_folder_of(path: &Path) -> Result<File, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let locked = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
@@ -302,7 +306,7 @@ fn close_to_others(path: &Path) -> Result<(), StoreError> {
     let error = |source| StoreError::File { path: path.to_owned(), source };
     let mode = std::fs::metadata(path).map_err(error)?.permissions().mode() & 0o777;
     if mode != MODE {
-        tracing::warn!(path = %path.display(), found = format!("{mode:o}"), "this file was open to others; closed it");
+        tracing::warn!(path = %path.display(), found = format!("{mode:o}"), "other users could read this file; its mode is now 600");
         std::fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(error)?;
     }
     Ok(())
@@ -319,8 +323,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connected.map_err(|source| StoreError::Sql { path: path.to_owned(), doing: "opening the file", source })
 }
 
-/// Whether a file ends with a whole page. SQLite itself notices a file that lacks pages, but fills up the last one with
-/// zeros. While there is a journal, that may still hold the page.
+/// Whether a file ends with a whole page. SQLite itself notices a file that lacks pages, but fills
+/// up the last one with zeros. While there is a journal, that may still hold the page.
 pub(crate) fn is_whole(path: &Path, connection: &Connection) -> rusqlite::Result<bool> {
     let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?.unsigned_abs();
     let mut journal = path.as_os_str().to_owned();
@@ -333,7 +337,7 @@ pub(crate) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten with zeros.
+    // Deleted data is overwritten with zeros.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "trusted_schema", false)
 }

@@ -1,4 +1,4 @@
-//! The outbox: entries are written here before they go onto the bus, numbered without a gap.
+//! The outbox: entries are stored here, numbered without a gap, before they go onto the bus.
 
 use gatehouse_core::CameraId;
 use gatehouse_core::event::EntryEvent;
@@ -10,12 +10,14 @@ use crate::error::{Abort, StoreError};
 use crate::open::Store;
 
 impl Store {
-    /// Draws the gate's next number, has `make` make the entry with it, and stores that in the outbox and, with whom it
-    /// is about, in the site's own log, all or nothing. When this returns, the entry survives a power cut. `make` runs
-    /// under the store's lock: it must be quick, and must not use the store.
+    /// Draws the gate's next number, has `make` make the entry with it, and stores that in the
+    /// outbox and, with whom it is about, in the site's own log, all or nothing. When this returns,
+    /// the entry survives a power cut. `make` runs under the store's lock: it must be quick, and
+    /// must not use the store.
     ///
     /// # Errors
-    /// If `make` names another gate or number, or the store can't be written; then the number is not used up.
+    /// If `make` names another gate or number, or the store can't be written; then the number is
+    /// not used up.
     pub fn append_entry(
         &self,
         gate: &CameraId,
@@ -45,7 +47,7 @@ impl Store {
         })
     }
 
-    /// Notes that the bus has taken an entry. Doing it twice is fine.
+    /// Marks an entry as published. Doing it twice is no error.
     ///
     /// # Errors
     /// If there is no such entry, or the store can't be written.
@@ -62,8 +64,8 @@ impl Store {
         })
     }
 
-    /// The oldest `limit` entries that the bus has not taken yet, in the order they were decided. Asked for at start,
-    /// and again until there are none.
+    /// The oldest `limit` entries that the bus has not taken yet, in the order they were decided.
+    /// Asked for at start, and again until there are none.
     ///
     /// # Errors
     /// If the store can't be read.
@@ -78,8 +80,8 @@ impl Store {
         })
     }
 
-    /// Up to `limit` entries of a gate, in order, from number `from` or the oldest one still kept. Published or not:
-    /// whoever asks has missed them.
+    /// Up to `limit` entries of a gate, in order, from number `from` or the oldest one still kept.
+    /// Unpublished entries are included, since the caller has missed them too.
     ///
     /// # Errors
     /// If the store can't be read.
@@ -111,8 +113,8 @@ impl Store {
     }
 }
 
-/// Deletes published entries captured before `older_than` from the outbox, and says how many. Those not published yet stay,
-/// however old, and numbers are not given again.
+/// Deletes published entries captured before `older_than` from the outbox, and says how many. Those
+/// not published yet stay, however old, and numbers are not given again.
 pub(crate) fn prune(transaction: &Transaction<'_>, older_than: WallTime) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM entry_outbox WHERE published = 1 AND captured_at_unix_ns < ?1";
     transaction.prepare_cached(sql)?.execute([older_than.unix_nanos()])

@@ -1,9 +1,9 @@
-//! QR passes, and cards that carry their holder's template: issued, used and taken back.
+//! QR passes, and cards that carry their holder's template: issuing, using and revoking them.
 
 use std::time::Duration;
 
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::PassId;
+use gatehouse_credential::{PassId, PersonId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::json;
 
@@ -13,27 +13,27 @@ use crate::consent::Consent;
 use crate::consent_rows::{ConsentOf, must_hold};
 use crate::error::StoreError;
 use crate::forget::{finish_destroyed, forget_guardian, keep_since};
+use crate::from_column::from_column;
 use crate::keys::{Part, seal_key};
 use crate::open::Store;
-use crate::person::{PersonId, from_column};
 use crate::seal::{Seal, new_key};
 
 /// A pass or card to issue.
 #[derive(Debug, Clone)]
 pub struct NewPass {
-    /// Its id, as it stands in the QR code.
+    /// Its id, as in the QR code.
     pub id: PassId,
-    /// What it is.
+    /// Pass or card.
     pub kind: NewPassKind,
-    /// From when on it opens a gate.
+    /// Start of its validity.
     pub valid_from: WallTime,
-    /// From when on it doesn't any more.
+    /// End of its validity; not valid from this moment on.
     pub valid_until: WallTime,
-    /// How often it may be used; none means as often as its holder likes.
+    /// Maximum number of uses; `None` is unlimited.
     pub max_uses: Option<u32>,
 }
 
-/// What is issued.
+/// The kind of a new pass.
 #[derive(Debug, Clone)]
 pub enum NewPassKind {
     /// A pass of someone who is enrolled.
@@ -43,7 +43,7 @@ pub enum NewPassKind {
     },
     /// A card with its holder's own template on it. The store keeps neither name nor template.
     Card {
-        /// What the holder agreed to.
+        /// The holder's consent.
         consent: Consent,
     },
 }
@@ -53,28 +53,28 @@ pub enum NewPassKind {
 pub struct PassSummary {
     /// Its id.
     pub id: PassId,
-    /// What it is.
+    /// Pass or card.
     pub kind: PassKind,
     /// When it was issued.
     pub issued_at: WallTime,
-    /// From when on it opens a gate.
+    /// Start of its validity.
     pub valid_from: WallTime,
-    /// From when on it doesn't any more.
+    /// End of its validity; not valid from this moment on.
     pub valid_until: WallTime,
-    /// How often it may be used.
+    /// Maximum number of uses; `None` is unlimited.
     pub max_uses: Option<u32>,
-    /// How often it was.
+    /// Number of uses so far.
     pub uses: u32,
-    /// When it was last.
+    /// Time of the last use.
     pub last_used_at: Option<WallTime>,
-    /// When it was taken back.
+    /// Time of its revocation.
     pub revoked_at: Option<WallTime>,
 }
 
-/// What a stored pass is.
+/// The kind of a stored pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassKind {
-    /// A pass, and whose; nobody's once its owner was forgotten.
+    /// A pass of a person; without an owner once that person was forgotten.
     Pass {
         /// Whose.
         person: Option<PersonId>,
@@ -88,25 +88,25 @@ pub enum PassKind {
     },
 }
 
-/// What became of a pass that was shown.
+/// The answer to a pass that was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassUse {
-    /// It was good, and is used once more now.
+    /// It is valid, and this use is counted.
     Accepted {
-        /// Whose it is; nobody's for a card.
+        /// Its owner; `None` for a card.
         person: Option<PersonId>,
     },
-    /// The site never issued it, or issued it so long ago that it was removed.
+    /// The site never issued it, or has already removed it.
     Unknown,
-    /// It was taken back, or its owner was forgotten.
+    /// It was revoked, or its owner was forgotten.
     Revoked,
     /// It is before its start, or before its holder's consent.
     NotYet,
     /// It is past its end, or its holder's consent has ended.
     Expired,
-    /// It was used a moment ago: most likely the same showing.
+    /// It was used a moment ago, most likely by the same presentation.
     TooSoon,
-    /// It was used as often as it may be.
+    /// It has no uses left.
     UsedUp,
 }
 
@@ -114,8 +114,8 @@ impl Store {
     /// Issues a pass or a card.
     ///
     /// # Errors
-    /// If the id was issued before, the times or the number of uses make no sense, no one has the person's id, a card's
-    /// consent doesn't hold at `now`, or the store can't be written.
+    /// If the id was issued before, the times or the number of uses make no sense, no one has the
+    /// person's id, a card's consent doesn't hold at `now`, or the store can't be written.
     pub fn issue_pass(&self, pass: &NewPass, actor: &Actor, now: WallTime) -> Result<(), StoreError> {
         let wrong = |reason| StoreError::Pass { pass: pass.id, reason };
         if pass.valid_until <= pass.valid_from || pass.valid_until <= now {
@@ -177,8 +177,8 @@ impl Store {
         })
     }
 
-    /// Takes a pass or card back, for good: a restored backup doesn't make it good again. With a card, its holder withdraws: the
-    /// key of their guardian's name is destroyed, as [`Store::forget`] destroys a person's. Doing it twice is fine.
+    /// Revokes a pass or card for good, also in restored backups. Revoking a card withdraws its
+    /// holder's consent and destroys the key of the guardian's name. Revoking twice is no error.
     ///
     /// # Errors
     /// If there is no such pass, or the store can't be written.
@@ -211,7 +211,7 @@ impl Store {
         if unfinished.is_empty() { Ok(()) } else { self.finish(&unfinished) }
     }
 
-    /// All passes and cards that are still kept, by id.
+    /// Lists all passes and cards that are still kept, by id.
     ///
     /// # Errors
     /// If the store can't be read.
@@ -222,9 +222,9 @@ impl Store {
         })
     }
 
-    /// Uses a pass that is shown at `now`, if it is good. Two gates, or two processes, never both get the last use.
-    /// `not_again_within`: a pass that was used less than this long ago isn't used again, so that holding it up for
-    /// another second costs nothing.
+    /// Uses a pass that is shown at `now`, if it is valid. Of two gates or processes only one gets
+    /// the last use. `not_again_within`: a pass used less than this long ago is not used again, so
+    /// that holding it up longer costs no further use.
     ///
     /// # Errors
     /// If the store can't be written; then the pass is not used.
@@ -239,8 +239,8 @@ impl Store {
         })
     }
 
-    /// What [`Store::use_pass`] would say, without using it: for a card whose face is still to be compared, or a pass
-    /// that is to confirm a face.
+    /// The answer of [`Store::use_pass`], without using the pass: for a card whose face is not yet
+    /// compared, or a pass that confirms a face.
     ///
     /// # Errors
     /// If the store can't be read.
@@ -252,7 +252,7 @@ impl Store {
 }
 
 impl PassSummary {
-    /// What using it at `now` gives.
+    /// The answer to using it at `now`.
     fn at(&self, now: WallTime, not_again_within: Duration) -> PassUse {
         let (from, until, person) = match self.kind {
             PassKind::Pass { person } => (self.valid_from, self.valid_until, person),

@@ -1,6 +1,7 @@
-//! Listing people, and their names for whoever may see them.
+//! Lists people, and shows their names to those who may see them.
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, Transaction};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -9,9 +10,9 @@ use crate::actor::Actor;
 use crate::audit::{Action, Record, Subject};
 use crate::enrol::name_place;
 use crate::error::{Abort, StoreError};
+use crate::from_column::from_column;
 use crate::keys::{Keys, Part};
 use crate::open::{Base, Store};
-use crate::person::{PersonId, from_column};
 use crate::seal::Seal;
 
 /// An enrolled person in a list, without the name.
@@ -23,16 +24,17 @@ pub struct PersonSummary {
     pub enrolled_at: WallTime,
     /// Their face enrolment; none for someone who is enrolled for passes only.
     pub face: Option<FaceSummary>,
-    /// How many passes they have that were not taken back; ended ones are counted too.
+    /// Number of their passes that are not revoked; expired ones count too.
     pub passes: u64,
 }
 
 /// Someone's enrolment for recognition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaceSummary {
-    /// When their consent ends; past ones are listed too, since they still have to be renewed or forgotten.
+    /// When their consent ends; past ones are listed too, since they still have to be renewed or
+    /// forgotten.
     pub consent_until: WallTime,
-    /// Whether they are younger than 14 years.
+    /// True if they are younger than 14 years.
     pub under_14: bool,
     /// How many templates they have.
     pub templates: u64,
@@ -71,8 +73,8 @@ impl Store {
         })
     }
 
-    /// A person's name, for someone at the enrolling desk who asks for it; the audit log says who did. Overwritten in
-    /// memory when dropped.
+    /// A person's name, for someone at the enrolling desk who asks for it; the audit log says who
+    /// did. Overwritten in memory when dropped.
     ///
     /// # Errors
     /// If no one has that id, the stored name was altered, or the audit log can't be written.

@@ -1,11 +1,10 @@
-//! Changing the site's key: everything that was sealed, chained or protected with the old one is with the new one after it,
-//! or nothing is.
+//! Changes the site's key: all sealed, chained and protected data moves to the new key, or none
+//! does.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use gatehouse_core::time::WallTime;
-use gatehouse_credential::SiteSecret;
+use gatehouse_credential::{PersonId, SiteSecret};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -15,18 +14,19 @@ use crate::audit::{Action, Record};
 use crate::enrol::template_place;
 use crate::entry_log::who_place;
 use crate::error::{Abort, StoreError};
+use crate::from_column::from_column;
 use crate::keys::{CHECK_PLACE, Part, open_key, seal_key};
 use crate::open::{Base, Files, KEY_CHECK, KEY_CHECK_PLACE, Store, lock_folder_of};
-use crate::person::{PersonId, from_column};
 use crate::seal::Seal;
 
 /// How many rows are read before they are written again.
 const PAGE: i64 = 4096;
 
-/// Takes the old key's protection off a template's values and puts the new one's on, or says why it can't.
+/// Replaces the old key's protection of a template's values by the new key's, or returns the reason
+/// why not.
 pub type Reprotect<'a> = dyn FnMut(&mut [f32]) -> Result<(), String> + 'a;
 
-/// What [`Store::change_key`] wrote anew, and what is worthless now.
+/// Numbers of records that [`Store::change_key`] rewrote or revoked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// People, with their names.
@@ -35,24 +35,25 @@ pub struct KeyChange {
     pub templates: u64,
     /// Rows of the site's own entry log.
     pub entries: u64,
-    /// Passes that were good: signed with the old key, they open nothing any more.
+    /// Valid passes that were revoked, since the old key signed them.
     pub passes: u64,
-    /// Cards that were good, likewise.
+    /// Valid cards that were revoked, likewise.
     pub cards: u64,
 }
 
 impl Store {
-    /// Seals everything with keys of a new secret, and protects every template anew: whoever has the old secret can read
-    /// nothing of it, nor sign anything that a gate takes. Passes and cards that were signed with the old one are taken
-    /// back. Backups made before can't be restored with the new secret. The audit log goes on: its rows stay as they are,
-    /// and the heads that were noted elsewhere stay good.
+    /// Seals everything with keys of a new secret, and protects every template anew. The old secret
+    /// then reads none of it, and signs nothing that a gate accepts. Passes and cards signed with
+    /// it are revoked. Earlier backups cannot be restored with the new secret. The audit log
+    /// continues: its rows and heads kept elsewhere stay valid.
     ///
-    /// The store must be open nowhere else, and is closed by this: open it again with the new secret. Both files change
-    /// together or not at all, whenever the process is killed.
+    /// The store must be open nowhere else, and is closed by this: open it again with the new
+    /// secret. Both files change together or not at all, whenever the process is killed.
     ///
     /// # Errors
-    /// If another process has it open, the secret is the old one, the audit log doesn't verify, something in the store was
-    /// altered, a template can't be protected anew, or a file can't be written; then nothing is changed.
+    /// If another process has it open, the secret is the old one, the audit log doesn't verify,
+    /// something in the store was altered, a template can't be protected anew, or a file can't be
+    /// written; then nothing is changed.
     pub fn change_key(
         self,
         new: &SiteSecret,
@@ -62,11 +63,11 @@ impl Store {
     ) -> Result<KeyChange, StoreError> {
         let Self { base: old, files } = self;
         let new = Base::new(&old.path, new);
-        let Files { mut site, keys } = files.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Files { mut site, keys } = files.into_inner();
         if new.check_key(&site).is_ok() {
             return Err(StoreError::SameKey { path: old.path });
         }
-        // Nobody opens it until this is done.
+        // No process opens it until this is done.
         let _alone = lock_folder_of(&old.path)?;
         let keys = keys.into_connection();
         take_alone(&keys, &old.keys_path)?;
@@ -79,8 +80,9 @@ impl Store {
     }
 }
 
-/// Makes a file one that no other process has open, with a journal that several files can be committed with at once: a
-/// write-ahead log can't ("Atomic Commit In SQLite", 5; "Write-Ahead Logging", 1).
+/// Makes a file one that no other process has open, with a journal that several files can be
+/// committed with at once: a write-ahead log can't ("Atomic Commit In SQLite", 5; "Write-Ahead
+/// Logging", 1).
 fn take_alone(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
     match mode {
@@ -92,7 +94,7 @@ fn take_alone(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Puts the keys file beside the store in one connection, where a transaction covers both.
+/// Attaches the keys file to the store's connection, where one transaction covers both.
 fn attach(site: &Connection, keys: &Path) -> rusqlite::Result<()> {
     site.execute("ATTACH DATABASE ?1 AS keys", [keys.to_string_lossy()])?;
     for name in ["main", "keys"] {
@@ -112,7 +114,7 @@ struct Change<'a> {
 
 impl Change<'_> {
     fn everything(&self, reprotect: &mut Reprotect<'_>, actor: &Actor, now: WallTime) -> Result<KeyChange, Abort> {
-        // What is wrong with the log must not be covered by a new key.
+        // A new key must not hide faults of the log.
         self.old.verify_audit(self.site, None)?;
         self.checks_and_audit()?;
         let people = self.data_keys()?;
@@ -128,7 +130,7 @@ impl Change<'_> {
         Ok(done)
     }
 
-    /// What tells a wrong key, where the audit log begins and ends, and the keys of its rows so far.
+    /// Reseals the key check, the audit log's anchor and head, and the keys of its rows.
     fn checks_and_audit(&self) -> Result<(), Abort> {
         let Self { old, new, site } = *self;
         let (head, anchor) = (old.audit_head(site)?, old.audit_anchor(site)?);
@@ -147,7 +149,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The people's own keys; what they seal stays as it is but for the templates. Returns how many people there are.
+    /// The people's own keys; what they seal stays as it is but for the templates. Returns how many
+    /// people there are.
     fn data_keys(&self) -> Result<u64, Abort> {
         let mut people = 0;
         let mut update =
@@ -236,7 +239,7 @@ impl Change<'_> {
         }
     }
 
-    /// Takes back what was signed with the old key and would still be good. Returns how many passes and cards.
+    /// Revokes what the old key signed and is still valid. Returns the numbers of passes and cards.
     fn take_back_passes(&self, now: WallTime) -> Result<(u64, u64), Abort> {
         let mut statement = self.site.prepare(
             "UPDATE pass SET revoked_at_unix_ns = ?1 WHERE revoked_at_unix_ns IS NULL AND valid_until_unix_ns > ?1

@@ -1,6 +1,7 @@
 //! Renewing a consent: the same face, agreed to anew.
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::OptionalExtension;
 use serde_json::json;
 
@@ -13,15 +14,14 @@ use crate::forget::nobody;
 use crate::gallery_change;
 use crate::keys::Part;
 use crate::open::Store;
-use crate::person::PersonId;
 
 impl Store {
-    /// Puts a new consent in the place of a person's old one, which ends with it, be it sooner or later than it would
-    /// have. Their templates stay. Returns when the old one would have ended.
+    /// Puts a new consent in the place of a person's old one, which ends with it, be it sooner or
+    /// later than it would have. Their templates stay. Returns when the old one would have ended.
     ///
     /// # Errors
-    /// If the consent doesn't hold at `now`, no one has that id, the person is enrolled for passes only or is being
-    /// forgotten (then they have to enrol), or the store can't be written.
+    /// If the consent doesn't hold at `now`, no one has that id, the person is enrolled for passes
+    /// only or is being forgotten (then they have to enrol), or the store can't be written.
     pub fn renew_consent(
         &self,
         person: PersonId,

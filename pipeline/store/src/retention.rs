@@ -1,8 +1,9 @@
-//! Retention: every kind of record goes by itself when its time is over.
+//! Retention: deletes every kind of record when its time is over.
 
 use std::time::Duration;
 
 use gatehouse_core::time::WallTime;
+use gatehouse_credential::PersonId;
 use rusqlite::{Transaction, params};
 use serde_json::json;
 
@@ -11,11 +12,11 @@ use crate::audit::{Action, AuditHead, Record};
 use crate::audit_verify::AuditFault;
 use crate::error::{Abort, StoreError};
 use crate::forget::{finish_destroyed, owners_of, remove_card, remove_face, remove_person};
+use crate::from_column::from_column;
 use crate::gallery_change;
 use crate::keys::{Owner, Part};
 use crate::open::{Base, Store};
 use crate::outbox;
-use crate::person::{PersonId, from_column};
 
 /// How long each kind of record is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,16 +25,16 @@ pub struct Retention {
     pub outbox: Duration,
     /// Entries in the site's own log, after their capture.
     pub entry_log: Duration,
-    /// Templates and consents, after the consent's end. The person goes with them, unless they have a pass that is
-    /// still good.
+    /// Templates and consents, after the consent's end. The person goes with them, unless they have
+    /// a pass that is still good.
     pub ended_consents: Duration,
-    /// Passes and cards, after their end or after they were taken back; and then people with neither face nor pass.
+    /// Passes and cards, after their end or revocation; and then people with neither face nor pass.
     pub ended_passes: Duration,
     /// Rows of the audit log.
     pub audit: Duration,
 }
 
-/// What retention removed.
+/// Numbers of removed records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Entries from the outbox.
@@ -48,13 +49,14 @@ pub struct Applied {
     pub passes: u64,
     /// Rows from the front of the audit log.
     pub audit: u64,
-    /// Why no row of the audit log was removed although some are old enough: they don't verify, and removing them would
-    /// hide that.
+    /// Why no row of the audit log was removed although some are old enough: they don't verify, and
+    /// removing them would hide that.
     pub audit_fault: Option<AuditFault>,
 }
 
 impl Store {
-    /// Removes what is older than it may be, all or nothing. The audit log says so if anything was removed.
+    /// Removes records past their retention, all or nothing. The audit log records it if anything
+    /// was removed.
     ///
     /// # Errors
     /// If the store can't be written.
@@ -96,7 +98,8 @@ impl Store {
 }
 
 impl Base {
-    /// Removes the faces whose consent ended before `cutoff`, and their owners unless they have a pass that is good.
+    /// Removes the faces whose consent ended before `cutoff`, and their owners unless they have a
+    /// pass that is good.
     fn expire(
         &self,
         site: &Transaction<'_>,
@@ -128,7 +131,8 @@ impl Base {
         Ok(gone)
     }
 
-    /// Removes passes and cards that ended before `cutoff`, and then the people whom nothing else keeps.
+    /// Removes passes and cards that ended before `cutoff`, and then the people whom nothing else
+    /// keeps.
     fn remove_ended_passes(
         &self,
         site: &Transaction<'_>,
@@ -167,8 +171,8 @@ impl Base {
         Ok(gone)
     }
 
-    /// Removes audit rows from the front of the log up to the first one that is not older than `cutoff`, and notes
-    /// where it begins now.
+    /// Removes audit rows from the front of the log up to the first one that is not older than
+    /// `cutoff`, and notes where it begins now.
     fn shorten_audit(&self, site: &Transaction<'_>, cutoff: WallTime, applied: &mut Applied) -> Result<(), Abort> {
         let until: Option<i64> = site.query_row(
             "SELECT coalesce((SELECT min(sequence) - 1 FROM audit_log WHERE at_unix_ns >= ?1),
@@ -198,7 +202,8 @@ impl Base {
         }
     }
 
-    /// Where the log begins, and the place of row `until` or the last before it, if all rows up to there verify.
+    /// Where the log begins, and the place of row `until` or the last before it, if all rows up to
+    /// there verify.
     fn sound_until(&self, site: &Transaction<'_>, until: u64) -> Result<(AuditHead, AuditHead), Abort> {
         let anchor = self.audit_anchor(site)?;
         let newest = self.audit_head(site)?.sequence;

@@ -1,7 +1,6 @@
-//! Sealing values at rest: XChaCha20-Poly1305 with a random nonce, bound to the place where the value stands.
+//! Seals values at rest: XChaCha20-Poly1305 with a random nonce, bound to the place of the value.
 
-use chacha20poly1305::aead::rand_core::RngCore;
-use chacha20poly1305::aead::{Aead, KeyInit, OsRng, Payload};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
@@ -13,7 +12,7 @@ const NONCE: usize = 24;
 /// A key, overwritten in memory when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
-/// Where a sealed value stands. A value sealed for one place does not open in another.
+/// The place of a sealed value. A value sealed for one place does not open in another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) table: &'static str,
@@ -39,7 +38,7 @@ pub(crate) struct Seal(XChaCha20Poly1305);
 
 impl Seal {
     pub(crate) fn new(key: &Key) -> Self {
-        Self(XChaCha20Poly1305::new(key.as_slice().into()))
+        Self(XChaCha20Poly1305::new((&**key).into()))
     }
 
     /// Nonce and ciphertext.
@@ -47,15 +46,16 @@ impl Seal {
         let mut nonce = [0; NONCE];
         random_bytes(&mut nonce)?;
         let payload = Payload { msg: plain, aad: &place.associated_data() };
-        let sealed = self.0.encrypt(XNonce::from_slice(&nonce), payload);
+        let sealed = self.0.encrypt(&XNonce::from(nonce), payload);
         Ok([&nonce[..], &sealed.map_err(|e| StoreError::Random(e.to_string()))?].concat())
     }
 
-    /// The value, or nothing if it was not sealed with this key for this place, or was altered since.
+    /// The value, or nothing if it was not sealed with this key for this place, or was altered
+    /// since.
     pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
         let payload = Payload { msg: sealed, aad: &place.associated_data() };
-        self.0.decrypt(XNonce::from_slice(nonce), payload).ok().map(Zeroizing::new)
+        self.0.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn new_key() -> Result<Key, StoreError> {
 
 /// Fills `into` from the operating system.
 pub(crate) fn random_bytes(into: &mut [u8]) -> Result<(), StoreError> {
-    OsRng.try_fill_bytes(into).map_err(|e| StoreError::Random(e.to_string()))
+    getrandom::fill(into).map_err(|e| StoreError::Random(e.to_string()))
 }
 
 #[cfg(test)]
@@ -101,6 +101,16 @@ mod tests {
         }
         assert!(seal_here.open(HERE, &sealed[..10]).is_none(), "too short to be one");
         assert!(seal().open(HERE, &sealed).is_none(), "another key");
+    }
+
+    #[test]
+    fn a_value_sealed_by_an_earlier_version_opens() {
+        let seal = Seal::new(&Zeroizing::new([0x42; 32]));
+        // Nonce, ciphertext and tag, from an independent implementation (draft-irtf-cfrg-xchacha).
+        let sealed =
+            ["000102030405060708090a0b0c0d0e0f1011121314151617", "fa9de892a2", "f02ad94aa7cd6a03c4d12f3f0055701f"];
+        let sealed = base16ct::lower::decode_vec(sealed.concat()).expect("hexadecimal");
+        assert_eq!(seal.open(HERE, &sealed).expect("opens").as_slice(), b"value");
     }
 
     #[test]

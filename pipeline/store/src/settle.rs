@@ -1,4 +1,5 @@
-//! Making store and keys agree when a store is opened, after whatever a crash or an operator left.
+//! Reconciles store and keys when a store is opened: a crash or an operator may have left them
+//! apart.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
@@ -30,8 +31,8 @@ pub(crate) fn needing_keys(site: &Transaction<'_>) -> rusqlite::Result<u64> {
     site.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
 }
 
-/// Removes keys that were written for people whose rows then weren't, and takes back what the keys file says was taken
-/// back.
+/// Removes keys that were written for people whose rows then weren't, and takes back what the keys
+/// file says was taken back.
 ///
 /// # Errors
 /// If somebody has a row but no key, and nobody destroyed it.
@@ -48,7 +49,7 @@ pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result
     Ok(())
 }
 
-/// What store and keys don't agree on.
+/// Differences between store and keys.
 pub(crate) struct Compared {
     /// Owners of rows that have no key.
     pub(crate) without_key: Vec<Owner>,
@@ -87,7 +88,8 @@ pub(crate) fn compare(site: &Transaction<'_>, keys: &Keys) -> Result<Compared, A
     Ok(compared)
 }
 
-/// Takes back the passes that the keys file knows as taken back: a crash or a backup may have left them good.
+/// Takes back the passes that the keys file knows as taken back: a crash or a backup may have left
+/// them good.
 pub(crate) fn revoke_again(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<u64, Abort> {
     let actor = Actor::gatehouse();
     let mut revoked = 0;

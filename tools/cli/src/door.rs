@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use gatehouse_config::{self as config, DoorFile};
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, TellError};
+use gatehouse_door::{Answer, Door, DoorError, Happened, Record, Request, RequestError};
 use gatehouse_terminal::{Exit, Failure, print, stop};
 use serde::Serialize;
 
@@ -138,11 +138,13 @@ fn run(args: &RunArgs) -> Result<(), Failure> {
 fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     let file = load(&args.door)?;
     let timeout = file.actuator.timeout * 2 + ANSWER_WITHIN;
-    let answer = match gatehouse_door::tell(&file.release_socket(), request, timeout) {
+    let answer = match gatehouse_door::send_request(&file.release_socket(), request, timeout) {
         Ok(answer) => answer,
         // A controller that hangs must not keep a door shut. A reset needs a controller that
         // answers.
-        Err(error @ TellError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => return Err(error.into()),
+        Err(error @ RequestError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => {
+            return Err(error.into());
+        }
         Err(error) => {
             tracing::warn!("{error}; this command now moves the door itself");
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -162,7 +164,7 @@ fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
 
 fn status(args: &FileArgs) -> Result<(), Failure> {
     let file = load(&args.door)?;
-    let answer = gatehouse_door::tell(&file.release_socket(), &Request::Status, ANSWER_WITHIN)?;
+    let answer = gatehouse_door::send_request(&file.release_socket(), &Request::Status, ANSWER_WITHIN)?;
     print_answer(&file.door.id, &answer, args.json)
 }
 

@@ -4,7 +4,7 @@ import { byId, el, icon, setText } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { isOld, title } from "./store.js";
 
-// How often a screen reader is told of new counts; they change several times a second.
+// Interval at which a screen reader announces new counts; they change several times a second.
 const SPOKEN_EVERY_MS = 10000;
 let spokenAt = -SPOKEN_EVERY_MS;
 

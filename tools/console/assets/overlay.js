@@ -1,13 +1,13 @@
-// Zones and the density grid, drawn over the picture from the events' data: the picture itself holds neither.
+// Draws zones and the density grid over the picture. Both come from events; the picture itself holds neither.
 
 import { number } from "./i18n.js";
 import { isOld, title } from "./store.js";
 
-// People in a cell at which it is full. A picture takes the first that its fullest cell fits into: a crowd is told apart by it,
-// and one person alone never glows like one.
+// People in a cell at full colour. A picture uses the first scale that fits its fullest cell, so that one person
+// never looks like a crowd.
 const SCALES = [2, 5, 10, 20, 50];
 
-// Of the two people of the first scale, and the colour and opacity that stand for them, as in the legend.
+// People in a cell at the first scale, with their colour and opacity, as in the legend.
 const RAMP = [
   [0, [64, 160, 255, 0]],
   [0.2, [64, 190, 255, 0.5]],

@@ -55,7 +55,8 @@ fn answer(name: &str, request: &HeaderMap) -> Response {
         return Refusal::not_found(format!("there is no file `{name}`")).into_response();
     };
     let tag = asset.tag();
-    // `no-cache` lets a browser keep the file and makes it ask each time: after an update no old script meets new data.
+    // `no-cache` lets a browser keep the file and makes it ask each time: after an update no old
+    // script meets new data.
     let kept = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
     let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     if known.flat_map(|tags| tags.split(',')).any(|known| known.trim().trim_start_matches("W/") == tag) {

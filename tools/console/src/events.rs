@@ -1,4 +1,4 @@
-//! `/api/snapshot`, and `/api/events`: the same and every event after it, as server-sent events.
+//! `/api/snapshot`, and `/api/events`: a snapshot, then every later event, as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,9 +15,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::server::App;
 
-/// How often a quiet line says that it is alive; the page takes a line for lost after 12 s without a word.
+/// How often a quiet line says that it is alive; the page takes a line for lost after 12 s without
+/// a word.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// What may wait for a slow reader here, beyond what the view itself keeps for it.
+/// Events queued here for a slow reader, besides the view's own queue.
 const WAITING: usize = 16;
 
 /// `/api/snapshot`
@@ -33,7 +34,7 @@ pub(crate) async fn events(
     tokio::spawn(async move {
         let mut stopped = app.stopped.clone();
         tokio::select! {
-            () = tell(&app, &to_reader) => {}
+            () = send_events(&app, &to_reader) => {}
             () = to_reader.closed() => {}
             _ = stopped.changed() => {}
         }
@@ -42,15 +43,15 @@ pub(crate) async fn events(
     Sse::new(ReceiverStream::new(stream).map(Ok)).keep_alive(alive)
 }
 
-/// Tells one reader everything until it goes or the view ends. One that is too slow is told all anew from time to time,
-/// in place of what it missed.
-async fn tell(app: &App, reader: &mpsc::Sender<Event>) {
+/// Sends a snapshot and then events to one reader, until it disconnects or the view ends. A reader that
+/// falls behind gets a new snapshot in place of the events that it missed.
+async fn send_events(app: &App, reader: &mpsc::Sender<Event>) {
     loop {
         let (snapshot, mut messages) = app.view.subscribe();
         let first = match Event::default().event("snapshot").json_data(snapshot) {
             Ok(first) => first,
             Err(error) => {
-                tracing::error!(%error, "the console's snapshot can't be written");
+                tracing::error!(%error, "cannot write the console's snapshot; this reader sees nothing");
                 return;
             }
         };

@@ -1,4 +1,4 @@
-//! What stands in front of every route: the guard on the `Host` header, and the headers of every answer.
+//! Runs before every route: checks the `Host` header, and sets the headers of every answer.
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use crate::refusal::Refusal;
 use crate::server::App;
 
-/// The page runs only its own scripts and styles, is shown in no other page's frame, and its pictures in no other page.
+/// The page runs only its own scripts and styles, is shown in no other page's frame, and its
+/// pictures in no other page.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -22,10 +23,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Lets through requests to this machine by one of its own names, and puts [`HEADERS`] on every answer.
+/// Lets through requests to this machine by one of its own names, and puts [`HEADERS`] on every
+/// answer.
 ///
-/// A page from elsewhere can point a name of its own at 127.0.0.1 and have a browser ask us under that name (DNS
-/// rebinding); to the browser that is the page's own server, and the page may read the answer. The name gives it away.
+/// A page from elsewhere can point a name of its own at 127.0.0.1 and have a browser ask us under
+/// that name (DNS rebinding); to the browser that is the page's own server, and the page may read
+/// the answer. The name gives it away.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut answer = if is_for_us(request.headers(), app.port) {
         next.run(request).await

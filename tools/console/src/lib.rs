@@ -1,8 +1,9 @@
-//! The node's web console: one page, served by the node itself, that shows what its cameras see and its gates decide.
+//! The node's web console: one page, served by the node itself, that shows what its cameras see and
+//! its gates decide.
 //!
-//! All of it is in the binary; the page asks for nothing from anywhere else. It is served to this machine alone and has
-//! no login yet: [`serve`] refuses an address that others can reach, and the guard in front of every route refuses
-//! a request that a page from elsewhere made a browser send.
+//! All of it is in the binary; the page asks for nothing from anywhere else. It is served to this
+//! machine alone and has no login yet: [`serve`] refuses an address that others can reach, and the
+//! guard in front of every route refuses a request that a page from elsewhere made a browser send.
 //!
 //! | path | what |
 //! |---|---|

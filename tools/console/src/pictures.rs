@@ -1,7 +1,7 @@
 //! A camera's preview, as a stream of JPEGs that an `<img>` plays, or as the next single one.
 //!
-//! Asking is what makes the node render: it does so only while somebody watches. So nobody is ever given a picture from
-//! before they asked.
+//! Asking is what makes the node render: it does so only while somebody watches. So nobody is ever
+//! given a picture from before they asked.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub(crate) async fn single(State(app): State<App>, Path(id): Path<String>) -> Re
 /// `/api/camera/{id}/preview.mjpeg`
 pub(crate) async fn stream(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let mut frames = watch_camera(&app, &id)?;
-    // Room for one picture: a slow reader gets the newest when it is ready, not a queue of old ones.
+    // Room for one picture: a slow reader gets the newest when it is ready, not a queue of old
+    // ones.
     let (to_reader, parts) = mpsc::channel(1);
     let mut stopped = app.stopped.clone();
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The routes, and serving them until told to stop.
+//! The routes, and the server that serves them until shutdown.
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -16,23 +16,25 @@ use tokio::sync::watch;
 use crate::refusal::Refusal;
 use crate::{assets, events, guard, pictures};
 
-/// How long open requests get to end once the server is to stop. Streams end at once; this is for a reader that
-/// doesn't read.
+/// How long open requests get to end once the server is to stop. Streams end at once; this is for a
+/// reader that doesn't read.
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 
-/// What every request may need.
+/// State that every request can use.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) view: Arc<NodeView>,
     pub(crate) port: u16,
-    /// Changes (by its sender's end) when streams are to end.
+    /// Closed when streams must end.
     pub(crate) stopped: watch::Receiver<()>,
 }
 
-/// Serves the console of `view` until `shutdown` is done, and then ends its streams and returns within about 2 s.
+/// Serves the console of `view` until `shutdown` is done, and then ends its streams and returns
+/// within about 2 s.
 ///
 /// # Errors
-/// If `listener` has an address that other machines can reach, since there is no login, or if the socket fails.
+/// If `listener` has an address that other machines can reach, since there is no login, or if the
+/// socket fails.
 pub async fn serve(
     listener: TcpListener,
     view: Arc<NodeView>,

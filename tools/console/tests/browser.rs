@@ -70,7 +70,7 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_speaks_the_browsers_language_and_remembers_the_chosen_one() {
+async fn the_page_uses_the_browsers_language_or_the_chosen_one() {
     let node = Node::start().await;
     node.record(&node::health(GATE, "lost", None));
     node.record(&node::entry(1, "refer", "ambiguous"));

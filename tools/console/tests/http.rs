@@ -123,7 +123,7 @@ async fn events_start_with_a_snapshot_and_go_on_with_what_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_reader_that_is_too_slow_is_told_all_anew() {
+async fn a_slow_reader_gets_a_new_snapshot() {
     let node = Node::start().await;
     let mut line = Line::get(&node, "/api/events").await;
     line.until("event: snapshot").await;
@@ -213,7 +213,7 @@ fn grey(jpeg: &[u8]) -> f64 {
 }
 
 #[tokio::test]
-async fn the_preview_is_a_stream_of_jpegs_for_as_long_as_somebody_watches() {
+async fn the_preview_streams_jpegs_while_somebody_watches() {
     let node = Node::start().await;
     let camera = gatehouse_core::CameraId::new(CROWD);
     let mut line = Line::get(&node, "/api/camera/market-square/preview.mjpeg").await;

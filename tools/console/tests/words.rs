@@ -1,4 +1,5 @@
-//! The page's words: both languages have all of them, and there is one for whatever the node may say.
+//! The page's words: both languages have all of them, and there is one for whatever the node may
+//! say.
 
 #![allow(clippy::expect_used, reason = "tests")]
 

@@ -1,14 +1,17 @@
-//! The thread that listens to the bus: entries are decided, and the door's state is told.
+//! The thread `door-bus`: takes entries off the bus, has them decided, and publishes the door's
+//! state.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_bus::{Announcer, NodeWatch, RecvError, Watcher};
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::EntryEvent;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event};
+use parking_lot::Mutex;
 
 use crate::controller::{Action, Controller, Refusal};
 use crate::driver::Driver;
@@ -16,14 +19,13 @@ use crate::files;
 use crate::folder::Folder;
 use crate::link::Link;
 use crate::log_file::LogFile;
-use crate::seldom::Seldom;
 
-/// How long is listened before the rest is looked at.
+/// Longest wait for an event before the node and the door are looked at again.
 const LISTEN_FOR: Duration = Duration::from_millis(100);
-/// How often the door's state is told although it hasn't changed.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How often the door's state is published although it has not changed.
+const PUBLISH_EVERY: Duration = Duration::from_secs(10);
 
-/// What the thread works with.
+/// Everything the thread needs.
 pub(crate) struct Listening {
     pub(crate) watcher: Watcher,
     pub(crate) nodes: NodeWatch,
@@ -39,33 +41,35 @@ pub(crate) struct Listening {
     pub(crate) started: WallTime,
 }
 
-/// What is to be told seldom.
+/// When the thread last logged and published.
 #[derive(Default)]
-struct Told {
-    refused: Seldom,
-    forgetful: Seldom,
-    at: Option<Monotonic>,
+struct Reported {
+    refused_log: LogLimit,
+    memory_log: LogLimit,
+    state_at: Option<Monotonic>,
 }
 
 impl Listening {
-    /// Listens until it is stopped, and gives the watcher back to be closed.
+    /// Runs until it is stopped. Returns the watcher, which the caller closes.
     pub(crate) fn run(mut self) -> Watcher {
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut node_is_there = false;
         while !self.stopping.load(Ordering::Acquire) {
             match self.watcher.recv_timeout(LISTEN_FOR) {
                 Ok(received) => match received.event {
                     Ok(event) if event.camera() == Some(&self.gate()) => {
-                        self.heard();
+                        self.record_contact();
                         if let Event::Entry(entry) = event {
-                            self.entry(&entry, &mut told);
+                            self.handle_entry(&entry, &mut reported);
                         }
                     }
                     _ => tracing::debug!("{}: not an event of the gate", received.key),
                 },
                 Err(RecvError::Timeout) => {}
                 Err(RecvError::Closed) => {
-                    tracing::error!("the bus has closed; nothing is heard any more");
+                    tracing::error!(
+                        "the bus has closed: no entry arrives any more, and the door opens for nobody until a restart"
+                    );
                     break;
                 }
             }
@@ -73,56 +77,63 @@ impl Listening {
                 node_is_there = change.alive;
             }
             if node_is_there {
-                self.heard();
+                self.record_contact();
             }
-            self.tell(&mut told);
+            self.publish_state(&mut reported);
         }
         self.watcher
     }
 
     fn gate(&self) -> CameraId {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).gate.clone()
+        self.state.lock().gate.clone()
     }
 
-    fn heard(&self) {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).heard(self.clock.monotonic());
+    fn record_contact(&self) {
+        self.link.lock().record_contact(self.clock.monotonic());
     }
 
-    fn entry(&mut self, entry: &EntryEvent, told: &mut Told) {
+    fn handle_entry(&mut self, entry: &EntryEvent, reported: &mut Reported) {
         let now = self.clock.wall();
-        match self.controller.entry(entry, now) {
+        match self.controller.decide(entry, now) {
             Action::Open { until } => {
-                // Written down first: a controller that is killed now must not open for it again.
+                // Written first: a controller that is killed now must not open for this entry
+                // again.
                 let kept = self.folder.remember(self.controller.memory());
                 self.state.lock().unwrap_or_else(PoisonError::into_inner).openings += 1;
                 self.driver.open(self.clock.monotonic() + until.distance(now));
                 tracing::info!("entry {}: the door opens", entry.sequence);
-                // A power cut is slower than a kill; people needn't wait for the disk.
+                // A power cut is rarer than a kill, so the person does not wait for the disk.
                 let kept = kept.and_then(|()| files::sync(&self.folder.memory_path()));
-                if let (Err(error), Some(silent)) = (kept, told.forgetful.now(self.clock.monotonic())) {
+                if let Err(error) = kept
+                    && let Some(count) = reported.memory_log.count(self.clock.monotonic())
+                {
                     tracing::error!(
-                        "what the door opened for can't be written down: {error} ({silent} more like this)"
+                        "cannot save for which entries the door has opened: {error}; after a restart it may open twice \
+                         for one entry ({count} failures since the last message)"
                     );
                 }
             }
-            Action::Ignore(refusal) => self.refused(entry, refusal, told),
+            Action::Ignore(refusal) => self.log_refusal(entry, refusal, reported),
         }
     }
 
-    fn refused(&self, entry: &EntryEvent, refusal: Refusal, told: &mut Told) {
-        // The bus repeats old entries to whoever joins late; these are no news.
+    fn log_refusal(&self, entry: &EntryEvent, refusal: Refusal, reported: &mut Reported) {
+        // The bus repeats old entries to a watcher that joins late.
         if !refusal.is_noteworthy() || entry.capture_time.at < self.started {
-            tracing::debug!("entry {} doesn't open the door: {refusal}", entry.sequence);
-        } else if let Some(silent) = told.refused.now(self.clock.monotonic()) {
-            tracing::warn!("entry {} doesn't open the door: {refusal} ({silent} more refused before)", entry.sequence);
+            tracing::debug!("entry {} does not open the door: {refusal}", entry.sequence);
+        } else if let Some(count) = reported.refused_log.count(self.clock.monotonic()) {
+            tracing::warn!(
+                "entry {} does not open the door: {refusal} ({count} refused since the last message)",
+                entry.sequence
+            );
         }
     }
 
-    fn tell(&self, told: &mut Told) {
+    fn publish_state(&self, reported: &mut Reported) {
         let position = self.driver.position();
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).head().clone();
+        let log = self.log.lock().head().clone();
         let (state, changed) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             let (hold, works) = (position.hold, position.works);
             let changed =
                 (state.released, state.failed_safe, state.actuator_works) != (hold.released, hold.failed_safe, works);
@@ -135,9 +146,9 @@ impl Listening {
             (state.clone(), changed)
         };
         let now = self.clock.monotonic();
-        let due = told.at.is_none_or(|at| now.since(at) >= TELL_EVERY);
+        let due = reported.state_at.is_none_or(|at| now.since(at) >= PUBLISH_EVERY);
         if changed || due {
-            told.at = Some(now);
+            reported.state_at = Some(now);
             if let Err(error) = self.announcer.say(&Event::Door(state)) {
                 tracing::debug!("{error}");
             }

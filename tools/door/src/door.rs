@@ -1,8 +1,8 @@
-//! One door, from its file to a clean stop.
+//! A door's controller, from its configuration to a clean stop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use gatehouse_core::door::{DoorEvent, LogHead};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_credential::SiteVerifier;
+use parking_lot::Mutex;
 
 use crate::actuator;
 use crate::bus::Listening;
@@ -23,27 +24,27 @@ use crate::link::Link;
 use crate::log_file::{Happened, LogFile};
 use crate::release::{Desk, Listener, Marker};
 
-/// A controller that runs.
+/// A running controller.
 ///
 /// Locks: `state`, `link` and the log are leaves; none is taken while another is held.
 pub struct Door {
     driver: Arc<Driver>,
     listener: Listener,
     stopping: Arc<AtomicBool>,
-    /// Gives the watcher back once `door-bus` has ended.
+    /// Receives the watcher when `door-bus` ends.
     listened: Receiver<Watcher>,
     log: Arc<Mutex<LogFile>>,
     state: Arc<Mutex<DoorEvent>>,
     clock: Arc<dyn Clock>,
     fail: Fail,
-    /// Locked while the controller runs.
+    /// Holds the folder's lock.
     _folder: Arc<Folder>,
 }
 
-/// Whose grants open a door, by its file.
+/// Builds the rules of a configured door.
 ///
 /// # Errors
-/// If the site's public key can't be had.
+/// If the site's public key cannot be read.
 pub fn rules(door: &config::Door) -> Result<Rules, DoorError> {
     let key = config::PublicKeyRef::Key(door.public_key.resolve()?).to_string();
     Ok(Rules {
@@ -56,11 +57,11 @@ pub fn rules(door: &config::Door) -> Result<Rules, DoorError> {
 }
 
 impl Door {
-    /// Starts it: first what an emergency needs, then the bus. Takes up to half a second while the node isn't there; it is
-    /// then looked for in the background.
+    /// Starts the threads: first those that an emergency needs, then the bus. Takes up to half a
+    /// second while the node is not there; zenoh then looks for it in the background.
     ///
     /// # Errors
-    /// If the key, the actuator's secret, the folder, the socket or the bus can't be used.
+    /// If the key, the actuator's secret, the folder, the socket or the bus cannot be used.
     pub fn start(file: &config::DoorFile, clock: Arc<dyn Clock>) -> Result<Self, DoorError> {
         let door = &file.door;
         let rules = rules(door)?;
@@ -69,7 +70,7 @@ impl Door {
         let folder = Arc::new(Folder::open(&door.data)?);
         let started = clock.wall();
         let controller = Controller::new(rules, folder.memory(started)?);
-        // On disk from the beginning, so that a controller that is killed early knows its start.
+        // Saved at once, so that a controller that is killed early keeps its first start.
         folder
             .remember(controller.memory())
             .map_err(|source| DoorError::Folder { folder: door.data.clone(), source })?;
@@ -78,7 +79,7 @@ impl Door {
         let was_released = marker.reason();
         log.append(started, Happened::Started { door: door.id.clone(), released: was_released.is_some() })?;
         if let Some(reason) = &was_released {
-            tracing::warn!("the door is still released, and stays open until it is reset ({reason})");
+            tracing::warn!("the door is still released; it stays open until it is reset (reason: {reason})");
         }
         let log = Arc::new(Mutex::new(log));
         let hold = Hold { released: was_released.is_some(), failed_safe: false };
@@ -90,7 +91,7 @@ impl Door {
             marker,
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
-            // What was being done, then what is to be done.
+            // Time for the command in progress, then for the new one.
             confirm_within: file.actuator.timeout * 2 + Duration::from_millis(500),
             link: Arc::clone(&link),
             fail: door.fail,
@@ -114,7 +115,7 @@ impl Door {
         let open_bus = || -> Result<(), DoorError> {
             let texts = |list: &[config::Endpoint]| list.iter().map(|endpoint| endpoint.as_str().to_owned()).collect();
             let options = BusOptions { listen: texts(&file.bus.listen), connect: texts(&file.bus.connect) };
-            // Entries, tallies and the camera's health: all that the gate says.
+            // All events of the gate: entries, tallies and camera health.
             let watcher = Watcher::open(&options, &format!("{site}/*/{}/*", door.gate))?;
             let listening = Listening {
                 nodes: watcher.nodes(&site.alive(&door.node))?,
@@ -141,21 +142,21 @@ impl Door {
         Ok(Self { driver, listener, stopping, listened, log, state, clock, fail: door.fail, _folder: folder })
     }
 
-    /// How the door is, as it was last looked at.
+    /// The door's state as last published.
     pub fn state(&self) -> DoorEvent {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.lock().clone()
     }
 
-    /// Stops it. A door that is released stays open, and so does one that is to fail safe; any other is shut. Names what
-    /// didn't end within `deadline`.
+    /// Stops the controller. A door that is released or fails safe stays open; any other is shut.
+    /// Returns what did not end within `deadline`.
     pub fn stop(self, deadline: Duration) -> Vec<String> {
         let mut late = Vec::new();
         self.stopping.store(true, Ordering::Release);
         match self.listened.recv_timeout(deadline) {
             Ok(watcher) => late.extend(watcher.close(deadline).err().map(|error| error.to_string())),
-            Err(_) => late.push("the bus did not end in time".to_owned()),
+            Err(_) => late.push("the bus thread did not end in time".to_owned()),
         }
-        // Only now: until the bus is closed, someone may need it.
+        // Last, since a release may still be needed until the bus is closed.
         self.listener.stop();
         if self.fail == Fail::Safe {
             self.driver.set_hold(|hold| hold.failed_safe = true);
@@ -163,7 +164,7 @@ impl Door {
         }
         late.extend(self.driver.stop(deadline).into_iter().map(|name| format!("{name} did not end in time")));
         let open = self.driver.position().hold.any();
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock();
         late.extend(log.append(self.clock.wall(), Happened::Stopped { open }).err().map(|error| error.to_string()));
         late
     }

@@ -1,35 +1,37 @@
-//! Moves the door, on two threads of its own: one opens it for people, one holds it open.
+//! Moves the door on two threads: the opener opens it for people, the holder holds it open.
 //!
-//! Each has an actuator of its own. So an actuator that hangs while it opens for someone doesn't keep an emergency release
-//! waiting, and neither thread keeps the next decision waiting. The holder has the last word: while the door is to be held
-//! open, nobody else moves it, and what the opener may still have done to it is undone at once.
+//! Each thread has its own actuator. An opener that hangs therefore delays neither an emergency
+//! release nor the next decision. The holder has priority: while the door is to be held open, the
+//! opener does not move it, and the holder repeats its command after the opener's last one.
 //!
-//! Locks: `wants` is held for an exchange of values, never while an actuator works. No other lock is taken under it.
+//! Locks: `wants` is held for an exchange of values, never while an actuator works. No other lock
+//! is taken under it.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::actuator::{Actuator, ActuatorError, Command};
-use crate::seldom::Seldom;
 
-/// How long after a failure the same is tried again.
-const AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// How often a door that is held open is told so again: its device may have been restarted.
+/// Time between a failure and the next try.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How often the command to hold the door open is repeated: its device may have restarted.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
 const OPENER: &str = "the opener's actuator";
 const HOLDER: &str = "the holder's actuator";
 
-/// What the door is held open for.
+/// Reasons to hold the door open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Hold {
-    /// An emergency.
+    /// An emergency release.
     pub(crate) released: bool,
-    /// A node that is lost, where the door is to open for that.
+    /// The node is lost, and the door fails safe.
     pub(crate) failed_safe: bool,
 }
 
@@ -39,24 +41,24 @@ impl Hold {
     }
 }
 
-/// Where the door is, as far as is known.
+/// Last known position of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// What it is held open for.
+    /// Reasons to hold it open.
     pub(crate) hold: Hold,
-    /// Whether the actuator does what it is told.
+    /// True while the actuator carries out commands.
     pub(crate) works: bool,
 }
 
 #[derive(Debug, Default)]
 struct Wants {
     hold: Hold,
-    /// For whom to open, if anyone: until when it may be tried.
+    /// Deadline for opening for a person, if one is waiting.
     open_by: Option<Monotonic>,
     stopping: bool,
-    /// Whether the door was last told to be held open, to shut, or nothing yet.
+    /// The holder's last command that succeeded: true to hold the door open, false to shut it.
     held: Option<bool>,
-    /// The opener did something while the door is held open.
+    /// True when the opener moved the door while it is held open.
     disturbed: bool,
     opener_failing: bool,
     holder_failing: bool,
@@ -76,7 +78,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Begins with the door held open or shut. The two actuators move the same door.
+    /// Starts both threads, with the door held open or shut. Both actuators move the same door.
     pub(crate) fn start(
         opener: Box<dyn Actuator>,
         holder: Box<dyn Actuator>,
@@ -93,14 +95,14 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Opens for one person. Tried until `by` at most.
+    /// Opens for one person. Retried until `by`.
     pub(crate) fn open(&self, by: Monotonic) {
         let mut wants = self.shared.lock();
         wants.open_by = wants.open_by.max(Some(by));
         self.shared.changed.notify_all();
     }
 
-    /// Changes what the door is held open for.
+    /// Changes the reasons to hold the door open.
     pub(crate) fn set_hold(&self, change: impl FnOnce(&mut Hold)) {
         change(&mut self.shared.lock().hold);
         self.shared.changed.notify_all();
@@ -111,31 +113,27 @@ impl Driver {
         Position { hold: wants.hold, works: !wants.opener_failing && !wants.holder_failing }
     }
 
-    /// Waits until the door is where it is to be held, and says whether it got there within `timeout`.
+    /// Waits until the holder has carried out its command. False if that takes longer than
+    /// `timeout`.
     pub(crate) fn settled_within(&self, timeout: Duration) -> bool {
         let unsettled = |wants: &mut Wants| wants.held != Some(wants.hold.any());
-        let (wants, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(self.shared.lock(), timeout, unsettled)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut wants = self.shared.lock();
+        self.shared.changed.wait_while_for(&mut wants, unsettled, timeout);
         wants.held == Some(wants.hold.any())
     }
 
-    /// Shuts the door if it isn't held open, and ends both threads. Names those that are late.
+    /// Shuts the door unless it is held open, and ends both threads. Returns the names of those
+    /// that did not end within `deadline`.
     pub(crate) fn stop(&self, deadline: Duration) -> Vec<&'static str> {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
         let running = |wants: &mut Wants| !wants.opener_ended || !wants.holder_ended;
-        let (wants, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(self.shared.lock(), deadline, running)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut wants = self.shared.lock();
+        self.shared.changed.wait_while_for(&mut wants, running, deadline);
         match (wants.opener_ended, wants.holder_ended) {
             (true, true) => Vec::new(),
             (true, false) => vec![HOLDER],
-            // A holder that has nothing to do only waits for the opener.
+            // A holder with nothing to do only waits for the opener.
             (false, _) if wants.held == Some(wants.hold.any()) => vec![OPENER],
             (false, _) => vec![OPENER, HOLDER],
         }
@@ -143,7 +141,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// Lets the threads end by themselves.
+    /// Asks the threads to end, and does not wait.
     fn drop(&mut self) {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
@@ -152,26 +150,28 @@ impl Drop for Driver {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Wants> {
-        self.wants.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wants.lock()
     }
 
-    fn wait<'m>(&self, wants: MutexGuard<'m, Wants>, timeout: Option<Duration>) -> MutexGuard<'m, Wants> {
+    fn wait(&self, wants: &mut MutexGuard<'_, Wants>, timeout: Option<Duration>) {
         match timeout {
-            None => self.changed.wait(wants).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => self.changed.wait_timeout(wants, timeout).unwrap_or_else(PoisonError::into_inner).0,
+            None => self.changed.wait(wants),
+            Some(timeout) => {
+                self.changed.wait_for(wants, timeout);
+            }
         }
     }
 
     /// The opener's thread.
     fn open(&self, mut actuator: Box<dyn Actuator>) {
         let mut failures = Failures::default();
-        // When the door must be told to shut.
+        // When the opener must shut the door.
         let mut shut_at: Option<Monotonic> = None;
         let mut wants = self.lock();
         loop {
             let now = self.clock.monotonic();
             if wants.hold.any() {
-                // The door is open. It shuts when it is no longer held.
+                // The door is open, and the holder shuts it later.
                 (wants.open_by, shut_at) = (None, None);
             }
             let open_by = wants.open_by.filter(|by| now < *by);
@@ -181,7 +181,7 @@ impl Shared {
                 _ if wants.stopping => break,
                 (_, at) => {
                     wants.open_by = None;
-                    wants = self.wait(wants, at.map(|at| at.since(now)));
+                    self.wait(&mut wants, at.map(|at| at.since(now)));
                     continue;
                 }
             };
@@ -189,7 +189,7 @@ impl Shared {
             drop(wants);
             let outcome = apply(actuator.as_mut(), command);
             let now = self.clock.monotonic();
-            let done = failures.note(command, &outcome, now);
+            let done = failures.record(command, &outcome, now);
             match command {
                 Command::Open(time) if done => shut_at = actuator.shut_after(time).map(|after| now + after),
                 Command::Shut if done => shut_at = None,
@@ -203,10 +203,10 @@ impl Shared {
             } else if !done {
                 if matches!(command, Command::Open(_)) {
                     wants.open_by = wants.open_by.max(open_by);
-                    // Some relays do what they don't confirm.
+                    // Some relays switch although they do not confirm it.
                     shut_at = shut_at.or(actuator.shut_after(self.open_for).map(|after| now + after));
                 }
-                wants = self.wait(wants, Some(AGAIN_AFTER));
+                self.wait(&mut wants, Some(RETRY_AFTER));
             }
         }
         wants.opener_ended = true;
@@ -216,31 +216,31 @@ impl Shared {
     /// The holder's thread.
     fn hold(&self, mut actuator: Box<dyn Actuator>) {
         let mut failures = Failures::default();
-        let mut told_at = self.clock.monotonic();
+        let mut commanded_at = self.clock.monotonic();
         let mut wants = self.lock();
         loop {
             let hold = wants.hold.any();
-            let until_repeat = REPEAT_AFTER.saturating_sub(self.clock.monotonic().since(told_at));
+            let until_repeat = REPEAT_AFTER.saturating_sub(self.clock.monotonic().since(commanded_at));
             let repeat = wants.disturbed || until_repeat.is_zero();
             if wants.held == Some(hold) && !(hold && repeat) {
                 if wants.stopping && wants.opener_ended {
                     break;
                 }
-                wants = self.wait(wants, hold.then_some(until_repeat));
+                self.wait(&mut wants, hold.then_some(until_repeat));
                 continue;
             }
             wants.disturbed = false;
             drop(wants);
             let command = if hold { Command::Hold } else { Command::Shut };
             let outcome = apply(actuator.as_mut(), command);
-            told_at = self.clock.monotonic();
-            let done = failures.note(command, &outcome, told_at);
+            commanded_at = self.clock.monotonic();
+            let done = failures.record(command, &outcome, commanded_at);
             wants = self.lock();
             wants.holder_failing = !done;
             wants.held = done.then_some(hold);
             self.changed.notify_all();
             if !done {
-                wants = self.wait(wants, Some(AGAIN_AFTER));
+                self.wait(&mut wants, Some(RETRY_AFTER));
             }
         }
         wants.holder_ended = true;
@@ -248,36 +248,36 @@ impl Shared {
     }
 }
 
-/// Even an actuator that panics must not end the thread that an emergency relies on.
+/// Runs one command. A panic becomes an error, since an emergency relies on this thread.
 fn apply(actuator: &mut dyn Actuator, command: Command) -> Result<(), ActuatorError> {
     panic::catch_unwind(AssertUnwindSafe(|| actuator.apply(command))).unwrap_or_else(|_| {
-        let (what, reason) = ("the actuator".to_owned(), "it panicked; this is a mistake in gatehouse".to_owned());
+        let (what, reason) = ("the actuator".to_owned(), "it panicked; this is a bug in gatehouse".to_owned());
         Err(ActuatorError::Refused { what, reason })
     })
 }
 
-/// Tells of failures, seldom.
+/// Logs an actuator's failures at a limited rate, and its recovery.
 #[derive(Default)]
 struct Failures {
-    seldom: Seldom,
+    log: LogLimit,
     failing: bool,
 }
 
 impl Failures {
-    /// Whether it was done.
-    fn note(&mut self, command: Command, outcome: &Result<(), ActuatorError>, now: Monotonic) -> bool {
+    /// Records the outcome of a command. True if it succeeded.
+    fn record(&mut self, command: Command, outcome: &Result<(), ActuatorError>, now: Monotonic) -> bool {
         match outcome {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!("the actuator works again");
+                    tracing::info!("the door's actuator works again");
                 }
                 true
             }
             Err(error) => {
                 self.failing = true;
-                if let Some(silent) = self.seldom.now(now) {
+                if let Some(count) = self.log.count(now) {
                     tracing::error!(
-                        "the door can't be told to {command}: {error} ({silent} more since the last message)"
+                        "the door's actuator failed at `{command}`: {error}; trying again ({count} failures since the last message)"
                     );
                 }
                 false
@@ -287,178 +287,4 @@ impl Failures {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{self, Receiver, Sender};
-
-    use gatehouse_core::time::SystemClock;
-
-    use super::*;
-
-    const DEADLINE: Duration = Duration::from_secs(20);
-    const LONG: Duration = Duration::from_secs(3600);
-
-    /// Tells what it was told, and then waits to be told how that ended.
-    struct Scripted {
-        told: Sender<Command>,
-        outcome: Receiver<bool>,
-        shut_after: Option<Duration>,
-    }
-
-    impl Actuator for Scripted {
-        fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
-            let _ = self.told.send(command);
-            match self.outcome.recv_timeout(DEADLINE) {
-                Ok(true) => Ok(()),
-                Ok(false) if command == Command::Hold => panic!("an actuator must not"),
-                _ => Err(ActuatorError::TimedOut { what: "it".to_owned(), after: DEADLINE }),
-            }
-        }
-
-        fn shut_after(&self, _: Duration) -> Option<Duration> {
-            self.shut_after
-        }
-    }
-
-    /// The other end of one.
-    struct Script {
-        told: Receiver<Command>,
-        outcome: Sender<bool>,
-    }
-
-    impl Script {
-        fn new(shut_after: Option<Duration>) -> (Script, Box<dyn Actuator>) {
-            let ((tell, told), (end, outcome)) = (mpsc::channel(), mpsc::channel());
-            (Script { told, outcome: end }, Box::new(Scripted { told: tell, outcome, shut_after }))
-        }
-
-        fn next(&self) -> Command {
-            self.told.recv_timeout(DEADLINE).expect("the actuator is told something in time")
-        }
-
-        fn end(&self, well: bool) {
-            self.outcome.send(well).expect("the actuator is there");
-        }
-
-        /// Expects a command, and does it.
-        fn does(&self, command: Command) {
-            assert_eq!(self.next(), command);
-            self.end(true);
-        }
-    }
-
-    struct Door {
-        driver: Driver,
-        opener: Script,
-        holder: Script,
-        clock: Arc<dyn Clock>,
-    }
-
-    const OPEN: Command = Command::Open(Duration::from_secs(5));
-
-    fn door(shut_after: Option<Duration>, hold: Hold) -> Door {
-        let ((opener, first), (holder, second)) = (Script::new(shut_after), Script::new(shut_after));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let driver = Driver::start(first, second, Duration::from_secs(5), hold, Arc::clone(&clock)).expect("starts");
-        Door { driver, opener, holder, clock }
-    }
-
-    impl Door {
-        fn open(&self) {
-            self.driver.open(self.clock.monotonic() + LONG);
-        }
-
-        fn release(&self, released: bool) {
-            self.driver.set_hold(|hold| hold.released = released);
-        }
-    }
-
-    #[test]
-    fn a_door_that_shuts_by_itself_is_told_to_open_and_nothing_more() {
-        let door = door(None, Hold::default());
-        door.holder.does(Command::Shut);
-        for _ in 0..2 {
-            door.open();
-            door.opener.does(OPEN);
-        }
-        assert!(door.driver.settled_within(DEADLINE) && door.driver.position().works);
-        assert_eq!(door.driver.stop(DEADLINE), Vec::<&str>::new());
-        assert_eq!(door.opener.told.try_iter().count() + door.holder.told.try_iter().count(), 0);
-    }
-
-    #[test]
-    fn a_relay_is_told_to_shut_when_its_time_is_up_and_at_the_end() {
-        let short = door(Some(Duration::from_millis(1)), Hold::default());
-        short.holder.does(Command::Shut);
-        short.open();
-        short.opener.does(OPEN);
-        short.opener.does(Command::Shut);
-        let long = door(Some(LONG), Hold::default());
-        long.holder.does(Command::Shut);
-        long.open();
-        long.opener.does(OPEN);
-        let opener = std::thread::spawn(move || long.opener.does(Command::Shut));
-        assert_eq!(long.driver.stop(DEADLINE), Vec::<&str>::new());
-        opener.join().expect("shut at the end");
-    }
-
-    #[test]
-    fn what_fails_is_tried_again_until_it_works_or_the_grant_ends() {
-        let door = door(None, Hold::default());
-        assert_eq!(door.holder.next(), Command::Shut);
-        door.holder.end(false);
-        door.holder.does(Command::Shut);
-        door.open();
-        assert_eq!(door.opener.next(), OPEN);
-        door.opener.end(false);
-        door.opener.does(OPEN);
-        // A grant that has ended opens nothing any more.
-        door.driver.open(door.clock.monotonic());
-        door.open();
-        door.opener.does(OPEN);
-        assert!(door.opener.told.try_recv().is_err());
-    }
-
-    #[test]
-    fn a_release_does_not_wait_for_an_opener_that_hangs_and_has_the_last_word() {
-        let door = door(Some(Duration::from_millis(1)), Hold::default());
-        door.holder.does(Command::Shut);
-        door.open();
-        assert_eq!(door.opener.next(), OPEN);
-        // It hangs.
-        door.release(true);
-        door.holder.does(Command::Hold);
-        assert!(door.driver.settled_within(DEADLINE));
-        // Now it is done, and may have shut the door: the holder says so again, and the opener never shuts it.
-        door.opener.end(true);
-        door.holder.does(Command::Hold);
-        door.open();
-        door.release(false);
-        door.holder.does(Command::Shut);
-        assert!(door.driver.settled_within(DEADLINE));
-        door.open();
-        door.opener.does(OPEN);
-    }
-
-    #[test]
-    fn a_door_stays_open_until_all_reasons_are_gone_and_over_the_end() {
-        let door = door(None, Hold { released: true, failed_safe: false });
-        assert_eq!(door.holder.next(), Command::Hold);
-        // It panics, and is told again.
-        door.holder.end(false);
-        door.holder.does(Command::Hold);
-        door.driver.set_hold(|hold| hold.failed_safe = true);
-        door.release(false);
-        assert!(door.driver.settled_within(DEADLINE));
-        assert_eq!(door.driver.position().hold, Hold { released: false, failed_safe: true });
-        assert_eq!(door.driver.stop(DEADLINE), Vec::<&str>::new());
-        assert!(door.holder.told.try_recv().is_err(), "the door was left as it was");
-    }
-
-    #[test]
-    fn an_actuator_that_does_not_end_is_named() {
-        let door = door(None, Hold::default());
-        assert_eq!(door.holder.next(), Command::Shut);
-        assert!(!door.driver.settled_within(Duration::ZERO));
-        assert_eq!(door.driver.stop(Duration::from_secs(1)), [HOLDER]);
-    }
-}
+mod tests;

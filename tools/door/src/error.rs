@@ -1,4 +1,4 @@
-//! What keeps a controller from starting.
+//! Errors at a controller's start.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,44 +13,44 @@ use crate::log_file::LogError;
 /// Why a controller didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
-    /// The site's public key can't be had.
+    /// The site's public key cannot be read.
     #[error(transparent)]
     KeyFile(#[from] PublicKeyError),
-    /// It is no key.
+    /// It is not a public key.
     #[error("the site's public key: {0}")]
     Key(#[from] VerifierTextError),
-    /// The actuator can't be set up.
+    /// The actuator cannot be set up.
     #[error("the actuator: {0}")]
     Actuator(#[from] ActuatorError),
-    /// The door's folder can't be used.
-    #[error("the door's folder {folder}: {source}")]
+    /// The door's folder cannot be used.
+    #[error("cannot use the door's folder {folder}: {source}")]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another controller uses it.
-    #[error("another controller is running with the folder {folder}; each door needs one of its own")]
+    #[error("another controller uses the folder {folder}; stop it, or give this door its own folder")]
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// The log can't be written.
+    /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Nobody could release the door.
-    #[error("the release socket {socket}: {source}")]
+    /// The release socket cannot be opened, so nobody could release the door.
+    #[error("cannot listen at the release socket {socket}: {source}")]
     Socket {
         /// The socket.
         socket: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The bus can't be used.
+    /// The bus cannot be used.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// The system starts no thread.
-    #[error("no thread could be started: {0}")]
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }

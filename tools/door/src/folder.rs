@@ -1,4 +1,4 @@
-//! The door's own folder, which one controller at a time uses.
+//! The door's data folder. One controller at a time uses it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -25,7 +25,7 @@ pub fn log_path(door: &config::Door) -> PathBuf {
 }
 
 impl Folder {
-    /// Makes the folder where it is missing.
+    /// Locks the folder; creates it where it is missing.
     pub(crate) fn open(path: &Path) -> Result<Self, DoorError> {
         let error = |source| DoorError::Folder { folder: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(error)?;
@@ -42,18 +42,21 @@ impl Folder {
         self.path.join("grants.json")
     }
 
-    /// What the last controller remembered. One that remembers nothing opens for nothing from before its start.
+    /// Reads the last controller's memory. Without one, no entry from before `now` opens the door.
     pub(crate) fn memory(&self, now: WallTime) -> Result<Memory, DoorError> {
         let path = self.memory_path();
         let bytes = files::read(&path).map_err(|source| DoorError::Folder { folder: self.path.clone(), source })?;
         let Some(bytes) = bytes else { return Ok(Memory::new(now)) };
         Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-            tracing::warn!("{} can't be read ({error}): the door begins anew", path.display());
+            tracing::warn!(
+                "cannot read {} ({error}); entries from before this start will not open the door",
+                path.display()
+            );
             Memory::new(now)
         }))
     }
 
-    /// Writes down what the next controller must know.
+    /// Saves the memory for the next controller.
     pub(crate) fn remember(&self, memory: &Memory) -> io::Result<()> {
         files::replace(&self.memory_path(), &serde_json::to_vec(memory)?)
     }

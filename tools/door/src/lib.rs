@@ -1,20 +1,24 @@
-//! The reference gate controller: it hears a gate's decisions on the bus and opens a door for those that the site signed.
+//! The reference gate controller: receives a gate's decisions on the bus and opens a door for those
+//! that the site signed.
 //!
-//! - [`Controller`] decides, as a pure function of what came and when: a signed, fresh grant opens once, nothing else does.
-//! - [`Actuator`] moves the door: over HTTP, by a Modbus-TCP relay, by a program, or in words only.
-//! - The emergency release ([`tell`]) opens the door until it is reset, with or without bus.
-//! - [`Door`] puts them together; [`verify`] checks its log.
+//! - [`Controller`] decides, as a pure function of entries and times: a signed, fresh grant opens
+//!   once, nothing else does.
+//! - [`Actuator`] moves the door: over HTTP, by a Modbus-TCP relay, or by a program; or it only
+//!   logs.
+//! - The emergency release ([`send_request`]) opens the door until it is reset, with or without
+//!   bus.
+//! - [`Door`] runs them together; [`verify`] checks its log.
 //!
 //! # Threads
 //! | thread | what it does |
 //! |---|---|
-//! | `door-bus` | takes entries off the bus, has them decided, and hands an opening to `door-open` |
-//! | `door-open` | tells the actuator to open for a person, and a relay to shut again |
-//! | `door-hold` | tells an actuator of its own to hold the door open, or to shut it |
-//! | `door-release` | takes releases and resets |
+//! | `door-bus` | receives entries, has them decided, and passes openings to `door-open` |
+//! | `door-open` | opens the door for a person, and shuts a relay again |
+//! | `door-hold` | holds the door open or shuts it, with an actuator of its own |
+//! | `door-release` | serves releases and resets, and watches the node |
 //!
-//! None waits for another but by a lock that is held for an exchange of values, or by the log, which only what is written
-//! down waits for.
+//! Threads wait for each other at locks only. Each lock is held for an exchange of values; the
+//! log's lock is held while a line is written, and only writers of the log wait for it.
 
 mod actuator;
 mod bus;
@@ -27,7 +31,6 @@ mod folder;
 mod link;
 mod log_file;
 mod release;
-mod seldom;
 mod without_controller;
 
 pub use actuator::{
@@ -38,5 +41,5 @@ pub use door::{Door, rules};
 pub use error::DoorError;
 pub use folder::log_path;
 pub use log_file::{Happened, LogError, Record, verify};
-pub use release::{Answer, Request, TellError, tell};
+pub use release::{Answer, Request, RequestError, send_request};
 pub use without_controller::act_alone;

@@ -1,11 +1,11 @@
-//! Whether the node can be reached, as a function of time.
+//! Tells when the node is lost: a pure function of time.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 
-/// When something was last heard of the node. Whoever listens says so again and again ([`Link::heard`]), so that a listener
-/// that hangs or dies counts as lost as well.
+/// The last contact with the node. The listening thread records it repeatedly
+/// ([`Link::record_contact`]), so that the node also counts as lost when that thread hangs or ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
     last_heard: Monotonic,
@@ -13,13 +13,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Counts from the start: a controller that never reaches its node has lost it.
+    /// Starts counting at `start`: a controller that never reaches its node has lost it.
     pub(crate) fn new(start: Monotonic, lost_after: Duration) -> Self {
         Self { last_heard: start, lost_after }
     }
 
-    /// The node is there, or something came from the gate.
-    pub(crate) fn heard(&mut self, now: Monotonic) {
+    /// Records that the node is alive or an event of the gate arrived.
+    pub(crate) fn record_contact(&mut self, now: Monotonic) {
         self.last_heard = self.last_heard.max(now);
     }
 
@@ -33,15 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_node_is_lost_when_it_was_silent_for_so_long_and_back_when_heard() {
+    fn a_silent_node_is_lost_until_it_is_heard_again() {
         let at = |seconds| Monotonic::from_start(Duration::from_secs(seconds));
         let mut link = Link::new(at(100), Duration::from_secs(10));
         assert!(!link.is_lost(at(109)));
         assert!(link.is_lost(at(110)));
-        link.heard(at(120));
+        link.record_contact(at(120));
         assert!(!link.is_lost(at(129)));
-        // Late news of an earlier moment changes nothing.
-        link.heard(at(50));
+        // An earlier time changes nothing.
+        link.record_contact(at(50));
         assert!(!link.is_lost(at(129)));
         assert!(link.is_lost(at(130)));
     }

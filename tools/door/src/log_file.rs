@@ -1,7 +1,9 @@
-//! The door's own log: one JSON object a line, appended only, each chained to the one before it by SHA-256.
+//! The door's own log: one JSON object a line, appended only, each chained to the line before it by
+//! SHA-256.
 //!
-//! Whoever changes, removes or adds a line breaks the chain from there on. The last line's number and hash are also kept
-//! beside the log and published, so that lines cut off at the end are missed. The log names no one who passed.
+//! Changing, removing or adding a line breaks the chain from there on. The last line's number and
+//! hash are also kept in a second file and published, so that truncation is noticed. The log names
+//! nobody who passed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -15,46 +17,46 @@ use sha2::{Digest, Sha256};
 
 use crate::files;
 
-/// Something that happened at the door.
+/// An event at the door.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Happened {
-    /// The controller began.
+    /// The controller started.
     Started {
         /// The door.
         door: String,
-        /// Whether it was released when it began.
+        /// True if it was released at the start.
         released: bool,
     },
     /// The controller was stopped.
     Stopped {
-        /// Whether the door was left open.
+        /// True if the door was left open.
         open: bool,
     },
     /// Someone released the door.
     Released {
-        /// Why, as they said.
+        /// The reason given.
         reason: String,
-        /// Which user of this machine, where that is known.
+        /// Numeric user id on this machine, where known.
         uid: Option<u32>,
     },
     /// Someone reset it.
     Reset {
-        /// Why, as they said.
+        /// The reason given.
         reason: String,
-        /// Which user of this machine, where that is known.
+        /// Numeric user id on this machine, where known.
         uid: Option<u32>,
     },
-    /// The node wasn't heard of for too long.
+    /// The node was silent for too long.
     NodeLost {
-        /// Whether the door opened for that.
+        /// True if the door opened because of it.
         open: bool,
     },
     /// The node is back.
     NodeBack,
-    /// A line was cut off half-way, by a power cut.
+    /// A power cut had left half a line, which was removed.
     LineCutOff {
-        /// How many bytes of it were there.
+        /// Bytes removed.
         bytes: u64,
     },
 }
@@ -63,7 +65,7 @@ pub enum Happened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Counts the lines from 1.
+    /// Line number, from 1.
     pub number: u64,
     /// When.
     pub at: WallTime,
@@ -78,18 +80,18 @@ struct Line {
     hash: String,
 }
 
-/// What is wrong with a log, and where.
+/// Why a log cannot be used or is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// It can't be read or written.
+    /// Reading or writing failed.
     #[error("the door's log {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line isn't what was written.
+    /// A line is not as it was written.
     #[error("the door's log {path} was altered: line {line} is not what was written, or one before it is missing")]
     Altered {
         /// The file.
@@ -121,15 +123,15 @@ fn hash(before: &str, record: &Record) -> serde_json::Result<String> {
     let mut digest = Sha256::new();
     digest.update(before);
     digest.update(serde_json::to_vec(record)?);
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&digest.finalize()))
 }
 
-/// Where the end of a log is kept.
+/// The file that holds a log's last line number and hash.
 fn head_path(log: &Path) -> PathBuf {
     log.with_extension("head")
 }
 
-/// Reads a log's whole lines. The last number is that of bytes after the last line end.
+/// Reads a log's whole lines, and the number of bytes after the last line end.
 fn lines(path: &Path) -> io::Result<(Vec<String>, u64)> {
     let bytes = files::read(path)?.unwrap_or_default();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -140,7 +142,8 @@ fn lines(path: &Path) -> io::Result<(Vec<String>, u64)> {
 }
 
 impl LogFile {
-    /// Goes on with a log, or begins one. An altered log is gone on with: its lines stay, and [`verify`] still tells.
+    /// Opens or creates a log. An altered log is continued: its lines stay, and [`verify`] still
+    /// reports them.
     pub(crate) fn open(path: &Path, now: WallTime) -> Result<Self, LogError> {
         let io_error = |source| LogError::Io { path: path.to_owned(), source };
         let (lines, torn) = lines(path).map_err(io_error)?;
@@ -168,7 +171,7 @@ impl LogFile {
         let end = self.file.stream_position().map_err(io_error)?;
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // Half a line would break the next one.
+            // Half a line would corrupt the next one.
             let _ = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
             return Err(io_error(error));
         }
@@ -177,21 +180,21 @@ impl LogFile {
         files::replace(&head_path(&self.path), &head).map_err(io_error)
     }
 
-    /// Where it ends.
+    /// Number and hash of the last line.
     pub(crate) fn head(&self) -> &LogHead {
         &self.head
     }
 }
 
-/// Reads a log and checks that it is whole: every line as it was written, none missing.
+/// Reads a log and checks that every line is as it was written and none is missing.
 ///
 /// # Errors
-/// If it can't be read, or isn't whole; then with the first line that is wrong.
+/// If it cannot be read or is not whole; names the first wrong line.
 pub fn verify(path: &Path) -> Result<Vec<Record>, LogError> {
     let io_error = |source| LogError::Io { path: path.to_owned(), source };
     let (lines, _) = lines(path).map_err(io_error)?;
     let head = files::read(&head_path(path)).map_err(io_error)?;
-    // Where the end isn't known, the lines are all that can be checked.
+    // Without that file only the lines themselves are checked.
     let head: LogHead = head.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let mut records = Vec::with_capacity(lines.len());
     let mut before = String::new();
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_goes_on_over_restarts_and_is_whole() {
+    fn a_log_continues_over_restarts() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = written(folder.path(), 2);
         let mut log = LogFile::open(&path, at(9)).expect("opens");
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_of_a_line_is_told_with_its_number() {
+    fn every_changed_line_is_reported_by_number() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = written(folder.path(), 4);
         let good = fs::read_to_string(&path).expect("text");
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_written_anew_as_a_whole_is_told_by_its_end() {
+    fn a_replaced_log_is_detected_by_its_end() {
         let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let path = written(folder.path(), 2);
         let mut log = LogFile::open(&other.path().join("log.jsonl"), at(0)).expect("opens");
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_a_power_cut_tore_is_taken_off_and_told_of() {
+    fn a_torn_line_is_removed_and_logged() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = written(folder.path(), 2);
         let whole = fs::read_to_string(&path).expect("text");

@@ -1,20 +1,22 @@
 //! The emergency release: opens the door until it is reset, with or without bus.
 //!
-//! It is told over a Unix socket, one line of JSON each way, or by a file: whatever makes the file `released` in the door's
-//! folder releases the door within a quarter of a second. That file also carries the release over a restart. Taking the file
-//! away resets nothing; only a reset does.
+//! Requests come over a Unix socket, one line of JSON each way, or by a file. When the file
+//! `released` appears in the door's folder, the door is released within a quarter of a second. The
+//! file also keeps the release over a restart. Only a reset ends a release; removing the file does
+//! not.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, thread};
 
 use gatehouse_config::Fail;
 use gatehouse_core::time::Clock;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
@@ -23,76 +25,76 @@ use crate::files;
 use crate::link::Link;
 use crate::log_file::{Happened, LogFile};
 
-/// How often the file is looked for.
+/// Interval at which the file is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long whoever connects may take to say what they want.
-const SAID_WITHIN: Duration = Duration::from_millis(500);
-/// The longest line that is taken.
+/// Time for a caller at the socket to send a request and to read the answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
+/// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 4096;
-/// Characters of a reason that are kept.
+/// Longest reason that is kept, in characters.
 const MAX_REASON: usize = 200;
 
-/// What is asked for at the socket.
+/// A request at the socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Open until reset.
+    /// Open the door until it is reset.
     Release {
         /// Why.
         reason: String,
     },
-    /// Back to work.
+    /// End the release.
     Reset {
         /// Why.
         reason: String,
     },
-    /// Nothing; how is the door?
+    /// Report the door's state, and change nothing.
     Status,
 }
 
-/// What comes back.
+/// The answer to a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// Whether the door is released now.
+    /// True while the door is released.
     pub released: bool,
-    /// Whether the door is held open for a node that is lost.
+    /// True while the door is held open because its node is lost.
     pub failed_safe: bool,
-    /// Whether the actuator confirmed where the door is.
+    /// True if the actuator has confirmed the door's position.
     pub confirmed: bool,
-    /// What went wrong besides: the release works all the same.
+    /// Further faults. The release works all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
-/// Why a controller can't be told.
+/// Why no controller answered a request.
 #[derive(Debug, thiserror::Error)]
-pub enum TellError {
-    /// Nobody listens.
+pub enum RequestError {
+    /// No controller listens.
     #[error("no controller listens at {socket}: {source}")]
     NobodyThere {
         /// The socket.
         socket: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It listens and doesn't answer.
+    /// The controller listens but does not answer.
     #[error("the controller at {socket} did not answer: {reason}")]
     NoAnswer {
         /// The socket.
         socket: PathBuf,
-        /// Why not.
+        /// Why.
         reason: String,
     },
 }
 
-/// Asks the running controller, and waits for its answer for at most `timeout`.
+/// Sends a request to the running controller, and waits up to `timeout` for its answer.
 ///
 /// # Errors
-/// If none is running, or none answers.
-pub fn tell(socket: &Path, request: &Request, timeout: Duration) -> Result<Answer, TellError> {
-    let nobody = |source| TellError::NobodyThere { socket: socket.to_owned(), source };
-    let no_answer = |reason: String| TellError::NoAnswer { socket: socket.to_owned(), reason };
+/// If no controller is running, or it does not answer in time.
+pub fn send_request(socket: &Path, request: &Request, timeout: Duration) -> Result<Answer, RequestError> {
+    let nobody = |source| RequestError::NobodyThere { socket: socket.to_owned(), source };
+    let no_answer = |reason: String| RequestError::NoAnswer { socket: socket.to_owned(), reason };
     let mut stream = UnixStream::connect(socket).map_err(nobody)?;
     let talk = |stream: &mut UnixStream| -> io::Result<String> {
         stream.set_read_timeout(Some(timeout))?;
@@ -106,14 +108,14 @@ pub fn tell(socket: &Path, request: &Request, timeout: Duration) -> Result<Answe
     serde_json::from_str(&line).map_err(|error| no_answer(format!("{error} in {line:?}")))
 }
 
-/// A reason as it is kept: one line, not too long.
+/// A reason as it is logged: one line, bounded length.
 pub(crate) fn tidy(reason: &str) -> String {
     let plain: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON).collect();
     let plain = plain.trim();
     if plain.is_empty() { "none given".to_owned() } else { plain.to_owned() }
 }
 
-/// The file that says that a door is released, and why.
+/// The file `released`: while it exists the door is released. It holds the reason.
 pub(crate) struct Marker(PathBuf);
 
 impl Marker {
@@ -121,17 +123,18 @@ impl Marker {
         Self(data.join("released"))
     }
 
-    /// The reason, if the door is released. A file that can't be read counts: better open than shut in an emergency.
+    /// The reason, if the door is released. An unreadable file counts too: in an emergency open is
+    /// safer than shut.
     pub(crate) fn reason(&self) -> Option<String> {
         match fs::File::open(&self.0) {
             Ok(file) => {
                 let mut bytes = Vec::new();
-                // What can't be read is no reason; that the file is there is what counts.
+                // A read error leaves the reason empty; the file's existence is enough.
                 let _ = file.take(MAX_LINE).read_to_end(&mut bytes);
                 Some(tidy(&String::from_utf8_lossy(&bytes)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => Some("a file `released` that can't be read".to_owned()),
+            Err(_) => Some("the file `released` exists but cannot be read".to_owned()),
         }
     }
 
@@ -152,17 +155,17 @@ impl Marker {
     }
 }
 
-/// What a release needs of the running controller.
+/// Carries out requests on the running controller.
 pub(crate) struct Desk {
     pub(crate) driver: Arc<Driver>,
     pub(crate) marker: Marker,
     pub(crate) log: Arc<Mutex<LogFile>>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// How long is waited for the actuator before the answer.
+    /// Longest wait for the actuator before the answer.
     pub(crate) confirm_within: Duration,
-    /// When the node was last heard of, as `door-bus` says.
+    /// Last contact with the node, which `door-bus` records.
     pub(crate) link: Arc<Mutex<Link>>,
-    /// What the door does without it.
+    /// What the door does when the node is lost.
     pub(crate) fail: Fail,
 }
 
@@ -180,60 +183,67 @@ impl Desk {
         Answer { released: hold.released, failed_safe: hold.failed_safe, confirmed, trouble }
     }
 
-    /// The door first, the paperwork afterwards.
+    /// Opens the door first; saving and logging follow.
     fn release(&self, reason: &str, uid: Option<u32>) -> Vec<String> {
         self.driver.set_hold(|hold| hold.released = true);
-        tracing::warn!("EMERGENCY RELEASE: the door stays open until it is reset ({reason})");
-        let kept = self.marker.set(reason).map_err(|e| format!("the release will not survive a restart: {e}"));
+        tracing::warn!("EMERGENCY RELEASE: the door stays open until it is reset (reason: {reason})");
+        let kept =
+            self.marker.set(reason).map_err(|e| format!("cannot save the release, so it ends with a restart: {e}"));
         let written = self.write(Happened::Released { reason: reason.to_owned(), uid });
         [kept.err(), written].into_iter().flatten().inspect(|trouble| tracing::error!("{trouble}")).collect()
     }
 
     fn reset(&self, reason: &str, uid: Option<u32>) -> Vec<String> {
-        // The file first: while it is there, the door is released.
+        // The file first: while it exists the door is released.
         if let Err(error) = self.marker.clear() {
-            let trouble = format!("the file `released` can't be taken away, so the door stays released: {error}");
+            let trouble = format!("cannot remove the file `released`, so the door stays released: {error}");
             tracing::error!("{trouble}");
             return vec![trouble];
         }
         self.driver.set_hold(|hold| hold.released = false);
-        tracing::warn!("the emergency release is reset ({reason})");
+        tracing::warn!("the emergency release is reset (reason: {reason})");
         let written = self.write(Happened::Reset { reason: reason.to_owned(), uid });
         written.into_iter().inspect(|trouble| tracing::error!("{trouble}")).collect()
     }
 
     fn write(&self, happened: Happened) -> Option<String> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock();
         log.append(self.clock.wall(), happened).err().map(|error| error.to_string())
     }
 
-    /// Follows the file: releases the door when it appears, and puts it back when it is gone without a reset.
-    fn look(&self) {
+    /// Releases the door when the file appears, and restores a file that was removed without a
+    /// reset.
+    fn check_file(&self) {
         let (there, released) = (self.marker.is_there(), self.driver.position().hold.released);
         if there && !released {
             let reason = self.marker.reason().unwrap_or_default();
             self.release(&format!("by file: {}", tidy(&reason)), None);
         } else if released && !there {
-            tracing::warn!("the file `released` is gone, but nobody reset the door; it stays released");
-            if let Err(error) = self.marker.set("the file was gone without a reset") {
-                tracing::error!("the release will not survive a restart: {error}");
+            tracing::warn!("the file `released` was removed, but the door was not reset; it stays released");
+            if let Err(error) = self.marker.set("the file was removed without a reset") {
+                tracing::error!("cannot save the release, so it ends with a restart: {error}");
             }
         }
     }
 }
 
 impl Desk {
-    /// Whether the node is lost. Asked here and not where the bus is listened to, which may be what hangs.
-    fn watch(&self, was_lost: bool) -> bool {
-        let link = *self.link.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Acts when the node is lost or back; returns whether it is lost. Runs here because `door-bus`
+    /// may hang.
+    fn check_node(&self, was_lost: bool) -> bool {
+        let link = *self.link.lock();
         let lost = link.is_lost(self.clock.monotonic());
         if lost != was_lost {
             let open = lost && self.fail == Fail::Safe;
             self.driver.set_hold(|hold| hold.failed_safe = open);
             match (lost, open) {
-                (true, true) => tracing::error!("the node is lost: the door opens until it is back (fail = \"safe\")"),
-                (true, false) => tracing::error!("the node is lost: the door stays shut (fail = \"secure\")"),
-                (false, _) => tracing::info!("the node is back"),
+                (true, true) => tracing::error!(
+                    "nothing heard from the node: the door opens and stays open until the node is back (fail = \"safe\")"
+                ),
+                (true, false) => tracing::error!(
+                    "nothing heard from the node: the door stays shut and opens for nobody (fail = \"secure\"); it can be released"
+                ),
+                (false, _) => tracing::info!("the node is back; the door works as before"),
             }
             let written = self.write(if lost { Happened::NodeLost { open } } else { Happened::NodeBack });
             written.into_iter().for_each(|trouble| tracing::error!("{trouble}"));
@@ -242,7 +252,7 @@ impl Desk {
     }
 }
 
-/// Takes releases until it is stopped.
+/// The thread `door-release`, until it is stopped.
 pub(crate) struct Listener {
     stopping: Arc<AtomicBool>,
     socket: PathBuf,
@@ -250,8 +260,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Begins to listen. A socket that an earlier controller left behind is replaced; the caller makes sure that none is
-    /// running.
+    /// Starts the thread. Replaces the socket of an earlier controller; the caller makes sure that
+    /// none is running.
     pub(crate) fn start(socket: &Path, desk: Desk) -> io::Result<Self> {
         match fs::remove_file(socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -266,11 +276,11 @@ impl Listener {
         let listen = move || {
             let mut lost = false;
             while !stop.load(Ordering::Acquire) {
-                desk.look();
-                lost = desk.watch(lost);
+                desk.check_file();
+                lost = desk.check_node(lost);
                 wait_for_caller(&listener);
                 while let Ok((stream, _)) = listener.accept() {
-                    take(stream, &desk);
+                    spawn_caller(stream, &desk);
                 }
             }
         };
@@ -278,38 +288,38 @@ impl Listener {
         Ok(Self { stopping, socket: socket.to_owned(), thread })
     }
 
-    /// Ends within a moment.
+    /// Stops the thread and removes the socket. Takes at most [`LOOK_EVERY`].
     pub(crate) fn stop(self) {
         self.stopping.store(true, Ordering::Release);
         drop(self.thread.join());
-        // Left behind it would do no harm.
+        // A socket left behind does no harm.
         let _ = fs::remove_file(&self.socket);
     }
 }
 
 fn wait_for_caller(listener: &UnixListener) {
     let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK_EVERY.subsec_nanos().into() };
-    // An interrupted wait is a short one.
+    // An interrupted wait only ends early.
     let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timeout));
 }
 
-/// Serves each caller on a thread of its own, so that one who says nothing keeps no other waiting.
-fn take(stream: UnixStream, desk: &Arc<Desk>) {
+/// Serves a caller on its own thread, so that a silent caller delays no other.
+fn spawn_caller(stream: UnixStream, desk: &Arc<Desk>) {
     let desk = Arc::clone(desk);
     let serve = move || {
         if let Err(error) = serve(stream, &desk) {
-            tracing::warn!("whoever asked at the release socket got no answer: {error}");
+            tracing::warn!("a caller at the release socket got no answer: {error}");
         }
     };
     if let Err(error) = thread::Builder::new().name("door-caller".to_owned()).spawn(serve) {
-        tracing::error!("nobody can be served at the release socket: {error}; the file `released` still works");
+        tracing::error!("cannot serve callers at the release socket: {error}; the file `released` still works");
     }
 }
 
 fn serve(mut stream: UnixStream, desk: &Desk) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(SAID_WITHIN))?;
-    stream.set_write_timeout(Some(SAID_WITHIN))?;
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
+    stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
     let uid = rustix::net::sockopt::socket_peercred(&stream).ok().map(|peer| peer.uid.as_raw());
     let mut line = String::new();
     BufReader::new((&stream).take(MAX_LINE)).read_line(&mut line)?;

@@ -1,4 +1,4 @@
-//! Releasing and resetting a door whose controller doesn't run, or hangs.
+//! Releases and resets a door whose controller does not run, or hangs.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::folder::{Folder, log_path};
 use crate::log_file::{Happened, LogFile};
 use crate::release::{Answer, Marker, Request, tidy};
 
-/// Does what a controller would: moves the door, keeps the release for the next start, and writes it to the log. What hangs
-/// is left alone; it sees the release for itself.
+/// Does what a controller would: moves the door, saves the release for the next start, and logs it.
+/// A hanging controller is left alone and finds the saved release.
 ///
 /// # Errors
-/// If not even the actuator can be set up. What goes wrong besides is told in the answer.
+/// If the actuator cannot be set up. The answer names all other faults.
 pub fn act_alone(file: &config::DoorFile, request: &Request, clock: &Arc<dyn Clock>) -> Result<Answer, DoorError> {
     let door = &file.door;
     let mut actuator = actuator::build(&file.actuator)?;
@@ -29,17 +29,17 @@ pub fn act_alone(file: &config::DoorFile, request: &Request, clock: &Arc<dyn Clo
         Request::Release { reason } => (Command::Hold, Happened::Released { reason: tidy(reason), uid }),
         Request::Reset { reason } => (Command::Shut, Happened::Reset { reason: tidy(reason), uid }),
     };
-    // The door first, the paperwork afterwards.
+    // The door first; saving and logging follow.
     let moved = actuator.apply(command);
     let confirmed = moved.is_ok();
     let mut trouble: Vec<String> = moved.err().map(|error| error.to_string()).into_iter().collect();
-    // For the log; where a controller hangs, it has the folder, and writes the release down itself.
+    // A hanging controller holds the folder's lock and logs the release itself.
     let folder = Folder::open(&door.data);
     let kept = match request {
         Request::Release { reason } => marker.set(reason),
         _ => marker.clear(),
     };
-    trouble.extend(kept.err().map(|error| format!("the next start will not know of it: {error}")));
+    trouble.extend(kept.err().map(|error| format!("cannot save it for the next start: {error}")));
     let released = marker.reason().is_some();
     match folder {
         Ok(_locked) => {

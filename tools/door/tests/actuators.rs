@@ -55,7 +55,8 @@ fn asked(stream: &TcpStream) -> Asked {
     Asked { line, headers, body: String::from_utf8(body).expect("text") }
 }
 
-/// A server that gives one answer after the other, a connection each. An empty one is no answer: it holds the connection.
+/// A server that gives one answer after the other, a connection each. An empty one is no answer: it
+/// holds the connection.
 fn server<const N: usize>(answers: [&'static str; N]) -> (SocketAddr, Receiver<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
     let address = listener.local_addr().expect("has a port");
@@ -102,7 +103,7 @@ fn an_http_device_gets_each_command_and_its_header() {
 }
 
 #[test]
-fn an_http_device_with_an_address_for_each_command_is_asked_at_each() {
+fn an_http_device_is_called_at_the_address_of_each_command() {
     let (address, requests) = server([DONE, DONE, DONE]);
     let text = format!(
         "kind = 'http'\nmethod = 'GET'\nurl = 'http://{address}/on?timer=5'\nhold_url = 'http://{address}/on'\n\
@@ -128,7 +129,7 @@ fn what_an_http_device_does_not_do_is_told_without_its_query() {
     let device = format!("http://{address}/?…");
     assert_eq!(told[0], format!("{device} refused: HTTP status 302"));
     assert_eq!(told[1], format!("{device} refused: HTTP status 500"));
-    assert_eq!(told[2], format!("{device} can't be reached: what it answers isn't HTTP"));
+    assert_eq!(told[2], format!("{device} cannot be reached: its answer is not HTTP"));
     assert_eq!(told[3], format!("{device} did not answer within 500 ms"));
 
     let nobody = TcpListener::bind("127.0.0.1:0").expect("listens").local_addr().expect("has a port");
@@ -236,7 +237,7 @@ fn program(folder: &Path, script: &str) {
 }
 
 #[test]
-fn a_program_gets_its_arguments_and_the_command_and_no_shell_reads_them() {
+fn a_program_gets_its_arguments_without_a_shell() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out");
     program(folder.path(), &format!("printf '[%s]' \"$@\" >> '{}'", out.display()));

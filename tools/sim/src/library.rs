@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -84,17 +83,11 @@ fn key(scene: &Scene, encoding: &Encoding) -> Result<Key, ClipError> {
     for path in scene.files() {
         hash.update(file_hash(path).map_err(|source| ClipError::File { path: path.to_owned(), source })?);
     }
-    Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(base16ct::lower::encode_string(&hash.finalize()))
 }
 
 fn file_hash(path: &Path) -> io::Result<Vec<u8>> {
-    let mut hash = Sha256::new();
-    io::copy(&mut fs::File::open(path)?, &mut hash)?;
-    Ok(hash.finalize().to_vec())
+    Ok(Sha256::digest(fs::read(path)?).to_vec())
 }
 
 #[cfg(test)]

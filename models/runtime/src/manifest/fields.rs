@@ -16,20 +16,16 @@ impl TryFrom<String> for Sha256 {
 
     fn try_from(text: String) -> Result<Self, String> {
         let mut bytes = [0; 32];
-        let wrong = || format!("a SHA-256 has 64 hexadecimal digits, got `{text}`");
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(wrong());
+        match base16ct::mixed::decode(&text, &mut bytes) {
+            Ok(read) if read.len() == 32 => Ok(Self(bytes)),
+            _ => Err(format!("a SHA-256 has 64 hexadecimal digits, got `{text}`")),
         }
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 

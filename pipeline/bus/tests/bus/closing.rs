@@ -35,7 +35,7 @@ fn a_closed_bus_takes_nothing_and_closes_again() {
 }
 
 #[test]
-fn an_answer_that_hangs_does_not_hold_up_closing_beyond_its_deadline() {
+fn a_hanging_answer_delays_closing_to_its_deadline_at_most() {
     let bus = node("node-a");
     let (began, begun) = mpsc::channel();
     let (release, held) = mpsc::channel::<()>();

@@ -28,7 +28,7 @@ fn every_kind_of_event_arrives_as_published() {
 }
 
 #[test]
-fn who_joins_late_gets_the_last_value_of_each_key_however_busy_the_others_were() {
+fn a_late_watcher_gets_the_last_value_of_each_key() {
     let bus = node("node-a");
     let quiet = density("quiet", 3);
     bus.publish(&quiet).expect("publishes");

@@ -48,7 +48,8 @@ pub(crate) fn stranger(node: &Bus) -> Session {
     zenoh::open(config).wait().expect("opens")
 }
 
-/// Puts a payload as soon as there is a subscriber for its key: unlike ours, a stranger's is not kept for later.
+/// Puts a payload as soon as there is a subscriber for its key: unlike ours, a stranger's is not
+/// kept for later.
 pub(crate) fn put_once_received(stranger: &Session, key: &str, payload: &str) {
     let publisher = stranger.declare_publisher(key).wait().expect("declares");
     let listener = publisher.matching_listener().wait().expect("listens");

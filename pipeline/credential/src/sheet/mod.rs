@@ -1,8 +1,9 @@
 //! Passes and cards to be printed or shown on a phone: as PNG, SVG and PDF.
 //!
-//! How far away a code may be held: the camera must see about 3 pixels for each module. On A6 a pass has modules of 1.7 mm and a
-//! card of 1.2 mm; on a sheet of credit-card size 1.0 mm and 0.7 mm. A camera that sees 1280 pixels across one metre, as a
-//! usual gate camera does at a metre, sees 2.2, 1.6, 1.3 and 0.9 of them: it reads a pass on A6 at 70 cm, a card on A6 at half a
+//! How far away a code may be held: the camera must see about 3 pixels for each module. On A6 a
+//! pass has modules of 1.7 mm and a card of 1.2 mm; on a sheet of credit-card size 1.0 mm and 0.7
+//! mm. A camera that sees 1280 pixels across one metre, as a usual gate camera does at a metre,
+//! sees 2.2, 1.6, 1.3 and 0.9 of them: it reads a pass on A6 at 70 cm, a card on A6 at half a
 //! metre, and of credit-card size a pass at 40 cm and a card at 30 cm.
 
 mod pdf;
@@ -19,8 +20,8 @@ const QUIET: usize = 4;
 pub struct Sheet<'a> {
     /// The text of the pass or the card, for the QR code.
     pub text: &'a str,
-    /// What a person reads beside the code, such as the validity and the short id: a line each. PNG has none of it. A name
-    /// only where the resident wants it there.
+    /// What a person reads beside the code, such as the validity and the short id: a line each. PNG
+    /// has none of it. A name only where the resident wants it there.
     pub lines: &'a [&'a str],
 }
 
@@ -60,8 +61,8 @@ pub enum SheetError {
 const MOST_MODULE_PX: u32 = 64;
 
 impl Sheet<'_> {
-    /// The code as a PNG of black and white, with its white margin; `module_px` pixels a module, from 1 to 64. For a phone,
-    /// 10 are good.
+    /// The code as a PNG of black and white, with its white margin; `module_px` pixels a module,
+    /// from 1 to 64. For a phone, 10 are good.
     ///
     /// # Errors
     /// If the text is too long for a QR code, or the size is none to print at.
@@ -80,7 +81,8 @@ impl Sheet<'_> {
         Ok(svg::write(&Modules::of(self.text)?, self.lines))
     }
 
-    /// The code and its lines as a PDF of one page; the code as squares, not as a picture, so that any printer draws it sharp.
+    /// The code and its lines as a PDF of one page; the code as squares, not as a picture, so that
+    /// any printer draws it sharp.
     ///
     /// # Errors
     /// If the text is too long for a QR code.
@@ -110,8 +112,8 @@ struct Run {
 }
 
 impl Modules {
-    /// Level M. Measured at the same printed size: L reads a little better still, as its modules are larger, and Q worse; M
-    /// bears 15 % of dirt and folds.
+    /// Level M. Measured at the same printed size: L reads a little better still, as its modules
+    /// are larger, and Q worse; M bears 15 % of dirt and folds.
     fn of(text: &str) -> Result<Self, SheetError> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M)
             .map_err(|_| SheetError::TooLong { length: text.len() })?;

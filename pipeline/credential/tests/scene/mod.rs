@@ -1,5 +1,6 @@
-//! Draws a QR code as a gate camera would see it: held up in front of a cluttered scene, turned, tilted, blurred, noisy,
-//! unevenly lit and compressed. The same scene always gives the same picture.
+//! Draws a QR code as a gate camera would see it: held up in front of a cluttered scene, turned,
+//! tilted, blurred, noisy, unevenly lit and compressed. The same scene always gives the same
+//! picture.
 
 use qrcode::{Color, QrCode};
 

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{at, cues, policy};
 
-const ANN: PersonKey = PersonKey(1);
-const BOB: PersonKey = PersonKey(2);
+const ANN: PersonId = PersonId::from_u128(1);
+const BOB: PersonId = PersonId::from_u128(2);
 
 fn usable(matched: Matched, live: f32) -> Observation {
     Observation::Usable { matched, live: cues(Some(live)) }
@@ -239,7 +239,7 @@ fn this_visit(history: &History) -> Option<(Monotonic, History)> {
 }
 
 /// Liveness scores, newest first, of the frames within the window that name `who`.
-fn agreeing(visit: &History, who: PersonKey, policy: &Policy) -> Vec<Option<f32>> {
+fn agreeing(visit: &History, who: PersonId, policy: &Policy) -> Vec<Option<f32>> {
     let Some(end) = visit.last().map(|(now, _)| *now) else { return Vec::new() };
     let newest = visit.iter().rev();
     newest

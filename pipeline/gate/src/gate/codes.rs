@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use gatehouse_core::event::{Method, Reason};
 use gatehouse_core::time::Monotonic;
+use gatehouse_credential::{PassId, PersonId};
 
 use super::{Gate, Outcome, Visitor, probe_id, refer};
 use crate::admitted::{Admitted, Readmission};
 use crate::card::{CardCheck, CardVerdict};
-use crate::gallery::PersonKey;
-use crate::pass::{CodeCheck, PassKey};
+use crate::pass::CodeCheck;
 use crate::times::StageTimes;
 
 /// How long after a code the face of its holder may appear from behind the phone.
@@ -30,7 +30,7 @@ impl Gate {
 
     /// True if a valid pass would admit somebody now. Ask before its use is counted: a pass of
     /// somebody who was just admitted, or in a stale frame, must not lose a use.
-    pub fn would_admit(&self, person: Option<PersonKey>, id: PassKey, times: &StageTimes) -> bool {
+    pub fn would_admit(&self, person: Option<PersonId>, id: PassId, times: &StageTimes) -> bool {
         let admitted = Admitted { person, pass: Some(id) };
         let readmission = self.admissions.readmission(&admitted, times.matched, &self.policy);
         times.is_fresh(&self.policy) && readmission == Readmission::None

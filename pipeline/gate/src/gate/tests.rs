@@ -12,11 +12,11 @@ use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
 use gatehouse_picture::{Point, Rect};
 
 use super::*;
-use crate::pass::{CodeCheck, PassKey};
+use crate::pass::CodeCheck;
 use crate::testing::{at, cues, policy, template};
 
-const ANN: PersonKey = PersonKey(7);
-const PASS: PassKey = PassKey(70);
+const ANN: PersonId = PersonId::from_u128(7);
+const PASS: PassId = PassId::from_u128(70);
 
 fn face(x: f32, eye_distance: f32) -> Face {
     let p = |dx: f32, dy: f32| Point { x: x + dx, y: 100.0 + dy };
@@ -79,7 +79,7 @@ fn show_code(gate: &mut Gate, text: &str, ms: u64, check: impl FnOnce() -> CodeC
     if gate.register_code(text.as_bytes(), &found(ms)) { gate.process_code(check(), &times(ms)) } else { None }
 }
 
-fn accepted(person: Option<PersonKey>) -> CodeCheck {
+fn accepted(person: Option<PersonId>) -> CodeCheck {
     CodeCheck::Accepted { person, id: PASS }
 }
 

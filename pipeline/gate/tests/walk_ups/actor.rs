@@ -1,19 +1,19 @@
 //! The people who move in front of the gate.
 
+use gatehouse_credential::PersonId;
 use gatehouse_faces::Face;
-use gatehouse_gate::PersonKey;
 use gatehouse_picture::{Point, Rect};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-pub(crate) const ANN: PersonKey = PersonKey(1);
-pub(crate) const BOB: PersonKey = PersonKey(2);
+pub(crate) const ANN: PersonId = PersonId::from_u128(1);
+pub(crate) const BOB: PersonId = PersonId::from_u128(2);
 
 /// Appearance of an actor at a moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Appearance {
     /// The enrolled person whose face it is; `None` for a stranger.
-    pub(crate) who: Option<PersonKey>,
+    pub(crate) who: Option<PersonId>,
     /// False for a picture of a face.
     pub(crate) is_live: bool,
     /// False if the face cannot be recognised.
@@ -23,15 +23,15 @@ pub(crate) struct Appearance {
 }
 
 impl Appearance {
-    pub(crate) fn live(who: Option<PersonKey>) -> Self {
+    pub(crate) fn live(who: Option<PersonId>) -> Self {
         Self { who, is_live: true, is_usable: true, is_visible: true }
     }
 
-    pub(crate) fn print(who: PersonKey) -> Self {
+    pub(crate) fn print(who: PersonId) -> Self {
         Self { is_live: false, ..Self::live(Some(who)) }
     }
 
-    pub(crate) fn turned(who: Option<PersonKey>) -> Self {
+    pub(crate) fn turned(who: Option<PersonId>) -> Self {
         Self { is_usable: false, ..Self::live(who) }
     }
 
@@ -121,7 +121,7 @@ pub(crate) fn crowd(seed: u64) -> Vec<Actor> {
             let from = rng.random_range(0..55_000);
             let until = from + rng.random_range(500..12_000);
             let x = 150.0 + 200.0 * rng.random_range(0..4) as f32;
-            let resident = [None, Some(ANN), Some(BOB), Some(PersonKey(3))][rng.random_range(0..4)];
+            let resident = [None, Some(ANN), Some(BOB), Some(PersonId::from_u128(3))][rng.random_range(0..4)];
             let (changes_at, kind) = (rng.random_range(100..4000), rng.random_range(0..6));
             let appearance = move |ms: u64| match (kind, ms < changes_at) {
                 (0, _) => Appearance::print(resident.unwrap_or(ANN)),

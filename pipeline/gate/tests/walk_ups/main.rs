@@ -11,7 +11,8 @@ mod world;
 use std::time::Duration;
 
 use gatehouse_core::event::{Decision, Method, Reason};
-use gatehouse_gate::{CodeCheck, PassKey, Policy};
+use gatehouse_credential::PassId;
+use gatehouse_gate::{CodeCheck, Policy};
 
 use actor::{ANN, Actor, Appearance, BOB};
 use world::{Decided, World};
@@ -182,7 +183,7 @@ fn a_pass_instead_of_a_face_is_one_entry() {
             let mut world = World::new(seed, policy(), scene());
             world.show_code(shown_at + 100..shown_at + 2500, "pass", || CodeCheck::Accepted {
                 person: Some(BOB),
-                id: PassKey(9),
+                id: PassId::from_u128(9),
             });
             let decided = world.run(0..10_000);
             check_seed(

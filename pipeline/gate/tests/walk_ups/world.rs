@@ -7,9 +7,7 @@ use std::time::Duration;
 use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, StreamTime, WallTime};
 use gatehouse_faces::Face;
 use gatehouse_gate::quality::Problem;
-use gatehouse_gate::{
-    CodeCheck, Gate, LivenessCues, Matched, Observation, Outcome, PersonKey, Policy, ProbeId, StageTimes,
-};
+use gatehouse_gate::{CodeCheck, Gate, LivenessCues, Matched, Observation, Outcome, Policy, ProbeId, StageTimes};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -132,7 +130,7 @@ impl World {
     /// Checks every admission: the person stood there alive, was seen alive in enough frames, and
     /// was not in the cool-down; and the grant ends in time.
     pub(crate) fn check_admissions(&self, decided: &[Decided]) {
-        let mut last: Vec<(PersonKey, u64)> = Vec::new();
+        let mut last: Vec<(PersonId, u64)> = Vec::new();
         for Decided { at_ms, captured_ms, outcome } in decided {
             let Some(admitted) = outcome.admitted else { continue };
             let person = admitted.person.expect("every pass here has an owner");

@@ -129,7 +129,7 @@ fn a_newer_schema_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_store_of_the_first_development_version_is_refused_with_what_to_do() {
+fn a_store_of_the_first_version_is_refused_with_advice() {
     let site = Site::new();
     let old = "PRAGMA application_id = 0x67746873; PRAGMA user_version = 1; CREATE TABLE person (person_id TEXT)";
     crate::support::raw(&site.path()).execute_batch(old).expect("writes");

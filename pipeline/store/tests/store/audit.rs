@@ -32,7 +32,7 @@ fn tamper(site: &Site, sql: &str) {
 }
 
 #[test]
-fn what_is_done_is_recorded_with_who_and_to_whom_and_without_names() {
+fn audit_rows_have_actor_and_subject_and_no_name() {
     let site = Site::new();
     let store = site.open();
     let person = enrol(&store, "Zebedee Quill", &[1.0]);

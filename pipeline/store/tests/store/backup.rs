@@ -79,9 +79,10 @@ fn a_backup_brings_everybody_back_but_those_who_withdrew() {
     store.verify_audit(None).expect("and the log is sound");
 }
 
-/// Whoever has the backup, the site's secret and the keys file as it is now: what can they read of one who withdrew?
+/// Whoever has the backup, the site's secret and the keys file as it is now: what can they read of
+/// one who withdrew?
 #[test]
-fn nobody_reads_a_forgotten_person_from_a_backup_with_all_that_is_left() {
+fn a_forgotten_person_is_unreadable_in_a_backup() {
     let site = Site::new();
     let store = site.open();
     let zebedee = enrol(&store, "Zebedee Quill", &[1.0, 2.0]);
@@ -90,8 +91,8 @@ fn nobody_reads_a_forgotten_person_from_a_backup_with_all_that_is_left() {
     store.forget(zebedee, &desk(), noon()).expect("forgets");
     drop(store);
 
-    // The backup as the store itself, with no one dropped: the program finds nobody's key for them, and no key that is
-    // left opens what is theirs, wherever it is put.
+    // The backup as the store itself, with no one dropped: the program finds nobody's key for them,
+    // and no key that is left opens what is theirs, wherever it is put.
     let thief = Site { folder: tempfile::tempdir().expect("a folder"), key: site.key.clone() };
     let reset = || {
         std::fs::copy(site.backup_path(), thief.path()).expect("copies");
@@ -181,7 +182,7 @@ fn nothing_is_overwritten_and_nothing_half_written_stays() {
 }
 
 #[test]
-fn what_is_no_whole_backup_of_this_site_is_refused_and_makes_no_store() {
+fn a_bad_or_foreign_backup_is_refused_and_makes_no_store() {
     let site = Site::new();
     let store = site.open();
     enrol(&store, "Zebedee Quill", &[1.0; 128]);

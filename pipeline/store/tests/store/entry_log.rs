@@ -1,4 +1,5 @@
-//! The site's own log of entries: read with a role and a reason only, and how many people are inside.
+//! The site's own log of entries: read with a role and a reason only, and how many people are
+//! inside.
 
 use crate::support::{HOUR, Site, desk, enrol, entry, gate, issue, noon, pass, pass_id};
 use gatehouse_core::event::{Decision, Direction, EntryEvent, Method};
@@ -24,7 +25,7 @@ fn all() -> Look<'static> {
 }
 
 #[test]
-fn a_look_gives_who_came_in_and_is_recorded_with_role_and_reason() {
+fn an_entry_look_up_gives_identities_and_is_audited() {
     let site = Site::new();
     let store = site.open();
     let zebedee = enrol(&store, "Zebedee Quill", &[1.0]);

@@ -1,4 +1,5 @@
-//! What a running node is told of changes: applied to what it has, they give what a fresh read gives.
+//! What a running node is told of changes: applied to what it has, they give what a fresh read
+//! gives.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ fn refused(site: &Site) -> StoreError {
 }
 
 #[test]
-fn without_its_keys_file_a_store_with_people_is_refused_and_left_alone() {
+fn a_store_with_people_is_refused_without_its_keys_file() {
     let site = Site::new();
     let store = site.open();
     enrol(&store, "Zebedee Quill", &[1.0]);
@@ -97,7 +97,7 @@ fn another_stores_keys_are_refused() {
 }
 
 #[test]
-fn a_store_named_like_a_keys_file_gets_a_keys_file_of_another_name() {
+fn a_store_named_like_a_keys_file_gets_another_keys_file() {
     let site = Site::new();
     let path = site.folder.path().join("my.keys");
     let store = Store::open(&path, &site.key).expect("opens");

@@ -32,7 +32,7 @@ fn numbers_go_on_without_a_gap_over_reopening_and_pruning() {
 }
 
 #[test]
-fn many_gates_and_processes_append_at_once_and_no_number_is_missing_or_double() {
+fn concurrent_appends_number_entries_without_gap_or_double() {
     let site = Site::new();
     let gates = [gate("north"), gate("south")];
     let (first, second) = (site.open(), site.open());

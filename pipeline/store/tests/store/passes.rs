@@ -27,7 +27,7 @@ fn a_pass_is_good_from_its_start_until_just_before_its_end() {
 }
 
 #[test]
-fn a_pass_held_up_for_longer_is_used_once_and_one_used_up_stays_so() {
+fn a_pass_shown_for_long_is_used_once_and_stays_used_up() {
     let site = Site::new();
     let store = site.open();
     let person = enrol_for_passes(&store, "Zebedee Quill");

@@ -8,7 +8,7 @@ use crate::support::{
 use gatehouse_store::{Consent, ConsentDraft, Counts, Enrolment, FaceSummary, NewPerson, NewTemplate, StoreError};
 
 #[test]
-fn an_enrolled_person_is_in_the_gallery_of_their_model_as_enrolled() {
+fn the_gallery_holds_a_person_under_the_enrolling_model() {
     let site = Site::new();
     let store = site.open();
     let values: Vec<f32> = (0..128).map(|i| (i as f32 - 64.0) / 7.0).collect();
@@ -122,7 +122,7 @@ fn the_schema_itself_refuses_a_template_without_consent() {
 }
 
 #[test]
-fn the_schema_itself_refuses_an_endless_consent_and_a_child_without_a_guardian() {
+fn the_schema_refuses_endless_consent_and_child_alone() {
     let site = Site::new();
     let draft = ConsentDraft { under_14: true, guardian: Some("Ottoline Quill".to_owned()), ..consent_draft() };
     let consent = Consent::new(draft).expect("has a guardian");
@@ -161,7 +161,8 @@ fn forgetting_leaves_nothing_that_could_be_read_again() {
         assert!(matches!(again, Err(StoreError::NoSuchPerson { .. })), "{again:?}");
     }
 
-    // While the store is still open: no sealed value, no key, and in the keys file not even the person's id.
+    // While the store is still open: no sealed value, no key, and in the keys file not even the
+    // person's id.
     let mut looked_at = 0;
     for file in std::fs::read_dir(site.folder.path()).expect("lists") {
         let bytes = bytes(&file.expect("lists").path());
@@ -197,7 +198,7 @@ fn withdrawing_a_face_keeps_the_person_for_passes() {
 }
 
 #[test]
-fn another_process_withdrawing_is_seen_at_once_and_entries_are_no_change() {
+fn a_withdrawal_elsewhere_is_seen_and_entries_change_nothing() {
     let site = Site::new();
     let (node, second) = (site.open(), site.open());
     let person = enrol(&second, "Zebedee Quill", &[1.0]);
@@ -229,7 +230,7 @@ fn two_desks_never_enrol_one_face_because_neither_saw_the_other() {
     let looked = first.gallery(MODEL, VERSION, noon()).expect("reads").revision;
     enrol(&second, "Zebedee Quill", &[1.0]);
     let late = |store: &gatehouse_store::Store, checked| {
-        let id = gatehouse_store::PersonId::new(noon()).expect("randomness");
+        let id = gatehouse_store::PersonId::generate(noon()).expect("randomness");
         let enrolled = store.enrol_checked(id, with_face("Zara Quill", &[template(&[1.0])]), checked, &desk(), noon());
         (id, enrolled)
     };

@@ -1,4 +1,5 @@
-//! Changing the site's key: all is as it was, under the new key, and nothing opens with the old one.
+//! Changing the site's key: all is as it was, under the new key, and nothing opens with the old
+//! one.
 
 use crate::support::{
     HOUR, MODEL, Site, VERSION, append, bytes, consent_draft, desk, enrol, enrol_for_passes, gate, issue, noon, pass,
@@ -70,7 +71,7 @@ fn contents(store: &Store) -> Contents {
 }
 
 #[test]
-fn everything_is_there_under_the_new_key_and_nothing_opens_with_the_old_one() {
+fn after_a_key_change_only_the_new_key_opens_everything() {
     let mut site = Site::new();
     let before = contents(&full(&site));
     let old = site.key.clone();
@@ -214,7 +215,7 @@ fn a_backup_belongs_to_the_key_that_it_was_made_under() {
 }
 
 #[test]
-fn a_store_from_before_keys_could_be_changed_is_brought_up_to_date() {
+fn a_store_older_than_key_changes_is_migrated() {
     let mut site = Site::new();
     full(&site);
     site.raw().execute_batch("DROP TABLE audit_key; PRAGMA user_version = 2").expect("as version 2 was");

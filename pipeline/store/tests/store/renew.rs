@@ -9,7 +9,7 @@ fn until(valid_until: WallTime) -> Consent {
 }
 
 #[test]
-fn a_renewed_consent_holds_until_its_own_end_and_a_running_node_learns_of_it() {
+fn a_renewed_consent_holds_to_its_end_and_reaches_the_node() {
     let site = Site::new();
     let store = site.open();
     let person = enrol(&store, "Zebedee Quill", &[1.0]);
@@ -43,7 +43,7 @@ fn a_renewed_consent_holds_until_its_own_end_and_a_running_node_learns_of_it() {
 }
 
 #[test]
-fn a_childs_consent_is_renewed_with_a_guardian_whose_name_is_sealed() {
+fn a_childs_renewal_needs_a_guardian_whose_name_is_sealed() {
     let site = Site::new();
     let store = site.open();
     let person = enrol(&store, "Zebedee Quill", &[1.0]);

@@ -55,7 +55,7 @@ fn entries_go_from_outbox_and_log_each_in_its_time() {
 }
 
 #[test]
-fn who_does_not_renew_their_consent_is_forgotten_unless_a_pass_keeps_them() {
+fn ended_consent_forgets_the_person_unless_a_pass_remains() {
     let site = Site::new();
     let store = site.open();
     let gone = enrol(&store, "Zebedee Quill", &[1.0]);
@@ -116,7 +116,7 @@ fn ended_passes_go_and_then_people_whom_nothing_keeps() {
 }
 
 #[test]
-fn a_shortened_audit_log_still_verifies_and_a_tampered_one_is_not_shortened() {
+fn a_shortened_log_verifies_and_a_tampered_one_stays_whole() {
     let site = Site::new();
     let store = site.open();
     let mut heads = Vec::new();

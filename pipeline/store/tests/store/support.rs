@@ -45,7 +45,8 @@ impl Site {
         Store::open(&self.path(), &self.key).expect("the store opens")
     }
 
-    /// A connection past the store's own rules, as an intruder or a careless administrator would have.
+    /// A connection past the store's own rules, as an intruder or a careless administrator would
+    /// have.
     pub(crate) fn raw(&self) -> rusqlite::Connection {
         raw(&self.path())
     }

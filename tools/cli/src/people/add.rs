@@ -102,7 +102,7 @@ pub(super) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let template = desk.template(portraits).map_err(Failure::input)?;
     let now = clock.wall();
-    let person = PersonId::new(now)?;
+    let person = PersonId::generate(now)?;
     desk.enrol(person, (&name, &consent), &template, &mut desk.enrolled(now)?, &actor, now)?;
     let valid_until = moment::end_text(consent.draft().valid_until);
     print::line(&format!("enrolled {person} from {} picture(s); consent until {valid_until}", template.pictures))?;

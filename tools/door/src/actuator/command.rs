@@ -1,4 +1,4 @@
-//! A program that moves the door.
+//! The program actuator.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -12,11 +12,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Actuator, ActuatorError, Command};
 
-/// How long a killed program may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(1);
+/// Time for a killed program to end.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs the program for each command, without a shell: its own arguments, then `open MILLISECONDS`, `hold` or `shut`. Done
-/// is what ends with 0. Past the deadline it is killed, with all that it started.
+/// Runs the program for each command, without a shell: its configured arguments, then `open
+/// MILLISECONDS`, `hold` or `shut`. Exit code 0 confirms the command. Past the deadline the program
+/// and all its children are killed.
 #[derive(Debug)]
 pub struct CommandActuator {
     config: Config,
@@ -24,7 +25,7 @@ pub struct CommandActuator {
 }
 
 impl CommandActuator {
-    /// Nothing is run yet.
+    /// Keeps the configuration; runs nothing.
     pub fn new(config: &Config, timeout: Duration) -> Self {
         Self { config: config.clone(), timeout }
     }
@@ -41,7 +42,7 @@ impl CommandActuator {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A group of its own, so that what it starts can be killed with it.
+            // Its own process group, so that its children are killed with it.
             .process_group(0)
             .spawn()
     }
@@ -50,8 +51,8 @@ impl CommandActuator {
         &self.config.program
     }
 
-    /// How the program ended; none if it had to be killed.
-    fn end(&self, mut child: Child) -> io::Result<Option<ExitStatus>> {
+    /// Waits for the program; `None` if it had to be killed.
+    fn wait(&self, mut child: Child) -> io::Result<Option<ExitStatus>> {
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let (sender, ended) = mpsc::channel();
         let wait = move || drop(sender.send(child.wait()));
@@ -59,10 +60,10 @@ impl CommandActuator {
         match ended.recv_timeout(self.timeout) {
             Ok(status) => status.map(Some),
             Err(_) => {
-                // Fails only if all of it has just ended.
+                // Fails only if the whole group has just ended.
                 let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-                // A program that even this doesn't end hangs in the kernel; the door doesn't wait for it.
-                let _ = ended.recv_timeout(GONE_WITHIN);
+                // A program that survives this hangs in the kernel; the door does not wait for it.
+                let _ = ended.recv_timeout(KILL_TIMEOUT);
                 Ok(None)
             }
         }
@@ -74,7 +75,7 @@ impl Actuator for CommandActuator {
         let what = || format!("the program {}", self.program().display());
         let unreachable = |error: io::Error| ActuatorError::Unreachable { what: what(), reason: error.to_string() };
         let child = self.start(command).map_err(unreachable)?;
-        match self.end(child).map_err(unreachable)? {
+        match self.wait(child).map_err(unreachable)? {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(ActuatorError::Refused { what: what(), reason: status.to_string() }),
             None => Err(ActuatorError::TimedOut { what: what(), after: self.timeout }),

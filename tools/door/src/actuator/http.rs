@@ -1,4 +1,4 @@
-//! A device that takes HTTP requests.
+//! The HTTP actuator.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use ureq::{Agent, Error};
 
 use super::{Actuator, ActuatorError, Command};
 
-/// Sends each command as a request of its own, over a connection of its own. Done is what is answered with 2xx.
+/// Sends each command as one request over a new connection. A 2xx status confirms it.
 pub struct HttpActuator {
     urls: Config,
     header: Option<(HeaderName, HeaderValue)>,
@@ -19,10 +19,10 @@ pub struct HttpActuator {
 }
 
 impl HttpActuator {
-    /// Nothing is sent yet.
+    /// Prepares the requests; sends nothing.
     ///
     /// # Errors
-    /// If the header's secret can't be had, or isn't `Name: value`.
+    /// If the header's secret cannot be read, or is not `Name: value`.
     pub fn new(config: &Config, timeout: Duration) -> Result<Self, ActuatorError> {
         let header = match &config.header {
             None => None,
@@ -37,7 +37,8 @@ impl HttpActuator {
                 Some(parts.ok_or_else(|| setup("expected `Name: value`".to_owned()))?)
             }
         };
-        // A kept connection may be dead when it is needed; a proxy or a redirect would be someone else's door.
+        // An idle connection may be dead when it is needed; a proxy or a redirect could lead to
+        // another device.
         let agent = Agent::config_builder()
             .timeout_global(Some(timeout))
             .max_redirects(0)
@@ -90,11 +91,11 @@ impl Actuator for HttpActuator {
             Ok(status) => Err(ActuatorError::Refused { what: what(), reason: format!("HTTP status {status}") }),
             Err(Error::Timeout(_)) => Err(ActuatorError::TimedOut { what: what(), after: self.timeout }),
             Err(error) => {
-                // The error's own words may repeat the address with its query.
+                // The error's own text may repeat the address with its query.
                 let reason = match error {
                     Error::Io(error) => error.to_string(),
-                    Error::HostNotFound => "its name isn't known".to_owned(),
-                    Error::Protocol(_) | Error::LargeResponseHeader(..) => "what it answers isn't HTTP".to_owned(),
+                    Error::HostNotFound => "its name is not known".to_owned(),
+                    Error::Protocol(_) | Error::LargeResponseHeader(..) => "its answer is not HTTP".to_owned(),
                     _ => "the request failed".to_owned(),
                 };
                 Err(ActuatorError::Unreachable { what: what(), reason })

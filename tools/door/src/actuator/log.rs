@@ -1,16 +1,16 @@
-//! No actuator: the log says what one would do.
+//! The logging actuator, for a door without a device.
 
 use std::time::Duration;
 
 use super::{Actuator, ActuatorError, Command};
 
-/// Moves nothing.
+/// Logs each command and moves nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct LogActuator;
 
 impl Actuator for LogActuator {
     fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
-        tracing::info!("the door would {command}; no actuator is set up");
+        tracing::info!("command to the door: {command}; no actuator is configured, so nothing moves");
         Ok(())
     }
 

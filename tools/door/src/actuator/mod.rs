@@ -1,4 +1,4 @@
-//! What moves the door.
+//! Actuators: the devices and programs that move the door.
 
 mod command;
 mod http;
@@ -15,12 +15,12 @@ pub use http::HttpActuator;
 pub use log::LogActuator;
 pub use modbus::ModbusActuator;
 
-/// What the door is to do.
+/// A command to the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Open for one person, for so long.
+    /// Open for one person, for this long.
     Open(Duration),
-    /// Open until told otherwise.
+    /// Open until the next command.
     Hold,
     /// Shut.
     Shut,
@@ -30,65 +30,66 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(time) => write!(f, "open for {} ms", time.as_millis()),
-            Self::Hold => f.write_str("open until told otherwise"),
+            Self::Hold => f.write_str("hold open"),
             Self::Shut => f.write_str("shut"),
         }
     }
 }
 
-/// Moves a door. Each command ends within the actuator's deadline, done or failed.
+/// Moves a door. Each command succeeds or fails within the actuator's deadline.
 pub trait Actuator: Send {
-    /// Does it.
+    /// Carries out a command.
     ///
     /// # Errors
-    /// If it isn't sure that it was done.
+    /// If the device has not confirmed it.
     fn apply(&mut self, command: Command) -> Result<(), ActuatorError>;
 
-    /// When the door must be told to shut after an [`Command::Open`]; none if it does so by itself.
+    /// Time from a [`Command::Open`] to the [`Command::Shut`] that must follow; `None` if the
+    /// device shuts by itself.
     fn shut_after(&self, open_for: Duration) -> Option<Duration>;
 }
 
-/// Why the door may not have moved. Says nothing that may be a secret.
+/// Why the door may not have moved. Contains no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ActuatorError {
-    /// It can't be set up.
+    /// The configuration cannot be used.
     #[error("{what}: {reason}")]
     Setup {
-        /// What.
+        /// Which device or program.
         what: String,
-        /// Why not.
+        /// Why.
         reason: String,
     },
-    /// Nothing came back in time.
+    /// No answer in time.
     #[error("{what} did not answer within {} ms", .after.as_millis())]
     TimedOut {
-        /// What was asked.
+        /// Which device or program.
         what: String,
-        /// How long was waited.
+        /// The time waited.
         after: Duration,
     },
-    /// It can't be reached.
-    #[error("{what} can't be reached: {reason}")]
+    /// No connection.
+    #[error("{what} cannot be reached: {reason}")]
     Unreachable {
-        /// What.
+        /// Which device or program.
         what: String,
-        /// Why not.
+        /// Why.
         reason: String,
     },
-    /// It says no.
+    /// The device refused the command.
     #[error("{what} refused: {reason}")]
     Refused {
-        /// What.
+        /// Which device or program.
         what: String,
-        /// What it said.
+        /// Its answer.
         reason: String,
     },
 }
 
-/// The actuator that a door file describes.
+/// Builds the configured actuator.
 ///
 /// # Errors
-/// If its secret can't be had.
+/// If its secret cannot be read.
 pub fn build(of: &config::Actuator) -> Result<Box<dyn Actuator>, ActuatorError> {
     Ok(match &of.kind {
         config::ActuatorKind::Log => Box::new(LogActuator),

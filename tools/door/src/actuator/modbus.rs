@@ -1,4 +1,4 @@
-//! A relay that speaks Modbus-TCP (Modbus Messaging on TCP/IP, V1.0b): one coil, on is open.
+//! The Modbus-TCP actuator (Modbus Messaging on TCP/IP, V1.0b): one coil, where on means open.
 
 use std::fmt;
 use std::io;
@@ -12,21 +12,22 @@ use tokio_modbus::client::sync::{Writer, tcp};
 
 use super::{Actuator, ActuatorError, Command};
 
-/// Writes the coil (function code 5) over a connection of its own each time: many relays drop a quiet one without a word.
+/// Writes the coil (function code 5), each time over a new connection: many relays silently drop
+/// idle ones.
 pub struct ModbusActuator {
     config: Config,
     timeout: Duration,
-    /// What the name was last resolved to. A door must open while the name server is away.
+    /// Last resolved address: a door must open although the name server is down.
     known: Option<SocketAddr>,
 }
 
 impl ModbusActuator {
-    /// Nothing is written yet.
+    /// Keeps the configuration; writes nothing.
     pub fn new(config: &Config, timeout: Duration) -> Self {
         Self { config: config.clone(), timeout, known: None }
     }
 
-    /// The time for each of the three steps: finding the name's address, connecting, and writing.
+    /// Time for each of the three steps: resolving the name, connecting, and writing.
     fn step(&self) -> Duration {
         self.timeout / 3
     }
@@ -42,7 +43,8 @@ impl ModbusActuator {
         }
     }
 
-    /// The relay's address. Asking for it may take longer than a door can wait, so it is asked for on the side.
+    /// The relay's address. It is resolved on another thread, since that may take longer than a
+    /// door can wait.
     fn address(&mut self) -> io::Result<SocketAddr> {
         if let Ok(address) = self.config.address.parse() {
             return Ok(address);
@@ -57,7 +59,7 @@ impl ModbusActuator {
             }
             other => self.known.ok_or_else(|| match other {
                 Ok(Err(error)) => error,
-                _ => io::Error::new(io::ErrorKind::NotFound, "its name isn't known"),
+                _ => io::Error::new(io::ErrorKind::NotFound, "its name is not known"),
             }),
         }
     }

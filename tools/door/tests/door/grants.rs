@@ -9,7 +9,7 @@ use gatehouse_credential::sign_grant;
 use crate::support::*;
 
 #[test]
-fn only_what_the_site_signed_for_this_gate_and_now_opens_the_door() {
+fn only_a_current_grant_of_this_site_and_gate_opens() {
     let (place, device, node) = (Place::new(), Device::start(&[]), node(None));
     let door = place.start(&place.file(&locator(&node), &device, "secure"));
     assert_eq!(device.next(), "shut");
@@ -48,7 +48,7 @@ fn only_what_the_site_signed_for_this_gate_and_now_opens_the_door() {
 }
 
 #[test]
-fn a_controller_that_is_started_again_opens_for_no_grant_of_before() {
+fn a_restarted_controller_opens_for_no_earlier_grant() {
     let (place, device, node) = (Place::new(), Device::start(&[]), node(None));
     let file = place.file(&locator(&node), &device, "secure");
     let door = place.start(&file);

@@ -24,7 +24,7 @@ fn said(watcher: &Watcher, wanted: impl Fn(&Value) -> bool) -> Value {
 }
 
 #[test]
-fn a_door_that_fails_safe_opens_when_its_node_goes_and_shuts_when_it_is_back() {
+fn a_fail_safe_door_opens_when_its_node_is_lost() {
     let (place, device, first) = (Place::new(), Device::start(&[]), node(None));
     let locator = locator(&first);
     let file = place.file(&locator, &device, "safe");

@@ -1,9 +1,12 @@
-//! The emergency release: with and without bus, with an actuator that hangs, over a restart, without a controller.
+//! The emergency release: with and without bus, with an actuator that hangs, over a restart,
+//! without a controller.
 
 use std::fs;
 use std::sync::Arc;
 
-use gatehouse_door::{Answer, Door, DoorError, Happened, Request, TellError, act_alone, log_path, tell, verify};
+use gatehouse_door::{
+    Answer, Door, DoorError, Happened, Request, RequestError, act_alone, log_path, send_request, verify,
+};
 
 use crate::support::*;
 
@@ -26,19 +29,22 @@ fn a_release_needs_no_bus_and_lasts_until_it_is_reset() {
     file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    assert_eq!(tell(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
-    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
+    assert_eq!(send_request(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
+    assert_eq!(send_request(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
     assert_eq!(device.next(), "hold");
     assert!(place.is_released());
     // Over a restart: it is not shut in between.
     stop(door);
     let door = place.start(&file);
     assert_eq!(device.next(), "hold");
-    assert_eq!(tell(&file.release_socket(), &reset(), DEADLINE).expect("answers"), WORKING);
+    assert_eq!(send_request(&file.release_socket(), &reset(), DEADLINE).expect("answers"), WORKING);
     assert_eq!(device.next(), "shut");
     assert!(!place.is_released());
     stop(door);
-    assert!(matches!(tell(&file.release_socket(), &release(), DEADLINE), Err(TellError::NobodyThere { .. })));
+    assert!(matches!(
+        send_request(&file.release_socket(), &release(), DEADLINE),
+        Err(RequestError::NobodyThere { .. })
+    ));
 
     let uid = Some(rustix::process::getuid().as_raw());
     let happened: Vec<Happened> =
@@ -56,7 +62,7 @@ fn a_release_needs_no_bus_and_lasts_until_it_is_reset() {
 }
 
 #[test]
-fn a_release_does_not_wait_for_an_actuator_that_hangs_while_it_opens() {
+fn a_release_does_not_wait_for_a_hanging_actuator() {
     let (place, device, node) = (Place::new(), Device::start(&["open"]), node(None));
     let mut file = place.file(&locator(&node), &device, "secure");
     file.door.lost_after = DEADLINE;
@@ -66,7 +72,7 @@ fn a_release_does_not_wait_for_an_actuator_that_hangs_while_it_opens() {
     publish(&node, admit(1, place.now()));
     assert_eq!(device.next(), "open");
     // That is never answered; the door's folk can't wait for it.
-    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE / 2).expect("answers"), RELEASED);
+    assert_eq!(send_request(&file.release_socket(), &release(), DEADLINE / 2).expect("answers"), RELEASED);
     assert_eq!(device.next(), "hold");
     // Nor can who stops it.
     let late = door.stop(std::time::Duration::from_millis(300));
@@ -75,7 +81,7 @@ fn a_release_does_not_wait_for_an_actuator_that_hangs_while_it_opens() {
 }
 
 #[test]
-fn a_release_by_file_works_and_taking_the_file_away_resets_nothing() {
+fn a_file_releases_the_door_and_removing_it_resets_nothing() {
     let (place, device) = (Place::new(), Device::start(&[]));
     let mut file = place.file(&nowhere(), &device, "secure");
     file.door.lost_after = DEADLINE;
@@ -112,7 +118,7 @@ fn a_release_needs_no_controller_and_the_next_one_knows_of_it() {
 }
 
 #[test]
-fn what_a_stranger_says_at_the_socket_changes_nothing_and_keeps_nobody_waiting() {
+fn bad_input_at_the_socket_changes_and_delays_nothing() {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
@@ -127,11 +133,11 @@ fn what_a_stranger_says_at_the_socket_changes_nothing_and_keeps_nobody_waiting()
     rude.write_all(b"{\"command\":\"explode\"}\n").expect("writes");
     rude.read_to_string(&mut answer).expect("reads");
     assert!(answer.starts_with("{\"error\":"), "{answer}");
-    assert_eq!(tell(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
+    assert_eq!(send_request(&file.release_socket(), &Request::Status, DEADLINE).expect("answers"), WORKING);
     drop(silent);
     // The folder is one controller's.
     let second = Door::start(&file, Arc::clone(&place.clock));
     assert!(matches!(second, Err(DoorError::InUse { .. })));
-    assert_eq!(tell(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
+    assert_eq!(send_request(&file.release_socket(), &release(), DEADLINE).expect("answers"), RELEASED);
     stop(door);
 }

@@ -64,7 +64,8 @@ pub(crate) fn publish(node: &Bus, entry: EntryEvent) {
     node.publish(&Event::Entry(entry)).expect("publishes");
 }
 
-/// A device that takes HTTP requests, and tells which commands it got. It never answers some of them.
+/// A device that takes HTTP requests, and tells which commands it got. It never answers some of
+/// them.
 pub(crate) struct Device {
     pub(crate) address: SocketAddr,
     pub(crate) commands: Receiver<String>,

@@ -74,7 +74,7 @@ fn a_pass_is_the_second_factor_for_its_owners_face() {
     assert_eq!(decisions(&outcomes), [(Decision::Refer, Reason::PassNeeded, Method::Face)]);
     let mut gate = Gate::new(second_factor);
     show(&mut gate, (0..3000).step_by(100), &[face(300.0, 60.0)], doubtful);
-    let other = show_code(&mut gate, "pass", 3000, || accepted(Some(PersonKey(8)))).expect("admitted");
+    let other = show_code(&mut gate, "pass", 3000, || accepted(Some(PersonId::from_u128(8)))).expect("admitted");
     assert_eq!(other.entry.method, Method::Qr, "another person's pass says nothing about this face");
 }
 
@@ -86,7 +86,7 @@ fn a_pass_that_would_admit_nobody_loses_no_use() {
     assert_eq!(decisions(&outcomes), [ADMITTED_BY_FACE]);
     assert!(!gate.would_admit(Some(ANN), PASS, &found(1000)), "Ann was just admitted by face");
     assert_eq!(gate.process_code(accepted(Some(ANN)), &found(1000)), None);
-    assert!(gate.would_admit(None, PassKey(71), &found(1000)), "another person's pass would admit");
+    assert!(gate.would_admit(None, PassId::from_u128(71), &found(1000)), "another person's pass would admit");
     let late = StageTimes { matched: at(30_000), ..found(20_000) };
     assert!(!gate.would_admit(Some(ANN), PASS, &late), "the frame is too old");
     assert!(gate.would_admit(Some(ANN), PASS, &found(20_000)));

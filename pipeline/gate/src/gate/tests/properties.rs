@@ -41,7 +41,7 @@ proptest! {
         let start = times(0).wall();
         // Three people, 60 degrees apart, each with their own end of consent.
         let person = |n: usize| Enrolled {
-            person: PersonKey(n as u128),
+            person: PersonId::from_u128(n as u128),
             consent_until: start + Duration::from_millis(consents[n]),
         };
         let mut gallery = Gallery::new((0..3).map(|n| (person(n), template(60.0 * n as f32))), rule);
@@ -54,10 +54,10 @@ proptest! {
             match step {
                 Step::Withdraw(who) => {
                     enrolled[who as usize] = false;
-                    gallery = gallery.with_changes(&HashSet::from([PersonKey(who)]), []);
+                    gallery = gallery.with_changes(&HashSet::from([PersonId::from_u128(who)]), []);
                 }
                 Step::Pass(who) => {
-                    let check = CodeCheck::Accepted { person: Some(PersonKey(who)), id: PassKey(100 + who) };
+                    let check = CodeCheck::Accepted { person: Some(PersonId::from_u128(who)), id: PassId::from_u128(100 + who) };
                     outcomes.extend(gate.process_code(check, &found(ms)));
                     for outcome in &outcomes {
                         prop_assert!(outcome.entry.method != Method::Face);

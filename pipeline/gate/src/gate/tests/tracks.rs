@@ -18,7 +18,7 @@ fn two_people_at_once_keep_their_own_states() {
 fn the_next_person_in_the_queue_may_take_over_a_track() {
     let mut gate = Gate::new(policy());
     assert_eq!(decisions(&walk_up(&mut gate, 0..1000, Matched::Person(ANN))), [ADMITTED_BY_FACE]);
-    let next = walk_up(&mut gate, 1500..2500, Matched::Person(PersonKey(8)));
+    let next = walk_up(&mut gate, 1500..2500, Matched::Person(PersonId::from_u128(8)));
     assert_eq!(decisions(&next), [ADMITTED_BY_FACE]);
     // A stranger who looks down for a second is still the same stranger.
     assert_eq!(decisions(&walk_up(&mut gate, 10_000..12_000, Matched::Nobody)), [NO_MATCH]);
@@ -33,10 +33,10 @@ fn a_swap_with_an_admitted_track_is_noticed() {
     let both = [face(300.0, 60.0), face(600.0, 60.0)];
     let outcomes = show(&mut gate, (500..2000).step_by(100), &both, |_, probe| {
         let left = probe.face.box_in_frame.x < 400.0;
-        live(Matched::Person(if left { PersonKey(8) } else { ANN }))
+        live(Matched::Person(if left { PersonId::from_u128(8) } else { ANN }))
     });
     assert_eq!(decisions(&outcomes), [ADMITTED_BY_FACE]);
-    assert_eq!(outcomes[0].admitted.and_then(|a| a.person), Some(PersonKey(8)));
+    assert_eq!(outcomes[0].admitted.and_then(|a| a.person), Some(PersonId::from_u128(8)));
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn answers_about_an_earlier_face_are_dropped() {
 #[test]
 fn debug_text_identifies_nobody() {
     let mut gate = Gate::new(policy());
-    walk_up(&mut gate, 0..500, Matched::Person(PersonKey(987_654_321)));
+    walk_up(&mut gate, 0..500, Matched::Person(PersonId::from_u128(987_654_321)));
     show_code(&mut gate, "card", 600, || CodeCheck::Card {
-        id: PassKey(123_456_789),
+        id: PassId::from_u128(123_456_789),
         template: Box::new(template(10.0)),
     });
     let text = format!("{gate:?}");

@@ -127,7 +127,7 @@ fn add_row(
         Err(e) => return failed(&e),
     };
     let now = clock.wall();
-    let id = PersonId::new(now)?;
+    let id = PersonId::generate(now)?;
     begin(id)?;
     // Written first, so that an interruption leaves nobody enrolled without a receipt.
     receipts.write(id, &row.name, &consent)?;

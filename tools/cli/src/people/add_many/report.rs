@@ -33,7 +33,7 @@ impl Report {
     /// incomplete last line, which is removed.
     pub(super) fn open(path: &Path, table: &[u8]) -> anyhow::Result<Self> {
         let name = || path.display().to_string();
-        let first = format!("# table {:x}", Sha256::digest(table));
+        let first = format!("# table {}", base16ct::lower::encode_string(&Sha256::digest(table)));
         let mut open = OpenOptions::new();
         open.read(true).append(true).mode(0o600);
         if !path.exists() {
