@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use gatehouse_core::Urgency;
+use gatehouse_core::ThreadPriority;
 
 use crate::simulator;
 
@@ -19,12 +19,12 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     pub(crate) fn start(gop_seconds: f64) -> Self {
         let start = move || {
-            Urgency::Last.take().expect("a thread may give way");
+            ThreadPriority::Idle.apply_to_current_thread().expect("a thread may lower its priority");
             let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
             program.args([SIMULATE, &gop_seconds.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
             program.spawn().expect("it starts")
         };
-        // What a thread starts is as urgent as itself.
+        // A process inherits the priority of the thread that starts it.
         let mut child = std::thread::spawn(start).join().expect("it doesn't panic");
         let mut address = String::new();
         let output = child.stdout.take().expect("it is piped");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gatehouse_faces::FaceDetector;
-use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
+use gatehouse_gate::{COARSE_SCORE, COARSE_SIDES_PX};
 use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::YuvPicture;
 use gatehouse_runtime::SessionOptions;
@@ -15,7 +15,8 @@ use crate::measure::{DETAIL_PX, each_ms, people_alone, processors, registry, wal
 /// Pictures that are worked on at once.
 const BATCHES: [usize; 4] = [1, 2, 4, 8];
 
-/// Milliseconds of processor time that one frame's inference takes, with what prepares it: a gate's at a glance, for nobody is near.
+/// Milliseconds of processor time for one frame's inference and preparation. A gate's frame gets the
+/// coarse pass only: nobody is near.
 pub(crate) fn alone(model: Model) -> f64 {
     match model {
         Model::Faces => each_ms(|| {
@@ -23,8 +24,8 @@ pub(crate) fn alone(model: Model) -> f64 {
                 FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
             let mut found = Vec::new();
             move |picture: YuvPicture<'_>| {
-                let glance = std::iter::once((picture, Some(GLANCE_SIDES_PX[0])));
-                detector.detect_at(glance, GLANCE_SCORE, &mut found).expect("it detects");
+                let coarse = std::iter::once((picture, Some(COARSE_SIDES_PX[0])));
+                detector.detect_at(coarse, COARSE_SCORE, &mut found).expect("it detects");
             }
         }),
         Model::People(name) => people_alone(name),

@@ -1,4 +1,5 @@
-//! Which decoder a stream gets: the first of those that the user wants that is on this machine and hasn't failed on this stream.
+//! Chooses a stream's decoder: the first configured one that is installed and hasn't failed on this
+//! stream.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// What decodes H.264 and H.265.
+use crate::codec::Codec;
+
+/// A decoder of H.264 and H.265.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decoder {
     /// libavcodec, on the CPU.
     Software,
-    /// The graphics hardware of Intel and AMD, by VA-API.
+    /// Graphics hardware of Intel and AMD, through VA-API.
     VaApi,
     /// NVIDIA's decoder.
     Nvdec,
@@ -31,7 +34,7 @@ impl Decoder {
         }
     }
 
-    /// Of which kind an element is, if it is a decoder.
+    /// The kind of an element, if it is a decoder.
     pub(crate) fn of(element: &gst::Element) -> Option<Self> {
         let factory = element.factory()?;
         let is =
@@ -50,42 +53,16 @@ impl fmt::Display for Decoder {
     }
 }
 
-/// What a camera sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    H264,
-    H265,
+/// The caps of whole access units of a codec in a byte stream.
+pub(crate) fn byte_stream(codec: Codec) -> gst::Caps {
+    let name = match codec {
+        Codec::H264 => "video/x-h264",
+        Codec::H265 => "video/x-h265",
+    };
+    gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
 }
 
-impl Codec {
-    /// By its name in SDP.
-    pub(crate) fn of(encoding: &str) -> Option<Self> {
-        match encoding {
-            "H264" => Some(Self::H264),
-            "H265" => Some(Self::H265),
-            _ => None,
-        }
-    }
-
-    /// Whole frames in a byte stream.
-    pub(crate) fn byte_stream(self) -> gst::Caps {
-        let name = match self {
-            Self::H264 => "video/x-h264",
-            Self::H265 => "video/x-h265",
-        };
-        gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
-    }
-
-    /// What takes it out of RTP, and what finds its frames.
-    pub(crate) fn elements(self) -> [&'static str; 2] {
-        match self {
-            Self::H264 => ["rtph264depay", "h264parse"],
-            Self::H265 => ["rtph265depay", "h265parse"],
-        }
-    }
-}
-
-/// A camera's decoders, best first, and those of them that failed on its stream.
+/// A camera's decoders, best first, and those that failed on its stream.
 #[derive(Debug)]
 pub(crate) struct Decoders {
     wanted: Vec<Decoder>,
@@ -97,22 +74,26 @@ impl Decoders {
         Self { wanted, failed: Mutex::default() }
     }
 
-    /// The decoder for a stream, and the element that it is.
+    /// The decoder for a stream, and the name of its element.
     ///
     /// # Errors
-    /// Why there is none, in words for an operator.
+    /// Why no decoder is usable, in words for an operator.
     pub(crate) fn choose(&self, codec: Codec) -> Result<(Decoder, &'static str), String> {
-        self.choose_of(codec, |element| gst::ElementFactory::find(element).is_some())
+        self.choose_installed(codec, |element| gst::ElementFactory::find(element).is_some())
     }
 
-    fn choose_of(&self, codec: Codec, is_here: impl Fn(&str) -> bool) -> Result<(Decoder, &'static str), String> {
+    fn choose_installed(
+        &self,
+        codec: Codec,
+        is_installed: impl Fn(&str) -> bool,
+    ) -> Result<(Decoder, &'static str), String> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unusable = Vec::new();
         for decoder in &self.wanted {
             let element = decoder.element(codec);
             if failed.contains(decoder) {
                 unusable.push(format!("{decoder} failed on this stream"));
-            } else if is_here(element) {
+            } else if is_installed(element) {
                 return Ok((*decoder, element));
             } else {
                 unusable.push(format!("{decoder} isn't on this machine (no `{element}`)"));
@@ -121,8 +102,8 @@ impl Decoders {
         Err(format!("no decoder for {codec:?}: {}", unusable.join(", ")))
     }
 
-    /// A decoder failed before it gave a frame: from now on the next one is used. False if there is none: the stream itself may be
-    /// at fault, and it is tried again.
+    /// A decoder failed before it gave a frame: the next one is used from now on. False if there is
+    /// no other: the stream may be at fault, and the same decoder is tried again.
     pub(crate) fn give_up(&self, decoder: Decoder) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_last = self.wanted.iter().all(|wanted| *wanted == decoder || failed.contains(wanted));
@@ -140,29 +121,29 @@ mod tests {
     const ALL: [Decoder; 3] = [Decoder::Nvdec, Decoder::VaApi, Decoder::Software];
 
     #[test]
-    fn the_first_that_is_here_and_has_not_failed_decodes() {
+    fn the_first_installed_decoder_that_has_not_failed_decodes() {
         let decoders = Decoders::new(ALL.to_vec());
-        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Nvdec, "nvh264dec")));
+        assert_eq!(decoders.choose_installed(Codec::H264, |_| true), Ok((Decoder::Nvdec, "nvh264dec")));
         let no_nvidia = |element: &str| !element.starts_with("nv");
-        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::VaApi, "vah265dec")));
+        assert_eq!(decoders.choose_installed(Codec::H265, no_nvidia), Ok((Decoder::VaApi, "vah265dec")));
         assert!(decoders.give_up(Decoder::VaApi));
-        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::Software, "avdec_h265")));
+        assert_eq!(decoders.choose_installed(Codec::H265, no_nvidia), Ok((Decoder::Software, "avdec_h265")));
     }
 
     #[test]
     fn the_last_one_is_never_given_up() {
         let decoders = Decoders::new(ALL.to_vec());
         assert_eq!(ALL.map(|decoder| decoders.give_up(decoder)), [true, true, false]);
-        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Software, "avdec_h264")));
+        assert_eq!(decoders.choose_installed(Codec::H264, |_| true), Ok((Decoder::Software, "avdec_h264")));
         assert!(!Decoders::new(vec![Decoder::Software]).give_up(Decoder::Software));
     }
 
     #[test]
-    fn where_there_is_none_each_is_named_with_the_reason() {
+    fn without_a_decoder_each_is_named_with_the_reason() {
         let decoders = Decoders::new(vec![Decoder::Nvdec, Decoder::VaApi]);
         assert!(decoders.give_up(Decoder::Nvdec));
         assert_eq!(
-            decoders.choose_of(Codec::H264, |_| false),
+            decoders.choose_installed(Codec::H264, |_| false),
             Err("no decoder for H264: nvdec failed on this stream, vaapi isn't on this machine (no `vah264dec`)".into())
         );
     }

@@ -1,9 +1,12 @@
-//! What every stage of the pipeline shares: frames, the three clocks, events, and the traits by which stages meet.
+//! What all stages of the pipeline share: frames, the three clocks, events, and the traits between
+//! stages.
 //!
-//! No native library is named here, and nothing here knows how a frame was decoded or how an event travels.
+//! No native library is named here. Nothing here depends on how a frame is decoded or how an event
+//! travels.
 
 pub mod door;
 pub mod event;
+pub mod fates;
 pub mod frame;
 pub mod health;
 pub mod id;
@@ -12,10 +15,11 @@ pub mod load;
 pub mod picture_check;
 pub mod rate;
 pub mod rollup;
+pub mod thread_priority;
 pub mod time;
-pub mod urgency;
 
+pub use self::thread_priority::ThreadPriority;
 pub use event::Event;
-pub use frame::{Demand, Frame, FrameSink};
+pub use fates::{DropReason, Fate, FateCounters, FrameFates};
+pub use frame::{Delivery, Frame, FrameDemand, FrameSink};
 pub use id::{CameraId, LineId, ZoneId};
-pub use urgency::Urgency;

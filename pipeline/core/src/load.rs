@@ -19,7 +19,8 @@ pub struct NodeLoad {
     pub processors: u32,
     /// The share of their time that it used: 0–1.
     pub busy: f64,
-    /// Whether it can't do more: it uses nearly all of its processors, or frames aren't looked at in time.
+    /// Whether it can't do more: it uses nearly all of its processors, or frames aren't looked at
+    /// in time.
     pub full: bool,
     /// Its gates, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,10 +36,11 @@ pub struct NodeLoad {
 pub struct RoleLoad {
     /// Frames that were analysed.
     pub frames: u64,
-    /// Frames that were not, since a newer one of the same camera came before it was their turn.
-    pub overtaken: u64,
-    /// Milliseconds that the analysed ones took. A gate's frame with somebody near in it goes on from there: see the entry's own
-    /// `latency_ms`.
+    /// Analyses that were due and never happened: a newer frame of the same camera superseded the
+    /// frame, and no later one made up for it.
+    pub missed: u64,
+    /// Milliseconds that the analysed ones took. A gate's frame with somebody near in it goes on
+    /// from there: see the entry's own `latency_ms`.
     pub latency_ms: FrameLatency,
 }
 

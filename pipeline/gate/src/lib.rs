@@ -38,12 +38,12 @@ pub mod track;
 mod admitted;
 mod background;
 mod card;
+mod coarse_pass;
 mod evidence;
 mod gate;
-mod glance;
+mod motion_gate;
 mod pass;
 mod policy;
-mod stillness;
 mod times;
 
 #[cfg(test)]
@@ -51,12 +51,12 @@ mod testing;
 
 pub use admitted::Admitted;
 pub use background::Background;
+pub use coarse_pass::{COARSE_SCORE, COARSE_SIDES_PX, coarse_side_px, may_be_near};
 pub use encounter::{Matched, Observation};
 pub use evidence::{LivenessCues, OPEN};
 pub use gallery::{Enrolled, Gallery, MatchRule, PersonKey};
 pub use gate::{EntryDraft, Gate, Outcome, Probe, ProbeId, Seen};
-pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
+pub use motion_gate::MotionGate;
 pub use pass::{PassKey, PassSeen};
 pub use policy::{LivenessPolicy, Policy};
-pub use stillness::Stillness;
 pub use times::StageTimes;

@@ -1,11 +1,11 @@
-//! Takes what a camera delivers and reports, and lets a test wait for it.
+//! Records a camera's frames and status, and lets a test wait for them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::frame::{Demand, Frame, FrameSink};
+use gatehouse_core::frame::{Delivery, Frame, FrameDemand, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
@@ -34,12 +34,12 @@ pub enum Heard {
 
 struct Sink {
     heard: SyncSender<Heard>,
-    /// What is demanded, and what will be after so many more frames.
-    demand: Mutex<(Demand, Option<(u32, Demand)>)>,
+    /// The demand, and the next demand after this many more frames.
+    demand: Mutex<(FrameDemand, Option<(u32, FrameDemand)>)>,
 }
 
 impl FrameSink for Sink {
-    fn deliver(&self, frame: Frame) {
+    fn deliver(&self, frame: Frame) -> Delivery {
         let picture = frame.picture();
         let luma = picture.luma();
         let rows = (0..luma.rows).step_by(8);
@@ -54,9 +54,15 @@ impl FrameSink for Sink {
         let seen = Seen { size: frame.size(), times: frame.times, mean_luma, halves, policy };
         // A test that has seen enough doesn't listen any more.
         let _ = self.heard.try_send(Heard::Frame(seen));
+        Delivery::Analysed
     }
 
-    fn demand(&self) -> Demand {
+    /// Every decoded frame is recorded.
+    fn is_urgent(&self, _: &Frame) -> bool {
+        true
+    }
+
+    fn demand(&self) -> FrameDemand {
         let mut demand = self.demand.lock().expect("no test panics with it");
         match &mut demand.1 {
             Some((0, next)) => *demand = (*next, None),
@@ -91,13 +97,13 @@ impl Recorder {
         self.sink.clone()
     }
 
-    /// Wants other frames from now on.
-    pub fn demand(&self, demand: Demand) {
+    /// Changes the demand.
+    pub fn demand(&self, demand: FrameDemand) {
         *self.sink.demand.lock().expect("no test panics with it") = (demand, None);
     }
 
-    /// Wants other frames once so many more have come.
-    pub fn demand_after(&self, frames: u32, demand: Demand) {
+    /// Changes the demand after this many more frames.
+    pub fn demand_after(&self, frames: u32, demand: FrameDemand) {
         self.sink.demand.lock().expect("no test panics with it").1 = Some((frames, demand));
     }
 

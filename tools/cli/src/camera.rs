@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use gatehouse_capture::{Camera, Cameras, StreamOptions};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_core::{CameraId, Delivery, Frame, FrameSink};
 
 use crate::exit::{Exit, Failure};
 
@@ -18,9 +18,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 struct Newest(Sender<Frame>);
 
 impl FrameSink for Newest {
-    fn deliver(&self, frame: Frame) {
-        // The receiver looks at one frame while the next is decoded; one that comes in between is dropped.
-        let _ = self.0.try_send(frame);
+    fn deliver(&self, frame: Frame) -> Delivery {
+        // The receiver processes one frame while the next is decoded. A frame in between is dropped.
+        if self.0.try_send(frame).is_ok() { Delivery::Queued } else { Delivery::Closed }
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn watch(
     let (sender, frames) = bounded(1);
     let sink = Arc::new(Newest(sender));
     let mut cameras = Cameras::default();
-    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink)?);
+    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink, Arc::default())?);
     let until = clock.monotonic() + within;
     let taken = take_all(&frames, until, clock.as_ref(), &mut take);
     for problem in cameras.stop(clock.as_ref(), STOP_WITHIN) {

@@ -229,7 +229,7 @@ fn density_words(density: &DensityEvent) -> String {
 
 fn load_words(load: &NodeLoad) -> String {
     let role = |(name, role): (&str, &RoleLoad)| {
-        let late = if role.overtaken > 0 { format!(", {} too late", role.overtaken) } else { String::new() };
+        let late = if role.missed > 0 { format!(", {} missed", role.missed) } else { String::new() };
         let all = &role.latency_ms.all;
         format!("; {name}: {} frames{late}, {:.0} ms (99 %: {:.0})", role.frames, all.p50, all.p99)
     };
@@ -329,7 +329,7 @@ mod tests {
     use gatehouse_core::load::{FrameLatency, Quantiles};
     use gatehouse_core::rollup::{BlindCamera, LevelCounts};
     use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
-    use gatehouse_core::{CameraId, ZoneId};
+    use gatehouse_core::{CameraId, FrameFates, ZoneId};
 
     use super::*;
 
@@ -384,7 +384,7 @@ mod tests {
             fps_decoded: 1.0,
             fps_analysed: 1.0,
             fps_unchanged: 0.0,
-            frames_overtaken: 0,
+            frames: FrameFates::default(),
             reconnects: 0,
             key_frames_only: true,
             stream: None,
@@ -460,8 +460,7 @@ mod tests {
             "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
         );
         let all = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
-        let role =
-            RoleLoad { frames: 1290, overtaken: 110, latency_ms: FrameLatency { all, ..FrameLatency::default() } };
+        let role = RoleLoad { frames: 1290, missed: 110, latency_ms: FrameLatency { all, ..FrameLatency::default() } };
         let mut load = NodeLoad {
             node: "node-1".to_owned(),
             at: WHEN.at,
@@ -474,7 +473,7 @@ mod tests {
         };
         assert_eq!(
             words(&Event::Load(Box::new(load.clone()))),
-            "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 too late, 31 ms (99 %: 105)"
+            "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 missed, 31 ms (99 %: 105)"
         );
         (load.full, load.gates) = (false, None);
         assert_eq!(words(&Event::Load(Box::new(load))), "14:13:20.250Z  node-1       load     94 % of 2 processors");
