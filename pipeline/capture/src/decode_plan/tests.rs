@@ -192,7 +192,8 @@ fn load_shedding_and_its_end_need_no_reconnection() {
     simulation.plan.set_shedding(true);
     (400..800).for_each(|number| simulation.unit(number % 100 == 0, Consumer::default()));
     assert!(!simulation.plan.decodes_whole_stream() && simulation.plan.is_shed());
-    assert_eq!(simulation.shown().iter().filter(|n| (400..800).contains(*n)).count(), 4);
+    let shown: Vec<_> = simulation.shown().into_iter().filter(|number| *number >= 400).collect();
+    assert_eq!(shown, [500, 600, 700], "that at 400 is not due: a picture just before it was");
     simulation.plan.set_shedding(false);
     (800..1000).for_each(|number| simulation.unit(number % 100 == 0, Consumer::default()));
     assert_eq!(simulation.shown().iter().filter(|n| **n >= 800).count(), 200);
@@ -246,7 +247,7 @@ fn a_superseded_picture_is_made_up_for_by_the_next() {
 fn sources_without_access_units_are_limited_too() {
     let mut plan = DecodePlan::new(Wanted::OneIn(Duration::from_secs(1)));
     let at = |number| Monotonic::from_start(Simulation::at(number));
-    let analysed = (0..250).filter(|n| plan.on_picture(None, at(*n)) == PictureDecision::Analyse).count();
+    let analysed = (0..240).filter(|n| plan.on_picture(None, at(*n)) == PictureDecision::Analyse).count();
     assert_eq!(analysed, 10);
     let mut plan = DecodePlan::new(Wanted::All);
     assert!((0..250).all(|n| plan.on_picture(None, at(n)) == PictureDecision::Analyse));
