@@ -1,4 +1,5 @@
-//! Capture against real RTSP servers: transports, codecs, logins, clocks, and everything that goes wrong with a camera.
+//! Capture against real RTSP servers: transports, codecs, logins, clocks, and everything that goes
+//! wrong with a camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::stream::{Decoder, Login, Source, Transport};
 use gatehouse_core::time::{ClockSource, SystemClock};
-use gatehouse_core::{CameraId, Demand, Urgency};
+use gatehouse_core::{CameraId, FateCounters, FrameDemand, ThreadPriority};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
 use gatehouse_testing::recorder::{Recorded, RecordedFrame, Recorder};
@@ -32,7 +33,7 @@ fn sim(mounts: Vec<MountConfig>) -> Sim {
 fn options(address: String) -> StreamOptions {
     StreamOptions {
         wanted: Wanted::All,
-        urgency: Urgency::First,
+        thread_priority: ThreadPriority::Normal,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
@@ -47,17 +48,18 @@ fn options(address: String) -> StreamOptions {
 struct Watched {
     recorder: Recorder,
     cameras: Option<Cameras>,
+    fates: Arc<FateCounters>,
     clock: Arc<SystemClock>,
 }
 
 impl Watched {
     fn start(options: StreamOptions) -> Self {
         let (recorder, clock) = (Recorder::default(), Arc::new(SystemClock::new()));
-        let camera =
-            Camera::start(options, clock.clone(), recorder.frames(), recorder.status()).expect("the camera starts");
+        let fates = Arc::new(FateCounters::default());
+        let camera = Camera::start(options, clock.clone(), recorder.frames(), recorder.status(), Arc::clone(&fates));
         let mut cameras = Cameras::default();
-        cameras.push(camera);
-        Self { recorder, cameras: Some(cameras), clock }
+        cameras.push(camera.expect("the camera starts"));
+        Self { recorder, cameras: Some(cameras), fates, clock }
     }
 
     fn camera(&self) -> &Camera {
@@ -79,7 +81,7 @@ impl std::ops::Deref for Watched {
 }
 
 #[test]
-fn both_codecs_come_over_both_transports_with_all_three_times() {
+fn both_codecs_and_transports_give_all_three_times() {
     let sim = sim(vec![mount("h264"), MountConfig { codec: Codec::H265, ..mount("h265") }]);
     for (name, transport) in
         [("h264", Transport::Tcp), ("h264", Transport::Udp), ("h265", Transport::Tcp), ("h265", Transport::Udp)]
@@ -111,7 +113,7 @@ fn both_codecs_come_over_both_transports_with_all_three_times() {
 }
 
 #[test]
-fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
+fn privacy_zones_are_black_in_every_frame() {
     let white =
         MountConfig { size: [320, 180], max_seconds: 2, ..MountConfig::new("cam", Scene::Pattern("white".into())) };
     let sim = sim(vec![white]);
@@ -133,7 +135,7 @@ fn privacy_zones_are_black_in_every_frame_that_leaves_capture() {
 }
 
 #[test]
-fn key_frames_alone_are_decoded_where_they_come_often_enough() {
+fn key_frames_alone_are_decoded_if_frequent_enough() {
     let sim = sim(vec![mount("h264"), MountConfig { codec: Codec::H265, ..mount("h265") }]);
     for name in ["h264", "h265"] {
         let wanted = Wanted::OneIn(Duration::from_secs(1));
@@ -141,38 +143,41 @@ fn key_frames_alone_are_decoded_where_they_come_often_enough() {
         let mut gaps = Gaps::default();
         camera.wait("four frames a second apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(4, 1.0)));
         assert!(gaps.0.len() < 10, "{name}: nothing else is decoded, but {:?}", gaps.0);
-        assert!(!camera.camera().is_decoded_whole() && !camera.camera().is_spared());
+        assert!(!camera.camera().decodes_whole_stream() && !camera.camera().is_shed());
+        let fates = camera.fates.snapshot();
+        let dropped = fates.dropped.between_key_frames + fates.dropped.not_due;
+        assert!(fates.received >= 75 && dropped > fates.received / 2 && fates.analysed > 3, "{name}: {fates:?}");
         camera.stop();
     }
     sim.stop().expect("the simulator stops");
 }
 
 #[test]
-fn a_camera_with_rare_key_frames_is_decoded_whole_until_it_is_to_spare_the_node() {
+fn load_shedding_ends_and_resumes_decoding_of_a_whole_stream() {
     let sim = sim(vec![mount("cam")]);
     let wanted = Wanted::OneIn(Duration::from_millis(500));
     let camera = Watched::start(StreamOptions { wanted, ..options(sim.url("cam")) });
     let mut gaps = Gaps::default();
-    for (sparing, seconds) in [(false, 0.04), (true, 1.0), (false, 0.04)] {
-        camera.camera().spare(sparing);
+    for (shedding, seconds) in [(false, 0.04), (true, 1.0), (false, 0.04)] {
+        camera.camera().set_shedding(shedding);
         camera.wait("frames so far apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(5, seconds)));
-        assert_eq!((camera.camera().is_decoded_whole(), camera.camera().is_spared()), (!sparing, sparing));
+        assert_eq!((camera.camera().decodes_whole_stream(), camera.camera().is_shed()), (!shedding, shedding));
     }
     camera.stop();
     sim.stop().expect("the simulator stops");
 }
 
 #[test]
-fn frames_to_which_no_other_refers_are_left_out_where_fewer_are_wanted_and_decoded_when_all_are() {
+fn a_demanded_stream_with_b_frames_is_decoded_whole() {
     let with_b_frames = |name, codec| MountConfig { codec, b_frames: 1, ..mount(name) };
     let sim = sim(vec![with_b_frames("h264", Codec::H264), with_b_frames("h265", Codec::H265)]);
     for name in ["h264", "h265"] {
         let wanted = Wanted::AsDemanded(Duration::from_millis(100));
         let camera = Watched::start(StreamOptions { wanted, ..options(sim.url(name)) });
         let mut gaps = Gaps::default();
-        for (demand, seconds) in [(Demand::Usual, 0.08), (Demand::All, 0.04), (Demand::Usual, 0.08)] {
+        for demand in [FrameDemand::AtRate, FrameDemand::All] {
             camera.recorder.demand(demand);
-            camera.wait("frames so far apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(20, seconds)));
+            camera.wait("frames 40 ms apart", |heard| gaps.hear(&heard).filter(|_| gaps.last_are(20, 0.04)));
         }
         camera.stop();
     }
@@ -180,18 +185,18 @@ fn frames_to_which_no_other_refers_are_left_out_where_fewer_are_wanted_and_decod
 }
 
 #[test]
-fn a_stream_that_rests_is_decoded_by_its_key_frames_and_wakes_at_once() {
+fn a_resting_stream_wakes_at_once() {
     let sim = sim(vec![MountConfig { gop_seconds: 2.0, ..mount("cam") }]);
     let wanted = Wanted::AsDemanded(Duration::from_millis(100));
     let camera = Watched::start(StreamOptions { wanted, ..options(sim.url("cam")) });
     let mut gaps = Gaps::default();
     for round in ["first", "second"] {
-        camera.recorder.demand(Demand::KeyFrames);
+        camera.recorder.demand(FrameDemand::KeyFrames);
         camera.wait(round, |heard| {
             assert!(!matches!(heard, Recorded::Status(StreamStatus::Stalled(_))), "nobody wants more");
             gaps.hear(&heard).filter(|_| gaps.last_are(2, 2.0))
         });
-        camera.recorder.demand_after(20, Demand::Usual);
+        camera.recorder.demand_after(20, FrameDemand::AtRate);
         camera.wait(round, |heard| gaps.hear(&heard).filter(|_| gaps.last_are(4, 0.04)));
         let woken = gaps.0[gaps.0.len() - 5];
         assert!((0.5..1.5).contains(&woken), "the next frame is decoded, and not the next key frame: {woken} s");
@@ -200,7 +205,7 @@ fn a_stream_that_rests_is_decoded_by_its_key_frames_and_wakes_at_once() {
     sim.stop().expect("the simulator stops");
 }
 
-/// How far apart in the stream the frames are that were decoded, in seconds.
+/// The gaps between decoded frames, in seconds of stream time.
 #[derive(Default)]
 struct Gaps(Vec<f64>, Option<Duration>);
 
@@ -212,7 +217,7 @@ impl Gaps {
         Some(())
     }
 
-    /// Whether the last `count` are so many seconds on the whole, or a tenth more or less.
+    /// True if the mean of the last `count` gaps is this long, within a tenth.
     fn last_are(&self, count: usize, seconds: f64) -> bool {
         let last = self.0.iter().rev().take(count);
         self.0.len() >= count && (0.9..1.1).contains(&(last.sum::<f64>() / count as f64 / seconds))
@@ -244,7 +249,7 @@ fn the_first_decoder_that_is_here_decodes_and_says_so() {
 }
 
 #[test]
-fn without_sender_reports_the_arrival_is_the_capture_time_and_says_so() {
+fn without_sender_reports_the_capture_time_is_the_arrival() {
     let sim = sim(vec![MountConfig { sender_reports: SenderReports::Missing, ..mount("cam") }]);
     let camera = Watched::start(options(sim.url("cam")));
     let mut count = 0;
@@ -331,7 +336,7 @@ fn a_resolution_change_in_mid_stream_keeps_the_connection() {
 }
 
 #[test]
-fn a_camera_that_falls_silent_is_stalled_then_given_up_and_made_anew() {
+fn a_silent_camera_is_stalled_and_then_reconnected() {
     let sim = sim(vec![mount("cam")]);
     let camera = Watched::start(options(sim.url("cam")));
     camera.frame("a first frame", |_| true);
@@ -355,7 +360,7 @@ fn a_black_picture_arrives_black() {
 }
 
 #[test]
-fn a_camera_that_accepts_and_never_answers_stops_within_the_deadline() {
+fn a_camera_that_never_answers_stops_within_the_deadline() {
     // The kernel accepts the connection; nobody ever reads from it.
     let deaf = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("rtsp://{}/cam", deaf.local_addr().expect("an address"));

@@ -49,8 +49,8 @@ fn dead_cameras_cost_the_others_nothing() {
         node.wait("the last live camera's report with rates", |_, event| {
             let Event::Health(health) = event else { return None };
             let fresh =
-                latest.insert(health.camera.to_string(), health.clone()).map(|h| (h.fps_decoded, h.frames_overtaken));
-            let periodic = fresh != Some((health.fps_decoded, health.frames_overtaken)) || health.fps_decoded > 0.0;
+                latest.insert(health.camera.to_string(), health.clone()).map(|h| (h.fps_decoded, h.frames.missed));
+            let periodic = fresh != Some((health.fps_decoded, health.frames.missed)) || health.fps_decoded > 0.0;
             (health.camera.as_str() == "live-4" && periodic && health.fps_decoded > 0.0).then_some(())
         });
         footprints.push(footprint(node.pid()));

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gatehouse_faces::FaceDetector;
-use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
+use gatehouse_gate::{COARSE_SCORE, COARSE_SIDES_PX};
 use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::YuvPicture;
 use gatehouse_runtime::SessionOptions;
@@ -24,8 +24,8 @@ pub(crate) fn alone(model: Model) -> f64 {
                 FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
             let mut found = Vec::new();
             move |picture: YuvPicture<'_>| {
-                let glance = std::iter::once((picture, Some(GLANCE_SIDES_PX[0])));
-                detector.detect_at(glance, GLANCE_SCORE, &mut found).expect("it detects");
+                let coarse = std::iter::once((picture, Some(COARSE_SIDES_PX[0])));
+                detector.detect_at(coarse, COARSE_SCORE, &mut found).expect("it detects");
             }
         }),
         Model::People(name) => people_alone(name),

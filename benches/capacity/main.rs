@@ -166,7 +166,7 @@ fn measure_load(load: &Load, effort: &Effort, python: Option<&Path>) -> Map<Stri
             run.node_ms,
             run.sim_ms,
             run.node_ms / (before.each_ms(*rate) * cameras as f64),
-            run.role(*model).superseded,
+            run.role(*model).missed,
             run.role(*model).latency_ms.total.p99,
             run.memory_mib,
             run.threads,

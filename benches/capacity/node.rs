@@ -39,7 +39,7 @@ impl Run {
         json!({
             "cameras": cameras, "worst_rate": self.worst[0], "node_ms_per_s": self.node_ms, "sim_ms_per_s": self.sim_ms,
             "memory_mb": self.memory_mib, "threads": self.threads, "full": self.load.full,
-            "deadline_misses": self.role(model).superseded, "latency_ms": self.role(model).latency_ms,
+            "deadline_misses": self.role(model).missed, "latency_ms": self.role(model).latency_ms,
         })
     }
 }

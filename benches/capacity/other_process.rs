@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use gatehouse_core::Urgency;
+use gatehouse_core::ThreadPriority;
 
 use crate::simulator;
 
@@ -21,7 +21,7 @@ pub(crate) struct OtherProcess {
 impl OtherProcess {
     pub(crate) fn start(gop_seconds: f64) -> Self {
         let start = move || {
-            Urgency::Last.take().expect("a thread may give way");
+            ThreadPriority::Idle.apply_to_current_thread().expect("a thread may lower its priority");
             let mut program = Command::new(std::env::current_exe().expect("this program has a file"));
             program.args([SIMULATE, &gop_seconds.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
             program.spawn().expect("it starts")

@@ -11,7 +11,7 @@ use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::stream::{Decoder, Source, Transport};
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_core::{CameraId, Frame, FrameSink, Urgency};
+use gatehouse_core::{CameraId, Delivery, Frame, FrameSink, ThreadPriority};
 use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::{Size, YuvPicture};
 use gatehouse_runtime::{Assets, Catalogue, PhotoLimits, Registry, SessionOptions, read_photo};
@@ -140,7 +140,9 @@ fn with_wide_picture<T>(then: impl FnOnce(YuvPicture<'_>) -> T) -> T {
 struct DropFrames;
 
 impl FrameSink for DropFrames {
-    fn deliver(&self, _: Frame) {}
+    fn deliver(&self, _: Frame) -> Delivery {
+        Delivery::Analysed
+    }
 }
 
 impl StatusSink for DropFrames {
@@ -178,14 +180,14 @@ fn decode(addresses: &[String], time: Duration, every: Option<Duration>) {
         transport: Transport::Tcp,
         latency: Duration::from_millis(100),
         wanted: every.map_or(Wanted::All, Wanted::OneIn),
-        urgency: Urgency::First,
+        thread_priority: ThreadPriority::Normal,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
     };
     let sink = Arc::new(DropFrames);
     let mut cameras = Cameras::default();
     for address in addresses {
-        let camera = Camera::start(options(address), Arc::clone(&clock), sink.clone(), sink.clone());
+        let camera = Camera::start(options(address), Arc::clone(&clock), sink.clone(), sink.clone(), Arc::default());
         cameras.push(camera.expect("it starts"));
     }
     std::thread::sleep(SETTLED);

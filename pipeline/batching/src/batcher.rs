@@ -1,39 +1,42 @@
-//! The batcher itself: one slot a lane behind one lock, and a condition that wakes the workers.
+//! The batcher: one slot per lane behind one lock, and a condition that wakes the workers.
 //!
-//! Lock order: there is one lock, held for a slot's exchange or a plan, never during an inference or while an item is
-//! dropped (an item may hold a decoder's buffer, and giving that back can take time).
+//! Locks: one, held for a slot's exchange or a plan, never during an inference or while an item is
+//! dropped: an item may hold a decoder's buffer, and returning that can take time.
 //!
-//! A lane whose item a worker has is busy until that worker asks for more: the items of one camera are worked on one after
-//! the other, in their order, however many workers there are.
+//! A lane whose item a worker has is busy until that worker collects again. So the items of one
+//! camera are processed one after the other, in their order, by any number of workers.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gatehouse_core::Delivery;
 use gatehouse_core::time::{Clock, Monotonic};
 
 use crate::plan::{BatchPolicy, Plan, Waiting, plan};
 
-/// How much too early an item has to come ([`Lane::comes_too_early`]): above 1, so that the rate at which items are shipped can grow again.
-const TOO_EARLY: f64 = 1.5;
+/// [`Lane::shortest_wait`] assumes that items are shipped this much faster than of late. Above 1,
+/// so
+/// that the rate at which items are shipped can grow again.
+const SPEED_UP: f64 = 1.5;
 
 struct Slot<T> {
     item: Option<T>,
     since: Monotonic,
     last_served: u64,
     served_at: Option<Monotonic>,
-    /// How many items a second were shipped, of all lanes, from its last turn but one to the last.
+    /// Items of all lanes shipped a second, between its last two turns.
     shipped_a_second: Option<f64>,
-    open: bool,
-    /// A worker has an item of it.
-    busy: bool,
+    is_open: bool,
+    /// A worker has its item.
+    is_busy: bool,
 }
 
 impl<T> Slot<T> {
-    /// A worker takes its item now, as the `served`-th of all.
+    /// A worker takes its item now, as number `served` of all items.
     fn serve(&mut self, served: u64, now: Monotonic) {
         let shipped = (served - self.last_served) as f64;
         self.shipped_a_second = self.served_at.map(|at| shipped / now.since(at).as_secs_f64().max(f64::EPSILON));
-        (self.last_served, self.served_at, self.busy) = (served, Some(now), true);
+        (self.last_served, self.served_at, self.is_busy) = (served, Some(now), true);
     }
 }
 
@@ -41,14 +44,14 @@ struct State<T> {
     lanes: Vec<Slot<T>>,
     /// Items shipped so far.
     served: u64,
-    closed: bool,
+    is_closed: bool,
     /// Reused by every plan.
     waiting: Vec<Waiting>,
 }
 
 impl<T> State<T> {
     fn release(&mut self, lanes: &mut Vec<usize>) {
-        lanes.drain(..).for_each(|lane| self.lanes[lane].busy = false);
+        lanes.drain(..).for_each(|lane| self.lanes[lane].is_busy = false);
     }
 }
 
@@ -60,13 +63,13 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    /// A worker that panicked left no half-made change behind: every change under the lock is a plain assignment.
+    /// A panic leaves no half-made change behind: each change under the lock is a plain assignment.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Batches the items of many cameras for the workers of one model. Cheap to clone.
+/// Batches the items of many cameras for the workers of one model. A clone is another handle.
 pub struct Batcher<T>(Arc<Shared<T>>);
 
 impl<T> Clone for Batcher<T> {
@@ -76,9 +79,9 @@ impl<T> Clone for Batcher<T> {
 }
 
 impl<T> Batcher<T> {
-    /// A batcher without lanes.
+    /// Makes a batcher without lanes.
     pub fn new(policy: BatchPolicy, clock: Arc<dyn Clock>) -> Self {
-        let state = State { lanes: Vec::new(), served: 0, closed: false, waiting: Vec::new() };
+        let state = State { lanes: Vec::new(), served: 0, is_closed: false, waiting: Vec::new() };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), policy, clock }))
     }
 
@@ -92,23 +95,23 @@ impl<T> Batcher<T> {
             last_served: 0,
             served_at: None,
             shipped_a_second: None,
-            open: true,
-            busy: false,
+            is_open: true,
+            is_busy: false,
         });
         state.waiting.reserve(1);
         Lane { shared: Arc::clone(&self.0), index: state.lanes.len() - 1 }
     }
 
-    /// A worker that has no batch yet.
+    /// Adds a worker. It has no batch yet.
     pub fn worker(&self) -> Worker<T> {
         Worker { shared: Arc::clone(&self.0), batch: Vec::new(), lanes: Vec::new() }
     }
 
-    /// Drops what waits and lets every worker return. Offers made later are dropped as well.
+    /// Drops waiting items and lets every worker return. Later offers are dropped.
     pub fn close(&self) {
         let dropped: Vec<T> = {
             let mut state = self.0.state();
-            state.closed = true;
+            state.is_closed = true;
             state.lanes.iter_mut().filter_map(|slot| slot.item.take()).collect()
         };
         self.0.changed.notify_all();
@@ -116,35 +119,36 @@ impl<T> Batcher<T> {
     }
 }
 
-/// One of those who take batches from a [`Batcher`], each on a thread of its own.
+/// Takes batches from a [`Batcher`], on a thread of its own.
 pub struct Worker<T> {
     shared: Arc<Shared<T>>,
     batch: Vec<T>,
-    /// Where the batch came from.
+    /// The lanes of the batch.
     lanes: Vec<usize>,
 }
 
 impl<T> Worker<T> {
-    /// Drops what is left of the last batch and waits for the next one. `None` once the batcher is closed.
+    /// Drops the last batch and waits for the next one. `None` once the batcher is closed.
     pub fn collect(&mut self) -> Option<&mut Vec<T>> {
         self.batch.clear();
         let shared = Arc::clone(&self.shared);
         let mut guard = shared.state();
         guard.release(&mut self.lanes);
         loop {
-            if guard.closed {
+            if guard.is_closed {
                 return None;
             }
             let state = &mut *guard;
             state.waiting.clear();
             state.waiting.extend(
-                state.lanes.iter().enumerate().filter(|(_, s)| s.item.is_some() && !s.busy).map(|(lane, s)| Waiting {
-                    lane,
-                    since: s.since,
-                    last_served: s.last_served,
-                }),
+                state
+                    .lanes
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, s)| s.item.is_some() && !s.is_busy)
+                    .map(|(lane, s)| Waiting { lane, since: s.since, last_served: s.last_served }),
             );
-            let open = state.lanes.iter().filter(|s| s.open && !s.busy).count();
+            let open = state.lanes.iter().filter(|s| s.is_open && !s.is_busy).count();
             let now = shared.clock.monotonic();
             guard = match plan(&mut state.waiting, open, now, shared.policy) {
                 Plan::Ship(count) => {
@@ -179,40 +183,62 @@ impl<T> Drop for Worker<T> {
     }
 }
 
-/// One camera's place in a [`Batcher`]. Dropping it withdraws what still waits there.
+/// The answer to [`Lane::offer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// The item waits.
+    Queued,
+    /// The item waits, in place of an older one that was not served.
+    Replaced,
+    /// The batcher is closed; the item was dropped.
+    Closed,
+}
+
+impl From<Offer> for Delivery {
+    fn from(offer: Offer) -> Self {
+        match offer {
+            Offer::Queued => Self::Queued,
+            Offer::Replaced => Self::Replaced,
+            Offer::Closed => Self::Closed,
+        }
+    }
+}
+
+/// One camera's place in a [`Batcher`]. Dropping it withdraws its waiting item.
 pub struct Lane<T> {
     shared: Arc<Shared<T>>,
     index: usize,
 }
 
 impl<T> Lane<T> {
-    /// Puts in the newest item, in place of an older one that was not served yet: whether it overtook one. Never blocks on a worker.
-    pub fn offer(&self, item: T) -> bool {
+    /// Offers the newest item. Never blocks on a worker.
+    pub fn offer(&self, item: T) -> Offer {
         let now = self.shared.clock.monotonic();
         let mut state = self.shared.state();
-        if state.closed {
-            return false;
+        if state.is_closed {
+            return Offer::Closed;
         }
         let slot = &mut state.lanes[self.index];
-        let overtaken = slot.item.replace(item);
-        if overtaken.is_none() {
+        let replaced = slot.item.replace(item);
+        if replaced.is_none() {
             slot.since = now;
         }
         drop(state);
         self.shared.changed.notify_one();
-        overtaken.is_some()
+        if replaced.is_some() { Offer::Replaced } else { Offer::Queued }
     }
 
-    /// Whether an item that were offered now would be overtaken by the lane's next, which comes `next` later, before its turn: so many
-    /// lanes that wait go before it, at the rate at which items were shipped from its last turn but one to the last. So where there is
-    /// more than workers can do, nobody has to make items in vain, and those that are shipped are new.
-    pub fn comes_too_early(&self, next: Duration) -> bool {
+    /// The shortest time that an item offered now waits for a worker, by the lanes before it and
+    /// the rate at which items were shipped of late. `None` until the lane was served twice. An
+    /// item whose wait is longer than the time to the lane's next one would be replaced: it need
+    /// not be made.
+    pub fn shortest_wait(&self) -> Option<Duration> {
         let state = self.shared.state();
         let slot = &state.lanes[self.index];
-        let Some(shipped_a_second) = slot.shipped_a_second else { return false };
-        let go_before = |other: &&Slot<T>| other.item.is_some() && other.last_served < slot.last_served;
-        let before = state.lanes.iter().filter(go_before).count();
-        before as f64 > TOO_EARLY * next.as_secs_f64() * shipped_a_second
+        let shipped_a_second = slot.shipped_a_second?;
+        let goes_before = |other: &&Slot<T>| other.item.is_some() && other.last_served < slot.last_served;
+        let before = state.lanes.iter().filter(goes_before).count();
+        Duration::try_from_secs_f64(before as f64 / (SPEED_UP * shipped_a_second)).ok()
     }
 }
 
@@ -221,7 +247,7 @@ impl<T> Drop for Lane<T> {
         let item = {
             let mut state = self.shared.state();
             let slot = &mut state.lanes[self.index];
-            slot.open = false;
+            slot.is_open = false;
             slot.item.take()
         };
         self.shared.changed.notify_all();
@@ -243,11 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn an_item_takes_no_memory_on_its_way() {
+    fn an_item_allocates_nothing_on_its_way() {
         let batcher = batcher(2, 1);
         let (lanes, mut worker) = ([(); 2].map(|()| batcher.lane()), batcher.worker());
         let mut pass = || {
-            assert!(!lanes.iter().any(|lane| lane.offer((0, 0))));
+            assert!(lanes.iter().all(|lane| lane.offer((0, 0)) == Offer::Queued));
             assert_eq!(worker.collect().map(|batch| batch.len()), Some(2));
         };
         pass();
@@ -258,13 +284,13 @@ mod tests {
     fn the_newest_item_wins_and_the_loss_is_told() {
         let batcher = batcher(2, 1);
         let (a, _silent) = (batcher.lane(), batcher.lane());
-        assert_eq!([0, 1, 2].map(|n| a.offer((0, n))), [false, true, true]);
+        assert_eq!([0, 1, 2].map(|n| a.offer((0, n))), [Offer::Queued, Offer::Replaced, Offer::Replaced]);
         assert_eq!(batcher.worker().collect(), Some(&mut vec![(0, 2)]));
-        assert!(!a.offer((0, 3)));
+        assert_eq!(a.offer((0, 3)), Offer::Queued);
     }
 
     #[test]
-    fn cameras_take_turns_when_there_are_more_than_fit() {
+    fn cameras_take_turns_when_not_all_fit() {
         let batcher = batcher(2, 0);
         let lanes: Vec<_> = (0..5).map(|_| batcher.lane()).collect();
         let mut served = [0; 5];
@@ -278,17 +304,17 @@ mod tests {
         assert_eq!(served, [4; 5]);
     }
 
-    /// What became of the items of some lanes.
+    /// The result of some lanes.
     #[derive(Debug, Default)]
     struct Outcome {
         made: u64,
         served: Vec<u64>,
-        /// Of those that were served, from their making on, in ms.
+        /// The greatest age of a served item, in ms.
         oldest: u64,
     }
 
-    /// Ten minutes of lanes that have an item a second each, at a time of their own, and one worker who takes `work_ms` for each. What
-    /// the first three minutes come to isn't told.
+    /// Ten minutes of lanes that have an item a second each, at their own phases, and one worker
+    /// that takes `work_ms` for each. The first three minutes are not counted.
     fn simulate(phases: &[u64], work_ms: u64, makes_all: bool) -> Outcome {
         let clock = Arc::new(ManualClock::default());
         let policy = BatchPolicy { max_batch: 1, max_wait: Duration::ZERO };
@@ -298,17 +324,18 @@ mod tests {
         let mut outcome = Outcome { served: vec![0; phases.len()], ..Outcome::default() };
         for now in 0..600_000u64 {
             clock.set(Duration::from_millis(now));
-            let told = now >= 180_000;
+            let is_counted = now >= 180_000;
             for (i, lane) in lanes.iter().enumerate() {
-                if now % 1000 == phases[i] && (makes_all || !lane.comes_too_early(Duration::from_secs(1))) {
-                    waiting += u64::from(!lane.offer((i, now)));
-                    outcome.made += u64::from(told);
+                let would_be_replaced = || lane.shortest_wait().is_some_and(|wait| wait > Duration::from_secs(1));
+                if now % 1000 == phases[i] && (makes_all || !would_be_replaced()) {
+                    waiting += u64::from(lane.offer((i, now)) == Offer::Queued);
+                    outcome.made += u64::from(is_counted);
                 }
             }
             if now >= free_at && waiting > 0 {
                 let (i, made_at) = worker.collect().and_then(|batch| batch.pop()).expect("one waits");
                 (waiting, free_at) = (waiting - 1, now + work_ms);
-                if told {
+                if is_counted {
                     outcome.served[i] += 1;
                     outcome.oldest = outcome.oldest.max(now - made_at);
                 }
@@ -320,10 +347,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(12))]
 
-        /// With four times as much as there can be done: two are made for one that is served and not four, none is old, and all are
-        /// served alike, as often as if all were made; also where items come at the same moment.
+        /// With four times the load that the worker can do, two items are made for each served one,
+        /// not four. None is old, and all lanes are served alike, as often as if all items were
+        /// made.
         #[test]
-        fn where_too_much_comes_little_is_made_in_vain(spread in 1u64..1000, seed in any::<u64>()) {
+        fn under_overload_few_items_are_made_in_vain(spread in 1u64..1000, seed in any::<u64>()) {
             let phases: Vec<_> = (0..40u64).map(|i| (seed.rotate_left(i as u32) ^ (i * 7919)) % spread).collect();
             let (all, some) = (simulate(&phases, 100, true), simulate(&phases, 100, false));
             let served = |outcome: &Outcome| outcome.served.iter().sum::<u64>();
@@ -334,9 +362,9 @@ mod tests {
             prop_assert!(least.zip(most).is_some_and(|(least, most)| least * 10 >= most * 8), "{some:?}");
         }
 
-        /// With as much as there can be done, or less, all is made.
+        /// Without overload all items are made.
         #[test]
-        fn where_all_can_be_done_nothing_comes_too_early(cameras in 1u64..20, seed in any::<u64>()) {
+        fn without_overload_no_wait_is_too_long(cameras in 1u64..20, seed in any::<u64>()) {
             let phases: Vec<_> = (0..cameras).map(|i| (seed.rotate_left(i as u32) ^ (i * 7919)) % 1000).collect();
             let outcome = simulate(&phases, 50, false);
             prop_assert_eq!(outcome.made, 420 * cameras);
@@ -360,25 +388,25 @@ mod tests {
     }
 
     #[test]
-    fn what_doesnt_fit_into_one_batch_wakes_the_next_worker() {
+    fn items_beyond_one_batch_wake_the_next_worker() {
         let batcher = batcher(2, 1_000_000);
         let lanes: Vec<_> = (0..4).map(|_| batcher.lane()).collect();
         let (done, results) = std::sync::mpsc::channel();
         let workers = [(); 2].map(|()| {
             let (mut worker, done) = (batcher.worker(), done.clone());
             std::thread::spawn(move || {
-                // The batch is kept, so that only the other worker can take what is left.
+                // The batch is kept, so that only the other worker can take the rest.
                 done.send(worker.collect().map(|batch| batch.len())).expect("it is awaited");
                 worker
             })
         });
-        assert!(!lanes.iter().enumerate().any(|(i, lane)| lane.offer((i, 0))));
+        assert!(lanes.iter().enumerate().all(|(i, lane)| lane.offer((i, 0)) == Offer::Queued));
         assert_eq!([(); 2].map(|()| results.recv().expect("a worker's")), [Some(2); 2]);
         workers.into_iter().for_each(|worker| drop(worker.join().expect("it returns")));
     }
 
     #[test]
-    fn closing_wakes_workers_and_drops_what_waits() {
+    fn closing_wakes_workers_and_drops_waiting_items() {
         let batcher = batcher(2, 1_000_000);
         let (lane, _other) = (batcher.lane(), batcher.lane());
         lane.offer((0, 0));
@@ -386,6 +414,6 @@ mod tests {
         let worker = std::thread::spawn(move || worker.collect().is_none());
         batcher.close();
         assert!(worker.join().expect("the worker returns"));
-        assert!(!lane.offer((0, 1)) && !lane.offer((0, 2)), "an offer to a closed batcher is dropped");
+        assert_eq!([1, 2].map(|item| lane.offer((0, item))), [Offer::Closed; 2]);
     }
 }

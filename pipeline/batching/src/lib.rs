@@ -1,12 +1,14 @@
-//! Cross-camera batching: the newest item of each camera, served fairly, shipped when a batch is full or its time is up.
+//! Cross-camera batching: the newest item of each camera, served fairly.
 //!
-//! One [`Batcher`] stands before each model. Every camera has a lane of its own that holds at most one item: a newer one
-//! takes the place of an older one that has not been served yet (*latest wins*), and whoever offers it is told. Each [`Worker`]
-//! collects the next batch, and no two have items of the same camera. What to ship when is the pure function [`plan::plan`].
+//! One [`Batcher`] stands before each model. Every camera has a [`Lane`] that holds at most one
+//! item: a newer item replaces an older one that has not been served yet, and [`Lane::offer`]
+//! reports it. Each [`Worker`] collects batches, and no two workers have items of the same camera
+//! at a time. The pure function [`plan::plan`] decides when a batch is shipped and which lanes are
+//! in it.
 
 pub mod plan;
 
 mod batcher;
 
-pub use batcher::{Batcher, Lane, Worker};
+pub use batcher::{Batcher, Lane, Offer, Worker};
 pub use plan::BatchPolicy;

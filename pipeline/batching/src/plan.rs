@@ -1,46 +1,47 @@
-//! When to ship a batch, and who is in it: a pure function of the lanes and the time.
+//! Decides when a batch is shipped and which lanes are in it: a pure function of the lanes and the
+//! time.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 
-/// How long to wait for how many.
+/// The limits of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchPolicy {
-    /// Items in a full batch, 1 or more.
+    /// Items in a full batch, at least 1.
     pub max_batch: usize,
-    /// How long the oldest waiting item may wait for others to join it.
+    /// The longest time that the oldest item waits for others to join it.
     pub max_wait: Duration,
 }
 
-/// A lane that has something to ship.
+/// A lane with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Which lane.
+    /// The lane's index.
     pub lane: usize,
-    /// Since when the lane has waited to be served. A newer item doesn't set it back.
+    /// When the lane began to wait. A newer item doesn't reset it.
     pub since: Monotonic,
-    /// The lane's turn: how many items had been shipped when it was served last, that one included; 0 for never.
+    /// The lane's turn: items shipped until it was last served, that one included; 0 for never.
     pub last_served: u64,
 }
 
-/// What a worker is to do.
+/// The decision for a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing waits.
+    /// No lane waits.
     Idle,
-    /// Wait for more, at most until then.
+    /// Wait for more items, at most until this time.
     WaitUntil(Monotonic),
-    /// Ship the first so many of the waiting lanes, which are now sorted by turn.
+    /// Ship this many of the waiting lanes, which are now sorted by turn.
     Ship(usize),
 }
 
-/// Decides what to do now. `open_lanes` is the number of lanes that could still offer something.
+/// Decides what a worker does now. `open_lanes`: lanes that are in use and with no worker.
 ///
-/// A batch is shipped when it is full, when every open lane is in it, or when its oldest item has waited long enough, so
-/// a silent camera never holds up the others. Whoever was served longest ago comes first; among those the one that has
-/// waited longest. So with `n` lanes that always have something and `w` workers, none waits for more than
-/// `⌈n / (w · max_batch)⌉` batches and the one that it is in.
+/// A batch is shipped when it is full, when every open lane is in it, or when its oldest item has
+/// waited `max_wait`, so a silent camera never holds up the others. The lane served longest ago
+/// comes first; among equals, the one that has waited longest. With `n` lanes that always have an
+/// item and `w` workers, none waits for more than `⌈n / (w · max_batch)⌉` batches and its own.
 pub fn plan(waiting: &mut [Waiting], open_lanes: usize, now: Monotonic, policy: BatchPolicy) -> Plan {
     let Some(oldest) = waiting.iter().map(|w| w.since).min() else {
         return Plan::Idle;
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_served_longest_ago_comes_first() {
+    fn the_lane_served_longest_ago_comes_first() {
         let mut lanes = [waiting(0, 100, 7), waiting(1, 150, 3), waiting(2, 90, 7), waiting(3, 160, 0)];
         let policy = BatchPolicy { max_batch: 2, ..POLICY };
         assert_eq!(plan(&mut lanes, 4, at(160), policy), Plan::Ship(2));
@@ -102,7 +103,7 @@ mod tests {
         infer_ms: u64,
     }
 
-    /// What became of one camera.
+    /// The result of one camera.
     #[derive(Debug, Clone, Default)]
     struct Served {
         frames: u64,
@@ -151,9 +152,10 @@ mod tests {
         }
     }
 
-    /// 300 cameras of a city's node, of which the machine can serve two thirds: all get the same share.
+    /// 300 cameras of a city's node, of which the machine can serve two thirds: all get the same
+    /// share.
     #[test]
-    fn what_there_is_is_shared_evenly_among_hundreds() {
+    fn capacity_is_shared_evenly_among_hundreds() {
         let policy = BatchPolicy { max_batch: 1, max_wait: Duration::ZERO };
         let simulation = Simulation { periods_ms: &[1_000; 300], policy, workers: 8, infer_ms: 40 };
         let served = simulation.run(60_000);
@@ -168,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_lane_starves_whatever_the_others_do(
+        fn no_lane_starves(
             periods in proptest::collection::vec(prop_oneof![Just(0u64), 1u64..200], 1..60),
             max_batch in 1usize..8,
             workers in 1usize..5,
@@ -176,7 +178,8 @@ mod tests {
         ) {
             let policy = BatchPolicy { max_batch, ..POLICY };
             let simulation = Simulation { periods_ms: &periods, policy, workers, infer_ms };
-            // Every batch that goes before has whoever was served longer ago in it; a lane that is with a worker waits for that one.
+            // Earlier batches hold lanes served longer ago; a lane with a worker waits for that
+            // worker.
             let batches = periods.len().div_ceil(max_batch * workers) as u64 + 2;
             let bound = 20 + batches * infer_ms * max_batch as u64;
             for (lane, served) in simulation.run(3_000).iter().enumerate() {

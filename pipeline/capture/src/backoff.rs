@@ -1,11 +1,12 @@
-//! How long to wait before the next try to connect: doubling, capped and jittered, so that a hundred cameras that a switch
-//! cut off don't all come back in the same instant.
+//! The delay before the next try to connect: doubling, capped and jittered, so that a hundred
+//! cameras behind one switch don't all reconnect in the same instant.
 
 use std::time::Duration;
 
 /// After an ordinary failure.
 pub(crate) const LOST: Backoff = Backoff { first: Duration::from_millis(500), cap: Duration::from_secs(30), tries: 0 };
-/// After a refused login: cameras lock an account after a few wrong ones, and only a person can mend it.
+/// After a refused login: cameras lock an account after a few failures, and only a person can fix
+/// it.
 pub(crate) const REFUSED: Backoff =
     Backoff { first: Duration::from_secs(120), cap: Duration::from_secs(1800), tries: 0 };
 
@@ -18,7 +19,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The next delay. `jitter` is a random number in 0–1; the delay lies between half the full one and all of it.
+    /// The next delay. `jitter` is a random number in 0–1; the delay lies between half the full one
+    /// and all of it.
     pub(crate) fn next(&mut self, jitter: f64) -> Duration {
         let full = self.first.saturating_mul(2u32.saturating_pow(self.tries)).min(self.cap);
         self.tries = self.tries.saturating_add(1);

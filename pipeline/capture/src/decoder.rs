@@ -1,4 +1,5 @@
-//! Which decoder a stream gets: the first of those that the user wants that is on this machine and hasn't failed on this stream.
+//! Chooses a stream's decoder: the first configured one that is installed and hasn't failed on this
+//! stream.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,63 +7,39 @@ use gatehouse_core::stream::Decoder;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// The kind of decoder that an element is; none if it is no decoder.
+use crate::codec::Codec;
+
+/// The decoder that an element is, or `None` if it is no decoder.
 pub(crate) fn decoder_of(element: &gst::Element) -> Option<Decoder> {
     let factory = element.factory()?;
     let is = |decoder: &Decoder| {
-        [Codec::H264, Codec::H265].iter().any(|codec| factory.name() == codec.decoder_element(*decoder))
+        [Codec::H264, Codec::H265].iter().any(|codec| factory.name() == element_name(*decoder, *codec))
     };
     [Decoder::Software, Decoder::VaApi, Decoder::Nvdec].into_iter().find(is)
 }
 
-/// What a camera sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    H264,
-    H265,
-}
-
-impl Codec {
-    /// By its name in SDP.
-    pub(crate) fn of(encoding: &str) -> Option<Self> {
-        match encoding {
-            "H264" => Some(Self::H264),
-            "H265" => Some(Self::H265),
-            _ => None,
-        }
-    }
-
-    /// Whole frames in a byte stream.
-    pub(crate) fn byte_stream(self) -> gst::Caps {
-        let name = match self {
-            Self::H264 => "video/x-h264",
-            Self::H265 => "video/x-h265",
-        };
-        gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
-    }
-
-    /// GStreamer's element that decodes it.
-    fn decoder_element(self, decoder: Decoder) -> &'static str {
-        match (decoder, self) {
-            (Decoder::Software, Self::H264) => "avdec_h264",
-            (Decoder::Software, Self::H265) => "avdec_h265",
-            (Decoder::VaApi, Self::H264) => "vah264dec",
-            (Decoder::VaApi, Self::H265) => "vah265dec",
-            (Decoder::Nvdec, Self::H264) => "nvh264dec",
-            (Decoder::Nvdec, Self::H265) => "nvh265dec",
-        }
-    }
-
-    /// What takes it out of RTP, and what finds its frames.
-    pub(crate) fn elements(self) -> [&'static str; 2] {
-        match self {
-            Self::H264 => ["rtph264depay", "h264parse"],
-            Self::H265 => ["rtph265depay", "h265parse"],
-        }
+/// GStreamer's element for a decoder and a codec.
+fn element_name(decoder: Decoder, codec: Codec) -> &'static str {
+    match (decoder, codec) {
+        (Decoder::Software, Codec::H264) => "avdec_h264",
+        (Decoder::Software, Codec::H265) => "avdec_h265",
+        (Decoder::VaApi, Codec::H264) => "vah264dec",
+        (Decoder::VaApi, Codec::H265) => "vah265dec",
+        (Decoder::Nvdec, Codec::H264) => "nvh264dec",
+        (Decoder::Nvdec, Codec::H265) => "nvh265dec",
     }
 }
 
-/// A camera's decoders, best first, and those of them that failed on its stream.
+/// The caps of whole access units of a codec in a byte stream.
+pub(crate) fn byte_stream(codec: Codec) -> gst::Caps {
+    let name = match codec {
+        Codec::H264 => "video/x-h264",
+        Codec::H265 => "video/x-h265",
+    };
+    gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build()
+}
+
+/// A camera's decoders, best first, and those that failed on its stream.
 #[derive(Debug)]
 pub(crate) struct Decoders {
     wanted: Vec<Decoder>,
@@ -74,22 +51,26 @@ impl Decoders {
         Self { wanted, failed: Mutex::default() }
     }
 
-    /// The decoder for a stream, and the element that it is.
+    /// The decoder for a stream, and the name of its element.
     ///
     /// # Errors
-    /// Why there is none, in words for an operator.
+    /// Why no decoder is usable, in words for an operator.
     pub(crate) fn choose(&self, codec: Codec) -> Result<(Decoder, &'static str), String> {
-        self.choose_of(codec, |element| gst::ElementFactory::find(element).is_some())
+        self.choose_installed(codec, |element| gst::ElementFactory::find(element).is_some())
     }
 
-    fn choose_of(&self, codec: Codec, is_here: impl Fn(&str) -> bool) -> Result<(Decoder, &'static str), String> {
+    fn choose_installed(
+        &self,
+        codec: Codec,
+        is_installed: impl Fn(&str) -> bool,
+    ) -> Result<(Decoder, &'static str), String> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unusable = Vec::new();
         for decoder in &self.wanted {
-            let element = codec.decoder_element(*decoder);
+            let element = element_name(*decoder, codec);
             if failed.contains(decoder) {
                 unusable.push(format!("{decoder} failed on this stream"));
-            } else if is_here(element) {
+            } else if is_installed(element) {
                 return Ok((*decoder, element));
             } else {
                 unusable.push(format!("{decoder} isn't on this machine (no `{element}`)"));
@@ -98,8 +79,8 @@ impl Decoders {
         Err(format!("no decoder for {codec:?}: {}", unusable.join(", ")))
     }
 
-    /// A decoder failed before it gave a frame: from now on the next one is used. False if there is none: the stream itself may be
-    /// at fault, and it is tried again.
+    /// A decoder failed before it gave a frame: the next one is used from now on. False if there is
+    /// no other: the stream may be at fault, and the same decoder is tried again.
     pub(crate) fn give_up(&self, decoder: Decoder) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_last = self.wanted.iter().all(|wanted| *wanted == decoder || failed.contains(wanted));
@@ -117,29 +98,29 @@ mod tests {
     const ALL: [Decoder; 3] = [Decoder::Nvdec, Decoder::VaApi, Decoder::Software];
 
     #[test]
-    fn the_first_that_is_here_and_has_not_failed_decodes() {
+    fn the_first_installed_decoder_that_has_not_failed_decodes() {
         let decoders = Decoders::new(ALL.to_vec());
-        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Nvdec, "nvh264dec")));
+        assert_eq!(decoders.choose_installed(Codec::H264, |_| true), Ok((Decoder::Nvdec, "nvh264dec")));
         let no_nvidia = |element: &str| !element.starts_with("nv");
-        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::VaApi, "vah265dec")));
+        assert_eq!(decoders.choose_installed(Codec::H265, no_nvidia), Ok((Decoder::VaApi, "vah265dec")));
         assert!(decoders.give_up(Decoder::VaApi));
-        assert_eq!(decoders.choose_of(Codec::H265, no_nvidia), Ok((Decoder::Software, "avdec_h265")));
+        assert_eq!(decoders.choose_installed(Codec::H265, no_nvidia), Ok((Decoder::Software, "avdec_h265")));
     }
 
     #[test]
     fn the_last_one_is_never_given_up() {
         let decoders = Decoders::new(ALL.to_vec());
         assert_eq!(ALL.map(|decoder| decoders.give_up(decoder)), [true, true, false]);
-        assert_eq!(decoders.choose_of(Codec::H264, |_| true), Ok((Decoder::Software, "avdec_h264")));
+        assert_eq!(decoders.choose_installed(Codec::H264, |_| true), Ok((Decoder::Software, "avdec_h264")));
         assert!(!Decoders::new(vec![Decoder::Software]).give_up(Decoder::Software));
     }
 
     #[test]
-    fn where_there_is_none_each_is_named_with_the_reason() {
+    fn without_a_decoder_each_is_named_with_the_reason() {
         let decoders = Decoders::new(vec![Decoder::Nvdec, Decoder::VaApi]);
         assert!(decoders.give_up(Decoder::Nvdec));
         assert_eq!(
-            decoders.choose_of(Codec::H264, |_| false),
+            decoders.choose_installed(Codec::H264, |_| false),
             Err("no decoder for H264: nvdec failed on this stream, vaapi isn't on this machine (no `vah264dec`)".into())
         );
     }

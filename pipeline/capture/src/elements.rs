@@ -1,8 +1,8 @@
-//! The GStreamer elements that capture is made of, and where Debian keeps them.
+//! The GStreamer elements that capture uses, and their Debian packages.
 
 use crate::CaptureError;
 
-/// Every element used, what for, and the Debian package that has it.
+/// Every element, its purpose, and the Debian package that has it.
 pub const REQUIRED: &[(&str, &str, &str)] = &[
     ("rtspsrc", "RTSP client", "gstreamer1.0-plugins-good"),
     ("rtph264depay", "H.264 out of RTP", "gstreamer1.0-plugins-good"),
@@ -23,14 +23,14 @@ pub const REQUIRED: &[(&str, &str, &str)] = &[
 pub struct Missing {
     /// The element's name.
     pub element: &'static str,
-    /// What it is needed for.
+    /// Its purpose.
     pub purpose: &'static str,
     /// The Debian package that has it.
     pub package: &'static str,
 }
 
-/// Starts GStreamer. May be called more than once. Threads that a pool of GLib's has no more use for end, instead of being lent to
-/// the next pool: see `stream_threads.rs`.
+/// Starts GStreamer. May be called more than once. Unused threads of GLib's pools end instead of
+/// being lent to another pool: see `stream_threads.rs`.
 ///
 /// # Errors
 /// If the library doesn't start.
@@ -41,7 +41,7 @@ pub fn init() -> Result<(), CaptureError> {
     Ok(())
 }
 
-/// The version of the GStreamer library in use, as `1.22.0`.
+/// The version of the GStreamer library, as `1.22.0`.
 pub fn gstreamer_version() -> String {
     let (major, minor, micro, _) = gstreamer::version();
     format!("{major}.{minor}.{micro}")

@@ -1,4 +1,4 @@
-//! Says what went wrong with a pipeline, in words for an operator and without credentials.
+//! Describes what went wrong with a pipeline, in words for an operator and without credentials.
 
 use gatehouse_core::stream::Source;
 use gstreamer as gst;
@@ -14,15 +14,15 @@ pub(crate) enum Failure {
     Ended,
 }
 
-/// Makes a [`Failure`] of an error that an element posted. `source` is where the video was to come from.
+/// Makes a [`Failure`] from an error that an element posted.
 pub(crate) fn of_error(source: &Source, error: &gst::glib::Error, debug: Option<&str>) -> Failure {
     if let Source::File(_) = source {
         let missing = error.matches(gst::ResourceError::NotFound);
         let reason = if missing { "there is no such file".into() } else { without_addresses(error.message()) };
         return Failure::Lost(reason);
     }
-    // rtspsrc's own debug text holds what the server answered; it's needed to tell a refused login that rtspsrc reports
-    // under a wider heading. Only our own words leave this function.
+    // rtspsrc's debug text holds the server's answer. Without it a refused login can't be told from
+    // other errors. Only our own words leave this function.
     let answered = |words: &str| debug.is_some_and(|d| d.contains(words));
     if error.matches(gst::ResourceError::NotAuthorized) || answered("Unauthorized") || answered("(401)") {
         return Failure::Refused("the camera refuses the login (401): check the user and password".into());
@@ -42,7 +42,7 @@ pub(crate) fn of_error(source: &Source, error: &gst::glib::Error, debug: Option<
     Failure::Lost(without_addresses(error.message()))
 }
 
-/// Replaces every URL, since one may hold credentials.
+/// Replaces every URL, because it may hold credentials.
 pub(crate) fn without_addresses(text: &str) -> String {
     text.split_whitespace()
         .map(|word| if word.contains("://") { "<address>" } else { word })
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_login_is_told_from_a_lost_connection() {
+    fn a_refused_login_is_not_a_lost_connection() {
         let camera = Source::Rtsp("rtsp://cam/1".into());
         let refused = gst::glib::Error::new(gst::ResourceError::NotAuthorized, "no");
         assert!(matches!(of_error(&camera, &refused, None), Failure::Refused(_)));

@@ -1,4 +1,4 @@
-//! A video file, frame by frame and as fast as it can be read, for those who measure.
+//! A video file, frame by frame and as fast as it can be read, for evaluation.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use gstreamer_video as gst_video;
 use crate::CaptureError;
 use crate::failure::without_addresses;
 use crate::mapped::MappedPicture;
-use crate::source::add_file;
+use crate::pipeline::add_file;
 
-/// Frames that are decoded ahead of who reads them.
+/// Frames that are decoded ahead of the reader.
 const AHEAD: u32 = 2;
 
 /// A frame of a video file.
@@ -25,7 +25,7 @@ pub struct FileFrame {
     pub picture: Box<dyn PictureBuffer>,
 }
 
-/// A video file that is being read. Gives every frame once, in the order in which they are shown; an error ends it.
+/// An open video file. Gives every frame once, in presentation order; an error ends it.
 pub struct VideoFile {
     path: PathBuf,
     pipeline: gst::Pipeline,
@@ -37,17 +37,18 @@ impl VideoFile {
     /// Begins to read. Call [`init`](crate::init) first.
     ///
     /// # Errors
-    /// If an element isn't installed. What is wrong with the file is told instead of its first frame.
+    /// If an element isn't installed. A problem of the file is returned in place of its first
+    /// frame.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let told = |reason: String| CaptureError::File { path: path.to_owned(), reason };
+        let error = |reason: String| CaptureError::File { path: path.to_owned(), reason };
         let pipeline = gst::Pipeline::new();
         let formats = gst::List::new(["I420", "NV12"]);
         let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
         let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(AHEAD).sync(false).build();
         let built = pipeline.add(&sink).and_then(|()| add_file(&pipeline, &sink, path));
-        built.map_err(|error| told(error.message.to_string()))?;
+        built.map_err(|e| error(e.message.to_string()))?;
         let file = Self { path: path.to_owned(), pipeline, sink, failed: false };
-        // Why it didn't start is on the bus, and told by the first frame.
+        // A failure to start is on the bus, and returned in place of the first frame.
         let _ = file.pipeline.set_state(gst::State::Playing);
         Ok(file)
     }
@@ -56,7 +57,7 @@ impl VideoFile {
         CaptureError::File { path: self.path.clone(), reason: reason.into() }
     }
 
-    fn trouble(&self) -> Option<CaptureError> {
+    fn pipeline_error(&self) -> Option<CaptureError> {
         let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
         let gst::MessageView::Error(error) = message.view() else { return None };
         let missing = error.error().matches(gst::ResourceError::NotFound);
@@ -86,11 +87,11 @@ impl Iterator for VideoFile {
             return None;
         }
         let next = loop {
-            // An error ends no wait for a frame, so it is looked for in between.
+            // An error doesn't end the wait for a frame, so the bus is polled in between.
             if let Some(sample) = self.sink.try_pull_sample(gst::ClockTime::from_mseconds(100)) {
                 break Some(self.frame(&sample));
             }
-            if let Some(error) = self.trouble() {
+            if let Some(error) = self.pipeline_error() {
                 break Some(Err(error));
             }
             if self.sink.is_eos() {
@@ -104,7 +105,7 @@ impl Iterator for VideoFile {
 
 impl Drop for VideoFile {
     fn drop(&mut self) {
-        // To null there is no refusal to tell.
+        // A change to Null can't fail.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
@@ -113,7 +114,7 @@ impl Drop for VideoFile {
 mod tests {
     use super::*;
 
-    fn told(path: &Path) -> String {
+    fn first_error(path: &Path) -> String {
         crate::init().expect("GStreamer starts");
         let mut file = VideoFile::open(path).expect("the elements are there");
         let Some(Err(error)) = file.next() else { panic!("no frame can come") };
@@ -122,12 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_video_is_told_with_its_name() {
-        assert_eq!(told(Path::new("/nowhere/walk.mp4")), "FILE: there is no such file");
+    fn a_file_that_is_no_video_is_named_in_the_error() {
+        assert_eq!(first_error(Path::new("/nowhere/walk.mp4")), "FILE: there is no such file");
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notes.mp4");
         std::fs::write(&path, "no video, only words").expect("written");
-        let told = told(&path);
-        assert!(told.starts_with("FILE: ") && told.len() > 10, "{told}");
+        let error = first_error(&path);
+        assert!(error.starts_with("FILE: ") && error.len() > 10, "{error}");
     }
 }

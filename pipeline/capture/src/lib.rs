@@ -1,34 +1,42 @@
-//! Cameras through GStreamer: one pipeline and one supervising thread for each, so that no camera's trouble touches another.
+//! Cameras through GStreamer: one pipeline and one supervising thread per camera, so that no
+//! camera's trouble touches another.
 //!
-//! This is the only pipeline crate that names GStreamer. A [`Camera`] connects, hands decoded frames to a
-//! [`FrameSink`](gatehouse_core::FrameSink) without copying or converting them, watches that frames keep being *decoded*
-//! (not merely received), reconnects with a jittered and capped back-off, and says what happens to a
-//! [`StatusSink`](gatehouse_core::health::StatusSink).
+//! This is the only pipeline crate that names GStreamer. A [`Camera`] connects and hands decoded
+//! frames to a [`FrameSink`](gatehouse_core::FrameSink) without copying or converting them. It
+//! watches that frames are *decoded*, not merely received, reconnects with a jittered and capped
+//! back-off, and reports to a [`StatusSink`](gatehouse_core::health::StatusSink).
+//!
+//! Which frames are decoded and analysed is decided by `decode_plan`, which knows nothing of
+//! GStreamer. `packet_probe`, `unit_probe` and `delivery` carry its decisions out.
 
 mod backoff;
 mod camera;
+mod codec;
+mod decode_plan;
 mod decoder;
+mod delivery;
 mod elements;
 mod failure;
 mod file;
-mod held_frames;
-mod key_frames;
 mod mapped;
-mod packet;
-mod packets;
+mod options;
+mod packet_probe;
+mod pipeline;
 mod privacy;
-mod references;
-mod source;
+mod shared_plan;
 mod stream_threads;
-mod thinning;
+mod supervisor;
+mod unit_probe;
 mod watchdog;
 
-pub use camera::{Camera, Cameras, Counts};
+pub use camera::{Camera, Cameras};
+pub use decode_plan::Wanted;
 pub use elements::{Missing, REQUIRED, gstreamer_version, init, missing};
 pub use file::{FileFrame, VideoFile};
-pub use source::{StreamOptions, Wanted};
+pub use options::StreamOptions;
 
-/// Why a camera can't be set up at all. What goes wrong later is a [`StreamStatus`](gatehouse_core::health::StreamStatus).
+/// Why a camera or a video file can't be opened. Later problems of a camera are a
+/// [`StreamStatus`](gatehouse_core::health::StreamStatus).
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// GStreamer didn't start.
@@ -37,25 +45,25 @@ pub enum CaptureError {
     /// A video file can't be read.
     #[error("{}: {reason}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The operating system gave no thread.
-    #[error("camera {camera}: no thread for it: {source}")]
+    #[error("camera {camera}: the system gives no thread for it: {source}")]
     Thread {
-        /// Which camera.
+        /// The camera.
         camera: gatehouse_core::CameraId,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// A camera's pipeline didn't end within the deadline.
     #[error("camera {camera}: its pipeline didn't end within {deadline_ms} ms")]
     StillRunning {
-        /// Which camera.
+        /// The camera.
         camera: gatehouse_core::CameraId,
-        /// How long was waited.
+        /// The deadline in milliseconds.
         deadline_ms: u128,
     },
 }

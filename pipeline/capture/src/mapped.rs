@@ -1,4 +1,4 @@
-//! A decoder's buffer, kept mapped for as long as anyone looks at its planes.
+//! A decoder's buffer, kept mapped while its planes are in use.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-/// Seconds from 1900, where NTP starts, to 1970 (RFC 868).
+/// Seconds from 1900, the start of NTP, to 1970 (RFC 868).
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
-/// Why a buffer can't be handed on.
+/// Why a buffer can't be used as a picture.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MapError {
     #[error("pixel format {0}, expected I420 or NV12")]
@@ -23,7 +23,8 @@ pub(crate) enum MapError {
     Picture(#[from] PictureError),
 }
 
-/// A mapped video frame of I420 or NV12; odd sides lose their last row or column. None once nobody looks at it any more.
+/// A mapped video frame of I420 or NV12; odd sides lose their last row or column. `None` once it is
+/// released.
 pub(crate) struct MappedPicture(Option<gst_video::VideoFrame<gst_video::video_frame::Readable>>);
 
 impl MappedPicture {
@@ -34,7 +35,7 @@ impl MappedPicture {
     }
 }
 
-/// One camera's pictures: as many as are looked at at a time, and no memory for each new one.
+/// One camera's pictures. Memory is reused: there are as many as are in use at a time.
 #[derive(Default)]
 pub(crate) struct MappedPictures(Vec<Arc<MappedPicture>>);
 
@@ -57,7 +58,7 @@ impl MappedPictures {
         Ok(new)
     }
 
-    /// Gives the decoder back what nobody looks at any more.
+    /// Returns unused buffers to the decoder.
     pub(crate) fn release(&mut self) {
         self.0.iter_mut().filter_map(Arc::get_mut).for_each(|unused| unused.0 = None);
     }
@@ -79,15 +80,15 @@ fn planes(frame: &gst_video::VideoFrame<gst_video::video_frame::Readable>) -> Re
 impl PictureBuffer for MappedPicture {
     #[expect(
         clippy::expect_used,
-        reason = "whoever has it looks at it, and its planes were checked when it was mapped"
+        reason = "a picture in use is mapped, and its planes were checked when it was mapped"
     )]
     fn picture(&self) -> YuvPicture<'_> {
-        let frame = self.0.as_ref().expect("it is released when nobody has it");
+        let frame = self.0.as_ref().expect("it is released only when unused");
         planes(frame).expect("the planes were checked when the buffer was mapped")
     }
 }
 
-/// The camera's own time of a buffer, where an RTCP sender report has given one.
+/// The camera's own time of a buffer, if an RTCP sender report has given one.
 pub(crate) fn camera_time(buffer: &gst::BufferRef) -> Option<WallTime> {
     buffer
         .iter_meta::<gst::ReferenceTimestampMeta>()
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_takes_no_memory_where_those_before_it_were_looked_at() {
+    fn a_new_picture_reuses_memory() {
         let (info, [one, two, three]) = buffers();
         let mut pictures = MappedPictures::default();
         let mut next = |buffer: &gst::Buffer| pictures.map(buffer.clone(), &info).expect("mapped");
@@ -121,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn the_decoder_has_its_buffer_back_when_nobody_looks_at_it() {
+    fn the_decoder_gets_an_unused_buffer_back() {
         let (info, [mut one, two, _]) = buffers();
         let mut pictures = MappedPictures::default();
-        let looked_at = pictures.map(one.clone(), &info).expect("mapped");
+        let in_use = pictures.map(one.clone(), &info).expect("mapped");
         pictures.release();
-        assert!(one.get_mut().is_none(), "it is looked at");
-        drop(looked_at);
+        assert!(one.get_mut().is_none(), "it is in use");
+        drop(in_use);
         let other = pictures.map(two, &info).expect("mapped");
         assert!(one.get_mut().is_some(), "the next one came");
         drop(other);

@@ -1,4 +1,5 @@
-//! Parts of the picture that nobody may look at: black from the decoder on, so that no model, preview or later stage can see them.
+//! Privacy zones: parts of the picture that are blacked out behind the decoder, so that no model,
+//! preview or later stage can see them.
 
 use std::ops::Range;
 
@@ -12,15 +13,15 @@ use crate::mapped::MapError;
 /// Black of limited-range YUV (ITU-R BT.601).
 const BLACK: [u8; 3] = [16, 128, 128];
 
-/// A camera's masked parts. Empty for most cameras, whose buffers are then handed on untouched.
+/// A camera's privacy zones. Most cameras have none; their buffers are handed on untouched.
 #[derive(Debug, Default)]
 pub(crate) struct PrivacyMask {
     parts: Vec<NormalisedPolygon>,
-    /// For the size of picture seen last.
+    /// For the size of the last picture.
     spans: Option<Spans>,
 }
 
-/// What to black out of pictures of one size.
+/// The masked pixels of pictures of one size.
 #[derive(Debug)]
 struct Spans {
     width: u32,
@@ -28,7 +29,7 @@ struct Spans {
     spans: Vec<Span>,
 }
 
-/// A pair of rows, and pairs of columns of it: pairs, so that their chroma is their own.
+/// A pair of rows and a range of column pairs. Pairs, so that each has chroma samples of its own.
 type Span = (usize, Range<usize>);
 
 impl PrivacyMask {
@@ -36,8 +37,11 @@ impl PrivacyMask {
         Self { parts, spans: None }
     }
 
-    /// The buffer with the masked parts black. A decoder that still needs its picture to predict the next one keeps it as it is:
-    /// then it is copied first.
+    /// Returns the buffer with the privacy zones black. Where the decoder still needs the picture
+    /// to predict the next one, it is copied first.
+    ///
+    /// # Errors
+    /// If the buffer can't be mapped, or is neither I420 nor NV12.
     pub(crate) fn black_out(
         &mut self,
         mut buffer: gst::Buffer,
@@ -78,7 +82,7 @@ impl PrivacyMask {
     }
 }
 
-// An odd last row or column is cut off when the frame is handed on.
+// An odd last row or column is cut off later.
 fn fill(
     frame: &mut gst_video::VideoFrame<gst_video::video_frame::Writable>,
     plane: u32,
@@ -93,8 +97,8 @@ fn fill(
     Ok(())
 }
 
-/// All pairs of rows that a polygon touches, with the pairs of columns that it touches there. It rather covers too much than too
-/// little, since it hides.
+/// All pairs of rows that a polygon touches, with the column pairs that it touches there. Rounded
+/// outwards.
 fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<Span> {
     let corners: Vec<(f64, f64)> = part
         .corners()
@@ -112,7 +116,7 @@ fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<Span> {
                 spans.push((pair, from..to));
             }
         };
-        // What the sides themselves pass through,
+        // Pixels on the polygon's sides,
         for (a, b) in sides() {
             let (upper, lower) = if a.1 <= b.1 { (a, b) } else { (b, a) };
             if lower.1 < top || upper.1 > bottom {
@@ -125,7 +129,7 @@ fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<Span> {
             let ends = if lower.1 > upper.1 { (at(top), at(bottom)) } else { (a.0, b.0) };
             cover(ends.0.min(ends.1), ends.0.max(ends.1));
         }
-        // and what lies between them.
+        // and between them.
         let middle = (top + bottom) / 2.0;
         let mut crossings: Vec<f64> = sides()
             .filter(|(a, b)| (a.1 > middle) != (b.1 > middle))
@@ -152,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_pixel_of_a_masked_part_is_left_and_none_far_from_it_is_lost(
+        fn all_masked_pixels_are_black_and_no_distant_ones(
             corners in proptest::collection::vec((0f32..1.0, 0f32..1.0), 3..8),
         ) {
             const SIZE: (usize, usize) = (96, 64);
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn black_is_black_in_both_formats_and_the_rest_is_kept() {
+    fn zones_are_black_in_both_formats_and_the_rest_is_kept() {
         gst::init().expect("GStreamer starts");
         for format in [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12] {
             let info = gst_video::VideoInfo::builder(format, 32, 16).build().expect("a picture");

@@ -1,59 +1,63 @@
-//! How urgent the threads of a stream are.
+//! The priority of a stream's threads.
 //!
-//! They are the one that `rtspsrc` reads the network with, the ones that read datagrams, and the one that takes frames out of the jitter
-//! buffer and carries them, decoded, to the appsink. A thread can't become more urgent again, and a pool gives one that is done to whoever
-//! wants one within half a second, a gate perhaps. So each urgency has a pool of its own, for all threads but the first, which GStreamer
-//! doesn't say when it is about to start: there a camera whose thread was a less urgent one's connects anew.
+//! A stream has one thread in which `rtspsrc` reads the network, threads that read datagrams, and
+//! one that takes frames out of the jitter buffer, decodes them and hands them to the appsink. A
+//! thread's priority can't be raised again, and a pool lends a free thread to any stream. So normal
+//! and lowered threads have pools of their own. GStreamer doesn't announce the first thread: there
+//! a camera that was lent a lowered thread reconnects.
 
 use std::sync::{LazyLock, OnceLock};
 
-use gatehouse_core::{CameraId, Urgency};
+use gatehouse_core::{CameraId, ThreadPriority};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::source::StreamOptions;
+use crate::options::StreamOptions;
 
-static URGENT: LazyLock<Option<gst::TaskPool>> = LazyLock::new(pool);
-static LESS_URGENT: LazyLock<Option<gst::TaskPool>> = LazyLock::new(pool);
+static NORMAL: LazyLock<Option<gst::TaskPool>> = LazyLock::new(pool);
+static LOWERED: LazyLock<Option<gst::TaskPool>> = LazyLock::new(pool);
 
 fn pool() -> Option<gst::TaskPool> {
     let pool = gst::TaskPool::new();
     let prepared = pool.prepare();
     if let Err(e) = &prepared {
-        tracing::warn!("some cameras' threads are as urgent as others', for there is no other pool of threads: {e}");
+        tracing::warn!(
+            "no separate thread pool for cameras of low priority: {e}; crowd cameras will compete with gates"
+        );
     }
     prepared.is_ok().then_some(pool)
 }
 
-/// Whether the whole program gives way to all others.
-static ALL_ARE_LAST: OnceLock<bool> = OnceLock::new();
+/// True if the whole program runs at idle priority.
+static PROGRAM_IS_IDLE: OnceLock<bool> = OnceLock::new();
 
-/// To be called on a thread of the program's own, before there are cameras.
+/// Call on a thread of the program, before there are cameras.
 pub(crate) fn init() {
-    ALL_ARE_LAST.get_or_init(Urgency::is_last);
+    PROGRAM_IS_IDLE.get_or_init(ThreadPriority::current_is_idle);
 }
 
-/// Elements whose threads GStreamer says when it is about to start, and when they begin.
+/// Elements whose threads GStreamer announces before they are created and when they begin.
 const ANNOUNCED: [&str; 2] = ["rtpjitterbuffer", "udpsrc"];
 
+/// Gives a stream's threads its priority.
 #[derive(Clone)]
 pub(crate) struct StreamThreads {
     camera: CameraId,
-    urgency: Urgency,
+    priority: ThreadPriority,
 }
 
 impl StreamThreads {
     pub(crate) fn new(options: &StreamOptions) -> Self {
-        Self { camera: options.camera.clone(), urgency: options.urgency }
+        Self { camera: options.camera.clone(), priority: options.thread_priority }
     }
 
-    /// To be called on the thread that posts the message.
-    pub(crate) fn heed(&self, status: &gst::message::StreamStatus) {
+    /// Call on the thread that posts the message.
+    pub(crate) fn on_status(&self, status: &gst::message::StreamStatus) {
         let (what, owner) = status.get();
         if owner.factory().is_none_or(|factory| !ANNOUNCED.contains(&factory.name().as_str())) {
             return;
         }
-        let pool = if self.urgency == Urgency::First { &URGENT } else { &LESS_URGENT };
+        let pool = if self.priority == ThreadPriority::Normal { &NORMAL } else { &LOWERED };
         match (what, pool.as_ref()) {
             (gst::StreamStatusType::Create, Some(pool)) => {
                 let task = status.stream_status_object().and_then(|object| object.get::<gst::Task>().ok());
@@ -61,28 +65,29 @@ impl StreamThreads {
                     task.set_pool(pool);
                 }
             }
-            (gst::StreamStatusType::Enter, Some(_)) => self.take(),
+            (gst::StreamStatusType::Enter, Some(_)) => self.apply(),
             _ => {}
         }
     }
 
-    /// To be called on the thread that reads the network, once the camera has said what it sends.
+    /// Call on the thread that reads the network, once the camera has described its stream.
     ///
     /// # Errors
-    /// In words, if that thread was a less urgent camera's.
-    pub(crate) fn reading(&self) -> Result<(), &'static str> {
-        if self.urgency == Urgency::First && Urgency::is_last() && !ALL_ARE_LAST.get().is_some_and(|all| *all) {
-            return Err(
-                "the thread that reads it gave way to all others, for it was another camera's; connecting anew",
-            );
+    /// In words, if that thread's priority was lowered for another camera.
+    pub(crate) fn on_reading(&self) -> Result<(), &'static str> {
+        let is_idle = || ThreadPriority::current_is_idle() && !PROGRAM_IS_IDLE.get().is_some_and(|all| *all);
+        if self.priority == ThreadPriority::Normal && is_idle() {
+            return Err("its reading thread had the low priority of another camera; reconnecting");
         }
-        self.take();
+        self.apply();
         Ok(())
     }
 
-    fn take(&self) {
-        if let Err(e) = self.urgency.take() {
-            tracing::warn!(camera = %self.camera, "its stream is read and decoded as urgently as a gate's: {e}");
+    fn apply(&self) {
+        if let Err(e) = self.priority.apply_to_current_thread() {
+            tracing::warn!(
+                camera = %self.camera, "cannot lower the priority of its threads: {e}; they will compete with gates"
+            );
         }
     }
 }

@@ -1,40 +1,40 @@
-//! Judges a connection by the frames that arrive and those that are decoded: a pure function of times.
+//! Judges a connection by the times of arrived and decoded frames: a pure function.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 
-/// A connection that has shown no picture by then is given up.
+/// A connection without a picture is given up after this time.
 pub(crate) const FIRST_FRAME_WITHIN: Duration = Duration::from_secs(15);
-/// Silence after which a camera is called stalled.
+/// Silence after which a camera is reported as stalled.
 pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(2);
-/// Silence after which the connection is given up and made anew.
+/// Silence after which the camera is reconnected.
 pub(crate) const GIVEN_UP_AFTER: Duration = Duration::from_secs(8);
 
-/// What to make of a connection.
+/// The judgement of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// No frame yet, and that's still all right.
+    /// No frame yet, within the time allowed.
     Waiting,
     /// Frames come.
     Live,
-    /// Frames came, and none for this long.
+    /// Frames came, but none for this time.
     Stalled(Duration),
-    /// Nothing for so long that the connection is made anew.
+    /// No frame for so long that the camera is reconnected.
     GiveUp(Duration),
 }
 
-/// What a connection has shown.
+/// The times of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    /// When it was made.
+    /// When it began.
     pub(crate) connected: Monotonic,
-    /// When its last frame arrived, whether it is to be decoded or not.
+    /// When its last frame arrived, decoded or not.
     pub(crate) arrived: Option<Monotonic>,
     /// When its last frame was decoded.
     pub(crate) decoded: Option<Monotonic>,
-    /// How far apart decoded frames may be, as long as others arrive.
-    pub(crate) wanted: Duration,
+    /// How far apart decoded frames may be while others arrive.
+    pub(crate) max_decode_gap: Duration,
 }
 
 /// Judges a connection.
@@ -46,7 +46,7 @@ pub(crate) fn judge(now: Monotonic, seen: &Seen) -> Verdict {
     let silent = now.since(decoded);
     let nothing_arrived = seen.arrived.map_or(silent, |arrived| now.since(arrived).min(silent));
     let silence = if nothing_arrived >= STALLED_AFTER { nothing_arrived } else { silent };
-    match nothing_arrived.max(silent.saturating_sub(seen.wanted)) {
+    match nothing_arrived.max(silent.saturating_sub(seen.max_decode_gap)) {
         overdue if overdue >= GIVEN_UP_AFTER => Verdict::GiveUp(silence),
         overdue if overdue >= STALLED_AFTER => Verdict::Stalled(silence),
         _ => Verdict::Live,
@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn silence_is_first_a_stall_and_then_a_lost_connection() {
         let judged = |now, decoded: Option<u64>| {
-            judge(at(now), &Seen { connected: at(0), arrived: None, decoded: decoded.map(at), wanted: Duration::ZERO })
+            judge(
+                at(now),
+                &Seen { connected: at(0), arrived: None, decoded: decoded.map(at), max_decode_gap: Duration::ZERO },
+            )
         };
         assert_eq!(judged(14, None), Verdict::Waiting);
         assert_eq!(judged(15, None), Verdict::GiveUp(Duration::from_secs(15)));
@@ -70,10 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_arrive_and_need_not_be_decoded_are_no_silence() {
+    fn frames_that_need_not_be_decoded_are_no_silence() {
         let judged = |now, arrived, decoded| {
             let (arrived, decoded) = (Some(at(arrived)), Some(at(decoded)));
-            judge(at(now), &Seen { connected: at(0), arrived, decoded, wanted: Duration::from_secs(4) })
+            judge(at(now), &Seen { connected: at(0), arrived, decoded, max_decode_gap: Duration::from_secs(4) })
         };
         assert_eq!(judged(25, 25, 20), Verdict::Live);
         assert_eq!(judged(26, 26, 20), Verdict::Stalled(Duration::from_secs(6)), "the wanted one is overdue");

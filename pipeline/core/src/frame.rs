@@ -9,9 +9,9 @@ use gatehouse_picture::{Size, YuvPicture};
 use crate::id::CameraId;
 use crate::time::FrameTimes;
 
-/// Keeps a decoded picture's memory mapped. The capture crate's implementation holds the decoder's own buffer, so a
-/// frame is handed on without a copy. Once the last user has dropped it, the buffer goes back to its pool, at the latest when the
-/// camera's next frame comes.
+/// Keeps a decoded picture's memory mapped. The capture crate's implementation holds the decoder's
+/// own buffer, so a frame is handed on without a copy. The buffer returns to its pool after the
+/// last user has dropped it, at the latest when the camera's next frame comes.
 pub trait PictureBuffer: Send + Sync {
     /// The picture's planes.
     fn picture(&self) -> YuvPicture<'_>;
@@ -19,13 +19,14 @@ pub trait PictureBuffer: Send + Sync {
 
 /// One decoded frame of one camera.
 pub struct Frame {
-    /// Which camera.
+    /// The camera.
     pub camera: CameraId,
-    /// Frames decoded by this camera since the node started, this one included; gaps are frames dropped on purpose.
+    /// Frames decoded by this camera since the node started, this one included. Gaps are frames
+    /// that were dropped on purpose.
     pub number: u64,
     /// Its three times.
     pub times: FrameTimes,
-    /// Its pixels. Shared, because a preview may want the picture that a model is still looking at.
+    /// Its pixels. Shared, because a preview may need the picture while a model still reads it.
     pub buffer: Arc<dyn PictureBuffer>,
 }
 
@@ -42,7 +43,7 @@ impl Frame {
 }
 
 impl fmt::Debug for Frame {
-    /// Says which frame it is; pixels never reach a log.
+    /// Names the frame; pixels never reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("camera", &self.camera)
@@ -52,33 +53,53 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Which frames of a stream are wanted at a moment.
+/// Which frames of a stream the consumer needs at this moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Demand {
-    /// Key frames will do: nothing goes on.
+pub enum FrameDemand {
+    /// Key frames are enough: nothing moves.
     KeyFrames,
     /// As many as the stream's options say.
     #[default]
-    Usual,
-    /// Each.
+    AtRate,
+    /// Every frame.
     All,
 }
 
-/// Where a camera's frames go. Called on the decoder's thread: it must not block.
-pub trait FrameSink: Send + Sync {
-    /// Takes a frame, or drops it by a policy of its own.
-    fn deliver(&self, frame: Frame);
+/// What the consumer did with a frame on the decoder's thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It waits for analysis.
+    Queued,
+    /// It waits for analysis, in place of an older frame that will not be analysed.
+    Replaced,
+    /// It needs no analysis: nothing has changed since the last analysed frame.
+    Unchanged,
+    /// It was analysed at once.
+    Analysed,
+    /// The consumer has stopped; the frame was dropped.
+    Closed,
+}
 
-    /// Which frames it wants just now. Asked for each frame on the thread that reads the stream, before it is decoded: it must not block.
-    fn demand(&self) -> Demand {
-        Demand::Usual
+/// The consumer of a camera's frames. Every method is called on the stream's threads and must not
+/// block.
+pub trait FrameSink: Send + Sync {
+    /// Takes a frame that is due, or that [`FrameSink::is_urgent`] asked for.
+    fn deliver(&self, frame: Frame) -> Delivery;
+
+    /// The frames that are needed now. Asked for each access unit, before it is decoded.
+    fn demand(&self) -> FrameDemand {
+        FrameDemand::AtRate
     }
 
-    /// Whether nobody would look at a frame that came now, since it isn't due, or since the camera's next, `next` later, would overtake
-    /// it before anybody could: then it isn't decoded. Asked for each frame on which no other rests, on the thread that reads the stream:
-    /// it must not block. A frame that is due and of which this is said is lost, and the sink counts it.
-    fn declines(&self, next: Duration) -> bool {
-        let _ = next;
+    /// The shortest time that a frame offered now waits for its analysis; `None` if unknown. Asked
+    /// for each key frame, before it is decoded.
+    fn shortest_wait(&self) -> Option<Duration> {
+        None
+    }
+
+    /// True if a decoded frame that isn't due by the rate must be analysed all the same.
+    fn is_urgent(&self, frame: &Frame) -> bool {
+        let _ = frame;
         false
     }
 }

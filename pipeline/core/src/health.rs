@@ -1,10 +1,11 @@
-//! The state of a camera: what capture reports, and the event made of it.
+//! The state of a camera: what capture reports, and the event made from it.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fates::FrameFates;
 use crate::id::CameraId;
 use crate::time::WallTime;
 
@@ -12,9 +13,9 @@ use crate::time::WallTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CameraState {
-    /// Being connected to, and not seen yet.
+    /// The first connection is being made.
     Connecting,
-    /// Frames are decoded and the picture is sound.
+    /// Frames are decoded, and the picture is neither black nor frozen.
     Live,
     /// Connected, but no frame has been decoded for a while.
     Stalled,
@@ -22,20 +23,20 @@ pub enum CameraState {
     Frozen,
     /// Frames come, and they are black.
     Dark,
-    /// Not connected; tried again with back-off.
+    /// Not connected; the connection is retried with back-off.
     Lost,
-    /// The camera refuses the login; tried again only seldom, since cameras lock accounts.
+    /// The camera refuses the login; it is retried rarely, because cameras lock accounts.
     Refused,
-    /// A file that has been played to its end.
+    /// A file that was played to its end.
     Ended,
 }
 
-/// What a stream is, as its caps say.
+/// The format of a stream, from its caps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StreamFacts {
     /// `h264`, `h265` or `raw`.
     pub codec: String,
-    /// What decodes it: `software`, `vaapi` or `nvdec`; of an RTSP camera only.
+    /// Its decoder: `software`, `vaapi` or `nvdec`; for an RTSP camera only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder: Option<String>,
     /// Picture width in pixels.
@@ -52,25 +53,27 @@ pub struct HealthEvent {
     pub camera: CameraId,
     /// Its state.
     pub state: CameraState,
-    /// Why, in words for an operator, where there is more to say than the state does.
+    /// Why, in words for an operator, where the state doesn't say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Since when it has been in this state.
+    /// When it entered this state.
     pub since: WallTime,
     /// Frames decoded a second, over the last report's time.
     pub fps_decoded: f64,
     /// Frames analysed a second, over the last report's time.
     pub fps_analysed: f64,
-    /// Frames a second, over the last report's time, that were not analysed because nothing had changed since one that was.
+    /// Frames a second, over the last report's time, that were not analysed because nothing had
+    /// changed since one that was.
     pub fps_unchanged: f64,
-    /// Frames since the node started that were to be analysed and weren't, for a newer one came before it was their turn.
-    pub frames_overtaken: u64,
+    /// What became of its frames since the node started.
+    pub frames: FrameFates,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,
-    /// Only its key frames are decoded though they are rarer than its frames are wanted, since the node is or was full.
+    /// True while load shedding decodes only its key frames, though they are rarer than the
+    /// analysis needs. The node is or was full.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key_frames_only: bool,
-    /// What the stream is, once it is known.
+    /// The stream's format, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamFacts>,
     /// A gate's sub-stream, where it has one.
@@ -78,47 +81,47 @@ pub struct HealthEvent {
     pub sub_stream: Option<SubStream>,
 }
 
-/// The second, smaller stream of a gate's camera, which shows whether anything moves. As long as it is live and nothing does, only key
-/// frames of the other are decoded; while it isn't live, all are.
+/// The second, smaller stream of a gate's camera. It shows whether anything moves: while it is live
+/// and nothing moves, only key frames of the main stream are decoded. Otherwise all frames are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubStream {
     /// Its state.
     pub state: CameraState,
-    /// Why, in words for an operator, where there is more to say than the state does.
+    /// Why, in words for an operator, where the state doesn't say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What capture says of one camera's connection, when it changes.
+/// A change of one camera's connection, as capture reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamStatus {
     /// A connection is being made.
     Connecting,
-    /// Frames are being decoded; sent again when the stream changes, at a new resolution for one.
+    /// Frames are being decoded. Sent again when the stream's format changes.
     Live(StreamFacts),
     /// No frame has been decoded for this long.
     Stalled(Duration),
-    /// The connection failed or ended, and is tried again after a while.
+    /// The connection failed or ended, and is retried.
     Lost {
         /// Why, without credentials.
         reason: String,
-        /// When the next try is made.
+        /// Time until the next try.
         retry_in: Duration,
     },
     /// The camera refuses the login.
     Refused {
         /// Why, without credentials.
         reason: String,
-        /// When the next try is made.
+        /// Time until the next try.
         retry_in: Duration,
     },
-    /// A file has been played to its end.
+    /// A file was played to its end.
     Ended,
 }
 
 impl StreamStatus {
-    /// The state that this status puts a camera in, and the reason for an operator.
+    /// The camera's state after this status, and the reason for an operator.
     pub fn state(&self) -> (CameraState, Option<String>) {
         match self {
             Self::Connecting => (CameraState::Connecting, None),
@@ -133,7 +136,7 @@ impl StreamStatus {
     }
 }
 
-/// Where capture reports. Called on capture's own threads: it must not block.
+/// The receiver of capture's reports. Called on capture's own threads: it must not block.
 pub trait StatusSink: Send + Sync {
     /// Takes a camera's new status.
     fn status(&self, camera: &CameraId, status: StreamStatus);

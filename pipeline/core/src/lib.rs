@@ -5,6 +5,7 @@
 
 pub mod door;
 pub mod event;
+pub mod fates;
 pub mod frame;
 pub mod ground;
 pub mod health;
@@ -18,11 +19,12 @@ pub mod provider;
 pub mod rate;
 pub mod rollup;
 pub mod stream;
+pub mod thread_priority;
 pub mod time;
-pub mod urgency;
 pub mod zone;
 
+pub use self::thread_priority::ThreadPriority;
 pub use event::Event;
-pub use frame::{Demand, Frame, FrameSink};
+pub use fates::{DropReason, Fate, FateCounters, FrameFates};
+pub use frame::{Delivery, Frame, FrameDemand, FrameSink};
 pub use id::{CameraId, LineId, ZoneId};
-pub use urgency::Urgency;

@@ -36,9 +36,9 @@ pub struct NodeLoad {
 pub struct RoleLoad {
     /// Analysed frames.
     pub frames: u64,
-    /// Frames that were not analysed, because a newer one of the same camera came before their
-    /// turn.
-    pub superseded: u64,
+    /// Analyses that were due and never happened: a newer frame of the same camera superseded the
+    /// frame, and no later one made up for it.
+    pub missed: u64,
     /// Latency of the analysed frames, in milliseconds. An entry's own `latency_ms` includes
     /// embedding and matching.
     pub latency_ms: FrameLatency,

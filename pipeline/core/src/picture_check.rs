@@ -1,4 +1,4 @@
-//! Tells a black or frozen picture from a sound one, from a few hundred luma samples.
+//! Detects black and frozen pictures by 576 luma samples.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ const COLUMNS: usize = 32;
 const ROWS: usize = 18;
 /// Limited-range black is 16; a camera at night with its infrared lamp on is well above this.
 const BLACK_AT_MOST: f32 = 22.0;
-/// No real sensor gives the same samples for this long; a still scene has noise in it.
+/// A real sensor never gives the same samples for this long: even a still scene has noise.
 const FROZEN_AFTER: Duration = Duration::from_secs(5);
 
-/// What a picture looks like.
+/// The state of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PictureVerdict {
     /// Neither black nor frozen.
     Sound,
     /// Black all over.
     Dark,
-    /// The same for seconds.
+    /// Identical for 5 s or more.
     Frozen,
 }
 
-/// Looks at a camera's pictures one after the other.
+/// Checks one camera's pictures in their order.
 #[derive(Debug)]
 pub struct PictureCheck {
     last: [u8; COLUMNS * ROWS],
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn black_is_dark_at_once_and_a_still_picture_frozen_after_a_while() {
+    fn black_is_dark_at_once_and_a_still_picture_frozen_later() {
         let mut check = PictureCheck::default();
         let scene: Vec<u8> = (0..64 * 36).map(|i| (i % 200) as u8 + 20).collect();
         assert_eq!(judge(&mut check, &[16; 64 * 36], 0), PictureVerdict::Dark);

@@ -13,8 +13,8 @@ use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted};
 use crate::card::CardCheck;
+use crate::coarse_pass::{coarse_side_px, may_be_near};
 use crate::encounter::{Encounter, Matched, Observation, State, Verdict};
-use crate::glance::{glance_side_px, may_be_near};
 use crate::pass::Codes;
 use crate::policy::Policy;
 use crate::quality::Problem;
@@ -135,15 +135,15 @@ impl Gate {
         self.tracks.iter().next().is_none() && self.card.is_none()
     }
 
-    /// The longer side, in pixels, of the small picture in which it is enough to look at a frame of
-    /// this size first, one of [`crate::GLANCE_SIDES_PX`]. Nothing where it is to be looked at in
-    /// full: somebody was near when last seen, or a card is being compared.
-    pub fn glance_side_px(&self, frame: Size) -> Option<usize> {
+    /// The longer side of the coarse pass's picture for a frame of this size, in pixels: one of
+    /// [`crate::COARSE_SIDES_PX`]. `None` if the frame is to be searched in full: somebody was near in
+    /// the last frame, or a card is being compared.
+    pub fn coarse_side_px(&self, frame: Size) -> Option<usize> {
         let is_nobody_near = self.card.is_none() && !self.tracks.iter().any(|track| track.state.is_near);
-        is_nobody_near.then(|| glance_side_px(frame, self.policy.min_eye_distance_px)).flatten()
+        is_nobody_near.then(|| coarse_side_px(frame, self.policy.min_eye_distance_px)).flatten()
     }
 
-    /// Whether anybody seen at a glance may be near.
+    /// True if a face of the coarse pass may be near.
     pub fn may_be_near(&self, faces: &[Face]) -> bool {
         may_be_near(faces, self.policy.min_eye_distance_px)
     }

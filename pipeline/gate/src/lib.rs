@@ -42,13 +42,13 @@ pub mod track;
 mod admitted;
 mod background;
 mod card;
+mod coarse_pass;
 mod encounter;
 mod evidence;
 mod gate;
-mod glance;
+mod motion_gate;
 mod pass;
 mod policy;
-mod stillness;
 mod times;
 
 #[cfg(any(test, feature = "testing"))]
@@ -56,12 +56,12 @@ pub mod testing;
 
 pub use admitted::Admitted;
 pub use background::Background;
+pub use coarse_pass::{COARSE_SCORE, COARSE_SIDES_PX, coarse_side_px, may_be_near};
 pub use encounter::{Matched, Observation};
 pub use evidence::{LivenessCues, MIN_OPENNESS};
 pub use gallery::{Enrolled, Gallery, MatchRule};
 pub use gate::{EntryDraft, FrameResult, Gate, Outcome, Probe, ProbeId};
-pub use glance::{GLANCE_SCORE, GLANCE_SIDES_PX, glance_side_px, may_be_near};
+pub use motion_gate::MotionGate;
 pub use pass::CodeCheck;
 pub use policy::Policy;
-pub use stillness::Stillness;
 pub use times::StageTimes;

@@ -6,7 +6,7 @@
 use gatehouse_faces::{Embedding, FaceDetector, FaceEmbedder};
 use gatehouse_gate::enrol::{EnrolError, examine};
 use gatehouse_gate::quality::{Limits, Problem, Quality};
-use gatehouse_gate::{GLANCE_SCORE, glance_side_px, may_be_near};
+use gatehouse_gate::{COARSE_SCORE, coarse_side_px, may_be_near};
 use gatehouse_picture::{Plane, Size, YuvPicture};
 use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
 
@@ -169,10 +169,10 @@ fn in_a_frame(picture: &YuvPicture<'_>) -> OwnedI420 {
 }
 
 #[test]
-fn who_is_near_is_seen_at_a_glance() {
+fn the_coarse_pass_finds_near_faces() {
     const NEAR: f32 = 40.0;
     let Models { mut detector, .. } = Models::load();
-    let side = glance_side_px(FRAME, NEAR);
+    let side = coarse_side_px(FRAME, NEAR);
     assert_eq!(side, Some(320));
     let (mut found, mut near) = (Vec::new(), 0);
     for file in PORTRAITS {
@@ -192,12 +192,15 @@ fn who_is_near_is_seen_at_a_glance() {
             };
             let in_full = seen(None, 0.7).iter().any(|face| face.eye_distance_px() >= NEAR);
             near += usize::from(in_full);
-            let at_a_glance = may_be_near(&seen(side, GLANCE_SCORE), NEAR);
-            assert!(at_a_glance || !in_full, "{file}, eyes {eyes_apart} pixels apart, blur {radius}, light × {light}");
+            let in_coarse_pass = may_be_near(&seen(side, COARSE_SCORE), NEAR);
+            assert!(
+                in_coarse_pass || !in_full,
+                "{file}, eyes {eyes_apart} pixels apart, blur {radius}, light × {light}"
+            );
         }
     }
     assert!(near >= 15, "of {near} faces it is known that they are near");
     let nobody = in_a_frame(&copy(&read("obama.jpg"), 20.0, 0, 1.0).as_picture());
-    detector.detect_at(std::iter::once((nobody.as_picture(), side)), GLANCE_SCORE, &mut found).expect("it detects");
+    detector.detect_at(std::iter::once((nobody.as_picture(), side)), COARSE_SCORE, &mut found).expect("it detects");
     assert!(!may_be_near(&found[0], NEAR), "{:?}", found[0]);
 }

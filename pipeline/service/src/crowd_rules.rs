@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatehouse_config as config;
 use gatehouse_core::zone::Zone;
-use gatehouse_core::{CameraId, Urgency};
+use gatehouse_core::{CameraId, ThreadPriority};
 use gatehouse_crowd::empty::Looking;
 use gatehouse_crowd::flow::Crossing;
 use gatehouse_crowd::ground::GroundPlane;
@@ -15,14 +15,15 @@ use gatehouse_picture::{NormalisedPolygon, Size};
 
 use crate::NodeError;
 
-/// How urgent it is to decode a crowd camera's stream: behind whatever a gate needs, if the site has one.
-pub(crate) fn stream_urgency(site: &config::Site) -> Urgency {
-    if site.gates.is_empty() { Urgency::First } else { Urgency::Last }
+/// The priority of decoding a crowd camera's stream: below gates, if the site has any.
+pub(crate) fn stream_priority(site: &config::Site) -> ThreadPriority {
+    if site.gates.is_empty() { ThreadPriority::Normal } else { ThreadPriority::Idle }
 }
 
-/// How urgent it is to look at crowd cameras' frames: behind decoding, for a frame that isn't decoded in time is lost.
-pub(crate) fn model_urgency(site: &config::Site) -> Urgency {
-    if site.gates.is_empty() { Urgency::Second } else { Urgency::Last }
+/// The priority of analysing crowd cameras' frames: below decoding, because a frame that isn't decoded
+/// in time is lost.
+pub(crate) fn model_priority(site: &config::Site) -> ThreadPriority {
+    if site.gates.is_empty() { ThreadPriority::Low } else { ThreadPriority::Idle }
 }
 
 /// What a crowd camera counts.
@@ -94,7 +95,7 @@ pub fn looking(camera: &config::CrowdCamera, model: &str, density_px: usize) -> 
 
 /// How a camera's counts are summed up with those of the others.
 pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
-    /// Counts that may be missing, and for at least so long: one that is spared may have a key frame in 10 s.
+    /// Counts that may be missing, and the least time: under load shedding a key frame may come every 10 s.
     const MISSED: f64 = 3.0;
     const LEAST: Duration = Duration::from_secs(15);
     SummedCamera {

@@ -12,7 +12,7 @@ use gatehouse_batching::{Lane, Worker};
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_core::{CameraId, Delivery, Fate, FateCounters, Frame, FrameSink};
 use gatehouse_crowd::change::ChangeCheck;
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
@@ -21,9 +21,8 @@ use gatehouse_crowd::{Crowd, CrowdPicture, CrowdReader, LEAST_SCORE};
 use gatehouse_people::{PeopleReading, PeopleScene, Tile};
 use gatehouse_picture::Thumbnail;
 
-use crate::health::Analysed;
-use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
+use crate::picture_monitor::PictureMonitor;
 use crate::publisher::Outbound;
 use crate::view::NodeView;
 use crate::views::Views;
@@ -40,8 +39,7 @@ pub(crate) struct CrowdLine {
     counted: AtomicU64,
     /// The view that was just learnt, to be kept by the worker: writing is nothing for a decoder's thread.
     learnt: Mutex<Option<ReferenceView>>,
-    analysed: AtomicU64,
-    unchanged: AtomicU64,
+    fates: Arc<FateCounters>,
 }
 
 /// What a camera's pictures are counted with.
@@ -71,7 +69,7 @@ pub(crate) struct LineOptions {
 }
 
 impl CrowdLine {
-    pub(crate) fn new(camera: CameraId, crowd: Crowd, options: LineOptions) -> Arc<Self> {
+    pub(crate) fn new(camera: CameraId, crowd: Crowd, options: LineOptions, fates: Arc<FateCounters>) -> Arc<Self> {
         let change = options.skip_unchanged.then(ChangeCheck::default);
         let view = ViewCheck::new(options.reference);
         Arc::new(Self {
@@ -83,14 +81,8 @@ impl CrowdLine {
             offered: AtomicU64::new(0),
             counted: AtomicU64::new(0),
             learnt: Mutex::new(None),
-            analysed: AtomicU64::new(0),
-            unchanged: AtomicU64::new(0),
+            fates,
         })
-    }
-
-    pub(crate) fn analysed(&self) -> Analysed {
-        let [frames, unchanged] = [&self.analysed, &self.unchanged].map(|count| count.load(Ordering::Relaxed));
-        Analysed { frames, unchanged, overtaken: 0 }
     }
 }
 
@@ -120,31 +112,30 @@ impl CountJob {
     }
 }
 
-/// Takes a crowd camera's frames on its decoder's thread and puts those that are due into its detection lane.
+/// Takes a crowd camera's due frames on its decoder's thread and offers them to its lane.
 pub(crate) struct CrowdSink {
     pub(crate) line: Arc<CrowdLine>,
     pub(crate) lane: Lane<CountJob>,
-    pub(crate) intake: Arc<Intake>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pictures: PictureMonitor,
     pub(crate) outbound: Outbound,
     pub(crate) view: Arc<NodeView>,
 }
 
-/// How a frame's scene looks, beside those before it.
-struct Look {
-    moved: bool,
-    /// Nothing has changed since the last frame that was counted.
-    unchanged: bool,
+/// A frame's scene, compared with earlier ones.
+struct SceneCheck {
+    is_moved: bool,
+    /// True if nothing has changed since the last counted frame.
+    is_unchanged: bool,
 }
 
 impl CrowdSink {
-    fn look(&self, frame: &Frame, verdict: PictureVerdict) -> Look {
+    fn check_scene(&self, frame: &Frame, verdict: PictureVerdict) -> SceneCheck {
         let mut scene = self.line.scene.lock().unwrap_or_else(PoisonError::into_inner);
         let Scene { thumbnail, change, view } = &mut *scene;
         let before = view.moved();
-        // A black or frozen picture says nothing of where the camera looks, and is told as such each time.
+        // A black or frozen picture doesn't show where the camera points, and is reported each time.
         if verdict != PictureVerdict::Sound {
-            return Look { moved: before, unchanged: false };
+            return SceneCheck { is_moved: before, is_unchanged: false };
         }
         let arrival = frame.times.arrival;
         thumbnail.update(&frame.picture());
@@ -167,12 +158,12 @@ impl CrowdSink {
         if learnt.is_some() {
             *self.line.learnt.lock().unwrap_or_else(PoisonError::into_inner) = learnt;
         }
-        Look { moved, unchanged }
+        SceneCheck { is_moved: moved, is_unchanged: unchanged }
     }
 
-    /// Whether the frame is as good as counted. Who watches sees every frame; and with one that is still on its way the last
-    /// counts are not those of this scene.
-    fn skip(&self, frame: &Frame) -> bool {
+    /// Repeats the last counts for an unchanged frame; false if it must be counted. A preview needs
+    /// every frame, and while an earlier frame is in flight the last counts are not of this scene.
+    fn repeat_counts(&self, frame: &Frame) -> bool {
         let line = &self.line;
         let on_its_way = line.offered.load(Ordering::Relaxed) != line.counted.load(Ordering::Acquire);
         if on_its_way || self.view.preview_wanted(&self.line.camera) {
@@ -182,36 +173,24 @@ impl CrowdSink {
         let events = state.crowd.unchanged(frame.times.capture, frame.times.arrival);
         drop(state);
         let Some(events) = events else { return false };
-        line.unchanged.fetch_add(1, Ordering::Relaxed);
         self.outbound.crowd(events);
         true
     }
 }
 
 impl FrameSink for CrowdSink {
-    fn deliver(&self, frame: Frame) {
-        let Some(verdict) = self.intake.admit(&frame, false) else { return };
-        let Look { moved, unchanged } = self.look(&frame, verdict);
-        if unchanged && self.skip(&frame) {
-            return;
+    fn deliver(&self, frame: Frame) -> Delivery {
+        let verdict = self.pictures.judge(&frame);
+        let SceneCheck { is_moved, is_unchanged } = self.check_scene(&frame, verdict);
+        if is_unchanged && self.repeat_counts(&frame) {
+            return Delivery::Unchanged;
         }
-        let arrival = frame.times.arrival;
         let number = self.line.offered.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved, number }) {
-            self.intake.overtaken(arrival);
-        }
+        self.lane.offer(CountJob { line: Arc::clone(&self.line), frame, verdict, moved: is_moved, number }).into()
     }
 
-    fn declines(&self, next: Duration) -> bool {
-        let now = self.clock.monotonic();
-        if !self.intake.is_due(now) {
-            return true;
-        }
-        let declined = self.lane.comes_too_early(next);
-        if declined {
-            self.intake.pass_over(now);
-        }
-        declined
+    fn shortest_wait(&self) -> Option<Duration> {
+        self.lane.shortest_wait()
     }
 }
 
@@ -245,11 +224,12 @@ impl PeopleCounter {
                 if let Some(times) = failures.count(self.clock.monotonic()) {
                     tracing::error!(times, "frames of crowd cameras are dropped, looking for people failed: {e}");
                 }
+                batch.iter().for_each(|job| _ = job.line.fates.count(Fate::Failed));
                 continue;
             }
             let inferred = self.clock.monotonic();
             for (job, reading) in batch.iter().zip(&readings) {
-                job.line.analysed.fetch_add(1, Ordering::Relaxed);
+                job.line.fates.count(Fate::Analysed);
                 let picture = job.frame.picture();
                 let mut state = job.line.state.lock().unwrap_or_else(PoisonError::into_inner);
                 let State { crowd, preview, tiling } = &mut *state;

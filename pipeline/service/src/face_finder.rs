@@ -1,7 +1,7 @@
-//! Finds the faces in gates' frames: at a glance while nobody is near, in full as soon as somebody may be.
+//! Finds the faces in gates' frames: by a coarse pass while nobody is near, in full otherwise.
 
 use gatehouse_faces::{Face, FaceDetector, FaceError};
-use gatehouse_gate::{GLANCE_SCORE, GLANCE_SIDES_PX};
+use gatehouse_gate::{COARSE_SCORE, COARSE_SIDES_PX};
 use gatehouse_runtime::ModelError;
 
 use crate::gates::DetectJob;
@@ -12,8 +12,8 @@ const MIN_FACE_SCORE: f32 = 0.7;
 /// Looks for faces with a detector of its own. Keeps its buffers.
 pub(crate) struct FaceFinder {
     detector: FaceDetector,
-    /// Whether a small picture is worth being looked at first: on a processor, whose time goes by the pixels.
-    glances: bool,
+    /// True if the coarse pass saves time: on a processor, whose time grows with the pixels.
+    has_coarse_pass: bool,
     /// Of each frame: the longer side of the picture in which it is looked at; none for the model's own.
     sides: Vec<Option<usize>>,
     found: Vec<Vec<Face>>,
@@ -28,11 +28,18 @@ impl FaceFinder {
     /// # Errors
     /// If the model can't run it.
     pub(crate) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
-        let glances = detector.provider().takes_processors();
-        if glances {
-            GLANCE_SIDES_PX.into_iter().try_for_each(|side| detector.benchmark(1, Some(side)))?;
+        let has_coarse_pass = detector.provider().takes_processors();
+        if has_coarse_pass {
+            COARSE_SIDES_PX.into_iter().try_for_each(|side| detector.benchmark(1, Some(side)))?;
         }
-        Ok(Self { detector, glances, sides: Vec::new(), found: Vec::new(), again: Vec::new(), in_full: Vec::new() })
+        Ok(Self {
+            detector,
+            has_coarse_pass,
+            sides: Vec::new(),
+            found: Vec::new(),
+            again: Vec::new(),
+            in_full: Vec::new(),
+        })
     }
 
     /// The faces in each frame.
@@ -40,12 +47,12 @@ impl FaceFinder {
     /// # Errors
     /// If a picture can't be converted or the inference fails.
     pub(crate) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], FaceError> {
-        let Self { detector, glances, sides, found, again, in_full } = self;
-        let side = |job: &DetectJob| job.line.state().glance_side_px(job.frame.size()).filter(|_| *glances);
+        let Self { detector, has_coarse_pass, sides, found, again, in_full } = self;
+        let side = |job: &DetectJob| job.line.state().coarse_side_px(job.frame.size()).filter(|_| *has_coarse_pass);
         sides.clear();
         sides.extend(batch.iter().map(side));
         let pictures = batch.iter().zip(&*sides).map(|(job, side)| (job.frame.picture(), *side));
-        detector.detect_at(pictures, GLANCE_SCORE, found)?;
+        detector.detect_at(pictures, COARSE_SCORE, found)?;
         again.clear();
         let may_be_near = |i: &usize| sides[*i].is_some() && batch[*i].line.state().may_be_near(&found[*i]);
         again.extend((0..batch.len()).filter(may_be_near));

@@ -14,23 +14,22 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Demand, Frame, FrameSink};
+use gatehouse_core::{CameraId, Delivery, Fate, FateCounters, Frame, FrameDemand, FrameSink};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::{AlignedFace, Embedding, Template, TemplateProtection, align_face};
 use gatehouse_gate::quality::{Limits, assess};
 use gatehouse_gate::{
-    Background, Gallery, Gate, LivenessCues, MIN_OPENNESS, Matched, Observation, Policy, Probe, StageTimes, Stillness,
+    Background, Gallery, Gate, LivenessCues, MIN_OPENNESS, Matched, MotionGate, Observation, Policy, Probe, StageTimes,
 };
 use gatehouse_picture::Rect;
 
 use crate::codes::{CodeIntake, CodeJob};
 use crate::face_finder::FaceFinder;
-use crate::health::Analysed;
-use crate::intake::Intake;
 use crate::load::{FrameStages, RoleMeter};
-use crate::lookout::Lookout;
 use crate::models::FaceRecognition;
+use crate::picture_monitor::PictureMonitor;
 use crate::publisher::{Decided, Outbound};
+use crate::sub_stream::SubStreamMonitor;
 
 /// A gallery that is replaced whole when it changes; readers keep the one that they hold.
 pub(crate) type SharedGallery = RwLock<Arc<Gallery>>;
@@ -59,9 +58,7 @@ pub(crate) struct GateLine {
     /// Where its picture was searched for codes in vain: the code reader's own.
     searched: Mutex<SearchedInVain>,
     embed: Lane<EmbedJob>,
-    analysed: AtomicU64,
-    /// Frames that were not looked at, since nothing had changed.
-    unchanged: AtomicU64,
+    fates: Arc<FateCounters>,
     /// Somebody near is being decided about: they wait for the frames that must agree, so each is looked at.
     deciding: AtomicBool,
     /// How many frames were too old to be evidence, as far as that was told.
@@ -78,6 +75,7 @@ impl GateLine {
         gallery: Arc<SharedGallery>,
         embedding: &Batcher<EmbedJob>,
         outbound: &Outbound,
+        fates: Arc<FateCounters>,
     ) -> Arc<Self> {
         let GateLineOptions { camera, direction, policy, check_background, pass_again } = options;
         Arc::new(Self {
@@ -90,8 +88,7 @@ impl GateLine {
             gallery,
             searched: Mutex::default(),
             embed: embedding.lane(),
-            analysed: AtomicU64::new(0),
-            unchanged: AtomicU64::new(0),
+            fates,
             deciding: AtomicBool::new(false),
             stale: AtomicU64::new(0),
             stale_told: LogLimit::default(),
@@ -103,11 +100,6 @@ impl GateLine {
 
     pub(crate) fn pass_again(&self) -> Duration {
         self.pass_again
-    }
-
-    pub(crate) fn analysed(&self) -> Analysed {
-        let [frames, unchanged] = [&self.analysed, &self.unchanged].map(|count| count.load(Ordering::Relaxed));
-        Analysed { frames, unchanged, overtaken: 0 }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, Gate> {
@@ -193,50 +185,56 @@ pub(crate) struct EmbedJob {
     faces: Vec<AlignedFace>,
 }
 
-/// Takes a gate camera's frames on its decoder's thread and puts those that are due into its lanes.
+/// Takes a gate camera's frames on its decoder's thread and offers them to its lanes.
 pub(crate) struct GateSink {
     pub(crate) line: Arc<GateLine>,
     pub(crate) lane: Lane<DetectJob>,
     pub(crate) codes: Lane<CodeJob>,
     pub(crate) code_intake: CodeIntake,
-    pub(crate) intake: Arc<Intake>,
-    /// None where every frame that is due is to be looked at.
-    pub(crate) stillness: Option<Mutex<Stillness>>,
-    /// The camera's sub-stream, if it is watched.
-    pub(crate) lookout: Option<Arc<Lookout>>,
+    pub(crate) pictures: PictureMonitor,
+    /// `None` if every due frame is analysed.
+    pub(crate) motion_gate: Option<Mutex<MotionGate>>,
+    /// The camera's sub-stream, if it has one.
+    pub(crate) sub_stream: Option<Arc<SubStreamMonitor>>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+impl GateSink {
+    fn motion_gate(&self) -> Option<MutexGuard<'_, MotionGate>> {
+        self.motion_gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl FrameSink for GateSink {
-    fn deliver(&self, frame: Frame) {
-        let now = frame.times.arrival;
-        let mut stillness = self.stillness.as_ref().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
-        let wakes = stillness.as_mut().is_some_and(|s| s.wakes(&frame.picture(), now));
-        if self.intake.admit(&frame, wakes || self.line.deciding.load(Ordering::Relaxed)).is_none() {
-            return;
+    fn deliver(&self, frame: Frame) -> Delivery {
+        self.pictures.judge(&frame);
+        let is_idle = self.line.state().is_idle();
+        if self.motion_gate().is_some_and(|mut gate| gate.may_skip(&frame.picture(), frame.times.arrival, is_idle)) {
+            return Delivery::Unchanged;
         }
-        if stillness.as_mut().is_some_and(|s| s.may_skip(&frame.picture(), now, self.line.state().is_idle())) {
-            self.line.unchanged.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        drop(stillness);
         let arrived = self.clock.wall();
         if self.code_intake.admits(&frame) {
             self.codes.offer(CodeJob::new(&self.line, &frame, arrived));
         }
-        if self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived }) {
-            self.intake.overtaken(now);
+        self.lane.offer(DetectJob { line: Arc::clone(&self.line), frame, arrived }).into()
+    }
+
+    fn demand(&self) -> FrameDemand {
+        if self.line.deciding.load(Ordering::Relaxed) {
+            FrameDemand::All
+        } else if self.sub_stream.as_ref().is_some_and(|sub_stream| sub_stream.is_quiet())
+            && self.line.state().is_idle()
+        {
+            FrameDemand::KeyFrames
+        } else {
+            FrameDemand::AtRate
         }
     }
 
-    fn demand(&self) -> Demand {
-        if self.line.deciding.load(Ordering::Relaxed) {
-            Demand::All
-        } else if self.lookout.as_ref().is_some_and(|lookout| lookout.is_quiet()) && self.line.state().is_idle() {
-            Demand::KeyFrames
-        } else {
-            Demand::Usual
-        }
+    /// While somebody is being decided about, and for the first frame that shows motion.
+    fn is_urgent(&self, frame: &Frame) -> bool {
+        self.line.deciding.load(Ordering::Relaxed)
+            || self.motion_gate().is_some_and(|mut gate| gate.detects_motion(&frame.picture(), frame.times.arrival))
     }
 }
 
@@ -251,13 +249,14 @@ pub(crate) fn detect(mut finder: FaceFinder, mut worker: Worker<DetectJob>, cloc
                 if let Some(times) = failures.count(clock.monotonic()) {
                     tracing::error!(times, "frames of gates are dropped, face detection failed: {e}");
                 }
+                batch.iter().for_each(|job| _ = job.line.fates.count(Fate::Failed));
                 continue;
             }
         };
         let inferred = clock.monotonic();
         for (job, faces) in batch.drain(..).zip(found) {
             let line = Arc::clone(&job.line);
-            line.analysed.fetch_add(1, Ordering::Relaxed);
+            line.fates.count(Fate::Analysed);
             if let Some(mut background) = line.background() {
                 let boxes = faces.iter().map(|face| face.box_in_frame);
                 background.learn(&job.frame.picture().luma(), boxes, clock.monotonic());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Event};
+use gatehouse_core::{CameraId, Event, FrameFates};
 
 use crate::publisher::Outbound;
 
@@ -41,36 +41,18 @@ struct Entry {
     sub_stream: Option<SubStream>,
     reported_at: Monotonic,
     /// Counters at the last periodic report, and the rates computed there.
-    decoded: u64,
-    analysed: u64,
-    unchanged: u64,
+    counters: Counters,
     fps_decoded: f64,
     fps_analysed: f64,
     fps_unchanged: f64,
-    overtaken: u64,
-    reconnects: u64,
-    key_frames_only: bool,
 }
 
-/// What became of a camera's frames behind its decoder, counted since the start.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Analysed {
-    pub(crate) frames: u64,
-    /// Not looked at, since nothing had changed.
-    pub(crate) unchanged: u64,
-    /// By a newer frame, on the way there.
-    pub(crate) overtaken: u64,
-}
-
-/// One camera's counters, as they stand when a periodic report is made.
+/// One camera's counters at a periodic report.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counters {
-    pub(crate) decoded: u64,
-    pub(crate) analysed: u64,
-    pub(crate) unchanged: u64,
-    pub(crate) overtaken: u64,
+    pub(crate) frames: FrameFates,
     pub(crate) reconnects: u64,
-    /// Whether only its key frames are decoded, to spare the node.
+    /// True while load shedding decodes only its key frames.
     pub(crate) key_frames_only: bool,
 }
 
@@ -94,15 +76,10 @@ impl HealthBoard {
             stream: None,
             sub_stream: None,
             reported_at,
-            decoded: 0,
-            analysed: 0,
-            unchanged: 0,
+            counters: Counters::default(),
             fps_decoded: 0.0,
             fps_analysed: 0.0,
             fps_unchanged: 0.0,
-            overtaken: 0,
-            reconnects: 0,
-            key_frames_only: false,
         };
         Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
     }
@@ -191,14 +168,12 @@ impl Entry {
         let seconds = now.since(self.reported_at).as_secs_f64();
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
-            self.fps_decoded = rate(counters.decoded, self.decoded);
-            self.fps_analysed = rate(counters.analysed, self.analysed);
-            self.fps_unchanged = rate(counters.unchanged, self.unchanged);
+            let (new, old) = (counters.frames, self.counters.frames);
+            self.fps_decoded = rate(new.decoded, old.decoded);
+            self.fps_analysed = rate(new.analysed, old.analysed);
+            self.fps_unchanged = rate(new.unchanged, old.unchanged);
         }
-        self.reported_at = now;
-        (self.decoded, self.analysed, self.unchanged) = (counters.decoded, counters.analysed, counters.unchanged);
-        (self.overtaken, self.reconnects) = (counters.overtaken, counters.reconnects);
-        self.key_frames_only = counters.key_frames_only;
+        (self.reported_at, self.counters) = (now, counters);
     }
 
     fn event(&self) -> HealthEvent {
@@ -210,9 +185,9 @@ impl Entry {
             fps_decoded: self.fps_decoded,
             fps_analysed: self.fps_analysed,
             fps_unchanged: self.fps_unchanged,
-            frames_overtaken: self.overtaken,
-            reconnects: self.reconnects,
-            key_frames_only: self.key_frames_only,
+            frames: self.counters.frames,
+            reconnects: self.counters.reconnects,
+            key_frames_only: self.counters.key_frames_only,
             stream: self.stream.clone(),
             sub_stream: self.sub_stream.clone(),
         }
@@ -364,17 +339,12 @@ mod tests {
         let board = HealthBoard::new([CameraId::new("a")].into_iter(), shared, outbound);
         for (at, decoded) in [(10, 250), (20, 500)] {
             clock.set(Duration::from_secs(at));
-            board.report_all(|_| Counters {
-                decoded,
-                analysed: decoded / 25,
-                unchanged: decoded / 50,
-                overtaken: 3,
-                reconnects: 1,
-                key_frames_only: true,
-            });
+            let (analysed, unchanged) = (decoded / 25, decoded / 50);
+            let frames = FrameFates { decoded, analysed, unchanged, missed: 3, ..FrameFates::default() };
+            board.report_all(|_| Counters { frames, reconnects: 1, key_frames_only: true });
             let health = &board.all()[0];
             assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
-            assert_eq!((health.frames_overtaken, health.reconnects, health.key_frames_only), (3, 1, true));
+            assert_eq!((health.frames, health.reconnects, health.key_frames_only), (frames, 1, true));
         }
     }
 }

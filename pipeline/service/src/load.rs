@@ -1,6 +1,6 @@
-//! Measures how long frames take, stage by stage, and how busy the node is; and says so when it is full.
+//! Measures the time that frames take, stage by stage, and the node's load. Logs when it is full.
 //!
-//! Locks: one a role, held for a few additions.
+//! Locks: one per role, held for a few additions.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,15 @@ use hdrhistogram::Histogram;
 
 use crate::processors::{usable, used_here};
 
-/// From this share of its processors' time on a node is full: what is left goes into bursts, and into decoding them.
+/// A node is full from this share of its processors' time on: bursts take the rest.
 pub(crate) const FULL: f64 = 0.9;
-/// From this share of frames on that aren't looked at in time it is full, whoever uses the processors.
-const LATE: f64 = 0.05;
-/// What is told of times, in µs: up to a minute, to a hundredth.
+/// A node is full from this share of missed frames on, whatever uses the processors.
+const MISSED: f64 = 0.05;
+/// The range of recorded times: up to a minute in µs, two significant digits.
 const LONGEST_US: u64 = 60_000_000;
 const DIGITS: u8 = 2;
 
-/// When what was done to a frame.
+/// When each stage of a frame was done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameStages {
     pub(crate) times: FrameTimes,
@@ -28,7 +28,7 @@ pub(crate) struct FrameStages {
     pub(crate) taken: Monotonic,
     /// The model had run.
     pub(crate) inferred: Monotonic,
-    /// It was known what follows from it.
+    /// The decision was made.
     pub(crate) decided: Monotonic,
 }
 
@@ -43,7 +43,7 @@ enum Stage {
     All,
 }
 
-/// What the frames of all cameras of one role took since the last report.
+/// The times of one role's frames since the last report.
 pub(crate) struct RoleMeter {
     clock: Arc<dyn Clock>,
     stages: Mutex<[Histogram<u32>; 6]>,
@@ -52,7 +52,7 @@ pub(crate) struct RoleMeter {
 impl RoleMeter {
     pub(crate) fn new(clock: &Arc<dyn Clock>) -> Arc<Self> {
         let histogram = || {
-            Histogram::new_with_bounds(1, LONGEST_US, DIGITS).unwrap_or_else(|_| unreachable!("these bounds are good"))
+            Histogram::new_with_bounds(1, LONGEST_US, DIGITS).unwrap_or_else(|_| unreachable!("these bounds are valid"))
         };
         Arc::new(Self { clock: Arc::clone(clock), stages: Mutex::new(std::array::from_fn(|_| histogram())) })
     }
@@ -66,7 +66,7 @@ impl RoleMeter {
         let FrameStages { times, taken, inferred, decided } = *frame;
         let (now, wall) = (self.clock.monotonic(), self.clock.wall());
         let here = now.since(times.arrival);
-        // No frame is captured after it arrived.
+        // A frame can't have been captured after it arrived.
         let all = wall.distance(times.capture.at.min(wall)).max(here);
         let mut stages = self.stages();
         for (stage, took) in [
@@ -86,7 +86,7 @@ impl RoleMeter {
         record(&mut self.stages()[Stage::Publish as usize], took);
     }
 
-    /// What was measured since it was asked last.
+    /// The measurements since the last call; resets them.
     fn take(&self) -> (u64, FrameLatency) {
         let mut stages = self.stages();
         let of = |stage: Stage| quantiles(&stages[stage as usize]);
@@ -109,7 +109,7 @@ fn record(histogram: &mut Histogram<u32>, took: Duration) {
 }
 
 fn quantiles(histogram: &Histogram<u32>) -> Quantiles {
-    // A hundredth of a millisecond is finer than what a histogram of two digits tells of most.
+    // Two digits are mostly coarser than a hundredth of a millisecond.
     let millis = |share| (histogram.value_at_quantile(share) as f64 / 10.0).round() / 100.0;
     if histogram.is_empty() {
         return Quantiles::default();
@@ -121,7 +121,7 @@ fn quantiles(histogram: &Histogram<u32>) -> Quantiles {
 pub(crate) struct LoadBoard {
     node: String,
     clock: Arc<dyn Clock>,
-    /// Whether it has gates, and crowd cameras.
+    /// True for gates, and for crowd cameras, if the node has any.
     has: [bool; 2],
     pub(crate) gates: Arc<RoleMeter>,
     pub(crate) crowds: Arc<RoleMeter>,
@@ -129,17 +129,17 @@ pub(crate) struct LoadBoard {
     full: AtomicBool,
 }
 
-/// What had been counted at the last report.
+/// The counters at the last report.
 struct Before {
     at: Monotonic,
     used: Duration,
-    overtaken: [u64; 2],
+    missed: [u64; 2],
 }
 
 impl LoadBoard {
     /// `has`: gates, and crowd cameras.
     pub(crate) fn new(node: &str, has: [bool; 2], clock: &Arc<dyn Clock>) -> Arc<Self> {
-        let before = Before { at: clock.monotonic(), used: used_here(), overtaken: [0; 2] };
+        let before = Before { at: clock.monotonic(), used: used_here(), missed: [0; 2] };
         Arc::new(Self {
             node: node.to_owned(),
             clock: Arc::clone(clock),
@@ -151,24 +151,24 @@ impl LoadBoard {
         })
     }
 
-    /// What there is to say of the time since the last report. `overtaken`: frames of gates, and of crowd cameras, that were
-    /// overtaken since the node was started.
-    pub(crate) fn report(&self, overtaken: [u64; 2]) -> NodeLoad {
+    /// Reports the time since the last report. `missed`: frames of gates, and of crowd cameras,
+    /// that were missed since the node started.
+    pub(crate) fn report(&self, missed: [u64; 2]) -> NodeLoad {
         let (now, used) = (self.clock.monotonic(), used_here());
         let processors = usable();
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let role = |i: usize, meter: &RoleMeter| {
             let (frames, latency_ms) = meter.take();
-            let superseded = overtaken[i].saturating_sub(before.overtaken[i]);
-            self.has[i].then_some(RoleLoad { frames, superseded, latency_ms })
+            let missed = missed[i].saturating_sub(before.missed[i]);
+            self.has[i].then_some(RoleLoad { frames, missed, latency_ms })
         };
         let (gates, crowds) = (role(0, &self.gates), role(1, &self.crowds));
         let seconds = now.since(before.at).as_secs_f64();
         let cpu_usage =
             used.saturating_sub(before.used).as_secs_f64() / (seconds * processors as f64).max(f64::EPSILON);
-        *before = Before { at: now, used, overtaken };
+        *before = Before { at: now, used, missed };
         drop(before);
-        let full = cpu_usage >= FULL || [&gates, &crowds].into_iter().flatten().any(is_late);
+        let full = cpu_usage >= FULL || [&gates, &crowds].into_iter().flatten().any(misses_frames);
         let hundredths = |value: f64| (value * 100.0).round() / 100.0;
         let load = NodeLoad {
             node: self.node.clone(),
@@ -181,29 +181,29 @@ impl LoadBoard {
             crowds,
         };
         if self.full.swap(full, Ordering::Relaxed) != full {
-            tell(&load);
+            log(&load);
         }
         load
     }
 }
 
-fn is_late(role: &RoleLoad) -> bool {
-    role.superseded as f64 > LATE * (role.frames + role.superseded) as f64
+fn misses_frames(role: &RoleLoad) -> bool {
+    role.missed as f64 > MISSED * (role.frames + role.missed) as f64
 }
 
-fn tell(load: &NodeLoad) {
+fn log(load: &NodeLoad) {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     if !load.full {
         tracing::info!(cpu_usage = percent(load.cpu_usage), "the node keeps up again");
         return;
     }
-    let late = |role: &Option<RoleLoad>| {
-        role.as_ref().map_or(0.0, |role| role.superseded as f64 / (role.frames + role.superseded).max(1) as f64)
+    let missed = |role: &Option<RoleLoad>| {
+        role.as_ref().map_or(0.0, |role| role.missed as f64 / (role.frames + role.missed).max(1) as f64)
     };
     tracing::warn!(
         cpu_usage = percent(load.cpu_usage),
-        gates_late = percent(late(&load.gates)),
-        crowds_late = percent(late(&load.crowds)),
+        gates_missed = percent(missed(&load.gates)),
+        crowds_missed = percent(missed(&load.crowds)),
         "the node is full: with more to do it looks at fewer frames, of crowd cameras first. Give cameras to another node, or lower \
          `analyse_fps` or `detail_px`"
     );
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_add_up_and_each_report_starts_anew() {
+    fn stages_add_up_and_each_report_resets() {
         let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
         let board = LoadBoard::new("n", [true, false], &shared);
@@ -228,7 +228,7 @@ mod tests {
         board.gates.frame(&FrameStages { times, taken, inferred, decided });
         let load = board.report([1, 0]);
         let gates = load.gates.expect("there are gates");
-        assert_eq!((gates.frames, gates.superseded, load.crowds), (1, 1, None));
+        assert_eq!((gates.frames, gates.missed, load.crowds), (1, 1, None));
         let l = gates.latency_ms;
         for (got, expected) in [
             (l.capture_to_arrival, 40.0),
@@ -240,11 +240,11 @@ mod tests {
         ] {
             assert!((got.p99 - expected).abs() <= expected / 100.0, "{got:?}, expected {expected}");
         }
-        assert!(load.full, "half of the frames came too late");
+        assert!(load.full, "half of the frames were missed");
         clock.advance(Duration::from_secs(10));
         let load = board.report([1, 0]);
         let gates = load.gates.expect("there are gates");
-        assert_eq!((gates.frames, gates.superseded, gates.latency_ms), (0, 0, FrameLatency::default()));
+        assert_eq!((gates.frames, gates.missed, gates.latency_ms), (0, 0, FrameLatency::default()));
         assert!(!load.full);
     }
 }

@@ -20,7 +20,7 @@ use crate::NodeError;
 use crate::crowd_rules::{self, detail_px};
 use crate::load::FULL;
 use crate::processors::usable;
-use crate::threads::take;
+use crate::threads::apply_priority;
 
 /// The models that a site's cameras need, loaded and warm.
 pub(crate) struct Models {
@@ -68,8 +68,8 @@ impl Models {
         let options = SessionOptions { intra_threads: site.models.threads };
         let loaded = thread::scope(|scope| {
             let people = scope.spawn(|| {
-                // ONNX Runtime's own threads are as urgent as the one that opens the session.
-                take(crowd_rules::model_urgency(site));
+                // ONNX Runtime's own threads inherit the priority of the thread that opens the session.
+                apply_priority(crowd_rules::model_priority(site));
                 load_people(site, registry, &options)
             });
             let face = FaceModels::load(site, registry, &options);

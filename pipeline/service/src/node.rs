@@ -21,16 +21,16 @@ use gatehouse_store::{Retention, Store};
 
 use crate::NodeError;
 use crate::crowd_rules;
-use crate::health::{Analysed, Counters, HealthBoard};
+use crate::health::{Counters, HealthBoard};
 use crate::housekeeping::{Housekeeping, Present};
 use crate::load::LoadBoard;
+use crate::load_shedder::{Change, LoadShedder};
 use crate::models::{Models, load_catalogue};
 use crate::processors::Taken;
 use crate::publisher::{self, Outbound, Publisher};
-use crate::sparing::{Change, Sparing};
 use crate::threads::Threads;
 use crate::view::{CameraRole, NodeView};
-use crate::wiring::{CameraCounter, Ends, Stream, Wiring, view_of};
+use crate::wiring::{CameraFates, Ends, Stream, Wiring, view_of};
 
 /// Between two reports of every camera's health and of the node's load.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -144,8 +144,8 @@ impl Node {
         let wiring = Wiring::new(models, &ends, &mut workers)?;
 
         let mut cameras = Cameras::default();
-        for Stream { options, frames, status } in wiring.streams {
-            cameras.push(Camera::start(options, Arc::clone(&clock), frames, status)?);
+        for Stream { options, frames, status, fates } in wiring.streams {
+            cameras.push(Camera::start(options, Arc::clone(&clock), frames, status, fates)?);
         }
         let cameras = Arc::new(Mutex::new(cameras));
         let (stop_tickers, stopped) = bounded(0);
@@ -167,10 +167,10 @@ impl Node {
             health,
             load,
             cameras: Arc::clone(&cameras),
-            counters: wiring.counters,
+            fates: wiring.fates,
             outbound: outbound.clone(),
             taken: Taken::since_now(),
-            sparing: Sparing::default(),
+            shedder: LoadShedder::default(),
         };
         workers.spawn("reports", move || reports.run(&stopped))?;
         let close_batchers = wiring.close_batchers;
@@ -242,59 +242,54 @@ struct Reports {
     health: Arc<HealthBoard>,
     load: Arc<LoadBoard>,
     cameras: Arc<Mutex<Cameras>>,
-    counters: Vec<CameraCounter>,
+    fates: Vec<CameraFates>,
     outbound: Outbound,
     taken: Taken,
-    sparing: Sparing,
+    shedder: LoadShedder,
 }
 
 impl Reports {
-    /// Reports every camera's health, and the node's load, until it is stopped. A node that is full by this spares cameras.
+    /// Reports every camera's health, and the node's load, until it is stopped. Sheds load on a full
+    /// node.
     fn run(mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(REPORT_EVERY) == Err(RecvTimeoutError::Timeout) {
             let captured: Vec<_> = {
                 let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
-                cameras.iter().map(|camera| (camera.id().clone(), camera.counts(), camera.is_spared())).collect()
+                cameras.iter().map(|camera| (camera.id().clone(), camera.reconnects(), camera.is_shed())).collect()
             };
-            let analysed: Vec<_> = self.counters.iter().map(|counter| (counter, (counter.count)())).collect();
+            let fates: Vec<_> = self.fates.iter().map(|of| (of, of.fates.snapshot())).collect();
             self.health.report_all(|id| {
-                let of =
-                    captured.iter().find(|(camera, ..)| camera == id).map(|(_, counts, spared)| (*counts, *spared));
-                let lane = analysed.iter().find(|(counter, _)| counter.camera == *id).map(|(_, count)| *count);
-                let ((of, key_frames_only), lane) = (of.unwrap_or_default(), lane.unwrap_or_default());
-                let Analysed { frames, unchanged, overtaken } = lane;
-                Counters {
-                    decoded: of.decoded,
-                    analysed: frames,
-                    unchanged,
-                    overtaken,
-                    reconnects: of.reconnects,
-                    key_frames_only,
-                }
+                let frames = fates.iter().find(|(of, _)| of.camera == *id).map(|(_, frames)| *frames);
+                let connection = captured.iter().find(|(camera, ..)| camera == id);
+                let (reconnects, key_frames_only) =
+                    connection.map(|(_, reconnects, is_shed)| (*reconnects, *is_shed)).unwrap_or_default();
+                Counters { frames: frames.unwrap_or_default(), reconnects, key_frames_only }
             });
-            let overtaken = [CameraRole::Gate, CameraRole::Crowd].map(|role| {
-                let of_role = analysed.iter().filter(|(counter, _)| counter.role == role);
-                of_role.map(|(_, count)| count.overtaken).sum()
-            });
-            let load = self.load.report(overtaken);
-            self.spare(&load);
+            let missed = [CameraRole::Gate, CameraRole::Crowd]
+                .map(|role| fates.iter().filter(|(of, _)| of.role == role).map(|(_, frames)| frames.missed).sum());
+            let load = self.load.report(missed);
+            self.shed_load(&load);
             self.outbound.offer(Event::Load(Box::new(load)));
         }
     }
 
-    fn spare(&mut self, load: &NodeLoad) {
-        // A node that may use a part of the machine can be short of processors while others are free.
+    fn shed_load(&mut self, load: &NodeLoad) {
+        // A node may be limited to some of the processors: those can be full while others are idle.
         let taken = self.taken.share().unwrap_or_default().max(load.cpu_usage);
         let cameras = self.cameras.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole: Vec<_> = cameras.iter().filter(|camera| camera.is_decoded_whole()).map(|c| c.id().clone()).collect();
-        let Some(change) = self.sparing.after(load.full, taken, &whole) else { return };
-        let (sparing, changed) = match &change {
-            Change::Spare(cameras) => (true, cameras.as_slice()),
+        let whole: Vec<_> =
+            cameras.iter().filter(|camera| camera.decodes_whole_stream()).map(|c| c.id().clone()).collect();
+        let Some(change) = self.shedder.after_report(load.full, taken, &whole) else { return };
+        let (is_shedding, changed) = match &change {
+            Change::Shed(cameras) => (true, cameras.as_slice()),
             Change::Restore(camera) => (false, std::slice::from_ref(camera)),
         };
-        cameras.iter().filter(|camera| changed.contains(camera.id())).for_each(|camera| camera.spare(sparing));
+        cameras
+            .iter()
+            .filter(|camera| changed.contains(camera.id()))
+            .for_each(|camera| camera.set_shedding(is_shedding));
         let names = changed.iter().map(CameraId::as_str).collect::<Vec<_>>().join(", ");
-        if sparing {
+        if is_shedding {
             tracing::warn!(
                 cameras = names,
                 "the node is full: of these cameras only key frames are decoded, where they are no more than 10 s apart. A camera that \

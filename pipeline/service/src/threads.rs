@@ -3,15 +3,15 @@
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use gatehouse_core::Urgency;
+use gatehouse_core::ThreadPriority;
 use gatehouse_core::time::{Clock, Monotonic};
 
 use crate::NodeError;
 
-/// Makes the calling thread as urgent as its work is.
-pub(crate) fn take(urgency: Urgency) {
-    if let Err(e) = urgency.take() {
-        tracing::warn!("crowd cameras' work is as urgent as gates', for the system lets it be no less: {e}");
+/// Gives the calling thread its priority.
+pub(crate) fn apply_priority(priority: ThreadPriority) {
+    if let Err(e) = priority.apply_to_current_thread() {
+        tracing::warn!("cannot lower the priority of crowd threads: {e}; they will compete with gates");
     }
 }
 

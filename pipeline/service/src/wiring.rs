@@ -10,7 +10,7 @@ use gatehouse_core::health::StatusSink;
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::time::Clock;
 use gatehouse_core::zone::Zone;
-use gatehouse_core::{CameraId, FrameSink, Urgency};
+use gatehouse_core::{CameraId, FateCounters, FrameSink, ThreadPriority};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
 use gatehouse_crowd::preview::Preview;
 use gatehouse_crowd::tiling::Tiling;
@@ -27,36 +27,37 @@ use crate::face_finder::FaceFinder;
 use crate::gallery_watch::{Galleries, Loaded, TemplateModel};
 use crate::gate_rules;
 use crate::gates::{self, GateLine, GateSink, Recogniser};
-use crate::health::{Analysed, HealthBoard};
-use crate::intake::Intake;
+use crate::health::HealthBoard;
 use crate::load::LoadBoard;
-use crate::lookout::Lookout;
 use crate::models::{FaceModels, FaceRecognition, Models};
+use crate::picture_monitor::PictureMonitor;
 use crate::publisher::Outbound;
-use crate::threads::{Threads, take};
+use crate::sub_stream::SubStreamMonitor;
+use crate::threads::{Threads, apply_priority};
 use crate::view::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 use crate::views::Views;
 
-/// Tells what became of a camera's frames behind its decoder.
-pub(crate) struct CameraCounter {
+/// The record of a camera's frames.
+pub(crate) struct CameraFates {
     pub(crate) camera: CameraId,
     pub(crate) role: CameraRole,
-    pub(crate) count: Box<dyn Fn() -> Analysed + Send>,
+    pub(crate) fates: Arc<FateCounters>,
 }
 
 /// One stream of a camera, before it is started.
 pub(crate) struct Stream {
     pub(crate) options: StreamOptions,
     pub(crate) frames: Arc<dyn FrameSink>,
-    /// Who is told of its state.
+    /// The receiver of its state.
     pub(crate) status: Arc<dyn StatusSink>,
+    pub(crate) fates: Arc<FateCounters>,
 }
 
 /// What the wiring has made, before any camera is started.
 pub(crate) struct Wiring {
     pub(crate) streams: Vec<Stream>,
-    /// Each camera's counters.
-    pub(crate) counters: Vec<CameraCounter>,
+    /// Each camera's record of frames.
+    pub(crate) fates: Vec<CameraFates>,
     /// Closes the batchers, so that the workers end.
     pub(crate) close_batchers: Vec<Box<dyn FnOnce() + Send>>,
     /// The galleries to keep equal to the store, and the state that they were read from.
@@ -79,8 +80,7 @@ pub(crate) struct Ends<'a> {
 impl Wiring {
     /// Makes a line for each camera and starts the workers that the lines lead to.
     pub(crate) fn new(models: Models, ends: &Ends<'_>, workers: &mut Threads) -> Result<Self, NodeError> {
-        let mut wiring =
-            Self { streams: Vec::new(), counters: Vec::new(), close_batchers: Vec::new(), galleries: None };
+        let mut wiring = Self { streams: Vec::new(), fates: Vec::new(), close_batchers: Vec::new(), galleries: None };
         if let Some(models) = models.face {
             wiring.gates(models, ends, workers)?;
         }
@@ -114,36 +114,35 @@ impl Wiring {
             if ends.store.note_gate_rules(&id, &noted, &Actor::gatehouse(), ends.clock.wall())? {
                 tracing::info!(camera = %id, "these rules are new here, and noted in the audit log: {noted}");
             }
-            let line = GateLine::new(options, galleries.with_rule(rule), &embedding, ends.outbound);
+            let fates = Arc::new(FateCounters::default());
+            let gallery = galleries.with_rule(rule);
+            let line = GateLine::new(options, gallery, &embedding, ends.outbound, Arc::clone(&fates));
             let lane = detection.lane();
             let stream = stream(&id, &gate.stream)?;
-            let lookout = gate.sub_source.as_ref().map(|source| {
-                let lookout = Lookout::new(&id, ends.health);
+            let sub_stream = gate.sub_source.as_ref().map(|source| {
+                let monitor = SubStreamMonitor::new(&id, ends.health);
                 // A name that no camera of a site can have.
                 let camera = CameraId::new(&format!("{id}/sub"));
                 let options = StreamOptions { camera, source: source.clone(), ..stream.clone() };
-                self.streams.push(Stream { options, frames: lookout.clone(), status: lookout.clone() });
-                lookout
+                let (frames, status) = (monitor.clone(), monitor.clone());
+                self.streams.push(Stream { options, frames, status, fates: Arc::default() });
+                monitor
             });
-            let intake = Arc::new(Intake::new(&id, gate.analyse_fps, ends.health));
             let sink = GateSink {
-                line: Arc::clone(&line),
+                line,
                 lane,
                 codes: codes.lane(),
                 code_intake: CodeIntake::default(),
-                intake: Arc::clone(&intake),
-                stillness: gate.skip_unchanged.then(Mutex::default),
-                lookout,
+                pictures: PictureMonitor::new(&id, ends.health),
+                motion_gate: gate.skip_unchanged.then(Mutex::default),
+                sub_stream,
                 clock: Arc::clone(ends.clock),
             };
             let wanted = Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps));
             let options = StreamOptions { wanted, ..stream };
-            self.streams.push(Stream { options, frames: Arc::new(sink), status: ends.health.clone() });
-            self.counters.push(CameraCounter {
-                camera: id,
-                role: CameraRole::Gate,
-                count: Box::new(move || Analysed { overtaken: intake.lost(), ..line.analysed() }),
-            });
+            let (frames, status) = (Arc::new(sink), ends.health.clone());
+            self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
+            self.fates.push(CameraFates { camera: id, role: CameraRole::Gate, fates });
         }
         let loaded = galleries.load()?;
         self.galleries = Some((galleries, loaded));
@@ -202,28 +201,24 @@ impl Wiring {
                 skip_unchanged: camera.skip_unchanged,
                 reference: views.read(&id),
             };
-            let line = CrowdLine::new(id.clone(), crowd, line);
+            let fates = Arc::new(FateCounters::default());
+            let line = CrowdLine::new(id.clone(), crowd, line, Arc::clone(&fates));
             let lane = batcher.lane();
-            let intake = Arc::new(Intake::new(&id, camera.analyse_fps, ends.health));
             let sink = CrowdSink {
-                line: Arc::clone(&line),
+                line,
                 lane,
-                intake: Arc::clone(&intake),
-                clock: Arc::clone(ends.clock),
+                pictures: PictureMonitor::new(&id, ends.health),
                 outbound: ends.outbound.clone(),
                 view: Arc::clone(ends.view),
             };
             let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
-            let urgency = crowd_rules::stream_urgency(ends.site);
-            let options = StreamOptions { wanted, urgency, ..stream(&id, &camera.stream)? };
-            self.streams.push(Stream { options, frames: Arc::new(sink), status: ends.health.clone() });
-            self.counters.push(CameraCounter {
-                camera: id,
-                role: CameraRole::Crowd,
-                count: Box::new(move || Analysed { overtaken: intake.lost(), ..line.analysed() }),
-            });
+            let thread_priority = crowd_rules::stream_priority(ends.site);
+            let options = StreamOptions { wanted, thread_priority, ..stream(&id, &camera.stream)? };
+            let (frames, status) = (Arc::new(sink), ends.health.clone());
+            self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
+            self.fates.push(CameraFates { camera: id, role: CameraRole::Crowd, fates });
         }
-        let urgency = crowd_rules::model_urgency(ends.site);
+        let priority = crowd_rules::model_priority(ends.site);
         for reader in readers {
             let worker = batcher.worker();
             let counter = PeopleCounter {
@@ -235,7 +230,7 @@ impl Wiring {
                 meter: Arc::clone(&ends.load.crowds),
             };
             workers.spawn("people-count", move || {
-                take(urgency);
+                apply_priority(priority);
                 counter.run(worker);
             })?;
         }
@@ -256,7 +251,7 @@ pub fn stream(camera: &CameraId, settings: &config::StreamSettings) -> Result<St
         transport: settings.transport,
         latency: settings.latency,
         wanted: Wanted::All,
-        urgency: Urgency::First,
+        thread_priority: ThreadPriority::Normal,
         decoders: settings.decoders.clone(),
         privacy: settings.privacy.clone(),
     })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::frame::{Demand, Frame, FrameSink};
+use gatehouse_core::frame::{Delivery, Frame, FrameDemand, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
@@ -35,11 +35,11 @@ pub enum Recorded {
 struct Sink {
     recorded: SyncSender<Recorded>,
     /// The demand, and optionally the next demand with the number of frames until then.
-    demand: Mutex<(Demand, Option<(u32, Demand)>)>,
+    demand: Mutex<(FrameDemand, Option<(u32, FrameDemand)>)>,
 }
 
 impl FrameSink for Sink {
-    fn deliver(&self, frame: Frame) {
+    fn deliver(&self, frame: Frame) -> Delivery {
         let picture = frame.picture();
         let luma = picture.luma();
         let rows = (0..luma.rows).step_by(8);
@@ -54,9 +54,15 @@ impl FrameSink for Sink {
         let recorded = RecordedFrame { size: frame.size(), times: frame.times, mean_luma, halves, policy };
         // A test that has finished no longer receives.
         let _ = self.recorded.try_send(Recorded::Frame(recorded));
+        Delivery::Analysed
     }
 
-    fn demand(&self) -> Demand {
+    /// Every decoded frame is recorded.
+    fn is_urgent(&self, _: &Frame) -> bool {
+        true
+    }
+
+    fn demand(&self) -> FrameDemand {
         let mut demand = self.demand.lock().expect("no test panics with it");
         match &mut demand.1 {
             Some((0, next)) => *demand = (*next, None),
@@ -92,12 +98,12 @@ impl Recorder {
     }
 
     /// Changes the demand now.
-    pub fn demand(&self, demand: Demand) {
+    pub fn demand(&self, demand: FrameDemand) {
         *self.sink.demand.lock().expect("no test panics with it") = (demand, None);
     }
 
     /// Changes the demand after this number of frames.
-    pub fn demand_after(&self, frames: u32, demand: Demand) {
+    pub fn demand_after(&self, frames: u32, demand: FrameDemand) {
         self.sink.demand.lock().expect("no test panics with it").1 = Some((frames, demand));
     }
 

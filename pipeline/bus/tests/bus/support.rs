@@ -10,7 +10,7 @@ use gatehouse_core::event::{
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::key::{EVERYTHING, SiteKey};
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
-use gatehouse_core::{CameraId, ZoneId};
+use gatehouse_core::{CameraId, FrameFates, ZoneId};
 use zenoh::{Session, Wait};
 
 /// Far longer than anything here takes, so that only something broken reaches it.
@@ -152,7 +152,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         fps_decoded: 25.0,
         fps_analysed: 10.0,
         fps_unchanged: 0.0,
-        frames_overtaken: 0,
+        frames: FrameFates::default(),
         reconnects,
         key_frames_only: false,
         stream: None,

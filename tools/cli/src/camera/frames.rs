@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use gatehouse_capture::{Camera, Cameras, StreamOptions};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::{Clock, SystemClock};
-use gatehouse_core::{CameraId, Frame, FrameSink};
+use gatehouse_core::{CameraId, Delivery, Frame, FrameSink};
 use gatehouse_terminal::{Exit, Failure};
 
 /// How long the camera may take to stop.
@@ -17,9 +17,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 struct FrameSender(Sender<Frame>);
 
 impl FrameSink for FrameSender {
-    fn deliver(&self, frame: Frame) {
-        // A full channel drops the frame: the receiver still processes an earlier one.
-        let _ = self.0.try_send(frame);
+    fn deliver(&self, frame: Frame) -> Delivery {
+        // The receiver processes one frame while the next is decoded. A frame in between is dropped.
+        if self.0.try_send(frame).is_ok() { Delivery::Queued } else { Delivery::Closed }
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn for_each_frame(
     let (sender, frames) = bounded(1);
     let sink = Arc::new(FrameSender(sender));
     let mut cameras = Cameras::default();
-    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink)?);
+    cameras.push(Camera::start(options, Arc::clone(&clock), sink.clone(), sink, Arc::default())?);
     let until = clock.monotonic() + within;
     let received = receive(&frames, until, clock.as_ref(), &mut on_frame);
     for problem in cameras.stop(clock.as_ref(), STOP_WITHIN) {

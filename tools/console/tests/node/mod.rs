@@ -136,7 +136,7 @@ pub(crate) fn load(cpu_usage: f64, full: bool) -> Event {
         "processors": 4,
         "cpu_usage": cpu_usage,
         "full": full,
-        "crowds": { "frames": 60, "superseded": 0, "latency_ms": latency_ms },
+        "crowds": { "frames": 60, "missed": 0, "latency_ms": latency_ms },
     });
     let key = format!("{}/a/s/node/node-a/load", key::ROOT);
     key::decode(&key, payload.to_string().as_bytes()).expect("it is a node's load")
@@ -163,7 +163,10 @@ pub(crate) fn health(camera: &str, state: &str, reason: Option<&str>) -> Event {
         "fps_decoded": 25.0,
         "fps_analysed": 9.9,
         "fps_unchanged": 0.0,
-        "frames_overtaken": 3,
+        "frames": {
+            "received": 250, "decoded": 250, "analysed": 99, "unchanged": 0, "superseded": 3, "missed": 3, "failed": 0,
+            "dropped": { "between_key_frames": 0, "not_due": 148, "would_be_superseded": 0, "idle": 0, "catch_up": 0 },
+        },
         "reconnects": 0,
         "stream": { "codec": "h264", "width": 768, "height": 576 },
     });

@@ -145,7 +145,7 @@ fn density_text(density: &DensityEvent) -> String {
 
 fn load_text(load: &NodeLoad) -> String {
     let role = |(name, role): (&str, &RoleLoad)| {
-        let late = if role.superseded > 0 { format!(", {} too late", role.superseded) } else { String::new() };
+        let late = if role.missed > 0 { format!(", {} missed", role.missed) } else { String::new() };
         let total = &role.latency_ms.total;
         format!("; {name}: {} frames{late}, {:.0} ms (99 %: {:.0})", role.frames, total.p50, total.p99)
     };

@@ -3,7 +3,7 @@ use gatehouse_core::health::SubStream;
 use gatehouse_core::load::{FrameLatency, Quantiles};
 use gatehouse_core::rollup::{BlindCamera, LevelCounts};
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
-use gatehouse_core::{CameraId, ZoneId};
+use gatehouse_core::{CameraId, FrameFates, ZoneId};
 
 use super::*;
 
@@ -49,7 +49,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
         fps_decoded: 1.0,
         fps_analysed: 1.0,
         fps_unchanged: 0.0,
-        frames_overtaken: 0,
+        frames: FrameFates::default(),
         reconnects: 0,
         key_frames_only: true,
         stream: None,
@@ -126,7 +126,7 @@ fn counts_show_their_interval_and_doubt() {
     );
     let total = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
     let role =
-        RoleLoad { frames: 1290, superseded: 110, latency_ms: FrameLatency { total, ..FrameLatency::default() } };
+        RoleLoad { frames: 1290, missed: 110, latency_ms: FrameLatency { total, ..FrameLatency::default() } };
     let mut load = NodeLoad {
         node: "node-1".to_owned(),
         at: WHEN.at,
@@ -139,7 +139,7 @@ fn counts_show_their_interval_and_doubt() {
     };
     assert_eq!(
         sentence(&Event::Load(Box::new(load.clone()))),
-        "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 too late, 31 ms (99 %: 105)"
+        "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 missed, 31 ms (99 %: 105)"
     );
     (load.full, load.gates) = (false, None);
     assert_eq!(sentence(&Event::Load(Box::new(load))), "14:13:20.250Z  node-1       load     94 % of 2 processors");

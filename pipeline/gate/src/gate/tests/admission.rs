@@ -9,12 +9,12 @@ use crate::gallery::{Enrolled, Gallery, MatchRule};
 use crate::testing::template;
 
 #[test]
-fn a_glance_is_enough_while_nobody_is_near() {
+fn the_coarse_pass_is_enough_while_nobody_is_near() {
     const FRAME: Size = Size { width: 1280, height: 720 };
     let mut gate = Gate::new(policy());
     let mut after = |ms, faces: &[Face]| {
         gate.process_frame(faces, &found(ms));
-        gate.glance_side_px(FRAME)
+        gate.coarse_side_px(FRAME)
     };
     assert_eq!(after(0, &[]), Some(320));
     assert_eq!(after(100, &[face(300.0, 39.0)]), Some(320), "far away");

@@ -1,4 +1,5 @@
-//! Whose threads give way to whose: in a process of its own, for a thread that did is lent to whoever starts a camera next.
+//! Thread priorities of cameras: in a process of its own, because a thread is lent to the next
+//! camera.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::sync::Arc;
@@ -7,15 +8,15 @@ use std::time::Duration;
 use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
 use gatehouse_core::stream::{Decoder, Source, Transport};
 use gatehouse_core::time::SystemClock;
-use gatehouse_core::{CameraId, Urgency};
+use gatehouse_core::{CameraId, ThreadPriority};
 use gatehouse_sim::{MountConfig, Scene, Sim, SimConfig};
 use gatehouse_testing::recorder::{NormalThreadSchedulePolicy, Recorder, ThreadSchedulePolicy};
 
 /// Starts a camera, gives what it delivers to `watch`, and stops it.
-fn with_camera(address: String, urgency: Urgency, transport: Transport, watch: impl FnOnce(&Recorder)) {
+fn with_camera(address: String, thread_priority: ThreadPriority, transport: Transport, watch: impl FnOnce(&Recorder)) {
     let options = StreamOptions {
         wanted: Wanted::All,
-        urgency,
+        thread_priority,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
         camera: CameraId::new("cam"),
@@ -26,14 +27,14 @@ fn with_camera(address: String, urgency: Urgency, transport: Transport, watch: i
     };
     let (recorder, clock) = (Recorder::default(), Arc::new(SystemClock::new()));
     let mut cameras = Cameras::default();
-    let camera = Camera::start(options, clock.clone(), recorder.frames(), recorder.status());
+    let camera = Camera::start(options, clock.clone(), recorder.frames(), recorder.status(), Arc::default());
     cameras.push(camera.expect("the camera starts"));
     watch(&recorder);
     assert_eq!(cameras.stop(clock.as_ref(), Duration::from_secs(5)).len(), 0);
 }
 
-/// Threads that read a camera over TCP, or decode one, and give way to all others. The simulator's own, of other names, are in this
-/// process too, and of no concern.
+/// The number of threads of idle priority that read or decode a camera. The simulator's threads
+/// have other names.
 fn idle_threads() -> usize {
     const READ_OR_DECODE: [&str; 2] = ["task", "rtpjitterbuffer"];
     const SCHED_IDLE: &str = "5";
@@ -48,7 +49,7 @@ fn idle_threads() -> usize {
 }
 
 #[test]
-fn a_thread_that_is_less_urgent_never_serves_a_camera_that_is_more() {
+fn a_lowered_thread_never_serves_a_camera_of_normal_priority() {
     use NormalThreadSchedulePolicy::{Idle, Other};
     let mount = MountConfig {
         size: [320, 180],
@@ -58,15 +59,14 @@ fn a_thread_that_is_less_urgent_never_serves_a_camera_that_is_more() {
     };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     for transport in [Transport::Tcp, Transport::Udp, Transport::Tcp] {
-        with_camera(sim.url("cam"), Urgency::Last, transport, |camera| {
+        with_camera(sim.url("cam"), ThreadPriority::Idle, transport, |camera| {
             let frame = camera.frame("a frame", |_| true);
             assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(Idle));
-            assert_eq!(idle_threads(), 2, "the one that reads or only asks for datagrams, and the one that decodes");
+            assert_eq!(idle_threads(), 2, "one reads, or asks for datagrams; one decodes");
         });
-        // Started while the other's threads are still about.
-        with_camera(sim.url("cam"), Urgency::First, transport, |camera| {
-            let frame =
-                camera.frame("a frame that only threads brought that give way to none", |_| idle_threads() == 0);
+        // Started while the other camera's threads still exist.
+        with_camera(sim.url("cam"), ThreadPriority::Normal, transport, |camera| {
+            let frame = camera.frame("a frame that no lowered thread brought", |_| idle_threads() == 0);
             assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(Other));
         });
     }

@@ -1,64 +1,65 @@
-//! When a gate's frames need not be looked at: nobody is there and nothing moves.
+//! Motion detection for a gate: decides which frames need no analysis because nothing moves.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 use gatehouse_picture::{Thumbnail, YuvPicture};
 
-/// So long after the last change each frame that is due is still looked at.
+/// Frames are still analysed for this time after the last change.
 const CALM_AFTER: Duration = Duration::from_secs(3);
-/// While it isn't calm, changes are looked for this often: whoever moves still does.
-const NOTICED_EVERY: Duration = Duration::from_millis(400);
-/// A calm gate is looked at this often, whatever its picture: what changes too slowly to be noticed adds up.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// The interval between two comparisons while the gate isn't calm.
+const COMPARED_EVERY: Duration = Duration::from_millis(400);
+/// A calm gate is still analysed this often: slow changes go undetected and add up.
+const ANALYSED_EVERY: Duration = Duration::from_secs(1);
 
-/// Watches one gate's picture for changes.
+/// Detects changes in one gate's picture.
 #[derive(Debug, Default)]
-pub struct Stillness {
-    /// The newest frame, and the one that it is compared with.
+pub struct MotionGate {
+    /// The newest frame, and the frame that it is compared with.
     newest: Thumbnail,
     before: Thumbnail,
-    noticed: Option<Monotonic>,
+    compared: Option<Monotonic>,
     changed: Option<Monotonic>,
-    looked: Option<Monotonic>,
+    analysed: Option<Monotonic>,
 }
 
-impl Stillness {
-    /// Whether a frame that needn't be looked at yet is to be looked at all the same: the gate was calm, and this one shows a
-    /// change. Somebody who comes waits for no turn.
-    pub fn wakes(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
-        self.is_calm(now) && self.notice(picture, now)
+impl MotionGate {
+    /// True if the gate was calm and this frame shows a change. Then it is analysed even if it
+    /// isn't due: somebody who arrives must not wait.
+    pub fn detects_motion(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        self.is_calm(now) && self.compare(picture, now)
     }
 
-    /// Whether a frame whose turn it is may be left out. `idle`: nobody is followed, and nothing is waited for.
+    /// True if a due frame needs no analysis. `idle`: nobody is tracked and no card is being
+    /// compared.
     pub fn may_skip(&mut self, picture: &YuvPicture<'_>, now: Monotonic, idle: bool) -> bool {
         if !idle {
             self.changed = Some(now);
-        } else if self.is_calm(now) || self.is_noticed_again(now) {
-            self.notice(picture, now);
+        } else if self.is_calm(now) || self.is_comparison_due(now) {
+            self.compare(picture, now);
         }
-        let skip = self.is_calm(now) && self.looked.is_some_and(|looked| now.since(looked) < AT_LEAST_EVERY);
+        let skip = self.is_calm(now) && self.analysed.is_some_and(|analysed| now.since(analysed) < ANALYSED_EVERY);
         if !skip {
-            self.looked = Some(now);
+            self.analysed = Some(now);
         }
         skip
     }
 
-    /// Whether nothing has moved for 3 s. To be asked of every frame; after that, from the first one on that shows a change.
+    /// True if nothing has moved for 3 s. Call for every frame.
     pub fn is_still(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
-        if self.is_calm(now) || self.is_noticed_again(now) {
-            self.notice(picture, now);
+        if self.is_calm(now) || self.is_comparison_due(now) {
+            self.compare(picture, now);
         }
         self.is_calm(now)
     }
 
-    fn is_noticed_again(&self, now: Monotonic) -> bool {
-        self.noticed.is_none_or(|noticed| now.since(noticed) >= NOTICED_EVERY)
+    fn is_comparison_due(&self, now: Monotonic) -> bool {
+        self.compared.is_none_or(|compared| now.since(compared) >= COMPARED_EVERY)
     }
 
-    /// Whether the picture has changed.
-    fn notice(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
-        self.noticed = Some(now);
+    /// Compares the picture with an earlier one; true if it has changed.
+    fn compare(&mut self, picture: &YuvPicture<'_>, now: Monotonic) -> bool {
+        self.compared = Some(now);
         self.newest.update(picture);
         let changed = self.changed.is_none() || self.newest.differs(&self.before);
         if changed {
@@ -93,19 +94,19 @@ mod tests {
     }
 
     fn looked_at(frames: u64, somebody: std::ops::Range<u64>, idle: impl Fn(u64) -> bool) -> Vec<u64> {
-        let mut stillness = Stillness::default();
+        let mut motion_gate = MotionGate::default();
         (0..frames)
             .filter(|number| {
                 let now = Monotonic::from_start(Duration::from_millis(100 * number));
                 let mut skip = false;
-                frame(*number, somebody.clone(), |picture| skip = stillness.may_skip(picture, now, idle(*number)));
+                frame(*number, somebody.clone(), |picture| skip = motion_gate.may_skip(picture, now, idle(*number)));
                 !skip
             })
             .collect()
     }
 
     #[test]
-    fn an_empty_gate_is_looked_at_once_a_second_and_whoever_comes_at_once() {
+    fn an_empty_gate_is_analysed_once_a_second_and_motion_at_once() {
         let seen = looked_at(120, 75..80, |_| true);
         let first: Vec<u64> = (0..30).collect();
         let (calm, since): (Vec<u64>, Vec<u64>) = seen[first.len()..].iter().partition(|n| **n < 75);
@@ -116,18 +117,18 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stands_still_is_looked_at_as_long_as_they_are_followed() {
+    fn a_tracked_person_who_stands_still_is_analysed() {
         assert_eq!(looked_at(100, 0..0, |number| number > 90), (0..100).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_watched_picture_is_still_until_the_first_frame_that_shows_somebody() {
-        let mut stillness = Stillness::default();
+    fn a_picture_is_still_until_somebody_appears() {
+        let mut motion_gate = MotionGate::default();
         let still: Vec<u64> = (0..130)
             .filter(|number| {
                 let now = Monotonic::from_start(Duration::from_millis(100 * number));
                 let mut still = false;
-                frame(*number, 75..80, |picture| still = stillness.is_still(picture, now));
+                frame(*number, 75..80, |picture| still = motion_gate.is_still(picture, now));
                 still
             })
             .collect();
@@ -136,19 +137,19 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_change_wakes() {
-        let mut stillness = Stillness::default();
-        let woken: Vec<u64> = (0..120)
+    fn only_the_first_change_is_motion_after_calm() {
+        let mut motion_gate = MotionGate::default();
+        let moving: Vec<u64> = (0..120)
             .filter(|number| {
                 let now = Monotonic::from_start(Duration::from_millis(100 * number));
-                let mut wakes = false;
+                let mut moves = false;
                 frame(*number, 75..80, |picture| {
-                    wakes = stillness.wakes(picture, now);
-                    stillness.may_skip(picture, now, true);
+                    moves = motion_gate.detects_motion(picture, now);
+                    motion_gate.may_skip(picture, now, true);
                 });
-                wakes
+                moves
             })
             .collect();
-        assert_eq!(woken, [75]);
+        assert_eq!(moving, [75]);
     }
 }

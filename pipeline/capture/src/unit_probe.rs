@@ -1,0 +1,220 @@
+//! Carries out the decode plan where access units leave the parser.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatehouse_core::time::Clock;
+use gatehouse_core::{DropReason, FrameSink};
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use crate::decode_plan::{AccessUnit, Consumer, DecodeReason, HeldDecision, UnitDecision, Wanted};
+use crate::shared_plan::SharedPlan;
+
+/// Asks the plan about each access unit that leaves `parser`, whose output is a byte stream of
+/// whole access units. Begins a new connection of the plan.
+///
+/// # Errors
+/// If the element has no output.
+pub(crate) fn install(
+    parser: &gst::Element,
+    wanted: Wanted,
+    frames: Arc<dyn FrameSink>,
+    clock: Arc<dyn Clock>,
+    plan: Arc<SharedPlan>,
+) -> Result<(), String> {
+    plan.state().begin_connection();
+    let pad = parser.static_pad("src").ok_or("the parser has no output")?;
+    let held = Mutex::new(Vec::<gst::Buffer>::new());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        // Parameter sets by themselves are no access unit.
+        if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
+            return gst::PadProbeReturn::Ok;
+        }
+        let unit = AccessUnit {
+            is_key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+            presentation_time: buffer.pts().map(Duration::from),
+            arrival: clock.monotonic(),
+        };
+        let consumer = match wanted {
+            Wanted::OneIn(_) if unit.is_key => {
+                Consumer { shortest_wait: frames.shortest_wait(), ..Consumer::default() }
+            }
+            Wanted::AsDemanded(_) => Consumer { demand: frames.demand(), ..Consumer::default() },
+            Wanted::All | Wanted::OneIn(_) => Consumer::default(),
+        };
+        let decision = plan.on_unit(&unit, &consumer);
+        tracing::trace!(?unit, ?decision);
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        match decision.held {
+            HeldDecision::Keep => {}
+            HeldDecision::Discard => {
+                plan.drop_held(held.len(), DropReason::Idle);
+                held.clear();
+            }
+            HeldDecision::Decode => {
+                plan.drop_held(held.len(), DropReason::CatchUp);
+                send(pad, &mut held);
+            }
+        }
+        match decision.unit {
+            UnitDecision::Decode(reason) => {
+                if reason == DecodeReason::CatchUp {
+                    plan.drop_held(1, DropReason::CatchUp);
+                }
+                gst::PadProbeReturn::Ok
+            }
+            UnitDecision::Hold => {
+                held.push(buffer.clone());
+                gst::PadProbeReturn::Drop
+            }
+            UnitDecision::Drop(_) => gst::PadProbeReturn::Drop,
+        }
+    });
+    Ok(())
+}
+
+/// Sends buffers through `pad` to the decoder, on the pad's own thread.
+fn send(pad: &gst::Pad, buffers: &mut Vec<gst::Buffer>) {
+    let Some(decoder) = pad.peer() else { return };
+    for buffer in buffers.drain(..) {
+        // The next unit reports why the decoder takes nothing.
+        if decoder.chain(buffer).is_err() {
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use gatehouse_core::time::{Monotonic, WallTime};
+    use gatehouse_core::{Delivery, Frame, FrameDemand};
+    use gstreamer_app as gst_app;
+
+    use super::*;
+    use crate::decode_plan::PictureDecision;
+
+    /// Has a demand for each unit, or a wait for each key frame, by the number of the question.
+    struct Scripted {
+        demand: fn(u64) -> FrameDemand,
+        wait: fn(u64) -> Duration,
+        asked: AtomicU64,
+    }
+
+    impl FrameSink for Scripted {
+        fn deliver(&self, _: Frame) -> Delivery {
+            Delivery::Closed
+        }
+
+        fn demand(&self) -> FrameDemand {
+            (self.demand)(self.asked.fetch_add(1, Ordering::Relaxed))
+        }
+
+        fn shortest_wait(&self) -> Option<Duration> {
+            Some((self.wait)(self.asked.fetch_add(1, Ordering::Relaxed)))
+        }
+    }
+
+    fn demanding(demand: fn(u64) -> FrameDemand) -> Scripted {
+        Scripted { demand, wait: |_| Duration::ZERO, asked: AtomicU64::new(0) }
+    }
+
+    fn waiting(wait: fn(u64) -> Duration) -> Scripted {
+        Scripted { wait, ..demanding(|_| FrameDemand::AtRate) }
+    }
+
+    /// Each time is 40 ms after the one before: units come in real time, however fast they are
+    /// made.
+    #[derive(Default)]
+    struct FrameClock(AtomicU64);
+
+    impl Clock for FrameClock {
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::from_start(Duration::from_millis(40 * self.0.fetch_add(1, Ordering::Relaxed)))
+        }
+
+        fn wall(&self) -> WallTime {
+            WallTime::from_unix_nanos(0)
+        }
+    }
+
+    /// The shown pictures of 25 a second: their numbers and pixels.
+    fn decoded(key_every: u32, frames: u32, wanted: Wanted, sink: Scripted) -> (Vec<(u64, Vec<u8>)>, Arc<SharedPlan>) {
+        crate::init().unwrap();
+        let text = format!(
+            "videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,width=160,height=120,framerate=25/1 \
+             ! x264enc key-int-max={key_every} bframes=0 tune=zerolatency option-string=scenecut=0 ! h264parse name=parser \
+             ! video/x-h264,stream-format=byte-stream,alignment=au ! avdec_h264 max-threads=1 ! appsink name=sink sync=false"
+        );
+        let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+        let appsink: gst_app::AppSink = pipeline.by_name("sink").and_downcast().unwrap();
+        let plan = Arc::new(SharedPlan::new(wanted, Arc::default()));
+        let parser = pipeline.by_name("parser").unwrap();
+        install(&parser, wanted, Arc::new(sink), Arc::new(FrameClock::default()), Arc::clone(&plan)).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let (mut seen, mut first) = (Vec::new(), None);
+        while let Ok(sample) = appsink.pull_sample() {
+            let buffer = sample.buffer().unwrap();
+            let at = Duration::from(buffer.pts().unwrap());
+            let since = at - *first.get_or_insert(at);
+            if plan.on_picture(Some(at), Monotonic::from_start(since)).0 != PictureDecision::Hidden {
+                let number = (since.as_secs_f64() * 25.0).round() as u64;
+                seen.push((number, buffer.map_readable().unwrap().to_vec()));
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        (seen, plan)
+    }
+
+    fn numbers(seen: &[(u64, Vec<u8>)]) -> Vec<u64> {
+        seen.iter().map(|(number, _)| *number).collect()
+    }
+
+    #[test]
+    fn after_a_rest_pictures_are_what_they_would_have_been() {
+        let demand = |number| match number {
+            30..40 | 90..95 => FrameDemand::AtRate,
+            120.. => FrameDemand::All,
+            _ => FrameDemand::KeyFrames,
+        };
+        let wanted = Wanted::AsDemanded(Duration::from_millis(40));
+        // In the second stream the held units are decoded in parts.
+        for (key_every, keys) in [(25, vec![0, 25, 50, 75, 100]), (200, vec![0])] {
+            let (whole, _) = decoded(key_every, 150, wanted, demanding(|_| FrameDemand::All));
+            assert_eq!(whole.len(), 150);
+            let (some, plan) = decoded(key_every, 150, wanted, demanding(demand));
+            let mut expected: Vec<u64> =
+                keys.into_iter().chain((0..150).filter(|n| demand(*n) != FrameDemand::KeyFrames)).collect();
+            expected.sort_unstable();
+            assert_eq!(numbers(&some), expected);
+            assert!(some.iter().all(|(number, picture)| *picture == whole[*number as usize].1), "other pictures");
+            let fates = plan.fates().snapshot();
+            let dropped = fates.dropped.idle + fates.dropped.catch_up;
+            assert_eq!((fates.received, fates.decoded + dropped), (150, 150), "{fates:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_that_would_be_superseded_is_not_decoded() {
+        let long_wait_every_second = |asked: u64| Duration::from_secs(asked % 2 * 60);
+        let wanted = Wanted::OneIn(Duration::from_secs(1));
+        let (seen, plan) = decoded(25, 150, wanted, waiting(long_wait_every_second));
+        assert_eq!(numbers(&seen), [0, 50, 100], "nothing is known of the first; 25, 75 and 125 are dropped");
+        assert!(plan.state().is_resting(), "nobody waits for a picture");
+        let fates = plan.fates().snapshot();
+        assert_eq!((fates.dropped.would_be_superseded, fates.missed), (3, 3));
+        assert!(!decoded(25, 125, wanted, waiting(long_wait_every_second)).1.state().is_resting());
+    }
+
+    #[test]
+    fn a_key_frame_that_others_refer_to_is_decoded() {
+        let wanted = Wanted::OneIn(Duration::from_secs(1));
+        let (seen, plan) = decoded(60, 300, wanted, waiting(|_| Duration::from_secs(60)));
+        assert!(plan.fates().snapshot().dropped.would_be_superseded <= 3);
+        let seen = numbers(&seen);
+        assert_eq!(seen[seen.len() - 100..], (200..300).collect::<Vec<_>>()[..], "all is decoded");
+    }
+}
