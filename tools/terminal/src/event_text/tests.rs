@@ -125,8 +125,7 @@ fn counts_show_their_interval_and_doubt() {
         "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
     );
     let total = Quantiles { p50: 31.2, p95: 80.0, p99: 104.9 };
-    let role =
-        RoleLoad { frames: 1290, missed: 110, latency_ms: FrameLatency { total, ..FrameLatency::default() } };
+    let role = RoleLoad { frames: 1290, missed: 110, latency_ms: FrameLatency { total, ..FrameLatency::default() } };
     let mut load = NodeLoad {
         node: "node-1".to_owned(),
         at: WHEN.at,
