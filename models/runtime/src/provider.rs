@@ -1,11 +1,12 @@
-//! What runs a model's operators, in which build of ONNX Runtime, and how a session is told.
+//! Execution providers and the builds of ONNX Runtime that have them.
 
 use std::path::Path;
 
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProviderDispatch, OpenVINO, TensorRT};
 
-/// What runs a model's operators ([execution providers](https://onnxruntime.ai/docs/execution-providers/)).
+/// Runs a model's operators ([execution
+/// provider](https://onnxruntime.ai/docs/execution-providers/)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// ONNX Runtime's own CPU kernels.
@@ -19,7 +20,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The build that has it. Every build has [`Provider::Cpu`].
+    /// The build that has this provider. Every build has [`Provider::Cpu`].
     pub fn build(self) -> Build {
         match self {
             Self::Cpu => Build::Cpu,
@@ -28,20 +29,20 @@ impl Provider {
         }
     }
 
-    /// Whether models run on the processors that decoding needs too.
+    /// True if models run on the CPUs that decoding needs too.
     pub fn takes_processors(self) -> bool {
         matches!(self, Self::Cpu | Self::OpenVino)
     }
 
-    /// What a session is told to use. A session has the CPU's kernels of itself.
-    /// What it compiles for this machine and can keep lies in `engines`.
+    /// Registration with a session; none for the CPU, which every session has. Compiled engines are
+    /// cached in `engines`.
     pub(crate) fn registration(self, intra_threads: usize, engines: &Path) -> Option<ExecutionProviderDispatch> {
         let provider = match self {
             Self::Cpu => return None,
             Self::OpenVino => OpenVINO::default().with_device_type("CPU").with_num_threads(intra_threads).build(),
-            // Trying each algorithm, as it would of itself, takes seconds for each new shape of a batch.
+            // The default tries each algorithm, which takes seconds for each new batch shape.
             Self::Cuda => CUDA::default().with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic).build(),
-            // An engine takes minutes to compile, for each model and GPU once.
+            // Compiling an engine takes minutes, once for each model and GPU.
             Self::TensorRt => TensorRT::default()
                 .with_engine_cache(true)
                 .with_engine_cache_path(engines.display())
@@ -64,19 +65,19 @@ impl std::fmt::Display for Provider {
     }
 }
 
-/// A build of ONNX Runtime. A process loads one.
+/// A build of ONNX Runtime. A process loads only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Build {
-    /// The one that `make setup` fetches.
+    /// The build that `make setup` fetches.
     Cpu,
-    /// With OpenVINO, and OpenVINO itself.
+    /// The build with OpenVINO.
     OpenVino,
-    /// With CUDA and TensorRT, which are installed by whoever has NVIDIA's driver.
+    /// The build with CUDA and TensorRT, which the operator installs with NVIDIA's driver.
     Cuda,
 }
 
 impl Build {
-    /// The version that the project is tested with.
+    /// Tested version.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cpu | Self::Cuda => "1.31.1",
@@ -84,7 +85,7 @@ impl Build {
         }
     }
 
-    /// What fetches it.
+    /// Command that fetches it.
     pub fn setup(self) -> &'static str {
         match self {
             Self::Cpu => "make setup",
