@@ -27,7 +27,7 @@ fn dependencies() -> Graph {
         .collect()
 }
 
-/// The workspace crates that each workspace crate may depend on. A crate that isn't listed is refused.
+/// Allowed dependencies between workspace crates. A crate that is missing here is refused.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let pipeline = ["core", "capture", "batching", "credential", "gate", "crowd", "bus", "store"];
     let all: Vec<&str> = ["config", "faces", "people", "picture", "runtime", "service", "console", "door", "terminal"]

@@ -8,24 +8,24 @@ pub enum FaceError {
     /// The model can't be run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// An embedding that is no vector of finite numbers, or has no length.
+    /// An embedding is not finite, or zero.
     #[error("model `{model}`: the embedding of face {index} of the batch is not finite or zero")]
     BadEmbedding {
         /// Name.
         model: String,
-        /// Which of the batch, from 0.
+        /// Index in the batch, from 0.
         index: usize,
     },
-    /// A liveness score that is no number.
+    /// A liveness score is not finite.
     #[error("model `{model}`: the liveness of face {index} of the batch is not finite")]
     BadLiveness {
         /// Name.
         model: String,
-        /// Which of the batch, from 0.
+        /// Index in the batch, from 0.
         index: usize,
     },
-    /// A box that no face can be cut out by.
-    #[error("a face box of {width}×{height} pixels at {x}, {y} is empty or has no place in a frame of {frame}")]
+    /// A face box is empty or outside its frame.
+    #[error("a face box of {width}×{height} pixels at {x}, {y} is empty or outside the frame of {frame}")]
     FaceBox {
         /// Left edge.
         x: f32,
@@ -35,22 +35,22 @@ pub enum FaceError {
         width: f32,
         /// Height.
         height: f32,
-        /// The frame.
+        /// Size of the frame.
         frame: gatehouse_picture::Size,
     },
-    /// Landmarks that no face can be aligned by.
-    #[error("the five landmarks give no transform: they are not finite or all in one place")]
+    /// The landmarks give no alignment.
+    #[error("the face can't be aligned: its five landmarks are not finite or coincide")]
     Landmarks,
-    /// A vector that has no direction, or not 128 numbers.
+    /// A vector hasn't 128 numbers or no direction.
     #[error("{what} is {expected} finite numbers, not all 0; got {got} numbers{}", if *finite { "" } else { " that are not all finite, or all 0" })]
     NotADirection {
         /// "an embedding" or "a template".
         what: &'static str,
-        /// Numbers needed.
+        /// Expected count of numbers.
         expected: usize,
-        /// Numbers found.
+        /// Found count of numbers.
         got: usize,
-        /// Whether they would do but for their count.
+        /// True if the numbers are finite and not all 0.
         finite: bool,
     },
 }

@@ -1,9 +1,9 @@
 //! Face models of gates: detection, alignment, embedding, liveness, templates and gallery search.
 //!
 //! [`FaceDetector`] finds faces, [`align_face`] cuts them out, [`FaceEmbedder`] embeds them, and
-//! [`LivenessModel`] judges whether they are live. [`TemplateProtection`] turns an [`Embedding`] into a
-//! [`Template`], and a [`Gallery`] finds the nearest one. [`calibration`] says how often a threshold
-//! errs. No crowd camera reaches this crate: `tests/architecture.rs` checks it.
+//! [`LivenessModel`] judges whether they are live. [`TemplateProtection`] turns an [`Embedding`]
+//! into a [`Template`], and a [`Gallery`] finds the nearest one. [`calibration`] says how often a
+//! threshold errs. No crowd camera reaches this crate: `tests/architecture.rs` checks it.
 
 mod align;
 pub mod calibration;

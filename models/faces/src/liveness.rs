@@ -1,8 +1,9 @@
 //! fr_liveness, a presentation-attack detector: tells a live face from one on paper or on a screen.
 //!
-//! It is of the family of *Silent-Face-Anti-Spoofing* (Minivision, 2020). The small network sees a face
-//! **and its surroundings**, 2.7 times as wide and high as the face. It mostly detects the edge of the
-//! paper or the screen, so it judges less surely when the surroundings don't fit into the frame.
+//! It is of the family of *Silent-Face-Anti-Spoofing* (Minivision, 2020). The small network sees a
+//! face **and its surroundings**, 2.7 times as wide and high as the face. It mostly detects the
+//! edge of the paper or the screen, so it judges less surely when the surroundings don't fit into
+//! the frame.
 
 use gatehouse_picture::{Rect, Size, YuvPicture};
 
@@ -21,8 +22,8 @@ const CLASSES: usize = 3;
 
 /// The part of a frame that shows a face and its surroundings.
 ///
-/// It is the face's box 2.7 times as wide and high, scaled down until it fits and then moved inside the
-/// frame. It keeps the aspect of the box, and the face may lie off its centre.
+/// It is the face's box 2.7 times as wide and high, scaled down until it fits and then moved inside
+/// the frame. It keeps the aspect of the box, and the face may lie off its centre.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Surroundings {
     left_px: usize,
@@ -47,8 +48,8 @@ impl Surroundings {
         Some(Self { left_px, top_px, size: Size { width, height }, share: (scale / SURROUNDINGS) as f32 })
     }
 
-    /// Share of the trained width and height that fits into the frame, 0–1. It is below 1 if the face
-    /// is higher than 1/2.7 (37 %) of the frame; the model then detects attacks less surely.
+    /// Share of the trained width and height that fits into the frame, 0–1. It is below 1 if the
+    /// face is higher than 1/2.7 (37 %) of the frame; the model then detects attacks less surely.
     pub fn share(&self) -> f32 {
         self.share
     }
@@ -68,7 +69,8 @@ impl Surroundings {
     }
 }
 
-// First pixel and length along one axis, even for 4:2:0. The reference's are at most a pixel longer.
+// First pixel and length along one axis, even for 4:2:0. The reference's are at most a pixel
+// longer.
 fn along(face_from: f32, face: f32, scale: f64, frame: usize) -> (usize, usize) {
     let length = f64::from(face) * scale;
     let from = f64::from(face_from) + (f64::from(face) - length) / 2.0;
@@ -105,8 +107,8 @@ impl LivenessModel {
         Ok(Self { model, output, size, order, normalisation, resizer: Resizer::default() })
     }
 
-    /// Scores how likely each face is live, 0–1, in one inference. It overwrites the pixels in its own
-    /// buffers afterwards.
+    /// Scores how likely each face is live, 0–1, in one inference. It overwrites the pixels in its
+    /// own buffers afterwards.
     ///
     /// A face is a picture and the face's box in it; `results[i]` belongs to `faces[i]`.
     ///

@@ -1,5 +1,5 @@
-//! SFace, a face embedder (Zhong et al.: "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition",
-//! 2021).
+//! SFace, a face embedder (Zhong et al.: "SFace: Sigmoid-Constrained Hypersphere Loss for Robust
+//! Face Recognition", 2021).
 
 use gatehouse_runtime::{
     ColourOrder, Manifest, Model, ModelError, Normalisation, Outputs, Provider, Registry, SessionOptions, Task,
@@ -39,8 +39,8 @@ impl FaceEmbedder {
         Ok(Self { model, output, order, normalisation })
     }
 
-    /// Embeds faces in one inference; `results[i]` belongs to `faces[i]`. It overwrites the pixels in
-    /// its own buffers afterwards.
+    /// Embeds faces in one inference; `results[i]` belongs to `faces[i]`. It overwrites the pixels
+    /// in its own buffers afterwards.
     ///
     /// # Errors
     /// If the inference fails or an embedding is not finite. `results` is empty then.

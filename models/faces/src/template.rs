@@ -1,13 +1,13 @@
-//! What is kept of an enrolled face: its embedding, turned by a secret rotation of the site's.
+//! Template protection: rotates embeddings by a secret matrix of the site.
 //!
-//! ISO/IEC 24745 asks of a stored biometric reference that it can be revoked, that those of two sites can't be linked,
-//! and that it doesn't give the face back. A rotation drawn from the site's key gives the first two, and costs nothing in
-//! accuracy, because it keeps every angle: the method is the projection on random orthonormal vectors of BioHashing
-//! (Jin, Ling and Goh, 2004) and of Teoh, Goh and Ngo (2006), without their rounding to bits.
+//! ISO/IEC 24745 requires that a stored biometric reference can be revoked, can't be linked between
+//! sites, and doesn't reveal the face. A rotation drawn from the site's key gives the first two. It
+//! keeps every angle, so it costs no accuracy. The method is the projection of BioHashing (Jin,
+//! Ling and Goh, 2004; Teoh, Goh and Ngo, 2006) without rounding to bits.
 //!
-//! Its limits are theirs too (Kong et al., 2006; Nandakumar and Jain, 2015): who has the key turns a template back into
-//! the embedding, and who has 128 templates together with their embeddings solves for the rotation. So the key is one of
-//! the site's secrets, and templates are encrypted wherever they are stored as well.
+//! The method has known limits (Kong et al., 2006; Nandakumar and Jain, 2015). The key turns a
+//! template back into the embedding, and 128 templates with their embeddings give the rotation. So
+//! the key is a secret of the site, and stored templates are encrypted too.
 
 use std::fmt;
 
@@ -20,21 +20,21 @@ use crate::error::FaceError;
 
 const DIMENSIONS: usize = Embedding::DIMENSIONS;
 
-/// A protected reference of one face, of length 1; made by [`TemplateProtection::protect`]. Two can be compared if one
-/// site's key protected both.
+/// A protected unit vector of one face, made by [`TemplateProtection::protect`]. Templates of the
+/// same site's key can be compared.
 ///
-/// Like [`Embedding`] it has no text form, and is overwritten when dropped.
+/// Like an [`Embedding`], it has no text form and is overwritten when dropped.
 #[derive(Clone, PartialEq, ZeroizeOnDrop)]
 pub struct Template(
-    // On the heap, so that moving it leaves no copy behind.
+    // On the heap: moving it leaves no copy behind.
     Box<[f32; DIMENSIONS]>,
 );
 
 impl Template {
-    /// Numbers in a template.
+    /// Length of the vector.
     pub const DIMENSIONS: usize = DIMENSIONS;
 
-    /// From the numbers of [`Template::as_slice`], as a store gives them back. Their length is brought to 1.
+    /// Restores a template from the numbers of [`Template::as_slice`], normalised to length 1.
     ///
     /// # Errors
     /// If there are not 128, one is not finite, or all are 0.
@@ -42,7 +42,7 @@ impl Template {
         unit(values, "a template").map(Self)
     }
 
-    /// From the numbers of [`Template::to_i8`].
+    /// Restores a template from the numbers of [`Template::to_i8`].
     ///
     /// # Errors
     /// If all are 0.
@@ -54,24 +54,24 @@ impl Template {
         Self::from_slice(wide.as_slice())
     }
 
-    /// A byte for each number, −127 to 127, so that it fits in a QR code. The scale is left out: only the direction
-    /// counts. Scores change by less than 0.005.
+    /// Quantises each number to −127…127, to fit a QR code. The scale is dropped, because only the
+    /// direction counts. Scores change by less than 0.005.
     pub fn to_i8(&self) -> Zeroizing<[i8; DIMENSIONS]> {
         let largest = self.0.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let mut bytes = Zeroizing::new([0; DIMENSIONS]);
         for (to, from) in bytes.iter_mut().zip(self.0.iter()) {
-            // The largest becomes ±127, so nothing is cut off. It isn't 0: the length is 1.
+            // The largest becomes ±127. It isn't 0, because the length is 1.
             *to = (from / largest * 127.0).round() as i8;
         }
         bytes
     }
 
-    /// Cosine of the angle between two, −1 to 1: that of the embeddings that they were made of.
+    /// Cosine similarity, −1 to 1. It equals that of the embeddings.
     pub fn cosine(&self, other: &Self) -> f32 {
         dot(self.as_slice(), other.as_slice())
     }
 
-    /// Its 128 numbers.
+    /// The 128 numbers.
     pub fn as_slice(&self) -> &[f32] {
         self.0.as_slice()
     }
@@ -91,16 +91,16 @@ impl fmt::Debug for Template {
 
 /// A site's secret rotation. Overwritten when dropped.
 pub struct TemplateProtection {
-    // Orthonormal rows. In f64, so that scores are kept to the precision of f32.
+    // Orthonormal rows, in f64 to keep scores to the precision of f32.
     rows: Zeroizing<Vec<[f64; DIMENSIONS]>>,
 }
 
 impl TemplateProtection {
-    /// The rotation that belongs to `key`: the same on every machine, as what is stored must outlive one. A new key makes
-    /// every template of the old one worthless.
+    /// Derives the rotation of `key`. It is the same on every machine, because templates outlive
+    /// one. Templates of an old key don't match under a new one.
     ///
-    /// Standard normal numbers from the key's ChaCha20 stream (RFC 8439, nonce 0; Box and Muller, 1958), made orthonormal,
-    /// give each rotation and reflection of the space the same chance (Stewart, 1980).
+    /// Standard normal numbers from the key's ChaCha20 stream (RFC 8439, nonce 0; Box and Muller,
+    /// 1958) are made orthonormal. Each rotation and reflection is equally likely (Stewart, 1980).
     pub fn new(key: &[u8; 32]) -> Self {
         let mut rows = Zeroizing::new(vec![[0.0; DIMENSIONS]; DIMENSIONS]);
         fill_with_normals(key, rows.as_flattened_mut());
@@ -108,13 +108,13 @@ impl TemplateProtection {
         Self { rows }
     }
 
-    /// The template of an embedding.
+    /// Makes the template of an embedding.
     pub fn protect(&self, embedding: &Embedding) -> Template {
         self.turn(embedding.as_slice().iter().map(|value| f64::from(*value)))
     }
 
-    /// The template that [`Self::protect`] would have made of the embedding behind `template`, which `before` had
-    /// protected: a site's new key takes the place of its old one and nobody has to enrol again. To the precision of f32.
+    /// Converts a template of the old key `before` to this key, to the precision of f32. Nobody has
+    /// to enrol again when a site changes its key.
     pub fn protect_again(&self, before: &Self, template: &Template) -> Template {
         // A rotation's inverse is its transpose.
         let mut embedding = Zeroizing::new([0f64; DIMENSIONS]);
@@ -146,18 +146,19 @@ fn fill_with_normals(key: &[u8; 32], values: &mut [f64]) {
         bytes.fill(0);
         stream.apply_keystream(bytes.as_mut_slice());
         let drawn = u128::from_le_bytes(*bytes);
-        // The upper 53 bits of each half, which an f64 holds exactly. The first is never 0, whose logarithm is infinite.
+        // The upper 53 bits of each half; an f64 holds them exactly. The first is never 0, for the
+        // logarithm.
         let step = 1.0 / (1u64 << 53) as f64;
         let (first, second) = ((drawn as u64 >> 11) + 1, (drawn >> 75) as u64);
-        // From `libm`, not from the system's C library, whose last digit differs from one to the next.
+        // From `libm`: C libraries differ in the last digit.
         let radius = (-2.0 * libm::log(first as f64 * step)).sqrt();
         let (sine, cosine) = libm::sincos(std::f64::consts::TAU * (second as f64 * step));
         pair.copy_from_slice(&[radius * cosine, radius * sine]);
     }
 }
 
-/// Modified Gram–Schmidt, twice for each row: once leaves rows that are not quite at right angles, twice is enough (Giraud
-/// et al., 2005).
+/// Makes rows orthonormal by modified Gram–Schmidt, twice for each row, which is enough (Giraud et
+/// al., 2005).
 fn orthonormalise(rows: &mut [[f64; DIMENSIONS]]) {
     for index in 0..rows.len() {
         let (done, rest) = rows.split_at_mut(index);
@@ -181,7 +182,7 @@ mod tests {
             .prop_filter_map("a direction", |values| Embedding::from_slice(&values).ok())
     }
 
-    /// Different ones for different `index`es, spread like random ones.
+    /// Random-like embeddings, one for each `index`.
     fn face(index: usize) -> Embedding {
         let mut values = [0.0; DIMENSIONS];
         let mut key = [7; 32];
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_matrix_is_orthogonal_to_the_last_digits() {
+    fn the_matrix_is_orthogonal() {
         let rows = TemplateProtection::new(&[1; 32]).rows.clone();
         for (i, a) in rows.iter().enumerate() {
             for (j, b) in rows.iter().enumerate() {
@@ -201,8 +202,8 @@ mod tests {
         }
     }
 
-    // What a site has stored must still match after an update of this program, on any machine: so to the last bit. The
-    // same numbers come out of a ChaCha20, Box–Muller and QR decomposition written apart from this, in NumPy.
+    // Stored templates must match after an update, on any machine. An independent implementation in
+    // NumPy gives the same numbers.
     #[test]
     fn a_key_gives_the_same_matrix_for_ever() {
         let rows = &TemplateProtection::new(&std::array::from_fn(|i| i as u8)).rows;
@@ -232,13 +233,13 @@ mod tests {
         let mean = scores.iter().sum::<f64>() / faces as f64;
         let deviation = (scores.iter().map(|score| score * score).sum::<f64>() / faces as f64).sqrt();
         let greatest = scores.iter().fold(0.0, |greatest: f64, score| greatest.max(score.abs()));
-        // Directions drawn at random in 128 dimensions have a cosine of 0 on average, and a deviation of 1/√128 = 0.088.
+        // Cosines of random directions in 128 dimensions have mean 0 and deviation 1/√128 = 0.088.
         assert!(mean.abs() < 0.01, "{mean}");
         assert!((0.08..0.097).contains(&deviation), "{deviation}");
         assert!(greatest < 0.4, "{greatest}");
     }
 
-    // A site that changes its key must not be able to link its old templates to people either.
+    // After a change of key, old templates can't be linked to people.
     #[test]
     fn one_bit_of_the_key_changes_everything() {
         let mut other = [1; 32];
@@ -250,20 +251,20 @@ mod tests {
     }
 
     #[test]
-    fn no_debug_text_shows_a_number() {
+    fn debug_texts_show_no_number() {
         let protection = TemplateProtection::new(&[1; 32]);
         assert_eq!(format!("{protection:?} {:?}", protection.protect(&face(1))), "TemplateProtection(…) Template(…)");
     }
 
     #[test]
-    fn zeroizing_leaves_no_number() {
+    fn zeroizing_overwrites_all_numbers() {
         let mut template = TemplateProtection::new(&[1; 32]).protect(&face(1));
         template.zeroize();
         assert_eq!(template.as_slice(), [0.0; DIMENSIONS]);
     }
 
     #[test]
-    fn what_is_no_direction_is_refused() {
+    fn vectors_without_a_direction_are_refused() {
         let refusal = Template::from_slice(&[1.0; 127]).expect_err("no template").to_string();
         assert_eq!(refusal, "a template is 128 finite numbers, not all 0; got 127 numbers");
         let refusal = Template::from_i8(&[0; DIMENSIONS]).expect_err("no template").to_string();
@@ -288,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn a_new_key_gives_the_template_that_it_would_have_given(face in embedding(), old: [u8; 32], new: [u8; 32]) {
+        fn a_converted_template_equals_a_new_one(face in embedding(), old: [u8; 32], new: [u8; 32]) {
             let (old, new) = (TemplateProtection::new(&old), TemplateProtection::new(&new));
             let again = new.protect_again(&old, &old.protect(&face));
             for (value, expected) in again.as_slice().iter().zip(new.protect(&face).as_slice()) {
@@ -297,7 +298,7 @@ mod tests {
         }
 
         #[test]
-        fn a_card_holds_the_template_nearly_exactly(a in 0usize..10_000, b in 0usize..10_000) {
+        fn a_quantised_template_keeps_its_scores(a in 0usize..10_000, b in 0usize..10_000) {
             let site = TemplateProtection::new(&[3; 32]);
             let (a, b) = (site.protect(&face(a)), site.protect(&face(b)));
             let card = Template::from_i8(&a.to_i8()).expect("a template");

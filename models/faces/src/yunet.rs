@@ -1,7 +1,7 @@
 //! YuNet, a face detector (Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", 2023).
 //!
-//! At strides 8, 16 and 32 each cell of the grid gives one candidate: class score, objectness, box and
-//! five landmarks, relative to the cell. A stride's output is `[batch, 16, rows, columns]`
+//! At strides 8, 16 and 32 each cell of the grid gives one candidate: class score, objectness, box
+//! and five landmarks, relative to the cell. A stride's output is `[batch, 16, rows, columns]`
 //! (`tools/convert/yunet_dynamic.py`).
 
 use gatehouse_picture::{Point, Rect, YuvPicture};
@@ -57,7 +57,8 @@ impl FaceDetector {
     /// Opens the named model and warms it up.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of YuNet.
+    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of
+    /// YuNet.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::FaceDetection, options)?;
         LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
@@ -68,9 +69,10 @@ impl FaceDetector {
     /// Detects faces with scores of `min_score` (0–1) and more, best first; `results[i]` belongs to
     /// `pictures[i]`.
     ///
-    /// Each picture is shrunk to the model's size with its aspect kept, at the top left of the smallest
-    /// tensor that holds it; the rest is black. Tensors of the same size share one inference. Faces
-    /// with a number that is not finite are dropped and counted in [`FaceDetector::not_finite`].
+    /// Each picture is shrunk to the model's size with its aspect kept, at the top left of the
+    /// smallest tensor that holds it; the rest is black. Tensors of the same size share one
+    /// inference. Faces with a number that is not finite are dropped and counted in
+    /// [`FaceDetector::not_finite`].
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails. `results` is undefined then.
@@ -96,8 +98,9 @@ impl FaceDetector {
         self.detect_at(photos.iter().map(|photo| (*photo, Some(PHOTO_SIDE_PX))), min_score, results)
     }
 
-    /// Detects faces, as [`Self::detect`]. Each picture comes with the size of its longer side in the
-    /// tensor, in pixels; none for the model's default size. Cost grows with the number of pixels.
+    /// Detects faces, as [`Self::detect`]. Each picture comes with the size of its longer side in
+    /// the tensor, in pixels; none for the model's default size. Cost grows with the number of
+    /// pixels.
     ///
     /// # Errors
     /// As [`Self::detect`].
@@ -145,7 +148,8 @@ impl FaceDetector {
         self.model.benchmark(pictures, longer_side_px)
     }
 
-    /// Number of candidates that were not finite since the model was loaded. Above 0, the model is broken.
+    /// Number of candidates that were not finite since the model was loaded. Above 0, the model is
+    /// broken.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }
@@ -165,7 +169,8 @@ struct Level<'o> {
 }
 
 impl Level<'_> {
-    /// Adds faces of score `min_score` and more, in pixels of the tensor; returns how many weren't finite.
+    /// Adds faces of score `min_score` and more, in pixels of the tensor; returns how many weren't
+    /// finite.
     fn decode(&self, min_score: f32, faces: &mut Vec<Face>) -> u64 {
         let mut not_finite = 0;
         let channel = |channel| self.candidates.index_axis(Axis(0), channel);

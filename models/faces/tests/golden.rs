@@ -14,12 +14,12 @@ use gatehouse_runtime::{ColourOrder, Photo, Registry, SessionOptions};
 use golden::{GoldenPicture, builtin, golden, registry};
 use serde::Deserialize;
 
-/// Tolerance of boxes and landmarks in pixels of the tensor. The reference prepares pictures the same way
-/// with another OpenCV and another inference engine. Measured: at most 0.001.
+/// Tolerance of boxes and landmarks in pixels of the tensor. The reference prepares pictures the
+/// same way with another OpenCV and another inference engine. Measured: at most 0.001.
 const BOX_TOLERANCE_PX: f32 = 0.1;
 const SCORE_TOLERANCE: f32 = 0.002;
-/// Least cosine with the reference's embedding of a frame. Our crop interpolates chroma; the reference
-/// repeats it and warps BGR. Measured: 0.9989 and more.
+/// Least cosine with the reference's embedding of a frame. Our crop interpolates chroma; the
+/// reference repeats it and warps BGR. Measured: 0.9989 and more.
 const VIDEO_COSINE: f32 = 0.998;
 /// The same of a photo in full colour: another warp and another inference engine.
 const PHOTO_COSINE: f32 = 0.9999;

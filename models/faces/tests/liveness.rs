@@ -13,10 +13,11 @@ use gatehouse_runtime::{Catalogue, ColourOrder, ModelError, Photo, SessionOption
 use golden::{GoldenPicture, builtin, registry};
 use serde::Deserialize;
 
-/// Tolerance of scores. The reference prepares pictures the same way with another OpenCV; another crop,
-/// resize or colour order differs far more.
+/// Tolerance of scores. The reference prepares pictures the same way with another OpenCV; another
+/// crop, resize or colour order differs far more.
 const VIDEO_TOLERANCE: f32 = 0.002;
-/// Of a photo: the reference and ours start from BGR, but ours from even pixels. Measured: at most 0.039.
+/// Of a photo: the reference and ours start from BGR, but ours from even pixels. Measured: at most
+/// 0.039.
 const PHOTO_TOLERANCE: f32 = 0.05;
 
 #[derive(Deserialize)]

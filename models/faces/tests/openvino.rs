@@ -1,5 +1,5 @@
-//! Models give the same results on OpenVINO as on the CPU. A test binary of its own, because a process
-//! loads one build of ONNX Runtime.
+//! Models give the same results on OpenVINO as on the CPU. A test binary of its own, because a
+//! process loads one build of ONNX Runtime.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::path::Path;

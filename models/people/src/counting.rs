@@ -28,7 +28,8 @@ pub struct Counting {
     pub most_people: f64,
 }
 
-/// Half the width of an interval around a count of `n`: `√(constant² + per_person·n + (relative·n)²)`.
+/// Half the width of an interval around a count of `n`: `√(constant² + per_person·n +
+/// (relative·n)²)`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountSpread {
@@ -40,8 +41,8 @@ pub struct CountSpread {
     pub relative: f64,
 }
 
-/// Where density takes over from detections, as linear ramps: below the first number only detections
-/// count, above the second only density.
+/// Where density takes over from detections, as linear ramps: below the first number only
+/// detections count, above the second only density.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FusionRamp {

@@ -1,11 +1,12 @@
-//! Density maps: people per cell of a picture. The sum of all cells is the count (Lempitsky, Zisserman:
-//! "Learning to count objects in images", 2010).
+//! Density maps: people per cell of a picture. The sum of all cells is the count (Lempitsky,
+//! Zisserman: "Learning to count objects in images", 2010).
 
 use gatehouse_picture::{Point, Size};
 use gatehouse_runtime::Placement;
 use ndarray::ArrayView2;
 
-/// People per cell, row by row from the top left; a person counts at the head. Empty without a model.
+/// People per cell, row by row from the top left; a person counts at the head. Empty without a
+/// model.
 #[derive(Debug, Default, PartialEq)]
 pub struct DensityMap {
     columns: usize,
@@ -37,8 +38,8 @@ impl DensityMap {
         self.people.clear();
     }
 
-    /// Resets it to zeros for a picture of size `frame` at `place` in a tensor, with cells of `cell_px`
-    /// pixels of the tensor.
+    /// Resets it to zeros for a picture of size `frame` at `place` in a tensor, with cells of
+    /// `cell_px` pixels of the tensor.
     pub fn reset(&mut self, frame: Size, place: &Placement, cell_px: usize) {
         let in_tensor = place.in_tensor();
         self.columns = in_tensor.width.div_ceil(cell_px);
@@ -52,8 +53,8 @@ impl DensityMap {
         self.people.resize(self.columns * self.rows, 0.0);
     }
 
-    /// Fills it with a model's output, without the cells beyond the picture. Negative and non-finite
-    /// cells become 0. Returns how many weren't finite.
+    /// Fills it with a model's output, without the cells beyond the picture. Negative and
+    /// non-finite cells become 0. Returns how many weren't finite.
     pub(crate) fn fill(&mut self, map: ArrayView2<'_, f32>) -> u64 {
         let mut not_finite = 0;
         for (row, cells) in map.rows().into_iter().take(self.rows).enumerate() {
@@ -110,7 +111,8 @@ impl DensityMap {
         })
     }
 
-    /// Index of the cell that holds a point of the picture, or of the nearest one if it lies outside.
+    /// Index of the cell that holds a point of the picture, or of the nearest one if it lies
+    /// outside.
     ///
     /// # Panics
     /// If there is no map.

@@ -20,12 +20,12 @@ pub struct DensityModel {
 }
 
 impl DensityModel {
-    /// Opens the named model and warms it up. Its output `density` is [batch, 1, height / 8, width / 8],
-    /// in people per cell.
+    /// Opens the named model and warms it up. Its output `density` is [batch, 1, height / 8, width
+    /// / 8], in people per cell.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or lacks the output. Also if its
-    /// `[counting]` table is wrong.
+    /// If it is unknown, for another task, not the file of its manifest, or lacks the output. Also
+    /// if its `[counting]` table is wrong.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::CrowdDensity, options)?;
         model.require_output(DENSITY)?;
@@ -34,8 +34,8 @@ impl DensityModel {
         Ok(Self { model, counting, not_finite: 0, pool: ResultPool::default() })
     }
 
-    /// Measures pictures; each comes with its longer side in the tensor, in pixels. `maps[i]` belongs to
-    /// `pictures[i]`.
+    /// Measures pictures; each comes with its longer side in the tensor, in pixels. `maps[i]`
+    /// belongs to `pictures[i]`.
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails. `maps` is undefined then.
@@ -66,7 +66,8 @@ impl DensityModel {
         self.counting.as_ref()
     }
 
-    /// Number of cells that were not finite since the model was loaded. Above 0, the model is broken.
+    /// Number of cells that were not finite since the model was loaded. Above 0, the model is
+    /// broken.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }

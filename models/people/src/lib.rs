@@ -1,8 +1,8 @@
 //! People models of crowd cameras: detection of persons and density of crowds.
 //!
 //! A [`TiledDetector`] detects people, a [`DensityModel`] measures their density. Both give raw
-//! results; `gatehouse-crowd` fuses them into counts. A manifest's [`Counting`] says how far counts are
-//! off.
+//! results; `gatehouse-crowd` fuses them into counts. A manifest's [`Counting`] says how far counts
+//! are off.
 
 mod counting;
 mod density;

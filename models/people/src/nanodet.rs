@@ -1,9 +1,9 @@
-//! NanoDet, reduced to its person class, and crowd models on its backbone, which measure a density in
-//! the same pass.
+//! NanoDet, reduced to its person class, and crowd models on its backbone, which measure a density
+//! in the same pass.
 //!
-//! At strides 8, 16 and 32 each cell gives a score and, for each side of the box, a distribution over
-//! the distance from the cell's centre. The distance is its expectation (Li et al.: "Generalized Focal
-//! Loss", 2020). A stride's output is `[batch, 45, rows, columns]`
+//! At strides 8, 16 and 32 each cell gives a score and, for each side of the box, a distribution
+//! over the distance from the cell's centre. The distance is its expectation (Li et al.:
+//! "Generalized Focal Loss", 2020). A stride's output is `[batch, 45, rows, columns]`
 //! (`tools/convert/nanodet_tfjs_to_onnx.py`).
 
 use gatehouse_picture::{Rect, Size};
@@ -54,8 +54,8 @@ impl PersonDetector {
     /// Opens the named model and warms it up. The output `density` is optional.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of NanoDet.
-    /// Also if its `[counting]` table is wrong.
+    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of
+    /// NanoDet. Also if its `[counting]` table is wrong.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::PersonDetection, options)?;
         LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
@@ -65,12 +65,13 @@ impl PersonDetector {
         Ok(Self { model, counting, has_density, not_finite: 0, pool: ResultPool::default() })
     }
 
-    /// Detects people with scores of `min_score` (0–1) and more, best first, and measures the density if
-    /// the model has one. `results[i]` belongs to `scenes[i]`; tiles are ignored.
+    /// Detects people with scores of `min_score` (0–1) and more, best first, and measures the
+    /// density if the model has one. `results[i]` belongs to `scenes[i]`; tiles are ignored.
     ///
-    /// Each picture keeps its aspect. The network's authors squeeze it to a square, which makes people in
-    /// wide pictures thin and misses more of them. Tensors of the same size share one inference. People
-    /// with a number that is not finite are dropped and counted in [`PersonDetector::not_finite`].
+    /// Each picture keeps its aspect. The network's authors squeeze it to a square, which makes
+    /// people in wide pictures thin and misses more of them. Tensors of the same size share one
+    /// inference. People with a number that is not finite are dropped and counted in
+    /// [`PersonDetector::not_finite`].
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails. `results` is undefined then.
@@ -154,7 +155,8 @@ impl PersonDetector {
         self.has_density
     }
 
-    /// Number of values that were not finite since the model was loaded. Above 0, the model is broken.
+    /// Number of values that were not finite since the model was loaded. Above 0, the model is
+    /// broken.
     pub fn not_finite(&self) -> u64 {
         self.not_finite
     }
@@ -169,7 +171,8 @@ struct Level<'o> {
 }
 
 impl Level<'_> {
-    /// Adds people of score `min_score` and more, in pixels of the tensor; returns how many weren't finite.
+    /// Adds people of score `min_score` and more, in pixels of the tensor; returns how many weren't
+    /// finite.
     fn decode(&self, min_score: f32, people: &mut Vec<Person>) -> u64 {
         let mut not_finite = 0;
         for ((row, column), &score) in self.candidates.index_axis(Axis(0), SCORE).indexed_iter() {

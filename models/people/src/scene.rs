@@ -11,8 +11,8 @@ use crate::tile::Tile;
 pub struct PeopleScene<'a> {
     /// The picture.
     pub picture: YuvPicture<'a>,
-    /// Longer side of the picture in the detector's tensor, in pixels. More pixels find smaller people;
-    /// the cost grows with their square.
+    /// Longer side of the picture in the detector's tensor, in pixels. More pixels find smaller
+    /// people; the cost grows with their square.
     pub longer_side_px: usize,
     /// The same for a separate density model, if there is one.
     pub density_side_px: usize,

@@ -7,13 +7,13 @@ use crate::nanodet::Person;
 
 /// Height in the tensor below which people are small, in pixels. Tiles show small people larger.
 ///
-/// The detectors were trained on COCO, which calls objects below 32² pixels small (Lin et al., 2014). A
-/// person of 50 pixels has about that area.
+/// The detectors were trained on COCO, which calls objects below 32² pixels small (Lin et al.,
+/// 2014). A person of 50 pixels has about that area.
 pub const SMALL_PX: f32 = 50.0;
 /// Intersection over union above which boxes of two views are one person.
 const SAME_IOU: f32 = 0.5;
-/// Share of the smaller box inside the larger above which they are one person: head and shoulders of a
-/// near person, for example.
+/// Share of the smaller box inside the larger above which they are one person: head and shoulders
+/// of a near person, for example.
 const INSIDE: f32 = 0.75;
 /// Ratio of heights below which a box inside another is a person far behind.
 const LEAST_HEIGHT_RATIO: f32 = 0.3;
@@ -77,11 +77,12 @@ pub(crate) struct Candidate {
     person: Person,
 }
 
-/// Merges the detections of tiles, in pixels of each tile, into those of the whole picture. Best first.
+/// Merges the detections of tiles, in pixels of each tile, into those of the whole picture. Best
+/// first.
 ///
-/// `longer_side_px` is the whole picture's in the tensor. Each person is there once: one whom a tile's
-/// edge cuts is in the neighbouring tile or, if too large for tiles, in the whole picture. `candidates`
-/// is working memory.
+/// `longer_side_px` is the whole picture's in the tensor. Each person is there once: one whom a
+/// tile's edge cuts is in the neighbouring tile or, if too large for tiles, in the whole picture.
+/// `candidates` is working memory.
 pub(crate) fn merge<'t>(
     whole: &mut Vec<Person>,
     longer_side_px: usize,

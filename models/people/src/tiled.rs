@@ -98,7 +98,8 @@ impl TiledDetector {
         self.detector.benchmark(scenes, longer_side_px)
     }
 
-    /// Number of values that were not finite since the model was loaded. Above 0, the model is broken.
+    /// Number of values that were not finite since the model was loaded. Above 0, the model is
+    /// broken.
     pub fn not_finite(&self) -> u64 {
         self.detector.not_finite()
     }

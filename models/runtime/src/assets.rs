@@ -1,13 +1,13 @@
-//! Where the models, the media and ONNX Runtime lie on this machine.
+//! Locates models, media and ONNX Runtime on this machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::provider::Build;
 
-/// No folder is named for the assets.
+/// No environment variable names a folder for assets.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no folder for models: set GATEHOUSE_ASSETS to one (XDG_CACHE_HOME and HOME are unset too)")]
+#[error("no folder for models: set GATEHOUSE_ASSETS (XDG_CACHE_HOME and HOME are unset too)")]
 pub struct NoAssetsFolder;
 
 /// The folder that `make setup` fills.
@@ -17,8 +17,8 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// The folder that the environment names: `GATEHOUSE_ASSETS`, else `gatehouse` in `XDG_CACHE_HOME`, else in
-    /// `HOME/.cache`. It need not exist yet.
+    /// Locates the folder by the environment: `GATEHOUSE_ASSETS`, else `gatehouse` in
+    /// `XDG_CACHE_HOME`, else in `HOME/.cache`. It need not exist.
     ///
     /// # Errors
     /// If none of the three is set.
@@ -35,27 +35,27 @@ impl Assets {
             .ok_or(NoAssetsFolder)
     }
 
-    /// A folder of one's choice.
+    /// Uses this folder.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// The folder itself.
+    /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the manifests' files lie.
+    /// Folder of model files.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
     }
 
-    /// Where films and photos for tests and the demo lie.
+    /// Folder of videos and photos for tests and the demo.
     pub fn media(&self) -> PathBuf {
         self.root.join("media")
     }
 
-    /// A build of ONNX Runtime: its shared library.
+    /// Shared library of a build of ONNX Runtime.
     pub fn onnxruntime(&self, build: Build) -> PathBuf {
         let folder = match build {
             Build::Cpu => "onnxruntime",
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_variable_wins_and_an_empty_one_counts_as_unset() {
+    fn an_empty_variable_counts_as_unset() {
         let locate = |set: &[(&str, &str)]| {
             Assets::from_variables(|name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
                 .map(|assets| assets.root)

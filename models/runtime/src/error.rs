@@ -1,11 +1,11 @@
-//! What can go wrong with models, each with the model, the place, what was expected and what was found.
+//! Errors of models. Each names the model, what was expected and what was found.
 
 use std::path::PathBuf;
 
 use crate::manifest::{ManifestError, Sha256, Task};
 use crate::onnx_runtime::RuntimeError;
 
-/// Another file than the manifest's.
+/// A file that differs from its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("has SHA-256 {got} and {got_bytes} bytes, expected {expected} and {expected_bytes}")]
 pub struct FileMismatch {
@@ -22,38 +22,38 @@ pub struct FileMismatch {
 /// A model that can't be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// ONNX Runtime itself.
+    /// ONNX Runtime can't be used.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// A manifest.
+    /// A manifest can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// No manifest of that name.
-    #[error("model `{model}` is unknown; there are {known}")]
+    /// No manifest has the name.
+    #[error("model `{model}` is unknown; known models: {known}")]
     Unknown {
-        /// Name asked for.
+        /// The unknown name.
         model: String,
-        /// Names of the others, separated by commas.
+        /// Known names, separated by commas.
         known: String,
     },
-    /// A model for something else.
+    /// The model is for another task.
     #[error("model `{model}` is for {got}, expected one for {expected}")]
     WrongTask {
         /// Name.
         model: String,
-        /// What it was to be used for.
+        /// Expected task.
         expected: Task,
-        /// What its manifest says.
+        /// Task in its manifest.
         got: Task,
     },
-    /// The file isn't there.
+    /// The file is missing.
     #[error("model `{model}`: no file {}; run `make setup{}`", path.display(), if *opt_in { format!(" WITH={model}") } else { String::new() })]
     Missing {
         /// Name.
         model: String,
-        /// Where it should be.
+        /// Expected path.
         path: PathBuf,
-        /// Whether it is fetched only where somebody asks for it.
+        /// True if `make setup` fetches it on request only.
         opt_in: bool,
     },
     /// The file can't be read.
@@ -63,17 +63,17 @@ pub enum ModelError {
         model: String,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: std::io::Error,
     },
-    /// The file is not the one of the manifest.
+    /// The file differs from its manifest.
     #[error("model `{model}`: {} {mismatch}; delete it and run `make setup`", path.display())]
     WrongFile {
         /// Name.
         model: String,
         /// The file.
         path: PathBuf,
-        /// What differs.
+        /// The difference.
         mismatch: Box<FileMismatch>,
     },
     /// ONNX Runtime refuses the file.
@@ -81,10 +81,10 @@ pub enum ModelError {
     Open {
         /// Name.
         model: String,
-        /// Its words.
+        /// Its message.
         message: String,
     },
-    /// The graph is not what the manifest says.
+    /// The graph differs from its manifest.
     #[error("model `{model}`: the file differs from its manifest: {}", differences.join("; "))]
     Interface {
         /// Name.
@@ -92,7 +92,7 @@ pub enum ModelError {
         /// Every difference.
         differences: Vec<String>,
     },
-    /// The manifest describes a graph that the code for its task can't use.
+    /// The manifest describes a graph that its task can't use.
     #[error("model `{model}`: {message}")]
     Unsuitable {
         /// Name.
@@ -107,17 +107,17 @@ pub enum ModelError {
         model: String,
         /// Shape of the input tensor.
         shape: [usize; 4],
-        /// ONNX Runtime's words.
+        /// ONNX Runtime's message.
         message: String,
     },
-    /// An output has another shape than its input calls for.
+    /// An output has an unexpected shape.
     #[error("model `{model}`: output `{tensor}` has shape {got:?}, expected {expected:?}")]
     OutputShape {
         /// Name.
         model: String,
         /// Tensor.
         tensor: String,
-        /// Shape that the input calls for.
+        /// Expected shape.
         expected: Vec<usize>,
         /// Shape found.
         got: Vec<usize>,
@@ -131,7 +131,7 @@ pub enum ModelError {
     /// OpenCV failed.
     #[error("OpenCV, {step}: {message}")]
     OpenCv {
-        /// What it was to do.
+        /// The failed step.
         step: &'static str,
         /// Its words.
         message: String,
@@ -139,7 +139,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Names the step that OpenCV failed in.
+    /// Wraps an OpenCV error of a step.
     pub(crate) fn opencv(step: &'static str) -> impl Fn(opencv::Error) -> Self {
         move |error| Self::OpenCv { step, message: error.message }
     }

@@ -1,8 +1,8 @@
-//! Compares the tensors of a graph with those of its manifest.
+//! Compares the tensors of a graph with its manifest.
 
 use crate::manifest::{Dimension, Manifest};
 
-/// One tensor as the opened graph declares it; −1 stands for a size known at run time.
+/// A tensor as the graph declares it; −1 is a size known at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GraphTensor {
     pub(crate) name: String,
@@ -10,7 +10,7 @@ pub(crate) struct GraphTensor {
     pub(crate) shape: Vec<i64>,
 }
 
-/// Every difference, in words; none if the graph is what the manifest says.
+/// Describes every difference.
 pub(crate) fn differences(manifest: &Manifest, inputs: &[GraphTensor], outputs: &[GraphTensor]) -> Vec<String> {
     let declared = manifest.inputs.iter().map(|i| (i.name.as_str(), i.element.as_str(), i.shape.as_slice()));
     let mut found = compare("input", &declared.collect::<Vec<_>>(), inputs);
@@ -45,7 +45,8 @@ fn compare(kind: &str, declared: &[(&str, &str, &[Dimension])], graph: &[GraphTe
     found
 }
 
-// A graph may know less than the manifest (shape inference gives up), but may not fix what the manifest leaves open.
+// A graph may know less than the manifest, if shape inference gives up. It may not fix a size that
+// the manifest leaves open.
 fn fits(declared: &[Dimension], graph: &[i64]) -> bool {
     declared.len() == graph.len()
         && declared.iter().zip(graph).all(|(declared, graph)| match declared {

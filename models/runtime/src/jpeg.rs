@@ -13,8 +13,8 @@ use crate::planes::{Bgr, Pair, to_i32, with_matrix};
 /// JPEG quality, 1–100: text stays readable.
 const QUALITY: u8 = 75;
 
-/// A small picture in planes of its own (I420, 8 bits a sample, limited range), which the caller can
-/// change. It reuses its memory.
+/// A small picture in planes of its own (I420, 8 bits a sample, limited range), which the caller
+/// can change. It reuses its memory.
 pub struct SmallPicture {
     /// Even sides; 0×0 before the first picture.
     size: Size,
@@ -50,7 +50,8 @@ impl fmt::Debug for SmallPicture {
 }
 
 impl SmallPicture {
-    /// Shrinks `picture` to `size` (even sides). It averages areas, so that small things don't flicker.
+    /// Shrinks `picture` to `size` (even sides). It averages areas, so that small things don't
+    /// flicker.
     ///
     /// # Errors
     /// If OpenCV refuses the planes. The former picture is lost then.

@@ -1,8 +1,8 @@
 //! Runs models by ONNX Runtime: finds them, opens them, and prepares pictures for them.
 //!
-//! [`Catalogue`] holds the manifests and [`Assets`] the files; a [`Registry`] opens a model by name.
-//! A [`Model`] runs batches of tensors, a [`PictureModel`] batches of whole pictures. Pictures come in
-//! as the decoder's own YUV planes and are never converted at full size.
+//! [`Catalogue`] holds the manifests and [`Assets`] the files; a [`Registry`] opens a model by
+//! name. A [`Model`] runs batches of tensors, a [`PictureModel`] batches of whole pictures.
+//! Pictures come in as the decoder's own YUV planes and are never converted at full size.
 //!
 //! This is the only crate that names `ort`. It knows no model's outputs: `gatehouse-faces` and
 //! `gatehouse-people` decode them, and parse the tables of a manifest that concern them.

@@ -1,14 +1,14 @@
-//! Non-maximum suppression: of boxes that overlap, the best one stays.
+//! Non-maximum suppression: of overlapping boxes, the best one stays.
 
 use gatehouse_picture::Rect;
 
-/// Keeps, best first, what overlaps nothing better by more than `max_iou` (intersection over union).
-///
-/// Equal scores keep their order, so that the same outputs give the same result.
+/// Drops items that overlap a better one by more than `max_iou` (intersection over union), and
+/// sorts the rest by score, best first. Equal scores keep their order.
 pub fn suppress<T>(found: &mut Vec<T>, max_iou: f32, box_and_score: impl Fn(&T) -> (Rect, f32)) {
     let box_of = |item: &T| box_and_score(item).0;
     let mut kept = 0;
-    // In its own memory, so no sort that keeps the order of equals: the best of the rest comes next, and takes some with it.
+    // In place and without allocation, which a stable sort needs: moves the best of the rest to the
+    // front.
     while kept < found.len() {
         let rest = found[kept..].iter().map(|item| box_and_score(item).1).enumerate();
         let best = rest.reduce(|best, next| if next.1.total_cmp(&best.1).is_gt() { next } else { best });
@@ -33,15 +33,16 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_a_chain_leaves_those_that_only_its_victims_overlap() {
-        // Each overlaps the next by half (IoU 1/3): the second falls to the first, so the third stays.
+    fn a_suppressed_box_suppresses_no_other() {
+        // Each overlaps the next by half (IoU 1/3). The first suppresses the second, so the third
+        // stays.
         let mut found = vec![square(10.0, 0.5), square(0.0, 0.9), square(5.0, 0.7)];
         suppress(&mut found, 0.3, |item| *item);
         assert_eq!(found, [square(0.0, 0.9), square(10.0, 0.5)]);
     }
 
     #[test]
-    fn an_overlap_of_exactly_the_limit_is_allowed() {
+    fn an_overlap_equal_to_the_limit_is_allowed() {
         let mut found = vec![square(0.0, 0.9), square(5.0, 0.7)];
         suppress(&mut found, 1.0 / 3.0, |item| *item);
         assert_eq!(found.len(), 2);
@@ -49,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stays_is_apart_and_what_falls_had_a_better_neighbour(
+        fn kept_boxes_are_apart_and_others_had_a_better_neighbour(
             boxes in prop::collection::vec((0f32..50.0, 0f32..50.0, 1f32..30.0, 1f32..30.0, 0f32..1.0), 0..40),
             max_iou in 0f32..1.0,
         ) {

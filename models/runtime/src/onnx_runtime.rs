@@ -1,4 +1,4 @@
-//! ONNX Runtime's shared library: found, its version read, loaded once for the process.
+//! Loads ONNX Runtime's shared library, once for the process, after checking its version.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,18 +10,18 @@ use ort::logging::LogLevel;
 
 use crate::provider::Build;
 
-/// The oldest version that the bindings can load (`api-23` of the `ort` crate), as major and minor.
+/// Oldest version that the bindings can load (`api-23` of the `ort` crate), as major and minor.
 const OLDEST: (u32, u32) = (1, 23);
 
 /// ONNX Runtime can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RuntimeError {
-    /// No such file.
+    /// The file is missing.
     #[error("no ONNX Runtime at {}; run `{}`", path.display(), build.setup())]
     Missing {
-        /// Where it should be.
+        /// Expected path.
         path: PathBuf,
-        /// Which one.
+        /// The build.
         build: Build,
     },
     /// The file can't be read.
@@ -29,10 +29,10 @@ pub enum RuntimeError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         message: String,
     },
-    /// A file without ONNX Runtime's version stamp.
+    /// The file has no version stamp of ONNX Runtime.
     #[error("{} is not an ONNX Runtime library: it has no version stamp", .0.display())]
     NoVersion(PathBuf),
     /// Older than the bindings allow.
@@ -40,7 +40,7 @@ pub enum RuntimeError {
     TooOld {
         /// The file.
         path: PathBuf,
-        /// Which one it should be.
+        /// The expected build.
         build: Build,
         /// Its version.
         found: String,
@@ -50,17 +50,17 @@ pub enum RuntimeError {
     OtherVersion {
         /// The file.
         path: PathBuf,
-        /// Which one it should be.
+        /// The expected build.
         build: Build,
         /// Its version.
         found: String,
     },
-    /// It is loaded from elsewhere already, and a process has one.
+    /// The process has loaded another file already.
     #[error("ONNX Runtime is loaded from {} already, can't load {} too", loaded.display(), path.display())]
     LoadedFromElsewhere {
-        /// The file asked for.
+        /// The requested file.
         path: PathBuf,
-        /// The file in use.
+        /// The loaded file.
         loaded: PathBuf,
     },
     /// It can't be loaded.
@@ -68,7 +68,7 @@ pub enum RuntimeError {
     Load {
         /// The file.
         path: PathBuf,
-        /// The loader's words.
+        /// The loader's message.
         message: String,
     },
 }
@@ -81,16 +81,17 @@ pub struct OnnxRuntime {
     environment: Environment,
 }
 
-// `ort` allows one environment a process, so it is kept even while no model is loaded.
+// `ort` allows one environment per process, so it is kept even if no model is loaded.
 static LOADED: Mutex<Option<OnnxRuntime>> = Mutex::new(None);
 
 impl OnnxRuntime {
-    /// Loads the library. A process has one: loading the same file again gives the same.
+    /// Loads the library. Loading the same file again gives the same library.
     ///
-    /// OpenCV's own thread pool is turned off too, for every worker would share it with all others.
+    /// It also turns off OpenCV's thread pool, which all workers would share.
     ///
     /// # Errors
-    /// If the file is missing, is not the tested version, can't be loaded, or another file is loaded already.
+    /// If the file is missing, is not the tested version, can't be loaded, or another file is
+    /// loaded already.
     pub fn load(path: &Path, build: Build) -> Result<Self, RuntimeError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = loaded.as_ref() {
@@ -116,27 +117,28 @@ impl OnnxRuntime {
         Ok(runtime)
     }
 
-    /// Looks whether the library is there and is of the tested version, without loading it; gives the version.
+    /// Checks that the library exists and has the tested version, without loading it. Returns the
+    /// version.
     ///
     /// # Errors
-    /// If it isn't.
+    /// If it is missing or has another version.
     pub fn check(path: &Path, build: Build) -> Result<String, RuntimeError> {
         let version = library_version(path, build)?;
         accept(path, build, &version)?;
         Ok(version)
     }
 
-    /// Its version, as `1.31.1`.
+    /// Version, such as `1.31.1`.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The file it was loaded from.
+    /// The loaded file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Names of the execution providers that have a device here, each once, as `CPUExecutionProvider`.
+    /// Names of the execution providers that have a device here, such as `CPUExecutionProvider`.
     pub fn providers(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for name in self.environment.devices().filter_map(|device| device.ep().ok()) {
@@ -160,8 +162,8 @@ fn forward(level: LogLevel, message: &str) {
     }
 }
 
-/// Reads the version that a library was linked with (the node `VERS_1.31.1` in its symbol versions), without running
-/// any of it.
+/// Reads the version of a library (the node `VERS_1.31.1` in its symbol versions) without running
+/// it.
 fn library_version(path: &Path, build: Build) -> Result<String, RuntimeError> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| match error.kind() {
@@ -199,14 +201,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_stamp_is_found_among_other_bytes() {
+    fn the_version_stamp_is_found() {
         assert_eq!(version_stamp(b"\x7fELF\0VERS_\0\0VERS_x.y\0\0VERS_1.31.1\0rest"), Some("1.31.1".to_owned()));
         assert_eq!(version_stamp(b"\x7fELF\0OPENSSL_3.0.0\0"), None);
         assert_eq!(version_stamp(b"\0VERS_1.31.1"), None, "the name is cut off");
     }
 
     #[test]
-    fn other_versions_are_refused_by_a_message_that_names_both() {
+    fn other_versions_are_refused_and_both_are_named() {
         let path = Path::new("/lib/libonnxruntime.so");
         let refusal = |version| accept(path, Build::Cpu, version).expect_err("another version").to_string();
         assert_eq!(accept(path, Build::Cpu, Build::Cpu.version()), Ok(()));

@@ -1,17 +1,18 @@
-//! Where a picture lies in a tensor, and the way back.
+//! Places pictures in tensors, and maps points between the two.
 
 use gatehouse_picture::{Point, Rect, Size};
 
-/// How a picture is brought to a model's size; its aspect is kept (to a pixel).
+/// How a picture is scaled to a model's size. Its aspect is kept to a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// Small pictures are not enlarged: a face that fills one would grow beyond the sizes that the detector was trained on.
+    /// Small pictures are not enlarged: their faces would exceed the sizes of the detector's
+    /// training.
     Shrink,
-    /// Small pictures are enlarged too: people who are few pixels high are found then.
+    /// Small pictures are enlarged, so that small people are detected.
     Scale,
 }
 
-/// The place of one picture in a tensor: it begins at the top left and is scaled along each side.
+/// Place of a picture in a tensor: at the top left, scaled along each side.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
     frame: Size,
@@ -19,7 +20,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Of a picture of size `frame` within `most`. The place has even sides, as 4:2:0 needs.
+    /// Places a picture of size `frame` within `most`. The sides are even, as 4:2:0 needs.
     pub fn new(frame: Size, most: Size, fit: Fit) -> Self {
         let (x, y) = (most.width as f64 / frame.width as f64, most.height as f64 / frame.height as f64);
         let scale = match fit {
@@ -31,34 +32,34 @@ impl Placement {
         Self { frame, in_tensor }
     }
 
-    /// The picture's size.
+    /// Size of the picture.
     pub fn frame(&self) -> Size {
         self.frame
     }
 
-    /// The part of the tensor that the picture fills.
+    /// Size of the picture in the tensor.
     pub fn in_tensor(&self) -> Size {
         self.in_tensor
     }
 
-    // Tensor pixels for each frame pixel, along x and y.
+    // Tensor pixels per frame pixel, along x and y.
     fn scale(&self) -> (f32, f32) {
         (self.in_tensor.width as f32 / self.frame.width as f32, self.in_tensor.height as f32 / self.frame.height as f32)
     }
 
-    /// From tensor to frame.
+    /// Maps a point from tensor to frame.
     pub fn point_in_frame(&self, in_tensor: Point) -> Point {
         let (x, y) = self.scale();
         Point { x: in_tensor.x / x, y: in_tensor.y / y }
     }
 
-    /// From frame to tensor.
+    /// Maps a point from frame to tensor.
     pub fn point_in_tensor(&self, in_frame: Point) -> Point {
         let (x, y) = self.scale();
         Point { x: in_frame.x * x, y: in_frame.y * y }
     }
 
-    /// From tensor to frame.
+    /// Maps a rectangle from tensor to frame.
     pub fn rect_in_frame(&self, in_tensor: Rect) -> Rect {
         let (x, y) = self.scale();
         Rect { x: in_tensor.x / x, y: in_tensor.y / y, width: in_tensor.width / x, height: in_tensor.height / y }
@@ -73,7 +74,7 @@ mod tests {
     const TENSOR: Size = Size { width: 640, height: 384 };
 
     #[test]
-    fn the_longer_side_fills_the_tensor_and_small_pictures_stay_small() {
+    fn the_longer_side_fills_the_tensor() {
         let place = |width, height| Placement::new(Size { width, height }, TENSOR, Fit::Shrink).in_tensor();
         assert_eq!(place(1920, 1080), Size { width: 640, height: 360 });
         assert_eq!(place(768, 576), Size { width: 512, height: 384 });
@@ -85,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_way_back_leads_to_where_it_began(
+        fn points_map_to_the_tensor_and_back(
             width in 1usize..2000, height in 1usize..2000, x in 0f32..1.0, y in 0f32..1.0, enlarge in any::<bool>(),
         ) {
             let frame = Size { width: 2 * width, height: 2 * height };
@@ -101,7 +102,7 @@ mod tests {
         }
 
         #[test]
-        fn sides_are_even_whatever_is_asked_for(
+        fn sides_are_always_even(
             width in 1usize..1000, height in 1usize..1000, most in 2usize..2000, enlarge in any::<bool>(),
         ) {
             let fit = if enlarge { Fit::Scale } else { Fit::Shrink };

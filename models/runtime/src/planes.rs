@@ -9,11 +9,11 @@ pub(crate) type Pair = Vec2b;
 /// Blue, green and red.
 pub(crate) type Bgr = Vec3b;
 
-/// Calls `then` with the plane as a matrix of `T`: `u8` for one sample, [`Pair`] for interleaved chroma, [`Bgr`] for
-/// pixels in full colour.
+/// Calls `then` with the plane as a matrix of `T`: `u8` for single samples, [`Pair`] for
+/// interleaved chroma, [`Bgr`] for full colour.
 ///
-/// OpenCV's safe constructors take whole rows of the stride, so a last row that stops at its samples, and a stride
-/// that is no multiple of `T`, cost a copy into `scratch`. Decoders give neither.
+/// OpenCV's safe constructors need whole rows. A last row without padding, or a stride that is no
+/// multiple of `T`, costs a copy into `scratch`. Decoders give neither.
 pub(crate) fn with_matrix<T: DataType, R>(
     plane: &Plane<'_>,
     scratch: &mut Vec<u8>,
@@ -57,21 +57,21 @@ mod tests {
     }
 
     #[test]
-    fn padding_after_the_samples_is_left_out_without_a_copy() {
+    fn padding_is_skipped_without_a_copy() {
         let data = [1, 2, 3, 0, 4, 5, 6, 0];
         let plane = Plane { data: &data, stride: 4, row_bytes: 3, rows: 2 };
         assert_eq!(rows_of::<u8>(&plane), (vec![vec![1, 2, 3], vec![4, 5, 6]], 0));
     }
 
     #[test]
-    fn a_last_row_without_padding_is_read_by_a_copy() {
+    fn a_last_row_without_padding_is_copied() {
         let data = [1, 2, 3, 0, 4, 5, 6];
         let plane = Plane { data: &data, stride: 4, row_bytes: 3, rows: 2 };
         assert_eq!(rows_of::<u8>(&plane), (vec![vec![1, 2, 3], vec![4, 5, 6]], 6));
     }
 
     #[test]
-    fn interleaved_chroma_keeps_its_pairs_whatever_the_stride() {
+    fn chroma_pairs_are_kept_at_any_stride() {
         let pairs = vec![vec![Pair::from([1, 2])], vec![Pair::from([3, 4])]];
         let even = Plane { data: &[1, 2, 0, 0, 3, 4, 0, 0], stride: 4, row_bytes: 2, rows: 2 };
         assert_eq!(rows_of::<Pair>(&even), (pairs.clone(), 0));

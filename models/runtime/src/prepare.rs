@@ -132,8 +132,8 @@ impl From<&Input> for Normalisation {
     }
 }
 
-/// Writes rows × columns × 3 bytes into the top left of a 3 × rows × columns tensor. The rest of the
-/// tensor becomes black.
+/// Writes rows × columns × 3 bytes into the top left of a 3 × rows × columns tensor. The rest of
+/// the tensor becomes black.
 ///
 /// # Panics
 /// If either is not contiguous, or the tensor is smaller than the picture.

@@ -1,4 +1,4 @@
-//! Which build of ONNX Runtime has a provider, and how a session registers it.
+//! Execution providers: the builds of ONNX Runtime that have them, and their registration.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use gatehouse_core::provider::Provider;
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProviderDispatch, OpenVINO, TensorRT};
 
-/// What a session registers to use a provider. A session has the CPU's kernels without registration.
-/// What the provider compiles for this machine and can keep lies in `engines`.
+/// Registration of a provider with a session; none for the CPU, which every session has. Compiled
+/// engines are cached in `engines`.
 pub(crate) fn registration(
     provider: Provider,
     intra_threads: usize,
@@ -16,9 +16,9 @@ pub(crate) fn registration(
     let provider = match provider {
         Provider::Cpu => return None,
         Provider::OpenVino => OpenVINO::default().with_device_type("CPU").with_num_threads(intra_threads).build(),
-        // The default tries each algorithm, which takes seconds for each new shape of a batch.
+        // The default tries each algorithm, which takes seconds for each new batch shape.
         Provider::Cuda => CUDA::default().with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic).build(),
-        // An engine takes minutes to compile, for each model and GPU once.
+        // Compiling an engine takes minutes, once for each model and GPU.
         Provider::TensorRt => TensorRT::default()
             .with_engine_cache(true)
             .with_engine_cache_path(engines.display())
@@ -29,14 +29,14 @@ pub(crate) fn registration(
     Some(provider.error_on_failure())
 }
 
-/// A build of ONNX Runtime. A process loads one.
+/// A build of ONNX Runtime. A process loads only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Build {
-    /// The one that `make setup` fetches.
+    /// The build that `make setup` fetches.
     Cpu,
-    /// With OpenVINO, and OpenVINO itself.
+    /// The build with OpenVINO.
     OpenVino,
-    /// With CUDA and TensorRT, which are installed by whoever has NVIDIA's driver.
+    /// The build with CUDA and TensorRT, which the operator installs with NVIDIA's driver.
     Cuda,
 }
 
@@ -50,7 +50,7 @@ impl Build {
         }
     }
 
-    /// The version that the project is tested with.
+    /// Tested version.
     pub fn version(self) -> &'static str {
         match self {
             Self::Cpu | Self::Cuda => "1.31.1",
@@ -58,7 +58,7 @@ impl Build {
         }
     }
 
-    /// What fetches it.
+    /// Command that fetches it.
     pub fn setup(self) -> &'static str {
         match self {
             Self::Cpu => "make setup",

@@ -1,4 +1,4 @@
-//! Opens models by name, after checking that each file is the one of its manifest.
+//! Opens models by name, after checking each file against its manifest.
 
 use std::path::PathBuf;
 
@@ -12,18 +12,18 @@ use crate::onnx_runtime::{OnnxRuntime, RuntimeError};
 use crate::provider::Build;
 use crate::session::{Model, SessionOptions};
 
-/// The models that are known, and what they are run by.
+/// The known models and the providers that run them.
 #[derive(Debug, Clone)]
 pub struct Registry {
     runtime: OnnxRuntime,
-    /// What runs the models: the first that can.
+    /// Providers in order of preference.
     providers: Vec<Provider>,
     assets: Assets,
     catalogue: Catalogue,
 }
 
 impl Registry {
-    /// Models run by ONNX Runtime's own CPU kernels; no model is opened yet.
+    /// A registry of models on the CPU. It opens no model.
     ///
     /// # Errors
     /// As [`OnnxRuntime::load`].
@@ -31,9 +31,10 @@ impl Registry {
         Self::open_on(assets, catalogue, &[Provider::Cpu])
     }
 
-    /// Models run by the first of these providers that can, each model by itself. The build of ONNX Runtime is that of the first
-    /// provider whose build is there; providers of other builds are left out. Whatever isn't used is told in the log, with the
-    /// reason.
+    /// A registry of models on these providers. The first provider that can run a model runs it.
+    ///
+    /// The first provider with an installed build decides the build of ONNX Runtime; providers of
+    /// other builds are not used. The log names each unused provider and the reason.
     ///
     /// # Errors
     /// If there is no build for any of them, or as [`OnnxRuntime::load`].
@@ -56,12 +57,12 @@ impl Registry {
         Err(missing.unwrap_or_else(none).into())
     }
 
-    /// ONNX Runtime as it was loaded.
+    /// The loaded ONNX Runtime.
     pub fn runtime(&self) -> &OnnxRuntime {
         &self.runtime
     }
 
-    /// The manifests.
+    /// All manifests.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
@@ -75,7 +76,7 @@ impl Registry {
         if manifest.task != task {
             return Err(ModelError::WrongTask { model: name.to_owned(), expected: task, got: manifest.task });
         }
-        // The bytes that were hashed are the bytes that are opened.
+        // Opens the bytes that were hashed, and not the file again.
         let bytes = read_verified(manifest, &self.assets)?;
         let model = Model::open(&self.runtime, &self.providers, manifest, &bytes, options)?;
         tracing::info!(
@@ -89,7 +90,7 @@ impl Registry {
     }
 }
 
-/// Checks that a model's file is there and is the one of its manifest, without opening it.
+/// Checks a model's file against its manifest, without opening the model. Returns the file's path.
 ///
 /// # Errors
 /// If the model is unknown, or its file is missing, unreadable or another.
@@ -144,11 +145,11 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         let (_folder, assets, catalogue) = fixture();
         let error = verify(&catalogue, &assets, "smal").expect_err("no such model");
-        assert_eq!(error.to_string(), "model `smal` is unknown; there are small");
+        assert_eq!(error.to_string(), "model `smal` is unknown; known models: small");
     }
 
     #[test]
-    fn a_missing_file_says_what_to_do() {
+    fn a_missing_file_names_the_command() {
         let (_folder, assets, mut catalogue) = fixture();
         let error = verify(&catalogue, &assets, "small").expect_err("no file yet");
         let path = assets.models().join("small.onnx");
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_refused_by_hash() {
+    fn another_file_is_refused_by_its_hash() {
         let (_folder, assets, mut catalogue) = fixture();
         let path = assets.models().join("small.onnx");
         std::fs::write(&path, b"abc").expect("written");
@@ -174,7 +175,7 @@ mod tests {
                 path.display()
             )
         );
-        // FIPS 180-4's own example: the digest of "abc".
+        // The example of FIPS 180-4: the digest of "abc".
         let right = SMALL.replace(
             "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

@@ -123,7 +123,8 @@ impl Model {
             return Err(ModelError::Interface { model: name.clone(), differences: found });
         }
         let mut model = Self { manifest: manifest.clone(), session, provider, tensors: Vec::with_capacity(SHAPES) };
-        // Warm-up: the first run allocates and picks kernels, at several times the cost of the next.
+        // Warm-up: the first run allocates and picks kernels, at several times the cost of the
+        // next.
         let shape = model.input()?.shape_for(1).map_err(|message| model.unsuitable(message))?;
         model.run_empty(shape)?;
         Ok(model)
@@ -175,7 +176,8 @@ impl Model {
         Err(self.unsuitable(format!("no output `{name}`, which {} needs", self.manifest.task)))
     }
 
-    /// Input tensors of the next batch, NCHW, contiguous, for the caller to fill. They hold old values.
+    /// Input tensors of the next batch, NCHW, contiguous, for the caller to fill. They hold old
+    /// values.
     ///
     /// # Errors
     /// If there is no memory for the shape.

@@ -21,7 +21,8 @@ pub enum PixelKind {
 /// An affine warp with bilinear interpolation (OpenCV's `warpAffine`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Warp {
-    /// From source to target pixels: `(x, y)` goes to `(m[0]·x + m[1]·y + m[2], m[3]·x + m[4]·y + m[5])`.
+    /// From source to target pixels: `(x, y)` goes to `(m[0]·x + m[1]·y + m[2], m[3]·x + m[4]·y +
+    /// m[5])`.
     pub to_target: [f64; 6],
     /// Size of the target in pixels.
     pub size: Size,

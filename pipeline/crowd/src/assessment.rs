@@ -7,21 +7,23 @@ use crate::fusion::PeopleCount;
 
 /// Density above which at least one detection must support it, in people.
 const CROWD: f64 = 3.0;
-/// Detections of any score that must support each person of the density. Gravel, foliage and noise can
-/// look like heads to a density, but not like people to a detector.
+/// Detections of any score that must support each person of the density. Gravel, foliage and noise
+/// can look like heads to a density, but not like people to a detector.
 const CANDIDATES_PER_PERSON: f64 = 0.05;
-/// Count above which a detector alone misses people. On 30 rendered crowds of 371 people on average it
-/// missed 360; below about 40 people it was the best of the measured models.
+/// Count above which a detector alone misses people. On 30 rendered crowds of 371 people on average
+/// it missed 360; below about 40 people it was the best of the measured models.
 const MOST_DETECTED: usize = 40;
 /// Median height of people below which the detector is at its limit, in pixels of the tensor.
 const LEAST_HEIGHT_PX: f32 = 26.0;
-/// Detections of any score, in total and for each that counts, that hint at a crowd which the detector
-/// can't separate. Measured at 416, 768 and 1024 pixels: 85 to 363, and 12 and more for each, on 27
-/// rendered crowds of 129 to 697 people; 16 to 35, and at most 8 for each, on a plaza with 3 to 8 people.
+/// Detections of any score, in total and for each that counts, that hint at a crowd which the
+/// detector can't separate. Measured at 416, 768 and 1024 pixels: 85 to 363, and 12 and more for
+/// each, on 27 rendered crowds of 129 to 697 people; 16 to 35, and at most 8 for each, on a plaza
+/// with 3 to 8 people.
 const CROWD_CANDIDATES: usize = 60;
 const CANDIDATES_PER_COUNTED: usize = 8;
 
-/// True if the models can count the scene. `people` are the boxes that count, `all` the fused count.
+/// True if the models can count the scene. `people` are the boxes that count, `all` the fused
+/// count.
 pub(crate) fn is_countable(
     counting: Option<&Counting>,
     all: &PeopleCount,

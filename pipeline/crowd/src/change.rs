@@ -1,14 +1,14 @@
-//! Tells a picture that hasn't changed from one that has, by their [`Thumbnail`]s.
+//! Detects unchanged pictures by their [`Thumbnail`]s.
 
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 use gatehouse_picture::Thumbnail;
 
-/// A picture is counted at least so often, changed or not: what changes slowly, like the light, adds up.
+/// Longest time without counting, because slow changes such as the light add up.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
-/// Tells whether a picture has changed since the last one that was counted.
+/// Compares pictures with the last counted one.
 #[derive(Debug, Default)]
 pub struct ChangeCheck {
     counted: Thumbnail,
@@ -16,7 +16,7 @@ pub struct ChangeCheck {
 }
 
 impl ChangeCheck {
-    /// Whether this picture is to be counted. If so, it is the one that the next ones are compared with.
+    /// True if the picture must be counted. Later pictures are then compared with it.
     pub fn is_due(&mut self, new: &Thumbnail, now: Monotonic) -> bool {
         let recent = self.at.is_some_and(|at| now.since(at) < AT_LEAST_EVERY);
         let due = !recent || new.differs(&self.counted);
@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn noise_changes_nothing_and_one_person_does() {
         let mut check = ChangeCheck::default();
-        let mut due = |scene: Street, s: u64| scene.look(|picture| check.is_due(&Thumbnail::of(picture), at(s)));
+        let mut due =
+            |scene: Street, s: u64| scene.with_picture(|picture| check.is_due(&Thumbnail::of(picture), at(s)));
         assert!(due(Street::shifted((0, 0)).with_noise(12, 1), 0), "the first");
         assert!(!due(Street::shifted((0, 0)).with_noise(12, 2), 1));
         assert!(due(Street::shifted((0, 0)).with_noise(12, 3).with_someone(300, 200), 2));
@@ -47,10 +48,10 @@ mod tests {
     }
 
     #[test]
-    fn a_look_takes_no_memory_changed_or_not() {
+    fn comparing_allocates_nothing() {
         let (mut thumbnail, mut check) = (Thumbnail::default(), ChangeCheck::default());
         for due in [true, false] {
-            Street::shifted((0, 0)).look(|picture| {
+            Street::shifted((0, 0)).with_picture(|picture| {
                 let look = || {
                     thumbnail.update(picture);
                     assert_eq!(check.is_due(&thumbnail, at(1)), due);

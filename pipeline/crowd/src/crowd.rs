@@ -186,8 +186,9 @@ impl Crowd {
 
     /// Counts the people of one picture.
     ///
-    /// In a sequence, the first picture after a pause gives nothing, because a person must be detected
-    /// twice to count. Pictures that come too slowly for tracking are counted each by itself.
+    /// In a sequence, the first picture after a pause gives nothing, because a person must be
+    /// detected twice to count. Pictures that come too slowly for tracking are counted each by
+    /// itself.
     pub fn count(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         match self.empty.take() {
             None => self.count_reading(picture),
@@ -206,7 +207,7 @@ impl Crowd {
     fn count_reading(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         let CrowdPicture { reading, frame, arrival: now, .. } = *picture;
         self.update_ground(frame);
-        let follows = self.options.follows && self.tracker.look(&reading.people, self.options.min_score, frame, now);
+        let follows = self.options.follows && self.tracker.update(&reading.people, self.options.min_score, frame, now);
         self.update_fusion(reading, frame, now);
         let again = std::mem::replace(&mut self.is_first, !follows);
         if self.options.follows && !follows && !again {
@@ -244,8 +245,8 @@ impl Crowd {
 
     /// Repeats the last counts for a picture in which nothing has changed.
     ///
-    /// Gives nothing if the last picture gave nothing, or if a track isn't settled: then the picture must
-    /// be counted.
+    /// Gives nothing if the last picture gave nothing, or if a track isn't settled: then the
+    /// picture must be counted.
     pub fn unchanged(&mut self, capture_time: CaptureTime, arrival: Monotonic) -> Option<CrowdEvents> {
         let (self_assessment, since) = self.last.filter(|_| self.is_first || self.tracker.is_settled())?;
         self.tracker.hold(arrival);
@@ -309,7 +310,8 @@ impl Crowd {
     // The aspect may change with the size of the stream.
     fn update_ground(&mut self, frame: Size) {
         if self.frame.replace(frame) != Some(frame) {
-            // The node refused impossible calibrations at start, but another aspect can make one impossible.
+            // The node refused impossible calibrations at start, but another aspect can make one
+            // impossible.
             self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
             for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
                 state.measure(zone, &self.options.excluded, self.ground.as_ref());

@@ -1,38 +1,38 @@
-//! What a model takes for people in a site's own empty scene: a poster, a lamp post, foliage. Looked at once while nobody is
-//! there, it is left out from then on.
+//! Phantoms of an empty scene: posters, lamp posts and foliage that a model takes for people. They
+//! are recorded once while nobody is there, and excluded from then on.
 //!
-//! Nothing of the picture is kept but where the model was wrong, and how sure it was.
+//! Only places and scores of phantoms are kept, no picture.
 
 use gatehouse_people::{DensityMap, PeopleReading, Person};
 use gatehouse_picture::{Rect, Size};
 use serde::{Deserialize, Serialize};
 
-/// A box that overlaps one of the empty scene by more (intersection over union) is that.
+/// Intersection over union above which a detection is a phantom.
 const SAME: f32 = 0.5;
-/// Unless its score is higher by this: then somebody stands there.
+/// Excess of score above which a person stands at the phantom's place.
 const SURER: f32 = 0.2;
-/// What is seen in fewer of the pictures is somebody who walked through, or a flicker.
+/// Least share of pictures with a phantom. Less is a person who walks through, or a flicker.
 const AT_LEAST_OF_PICTURES: f32 = 0.3;
 
-/// How a camera's pictures are looked at: looked at otherwise, a model errs elsewhere.
+/// Settings under which phantoms were recorded. With others, a model errs elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Looking {
-    /// The model's name and version.
+    /// Names and versions of the models.
     pub model: String,
-    /// Longer side of the picture that the person detector sees, in pixels.
+    /// Longer side of the picture in the person detector's tensor, in pixels.
     pub detail_px: usize,
-    /// The same for the model that measures the density, where that is another.
+    /// The same for a separate density model.
     pub density_px: usize,
-    /// Tiles that it may be looked at in besides.
+    /// Most tiles.
     pub tiles: usize,
 }
 
-/// What a model saw in the empty scene of one camera.
+/// Phantoms of one camera's empty scene.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyScene {
-    /// How it was looked at.
+    /// Settings of the recording.
     looking: Looking,
     /// Left, top, width and height, normalised to the picture, and the highest score.
     people: Vec<([f32; 4], f32)>,
@@ -42,24 +42,25 @@ pub struct EmptyScene {
     density: Vec<f32>,
 }
 
-/// Looks at pictures of an empty scene, one after the other.
+/// Records phantoms from pictures of an empty scene.
 #[derive(Debug)]
 pub struct EmptySceneWatch {
     scene: EmptyScene,
-    /// In how many pictures each of the scene's people was seen.
+    /// Number of pictures with each phantom.
     seen: Vec<usize>,
     pictures: usize,
 }
 
 impl EmptySceneWatch {
-    /// Nothing was looked at yet.
+    /// Starts without pictures.
     pub fn new(looking: Looking) -> Self {
         let scene = EmptyScene { looking, people: Vec::new(), density_size: [0, 0], density: Vec::new() };
         Self { scene, seen: Vec::new(), pictures: 0 }
     }
 
-    /// Takes in what the model saw in one more picture, of size `frame`; people from [`LEAST_SCORE`](crate::LEAST_SCORE) on.
-    pub fn look(&mut self, reading: &PeopleReading, frame: Size) {
+    /// Adds the reading of a picture of size `frame`, with people of
+    /// [`LEAST_SCORE`](crate::LEAST_SCORE) and more.
+    pub fn add(&mut self, reading: &PeopleReading, frame: Size) {
         let EmptyScene { people, density_size, density, .. } = &mut self.scene;
         for person in &reading.people {
             let place = normalised(&person.box_in_frame, frame);
@@ -76,7 +77,7 @@ impl EmptySceneWatch {
         }
         let size = [reading.density.columns(), reading.density.rows()];
         if *density_size != size {
-            // A picture of another size begins anew.
+            // A picture of another size restarts the mean.
             (*density_size, *density, self.pictures) = (size, vec![0.0; size[0] * size[1]], 0);
         }
         self.pictures += 1;
@@ -85,12 +86,12 @@ impl EmptySceneWatch {
         cells.for_each(|(mean, new)| *mean += part * (new - *mean));
     }
 
-    /// Pictures looked at.
+    /// Number of pictures.
     pub fn pictures(&self) -> usize {
         self.pictures
     }
 
-    /// What was seen in them again and again.
+    /// The phantoms that appeared often enough.
     pub fn finish(self) -> EmptyScene {
         let least = AT_LEAST_OF_PICTURES * self.pictures as f32;
         let people = self.scene.people.into_iter().zip(self.seen);
@@ -100,12 +101,12 @@ impl EmptySceneWatch {
 }
 
 impl EmptyScene {
-    /// Whether it was looked at like this.
+    /// True if it was recorded with these settings.
     pub fn is_of(&self, looking: &Looking) -> bool {
         self.looking == *looking
     }
 
-    /// Whether its numbers are such as were kept.
+    /// True if its numbers are valid, when it comes from a file.
     pub fn is_sound(&self) -> bool {
         let [columns, rows] = self.density_size;
         let sound = |value: &f32| value.is_finite() && *value >= 0.0;
@@ -113,7 +114,7 @@ impl EmptyScene {
         people && columns.checked_mul(rows) == Some(self.density.len()) && self.density.iter().all(sound)
     }
 
-    /// How many would be counted one by one who aren't there, and how many by density.
+    /// Number of phantoms by detection and by density.
     pub fn phantoms(&self, min_score: f32) -> (usize, f32) {
         (
             self.people.iter().filter(|(_, score)| *score >= min_score).count(),
@@ -121,7 +122,7 @@ impl EmptyScene {
         )
     }
 
-    /// Takes it out of what the model saw in a picture of size `frame`.
+    /// Removes the phantoms from the reading of a picture of size `frame`.
     pub fn clear(&self, reading: &mut PeopleReading, frame: Size) {
         reading.people.retain(|person| !self.is_phantom(person, frame));
         self.thin(&mut reading.density);
@@ -132,7 +133,7 @@ impl EmptyScene {
         self.people.iter().any(|(known, score)| person.score < score + SURER && rect(known).iou(&place) > SAME)
     }
 
-    // A density of another size is of a picture of another size.
+    // A density of another size belongs to a picture of another size.
     fn thin(&self, density: &mut DensityMap) {
         if self.density_size == [density.columns(), density.rows()] {
             let cells = density.people_mut().iter_mut().zip(&self.density);
@@ -175,19 +176,19 @@ mod tests {
 
     fn empty() -> EmptyScene {
         let mut watch = EmptySceneWatch::new(looking());
-        watch.look(&reading(&[person(100.0, 0.5)], 0.4), FRAME);
-        watch.look(&reading(&[person(103.0, 0.6), person(400.0, 0.2)], 0.2), FRAME);
+        watch.add(&reading(&[person(100.0, 0.5)], 0.4), FRAME);
+        watch.add(&reading(&[person(103.0, 0.6), person(400.0, 0.2)], 0.2), FRAME);
         assert_eq!(watch.pictures(), 2);
         watch.finish()
     }
 
     #[test]
-    fn what_an_empty_scene_shows_is_left_out_and_who_stands_there_is_not() {
+    fn phantoms_are_removed_and_people_stay() {
         let empty = empty();
         let mut seen = reading(&[person(102.0, 0.65), person(250.0, 0.6), person(400.0, 0.9)], 1.3);
         empty.clear(&mut seen, FRAME);
         let left: Vec<f32> = seen.people.iter().map(|person| person.box_in_frame.x).collect();
-        assert_eq!(left, [250.0, 400.0], "the lamp post is gone; before the bush stands somebody");
+        assert_eq!(left, [250.0, 400.0], "the lamp post is removed; a person stands before the bush");
         assert!((seen.density.sum() - 1.0).abs() < 1e-6);
         let mut same = reading(&[person(100.0, 0.5)], 0.1);
         empty.clear(&mut same, FRAME);
@@ -195,16 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn who_walks_through_while_it_is_looked_at_is_not_kept() {
+    fn a_person_who_walks_through_is_no_phantom() {
         let mut watch = EmptySceneWatch::new(looking());
         for step in 0..10 {
-            watch.look(&reading(&[person(100.0, 0.5), person(200.0 + 40.0 * step as f32, 0.9)], 0.0), FRAME);
+            watch.add(&reading(&[person(100.0, 0.5), person(200.0 + 40.0 * step as f32, 0.9)], 0.0), FRAME);
         }
         assert_eq!(watch.finish().phantoms(0.5).0, 1);
     }
 
     #[test]
-    fn the_picture_may_come_in_another_size() {
+    fn pictures_may_have_another_size() {
         let mut half = PeopleReading { people: vec![person(0.0, 0.6)], density: DensityMap::default() };
         half.people[0].box_in_frame = Rect { x: 50.0, y: 25.0, width: 20.0, height: 50.0 };
         empty().clear(&mut half, Size { width: 320, height: 160 });
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_how_wrong_a_model_is() {
+    fn phantoms_are_counted_and_settings_compared() {
         let (people, density) = empty().phantoms(0.5);
         assert!(people == 1 && (density - 0.3).abs() < 1e-6);
         assert!(empty().is_of(&looking()));
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_from_its_file_and_a_broken_one_is_told() {
+    fn a_file_is_read_back_and_a_broken_one_is_found() {
         let text = serde_json::to_string(&empty()).expect("JSON");
         let back: EmptyScene = serde_json::from_str(&text).expect("what was written");
         assert!(back == empty() && back.is_sound());

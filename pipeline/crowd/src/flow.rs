@@ -1,19 +1,19 @@
-//! People who cross a line, each way.
+//! Counting lines: crossings in each direction.
 
 use gatehouse_picture::Point;
 
-/// A line across which people are counted, in coordinates normalised to the picture.
+/// A counting line, in normalised coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossing {
     /// One end.
     pub from: Point,
-    /// The other.
+    /// Other end.
     pub to: Point,
     /// A point on its inner side.
     pub inside: Point,
 }
 
-/// Which way somebody went across a line.
+/// Direction of a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// To the inner side.
@@ -23,16 +23,16 @@ pub enum Way {
 }
 
 impl Crossing {
-    /// Whether it has two sides: its ends are apart and `inside` isn't on it.
+    /// True if the ends differ and `inside` isn't on the line.
     pub fn is_one(&self) -> bool {
         self.side(self.inside) != 0.0 && self.from.distance(self.to) > 0.0
     }
 
-    /// Which way feet that went straight from one point to another crossed it, if they did. One who stops on the line has not
-    /// crossed it yet, so that who hovers there is counted once.
+    /// Direction in which feet crossed the line between two points, if they did. A person who stops
+    /// on the line hasn't crossed it, so hovering there counts once.
     pub fn crossed(&self, before: Point, now: Point) -> Option<Way> {
         let (a, b) = (self.side(before), self.side(now));
-        // On the line belongs to the outer side.
+        // The line belongs to the outer side.
         let inner = |side: f32| side * self.side(self.inside).signum() > 0.0;
         if inner(a) == inner(b) {
             return None;
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn feet_cross_within_its_ends_alone() {
+    fn feet_cross_between_the_ends_only() {
         assert_eq!(door().crossed(at(0.5, 0.4), at(0.5, 0.6)), Some(Way::In));
         assert_eq!(door().crossed(at(0.5, 0.6), at(0.5, 0.4)), Some(Way::Out));
         assert_eq!(door().crossed(at(0.8, 0.4), at(0.8, 0.6)), None, "beside it");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     proptest! {
-        /// However somebody wanders, in and out alternate: the difference is where they are.
+        /// In and out alternate on any path.
         #[test]
         fn in_and_out_alternate(steps in proptest::collection::vec((0.45f32..0.55, 0.2f32..0.8), 2..40)) {
             let inside = |y: f32| y > 0.5;

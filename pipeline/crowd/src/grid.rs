@@ -1,4 +1,4 @@
-//! The density grid: people spread over the four cells around where they stand, so that its sum is the count.
+//! The density grid: spreads each person over four cells, so that the sum is the count.
 
 use gatehouse_picture::Point;
 
@@ -10,23 +10,24 @@ pub struct DensityGrid {
     people: Vec<f32>,
 }
 
-/// A grid in 8 bits a cell.
+/// A grid with 8 bits per cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantised {
-    /// People that one step stands for.
+    /// People per step.
     pub people_per_step: f32,
     /// Steps of each cell.
     pub cells: Vec<u8>,
 }
 
 impl DensityGrid {
-    /// An empty grid of at least one cell.
+    /// Makes an empty grid of at least one cell.
     pub fn new(columns: usize, rows: usize) -> Self {
         let (columns, rows) = (columns.max(1), rows.max(1));
         Self { columns, rows, people: vec![0.0; columns * rows] }
     }
 
-    /// Empties the grid and puts so many people at each normalised point; points outside the picture are moved to its edge.
+    /// Fills the grid with people at normalised points. Points outside the picture move to its
+    /// edge.
     pub fn fill(&mut self, standing_at: impl IntoIterator<Item = (Point, f32)>) {
         self.people.fill(0.0);
         for (point, people) in standing_at {
@@ -40,19 +41,20 @@ impl DensityGrid {
         }
     }
 
-    /// The two cells whose centres enclose a normalised coordinate, and the share of the second. At an edge both are the same.
+    /// The two cells whose centres enclose a normalised coordinate, and the share of the second. At
+    /// an edge both are the same.
     fn neighbours(&self, at: f32, cells: usize) -> (usize, usize, f32) {
         let at = (at.clamp(0.0, 1.0) * cells as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
         let first = at.floor() as usize;
         (first, (first + 1).min(cells - 1), at - first as f32)
     }
 
-    /// People in the whole grid.
+    /// All people.
     pub fn sum(&self) -> f32 {
         self.people.iter().sum()
     }
 
-    /// The grid in 8 bits a cell, in steps as fine as its fullest cell allows.
+    /// Quantises to 8 bits per cell, in steps as fine as the fullest cell allows.
     pub fn quantised(&self) -> Quantised {
         let fullest = self.people.iter().copied().fold(0.0, f32::max);
         let people_per_step = if fullest > 0.0 { fullest / 255.0 } else { 1.0 / 255.0 };

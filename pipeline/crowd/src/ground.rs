@@ -1,35 +1,37 @@
-//! Ground calibration: where on flat ground a point of the picture lies, how large an area is there, how high a head seems, and
-//! where the feet below it stand.
+//! Ground calibration: maps points of the picture to flat ground, and gives areas and apparent
+//! heights.
 //!
-//! A pinhole camera without distortion, whose principal point is the picture's middle and whose pixels are square. From four
-//! points of known places the homography is had in closed form (Heckbert: "Fundamentals of texture mapping and image warping",
-//! 1989, section 2.2.3), and the focal length from it (Zhang: "A flexible new technique for camera calibration", 2000,
-//! section 3.1).
+//! The model is a pinhole camera without distortion, with its principal point in the picture's
+//! middle and square pixels. Four known points give the homography in closed form (Heckbert:
+//! "Fundamentals of texture mapping and image warping", 1989, section 2.2.3), and the homography
+//! gives the focal length (Zhang: "A flexible new technique for camera calibration", 2000, section
+//! 3.1).
 
 use gatehouse_core::ground::GroundCalibration;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
 use glam::{DMat3, DVec2, DVec3};
 
-/// How high the middle of a standing person's head is, in metres: people of all ages on a street, roughly.
+/// Height of the middle of a standing person's head, in metres, averaged over all ages.
 const HEAD_M: f64 = 1.55;
-/// How tall a standing person is, in metres, likewise.
+/// Height of a standing person, in metres, averaged over all ages.
 const PERSON_M: f64 = 1.65;
-/// From chin to crown, in metres.
+/// Height of a head from chin to crown, in metres.
 const HEAD_HEIGHT_M: f64 = 0.23;
-/// Where the focal length can't be had from four points, as of a camera that looks straight down: of a lens of 60° across.
+/// Focal length of a lens of 60° across, for a camera that looks straight down: four points don't
+/// give it.
 const COMMON_FOCAL: f64 = 0.866;
-/// Lenses of 7° to 103° across: four points that ask for another one were measured badly.
+/// Range for lenses of 7° to 103° across. Points that need another lens were measured badly.
 const FOCALS: std::ops::RangeInclusive<f64> = 0.4..=8.0;
-/// Ground farther away is as good as the horizon, in metres.
+/// Greatest distance of ground, in metres; beyond is the horizon.
 const FARTHEST_M: f64 = 1000.0;
 
-/// A calibration that fits no camera, or no zone.
+/// A calibration that is impossible, or fits no zone.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum GroundError {
-    /// Three of the four points lie on a line, or their sides cross.
+    /// Three of the four points are collinear, or their sides cross.
     #[error("the four points must be the corners of a convex shape, in one order in the picture and on the ground")]
     Degenerate,
-    /// An area that reaches the sky.
+    /// An area above the horizon.
     #[error("it reaches above the horizon of the ground calibration, where there is no ground")]
     AboveHorizon,
 }
@@ -37,25 +39,25 @@ pub enum GroundError {
 /// A camera above flat ground.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroundPlane {
-    /// From the ground in metres to the picture: units of its width, from its middle. Scaled so that the third coordinate is the
-    /// depth in metres.
+    /// Homography from the ground in metres to the picture, in widths from its middle. The third
+    /// coordinate is the depth in metres.
     to_picture: DMat3,
     from_picture: DMat3,
-    /// The same from the plane of heads.
+    /// The same for the plane of heads.
     heads_from_picture: DMat3,
-    /// What a metre upwards adds to a point in the picture, in homogeneous coordinates.
+    /// Change of a picture point per metre upwards, in homogeneous coordinates.
     upwards: DVec3,
-    /// Of the lens, in widths of the picture.
+    /// Focal length in widths of the picture.
     focal: f64,
-    /// Of the picture, height over width.
+    /// Height of the picture divided by its width.
     aspect: f64,
 }
 
 impl GroundPlane {
-    /// For pictures of size `frame`, of which only the aspect matters.
+    /// Makes the plane for pictures with the aspect of `frame`.
     ///
     /// # Errors
-    /// If four points fit no camera.
+    /// If the four points fit no camera.
     pub fn new(calibration: &GroundCalibration, frame: Size) -> Result<Self, GroundError> {
         let aspect = frame.height as f64 / frame.width as f64;
         let (to_picture, upwards, focal) = match calibration {
@@ -64,43 +66,44 @@ impl GroundPlane {
                 mounted(*height_m, tilt_deg.to_radians(), field_of_view_deg.to_radians())
             }
         };
-        // A plane that is parallel to the ground: its axes are the same, its origin is higher.
+        // A plane parallel to the ground has the same axes and a higher origin.
         let heads = DMat3::from_cols(to_picture.x_axis, to_picture.y_axis, to_picture.z_axis + HEAD_M * upwards);
         let heads_from_picture = heads.inverse();
         Ok(Self { to_picture, from_picture: to_picture.inverse(), heads_from_picture, upwards, focal, aspect })
     }
 
-    /// Where a normalised point of the picture is on the ground, in metres; none from the horizon on.
+    /// Ground place of a normalised point, in metres; none at or above the horizon.
     pub fn ground_at(&self, point: Point) -> Option<[f64; 2]> {
         self.on_plane(&self.from_picture, point).map(Into::into)
     }
 
-    /// Where somebody's feet are whose head is at a normalised point; they may be beyond the picture's edge. None from the horizon
-    /// of the heads on.
+    /// Feet of a person with a head at a normalised point; they may be outside the picture. None at
+    /// or above the horizon of heads.
     pub fn foot_below_head(&self, head: Point) -> Option<Point> {
         let ground = self.on_plane(&self.heads_from_picture, head)?;
         Some(self.in_picture(ground, 0.0))
     }
 
-    /// How high a head at a normalised point is, from chin to crown, as a part of the picture's height; none from the horizon of
-    /// the heads on. From straight above it is what is seen of its length.
+    /// Apparent height of a head at a normalised point, in heights of the picture; none at or above
+    /// the horizon of heads. From straight above it is the visible length.
     pub fn head_height(&self, head: Point) -> Option<f32> {
         let ground = self.on_plane(&self.heads_from_picture, head)?;
         let (crown, chin) = (HEAD_M + HEAD_HEIGHT_M / 2.0, HEAD_M - HEAD_HEIGHT_M / 2.0);
         let upright = self.distance(self.in_picture(ground, crown), self.in_picture(ground, chin));
         let depth = (self.to_picture * ground.extend(1.0) + HEAD_M * self.upwards).z;
-        // Seen from straight above it has no height, but a length.
+        // From straight above, a head has a length and no height.
         Some(upright.max((0.8 * HEAD_HEIGHT_M * self.focal / depth / self.aspect) as f32))
     }
 
-    /// How high somebody who stands at a normalised point seems, as a part of the picture's height; none from the horizon on.
+    /// Apparent height of a person who stands at a normalised point, in heights of the picture;
+    /// none at or above the horizon.
     pub fn person_height(&self, foot: Point) -> Option<f32> {
         let ground = self.on_plane(&self.from_picture, foot)?;
         Some(self.distance(self.in_picture(ground, PERSON_M), self.in_picture(ground, 0.0)))
     }
 
-    /// How long the longer side of a picture of the shape of `frame` must be for the median head to be `head_px` pixels high, in
-    /// pixels. None if there is no ground in the picture.
+    /// Longer side at which the median head has a height of `head_px`, both in pixels, for the
+    /// aspect of `frame`. None if the picture shows no ground.
     pub fn longer_side_for_heads(&self, head_px: f32, frame: Size) -> Option<usize> {
         let mut heights: Vec<f32> = places().filter_map(|head| self.head_height(head)).collect();
         heights.sort_by(f32::total_cmp);
@@ -108,9 +111,9 @@ impl GroundPlane {
         Some((head_px / median * longer_side(frame)).round() as usize)
     }
 
-    /// How long it must be for people who stand in any of some zones to be at least `person_px` pixels high, but for those in the
-    /// farthest quarter of the zones' part of the picture: up to the horizon people are as small as can be. None if there is no
-    /// ground in the zones.
+    /// Longer side at which people in the zones have a height of at least `person_px`, in pixels.
+    /// It ignores the farthest quarter of the zones' area, because people vanish towards the
+    /// horizon. None if the zones have no ground.
     pub fn longer_side_for_people(&self, person_px: f32, zones: &[NormalisedPolygon], frame: Size) -> Option<usize> {
         let feet = places().filter(|foot| zones.iter().any(|zone| zone.contains(*foot)));
         let mut heights: Vec<f32> = feet.filter_map(|foot| self.person_height(foot)).collect();
@@ -119,22 +122,22 @@ impl GroundPlane {
         Some((person_px / small * longer_side(frame)).round() as usize)
     }
 
-    /// Ground that a zone covers, in square metres.
+    /// Ground area of a zone in square metres.
     ///
     /// # Errors
     /// If it reaches above the horizon.
     pub fn area_m2(&self, zone: &NormalisedPolygon) -> Result<f64, GroundError> {
-        // What is straight in the picture is straight on the ground, so the corners are enough.
+        // Straight lines stay straight on the ground, so the corners are enough.
         let on_ground = |corner: &Point| self.on_plane(&self.from_picture, *corner).ok_or(GroundError::AboveHorizon);
         let corners = zone.corners().iter().map(on_ground).collect::<Result<Vec<_>, _>>()?;
         let next = corners.iter().cycle().skip(1);
         Ok((corners.iter().zip(next).map(|(a, b)| a.perp_dot(*b)).sum::<f64>() / 2.0).abs())
     }
 
-    /// The part of a zone's ground, 0–1, in which people can be counted at all: what lies in none of `excluded`. By a sample of
-    /// the zone, each place of which weighs what it measures on the ground.
+    /// Share of a zone's ground, 0–1, that no excluded area covers. It samples the zone and weighs
+    /// each place by its ground area.
     pub fn share_that_counts(&self, zone: &NormalisedPolygon, excluded: &[NormalisedPolygon]) -> f64 {
-        /// Places along each side of the picture.
+        /// Samples along each side of the picture.
         const PLACES: usize = 128;
         if excluded.is_empty() {
             return 1.0;
@@ -145,7 +148,7 @@ impl GroundPlane {
                 let [x, y] = [column, row].map(|i| (i as f32 + 0.5) / PLACES as f32);
                 let at = Point { x, y };
                 let Some(depth) = self.depth(at).filter(|_| zone.contains(at)) else { continue };
-                // An area of the picture stands for one on the ground that grows with the third power of its distance.
+                // The ground area of a picture area grows with the third power of the distance.
                 let weight = depth.powi(3);
                 all += weight;
                 counts += if excluded.iter().any(|part| part.contains(at)) { 0.0 } else { weight };
@@ -154,7 +157,7 @@ impl GroundPlane {
         if all > 0.0 { counts / all } else { 1.0 }
     }
 
-    /// In parts of any unit, how far a place on the ground is along the camera's view.
+    /// Depth of a ground place along the camera's axis, in any unit.
     fn depth(&self, point: Point) -> Option<f64> {
         let at = self.from_picture * centred(point, self.aspect).extend(1.0);
         (at.z > 1.0 / FARTHEST_M).then(|| 1.0 / at.z)
@@ -171,21 +174,21 @@ impl GroundPlane {
         Point { x: (x + 0.5) as f32, y: (y / self.aspect + 0.5) as f32 }
     }
 
-    // In parts of the picture's height.
+    // In heights of the picture.
     fn distance(&self, a: Point, b: Point) -> f32 {
         ((a.x - b.x) / self.aspect as f32).hypot(a.y - b.y)
     }
 }
 
-/// Evenly all over a picture.
+/// Points evenly over a picture.
 fn places() -> impl Iterator<Item = Point> {
-    /// Along each side.
+    /// Points along each side.
     const PLACES: usize = 24;
     let middle = |i: usize| (i as f32 + 0.5) / PLACES as f32;
     (0..PLACES * PLACES).map(move |i| Point { x: middle(i % PLACES), y: middle(i / PLACES) })
 }
 
-/// In heights of the picture.
+/// Distance in heights of the picture.
 fn longer_side(frame: Size) -> f32 {
     frame.width.max(frame.height) as f32 / frame.height as f32
 }
@@ -194,7 +197,8 @@ fn centred(point: Point, aspect: f64) -> DVec2 {
     DVec2::new(f64::from(point.x) - 0.5, (f64::from(point.y) - 0.5) * aspect)
 }
 
-// Camera axes: right, down, forward. Ground axes: right, forward, up, from the point below the lens.
+// Camera axes: right, down, forward. Ground axes: right, forward, up, from the point below the
+// lens.
 fn mounted(height_m: f64, tilt: f64, field_of_view: f64) -> (DMat3, DVec3, f64) {
     let (sin, cos) = tilt.sin_cos();
     let focal = 0.5 / (field_of_view / 2.0).tan();
@@ -211,7 +215,8 @@ fn from_points(points: &[(Point, [f64; 2]); 4], aspect: f64) -> Option<(DMat3, D
     let ground = points.map(|(_, place)| DVec2::from(place));
     let homography = from_square(picture)? * from_square(ground)?.inverse();
     let (h1, h2) = (homography.x_axis, homography.y_axis);
-    // The ground's axes are at right angles and equally long: two equations in 1/focal², solved by least squares.
+    // The ground's axes are orthogonal and of equal length: two equations in 1/focal², by least
+    // squares.
     let (flat1, flat2) = (h1.truncate(), h2.truncate());
     let (a, b) = (flat1.dot(flat2), flat1.length_squared() - flat2.length_squared());
     let (c, d) = (h1.z * h2.z, h1.z * h1.z - h2.z * h2.z);
@@ -235,7 +240,7 @@ fn from_square(corners: [DVec2; 4]) -> Option<DMat3> {
         let [a, b, c] = [corners[i], corners[(i + 1) % 4], corners[(i + 2) % 4]];
         (b - a).perp_dot(c - b) / ((b - a).length() * (c - b).length())
     };
-    // Corners of almost 180° make a map that is almost singular.
+    // Corners of almost 180° give an almost singular map.
     let turns = [0, 1, 2, 3].map(turn);
     if !(turns.iter().all(|turn| *turn > 1e-3) || turns.iter().all(|turn| *turn < -1e-3)) {
         return None;
@@ -265,8 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn a_mounting_by_hand() {
-        // The middle of the picture is where the axis meets the ground: at 45° as far away as the lens is high.
+    fn a_mounting_equals_a_calculation_by_hand() {
+        // The axis meets the ground in the picture's middle: at 45°, as far away as the lens is
+        // high.
         let plane = mounting(6.0, 45.0, 60.0);
         let [x, y] = plane.ground_at(at(0.5, 0.5)).expect("ground");
         assert!(x.abs() < 1e-9 && (y - 6.0).abs() < 1e-9, "({x}, {y})");
@@ -281,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_as_high_as_it_should_be() {
+    fn heads_have_the_right_height() {
         // Level, at head height, 10 m away: 0.23 m of 10 m · 2 · tan(30°) across.
         let level = mounting(HEAD_M + 1.0, 0.0, 60.0);
         let depth = 10.0;
@@ -296,8 +302,9 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_as_large_as_its_heads_must_be() {
-        // From straight above all heads are equally high: 0.8 · 0.23 m of 20 m less their height, across 90°.
+    fn the_picture_is_large_enough_for_heads() {
+        // From straight above all heads have the same height: 0.8 · 0.23 m of 20 m less their
+        // height, across 90°.
         let down = mounting(10.0, 90.0, 90.0);
         let across: f64 = 0.8 * 0.23 / (2.0 * (10.0 - 1.55));
         let expected = (12.0 / across).round() as usize;
@@ -305,13 +312,14 @@ mod tests {
         assert!(px.abs_diff(expected) <= 2, "{px} instead of {expected}");
         let twice = down.longer_side_for_heads(24.0, FRAME).expect("all ground");
         assert!(twice.abs_diff(2 * px) <= 2, "{twice} instead of twice {px}");
-        // Above all heads it looks up, and sees none.
+        // A camera above all heads that looks up sees none.
         assert_eq!(mounting(10.0, -60.0, 40.0).longer_side_for_heads(12.0, FRAME), None);
     }
 
     #[test]
-    fn a_picture_is_as_large_as_its_people_must_be_where_zones_are() {
-        // Level, 3 m up: whose feet are a quarter of the picture's height below its middle is 1.65 / 3 of that high, wherever.
+    fn the_picture_is_large_enough_for_people_in_zones() {
+        // Level, 3 m up: a person with feet a quarter of the picture's height below its middle has
+        // 1.65 / 3 of that height.
         let level = mounting(3.0, 0.0, 60.0);
         let strip = |top: f32| {
             NormalisedPolygon::new(vec![at(0.0, top), at(1.0, top), at(1.0, top + 0.04), at(0.0, top + 0.04)])
@@ -329,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_no_corners_are_refused() {
+    fn points_without_a_convex_shape_are_refused() {
         let square = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]];
         let with = |points: [Point; 4]| {
             let pairs = [0, 1, 2, 3].map(|i| (points[i], square[i]));
@@ -344,14 +352,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn four_points_give_the_camera_that_they_were_seen_by(
+        fn four_points_give_their_camera(
             height_m in 2f64..30.0, tilt_deg in 8f64..80.0, field_of_view_deg in 30f64..90.0,
             turned_deg in 0f64..360.0, mirrored in any::<bool>(), x in 0.05f32..0.95, y in 0.55f32..0.95,
         ) {
             let truth = mounting(height_m, tilt_deg, field_of_view_deg);
             let corners = [at(0.2, 0.6), at(0.75, 0.55), at(0.9, 0.95), at(0.1, 0.9)];
             prop_assume!(corners.iter().all(|corner| truth.ground_at(*corner).is_some_and(|[_, y]| y < 300.0)));
-            // Whoever measures the places may begin anywhere and count either way.
+            // The points may start anywhere and run in either direction.
             let (sin, cos) = turned_deg.to_radians().sin_cos();
             let pairs = corners.map(|corner| {
                 let [x, y] = truth.ground_at(corner).expect("just seen");

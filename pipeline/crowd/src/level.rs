@@ -1,5 +1,5 @@
-//! How full a zone is: levels with hysteresis and a time to hold, so that a level doesn't flicker where a count hovers at its
-//! threshold; and surges, people pouring in faster than a rule allows. Pure functions of time and counts.
+//! Levels of a zone, with hysteresis and a hold time against flicker, and surges. Pure functions of
+//! times and counts.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use gatehouse_core::event::Level;
 use gatehouse_core::time::Monotonic;
 use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds};
 
-/// A level falls once the value is so far below its threshold, as a part of it.
+/// Hysteresis: share of a threshold by which the value must fall below it.
 const HYSTERESIS: f64 = 0.1;
 
-/// The value from which on a level is reached.
+/// Least value of a level.
 fn entry(thresholds: &Thresholds, level: Level) -> f64 {
     match level {
         Level::Low => 0.0,
@@ -27,8 +27,8 @@ fn reached(thresholds: &Thresholds, value: f64) -> Level {
         .unwrap_or(Level::Low)
 }
 
-/// The level after `before` at this value, whatever the time. It rises when a threshold is reached. It falls only once the
-/// value is a tenth of the threshold, and at least one person, below it.
+/// The level after `before` at this value, without the hold time. It rises at a threshold, and
+/// falls if the value is a tenth of the threshold, and at least one person, below it.
 fn next_level(thresholds: &Thresholds, before: Level, value: f64) -> Level {
     let reached = reached(thresholds, value);
     let threshold = entry(thresholds, before);
@@ -45,24 +45,24 @@ fn next_level(thresholds: &Thresholds, before: Level, value: f64) -> Level {
 pub struct LevelKeeper {
     thresholds: Thresholds,
     level: Level,
-    /// What it is about to become, and since when.
+    /// Pending level and since when.
     coming: Option<(Level, Monotonic)>,
 }
 
 impl LevelKeeper {
-    /// At the lowest level.
+    /// Starts at the lowest level.
     pub fn new(thresholds: Thresholds) -> Self {
         Self { thresholds, level: Level::Low, coming: None }
     }
 
-    /// The level with the value of `now`, in the unit of the thresholds.
+    /// Updates the level by the value of `now`, in the unit of the thresholds.
     pub fn next(&mut self, value: f64, now: Monotonic) -> Level {
         let next = next_level(&self.thresholds, self.level, value);
         if next == self.level {
             self.coming = None;
             return self.level;
         }
-        // Who goes up or down goes on the same way; a level skipped on it doesn't begin the time anew.
+        // A further step in the same direction doesn't restart the hold time.
         let since = match self.coming {
             Some((coming, since)) if (coming > self.level) == (next > self.level) => since,
             _ => now,
@@ -74,33 +74,33 @@ impl LevelKeeper {
         self.level
     }
 
-    /// The level as it is.
+    /// Current level.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// What it goes by.
+    /// Unit of the thresholds.
     pub fn unit(&self) -> LevelUnit {
         self.thresholds.unit
     }
 }
 
-/// Whether people pour into a zone, over time.
+/// Detects surges of a zone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurgeWatch {
     rule: SurgeRule,
-    /// Counts of the last while, of which only those are kept that a later one is not below.
+    /// Recent counts, without those that a later count undercuts.
     least: VecDeque<(Monotonic, f64)>,
     surging: bool,
 }
 
 impl SurgeWatch {
-    /// That has seen nothing yet.
+    /// Starts without counts.
     pub fn new(rule: SurgeRule) -> Self {
         Self { rule, least: VecDeque::new(), surging: false }
     }
 
-    /// Whether people pour in, with the count of `now`. It ends when the rise is half of what it began with.
+    /// Updates by the count of `now`; true during a surge. It ends when the increase has halved.
     pub fn next(&mut self, people: f64, now: Monotonic) -> bool {
         while self.least.front().is_some_and(|(at, _)| now.since(*at) > self.rule.within) {
             self.least.pop_front();
@@ -114,7 +114,7 @@ impl SurgeWatch {
         self.surging
     }
 
-    /// Whether people pour in.
+    /// True during a surge.
     pub fn surging(&self) -> bool {
         self.surging
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_must_hold_is_taken_and_given_up_late() {
+    fn a_level_is_reported_after_its_hold_time() {
         let mut keeper = LevelKeeper::new(Thresholds { hold: Duration::from_secs(10), ..T });
         let mut seen = |count: f64, s: u64| keeper.next(count, at(s));
         assert_eq!([seen(6.0, 0), seen(6.0, 9), seen(4.0, 9)], [Level::Low; 3], "not long enough");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn people_pour_in_when_there_are_many_more_than_a_moment_ago() {
+    fn a_surge_is_many_more_people_than_a_moment_ago() {
         let mut watch = SurgeWatch::new(SurgeRule { people: 10.0, within: Duration::from_secs(30) });
         let mut seen = |count: f64, s: u64| watch.next(count, at(s));
         assert_eq!([seen(5.0, 0), seen(14.9, 20), seen(15.0, 30)], [false, false, true]);
@@ -183,7 +183,7 @@ mod tests {
             }
         }
 
-        /// Whatever the counts do, two changes are at least the time to hold apart.
+        /// Two changes are at least the hold time apart.
         #[test]
         fn a_level_is_held(counts in proptest::collection::vec(0f64..60.0, 1..200), hold in 1u64..20) {
             let mut keeper = LevelKeeper::new(Thresholds { hold: Duration::from_secs(hold), ..T });

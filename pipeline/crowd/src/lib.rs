@@ -1,10 +1,11 @@
-//! Crowd cameras: from what a model saw in a frame to counts per zone, with their uncertainty, and a density grid.
+//! Crowd cameras: counts people per zone, with their uncertainty and a density grid.
 //!
-//! Nothing here can tell who anybody is: the input is boxes without identity and a density map. From frame to frame it keeps
-//! each zone's level, and for seconds the places of boxes, so that somebody who stands there is not counted anew
-//! ([`Tracker`]). The crate does not depend on anything that knows a face or a gallery.
+//! A [`CrowdReader`] runs the people models, and a [`Crowd`] turns readings into events. [`fusion`]
+//! decides how detections and density count. Between pictures the crate keeps the level of each
+//! zone and, for seconds, the boxes of people ([`Tracker`]).
 //!
-//! It counts the output of people models,
+//! Nothing here can identify a person: the crate depends on no face model, gallery or store. It
+//! counts the output of people models,
 //!
 //! ```
 //! # use gatehouse_crowd::CrowdPicture;

@@ -1,10 +1,10 @@
-//! A crowd camera's picture for people to look at: small, and with everybody in it pixelated.
+//! Previews of crowd cameras: small pictures in which all people are pixelated.
 //!
-//! **What hides people is what finds them.** The detector is asked at a low threshold, so that what only might be a person is
-//! hidden as well, and each box is grown. Where a model measures a density, so are the places in which it sees anybody: in a
-//! crowd a detector finds next to nobody. What was hidden stays so for a second, because detections flicker. A person whom both
-//! miss is not hidden. There is no switch that turns any of this off, and a [`PreviewFrame`] comes from [`Preview::render`]
-//! alone.
+//! **The models that detect people hide them.** Detections of low scores are hidden too, and each
+//! box is grown. Places with a density are hidden as well, because a detector misses most people in
+//! a crowd. Hidden places stay hidden for a second, because detections flicker. A person whom all
+//! models miss is not hidden. No setting turns this off, and only [`Preview::render`] makes a
+//! [`PreviewFrame`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,29 +17,29 @@ use gatehouse_picture::{Rect, Size, YuvPicture};
 use gatehouse_runtime::ModelError;
 use gatehouse_runtime::jpeg::{JpegEncoder, PlaneMut, SmallPicture};
 
-/// Widest preview in pixels.
+/// Greatest width of a preview in pixels.
 const MAX_WIDTH: usize = 640;
-/// How far each edge of a box moves outwards, as a share of the box's own side.
+/// Growth of a box at each edge, as a share of its side.
 const GROWTH: f32 = 0.15;
-/// Blocks across the shorter side of a person's box: a face is then two or three of them.
+/// Blocks across the shorter side of a person's box: a face has two or three of them.
 const BLOCKS_ACROSS: f32 = 10.0;
-/// Smallest block in preview pixels, so that people far away are hidden as well.
+/// Smallest block in preview pixels, to hide people far away too.
 const MIN_BLOCK: usize = 8;
-/// How long a person stays hidden after they were last seen.
+/// Time that a person stays hidden after the last detection.
 const REMEMBERED: Duration = Duration::from_secs(1);
-/// So many people in a cell of a density are somebody: a head's spread over its cells is a few tenths in the middle.
+/// Least density of a cell that is hidden, in people. A head has a few tenths in its middle cell.
 const SOMEBODY: f32 = 0.02;
-/// Places in which a density may hide somebody: 8 pixels of a preview that is 640 wide.
+/// Grid of places that a density hides: 8 pixels of a preview of 640 pixels.
 const PLACES: Size = Size { width: 80, height: 48 };
 
-/// A picture in which everybody whom the detector found is pixelated, as JPEG.
+/// A preview with pixelated people, as JPEG.
 pub struct PreviewFrame {
     size: Size,
     jpeg: Box<[u8]>,
 }
 
 impl PreviewFrame {
-    /// The JPEG's bytes.
+    /// JPEG data.
     pub fn jpeg(&self) -> &[u8] {
         &self.jpeg
     }
@@ -57,17 +57,17 @@ impl fmt::Debug for PreviewFrame {
     }
 }
 
-/// Renders one camera's previews, one after the other.
+/// Renders the previews of one camera.
 #[derive(Debug, Default)]
 pub struct Preview {
     small: SmallPicture,
     encoder: JpegEncoder,
     seen: VecDeque<Seen>,
-    /// When a density last saw somebody in each of [`PLACES`], row by row; empty until it did.
+    /// Time of the last density in each of [`PLACES`], row by row; empty before the first.
     crowded: Vec<Option<Monotonic>>,
 }
 
-/// A person's box, normalised to the picture, since a stream may change its size.
+/// A person's box, normalised because a stream may change its size.
 #[derive(Debug)]
 struct Seen {
     at: Monotonic,
@@ -75,20 +75,21 @@ struct Seen {
 }
 
 impl Preview {
-    /// For a camera that nobody has been seen on yet.
+    /// Starts without people.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of who was found in a picture of size `frame` at `now`. [`Preview::render`] does so itself; this is for
-    /// pictures of which no preview is rendered, so that the first one after a pause hides who was seen just before.
+    /// Records the people of a picture of size `frame` at `now` without rendering it.
+    ///
+    /// The next preview then hides them too. [`Preview::render`] records its own.
     pub fn notice(&mut self, frame: Size, found: &PeopleReading, now: Monotonic) {
         self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
         let boxes = found.people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, frame) });
         self.seen.extend(boxes);
         let (width, height) = found.density.cell_in_frame();
         for (middle, _) in found.density.cells().filter(|(_, people)| *people > SOMEBODY) {
-            // The cells around it as well: a head's edge is in them.
+            // The cells around it too, because they hold the head's edge.
             let head = Rect { x: middle.x - width, y: middle.y - height, width: 2.0 * width, height: 2.0 * height };
             let Rect { x, y, width, height } = normalised(head, frame);
             let places = |from: f32, length: f32, places: usize| {
@@ -104,8 +105,8 @@ impl Preview {
         }
     }
 
-    /// The preview of `picture`, at most 640 pixels wide. `found`: who was found in this very picture, at a low threshold; `now`
-    /// is when it arrived.
+    /// Renders a picture, at most 640 pixels wide. `found` is its reading at a low threshold, `now`
+    /// its arrival.
     ///
     /// # Errors
     /// If OpenCV refuses the picture.
@@ -141,7 +142,7 @@ impl Preview {
     }
 }
 
-/// At most [`MAX_WIDTH`] wide, never larger than the picture, with even sides.
+/// Size of a preview: even sides, at most [`MAX_WIDTH`] wide, never larger than the picture.
 fn preview_size(picture: Size) -> Size {
     let width = picture.width.min(MAX_WIDTH);
     let height = (picture.height * width / picture.width).max(2);
@@ -153,7 +154,7 @@ fn normalised(in_frame: Rect, frame: Size) -> Rect {
     Rect { x: in_frame.x / w, y: in_frame.y / h, width: in_frame.width / w, height: in_frame.height / h }
 }
 
-/// Blocks over a part of the preview. All edges are even, so that a block of chroma covers exactly that of luma.
+/// Blocks over a part of the preview. All edges are even, so that chroma and luma blocks coincide.
 #[derive(Debug)]
 struct Mosaic {
     columns: Range<usize>,
@@ -165,7 +166,7 @@ impl Mosaic {
     fn over(box_in_unit: Rect, preview: Size) -> Self {
         let (w, h) = (preview.width as f32, preview.height as f32);
         let Rect { x, y, width, height } = box_in_unit;
-        // Where a box makes no sense nobody knows whom it was to hide: all of the picture, then.
+        // A box without a valid place hides the whole picture.
         if ![x, y, width, height].iter().all(|v| v.is_finite()) {
             return Self { columns: 0..preview.width, rows: 0..preview.height, block: preview.width.max(MIN_BLOCK) };
         }
@@ -177,7 +178,7 @@ impl Mosaic {
         }
     }
 
-    /// Over a run of [`PLACES`].
+    /// Blocks over a run of [`PLACES`].
     fn over_places(row: usize, columns: Range<usize>, preview: Size) -> Self {
         let even = |place: usize, places: usize, pixels: usize| (place * pixels / places) & !1;
         Self {
@@ -187,7 +188,7 @@ impl Mosaic {
         }
     }
 
-    /// Sets every block to its mean.
+    /// Sets each block to its mean.
     fn lay(&self, plane: PlaneMut<'_>) {
         let PlaneMut { samples, columns, subsampling } = plane;
         let sampled = |pixels: Range<usize>| pixels.start / subsampling..pixels.end / subsampling;
@@ -203,15 +204,15 @@ impl Mosaic {
     }
 }
 
-/// One side of a grown box, its edges moved outwards to even pixels and cut off at the picture's.
+/// One side of a grown box: edges move outwards to even pixels, within the picture.
 fn grown_to_even(from: f32, length: f32, end: usize) -> Range<usize> {
     let first = (from - GROWTH * length).clamp(0.0, end as f32) as usize & !1;
     let last = (from + length + GROWTH * length).clamp(0.0, end as f32).ceil() as usize;
     first..last.next_multiple_of(2).min(end).max(first)
 }
 
-/// Cuts a range with even ends into even parts, each at least `part` long if the range is: a sliver at its end would
-/// show what the blocks hide.
+/// Splits a range with even ends into even parts of at least `part`. A narrow rest would reveal
+/// what the blocks hide.
 fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = if range.is_empty() { 0 } else { (range.len() / part).max(1) };
     let edge = move |i: usize| range.start + if i == parts { range.len() } else { (range.len() * i / parts) & !1 };
@@ -230,7 +231,7 @@ mod tests {
 
     const FRAME: Size = Size { width: 320, height: 180 };
 
-    /// Noise: no two neighbours are alike, so that any pixel that is left as it was shows.
+    /// Noise without equal neighbours, so that any unchanged pixel shows.
     fn noise(samples: usize, seed: usize) -> Vec<u8> {
         (0..samples).map(|i| ((i + seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
     }
@@ -258,7 +259,7 @@ mod tests {
         preview.small.planes_mut().map(|plane| plane.samples.to_vec())
     }
 
-    /// Whether the luma pixel and its chroma samples are as in the noise.
+    /// True if the luma pixel and its chroma samples are unchanged.
     fn is_untouched(planes: &[Vec<u8>; 3], noise: &TestPicture, x: usize, y: usize) -> bool {
         let chroma = y / 2 * (FRAME.width / 2) + x / 2;
         planes[0][y * FRAME.width + x] == noise.planes()[0][y * FRAME.width + x]
@@ -270,7 +271,8 @@ mod tests {
         let noise = noisy_picture();
         for picture in [noise.i420(), noise.nv12()] {
             let planes = hidden(&mut Preview::new(), &picture, &[person(100.0, 40.0, 40.0, 100.0)], at(0));
-            // Grown by 6 and 15: 94–146 by 25–155, moved outwards to even; six blocks of 8 or 10 across.
+            // Grown by 6 and 15: 94–146 by 25–155, moved outwards to even; six blocks of 8 or 10
+            // across.
             let mosaic = Mosaic { columns: 94..146, rows: 24..156, block: 8 };
             for (plane, samples) in planes.iter().enumerate() {
                 let by = if plane == 0 { 1 } else { 2 };
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_seen_for_a_moment_stays_hidden_and_then_not() {
+    fn people_stay_hidden_for_a_moment_after_detection() {
         let (noise, mut preview) = (noisy_picture(), Preview::new());
         let shown = |planes: [Vec<u8>; 3]| (100..140).any(|x| is_untouched(&planes, &noise, x, 90));
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[person(100.0, 40.0, 40.0, 100.0)], at(0))));
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_seen_just_before_the_first_preview_is_hidden_whatever_the_size_then() {
+    fn people_recorded_before_a_preview_are_hidden_at_any_size() {
         let (noise, mut preview) = (noisy_picture(), Preview::new());
         preview.notice(Size { width: 640, height: 360 }, &of(&[person(200.0, 80.0, 80.0, 200.0)]), at(0));
         let planes = hidden(&mut preview, &noise.i420(), &[], at(500));
@@ -315,12 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_in_which_nobody_is_made_out_is_hidden_where_it_is_dense() {
+    fn a_crowd_without_detections_is_hidden_by_its_density() {
         let (noise, mut preview) = (noisy_picture(), Preview::new());
         let mut density = DensityMap::default();
         density.reset(FRAME, &Placement::new(FRAME, FRAME, Fit::Scale), 8);
         let columns = density.columns();
-        // From 80 to 160 by 64 to 96; what is beside it is as good as nobody.
+        // From 80 to 160 by 64 to 96; the rest is nearly nobody.
         density.people_mut().iter_mut().enumerate().for_each(|(cell, people)| {
             let crowd = (10..20).contains(&(cell % columns)) && (8..12).contains(&(cell / columns));
             *people = if crowd { 0.1 } else { 0.001 };
@@ -338,14 +340,14 @@ mod tests {
     }
 
     #[test]
-    fn a_box_that_makes_no_sense_hides_everything() {
+    fn a_box_without_a_valid_place_hides_everything() {
         let noise = noisy_picture();
         let planes = hidden(&mut Preview::new(), &noise.i420(), &[person(f32::NAN, 0.0, 10.0, 10.0)], at(0));
         assert!(planes.iter().all(|plane| plane.iter().all(|s| *s == plane[0])));
     }
 
     #[test]
-    fn a_preview_is_small_with_even_sides_and_a_small_picture_is_not_blown_up() {
+    fn a_preview_has_even_sides_and_is_never_enlarged() {
         let size = |width, height| preview_size(Size { width, height });
         assert_eq!(size(1920, 1080), Size { width: 640, height: 360 });
         assert_eq!(size(768, 576), Size { width: 640, height: 480 });
@@ -355,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_is_a_jpeg_of_the_preview() {
+    fn a_preview_frame_is_a_jpeg() {
         let frame = Preview::new().render(&noisy_picture().nv12(), &of(&[]), at(0)).expect("renders");
         assert_eq!(frame.size(), FRAME);
         assert!(frame.jpeg().starts_with(&[0xff, 0xd8, 0xff]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
@@ -366,7 +368,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn a_grown_box_is_covered_wherever_it_lies(
+        fn a_grown_box_is_covered_at_any_place(
             x in -60f32..380.0, y in -60f32..240.0, width in 0.5f32..200.0, height in 0.5f32..200.0, nv12: bool,
         ) {
             let noise = noisy_picture();
@@ -381,7 +383,7 @@ mod tests {
             .clamped(FRAME);
             let columns = grown.x as usize..grown.right().ceil() as usize;
             let rows = grown.y as usize..grown.bottom().ceil() as usize;
-            // One in 256 pixels of noise is its block's mean by chance.
+            // One noise pixel in 256 equals its block's mean by chance.
             let mut kept = 0;
             for y in rows.clone() {
                 kept += columns.clone().filter(|x| planes[0][y * 320 + x] == noise.planes()[0][y * 320 + x]).count();

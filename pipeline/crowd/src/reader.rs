@@ -89,7 +89,8 @@ impl CrowdReader {
         self.density.as_ref()?.counting()?.head_px
     }
 
-    /// Number of values that were not finite since the models were loaded. Above 0, a model is broken.
+    /// Number of values that were not finite since the models were loaded. Above 0, a model is
+    /// broken.
     pub fn not_finite(&self) -> u64 {
         self.detector.not_finite() + self.density.as_ref().map_or(0, DensityModel::not_finite)
     }

@@ -1,4 +1,4 @@
-//! Sums up crowd cameras: those of a site, and the sites of an area.
+//! Sums of counts: of a site's crowd cameras and of an area's sites.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use gatehouse_core::time::{Monotonic, WallTime};
 
 use crate::fusion::round_to_tenth;
 
-/// A site that sums up every few seconds and was not heard for so long is silent.
+/// Time without a report after which a site is silent.
 const SITE_SILENT: Duration = Duration::from_secs(15);
 
-/// A camera whose counts are summed up.
+/// A camera of a sum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SummedCamera {
-    /// Which.
+    /// Identifier.
     pub camera: CameraId,
-    /// Whether its count belongs to the sum; otherwise its zones alone are told.
+    /// True if its count belongs to the sum; otherwise only its zones are reported.
     pub in_total: bool,
-    /// A count older than this says nothing any more.
+    /// Age at which a count expires.
     pub silent_after: Duration,
 }
 
@@ -37,25 +37,25 @@ pub struct SiteSum {
 #[derive(Debug)]
 struct State {
     last: Option<(Monotonic, DensityEvent)>,
-    /// Why it can't count, and since when.
+    /// Reason why it can't count, and since when.
     blind: Option<(Blindness, WallTime)>,
 }
 
 impl SiteSum {
-    /// Nothing was counted yet: all cameras are silent, from `at` on.
+    /// Starts with all cameras silent from `at` on.
     pub fn new(place: String, cameras: impl IntoIterator<Item = SummedCamera>, at: WallTime) -> Self {
         let state = || State { last: None, blind: Some((Blindness::Silent, at)) };
         Self { place, cameras: cameras.into_iter().map(|camera| (camera, state())).collect() }
     }
 
-    /// Takes note of a camera's counts.
+    /// Records a camera's counts.
     pub fn count(&mut self, event: &DensityEvent, now: Monotonic) {
         if let Some((_, state)) = self.cameras.iter_mut().find(|(summed, _)| summed.camera == event.camera) {
             state.last = Some((now, event.clone()));
         }
     }
 
-    /// Sums up what is known by `now`, which is `at` on the wall.
+    /// Sums the counts at `now`, which is `at` by wall clock.
     pub fn sum(&mut self, now: Monotonic, at: WallTime) -> RollUp {
         let mut sum = Sum::default();
         for (summed, state) in &mut self.cameras {
@@ -81,7 +81,7 @@ impl SiteSum {
                 (None, Some(event)) if summed.in_total => sum.add(1, event.count, event.interval),
                 _ => {}
             }
-            // A scene that is too full for the model is not a place to leave out; where nothing is seen there is no zone.
+            // A scene too full for the model keeps its zones; a camera without a picture has none.
             for zone in event.into_iter().flat_map(|event| &event.zones) {
                 zone.level.into_iter().for_each(|level| sum.levels.add(level));
                 sum.zones.push(TopZone {
@@ -101,22 +101,22 @@ impl SiteSum {
 #[derive(Debug)]
 pub struct AreaSum {
     area: String,
-    /// By path: when it was heard, and what it said.
+    /// Last report of each site by its path, with its arrival.
     sites: BTreeMap<String, Option<(Monotonic, RollUp)>>,
 }
 
 impl AreaSum {
-    /// Of an area, from which these sites are expected; others are added as they are heard.
+    /// Starts with these expected sites; others are added when they report.
     pub fn new(area: String, expected: impl IntoIterator<Item = String>) -> Self {
         Self { area, sites: expected.into_iter().map(|site| (site, None)).collect() }
     }
 
-    /// Takes note of what a site says.
+    /// Records a site's report.
     pub fn count(&mut self, site: &str, said: RollUp, now: Monotonic) {
         self.sites.insert(site.to_owned(), Some((now, said)));
     }
 
-    /// Sums up what is known by `now`, which is `at` on the wall.
+    /// Sums the counts at `now`, which is `at` by wall clock.
     pub fn sum(&self, now: Monotonic, at: WallTime) -> RollUp {
         let mut sum = Sum::default();
         for (site, said) in &self.sites {
@@ -146,7 +146,7 @@ impl AreaSum {
 #[derive(Default)]
 struct Sum {
     count: f64,
-    /// As far as every count had one.
+    /// Present while every count has an interval.
     interval: Option<CountInterval>,
     without_interval: bool,
     cameras: u32,
@@ -158,7 +158,7 @@ struct Sum {
 }
 
 impl Sum {
-    // What so many cameras have counted.
+    // Sum of the cameras' counts.
     fn add(&mut self, cameras: u32, count: f64, interval: Option<CountInterval>) {
         self.count += count;
         self.counted += cameras;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_says_who_is_blind_why_and_since_when() {
+    fn a_sum_names_blind_cameras_with_reason_and_time() {
         let overlapping = SummedCamera { in_total: false, ..camera("above") };
         let cameras = ["plaza", "north", "south"].map(camera).into_iter().chain([overlapping]);
         let mut site = SiteSum::new("city/cell/site".to_owned(), cameras, wall(0));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn one_count_without_an_interval_leaves_the_sum_without() {
+    fn a_count_without_an_interval_removes_the_sums() {
         let mut site = SiteSum::new("s".to_owned(), ["a", "b"].map(camera), wall(0));
         site.count(&event("a", 4.0, Some(1.0), SelfAssessment::InRange), now(0).0);
         site.count(&event("b", 4.0, None, SelfAssessment::InRange), now(0).0);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn an_area_names_what_its_sites_can_not_see_and_sites_that_are_silent() {
+    fn an_area_names_blind_cameras_and_silent_sites() {
         let mut site = SiteSum::new("city/a".to_owned(), ["plaza", "back"].map(camera), wall(0));
         let mut counted = event("plaza", 10.0, Some(2.0), SelfAssessment::InRange);
         counted.zones = vec![zone("middle", 10.0, None, Some(Level::Medium))];
@@ -325,7 +325,7 @@ mod tests {
     }
 
     proptest! {
-        /// An area's sum is the same as if its cameras were all of one site.
+        /// An area's sum equals that of one site with all its cameras.
         #[test]
         fn an_area_is_the_sum_of_its_cameras(sites in proptest::collection::vec(
             proptest::collection::vec((0u32..500, proptest::option::of(0u32..50), 0u8..4), 0..5), 0..5,

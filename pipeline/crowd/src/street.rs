@@ -1,4 +1,4 @@
-//! A street of boxes, as a camera sees it that may have been moved: for tests.
+//! For tests: a street of boxes, as a camera sees it that may have been moved.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use gatehouse_picture::{Size, YuvPicture};
 
 pub(crate) const SIZE: Size = Size { width: 640, height: 360 };
 
-/// Its luma.
+/// Luma of a picture.
 pub(crate) struct Street(pub(crate) Vec<u8>);
 
 impl Street {
-    /// Boxes of many sizes at places of their own, seen by a camera that was shifted by so many pixels.
+    /// A street as seen by a camera shifted by some pixels.
     pub(crate) fn shifted(shift: (isize, isize)) -> Self {
         Self::boxes(1, |x, y| (x - shift.0 as f32, y - shift.1 as f32))
     }
 
-    /// Seen by a camera that was turned about the way it looks, and zoomed in by so many times.
+    /// A street as seen by a camera turned about its axis and zoomed.
     pub(crate) fn turned(degrees: f32, zoom: f32) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         let (middle_x, middle_y) = (SIZE.width as f32 / 2.0, SIZE.height as f32 / 2.0);
@@ -27,7 +27,7 @@ impl Street {
         })
     }
 
-    /// Another street for every seed, by where in it each point of the picture lies.
+    /// A street for each seed, with a map from points of the picture to the street.
     pub(crate) fn boxes(seed: usize, in_street: impl Fn(f32, f32) -> (f32, f32)) -> Self {
         let mut random = seed.wrapping_mul(2_654_435_761);
         let mut next = |below: usize| {
@@ -39,7 +39,7 @@ impl Street {
             let (width, height, value) = (20.0 + next(80), 20.0 + next(60), 20 + next(200) as u8);
             (left..left + width, top..top + height, value)
         });
-        // The last one drawn hides the others.
+        // The last box hides the others.
         boxes.reverse();
         let seen = |at: usize| {
             let (x, y) = in_street((at % SIZE.width) as f32, (at / SIZE.width) as f32);
@@ -66,8 +66,8 @@ impl Street {
         self
     }
 
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&YuvPicture<'_>) -> T) -> T {
-        look(&TestPicture::grey(SIZE, self.0.clone()).i420())
+    pub(crate) fn with_picture<T>(&self, then: impl FnOnce(&YuvPicture<'_>) -> T) -> T {
+        then(&TestPicture::grey(SIZE, self.0.clone()).i420())
     }
 }
 

@@ -1,9 +1,10 @@
-//! Where people are too small to be found in the whole picture, and which parts of it are looked at again, larger.
+//! Plans the tiles of a camera: parts of the picture in which people are too small for the whole
+//! picture.
 //!
-//! How high people seem is known from the ground calibration or learnt from those who are found: on flat ground their height grows
-//! evenly from the horizon down. Tiles cover the rows of the picture where they are small and no smaller than the camera's own pixels
-//! can show, in bands that enlarge the more the farther away they are; neighbours overlap so far that whoever one cuts is whole in
-//! the next.
+//! The ground calibration gives the apparent height of people, or detections teach it: on flat
+//! ground it grows linearly from the horizon down. Tiles cover the rows in which people are small
+//! but visible, in bands that enlarge more the farther away they are. Neighbours overlap, so that a
+//! person whom one cuts is whole in the next.
 
 use std::sync::Arc;
 
@@ -13,52 +14,52 @@ use gatehouse_picture::{Point, Size};
 
 use crate::ground::GroundPlane;
 
-/// Rows of the picture that are looked at for how high people are there.
+/// Rows of the picture for which heights are computed.
 const ROWS: usize = 128;
-/// People of less height in the camera's own pixels can't be found however large they are looked at.
+/// Least height of a detectable person in the camera's own pixels, at any enlargement.
 const LEAST_IN_FRAME_PX: f32 = SMALL_PX / 2.0;
-/// A tile that enlarges by less is not worth its cost.
+/// Least enlargement that is worth the cost of a tile.
 const LEAST_GAIN: f32 = 1.25;
-/// Neighbours overlap by the width of the highest person of the band, as a part of the height, and some more.
+/// Overlap of neighbours in heights of the band's highest person: a person's width and a margin.
 const OVERLAP: f32 = 0.6;
-/// What is left free above heads and below feet, as parts of a height.
+/// Margins above heads and below feet, in heights of a person.
 const ABOVE: f32 = 0.15;
 const BELOW: f32 = 0.1;
 
-/// One camera's tiles.
+/// The tiles of one camera.
 #[derive(Debug)]
 pub struct Tiling {
     most: usize,
     detail_px: usize,
     ground: Option<GroundCalibration>,
     heights: Heights,
-    /// Pictures since the tiles were laid.
+    /// Pictures since the tiles were planned.
     since: u32,
     laid: Option<(Size, Arc<[Tile]>)>,
 }
 
 impl Tiling {
-    /// At most `most` tiles in pictures whose longer side has `detail_px` pixels when the whole is looked at. Without a ground
-    /// calibration there is none until enough people have been found.
+    /// Plans at most `most` tiles. `detail_px` is the longer side of the whole picture in the
+    /// tensor. Without a ground calibration there are no tiles until enough people were detected.
     pub fn new(most: usize, detail_px: usize, ground: Option<GroundCalibration>) -> Self {
         Self { most, detail_px, ground, heights: Heights::default(), since: 0, laid: None }
     }
 
-    /// The tiles of pictures of this size.
+    /// Tiles for pictures of this size.
     pub fn tiles(&mut self, frame: Size) -> Arc<[Tile]> {
         if let Some((size, tiles)) = &self.laid
             && *size == frame
         {
             return Arc::clone(tiles);
         }
-        let tiles: Arc<[Tile]> = self.lay(frame).into();
+        let tiles: Arc<[Tile]> = self.plan(frame).into();
         self.laid = Some((frame, Arc::clone(&tiles)));
         tiles
     }
 
-    /// Learns from the people of a picture how high they seem, where the ground isn't known.
+    /// Learns apparent heights from detections, if there is no ground calibration.
     pub fn learn(&mut self, people: &[Person], frame: Size) {
-        /// Pictures after which tiles are laid anew: often enough for a camera that was turned.
+        /// Pictures after which tiles are planned again, in case the camera was turned.
         const ANEW: u32 = 64;
         if self.most == 0 || self.ground.is_some() {
             return;
@@ -71,24 +72,24 @@ impl Tiling {
         }
     }
 
-    fn lay(&self, frame: Size) -> Vec<Tile> {
+    fn plan(&self, frame: Size) -> Vec<Tile> {
         let (detail_px, most) = (self.detail_px, self.most);
         match &self.ground {
             Some(calibration) => {
                 // One that fits no camera was refused when the node started.
                 let plane = GroundPlane::new(calibration, frame).ok();
-                lay(|y| plane.as_ref()?.person_height(Point { x: 0.5, y }), frame, detail_px, most)
+                plan(|y| plane.as_ref()?.person_height(Point { x: 0.5, y }), frame, detail_px, most)
             }
             None => {
                 let line = self.heights.line();
-                lay(|y| line.map(|(at_top, slope)| at_top + slope * y), frame, detail_px, most)
+                plan(|y| line.map(|(at_top, slope)| at_top + slope * y), frame, detail_px, most)
             }
         }
     }
 }
 
-/// The line of least squares through people's heights by the row of their feet, both as parts of the picture's height; older
-/// pictures count less and less.
+/// Least-squares line of people's heights over the row of their feet, both in heights of the
+/// picture. Older pictures weigh less.
 #[derive(Debug, Default)]
 struct Heights {
     people: f64,
@@ -101,16 +102,16 @@ struct Heights {
 
 impl Heights {
     fn add(&mut self, people: &[Person], frame: Size) {
-        /// Half of what is known is of the last 35 pictures.
+        /// The last 35 pictures have half of the weight.
         const KEPT: f64 = 0.98;
-        /// Less sure ones may be anything.
+        /// Least score of a detection to learn from.
         const LEAST_SCORE: f32 = 0.4;
         let Self { people: count, feet, heights, feet_squared, products, heights_squared } = self;
         for sum in [&mut *count, feet, heights, feet_squared, products, heights_squared] {
             *sum *= KEPT;
         }
         let tall = frame.height as f32;
-        // Whoever the picture's edge cuts is higher than it shows.
+        // People cut by the picture's edge are higher than their boxes.
         let whole = |person: &&Person| {
             let b = person.box_in_frame;
             person.score >= LEAST_SCORE && b.y > 0.01 * tall && b.bottom() < 0.99 * tall
@@ -127,13 +128,13 @@ impl Heights {
         }
     }
 
-    /// Height at the picture's top (often less than nothing) and what it grows by to its bottom. None as long as too few people
-    /// have been seen, at too few places, or too unlike people on flat ground.
+    /// Height at the picture's top (often negative) and its slope to the bottom. None if too few
+    /// people were detected, at too few places, or if their heights don't fit flat ground.
     fn line(&self) -> Option<(f32, f32)> {
         const ENOUGH: f64 = 8.0;
-        /// Of the feet, as parts of the picture's height.
+        /// Least deviation of the feet, in heights of the picture.
         const LEAST_SPREAD: f64 = 0.05;
-        /// Part of the heights' variance that the line explains.
+        /// Least share of the heights' variance that the line explains.
         const LEAST_EXPLAINED: f64 = 0.5;
         if self.people < ENOUGH {
             return None;
@@ -150,10 +151,12 @@ impl Heights {
     }
 }
 
-/// Lays at most `most` tiles where somebody whose feet are at a row, whose height there `height_at` tells, is small. Rows and heights
-/// are parts of the picture's height. No tile has more pixels in the tensor than the whole picture; where that takes too many of
-/// them, people farthest away are left out.
-fn lay(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, most: usize) -> Vec<Tile> {
+/// Plans at most `most` tiles for the rows at which people are small. `height_at` gives the height
+/// of a person with feet at a row, both in heights of the picture.
+///
+/// No tile has more pixels in the tensor than the whole picture. If that takes too many tiles, the
+/// people farthest away are not covered.
+fn plan(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, most: usize) -> Vec<Tile> {
     let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
     let rows = (0..ROWS).filter_map(|row| {
         let foot = (row as f32 + 0.5) / ROWS as f32;
@@ -167,31 +170,32 @@ fn lay(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, mo
     fitting.next().unwrap_or_default().iter().flat_map(|band| band.tiles(frame)).collect()
 }
 
-/// Pixels of the tensor for one of the picture, in which somebody of that height is large enough: no more than one.
+/// Pixels of the tensor per pixel of the picture at which a person of this height is large enough;
+/// at most 1.
 fn enlarged(height: f32) -> f32 {
     (SMALL_PX / height).min(1.0)
 }
 
-/// Where somebody's feet may be, and how high they are there, in pixels of the picture.
+/// A row of feet and the height of people there, in pixels of the picture.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     foot: f32,
     height: f32,
 }
 
-/// Tiles beside each other that enlarge alike. In pixels of the picture.
+/// A row of tiles with the same enlargement, in pixels of the picture.
 #[derive(Debug, Clone, Copy)]
 struct Band {
     top: f32,
     bottom: f32,
-    /// Pixels of the tensor for one of the picture.
+    /// Pixels of the tensor per pixel of the picture.
     scale: f32,
     overlap: f32,
     count: usize,
 }
 
-/// From the farthest row to the nearest, in as few bands as tiles of the whole picture's size in the tensor, which it has at `scale`,
-/// allow.
+/// Splits rows, from the farthest to the nearest, into as few bands as possible. `scale` is the
+/// whole picture's.
 fn bands(rows: &[Row], frame: Size, scale: f32) -> Vec<Band> {
     let (width, tall) = (frame.width as f32, frame.height as f32);
     let mut bands = Vec::new();
@@ -202,14 +206,14 @@ fn bands(rows: &[Row], frame: Size, scale: f32) -> Vec<Band> {
         let (mut top, mut bottom, mut highest, mut taken) = (farthest.foot, farthest.foot, farthest.height, 0);
         for row in rest {
             let above = top.min(row.foot - (1.0 + ABOVE) * row.height).max(0.0);
-            // Whose feet are between this row and the next is whole in this band.
+            // People with feet between this row and the next are whole in this band.
             let below = bottom.max(row.foot + tall / ROWS as f32 + BELOW * row.height).min(tall);
             if taken > 0 && below - above > side(tall) {
                 break;
             }
             (top, bottom, highest, taken) = (above, below, highest.max(row.height), taken + 1);
         }
-        // At least half of each tile is its own.
+        // At least half of each tile doesn't overlap.
         let overlap = (OVERLAP * highest).min(side(width) / 2.0);
         let count = ((width - overlap) / (side(width) - overlap)).ceil().max(1.0) as usize;
         bands.push(Band { top, bottom, scale: enlarged, overlap, count });
@@ -244,7 +248,7 @@ mod tests {
     const MOUNTED: GroundCalibration =
         GroundCalibration::Mounting { height_m: 8.0, tilt_deg: 20.0, field_of_view_deg: 70.0 };
 
-    /// Somebody whose feet are there, as high as the calibration says.
+    /// A person with feet there, as high as the calibration says.
     fn person(x: f32, y: f32) -> Person {
         let plane = GroundPlane::new(&MOUNTED, FRAME).expect("a camera");
         let height = plane.person_height(Point { x, y }).expect("ground") * FRAME.height as f32;
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_that_are_laid_take_no_memory() {
+    fn known_tiles_allocate_nothing() {
         let mut tiling = Tiling::new(8, 768, Some(MOUNTED));
         assert!(!tiling.tiles(FRAME).is_empty());
         let people = [person(0.5, 0.5)];
@@ -265,13 +269,13 @@ mod tests {
         assert_eq!(allocation_counter::measure(again).count_total, 0);
     }
 
-    /// How much each enlarges.
+    /// Scale of each tile.
     fn scales(tiles: &[Tile]) -> Vec<f32> {
         tiles.iter().map(|tile| tile.longer_side_px as f32 / tile.size.width.max(tile.size.height) as f32).collect()
     }
 
     #[test]
-    fn the_far_part_of_a_wide_picture_is_looked_at_larger() {
+    fn tiles_enlarge_the_far_part_of_a_wide_picture() {
         let tiles = |most| Tiling::new(most, 768, Some(MOUNTED)).tiles(FRAME);
         let (few, many) = (tiles(3), tiles(16));
         assert!((1..=3).contains(&few.len()) && (6..=16).contains(&many.len()), "{few:?} {many:?}");
@@ -283,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn where_everybody_is_large_enough_there_is_no_tile() {
-        // A door, seen from near; and a camera that has no more pixels than are looked at.
+    fn large_people_need_no_tile() {
+        // A near door; and a camera with no more pixels than the tensor.
         let door = GroundCalibration::Mounting { height_m: 2.5, tilt_deg: 45.0, field_of_view_deg: 60.0 };
         assert!(Tiling::new(6, 768, Some(door)).tiles(FRAME).is_empty());
         assert!(Tiling::new(6, 768, Some(MOUNTED)).tiles(Size { width: 640, height: 360 }).is_empty());
@@ -292,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_calibration_tiles_follow_the_people_who_are_found() {
+    fn without_a_calibration_tiles_follow_detections() {
         let mut tiling = Tiling::new(6, 768, None);
         assert!(tiling.tiles(FRAME).is_empty());
         let people: Vec<Person> = (0..12).map(|i| person(0.08 * i as f32 + 0.05, 0.35 + 0.04 * i as f32)).collect();
@@ -302,7 +306,7 @@ mod tests {
         let (learnt, known) = (tiling.tiles(FRAME), Tiling::new(6, 768, Some(MOUNTED)).tiles(FRAME));
         let bottom = |tiles: &[Tile]| tiles.iter().map(|tile| tile.top_px + tile.size.height).max().unwrap_or_default();
         assert!(!learnt.is_empty() && bottom(&learnt).abs_diff(bottom(&known)) < 120, "{learnt:?} beside {known:?}");
-        // People of one size wherever they stand are on no ground that the camera looks along.
+        // People of one size everywhere don't stand on ground that recedes.
         let mut alike = Tiling::new(6, 768, None);
         let same = people.iter().map(|p| Person { box_in_frame: Rect { height: 150.0, ..p.box_in_frame }, ..*p });
         alike.learn(&same.collect::<Vec<_>>(), FRAME);
@@ -310,10 +314,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever is small and not too small is whole in a tile, whatever the camera, if there may be tiles enough; and tiles stay within
-        /// the picture, their number, and the whole picture's pixels in the tensor.
+        /// Each small, visible person is whole in a tile if there may be enough tiles. Tiles stay
+        /// within the picture, their number and the whole picture's pixels in the tensor.
         #[test]
-        fn everybody_small_is_whole_in_a_tile(
+        fn each_small_person_is_whole_in_a_tile(
             height_m in 3f64..20.0, tilt_deg in 5f64..50.0, field_of_view_deg in 30f64..100.0,
             most in 1usize..16, detail_px in 256usize..1024, x in 0f32..1.0, y in 0f32..1.0,
         ) {
@@ -328,11 +332,11 @@ mod tests {
                 prop_assert!(longer_side_px <= detail_px + 4, "{:?}", tile);
             }
             let plane = GroundPlane::new(&ground, FRAME).expect("a camera");
-            // In the middle column, whose heights are taken for all.
+            // In the middle column, whose heights stand for all.
             let Some(height) = plane.person_height(Point { x: 0.5, y }) else { return Ok(()) };
             let (height, foot) = (height * FRAME.height as f32, y * FRAME.height as f32);
             let limit = SMALL_PX / LEAST_GAIN / (detail_px as f32 / FRAME.width as f32);
-            // Between two rows that are looked at, heights may differ by some.
+            // Heights may differ slightly between two rows.
             prop_assume!(height > LEAST_IN_FRAME_PX * 1.2 && height < limit / 1.2 && foot > height);
             let left = x * FRAME.width as f32;
             let right = left + 0.4 * height;

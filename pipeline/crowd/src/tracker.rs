@@ -1,8 +1,9 @@
-//! A short-term tracker: who in this picture was in the last one, so that counts don't flicker and a stay has a length.
+//! A short-term tracker: associates people of successive pictures, so that counts don't flicker and
+//! stays can be measured.
 //!
-//! By place and size alone, without appearance; a track lives for seconds, within one camera, and is never published or kept.
-//! As in ByteTrack (Zhang et al., 2022), somebody who was made out surely may go on as somebody made out faintly, since a person
-//! half hidden is still there; but nobody begins so.
+//! It uses place and size, never appearance. A track lives for seconds within one camera and is
+//! never published or stored. As in ByteTrack (Zhang et al., 2022), a detection of low score can
+//! continue a track, because a half-hidden person is still there, but can't start one.
 
 use std::time::Duration;
 
@@ -10,40 +11,44 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_people::Person;
 use gatehouse_picture::{Point, Rect, Size};
 
-/// Pictures farther apart than this say nothing about who is who.
+/// Longest time between pictures for tracking.
 pub const MOST_APART: Duration = Duration::from_millis(1500);
-/// A track that was confirmed counts so long without being seen.
+/// Time that a confirmed track counts without a detection.
 const COASTS: Duration = Duration::from_millis(700);
-/// One that has not been seen for so long is gone.
+/// Time without a detection after which a track ends.
 const FORGOTTEN: Duration = Duration::from_secs(3);
-/// Score from which on somebody goes on who was confirmed before.
+/// Least score of a detection that continues a confirmed track.
 const FAINT: f32 = 0.25;
-/// For so long after it was made out surely. Longer, and whoever walked past a lamp post that looks a little like a person would
-/// stand there for ever: on 31 frames of vtest.avi the mean absolute error is 0.3 up to 2 s, 0.7 at 3 s, 1.9 without an end.
+/// Longest continuation by low scores after a detection that counted.
+///
+/// Without a limit, a track would stay at a lamp post that resembles a person. On 31 frames of
+/// vtest.avi the mean absolute error is 0.3 up to 2 s, 0.7 at 3 s, 1.9 without a limit.
 const FAINTLY: Duration = Duration::from_millis(1200);
-/// Two boxes that overlap by more (intersection over union) may be of one person.
+/// Intersection over union above which two boxes may be one person.
 const SAME: f32 = 0.3;
-/// How far somebody may be from where they are expected, in heights of theirs: 1.4 m/s is 0.8 heights a second.
+/// Greatest distance from the predicted place, in heights of the person: 1.4 m/s is 0.8 heights a
+/// second.
 const REACH: f32 = 0.45;
 const REACH_A_SECOND: f32 = 0.5;
-/// How much of the last step goes into the expected speed.
+/// Weight of the last step in the predicted speed.
 const NEW_SPEED: f32 = 0.5;
 
-/// One person of one camera for a few seconds.
+/// A person of one camera for a few seconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Track {
-    /// Tells tracks of one tracker apart; says nothing of who it is and is never the same for the next.
+    /// Number within one tracker; never used again.
     pub(crate) number: u64,
     pub(crate) box_in_frame: Rect,
-    /// Where the feet were before, if they were seen.
+    /// Feet in the previous picture, if they were detected.
     pub(crate) foot_before: Option<Point>,
     seen: Monotonic,
-    /// When it was last made out surely.
+    /// Last detection that counted.
     sure: Monotonic,
-    /// Pixels a second.
+    /// Pixels per second.
     speed: (f32, f32),
     confirmed: bool,
-    /// Not seen, and where it is expected somebody else is: most likely the same person.
+    /// True if it wasn't detected and another person is at its predicted place: most likely the
+    /// same one.
     covered: bool,
 }
 
@@ -58,7 +63,7 @@ impl Track {
         Rect { x: x + self.speed.0 * seconds, y: y + self.speed.1 * seconds, ..self.box_in_frame }
     }
 
-    // How well a person fits, 0 best; none if not at all.
+    // Cost of an association, 0 best; none if impossible.
     fn misfit(&self, person: &Rect, now: Monotonic) -> Option<f32> {
         let expected = self.expected(now);
         let height = self.box_in_frame.height.max(1.0);
@@ -91,18 +96,18 @@ pub struct Tracker {
     frame: Option<Size>,
     looked: Option<Monotonic>,
     next: u64,
-    /// Reused by every picture: misfit, track, person.
+    /// Scratch: cost, track, person.
     pairs: Vec<(f32, usize, usize)>,
     taken: Vec<bool>,
-    /// And the tracks that nobody was seen of yet.
+    /// Scratch: tracks without a detection.
     missing: Vec<usize>,
 }
 
 impl Tracker {
-    /// Takes note of the people of a picture of size `frame` that arrived `now`; they are all those from a low score on, and
-    /// `min_score` is the one from which somebody counts. `false` where there is no picture to compare with, just before this
-    /// one: then nothing can be said yet.
-    pub fn look(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
+    /// Updates the tracks by the detections of a picture of size `frame` that arrived `now`.
+    /// Detections of `min_score` and more count. False if there is no recent picture to compare
+    /// with.
+    pub fn update(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
         let soon = self.looked.is_some_and(|before| now.since(before) <= MOST_APART);
         let compares = soon && self.frame == Some(frame);
         self.frame = Some(frame);
@@ -115,12 +120,13 @@ impl Tracker {
         }
         self.taken.clear();
         self.taken.resize(people.len(), false);
-        // Those who count choose first, best fit first; then those who were confirmed may go on faintly.
+        // Detections that count are associated first, best fit first; then confirmed tracks may
+        // continue with low scores.
         let missing = &mut self.missing;
         missing.clear();
         missing.extend(0..self.tracks.len());
         let is_sure = |person: &Person| person.score >= min_score;
-        // Who overlaps somebody sure is a part of somebody who is there anyway.
+        // A low score that overlaps a counting detection is a part of the same person.
         let is_faint = |person: &Person| {
             let covered = || people.iter().any(|other| is_sure(other) && overlap(other, person));
             person.score >= FAINT && !is_sure(person) && !covered()
@@ -148,7 +154,7 @@ impl Tracker {
                 }
             }
         }
-        // Who was seen once and not again was nobody.
+        // A single detection is no person.
         let lasts = |track: &Track| {
             let unseen = now.since(track.seen);
             if track.confirmed { unseen <= FORGOTTEN } else { unseen.is_zero() }
@@ -178,12 +184,12 @@ impl Tracker {
         compares
     }
 
-    /// Whether the last picture left nothing open: nobody was seen for the first time, and nobody was missed.
+    /// True if the last picture neither started nor missed a track.
     pub(crate) fn is_settled(&self) -> bool {
         self.tracks.iter().all(|track| track.confirmed && Some(track.seen) == self.looked)
     }
 
-    /// Nothing has changed since the last picture, which left nothing open: who was there is still there.
+    /// Keeps the tracks for an unchanged picture, after a settled one.
     pub(crate) fn hold(&mut self, now: Monotonic) {
         self.looked = self.looked.map(|_| now);
         for track in &mut self.tracks {
@@ -191,7 +197,8 @@ impl Tracker {
         }
     }
 
-    /// Those who count: confirmed, and seen just now, or a moment ago and not likely to have left the picture.
+    /// Tracks that count: confirmed, and detected just now or recently without having left the
+    /// picture.
     pub(crate) fn present(&self, now: Monotonic) -> impl Iterator<Item = &Track> {
         let stays = move |track: &Track| {
             let Point { x, y } = track.expected(now).centre();
@@ -227,44 +234,44 @@ mod tests {
     }
 
     #[test]
-    fn who_is_seen_twice_counts_and_who_is_seen_once_never() {
+    fn a_person_must_be_detected_twice_to_count() {
         let mut tracker = Tracker::default();
-        assert!(!tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(0)), "there is nothing to compare with");
-        assert!(tracker.look(&[person(10.0, 0.9), person(300.0, 0.9)], 0.5, FRAME, at(500)));
+        assert!(!tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(0)), "there is nothing to compare with");
+        assert!(tracker.update(&[person(10.0, 0.9), person(300.0, 0.9)], 0.5, FRAME, at(500)));
         assert_eq!(numbers(&tracker, at(500)), [1]);
-        tracker.look(&[person(20.0, 0.9)], 0.5, FRAME, at(1000));
-        tracker.look(&[person(30.0, 0.9), person(300.0, 0.9)], 0.5, FRAME, at(1500));
+        tracker.update(&[person(20.0, 0.9)], 0.5, FRAME, at(1000));
+        tracker.update(&[person(30.0, 0.9), person(300.0, 0.9)], 0.5, FRAME, at(1500));
         assert_eq!(numbers(&tracker, at(1500)), [1], "twice, but not one after the other");
     }
 
     #[test]
-    fn who_is_hidden_for_a_moment_still_counts_and_is_the_same() {
+    fn a_briefly_hidden_person_keeps_their_track() {
         let mut tracker = Tracker::default();
         for step in 0..3 {
-            tracker.look(&[person(20.0 * step as f32, 0.9)], 0.5, FRAME, at(500 * step));
+            tracker.update(&[person(20.0 * step as f32, 0.9)], 0.5, FRAME, at(500 * step));
         }
-        tracker.look(&[], 0.5, FRAME, at(1500));
+        tracker.update(&[], 0.5, FRAME, at(1500));
         assert_eq!(numbers(&tracker, at(1500)), [1]);
-        tracker.look(&[person(80.0, 0.3)], 0.5, FRAME, at(2000));
+        tracker.update(&[person(80.0, 0.3)], 0.5, FRAME, at(2000));
         assert_eq!(numbers(&tracker, at(2000)), [1], "faint, and where it is expected");
         for step in 5..12 {
-            tracker.look(&[], 0.5, FRAME, at(500 * step));
+            tracker.update(&[], 0.5, FRAME, at(500 * step));
         }
         assert_eq!(numbers(&tracker, at(5500)), [0; 0]);
-        tracker.look(&[person(160.0, 0.3)], 0.5, FRAME, at(6000));
-        tracker.look(&[person(160.0, 0.3)], 0.5, FRAME, at(6500));
+        tracker.update(&[person(160.0, 0.3)], 0.5, FRAME, at(6000));
+        tracker.update(&[person(160.0, 0.3)], 0.5, FRAME, at(6500));
         assert_eq!(numbers(&tracker, at(6500)), [0; 0], "nobody begins faintly");
     }
 
     #[test]
-    fn nobody_stays_behind_at_what_looks_a_little_like_a_person() {
+    fn no_track_stays_at_a_lamp_post() {
         let (mut tracker, lamp) = (Tracker::default(), person(300.0, 0.4));
         for step in 0..4 {
-            tracker.look(&[person(180.0 + 40.0 * step as f32, 0.9), lamp], 0.5, FRAME, at(500 * step));
+            tracker.update(&[person(180.0 + 40.0 * step as f32, 0.9), lamp], 0.5, FRAME, at(500 * step));
         }
         let counts: Vec<usize> = (4..10)
             .map(|step| {
-                tracker.look(&[lamp], 0.5, FRAME, at(500 * step));
+                tracker.update(&[lamp], 0.5, FRAME, at(500 * step));
                 numbers(&tracker, at(500 * step)).len()
             })
             .collect();
@@ -272,56 +279,57 @@ mod tests {
     }
 
     #[test]
-    fn two_who_pass_each_other_stay_who_they_are() {
+    fn two_people_who_pass_keep_their_tracks() {
         let mut tracker = Tracker::default();
         let walk = |ms: u64| [person(0.2 * ms as f32, 0.9), person(400.0 - 0.2 * ms as f32, 0.8)];
         for step in 0..20 {
-            tracker.look(&walk(100 * step), 0.5, FRAME, at(100 * step));
+            tracker.update(&walk(100 * step), 0.5, FRAME, at(100 * step));
         }
         let ends: Vec<_> = tracker.present(at(1900)).map(|track| (track.number, track.box_in_frame.x)).collect();
         assert_eq!(ends, [(1, 380.0), (2, 20.0)]);
     }
 
     #[test]
-    fn who_walks_out_of_the_picture_is_gone_at_once() {
+    fn a_person_who_leaves_the_picture_is_gone_at_once() {
         let mut tracker = Tracker::default();
         for step in 0..4 {
-            tracker.look(&[person(500.0 + 50.0 * step as f32, 0.9)], 0.5, FRAME, at(500 * step));
+            tracker.update(&[person(500.0 + 50.0 * step as f32, 0.9)], 0.5, FRAME, at(500 * step));
         }
-        tracker.look(&[], 0.5, FRAME, at(2000));
+        tracker.update(&[], 0.5, FRAME, at(2000));
         assert_eq!(numbers(&tracker, at(2000)), [0; 0]);
     }
 
     #[test]
-    fn a_picture_that_leaves_something_open_is_not_settled() {
+    fn a_new_or_missed_track_is_not_settled() {
         let mut tracker = Tracker::default();
-        tracker.look(&[], 0.5, FRAME, at(0));
+        tracker.update(&[], 0.5, FRAME, at(0));
         assert!(tracker.is_settled(), "nobody is there");
-        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(500));
+        tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(500));
         assert!(!tracker.is_settled(), "who was seen once may be nobody");
-        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(1000));
+        tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(1000));
         assert!(tracker.is_settled());
         tracker.hold(at(20_000));
         assert!(tracker.is_settled() && numbers(&tracker, at(20_000)) == [1]);
-        tracker.look(&[], 0.5, FRAME, at(20_500));
+        tracker.update(&[], 0.5, FRAME, at(20_500));
         assert!(!tracker.is_settled(), "who was missed may be gone");
         for step in 0..7 {
-            tracker.look(&[], 0.5, FRAME, at(21_000 + 500 * step));
+            tracker.update(&[], 0.5, FRAME, at(21_000 + 500 * step));
         }
         assert!(tracker.is_settled() && numbers(&tracker, at(24_000)) == [0; 0]);
     }
 
     #[test]
-    fn a_long_pause_begins_anew() {
+    fn a_long_pause_ends_all_tracks() {
         let mut tracker = Tracker::default();
-        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(0));
-        tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(500));
-        assert!(!tracker.look(&[person(0.0, 0.9)], 0.5, FRAME, at(2100)));
+        tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(0));
+        tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(500));
+        assert!(!tracker.update(&[person(0.0, 0.9)], 0.5, FRAME, at(2100)));
         assert_eq!(numbers(&tracker, at(2100)), [0; 0]);
     }
 
     proptest! {
-        /// Nobody is in two tracks, and no more are present than were seen within the time that a track coasts.
+        /// Nobody has two tracks, and no more people are present than were detected while a track
+        /// coasts.
         #[test]
         fn each_person_has_one_track(
             pictures in proptest::collection::vec(proptest::collection::vec((0f32..600.0, 0.1f32..1.0), 0..12), 1..20),
@@ -330,7 +338,7 @@ mod tests {
             for (i, picture) in pictures.iter().enumerate() {
                 let people: Vec<_> = picture.iter().map(|(x, score)| person(*x, *score)).collect();
                 let now = at(500 * i as u64);
-                tracker.look(&people, 0.5, FRAME, now);
+                tracker.update(&people, 0.5, FRAME, now);
                 let mut numbers = numbers(&tracker, now);
                 let recent: usize = pictures[i.saturating_sub(2)..=i].iter().map(Vec::len).sum();
                 prop_assert!(numbers.len() <= recent, "{} of {recent}", numbers.len());

@@ -1,4 +1,4 @@
-//! Tells a camera that was moved from one that wasn't, by the edges of what it sees.
+//! Detects a camera that was moved, by the edges of its scene.
 
 use std::time::Duration;
 
@@ -11,51 +11,53 @@ const COLUMNS: usize = Thumbnail::COLUMNS;
 const ROWS: usize = Thumbnail::ROWS;
 const CELLS: usize = Thumbnail::CELLS;
 
-/// The edges of a scene, by which it is known again: brightness differences along both axes.
+/// Edges of a scene: brightness differences along both axes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReferenceView {
     columns: usize,
     rows: usize,
-    /// From left to right, cell by cell.
+    /// Differences from left to right, cell by cell.
     across: Vec<i16>,
-    /// From top to bottom.
+    /// Differences from top to bottom.
     down: Vec<i16>,
 }
 
-/// Differences smaller than this are no edge.
+/// Least difference of an edge.
 const EDGE: f32 = 6.0;
-/// A scene of fewer edges, as a part of its cells, can't be known again: fog, or a lens that is covered.
+/// Least share of cells with edges in a reference; fog or a covered lens has fewer.
 const FEWEST_EDGES: f32 = 0.03;
-/// How alike the edges are, as the mean cosine between them, when a camera that was moved sees the same scene; and by how much it
-/// must be better than the scene where it should be. A fixed camera over pedestrians had 0.85 and more over 80 seconds; its pictures
-/// turned by up to 20° or zoomed by 0.7 to 1.5 times had 0.1 to 0.5 in place and 0.56 and more turned or zoomed back; other scenes
-/// had 0.17 and less however they were turned.
+/// Least similarity of a moved scene (mean cosine of its edges), and its least gain over the place
+/// where the scene should be.
+///
+/// Measured in place: 0.85 and more for a fixed camera over 80 seconds. Turned by up to 20° or
+/// zoomed by 0.7 to 1.5: 0.1 to 0.5 in place, 0.56 and more when moved back. Other scenes: at most
+/// 0.17.
 const ALIKE: f32 = 0.5;
 const BETTER: f32 = 0.2;
-/// How a camera that was moved is looked for: pushed by up to a tenth of the picture each way; turned about its axis, zoomed, or
-/// both, by steps that leave the picture's corners about a cell from where the next step puts them.
+/// Search of moves: shifts by up to a tenth of the picture, turns about the axis, zooms, or both. A
+/// step moves the picture's corners by about a cell.
 const REACH: isize = 6;
 const TURNS: isize = 7;
 const TURN: f32 = 3.0;
 const ZOOMS: isize = 8;
 const ZOOM: f32 = 1.065;
-/// The middle of what is turned or zoomed stays where it is, within so many cells.
+/// Greatest shift of the middle, in cells, of a turn or zoom.
 const WANDERS: isize = 2;
-/// So many of the edges are enough to find how it was moved; all that are still in the picture, then, must bear it out, and at least
-/// this share of them must be.
+/// Number of edges for the search; then all visible edges must confirm it, and at least this share
+/// must be visible.
 const SEARCHED: usize = 150;
 const LEAST_SEEN: f32 = 0.2;
-/// Parts of the picture that are alike where they should be: below this share, the camera looks elsewhere. A crowd over nine
-/// tenths of a picture left 10 %, other scenes had none, the same scene at night under noise 23 %.
+/// Share of similar parts in place below which the camera was moved. Measured: 10 % under a crowd
+/// over nine tenths of the picture, 23 % at night under noise, 0 % for other scenes.
 const FEWEST_PARTS: f32 = 0.05;
-/// How alike the edges of such a part are.
+/// Least similarity of such a part.
 const PART_ALIKE: f32 = 0.6;
-/// A truck in front of the lens goes away again.
+/// Time that a move must hold: a truck in front of the lens leaves again.
 const HELD: Duration = Duration::from_secs(20);
-/// How often it is looked at.
+/// Time between checks.
 const EVERY: Duration = Duration::from_secs(2);
-/// A scene is learnt from so many pictures, so that people who walk through it are not in it.
+/// Pictures of a learnt reference; their median has no walking people.
 const LEARNT_FROM: usize = 30;
 
 impl ReferenceView {
@@ -76,7 +78,7 @@ impl ReferenceView {
         Self { columns: COLUMNS, rows: ROWS, across, down }
     }
 
-    /// Whether it is one, when it comes from a file.
+    /// True if it is valid, when it comes from a file.
     pub fn is_sound(&self) -> bool {
         let cells = self.columns == COLUMNS && self.rows == ROWS;
         cells && self.across.len() == CELLS && self.down.len() == CELLS
@@ -86,12 +88,12 @@ impl ReferenceView {
         Vec2::new(f32::from(self.across[at]), f32::from(self.down[at]))
     }
 
-    /// Which way each cell's edge looks, if it has one at least so strong.
+    /// Direction of each cell's edge, if it is stronger than `least`.
     fn directions(&self, least: f32) -> impl Iterator<Item = Option<Vec2>> {
         (0..CELLS).map(move |at| Some(self.edge(at)).filter(|edge| edge.length() > least)?.try_normalize())
     }
 
-    /// Whether there is enough in it to be known again.
+    /// True if it has enough edges for a reference.
     fn has_edges(&self) -> bool {
         self.directions(EDGE).flatten().count() as f32 >= FEWEST_EDGES * CELLS as f32
     }
@@ -111,7 +113,7 @@ impl ReferenceView {
         (moved >= ALIKE && moved >= in_place + BETTER) || self.parts_in_place(&seen) < FEWEST_PARTS
     }
 
-    /// The share of parts that are alike where they should be.
+    /// Share of parts that are similar in place.
     fn parts_in_place(&self, seen: &[Vec2]) -> f32 {
         const PART: (usize, usize) = (6, 8);
         let mut parts = [(0.0, 0usize); (ROWS / PART.0) * (COLUMNS / PART.1)];
@@ -127,14 +129,14 @@ impl ReferenceView {
     }
 }
 
-/// Where a cell lies, from the picture's middle.
+/// Place of a cell, from the picture's middle.
 fn place(at: usize) -> Vec2 {
     Vec2::new((at % COLUMNS) as f32, (at / COLUMNS) as f32) - MIDDLE
 }
 
 const MIDDLE: Vec2 = Vec2::new((COLUMNS - 1) as f32 / 2.0, (ROWS - 1) as f32 / 2.0);
 
-/// How what a camera sees lies in its picture after it was moved.
+/// A move of the scene within the picture.
 #[derive(Debug, Clone, Copy)]
 struct Move {
     to: Affine2,
@@ -144,7 +146,7 @@ struct Move {
 impl Move {
     const NONE: Self = Self { to: Affine2::IDENTITY, zoom: 1.0 };
 
-    /// All that are looked for.
+    /// All searched moves.
     fn all() -> impl Iterator<Item = Self> {
         let moves = (-TURNS..=TURNS).flat_map(|turn| (-ZOOMS..=ZOOMS).map(move |zoom| (turn, zoom)));
         moves.flat_map(|(turn, zoom)| {
@@ -159,7 +161,7 @@ impl Move {
     }
 }
 
-/// Mean cosine between edges and those that are seen where a move puts them; 0 where too few would still be seen.
+/// Mean cosine between edges and the seen ones after a move; 0 if too few stay visible.
 fn alike(edges: &[(Vec2, Vec2)], seen: &[Vec2], moved: &Move) -> f32 {
     let (mut sum, mut within) = (0.0, 0usize);
     for (at, edge) in edges {
@@ -174,7 +176,7 @@ fn alike(edges: &[(Vec2, Vec2)], seen: &[Vec2], moved: &Move) -> f32 {
     if enough { sum / (moved.zoom * within.max(1) as f32) } else { 0.0 }
 }
 
-/// Tells whether a camera still looks at what its zones were drawn on.
+/// Checks that a camera still shows the scene that its zones were drawn on.
 #[derive(Debug)]
 pub struct ViewCheck {
     reference: Option<ReferenceView>,
@@ -182,24 +184,24 @@ pub struct ViewCheck {
     looked: Option<Monotonic>,
     elsewhere_since: Option<Monotonic>,
     moved: bool,
-    /// Once it was seen to look where its zones were drawn, something that hides that is most likely a lorry. Before, nothing
-    /// speaks for the zones.
+    /// True once the scene was seen in place. After that, a change is most likely a truck that
+    /// hides it.
     was_in_place: bool,
 }
 
 impl ViewCheck {
-    /// With the reference view; without one, it is learnt from the first minute.
+    /// Starts with a reference view; without one, it learns it in the first minute.
     pub fn new(reference: Option<ReferenceView>) -> Self {
         let (learning, looked, elsewhere_since) = (Vec::new(), None, None);
         Self { reference, learning, looked, elsewhere_since, moved: false, was_in_place: false }
     }
 
-    /// Whether the camera was moved, as far as was judged.
+    /// True if the camera was moved, by the last check.
     pub fn moved(&self) -> bool {
         self.moved
     }
 
-    /// Judges by the picture of `now` whether the camera was moved. Gives the reference view when it was just learnt.
+    /// Checks the picture of `now`. Returns the reference view if it was just learnt.
     pub fn judge(&mut self, picture: &Thumbnail, now: Monotonic) -> Option<&ReferenceView> {
         if self.looked.is_some_and(|at| now.since(at) < EVERY) {
             return None;
@@ -249,9 +251,9 @@ mod tests {
     fn learnt() -> ViewCheck {
         let mut check = ViewCheck::new(None);
         for i in 0..30 {
-            // People walk through it.
+            // People walk through the scene.
             let scene = Street::shifted((0, 0)).with_noise(12, i).with_someone(20 * i, 150);
-            let (moved, reference) = scene.look(|picture| {
+            let (moved, reference) = scene.with_picture(|picture| {
                 let reference = check.judge(&Thumbnail::of(picture), at(2 * i as u64)).cloned();
                 (check.moved(), reference)
             });
@@ -267,11 +269,11 @@ mod tests {
     }
 
     fn moved_within_a_minute(check: &mut ViewCheck, scene: impl Fn(usize) -> Street) -> Option<u64> {
-        (0..30u64).map(|i| 2 * i).find(|s| scene(*s as usize).look(|picture| is_moved(check, picture, 100 + s)))
+        (0..30u64).map(|i| 2 * i).find(|s| scene(*s as usize).with_picture(|picture| is_moved(check, picture, 100 + s)))
     }
 
     #[test]
-    fn a_camera_that_stays_was_not_moved_by_night_or_by_a_crowd() {
+    fn night_and_crowds_are_no_move() {
         let mut check = learnt();
         assert_eq!(moved_within_a_minute(&mut check, |i| Street::shifted((0, 0)).with_noise(40, i)), None);
         let dark = |i: usize| Street(Street::shifted((0, 0)).with_noise(12, i).0.iter().map(|v| 16 + v / 3).collect());
@@ -284,18 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_was_pushed_or_turned_away_is_noticed_and_forgiven_when_it_is_put_back() {
+    fn a_shifted_camera_is_detected_until_it_is_put_back() {
         for scene in [Street::shifted as fn((isize, isize)) -> Street, |_| Street::boxes(77, |x, y| (x, y))] {
             let mut check = learnt();
             let since = moved_within_a_minute(&mut check, |i| scene((22, 12)).with_noise(12, i));
             assert_eq!(since, Some(20), "held for twenty seconds");
-            let back = Street::shifted((0, 0)).look(|picture| is_moved(&mut check, picture, 300));
+            let back = Street::shifted((0, 0)).with_picture(|picture| is_moved(&mut check, picture, 300));
             assert!(!back);
         }
     }
 
     #[test]
-    fn a_camera_that_was_turned_about_its_axis_or_zoomed_is_noticed() {
+    fn a_turned_or_zoomed_camera_is_detected() {
         for (degrees, zoom) in [(4.0, 1.0), (-4.0, 1.0), (0.0, 1.08), (0.0, 0.92), (3.0, 1.05), (15.0, 1.0), (0.0, 1.5)]
         {
             let mut check = learnt();
@@ -308,21 +310,21 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_was_moved_while_nobody_looked_is_noticed_at_once() {
+    fn a_move_before_the_start_is_detected_at_once() {
         let mut check = ViewCheck::new(learnt().reference);
         assert_eq!(moved_within_a_minute(&mut check, |i| Street::shifted((22, 12)).with_noise(12, i)), Some(0));
         let mut check = ViewCheck::new(learnt().reference);
-        assert!(!Street::shifted((0, 0)).look(|picture| is_moved(&mut check, picture, 10)));
+        assert!(!Street::shifted((0, 0)).with_picture(|picture| is_moved(&mut check, picture, 10)));
         let since = moved_within_a_minute(&mut check, |i| Street::shifted((22, 12)).with_noise(12, i));
         assert_eq!(since, Some(20), "once it was seen in place, it takes its time");
     }
 
     #[test]
-    fn a_scene_without_edges_is_never_a_reference() {
+    fn a_scene_without_edges_is_no_reference() {
         let mut check = ViewCheck::new(None);
         let fog = Street(vec![120; SIZE.width * SIZE.height]);
         for i in 0..40 {
-            assert!(fog.look(|picture| check.judge(&Thumbnail::of(picture), at(2 * i)).is_none()));
+            assert!(fog.with_picture(|picture| check.judge(&Thumbnail::of(picture), at(2 * i)).is_none()));
         }
     }
 }

@@ -41,8 +41,8 @@ impl ZoneState {
         }
     }
 
-    /// Computes the ground area in which people count, unless the zone has a measured one. A zone above
-    /// the horizon or one that is fully excluded has no area.
+    /// Computes the ground area in which people count, unless the zone has a measured one. A zone
+    /// above the horizon or one that is fully excluded has no area.
     pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
         let measured = |ground: &GroundPlane| {
             let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
@@ -77,8 +77,8 @@ impl ZoneState {
         (are_tracked && median >= SHORTEST_STAY).then(|| round_to_tenth(median.as_secs_f64()))
     }
 
-    /// The zone's part of an event. `counting` is none if the errors are unknown or the scene can't be
-    /// counted.
+    /// The zone's part of an event. `counting` is none if the errors are unknown or the scene can't
+    /// be counted.
     pub(crate) fn count(
         &mut self,
         zone: &Zone,

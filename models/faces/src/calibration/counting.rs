@@ -1,45 +1,46 @@
-//! From scores to the table.
+//! Counts errors by threshold from measured scores.
 
 use super::{Calibration, CalibrationError, GalleryTrial, OpenSet};
 
-/// What was measured, and with what.
+/// Data set and model of a measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasuredOn {
     /// Name of the data set.
     pub dataset: String,
     /// Name of the model.
     pub model: String,
-    /// Its version.
+    /// Version of the model.
     pub model_version: String,
     /// People in the data set.
     pub people: u64,
-    /// Pictures of them that were used.
+    /// Used pictures.
     pub images: u64,
-    /// People of whom there are genuine comparisons.
+    /// People with genuine comparisons.
     pub genuine_people: u64,
 }
 
-/// Cosines that were measured, in any order.
+/// Measured cosines, in any order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measured {
-    /// Of two pictures of one person.
+    /// Scores of two pictures of one person.
     pub genuine: Vec<f32>,
-    /// Of pictures of two people.
+    /// Scores of pictures of two people.
     pub impostor: Vec<f32>,
-    /// By number of enrolled people, ascending: each stranger's best score. No stranger is enrolled in any; a stranger's
-    /// smaller gallery is a part of the larger ones. Empty where no gallery was tried.
+    /// Each stranger's best score by the number of enrolled people, ascending. No stranger is
+    /// enrolled; smaller galleries are parts of larger ones. Empty if no gallery was tried.
     pub strangers: Vec<(u64, Vec<f32>)>,
 }
 
-/// Thresholds are whole multiples of this, so that a person can copy one.
+/// Thresholds are multiples of one by this, so that a person can copy one.
 const STEPS_BY_ONE: f64 = 1e4;
 
 impl Calibration {
-    /// Counts errors at up to 400 thresholds, evenly from the median of the impostors' scores (a lower threshold is of no
-    /// use) to just above the highest score of any stranger, where no stranger is let in.
+    /// Counts errors at up to 400 thresholds, evenly spaced. They run from the median of the
+    /// impostors' scores (a lower threshold is useless) to just above the highest score of any
+    /// stranger.
     ///
     /// # Errors
-    /// If a score is no number, or the counts don't fit what was said of the data set.
+    /// If a score is not finite, or the counts don't fit the data set.
     pub fn count(on: MeasuredOn, mut measured: Measured) -> Result<Self, CalibrationError> {
         let columns = measured.strangers.iter_mut().map(|(_, scores)| scores);
         for scores in [&mut measured.genuine, &mut measured.impostor].into_iter().chain(columns) {
@@ -84,13 +85,13 @@ impl Calibration {
     }
 }
 
-/// Both ascending; none without an impostor.
+/// Thresholds for ascending scores; none without impostors.
 fn thresholds(impostor: &[f32], strangers: &[(u64, Vec<f32>)]) -> Vec<f64> {
     let Some(median) = impostor.get(impostor.len() / 2) else { return Vec::new() };
     let highest = strangers.iter().filter_map(|(_, scores)| scores.last()).chain(impostor.last());
     let highest = highest.fold(-1f32, |highest, score| highest.max(*score));
     let first = (f64::from(*median) * STEPS_BY_ONE).floor();
-    // One more than needed, in case rounding a threshold to f32 brings it down to the score.
+    // One more than needed, in case rounding to f32 lowers a threshold to the score.
     let last = (f64::from(highest) * STEPS_BY_ONE).floor() + 2.0;
     let rows = (last - first + 1.0).min(Calibration::MOST_ROWS as f64);
     let width = (last - first) / (rows - 1.0);

@@ -1,31 +1,31 @@
-//! What errors in a number of trials say of the rate behind them.
+//! Confidence intervals of error rates.
 
-/// The confidence that every interval and bound here is stated with.
+/// Confidence of all intervals and bounds.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// A rate that was measured, and what it may really be.
+/// A measured rate with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// Errors that were counted.
+    /// Number of errors.
     pub errors: u64,
-    /// Among that many trials.
+    /// Number of trials.
     pub trials: u64,
-    /// As how many independent trials they count. The interval and the bound rest on this number.
+    /// Number of independent trials that they are worth. Interval and bound use this number.
     pub independent: u64,
-    /// Errors by trials: the best estimate, 0 to 1.
+    /// Errors divided by trials, 0–1.
     pub estimate: f64,
-    /// Two-sided 95 % interval, both ends.
+    /// Two-sided 95 % interval.
     pub interval: [f64; 2],
     /// One-sided 95 % bound: the rate is at most this.
     pub upper: f64,
 }
 
 impl Rate {
-    /// Of `errors` in `trials` that are worth `independent` ones (at most as many as they are).
+    /// The rate of `errors` in `trials` that are worth `independent` ones.
     ///
-    /// The interval is Clopper and Pearson's (1934), which is never too short. Where trials depend on each other (several
-    /// pictures of one person), the same share of errors among the independent number stands for them (Korn and Graubard,
-    /// 1998).
+    /// The interval is Clopper and Pearson's (1934), which is never too short. Dependent trials
+    /// (several pictures of one person) are replaced by independent ones with the same share of
+    /// errors (Korn and Graubard, 1998).
     pub fn of(errors: u64, trials: u64, independent: u64) -> Self {
         let (trials, errors) = (trials.max(1), errors.min(trials));
         let independent = independent.clamp(1, trials);
@@ -44,27 +44,28 @@ impl Rate {
     }
 }
 
-/// How many independent trials without an error it takes to show, with 95 % confidence, that a rate is at most `rate`.
+/// Independent trials without an error that show, with 95 % confidence, that a rate is at most
+/// `rate`.
 ///
-/// The *rule of three* says 3 ÷ rate (Jovanovic and Levy, 1997; ISO/IEC 19795-1); this is the exact number, a little less.
+/// The *rule of three* approximates it by 3 ÷ rate (Jovanovic and Levy, 1997; ISO/IEC 19795-1).
 pub fn trials_to_show(rate: f64) -> u64 {
     ((1.0 - CONFIDENCE).ln() / (-rate).ln_1p()).ceil() as u64
 }
 
-/// The greatest rate at which `k` errors or fewer in `n` still have the chance `chance`.
+/// Greatest rate at which `k` errors or fewer in `n` trials have the probability `chance`.
 fn upper_bound(k: f64, n: f64, chance: f64) -> f64 {
     if k >= n { 1.0 } else { beta_quantile(1.0 - chance, k + 1.0, n - k) }
 }
 
-/// The least rate at which `k` errors or more in `n` still have the chance `chance`.
+/// Least rate at which `k` errors or more in `n` trials have the probability `chance`.
 fn lower_bound(k: f64, n: f64, chance: f64) -> f64 {
     if k <= 0.0 { 0.0 } else { beta_quantile(chance, k, n - k + 1.0) }
 }
 
-/// The `x` at which a beta distribution has `share` of its mass below.
+/// Quantile of a beta distribution.
 fn beta_quantile(share: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
-    // Until the two are neighbours, or nearly: half of what is left goes at each step.
+    // Bisects until the two are neighbours.
     for _ in 0..120 {
         let middle = 0.5 * (low + high);
         if beta_distribution(middle, a, b) < share { low = middle } else { high = middle }
@@ -77,7 +78,7 @@ fn beta_distribution(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
     }
-    // The fraction converges fast on this side of the mean only; the other side by symmetry (8.17.4).
+    // The fraction converges fast below the mean only; above it, symmetry holds (8.17.4).
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - beta_distribution(1.0 - x, b, a);
     }
@@ -85,9 +86,9 @@ fn beta_distribution(x: f64, a: f64, b: f64) -> f64 {
     log_front.exp() * continued_fraction(x, a, b)
 }
 
-/// DLMF 8.17.22, by Lentz's method as Thompson and Barnett (1986) changed it.
+/// DLMF 8.17.22, by the modified Lentz method (Thompson and Barnett, 1986).
 fn continued_fraction(x: f64, a: f64, b: f64) -> f64 {
-    // Stands in for a 0, by which nothing can be divided.
+    // Replaces a divisor of 0.
     let not_zero = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
     let (mut c, mut d) = (1.0, 1.0 / not_zero(1.0 - (a + b) * x / (a + 1.0)));
     let mut value = d;
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn known_intervals() {
-        // Of Clopper and Pearson's tables, and of SciPy's `binomtest(...).proportion_ci(method="exact")`.
+        // Of Clopper and Pearson's tables, and of SciPy's
+        // `binomtest(...).proportion_ci(method="exact")`.
         for (errors, trials, low, high) in [
             (0, 10, 0.0, 0.308_497_1),
             (1, 10, 0.002_528_6, 0.445_016_1),

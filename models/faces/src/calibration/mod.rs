@@ -1,14 +1,15 @@
-//! How often a face model errs at each threshold, as it was measured on a named data set; and what follows for a gate.
+//! Error rates of a face model by threshold, measured on a named data set, and predictions for a
+//! gate.
 //!
-//! Comparisons depend on each other where they share a person, so thousands of them can be worth no more than a few
-//! hundred. This counts on the safe side:
+//! Comparisons that share a person depend on each other, so thousands of them can be worth a few
+//! hundred independent ones. The number of independent trials is counted conservatively:
 //!
-//! - **genuine** comparisons (two pictures of one person) count as one for each person;
-//! - **impostor** comparisons (two people) count as half as many as there are people, for no more pairs can be formed that
-//!   share nobody. Hoeffding (1963, section 5) shows that the share of errors among all pairs keeps the bounds that hold for
-//!   that many independent ones;
-//! - **strangers** that are compared with a gallery that none of them is in count each for one, whatever the gallery's size:
-//!   with the gallery given, they are independent.
+//! - **genuine** comparisons (two pictures of one person): one for each person;
+//! - **impostor** comparisons (two people): half the number of people, the most pairs that share
+//!   nobody. The share of errors among all pairs keeps the bounds of that many independent ones
+//!   (Hoeffding, 1963, section 5);
+//! - **strangers** compared with a gallery: one for each stranger. Given the gallery, they are
+//!   independent.
 
 mod counting;
 mod interval;
@@ -32,15 +33,15 @@ pub struct Calibration {
     pub dataset: String,
     /// Name of the model.
     pub model: String,
-    /// Its version.
+    /// Version of the model.
     pub model_version: String,
     /// People in the data set.
     pub people: u64,
-    /// Pictures of them.
+    /// Pictures of these people.
     pub images: u64,
     /// Comparisons of two pictures of one person.
     pub genuine: u64,
-    /// People that those are of.
+    /// People with genuine comparisons.
     pub genuine_people: u64,
     /// Comparisons of pictures of two people.
     pub impostor: u64,
@@ -50,7 +51,7 @@ pub struct Calibration {
     pub false_non_matches: Vec<u64>,
     /// For each threshold: impostor comparisons that scored at or above it.
     pub false_matches: Vec<u64>,
-    /// What became of strangers before a gallery, where that was tried.
+    /// Trials of strangers with galleries, if there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_set: Option<OpenSet>,
 }
@@ -59,9 +60,9 @@ pub struct Calibration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenSet {
-    /// People who are in none of the galleries, each tried once with every size of gallery.
+    /// People in none of the galleries, each tried once with every size of gallery.
     pub strangers: u64,
-    /// By size, ascending. A stranger's smaller gallery is a part of the larger ones.
+    /// Sizes, ascending. Smaller galleries are parts of larger ones.
     pub galleries: Vec<GalleryTrial>,
 }
 
@@ -71,16 +72,16 @@ pub struct OpenSet {
 pub struct GalleryTrial {
     /// People enrolled.
     pub enrolled: u64,
-    /// For each threshold: strangers who scored at or above it with any of them.
+    /// For each threshold: strangers with a score at or above it.
     pub let_in: Vec<u64>,
 }
 
-/// A calibration that can't be right.
+/// A calibration that contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("calibration: {0}")]
 pub struct CalibrationError(pub(crate) String);
 
-/// A file that holds a calibration and nothing else.
+/// A file with a `[calibration]` table alone.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File<C> {
@@ -94,8 +95,8 @@ impl Calibration {
     /// Parses and checks the `[calibration]` table of a manifest.
     ///
     /// # Errors
-    /// If a key is unknown or missing, the numbers contradict each other, or the table is of another
-    /// model.
+    /// If a key is unknown or missing, the numbers contradict each other, or the table is of
+    /// another model.
     pub fn of(manifest: &Manifest) -> Result<Option<Self>, ManifestError> {
         let Some(table) = &manifest.calibration else { return Ok(None) };
         let calibration: Self = table.parse()?;
@@ -108,7 +109,7 @@ impl Calibration {
         Ok(Some(calibration))
     }
 
-    /// Reads a file that has a `[calibration]` table alone; `file` is only named in errors.
+    /// Parses a file with a `[calibration]` table alone; `file` appears in errors only.
     ///
     /// # Errors
     /// If it is no TOML, a key is unknown or missing, or the numbers contradict each other.
@@ -132,7 +133,7 @@ impl Calibration {
         }
     }
 
-    /// The text of such a file; its table can be put in a manifest as it is.
+    /// Writes the text of such a file. Its table can be copied into a manifest.
     ///
     /// # Errors
     /// If a count is too large for TOML (2⁶³ or more).
@@ -143,7 +144,7 @@ impl Calibration {
     /// Checks that the counts agree with each other.
     ///
     /// # Errors
-    /// Naming what contradicts what.
+    /// If two of them contradict each other.
     pub fn check(&self) -> Result<(), CalibrationError> {
         let require = |holds: bool, why: &dyn Fn() -> String| if holds { Ok(()) } else { Err(CalibrationError(why())) };
         let Self { people, images, genuine, genuine_people, impostor, .. } = *self;
@@ -162,7 +163,7 @@ impl Calibration {
         require((1..=people).contains(&genuine_people) && genuine >= genuine_people, &|| {
             format!("{genuine} genuine comparisons of {genuine_people} people don't fit {people} people")
         })?;
-        // Widened, for no product of two counts fits in 64 bits for certain.
+        // Widened, because the product may exceed 64 bits.
         let pairs = u128::from(images) * u128::from(images - 1) / 2;
         require(impostor >= 1 && u128::from(impostor) + u128::from(genuine) <= pairs, &|| {
             format!("{genuine} genuine and {impostor} impostor comparisons don't fit {images} pictures")
@@ -172,10 +173,10 @@ impl Calibration {
         self.open_set.as_ref().map_or(Ok(()), |open_set| open_set.check(people, rows))
     }
 
-    /// Checks that it was measured with that model.
+    /// Checks that it was measured with this model.
     ///
     /// # Errors
-    /// If not.
+    /// If it was measured with another.
     pub fn check_model(&self, name: &str, version: &str) -> Result<(), CalibrationError> {
         if (self.model.as_str(), self.model_version.as_str()) == (name, version) {
             return Ok(());
@@ -191,9 +192,10 @@ impl Calibration {
         Some(Rate::of(*self.false_matches.get(self.row_at_or_below(threshold)?)?, self.impostor, self.people / 2))
     }
 
-    /// False non-match rate (1:1) at a threshold: that of the row at or above it. None above the table.
+    /// False non-match rate (1:1) at a threshold: that of the row at or above it. None above the
+    /// table.
     pub fn fnmr(&self, threshold: f32) -> Option<Rate> {
-        // In f32, which is what scores are compared with.
+        // In f32, as scores are.
         let row = self.thresholds.partition_point(|value| (*value as f32) < threshold);
         Some(Rate::of(*self.false_non_matches.get(row)?, self.genuine, self.genuine_people))
     }
@@ -212,7 +214,7 @@ impl OpenSet {
                 "`open_set.galleries` are expected to grow from one to the next, from 1".into(),
             ));
         }
-        // Somebody who is enrolled is no stranger.
+        // Enrolled people are no strangers.
         if self.strangers == 0 || self.strangers.checked_add(largest).is_none_or(|all| all > people) {
             return Err(CalibrationError(format!(
                 "{} strangers and {largest} enrolled are not among {people} people",

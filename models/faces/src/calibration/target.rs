@@ -1,89 +1,89 @@
-//! The threshold for an error rate that the operator states, or why the data can't support it.
+//! The threshold for an operator's target error rate, or the reason why the data can't support it.
 
 use super::{Calibration, Rate, trials_to_show};
 
-/// What the operator asks for.
+/// An operator's target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
-    /// The share of strangers who may be let in at most (FPIR), between 0 and 1: 0.0001 for 1 in 10,000.
+    /// Greatest share of strangers let in (FPIR), between 0 and 1: 0.0001 for 1 in 10,000.
     pub strangers_let_in: f64,
     /// People enrolled.
     pub enrolled: u64,
 }
 
-/// What is to be expected of a threshold. Its text form says so in plain words, with what was assumed.
+/// Predicted errors of a threshold. Its text form explains them with their assumptions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The threshold, a cosine.
+    /// Threshold, a cosine.
     pub threshold: f32,
     /// People enrolled.
     pub enrolled: u64,
-    /// Strangers let in (FPIR) with that many enrolled: best estimate, 0 to 1.
+    /// Strangers let in (FPIR) with that many enrolled: estimate, 0–1.
     pub strangers_let_in: f64,
-    /// The same, the most that it may be, with 95 % confidence.
+    /// Upper bound of the same, with 95 % confidence.
     pub strangers_let_in_at_most: f64,
-    /// What that rests on.
+    /// Trials that it rests on.
     pub tried: Tried,
-    /// Residents whom their face doesn't let in (FNMR at this threshold), by comparison.
+    /// Residents who are refused by their face (FNMR at this threshold), per comparison.
     pub residents_referred: Rate,
     /// Name of the data set.
     pub dataset: String,
 }
 
-/// The trials that a statement on strangers rests on.
+/// Trials of strangers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tried {
-    /// Strangers tried, or comparisons of two people, and those who were let in.
+    /// Rate of strangers let in, or of matches of two people.
     pub rate: Rate,
-    /// People in the gallery that they were tried with; 1 if it was comparisons of two people.
+    /// Size of the gallery; 1 for comparisons of two people.
     pub enrolled: u64,
-    /// Whether it was strangers before a gallery, or else comparisons of two people.
+    /// True for strangers with a gallery, false for comparisons of two people.
     pub open_set: bool,
 }
 
-/// A target that no threshold can be given for.
+/// A target without a threshold.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TargetError {
-    /// No rate.
-    #[error("the share of strangers let in must lie between 0 and 1, and be neither; got {got}")]
+    /// The target is no rate.
+    #[error("the share of strangers let in must be above 0 and below 1; got {got}")]
     NotARate {
-        /// As given.
+        /// The given number.
         got: f64,
     },
-    /// An empty gallery.
+    /// The gallery is empty.
     #[error("a threshold by target needs at least 1 enrolled person; got 0")]
     NobodyEnrolled,
-    /// The data set is too small, or the model not good enough on it.
+    /// The data set is too small, or the model errs too often on it.
     #[error("{0}")]
     Unsupported(Box<Unsupported>),
 }
 
-/// Why a calibration can't support a target, and what it can. Its text form says so in plain words.
+/// Why a calibration can't support a target, and what it supports. Its text form explains it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unsupported {
-    /// What was asked for.
+    /// The target.
     pub target: Target,
     /// Name of the data set.
     pub dataset: String,
-    /// The trials, and the errors that remain at the highest threshold.
+    /// Trials, with the errors at the highest threshold.
     pub tried: Tried,
-    /// The lowest rate of strangers that the data can show for that many enrolled.
+    /// Lowest supported rate for that many enrolled.
     pub lowest: f64,
-    /// For how many enrolled the data can show the target; none if not for 1.
+    /// Most enrolled for which the target is supported; none if not even for 1.
     pub enough_for: Option<u64>,
-    /// Strangers, tried with that many enrolled, that it takes to show the target if none is let in.
+    /// Strangers that a test must try with that many enrolled, if none is let in.
     pub strangers_needed: u64,
-    /// Or pairs of people who share nobody, if none matches.
+    /// Or pairs of people that share nobody, if none matches.
     pub pairs_needed: u64,
 }
 
 impl Tried {
-    /// The rate with `enrolled` people, from one with the gallery that was tried (FPIR by gallery size).
+    /// Scales a rate to `enrolled` people (FPIR by gallery size).
     ///
-    /// A smaller gallery lets in no more strangers than the one that was tried, so its rate is taken as it is. For a larger
-    /// one it is 1 − (1 − FPIR)^(enrolled ÷ tried), which for comparisons of two people is ISO/IEC 19795-1's
-    /// 1 − (1 − FMR)^enrolled. That is exact if comparisons with different enrolled people are independent. If they aren't, for
-    /// some strangers resemble many, it is too high, by Jensen's inequality: safe, for enrolled people like the data set's.
+    /// A smaller gallery lets in no more strangers, so its rate stays. A larger one has 1 − (1 −
+    /// FPIR)^(enrolled ÷ tried), as ISO/IEC 19795-1 has it for comparisons of two people. It is
+    /// exact for independent comparisons. If some strangers resemble many people it is too high
+    /// (Jensen's inequality), which is safe.
     fn scaled(&self, rate: f64, enrolled: u64) -> f64 {
         if enrolled <= self.enrolled || rate >= 1.0 {
             return rate;
@@ -97,9 +97,10 @@ impl Tried {
 }
 
 impl Calibration {
-    /// What is to be expected of `threshold` with `enrolled` people; none outside of the table.
+    /// Predicts the errors of `threshold` with `enrolled` people; none outside the table.
     ///
-    /// Between two rows strangers are counted at the lower and residents at the higher one, so neither is too low.
+    /// Between two rows it takes strangers from the lower and residents from the higher one, so
+    /// that neither is too low.
     pub fn predict(&self, threshold: f32, enrolled: u64) -> Option<Prediction> {
         let row = self.row_at_or_below(threshold)?;
         let residents_referred = self.fnmr(threshold)?;
@@ -115,15 +116,15 @@ impl Calibration {
         })
     }
 
-    /// The lowest threshold of the table at which, with 95 % confidence, no more strangers are let in than `target` says.
-    /// Lower ones refer fewer residents.
+    /// Finds the lowest threshold that keeps the target with 95 % confidence. A lower threshold
+    /// refuses fewer residents.
     ///
-    /// Going through the thresholds costs no confidence: errors only fall from one to the next, so a threshold that is too low
-    /// passes only if the highest one that is too low would.
+    /// Trying all thresholds costs no confidence: errors fall from row to row, so a wrong one
+    /// passes only if the highest wrong one would.
     ///
     /// # Errors
-    /// If the data can't support the target at any of its thresholds: it says what they do support, and what is needed.
-    /// Nothing is assumed beyond the data.
+    /// If the data support the target at no threshold; it names what they support and what is
+    /// needed.
     pub fn threshold_for(&self, target: Target) -> Result<Prediction, TargetError> {
         let Target { strangers_let_in, enrolled } = target;
         if !(strangers_let_in > 0.0 && strangers_let_in < 1.0) {
@@ -155,7 +156,7 @@ impl Calibration {
         }))
     }
 
-    /// The most enrolled people for whom the highest threshold keeps to `rate`.
+    /// Most enrolled people for which the highest threshold keeps `rate`.
     fn enough_for(&self, rate: f64, last: usize) -> Option<u64> {
         let kept = |tried: &Tried| tried.rate.upper <= rate;
         let sizes = self.open_set.iter().flat_map(|open_set| open_set.galleries.iter().map(|gallery| gallery.enrolled));
@@ -166,8 +167,8 @@ impl Calibration {
         sizes.filter(|size| self.tried(last, *size).as_ref().is_some_and(kept)).max()
     }
 
-    /// The trials of that row which say most of a gallery of that size: the smallest gallery tried that isn't smaller, or
-    /// else the largest; comparisons of two people where no gallery was tried.
+    /// Trials of a row that fit a gallery of that size best: the smallest one that isn't smaller,
+    /// else the largest, else comparisons of two people.
     fn tried(&self, row: usize, enrolled: u64) -> Option<Tried> {
         let Some(open_set) = &self.open_set else {
             let rate = self.fmr(*self.thresholds.get(row)? as f32)?;

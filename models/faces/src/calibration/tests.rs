@@ -61,7 +61,8 @@ fn pairs() -> Calibration {
     Calibration::count(on(5749, 13_233, 1680), measured(3000, 3000)).expect("a calibration")
 }
 
-/// The same, with 4,000 strangers before galleries of 10 and 1,600; 16 are let in where the threshold is 0.4 or less.
+/// The same, with 4,000 strangers before galleries of 10 and 1,600; 16 are let in where the
+/// threshold is 0.4 or less.
 fn open_set() -> Calibration {
     let mut scores = measured(3000, 3000);
     let best =
@@ -75,7 +76,7 @@ fn target(one_in: f64, enrolled: u64) -> Target {
 }
 
 #[test]
-fn counting_is_that_of_the_definition() {
+fn errors_are_counted_by_their_definition() {
     let calibration = open_set();
     let scores = measured(3000, 3000);
     assert_eq!(calibration.thresholds.len(), Calibration::MOST_ROWS);
@@ -84,7 +85,8 @@ fn counting_is_that_of_the_definition() {
         assert_eq!(calibration.false_matches[row], accepted(&scores.impostor));
         assert_eq!(calibration.false_non_matches[row], 3000 - accepted(&scores.genuine));
     }
-    // From where half of the impostors match to where no stranger does, so that a target is never missed for want of a row.
+    // From where half of the impostors match to where no stranger does, so that a target is never
+    // missed for want of a row.
     assert!((1500..1600).contains(&calibration.false_matches[0]), "{}", calibration.false_matches[0]);
     assert_eq!(calibration.false_matches.last(), Some(&0));
     let trials = calibration.open_set.as_ref().expect("it was tried");
@@ -107,7 +109,7 @@ fn a_table_is_written_and_read_and_fits_a_manifest() {
     let refusal = |text: &str| read(text).expect_err("a wrong table").to_string();
     assert_eq!(
         refusal(&manifest.replace("\nimpostor =", "\nimposter =")),
-        "m.toml:35: unknown field `imposter`, expected one of `dataset`, `model`, `model_version`, `people`, `images`, \
+        "m.toml:36: unknown field `imposter`, expected one of `dataset`, `model`, `model_version`, `people`, `images`, \
          `genuine`, `genuine_people`, `impostor`, `thresholds`, `false_non_matches`, `false_matches`, `open_set`"
     );
     assert_eq!(
@@ -219,7 +221,7 @@ fn the_threshold_is_the_lowest_that_keeps_the_target() {
 }
 
 #[test]
-fn the_gallery_that_was_tried_is_taken_and_a_larger_one_is_extended() {
+fn rates_are_extended_to_larger_galleries_only() {
     let calibration = open_set();
     let upper = |enrolled: u64| calibration.predict(0.38, enrolled).expect("a row");
     assert_eq!((upper(3).tried.enrolled, upper(3).tried.rate.errors), (10, 0));
@@ -244,7 +246,7 @@ fn a_prediction_reads_like_this() {
          test on `Faces of Nowhere`, 4,000 strangers were tried with 1,600 enrolled, none of whom was let in at this \
          threshold.\nResidents sent to the staffed lane: 8.57 % (between 7.27 % and 10.01 %, with 95 % confidence), \
          from comparisons of 1,680 people.\nAssumed: people, cameras and light are like those of `Faces of Nowhere`; \
-         the rates are those of one comparison. Whoever stays before a gate is compared several times, and several of these must agree; with 6,500 enrolled instead of 1,600, \
+         the rates are those of one comparison. A gate compares each person several times, and several comparisons must agree; with 6,500 enrolled instead of 1,600, \
          strangers are let in more often in proportion (comparisons with different people taken as independent, \
          ISO/IEC 19795-1)."
     );
@@ -283,7 +285,7 @@ fn refusals_read_like_this() {
              with 8,000 enrolled. In its test 3,000 pairs of different people were compared (counted as 2,874, \
              because more pairs would share people), none of which matched at the highest threshold; with 95 % \
              confidence that leaves room for 1 in 959 with 1 enrolled (rule of three: no error in n trials leaves \
-             room for 3/n). With 8,000 enrolled it can support nothing of use. For your target, a test must try \
+             room for 3/n). With 8,000 enrolled it supports no useful target. For your target, a test must try \
              29,956 strangers with 8,000 enrolled, or compare 239,646,599 pairs of people that share nobody, and \
              find no error.",
         ),
@@ -304,14 +306,15 @@ fn refusals_read_like_this() {
     }
     assert_eq!(
         refusal(pairs(), Target { strangers_let_in: 0.0, enrolled: 5 }),
-        "the share of strangers let in must lie between 0 and 1, and be neither; got 0"
+        "the share of strangers let in must be above 0 and below 1; got 0"
     );
     assert_eq!(refusal(pairs(), target(10.0, 0)), "a threshold by target needs at least 1 enrolled person; got 0");
 }
 
-// The model that errs at every threshold: somebody's twin, or one person under two names in the data set.
+// The model that errs at every threshold: somebody's twin, or one person under two names in the
+// data set.
 #[test]
-fn errors_that_no_threshold_avoids_are_told() {
+fn errors_at_every_threshold_are_named() {
     let mut scores = measured(3000, 3000);
     scores.impostor[0] = 1.0;
     let calibration = Calibration::count(on(5749, 13_233, 1680), scores).expect("a calibration");
@@ -329,7 +332,7 @@ fn errors_that_no_threshold_avoids_are_told() {
 proptest! {
     /// Whatever was measured: the rule of three holds at both edges of what is promised.
     #[test]
-    fn what_a_refusal_offers_is_kept(strangers in 30u16..3000, errors in 0usize..3, one_in in 2u32..100_000, enrolled in 1u64..20_000) {
+    fn a_refusals_offer_is_kept(strangers in 30u16..3000, errors in 0usize..3, one_in in 2u32..100_000, enrolled in 1u64..20_000) {
         let mut scores = measured(100, 100);
         let mut best = vec![0.2; usize::from(strangers)];
         best[..errors].fill(1.0);

@@ -1,11 +1,11 @@
-//! What an operator reads.
+//! Texts for operators.
 
 use std::fmt;
 
 use super::Rate;
 use super::target::{Prediction, Target, Tried, Unsupported};
 
-/// 10000 as 10,000.
+/// Groups digits: 10,000.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -18,13 +18,13 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// "1 in 10,000", never a smaller rate than the one given.
+/// "1 in 10,000", rounded to a rate that isn't smaller.
 fn odds(rate: f64) -> String {
-    // A hair more, so that a rate that was written as 1 in a whole number comes back as that.
+    // Slightly more, so that 1 in a whole number stays that number.
     format!("1 in {}", grouped(((1.0 / rate) * (1.0 + 1e-9)).floor().max(1.0) as u64))
 }
 
-/// Worse than this and no number of strangers is worth a promise.
+/// Rate above which no promise is useful.
 const USELESS: f64 = 0.1;
 
 fn percent(rate: f64) -> String {
@@ -81,8 +81,8 @@ impl fmt::Display for Prediction {
         )?;
         write!(
             f,
-            "Assumed: people, cameras and light are like those of `{}`; the rates are those of one comparison. Whoever stays \
-             before a gate is compared several times, and several of these must agree",
+            "Assumed: people, cameras and light are like those of `{}`; the rates are those of one comparison. A gate \
+             compares each person several times, and several comparisons must agree",
             self.dataset
         )?;
         if self.enrolled > self.tried.enrolled {
@@ -116,7 +116,7 @@ impl fmt::Display for Unsupported {
         let for_fewer = self.enough_for.map(|fewer| format!("{wanted} with up to {}", people_enrolled(fewer)));
         let supported: Vec<String> = for_as_many.into_iter().chain(for_fewer).collect();
         if supported.is_empty() {
-            write!(f, " With {enrolled} it can support nothing of use.")?;
+            write!(f, " With {enrolled} it supports no useful target.")?;
         } else {
             write!(f, " It can support {}.", supported.join(", or "))?;
         }

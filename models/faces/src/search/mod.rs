@@ -1,7 +1,7 @@
-//! Finds who of the enrolled is most like a face: compares with every one (1:N, exhaustive), in one pass over memory.
+//! Finds the enrolled templates nearest to a probe (1:N, exhaustive), in one pass over memory.
 //!
-//! A [`Gallery`] is a value: cloning it is cheap and changing the clone leaves the original as it was. So a gate goes on
-//! with the version that it holds while the next one is made, and nobody waits.
+//! A [`Gallery`] is a persistent value: clones are cheap and independent. A gate keeps its version
+//! while the next one is built, so no thread waits.
 
 mod scan;
 mod segment;
@@ -15,35 +15,35 @@ use crate::template::Template;
 use scan::{BLOCK, scan};
 use segment::Segment;
 
-/// Templates of enrolled people, each with a key of the caller's; one key may own several.
+/// Templates of enrolled people, each with a key of the caller. One key may own several.
 ///
-/// Templates lie in segments of at most 1024 (512 KiB), which versions of the gallery share; a change copies only the
-/// segments that it touches. A segment is overwritten when the last version that holds it is dropped, so a removed
-/// template is gone once nobody searches an older version any more.
+/// Versions of a gallery share segments of at most 1024 templates (512 KiB). A change copies only
+/// the segments that it touches. A segment is overwritten when the last version that holds it is
+/// dropped, so a removed template is gone as soon as no thread searches an older version.
 pub struct Gallery<K> {
-    // None is empty, and no two neighbours are at most half full both.
+    // No segment is empty, and no two neighbours are both at most half full.
     segments: Vec<Arc<Segment<K>>>,
 }
 
-/// One of the gallery; whether it is near enough is for a threshold to say.
+/// An enrolled template and its score. The caller compares the score with a threshold.
 #[derive(Debug, PartialEq)]
 pub struct Match<'a, K> {
-    /// Whose template it is.
+    /// Key of its owner.
     pub key: &'a K,
     /// Cosine, −1 to 1.
     pub score: f32,
 }
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug, PartialEq)]
 pub struct Found<'a, K> {
-    /// The nearest of all; of equals the one that was inserted first.
+    /// The nearest template; of equal ones, the first inserted.
     pub best: Match<'a, K>,
-    /// The nearest of those with another key, if there are any.
+    /// The nearest template with another key, if there is one.
     pub runner_up: Option<Match<'a, K>>,
 }
 
-// Not derived, which would ask the same of the key, though only a reference to it is copied.
+// Not derived, because a derived impl would require `K: Clone`.
 impl<K> Clone for Match<'_, K> {
     fn clone(&self) -> Self {
         *self
@@ -96,7 +96,8 @@ impl<K: Clone + Eq> Gallery<K> {
         for segment in &mut self.segments {
             let wanted: Vec<bool> = segment.keys().iter().map(|key| !unwanted(key)).collect();
             if wanted.contains(&false) {
-                // A copy even if nobody else holds the segment, so that the old one is overwritten as a whole.
+                // A copy even if nobody else holds the segment, so that the old one is overwritten
+                // as a whole.
                 *segment = Arc::new(segment.only(&wanted));
             }
         }
@@ -122,8 +123,8 @@ impl<K: Clone + Eq> Gallery<K> {
         self.search_all(std::slice::from_ref(probe)).pop().flatten()
     }
 
-    /// The same for several probes, in their order, in one pass: cheaper than one after another, once the gallery no
-    /// longer fits in the processor's caches.
+    /// The same for several probes, in their order, in one pass: cheaper than one after another,
+    /// once the gallery no longer fits in the processor's caches.
     pub fn search_all(&self, probes: &[Template]) -> Vec<Option<Found<'_, K>>> {
         let arch = Arch::new();
         let mut found = vec![None; probes.len()];
@@ -147,7 +148,7 @@ impl<K: Clone + Eq> Gallery<K> {
     }
 }
 
-/// The score from which on a template may change what was found.
+/// Score that a template must beat to change the result.
 fn to_beat<K>(found: &Option<Found<'_, K>>) -> f32 {
     found.and_then(|found| found.runner_up).map_or(f32::NEG_INFINITY, |runner_up| runner_up.score)
 }
@@ -159,7 +160,7 @@ fn rank<'a, K: Eq>(found: &mut Option<Found<'a, K>>, new: Match<'a, K>) {
     };
     let same_owner = best.key == new.key;
     if new.score > best.score {
-        // Whoever was best before is nearer than all others, so of those with another key the nearest.
+        // The previous best is nearer than all others, so it is the nearest with another key.
         if !same_owner {
             *runner_up = Some(*best);
         }

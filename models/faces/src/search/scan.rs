@@ -1,14 +1,14 @@
-//! The inner loop: scores of a run of templates, with the widest vector instructions that the processor has.
+//! The inner loop: scores a run of templates with the CPU's widest vector instructions.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::segment::Row;
 
-/// Rows that are scored at a time: 128 KiB, which stay in the second-level cache for the next probe.
+/// Rows scored at once: 128 KiB, which stay in the L2 cache for the next probe.
 pub(super) const BLOCK: usize = 256;
 
-/// Writes the dot product of each row with `probe` to `scores`, and returns the highest.
-// Not generic, so that it is compiled in this crate, which is optimised even in the development profile.
+/// Writes the dot product of each row with `probe` to `scores` and returns the highest.
+// Not generic, so that it is compiled in this crate, which the dev profile optimises.
 pub(super) fn scan(arch: Arch, rows: &[Row], probe: &[f32], scores: &mut [f32]) -> f32 {
     arch.dispatch(Scan { rows, probe, scores })
 }
@@ -28,7 +28,7 @@ impl WithSimd for Scan<'_> {
         let mut highest = f32::NEG_INFINITY;
         for (row, score) in self.rows.iter().zip(self.scores) {
             let (row, _) = S::as_simd_f32s(&row.0);
-            // Four sums side by side: an addition takes four cycles, and the next need not wait for it.
+            // Four independent sums hide the latency of an addition, four cycles.
             let mut sums = [simd.splat_f32s(0.0); 4];
             for (row, probe) in row.chunks_exact(4).zip(probe.chunks_exact(4)) {
                 for ((sum, row), probe) in sums.iter_mut().zip(row).zip(probe) {
@@ -47,10 +47,10 @@ impl WithSimd for Scan<'_> {
 mod tests {
     use super::*;
 
-    /// The numbers that are left over at the end of a row are not summed, so there must be none: neither with the widest
-    /// registers nor without any.
+    /// The scan ignores a rest at the end of a row, so the widest and the scalar path must leave
+    /// none.
     #[test]
-    fn the_score_is_the_dot_product_whatever_the_processor_can() {
+    fn the_score_is_the_dot_product_on_every_cpu() {
         let rows: Vec<Row> =
             (0..7).map(|r| Row(std::array::from_fn(|i| ((r * 131 + i * 17) % 97) as f32 / 97.0))).collect();
         let probe: Vec<f32> = (0..128).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect();

@@ -1,14 +1,14 @@
-//! A part of the gallery: templates that lie one after another in memory, and their owners' keys.
+//! A segment of a gallery: contiguous templates and their owners' keys.
 
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::template::Template;
 
-/// Rows in a full segment: 512 KiB, of which a change copies one in less time than the search of a large gallery takes, and
-/// the search reads without a stop that could be measured.
+/// Rows of a full segment (512 KiB). Copying one is faster than a search of a large gallery, and
+/// the boundaries don't slow the search measurably.
 pub(super) const CAPACITY: usize = 1024;
 
-/// A template's numbers, on a cache line's boundary: a vector register that is loaded across one costs twice.
+/// A template's numbers, aligned to cache lines: a load across two lines costs twice.
 #[derive(Zeroize)]
 #[repr(align(64))]
 pub(super) struct Row(pub(super) [f32; Template::DIMENSIONS]);
@@ -16,7 +16,7 @@ pub(super) struct Row(pub(super) [f32; Template::DIMENSIONS]);
 /// Overwritten when dropped.
 pub(super) struct Segment<K> {
     keys: Vec<K>,
-    // At once in its full size: growing would leave copies of templates behind in freed memory.
+    // Allocated at full size, because growing would leave copies of templates in freed memory.
     rows: Zeroizing<Vec<Row>>,
 }
 
@@ -49,7 +49,7 @@ impl<K> Segment<K> {
         debug_assert!(!self.is_full());
         self.keys.push(key);
         self.rows.push(Row([0.0; Template::DIMENSIONS]));
-        // Copied straight into its place: a row that is moved there would leave a copy on the stack.
+        // Copied in place, because moving a row would leave a copy on the stack.
         if let Some(row) = self.rows.last_mut() {
             row.0.copy_from_slice(numbers);
         }
@@ -57,7 +57,7 @@ impl<K> Segment<K> {
 }
 
 impl<K: Clone> Segment<K> {
-    /// A copy with those rows only.
+    /// Copies the wanted rows.
     pub(super) fn only(&self, wanted: &[bool]) -> Self {
         let mut copy = Self::default();
         for ((key, row), _) in self.keys.iter().zip(self.rows.iter()).zip(wanted).filter(|(_, wanted)| **wanted) {
@@ -66,7 +66,7 @@ impl<K: Clone> Segment<K> {
         copy
     }
 
-    /// A copy of the rows of both.
+    /// Copies the rows of both.
     pub(super) fn joined_with(&self, other: &Self) -> Self {
         let mut copy = self.clone();
         for (key, row) in other.keys.iter().zip(other.rows.iter()) {

@@ -1,4 +1,4 @@
-//! The manifests that are known: those that ship, and those that a user puts beside or in place of them.
+//! The known manifests: those that ship, and those that a user adds or puts in their place.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ const BUILTIN: [(&str, &str); 8] = [
 pub struct Catalogue(Vec<Manifest>);
 
 impl Catalogue {
-    /// The models that ship.
+    /// Manifests of the models that ship.
     ///
     /// # Errors
-    /// Never for an unchanged build; the manifests are compiled in and a test reads them.
+    /// Never in an unchanged build: the manifests are compiled in and a test reads them.
     pub fn builtin() -> Result<Self, ManifestError> {
         let mut catalogue = Self::default();
         for (file, text) in BUILTIN {
@@ -32,7 +32,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The models that ship, and those of these folders, one after the other.
+    /// Manifests of the models that ship, then of these folders in order.
     ///
     /// # Errors
     /// As [`Self::add_folder`].
@@ -42,7 +42,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Adds a manifest; one of the same name is replaced and returned.
+    /// Adds a manifest. Returns the one of the same name that it replaces.
     pub fn add(&mut self, manifest: Manifest) -> Option<Manifest> {
         match self.0.binary_search_by(|known| known.name.cmp(&manifest.name)) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at], manifest)),
@@ -81,7 +81,7 @@ impl Catalogue {
         self.iter().find(|manifest| manifest.name == name)
     }
 
-    /// All of them, by name.
+    /// All manifests, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.0.iter()
     }

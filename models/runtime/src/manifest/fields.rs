@@ -1,4 +1,4 @@
-//! The small types that a manifest's values are checked by as they are read, so that an error has a line.
+//! Checks values of a manifest while it is parsed, so that errors have a line.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -64,12 +64,12 @@ impl RelativePath {
     }
 }
 
-/// One dimension of a tensor's shape: a number is fixed, a name stands for a size known at run time.
+/// A dimension of a tensor: a number is fixed, a name is a size known at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dimension {
-    /// Always this many.
+    /// A fixed size.
     Fixed(usize),
-    /// Any number, called this.
+    /// A size known at run time, by its name.
     Dynamic(String),
 }
 
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Dimension {
     }
 }
 
-/// A model's name: what configuration files and commands call it.
+/// A model's name in configuration files and commands.
 pub(super) fn model_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
@@ -126,7 +126,7 @@ pub(super) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32;
     if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(D::Error::custom("a mean is a finite number")) }
 }
 
-/// Three numbers above 0, to divide by.
+/// Three divisors above 0.
 pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 3], D::Error> {
     let values = <[f32; 3]>::deserialize(deserializer)?;
     if values.iter().all(|v| v.is_finite() && *v > 0.0) {
@@ -136,7 +136,7 @@ pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f3
     }
 }
 
-/// A score, which is finite.
+/// A finite score.
 pub(super) fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let value = f32::deserialize(deserializer)?;
     if value.is_finite() { Ok(value) } else { Err(D::Error::custom("a threshold is a finite number")) }

@@ -1,5 +1,4 @@
-//! What is known of a model before it is opened: where it comes from, its hash and licence, what goes in and comes
-//! out, and the threshold with the data that it was set on.
+//! Manifests: a model's origin, hash, licence, tensors and threshold, known before it is opened.
 
 mod catalogue;
 mod fields;
@@ -19,23 +18,23 @@ pub use table::RawTable;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{file}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct ManifestError {
-    /// The file as the caller named it.
+    /// The file, as the caller named it.
     pub file: String,
-    /// The line, from 1, where one line is to blame.
+    /// Line from 1, if the error has one.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The mistake.
     pub message: String,
 }
 
-/// What a model is for.
+/// The task of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// Boxes and five landmarks of faces.
     FaceDetection,
-    /// A vector per aligned face.
+    /// A vector for each aligned face.
     FaceEmbedding,
-    /// How likely a face is of flesh and blood, rather than on paper or a screen.
+    /// Whether a face is live, and not on paper or a screen.
     FaceLiveness,
     /// Boxes of people.
     PersonDetection,
@@ -55,34 +54,34 @@ impl std::fmt::Display for Task {
     }
 }
 
-/// Everything that is known of one model.
+/// The manifest of one model.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// What configuration and commands call it.
+    /// Name in configuration and commands.
     #[serde(deserialize_with = "fields::model_name")]
     pub name: String,
     /// The publisher's version.
     pub version: String,
-    /// What it is for.
+    /// Its task.
     pub task: Task,
-    /// One or two sentences for a person.
+    /// One or two sentences for operators.
     pub description: String,
     /// SPDX identifier of the weights' licence.
     pub licence: String,
-    /// What else is to know about the licence.
+    /// Notes on the licence.
     pub licence_note: Option<String>,
-    /// Whether it is fetched only where somebody asks for it.
+    /// True if `make setup` fetches it on request only.
     #[serde(default)]
     pub opt_in: bool,
     /// File name of the model card.
     pub card: RelativePath,
     /// The file that is loaded.
     pub file: ModelFile,
-    /// Where the original can be had, tried in order; none for a model that the user brings.
+    /// Packages of the original, tried in order; none for a user's own model.
     #[serde(default, rename = "source")]
     pub sources: Vec<Source>,
-    /// How the original becomes `file`, where it isn't used as it is.
+    /// Conversion of the original to `file`, if it needs one.
     pub convert: Option<Convert>,
     /// Input tensors.
     #[serde(rename = "input")]
@@ -90,7 +89,7 @@ pub struct Manifest {
     /// Output tensors.
     #[serde(rename = "output")]
     pub outputs: Vec<Output>,
-    /// The score from which a result counts, with its grounds.
+    /// Least score of a result that counts, with its grounds.
     pub threshold: Option<Threshold>,
     /// Errors by threshold, where they were measured; `gatehouse-faces` parses it.
     #[serde(default, deserialize_with = "table::unread")]
@@ -126,19 +125,19 @@ pub enum PackageKind {
     Repository,
 }
 
-/// A published package that holds the original.
+/// A published package with the original.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Which registry's client fetches it, if any.
+    /// Registry of the package.
     pub kind: PackageKind,
     /// Package name.
     pub package: String,
     /// Exact version.
     pub version: String,
-    /// Digest of the package file, where it is pinned too.
+    /// Digest of the package file, if it is pinned.
     pub artefact_sha256: Option<Sha256>,
-    /// The only files that are kept of it.
+    /// Files that are kept.
     #[serde(rename = "member")]
     pub members: Vec<ModelFile>,
 }
@@ -147,7 +146,7 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Convert {
-    /// Script that does it.
+    /// The script.
     pub script: RelativePath,
 }
 
@@ -186,7 +185,7 @@ pub enum ColourOrder {
     Rgb,
 }
 
-/// An input tensor and how a picture becomes one.
+/// An input tensor and its preparation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -204,28 +203,28 @@ pub struct Input {
     /// Subtracted from each channel (0–255), in the order of `colour`.
     #[serde(deserialize_with = "fields::finite")]
     pub mean: [f32; 3],
-    /// What each channel is divided by then.
+    /// Divisor of each channel after that.
     #[serde(deserialize_with = "fields::positive")]
     pub std: [f32; 3],
     /// Both sides must be a multiple of this.
     pub multiple_of: Option<usize>,
-    /// Width and height that it is run at.
+    /// Default width and height in pixels.
     pub default_size: [usize; 2],
 }
 
 impl Input {
-    /// The size that pictures are brought to.
+    /// Default size of pictures.
     pub fn size(&self) -> Size {
         let [width, height] = self.default_size;
         Size { width, height }
     }
 
-    /// Whether height and width are the caller's to choose.
+    /// True if the caller chooses height and width.
     pub(crate) fn is_of_any_size(&self) -> bool {
         matches!(self.shape.as_slice(), [_, _, Dimension::Dynamic(_), Dimension::Dynamic(_)])
     }
 
-    /// The shape for a batch of `batch` pictures, or what is wrong with the manifest's.
+    /// The shape for a batch of `batch` pictures, or the mistake in the manifest.
     pub(crate) fn shape_for(&self, batch: usize) -> Result<[usize; 4], String> {
         let Size { width, height } = self.size();
         let wanted = [(batch, "batch"), (3, "3"), (height, "height"), (width, "width")];
@@ -250,7 +249,7 @@ impl Input {
     fn check(&self) -> Result<(), String> {
         let multiple = self.multiple_of.unwrap_or(2);
         let Size { width, height } = self.size();
-        // Pictures are 4:2:0, so an odd side can't be made without resampling chroma twice.
+        // Pictures are 4:2:0; an odd side would need to resample chroma twice.
         let fits = |side: usize| side > 0 && side.is_multiple_of(2) && multiple > 0 && side.is_multiple_of(multiple);
         if !fits(width) || !fits(height) {
             return Err(format!(
@@ -275,7 +274,7 @@ pub struct Output {
     pub shape: Vec<Dimension>,
 }
 
-/// What a threshold is compared with.
+/// The measure that a threshold applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
@@ -285,20 +284,20 @@ pub enum Metric {
     Score,
 }
 
-/// A threshold and its grounds; a result counts from this score on (`>=`).
+/// A threshold and its grounds. A result counts if its score is at or above it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
     /// The threshold.
     #[serde(deserialize_with = "fields::score")]
     pub value: f32,
-    /// What it is compared with.
+    /// The measure.
     pub metric: Metric,
-    /// The data that it was set on.
+    /// The data set that it was chosen on.
     pub dataset: String,
-    /// The error rate there.
+    /// Error rate on the data set.
     pub error: String,
-    /// Who says so.
+    /// Source of these facts.
     pub source: String,
 }
 
@@ -318,10 +317,10 @@ impl ManifestError {
 }
 
 impl Manifest {
-    /// Reads a manifest from TOML; `file` is only named in errors.
+    /// Parses a manifest; `file` appears in errors only.
     ///
     /// # Errors
-    /// If it is no TOML, a key is unknown or missing, or a value can't be right; with the line where there is one.
+    /// If it is no TOML, a key is unknown or missing, or a value is wrong.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
         let mut manifest: Self = ManifestError::parse_toml(text, file)?;
         for (key, table) in [("calibration", &mut manifest.calibration), ("counting", &mut manifest.counting)] {

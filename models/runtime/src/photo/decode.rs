@@ -1,13 +1,18 @@
-//! Decodes JPEG and PNG files by memory-safe decoders, and turns them upright.
+//! Decodes JPEG and PNG files, and turns them upright.
+//!
+//! Memory-safe decoders read every file first. They refuse truncated and damaged ones, and sizes
+//! beyond the limits. OpenCV then decodes a JPEG once more, because scores of faces depend on its
+//! exact pixels.
 
 use std::io::Cursor;
 
 use gatehouse_picture::Size;
+use opencv::core::{Mat, MatTraitConstManual, MatTraitManual};
+use opencv::imgcodecs;
 use png::{ColorType, Transformations};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::orientation::Orientation;
@@ -36,20 +41,29 @@ pub(super) fn decode(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, Photo
 
 fn decode_jpeg(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError> {
     let most = usize::from(u16::MAX);
-    // Strict: a truncated file is an error, and not a picture with a grey part.
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(most)
-        .set_max_height(most)
-        .jpeg_set_out_colorspace(ColorSpace::BGR);
+    // Strict: a truncated file is an error, not a picture with a grey part.
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(most).set_max_height(most);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(|_| PhotoError::UnknownFormat)?;
     let (width, height) = decoder.dimensions().ok_or(PhotoError::UnknownFormat)?;
     let size = limits.check(Size { width, height })?;
     let orientation = decoder.exif().map_or(Orientation::UPRIGHT, |exif| Orientation::read(exif));
-    let pixels = Zeroizing::new(decoder.decode().map_err(|error| PhotoError::Undecodable(error.to_string()))?);
+    drop(Zeroizing::new(decoder.decode().map_err(|error| PhotoError::Undecodable(error.to_string()))?));
+    let pixels = decode_by_opencv(file).map_err(|error| PhotoError::Undecodable(error.message))?;
     let bgr = pixels.as_chunks::<3>().0;
     upright(size, orientation, |index| bgr.get(index).copied())
+}
+
+/// Decodes a checked JPEG as stored, to blue, green and red bytes.
+///
+/// The pixels of zune-jpeg differ from libjpeg-turbo's by up to 2 levels. That moved the liveness
+/// score of a small face by 0.09, and cosines between photos by 0.003.
+fn decode_by_opencv(file: &[u8]) -> opencv::Result<Zeroizing<Vec<u8>>> {
+    let flags = imgcodecs::IMREAD_COLOR | imgcodecs::IMREAD_IGNORE_ORIENTATION;
+    let mut decoded = imgcodecs::imdecode(&Mat::from_slice(file)?, flags)?;
+    let pixels = Zeroizing::new(decoded.data_bytes()?.to_vec());
+    decoded.data_bytes_mut()?.zeroize();
+    Ok(pixels)
 }
 
 fn decode_png(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError> {

@@ -1,5 +1,5 @@
-//! Reads photos for enrolment. They are untrusted: the decoders are memory-safe, and the size in the
-//! header is checked before decoding, because a few kilobytes can claim gigabytes of pixels.
+//! Reads photos for enrolment. They are untrusted: memory-safe decoders check them first. The size
+//! in the header is checked before decoding, because a few kilobytes can claim gigabytes of pixels.
 //!
 //! Errors don't name the file, because its name may be a person's.
 
@@ -66,7 +66,8 @@ pub struct PhotoLimits {
 }
 
 impl Default for PhotoLimits {
-    /// 32 MB and 64 million pixels hold any camera's photos; 112 pixels a side hold one aligned face.
+    /// 32 MB and 64 million pixels hold any camera's photos; 112 pixels a side hold one aligned
+    /// face.
     fn default() -> Self {
         Self { max_bytes: 32_000_000, max_pixels: 64_000_000, min_side: 112 }
     }
@@ -148,8 +149,8 @@ impl Photo {
     }
 }
 
-/// Reads a JPEG or PNG file and turns it upright by its Exif orientation. An odd last row or column is
-/// cut off.
+/// Reads a JPEG or PNG file and turns it upright by its Exif orientation. An odd last row or column
+/// is cut off.
 ///
 /// # Errors
 /// If the file can't be read or decoded, is truncated, or exceeds a limit.
@@ -176,8 +177,8 @@ fn video_of(size: Size, bgr: &[u8]) -> opencv::Result<OwnedI420> {
     OwnedI420::new(size, std::mem::take(&mut *planes)).map_err(broken)
 }
 
-/// Writes the mean chroma of each 2×2 pixels (ITU-R BT.601, limited range). OpenCV takes the chroma of
-/// the upper left pixel, which shifts colours by half a pixel.
+/// Writes the mean chroma of each 2×2 pixels (ITU-R BT.601, limited range). OpenCV takes the chroma
+/// of the upper left pixel, which shifts colours by half a pixel.
 fn average_chroma(bgr: &impl MatTraitConstManual, size: Size, planes: &mut [u8]) -> opencv::Result<()> {
     let (_, chroma) = planes.split_at_mut(size.width * size.height);
     let (u, v) = chroma.split_at_mut(chroma.len() / 2);

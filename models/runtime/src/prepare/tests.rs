@@ -55,8 +55,9 @@ impl Plain {
 const PADDING: usize = 6;
 
 #[test]
-fn pure_colours_come_out_in_the_order_asked_for() {
-    // 66 columns in 34 rows: the quarter of chroma that ends in the middle of a row of the packed buffer.
+fn colours_come_in_the_requested_order() {
+    // 66 columns in 34 rows: the quarter of chroma that ends in the middle of a row of the packed
+    // buffer.
     let target = Size { width: 66, height: 34 };
     for format in FORMATS {
         for (yuv, rgb) in
@@ -78,7 +79,7 @@ fn pure_colours_come_out_in_the_order_asked_for() {
 }
 
 #[test]
-fn both_layouts_give_the_same_picture() {
+fn i420_and_nv12_give_the_same_picture() {
     let size = Size { width: 64, height: 48 };
     let y = (0..64 * 48).map(|i| (16 + i * 7 % 200) as u8).collect();
     let u = (0..32 * 24).map(|i| (40 + i * 3 % 170) as u8).collect();
@@ -92,7 +93,7 @@ fn both_layouts_give_the_same_picture() {
 }
 
 #[test]
-fn planar_writing_normalises_and_blackens_the_rest() {
+fn planes_are_normalised_and_the_rest_is_black() {
     let packed = array![[[10u8, 20, 30], [40, 50, 60]]];
     let with = Normalisation { mean: [10.0, 0.0, 30.0], std: [2.0, 1.0, 10.0] };
     let mut tensor = ndarray::Array3::from_elem((3, 2, 3), 99.0);
@@ -109,7 +110,7 @@ fn planar_writing_normalises_and_blackens_the_rest() {
 }
 
 #[test]
-fn pictures_of_any_size_are_batched_by_the_size_of_their_tensors() {
+fn pictures_are_batched_by_the_size_of_their_tensors() {
     let manifest = Manifest::parse(SMALL, "small.toml").expect("a manifest");
     let mut preparation = Preparation::new(&manifest.inputs[0], Fit::Shrink);
     let wide = Plain::new(Size { width: 1280, height: 720 }, PixelFormat::I420, WHITE);

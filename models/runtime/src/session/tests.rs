@@ -1,4 +1,5 @@
-//! The converted models on made-up tensors, a batch of two, against the models as published, one at a time.
+//! Compares the converted models on generated tensors, in a batch of two, with the published
+//! models.
 
 use ndarray::{Array4, ArrayD, Axis, IxDyn};
 use serde::Deserialize;
@@ -32,19 +33,19 @@ struct GoldenInput {
 struct GoldenOutput {
     name: String,
     shape: Vec<usize>,
-    /// Of one of several things in its channels: the first and the one after the last.
+    /// Range of channels to compare, if not all.
     #[serde(default)]
     channels: Option<[usize; 2]>,
     mean: f64,
     samples: Vec<(usize, f32)>,
 }
 
-/// Other kernels (another CPU, a batch of two, the fused graph of the conversion) sum in another order: measured at most
-/// 1e-6 of the output's range on x86-64.
+/// Tolerance, as a share of the output's range. Other kernels sum in another order: measured at
+/// most 1e-6 on x86-64.
 const RELATIVE_TOLERANCE: f32 = 1e-4;
 
 #[test]
-fn converted_models_in_batches_give_what_the_published_ones_give() {
+fn converted_models_equal_the_published_ones() {
     let golden: Golden = serde_json::from_str(include_str!("../../../golden/tensors.json")).expect("golden results");
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let registry = Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`");
@@ -61,7 +62,7 @@ fn converted_models_in_batches_give_what_the_published_ones_give() {
         });
         let tensor = Array4::from_shape_vec(input.shape, values.collect()).expect("as many as the shape has");
         model.batch(input.shape).expect("a batch").assign(&tensor);
-        // The second run of a shape is the first into tensors that are kept.
+        // The second run of a shape is the first one with preallocated outputs.
         drop(model.run().expect("runs"));
         let outputs = model.run().expect("runs");
         let mut most_off = 0f32;
@@ -98,7 +99,7 @@ fn converted_models_in_batches_give_what_the_published_ones_give() {
 }
 
 #[test]
-fn what_is_cleared_is_gone() {
+fn clearing_overwrites_inputs_and_outputs() {
     let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let registry = Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`");
     let task = registry.catalogue().get("sface").expect("it ships").task;
@@ -106,7 +107,7 @@ fn what_is_cleared_is_gone() {
     let shape = [1, 3, 112, 112];
     let is_empty =
         |outputs: &Outputs<'_>| outputs.array("fc1", [1, 128]).expect("an embedding").iter().all(|value| *value == 0.0);
-    // The first run of a shape is into tensors of its own, the others into those that are kept.
+    // The first run of a shape allocates its outputs; the next ones use preallocated ones.
     for _ in 0..3 {
         model.batch(shape).expect("a batch").fill(9.0);
         let mut outputs = model.run().expect("runs");

@@ -1,10 +1,14 @@
+//! Tests of a crowd camera's events.
+
+mod density;
+
 use std::time::Duration;
 
 use gatehouse_core::ZoneId;
 use gatehouse_core::event::Level;
 use gatehouse_core::time::ClockSource;
 use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds};
-use gatehouse_people::{CountSpread, DensityMap, UncertaintyRamp};
+use gatehouse_people::{CountSpread, DensityMap};
 use gatehouse_runtime::{Fit, Placement};
 
 use super::*;
@@ -84,7 +88,7 @@ fn reading(people: &[Person]) -> PeopleReading {
     PeopleReading { people: people.to_vec(), density: DensityMap::default() }
 }
 
-/// With so many people in each cell of the left half.
+/// A density of `in_cell` people in each cell of the left half.
 fn packed(people: &[Person], in_cell: f32) -> PeopleReading {
     let mut density = DensityMap::default();
     density.reset(FRAME, &Placement::new(FRAME, Size { width: 500, height: 500 }, Fit::Scale), 8);
@@ -111,7 +115,7 @@ fn map_sum(map: &MapEvent) -> f64 {
 fn people_count_in_the_zones_where_their_feet_are() {
     let people = [person(100.0, 400.0, 120.0, 0.9), person(700.0, 500.0, 120.0, 0.6), person(200.0, 300.0, 90.0, 0.4)];
     let CrowdEvents { density, map, levels } = still(detector_alone(), &reading(&people));
-    assert_eq!(density.count, 2.0, "the doubtful third is left out");
+    assert_eq!(density.count, 2.0, "the third has a low score");
     let counts: Vec<_> = density.zones.iter().map(|z| (z.zone.as_str(), z.count, z.people_per_m2, z.level)).collect();
     assert_eq!(counts, [("left", 1.0, Some(0.02), None), ("all", 2.0, None, Some(Level::Medium))]);
     assert!((map_sum(&map) - 2.0).abs() < 0.05, "{}", map_sum(&map));
@@ -180,64 +184,7 @@ fn a_packed_half_is_measured_with_its_uncertainty() {
 }
 
 #[test]
-fn what_looks_like_a_crowd_and_in_which_nobody_is_suspected_is_out_of_range() {
-    let density = still(with_density(), &packed(&[], 0.1)).density;
-    assert_eq!((density.self_assessment, density.interval), (SelfAssessment::OutOfRange, None));
-}
-
-/// Nine in a corner by the density, one of whom is made out and `suspected` of whom are suspected.
-fn corner(suspected: usize) -> PeopleReading {
-    let mut seen = packed(&[person(200.0, 200.0, 60.0, 0.9)], 0.0);
-    seen.people.extend(std::iter::repeat_n(person(220.0, 200.0, 60.0, 0.4), suspected));
-    let columns = seen.density.columns();
-    for row in seen.density.people_mut().chunks_mut(columns).skip(6).take(8) {
-        row[8..16].fill(9.0 / 64.0);
-    }
-    seen
-}
-
-/// Hands over from 2 to 4 people on where three in four of the suspected don't count, and from 10 to 20 where a quarter don't.
-fn with_uncertainty() -> CrowdModel {
-    let mut model = with_density();
-    let ramp = model.counting.as_mut().and_then(|counting| counting.fusion_ramp.as_mut()).expect("it has one");
-    ramp.detector_uncertainty =
-        Some(UncertaintyRamp { candidate_score: 0.3, rejected_share: [0.25, 0.75], people_in_picture: [2.0, 4.0] });
-    model
-}
-
-#[test]
-fn few_who_hide_each_other_are_measured_and_few_who_do_not_are_made_out() {
-    let counted = |model: CrowdModel, suspected: usize| still(model, &corner(suspected)).density.count;
-    assert_eq!(
-        [0, 3].map(|suspected| counted(with_density(), suspected)),
-        [1.0, 1.0],
-        "nine are too few for the density"
-    );
-    assert_eq!(counted(with_uncertainty(), 0), 1.0, "the detector is sure of the one");
-    assert_eq!(counted(with_uncertainty(), 3), 9.0);
-    assert_eq!(counted(with_uncertainty(), 1), 5.0, "half of either");
-    // What is left out of the picture makes nobody unsure.
-    let excluded = vec![rectangle(0.205, 0.0, 1.0, 1.0)];
-    let mut crowd = crowd(with_uncertainty(), CrowdOptions { excluded, ..options(false) });
-    let events = count(&mut crowd, &corner(3), 0, PictureVerdict::Sound).expect("an event");
-    assert_eq!((events.density.count, events.density.share_by_density), (1.0, 0.0));
-}
-
-#[test]
-fn a_detector_that_wavers_does_not_make_the_count_leap() {
-    let mut crowd = crowd(with_uncertainty(), options(true));
-    let mut counted = |suspected: usize, ms: u64| {
-        count(&mut crowd, &corner(suspected), ms, PictureVerdict::Sound).map(|events| events.density.count)
-    };
-    assert_eq!((counted(0, 0), counted(0, 500)), (None, Some(1.0)));
-    let one_unsure_picture = counted(3, 1000).expect("counted");
-    assert!((1.0..4.0).contains(&one_unsure_picture), "{one_unsure_picture}");
-    let many = (3..30).map(|i| counted(3, 500 * i).expect("counted")).last();
-    assert!(many.is_some_and(|count| count > 8.5), "{many:?}");
-}
-
-#[test]
-fn heads_on_a_screen_do_not_count() {
+fn excluded_heads_do_not_count() {
     let excluded = vec![rectangle(0.0, 0.0, 0.5, 1.0)];
     let mut crowd = crowd(with_density(), CrowdOptions { excluded, ..options(false) });
     let seen = packed(&[person(200.0, 250.0, 60.0, 0.9), person(800.0, 400.0, 120.0, 0.9)], 0.1);
@@ -247,7 +194,7 @@ fn heads_on_a_screen_do_not_count() {
 
 #[test]
 fn a_dense_crowd_stands_where_its_feet_are() {
-    // Level, 4 m up: everybody's feet are below the middle, and lower than their heads.
+    // Level, 4 m up: feet are below the middle and below their heads.
     let ground = Some(GroundCalibration::Mounting { height_m: 4.0, tilt_deg: 0.0, field_of_view_deg: 60.0 });
     let zones = vec![zone("heads", rectangle(0.0, 0.5, 1.0, 0.55)), zone("feet", rectangle(0.0, 0.55, 1.0, 1.0))];
     let mut crowd = crowd(with_density(), CrowdOptions { ground, zones, ..options(false) });
@@ -261,12 +208,12 @@ fn a_dense_crowd_stands_where_its_feet_are() {
 }
 
 #[test]
-fn a_cameras_count_does_not_flicker() {
+fn counts_do_not_flicker() {
     let mut crowd = crowd(detector_alone(), options(true));
     let three: Vec<_> = (0..3).map(|i| person(100.0 + 300.0 * i as f32, 400.0, 120.0, 0.9)).collect();
     let mut counts = Vec::new();
     for step in 0..20u64 {
-        // One is missed now and then, one is faint now and then, and something is seen once.
+        // One is missed at times, one has a low score at times, and something appears once.
         let mut people = three.clone();
         people[0].score = if step % 3 == 0 { 0.3 } else { 0.9 };
         if step % 4 == 1 {
@@ -277,18 +224,18 @@ fn a_cameras_count_does_not_flicker() {
         }
         counts.extend(count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound).map(|e| e.density.count));
     }
-    assert_eq!(counts.len(), 19, "of the first picture nothing can be said");
+    assert_eq!(counts.len(), 19, "the first picture gives no count");
     assert!(counts[2..].iter().all(|count| *count == 3.0), "{counts:?}");
 }
 
 #[test]
-fn who_stays_in_a_zone_has_been_there_so_long_and_who_crosses_a_line_is_counted_once() {
+fn stays_are_measured_and_crossings_count_once() {
     let door = Crossing { from: at(0.3, 0.5), to: at(0.3, 1.0), inside: at(0.9, 0.75) };
     let lines = vec![(LineId::new("door"), door)];
     let mut crowd = crowd(detector_alone(), CrowdOptions { lines, ..options(true) });
     let mut last = None;
     for step in 0..12u64 {
-        // One walks in and stops at 0.42 of the width; the other stands there all the time.
+        // One walks in and stops at 0.42 of the width; the other stands still.
         let walker = person((100.0 + 40.0 * step as f32).min(420.0), 400.0, 120.0, 0.9);
         let people = [walker, person(800.0, 400.0, 120.0, 0.9)];
         last = count(&mut crowd, &reading(&people), 500 * step, PictureVerdict::Sound);
@@ -300,7 +247,7 @@ fn who_stays_in_a_zone_has_been_there_so_long_and_who_crosses_a_line_is_counted_
 }
 
 #[test]
-fn people_who_pour_in_are_told_once_and_when_it_ends() {
+fn a_surge_is_reported_at_its_start_and_end() {
     let surge = Some(SurgeRule { people: 3.0, within: Duration::from_secs(10) });
     let zones = vec![Zone { surge, ..zone("all", NormalisedPolygon::whole()) }];
     let mut crowd = crowd(detector_alone(), CrowdOptions { zones, ..options(true) });
@@ -315,7 +262,7 @@ fn people_who_pour_in_are_told_once_and_when_it_ends() {
 }
 
 #[test]
-fn a_picture_that_has_not_changed_has_the_same_people_at_another_time() {
+fn an_unchanged_picture_repeats_the_counts() {
     let mut crowd = crowd(detector_alone(), options(true));
     assert_eq!(crowd.unchanged(when(0).0, when(0).1), None, "nothing was counted yet");
     let people = [person(100.0, 400.0, 120.0, 0.9), person(800.0, 400.0, 120.0, 0.9)];
@@ -331,30 +278,30 @@ fn a_picture_that_has_not_changed_has_the_same_people_at_another_time() {
         );
         assert_eq!(density.zones[1].dwell_s, Some(s as f64 - 0.5));
     }
-    // The next picture goes on from there.
+    // The next picture continues from there.
     let events = count(&mut crowd, &reading(&people), 20_000, PictureVerdict::Sound).expect("no pause");
     assert_eq!((events.density.count, events.density.unchanged_since), (2.0, None));
 }
 
 #[test]
-fn pictures_too_far_apart_to_follow_are_counted_each_by_itself() {
+fn pictures_too_far_apart_are_counted_individually() {
     let mut crowd = crowd(detector_alone(), options(true));
     let people = [person(100.0, 400.0, 120.0, 0.9), person(800.0, 400.0, 120.0, 0.9)];
     let mut seen = |ms: u64, people: &[Person]| {
         count(&mut crowd, &reading(people), ms, PictureVerdict::Sound).map(|events| events.density.count)
     };
-    // A node that needs three seconds for a picture is slow; it isn't blind.
+    // A node that needs three seconds per picture is slow, not blind.
     let counts: Vec<_> = (0..5).map(|i| seen(3000 * i, &people[..1 + i as usize % 2])).collect();
     assert_eq!(counts, [None, Some(2.0), Some(1.0), Some(2.0), Some(1.0)]);
-    // Once they come in time again, people are followed.
-    assert_eq!(seen(12_500, &people), Some(1.0), "the second was seen but once");
+    // When pictures come in time again, people are tracked.
+    assert_eq!(seen(12_500, &people), Some(1.0), "the second was detected once only");
     assert_eq!(seen(13_000, &people), Some(2.0));
-    assert_eq!(seen(20_000, &people), None, "one pause is no more than that");
+    assert_eq!(seen(20_000, &people), None, "one pause gives one picture without a count");
     assert_eq!(seen(20_500, &people), Some(2.0));
 }
 
 #[test]
-fn after_an_outage_nobody_is_counted_who_was_there_before_it() {
+fn counts_from_before_an_outage_are_dropped() {
     let mut crowd = crowd(detector_alone(), options(true));
     let people: Vec<_> = (0..5).map(|i| person(100.0 + 150.0 * i as f32, 400.0, 120.0, 0.9)).collect();
     for step in 0..3 {
@@ -363,11 +310,11 @@ fn after_an_outage_nobody_is_counted_who_was_there_before_it() {
     let density = |crowd: &mut Crowd, ms: u64| crowd.unchanged(when(ms).0, when(ms).1);
     assert_eq!(density(&mut crowd, 1500).expect("counted before").density.count, 5.0);
     assert_eq!(count(&mut crowd, &reading(&[]), 60_000, PictureVerdict::Sound), None);
-    assert_eq!(density(&mut crowd, 60_500), None, "those of before the outage are not those of now");
+    assert_eq!(density(&mut crowd, 60_500), None, "counts from before the outage don't hold");
 }
 
 #[test]
-fn a_scene_that_comes_to_rest_is_looked_at_until_all_is_settled() {
+fn a_scene_at_rest_is_counted_until_it_is_settled() {
     let mut crowd = crowd(detector_alone(), options(true));
     let still = [person(100.0, 400.0, 120.0, 0.9)];
     let both = [still[0], person(800.0, 400.0, 120.0, 0.9)];
@@ -376,12 +323,12 @@ fn a_scene_that_comes_to_rest_is_looked_at_until_all_is_settled() {
     }
     let people = |events: Option<CrowdEvents>| events.map(|events| events.density.count);
     let unchanged = |crowd: &mut Crowd, ms: u64| people(crowd.unchanged(when(ms).0, when(ms).1));
-    // Somebody comes and stands still: not to be counted nor left out before they were seen again.
+    // A new person counts only after a second detection, so the unchanged picture must be counted.
     assert_eq!(people(count(&mut crowd, &reading(&both), 1500, PictureVerdict::Sound)), Some(1.0));
     assert_eq!(unchanged(&mut crowd, 2000), None);
     assert_eq!(people(count(&mut crowd, &reading(&both), 2000, PictureVerdict::Sound)), Some(2.0));
     assert_eq!(unchanged(&mut crowd, 2500), Some(2.0));
-    // They leave: whom the last picture missed doesn't stand there for as long as nothing moves.
+    // They leave: a missed track must not stay for as long as nothing moves.
     assert_eq!(people(count(&mut crowd, &reading(&still), 3000, PictureVerdict::Sound)), Some(2.0), "for a moment");
     assert_eq!(unchanged(&mut crowd, 3500), None);
     for step in 0..8 {
@@ -396,7 +343,7 @@ fn a_scene_that_comes_to_rest_is_looked_at_until_all_is_settled() {
 }
 
 #[test]
-fn people_on_a_screen_cross_no_line_and_stay_in_no_zone() {
+fn excluded_people_cross_no_line_and_stay_in_no_zone() {
     let door = Crossing { from: at(0.3, 0.0), to: at(0.3, 1.0), inside: at(0.9, 0.75) };
     let (lines, excluded) = (vec![(LineId::new("door"), door)], vec![rectangle(0.0, 0.0, 1.0, 0.5)]);
     let mut crowd = crowd(detector_alone(), CrowdOptions { lines, excluded, ..options(true) });
@@ -410,7 +357,7 @@ fn people_on_a_screen_cross_no_line_and_stay_in_no_zone() {
 }
 
 #[test]
-fn a_zone_that_is_half_masked_is_as_full_as_the_half_that_counts() {
+fn the_density_of_a_half_excluded_zone_is_that_of_the_rest() {
     let ground = Some(GroundCalibration::Mounting { height_m: 4.0, tilt_deg: 40.0, field_of_view_deg: 60.0 });
     let zones = vec![zone("all", rectangle(0.1, 0.5, 0.9, 1.0))];
     let people = [person(800.0, 400.0, 60.0, 0.9), person(700.0, 450.0, 60.0, 0.9)];
@@ -423,14 +370,14 @@ fn a_zone_that_is_half_masked_is_as_full_as_the_half_that_counts() {
     let whole = density(Vec::new()).expect("it is measured");
     let half = density(vec![rectangle(0.0, 0.0, 0.5, 1.0)]).expect("half of it is measured");
     assert!((half / whole - 2.0).abs() < 0.05, "{half} of {whole}: the camera looks straight ahead, so half is half");
-    // The lower half of the picture is far less than half of the ground.
+    // The lower half of the picture shows far less than half of the ground.
     let near = density(vec![rectangle(0.0, 0.75, 1.0, 1.0)]).expect("the far part is measured");
     assert!(near / whole < 1.6, "{near} of {whole}");
     assert_eq!(density(vec![rectangle(0.0, 0.0, 1.0, 1.0)]), None);
 }
 
 #[test]
-fn counting_takes_no_memory_but_that_of_the_events() {
+fn counting_allocates_only_its_events() {
     let people = [100.0, 300.0, 700.0].map(|x| person(x, 400.0, 120.0, 0.9));
     let across = Crossing { from: at(0.5, 0.0), to: at(0.5, 1.0), inside: at(0.1, 0.5) };
     for follows in [false, true] {

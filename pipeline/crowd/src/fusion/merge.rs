@@ -12,8 +12,8 @@ pub fn needs_density_model(detector_map: &DensityMap, ramp: Option<&FusionRamp>)
 
 /// Measured errors and ramp of a detector with a density model.
 ///
-/// The density model's errors hold. Density takes over from detections by the detector's ramp if the
-/// detector measures a density (`detector_has_density`), else by the model's.
+/// The density model's errors hold. Density takes over from detections by the detector's ramp if
+/// the detector measures a density (`detector_has_density`), else by the model's.
 pub fn combined_counting(detector: Option<&Counting>, detector_has_density: bool, model: &Counting) -> Counting {
     let ramp = detector.filter(|_| detector_has_density).and_then(|detector| detector.fusion_ramp);
     Counting { fusion_ramp: ramp.or(model.fusion_ramp), ..model.clone() }
@@ -26,8 +26,8 @@ pub struct MapMerger {
 }
 
 impl MapMerger {
-    /// Replaces `detector_map` by `model_map` as far as `ramp` says, cell by cell. Without a ramp or a
-    /// detector's map, the two are swapped.
+    /// Replaces `detector_map` by `model_map` as far as `ramp` says, cell by cell. Without a ramp
+    /// or a detector's map, the two are swapped.
     pub fn merge(&mut self, detector_map: &mut DensityMap, model_map: &mut DensityMap, ramp: Option<&FusionRamp>) {
         match ramp.filter(|_| !detector_map.is_empty()) {
             None => std::mem::swap(detector_map, model_map),
@@ -39,8 +39,8 @@ impl MapMerger {
     }
 }
 
-/// Replaces the share of each cell of `map` by people of `other`, a map of the same picture with other
-/// cells. People of `other` go to the cell that holds the middle of theirs.
+/// Replaces the share of each cell of `map` by people of `other`, a map of the same picture with
+/// other cells. People of `other` go to the cell that holds the middle of theirs.
 fn replace_by_share(map: &mut DensityMap, other: &DensityMap, shares: &[f32]) {
     map.people_mut().iter_mut().zip(shares).for_each(|(people, share)| *people *= 1.0 - share);
     for (middle, people) in other.cells() {

@@ -1,11 +1,12 @@
 //! Fuses detections with a density map, so that each person counts once.
 //!
-//! A detector counts few people right; a density counts many people who hide each other. Each place of
-//! the picture has a density share, 0–1. A detection counts with one minus the share at its head, a cell
-//! of the map with its share. The two add up to one everywhere, so nobody counts twice.
+//! A detector counts few people right; a density counts many people who hide each other. Each place
+//! of the picture has a density share, 0–1. A detection counts with one minus the share at its
+//! head, a cell of the map with its share. The two add up to one everywhere, so nobody counts
+//! twice.
 //!
-//! Everything that decides how the two are fused is in this module, as pure functions of readings and
-//! times:
+//! Everything that decides how the two are fused is in this module, as pure functions of readings
+//! and times:
 //!
 //! - [`density_share`] and [`detector_uncertainty`]: the ramps of a manifest's [`FusionRamp`];
 //! - [`MapMerger`]: which pictures a separate density model measures, and how its map is merged;

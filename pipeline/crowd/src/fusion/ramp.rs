@@ -36,8 +36,8 @@ pub(super) struct DensityShares {
 }
 
 impl DensityShares {
-    /// The share of each cell, row by row. A square is cut off at the picture's edge; its people are
-    /// scaled up to the full square.
+    /// The share of each cell, row by row. A square is cut off at the picture's edge; its people
+    /// are scaled up to the full square.
     pub(super) fn of(&mut self, map: &DensityMap, fusion: &FusionRamp, uncertainty: f32) -> &[f32] {
         let (columns, rows) = (map.columns(), map.rows());
         self.sum_areas(map);

@@ -86,8 +86,8 @@ fn density_is_smoothed_over_two_seconds_and_not_after_a_pause() {
         fusion.density.people()[0]
     };
     assert_eq!(mean(&full, 0, true), 1.0, "the first picture is its own average");
-    assert!((mean(&empty, 2000, true) - (-1.0f32).exp()).abs() < 1e-6);
-    assert_eq!(mean(&full, 2500, false), 1.0);
+    assert!((mean(&empty, 1000, true) - (-0.5f32).exp()).abs() < 1e-6);
+    assert_eq!(mean(&full, 1500, false), 1.0);
     assert_eq!(mean(&empty, 60_000, true), 0.0);
 }
 
@@ -102,7 +102,8 @@ fn an_unchanged_picture_is_no_pause() {
 }
 
 proptest! {
-    /// If both sources see the same people, the fused count is theirs: nobody is lost or counted twice.
+    /// If both sources see the same people, the fused count is theirs: nobody is lost or counted
+    /// twice.
     #[test]
     fn people_seen_by_both_count_once(
         heads in proptest::collection::vec((0usize..80, 0usize..40), 0..400),

@@ -102,7 +102,7 @@ fn learn_empty_scene(
             let tiles = tiling.tiles(picture.size());
             let scene = PeopleScene { picture, longer_side_px: counted.detail_px, density_side_px, tiles: &tiles };
             reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings)?;
-            readings.iter().for_each(|reading| watch.look(reading, picture.size()));
+            readings.iter().for_each(|reading| watch.add(reading, picture.size()));
         }
         Ok(Next::Frame)
     })?;
