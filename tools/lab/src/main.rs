@@ -29,7 +29,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Sim(sim::SimArgs),
     #[command(subcommand)]
-    Eval(eval::EvalCommand),
+    Eval(Box<eval::EvalCommand>),
 }
 
 fn main() -> ExitCode {
