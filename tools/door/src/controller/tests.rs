@@ -75,7 +75,7 @@ fn what_the_site_did_not_say_opens_nothing() {
     let with = |alter: &dyn Fn(&mut EntryEvent)| {
         let mut entry = good.clone();
         alter(&mut entry);
-        controller().entry(&entry, at(300))
+        controller().decide(&entry, at(300))
     };
     let unsigned = with(&|e| e.grant = None);
     assert_eq!(unsigned, Action::Ignore(Refusal::Grant(GrantError::Missing)));
@@ -94,7 +94,7 @@ fn what_the_site_did_not_say_opens_nothing() {
 
 #[test]
 fn a_grant_opens_only_in_its_time() {
-    let refused = |entry: &EntryEvent, ms| controller().entry(entry, at(ms));
+    let refused = |entry: &EntryEvent, ms| controller().decide(entry, at(ms));
     let ms = Duration::from_millis;
     let short = signed(entry(7, 100), 200);
     assert_eq!(refused(&short, 200), Action::Ignore(Refusal::Expired { ago: ms(0) }));
