@@ -12,11 +12,11 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event};
-use gatehouse_credential::{PassId, SiteSigner, sign_grant};
+use gatehouse_credential::{SiteSigner, sign_grant};
 use gatehouse_crowd::CrowdEvents;
 use gatehouse_crowd::rollup::{SiteSum, SummedCamera};
 use gatehouse_gate::{Admitted, Outcome};
-use gatehouse_store::{PersonId, Store, Who};
+use gatehouse_store::{Store, Who};
 use ulid::Ulid;
 
 use crate::NodeError;

@@ -22,7 +22,7 @@ fn moment(option: &str, text: &str, end: bool) -> anyhow::Result<WallTime> {
     } else {
         let date: jiff::civil::Date = text.parse().map_err(|_| expected())?;
         let day = if end { date.tomorrow()? } else { date };
-        day.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC)?.timestamp()
+        day.at(0, 0, 0, 0).to_zoned_datetime(jiff::tz::TimeZone::UTC)?.timestamp()
     };
     let nanos = i64::try_from(timestamp.as_nanosecond())
         .map_err(|_| anyhow!("{option} {text}: outside the years 1678 to 2262"))?;

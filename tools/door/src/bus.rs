@@ -99,7 +99,7 @@ impl Listening {
                 // Written first: a controller that is killed now must not open for this entry
                 // again.
                 let kept = self.folder.remember(self.controller.memory());
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).openings += 1;
+                self.state.lock().openings += 1;
                 self.driver.open(self.clock.monotonic() + until.distance(now));
                 tracing::info!("entry {}: the door opens", entry.sequence);
                 // A power cut is rarer than a kill, so the person does not wait for the disk.

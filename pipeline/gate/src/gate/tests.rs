@@ -9,6 +9,7 @@ mod tracks;
 
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::time::{ClockSource, FrameTimes, StreamTime};
+use gatehouse_credential::PassId;
 use gatehouse_picture::{Point, Rect};
 
 use super::*;

@@ -4,7 +4,7 @@ use gatehouse_credential::PersonId;
 use gatehouse_faces::Face;
 use gatehouse_picture::{Point, Rect};
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 pub(crate) const ANN: PersonId = PersonId::from_u128(1);
 pub(crate) const BOB: PersonId = PersonId::from_u128(2);

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use gatehouse_core::time::{CaptureTime, ClockSource, FrameTimes, Monotonic, StreamTime, WallTime};
+use gatehouse_credential::PersonId;
 use gatehouse_faces::Face;
 use gatehouse_gate::quality::Problem;
 use gatehouse_gate::{CodeCheck, Gate, LivenessCues, Matched, Observation, Outcome, Policy, ProbeId, StageTimes};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 use crate::actor::{Actor, Appearance};
 

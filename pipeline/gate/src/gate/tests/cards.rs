@@ -1,7 +1,6 @@
 //! Cards, which are verified against a face (1:1).
 
 use super::*;
-use crate::policy::LivenessPolicy;
 use crate::testing::template;
 
 /// Observes a probe as the service does, with a face at this angle from the card's: 1:1 while a

@@ -1,7 +1,6 @@
 //! Passes, alone and as a second factor.
 
 use super::*;
-use crate::policy::LivenessPolicy;
 
 #[test]
 fn a_pass_admits_at_once_and_excuses_its_owners_face() {
