@@ -107,7 +107,7 @@ fn time_changes(site: &SiteFolder, people: &[PersonId]) {
                 let changes = store.gallery_changes(revision, MODEL[0], MODEL[1], now()).expect("it can be read");
                 let Changes::These { revision, removed, added } = changes else { panic!("one change is few") };
                 let removed: HashSet<_> = removed.iter().copied().collect();
-                assert!(removed.contains(&person));
+                assert!(removed.contains(person));
                 let next = held().with_changes(&removed, added.iter().map(entry));
                 *published.write().expect("no one panicked") = Arc::new(next);
                 revision

@@ -50,8 +50,8 @@ table! {
         /// counts as connected.
         node: String = NAME, default "node-1", example "node-2", change ProcessRestart;
         /// The site's public key: only a grant that is signed with the site's secret key opens the
-        /// door. The public key is no secret. But whoever can change it can open the door, so its
-        /// file must not be writable by other users.
+        /// door. The public key is no secret. But anyone who can change it can open the door, so
+        /// other users must not be able to write its file.
         public_key: PublicKeyRef, required, example "file:site.pub", change ProcessRestart;
         /// What the door does when the node can't be reached for `lost_after_s`, and when the
         /// controller is stopped. `"secure"`: it stays shut. `"safe"`: it opens and stays open

@@ -27,7 +27,7 @@ const HIDDEN: &str = "[hidden]";
 /// Longer lines are cut: a terminal would fold them and misplace the mark.
 const MAX_CHARS: usize = 160;
 
-/// The line at `position`, with `span` (bytes of the whole text) marked; `None` where nothing of it
+/// The line at `position`, with `span` (bytes of the whole text) marked; `None` if no part of it
 /// may be shown.
 pub(crate) fn excerpt(
     root: &'static TableSpec,

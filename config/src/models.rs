@@ -29,9 +29,9 @@ table! {
             change ProcessRestart;
         /// Folders with manifests of your own models.
         manifests: Vec<PathBuf>, default [], example ["models"], change ProcessRestart;
-        /// A calibration table, as `gatehouse-lab eval face --calibration FILE` writes it: how often
-        /// strangers and enrolled people reach each score. The threshold for a `match_target` is
-        /// computed from it.
+        /// A calibration table, as `gatehouse-lab eval face --calibration FILE` writes it: how
+        /// often strangers and enrolled people reach each score. The threshold for a `match_target`
+        /// is computed from it.
         calibration: Option<PathBuf>, optional "the table in the face embedder's manifest",
             example "calibration.toml", change ProcessRestart;
         /// What runs the models: for each model, the first of the list that can. The log says why

@@ -57,8 +57,8 @@ One TOML file says which door a gate controller moves, whom it trusts and how th
 `gatehouse door check DOOR.toml` does only that. A key that is not on this page is rejected.
 `config/examples/door.toml` is an example.
 
-Paths and secrets work as in the [site file](config.md). Anyone may read the file; whoever may
-change it can open the door.
+Paths and secrets work as in the [site file](config.md). Anyone may read the file, but anyone
+who may change it can open the door.
 
 **What opens the door.** An `admit` of the door's gate, if its grant is signed by the site, has not
 ended, is not older than `max_age_s`, and is newer than the last one. Each grant opens the door

@@ -62,8 +62,9 @@ table! {
         /// The database file. The first start creates it.
         path: PathBuf, default "data/site.db", example "/var/lib/gatehouse/site.db",
             change ProcessRestart;
-        /// The site's key, which encrypts names and templates. `gatehouse key new` creates one. Keep a
-        /// copy apart from the database's backups: without the key nobody can read the database.
+        /// The site's key, which encrypts names and templates. `gatehouse key new` creates one.
+        /// Keep a copy apart from the database's backups: without the key nobody can read the
+        /// database.
         key: SecretRef, required, example "file:secrets/site.key", change ProcessRestart;
         /// The number of stored people at which the operator has to act, for example because the
         /// law asks for a filing. `gatehouse` warns at 80, 90 and 100 % of it and goes on working.

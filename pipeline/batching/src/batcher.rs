@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_item_wins_and_the_loss_is_told() {
+    fn the_newest_item_wins_and_the_loss_is_reported() {
         let batcher = batcher(2, 1);
         let (a, _silent) = (batcher.lane(), batcher.lane());
         assert_eq!([0, 1, 2].map(|n| a.offer((0, n))), [Offer::Queued, Offer::Replaced, Offer::Replaced]);

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_store_is_told_from_a_repeat() {
+    fn a_lost_store_is_not_a_repeat() {
         let mut detector = GapDetector::default();
         for sequence in 1..=5 {
             detector.observe(KEY, &entry(sequence, 100 + sequence));

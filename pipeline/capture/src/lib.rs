@@ -6,8 +6,8 @@
 //! watches that frames are *decoded*, not merely received, reconnects with a jittered and capped
 //! back-off, and reports to a [`StatusSink`](gatehouse_core::health::StatusSink).
 //!
-//! Which frames are decoded and analysed is decided by `decode_plan`, which knows nothing of
-//! GStreamer. `packet_probe`, `unit_probe` and `delivery` carry its decisions out.
+//! `decode_plan` decides which frames are decoded and analysed, without any type of GStreamer.
+//! `packet_probe`, `unit_probe` and `delivery` carry its decisions out.
 
 mod backoff;
 mod camera;

@@ -63,8 +63,8 @@ impl RowOfBlocks {
 }
 
 impl BlackAndWhite {
-    /// Converts a picture without padding. `None` for one that is less than five blocks wide or high: no
-    /// code fits into it.
+    /// Converts a picture without padding. `None` for one that is less than five blocks wide or
+    /// high: no code fits into it.
     pub(crate) fn of(&mut self, luma: &[u8], width: usize, height: usize) -> Option<BitMatrix> {
         if width.min(height) < AROUND * BLOCK || luma.len() < width * height {
             return None;

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_told_by_name_and_version() {
+    fn a_model_tag_depends_on_name_and_version() {
         let tag = ModelTag::of("faces", "1");
         assert_eq!(tag, ModelTag::of("faces", "1"));
         for (name, version) in [("faces", "2"), ("face", "1"), ("faces1", ""), ("", "faces1")] {

@@ -2,9 +2,9 @@
 //!
 //! A frame is searched as it is. If that finds no code of ours but something like a finder pattern,
 //! it is searched again with sharpened edges, which recovers codes that a fixed-focus camera blurs
-//! over half a module. (Without such a pattern sharpening found a code in 3 of 960 drawn frames, and
-//! took half of the time.) Detection and decoding are `rxing`'s (the port of zxing-cpp's reader).
-//! The work is bounded, since anyone can hold anything up to a gate.
+//! over half a module. (Without such a pattern sharpening found a code in 3 of 960 drawn frames,
+//! and took half of the time.) Detection and decoding are `rxing`'s (the port of zxing-cpp's
+//! reader). The work is bounded, since anyone can hold anything up to a gate.
 //!
 //! Measured on drawn frames of 1280 × 720 (`tests/scene`: paper and phone, turned and tilted up to
 //! 30° each, uneven light, noise, JPEG at quality 40–90, a cluttered background), one frame each,
@@ -68,14 +68,14 @@ impl QrReader {
         Self::default()
     }
 
-    /// Reads the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every `stride`
-    /// bytes. Returns none for a plane that is too short for its size.
+    /// Reads the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every
+    /// `stride` bytes. Returns none for a plane that is too short for its size.
     pub fn read(&mut self, luma: &[u8], width: usize, height: usize, stride: usize) -> Vec<String> {
         self.read_next(luma, width, height, stride, &mut SearchedInVain::default())
     }
 
-    /// As [`Self::read`], for the next frame of a camera: parts that have not changed since `before` are
-    /// searched only now and then.
+    /// As [`Self::read`], for the next frame of a camera: parts that have not changed since
+    /// `before` are searched only now and then.
     pub fn read_next(
         &mut self,
         luma: &[u8],

@@ -147,8 +147,9 @@ impl Texture {
         parts: &mut Vec<Part>,
     ) {
         parts.clear();
-        // A partial block at the right or bottom edge is a block of its own, or joins the last one if it
-        // is less than half a block. A larger last block could let a code cover fewer than `SMALLEST`.
+        // A partial block at the right or bottom edge is a block of its own, or joins the last one
+        // if it is less than half a block. A larger last block could let a code cover fewer than
+        // `SMALLEST`.
         let [columns, rows] = [width, height].map(|size| ((size + BLOCK / 2) / BLOCK).max(1));
         let ends = |i: usize, of: usize, size: usize| (i * BLOCK, if i + 1 == of { size } else { (i + 1) * BLOCK });
         self.looks.clear();

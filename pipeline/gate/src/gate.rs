@@ -136,8 +136,8 @@ impl Gate {
     }
 
     /// The longer side of the coarse pass's picture for a frame of this size, in pixels: one of
-    /// [`crate::COARSE_SIDES_PX`]. `None` if the frame is to be searched in full: somebody was near in
-    /// the last frame, or a card is being compared.
+    /// [`crate::COARSE_SIDES_PX`]. `None` if the frame is to be searched in full: somebody was near
+    /// in the last frame, or a card is being compared.
     pub fn coarse_side_px(&self, frame: Size) -> Option<usize> {
         let is_nobody_near = self.card.is_none() && !self.tracks.iter().any(|track| track.state.is_near);
         is_nobody_near.then(|| coarse_side_px(frame, self.policy.min_eye_distance_px)).flatten()

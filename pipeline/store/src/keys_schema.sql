@@ -25,8 +25,8 @@ CREATE TABLE data_key (
     PRIMARY KEY (part, owner)
 ) STRICT, WITHOUT ROWID;
 
--- Keys that were destroyed and whose rows in the store are still to go: a note for whoever opens the store after a
--- crash. Gone as soon as the rows are.
+-- Destroyed keys whose rows in the store are not deleted yet. The next process that opens the store
+-- after a crash deletes these rows, and then the entry here.
 CREATE TABLE destroyed (
     -- What the key sealed.
     part TEXT NOT NULL CHECK (part IN ('name', 'face', 'card')),

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn files_from_before_and_files_of_others_are_told_apart() {
+    fn old_files_and_foreign_files_are_distinguished() {
         let connection = Connection::open_in_memory().expect("opens");
         connection.execute_batch("PRAGMA application_id = 7; PRAGMA user_version = 1").expect("writes");
         assert_eq!(SECOND.find(&connection).expect("reads"), Found::Older(1));

@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and
-    /// overwrite that copy each time, or whoever has an older one can read the names and faces of
+    /// overwrite that copy each time, or anyone with an older copy can read the names and faces of
     /// people who have withdrawn since.
     pub fn keys_path(&self) -> &Path {
         &self.base.keys_path
@@ -134,9 +134,9 @@ impl Store {
         self.base.transact(site, TransactionBehavior::Deferred, doing, |transaction| work(transaction, keys))
     }
 
-    /// Runs `work` and commits it, or nothing of it if it fails. Takes the write lock at once: a
-    /// transaction that reads first and writes later could find that another process wrote in
-    /// between.
+    /// Runs `work` and commits it, or rolls all of it back if it fails. Takes the write lock at
+    /// once: a transaction that reads first and writes later could find that another process wrote
+    /// in between.
     pub(crate) fn write<T>(
         &self,
         doing: &'static str,

@@ -8,7 +8,7 @@
 -- here or in any backup. What is not said to be so is sealed with a key derived from the site's secret.
 --
 -- What is not sealed says when and at which gate somebody came in, by whose number passes were issued, and when each was last
--- used: whoever has the file can put these together, and needs the key for any name or face.
+-- used: anyone who has the file can combine these, but needs the key for any name or face.
 --
 -- The rules below are triggers and checks rather than foreign keys alone, because a connection that forgets
 -- `PRAGMA foreign_keys = ON` (the sqlite3 shell, for one) would not obey those.
@@ -21,7 +21,7 @@ CREATE TABLE meta (
     store_id BLOB NOT NULL CHECK (length(store_id) = 16),
     -- A known text, sealed: opens only with the site's key, so a wrong key is noticed before anything is written.
     key_check_sealed BLOB NOT NULL CHECK (length(key_check_sealed) >= 40),
-    -- Goes up by one at each change of a template or a consent, by whoever changes it. A running node compares it.
+    -- Goes up by one at each change of a template or a consent. A running node compares it.
     gallery_revision INTEGER NOT NULL DEFAULT 0 CHECK (gallery_revision >= 0),
     -- Sequence and hash of the newest audit row, so that a log whose end was cut off is noticed.
     audit_head_sealed BLOB NOT NULL CHECK (length(audit_head_sealed) = 80),
@@ -126,7 +126,7 @@ CREATE TABLE card_consent (
 CREATE TABLE pass (
     -- A ULID; all that the QR code says of it, with its validity.
     pass_id TEXT PRIMARY KEY CHECK (length(pass_id) = 26),
-    -- `pass` belongs to an enrolled person, `card` to whoever has the face on it.
+    -- `pass` belongs to an enrolled person, `card` to the person with the face on it.
     kind TEXT NOT NULL CHECK (kind IN ('pass', 'card')),
     -- Whose pass. None for a card, and for a pass whose owner was forgotten.
     person_id TEXT REFERENCES person (person_id) ON DELETE SET NULL,

@@ -33,7 +33,7 @@ function row(camera) {
   return el("tr", { "data-camera-row": camera.id },
     el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
     el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null,
-      health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-spared` }, t("health.key_frames_only")) : null,
+      health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-key-frames-only` }, t("health.key_frames_only")) : null,
       subStream(camera.id, health?.sub_stream)),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
     el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),

@@ -43,8 +43,8 @@ pub(crate) async fn events(
     Sse::new(ReceiverStream::new(stream).map(Ok)).keep_alive(alive)
 }
 
-/// Sends a snapshot and then events to one reader, until it disconnects or the view ends. A reader that
-/// falls behind gets a new snapshot in place of the events that it missed.
+/// Sends a snapshot and then events to one reader, until it disconnects or the view ends. A reader
+/// that falls behind gets a new snapshot in place of the events that it missed.
 async fn send_events(app: &App, reader: &mpsc::Sender<Event>) {
     loop {
         let (snapshot, mut messages) = app.view.subscribe();

@@ -119,7 +119,7 @@ fn an_http_device_is_called_at_the_address_of_each_command() {
 }
 
 #[test]
-fn what_an_http_device_does_not_do_is_told_without_its_query() {
+fn a_failed_http_request_is_reported_without_its_query() {
     let elsewhere = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
     let broken = "HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n";
     let (address, _requests) = server([elsewhere, broken, "SSH-2.0-OpenSSH\r\n\r\n", ""]);
@@ -177,7 +177,7 @@ impl tokio_modbus::server::Service for Relay {
 }
 
 #[test]
-fn a_modbus_relay_is_switched_and_what_it_refuses_is_told() {
+fn a_modbus_relay_is_switched_and_its_refusals_are_reported() {
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("listens");
     let address = listener.local_addr().expect("has a port");
@@ -253,7 +253,7 @@ fn a_program_gets_its_arguments_without_a_shell() {
 }
 
 #[test]
-fn a_program_that_fails_or_is_not_there_is_told() {
+fn a_failed_or_missing_program_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     program(folder.path(), "exit 3");
     let text = "kind = 'command'\nprogram = 'move-door'";

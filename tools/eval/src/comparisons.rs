@@ -253,10 +253,10 @@ mod tests {
             }
         }
         for threshold in [-0.1, 0.0, 0.1, 0.2, 0.5, 0.7] {
-            let (blocks, one_by_one) = (counts.at(threshold), plain.at(threshold));
+            let (blocks, sequential) = (counts.at(threshold), plain.at(threshold));
             // Sums in another order may put a score on the other side of the threshold's bin.
-            assert!(blocks.false_matches.abs_diff(one_by_one.false_matches) <= 2, "{blocks:?} {one_by_one:?}");
-            assert!(blocks.false_non_matches.abs_diff(one_by_one.false_non_matches) <= 2);
+            assert!(blocks.false_matches.abs_diff(sequential.false_matches) <= 2, "{blocks:?} {sequential:?}");
+            assert!(blocks.false_non_matches.abs_diff(sequential.false_non_matches) <= 2);
         }
     }
 

@@ -302,8 +302,8 @@ fn nobody_is_counted_in_an_empty_picture() {
             let report = evaluate_crowd(folder, &options, &registry(), &|_, _| ()).expect("run `make setup-test`");
             assert_eq!(report.pictures.len(), pictures);
             for picture in &report.pictures {
-                let unsure = picture.self_assessment != SelfAssessment::InRange;
-                assert!(picture.counted < 1.0 || unsure, "{detector} {density:?}: {picture:?}");
+                let is_out_of_range = picture.self_assessment != SelfAssessment::InRange;
+                assert!(picture.counted < 1.0 || is_out_of_range, "{detector} {density:?}: {picture:?}");
             }
         }
     }
@@ -315,9 +315,9 @@ fn a_dense_crowd_is_measured_as_a_density_within_its_interval() {
     let alone = evaluate_crowd(&folder, &counted_by("nanodet"), &registry(), &|_, _| ()).expect("run `make setup`");
     let with_density =
         evaluate_crowd(&folder, &counted_by("crowd"), &registry(), &|_, _| ()).expect("run `make setup`");
-    let [one_by_one] = alone.pictures.as_slice() else { panic!("{:?}", alone.pictures) };
+    let [detected] = alone.pictures.as_slice() else { panic!("{:?}", alone.pictures) };
     let [crowd] = with_density.pictures.as_slice() else { panic!("{:?}", with_density.pictures) };
-    assert!(one_by_one.counted < 60.0 && one_by_one.interval.is_none(), "{one_by_one:?}");
+    assert!(detected.counted < 60.0 && detected.interval.is_none(), "{detected:?}");
     assert_eq!((crowd.marked, crowd.self_assessment), (481, SelfAssessment::InRange));
     // 525 when it was added.
     assert!((450.0..600.0).contains(&crowd.counted) && crowd.share_by_density > 0.9, "{crowd:?}");

@@ -66,7 +66,7 @@ fn a_node_that_sends_too_much_is_not_believed() {
 }
 
 #[test]
-fn what_goes_wrong_at_the_node_is_told_to_who_asked() {
+fn a_failed_query_answers_with_the_reason() {
     let bus = node("node-a");
     let broken = CameraId::new("broken");
     bus.serve_history(&[gate()], |_| Err("the store is being restored".to_owned())).expect("declares");

@@ -88,7 +88,7 @@ pub(super) fn new_pass(number: u8, kind: NewPassKind) -> NewPass {
     NewPass { id: pass_id(number), kind, valid_from: NOW, valid_until: NOW + HOUR, max_uses: Some(1) }
 }
 
-/// Does what the child is told to, and what the test itself repeats after a crash.
+/// Runs the operation that the child is given; the test repeats it after a crash.
 pub(super) fn operate(operation: &str, store: &Store) {
     let first = || store.people().expect("lists").iter().find(|p| p.face.is_some()).map(|p| p.person).expect("one");
     match operation {

@@ -79,8 +79,8 @@ fn a_backup_brings_everybody_back_but_those_who_withdrew() {
     store.verify_audit(None).expect("and the log is sound");
 }
 
-/// Whoever has the backup, the site's secret and the keys file as it is now: what can they read of
-/// one who withdrew?
+/// What an attacker with the backup, the site's secret and today's keys file can read about a
+/// person who withdrew.
 #[test]
 fn a_forgotten_person_is_unreadable_in_a_backup() {
     let site = Site::new();
@@ -107,7 +107,7 @@ fn a_forgotten_person_is_unreadable_in_a_backup() {
         let sql = format!("SELECT count(*) FROM {table} WHERE {column} = ?1");
         keys.query_row(&sql, [zebedee.to_string()], |row| row.get(0)).expect("reads")
     };
-    assert_eq!((of("data_key", "owner"), of("destroyed", "owner")), (0, 0), "nothing of them is left in the keys");
+    assert_eq!((of("data_key", "owner"), of("destroyed", "owner")), (0, 0), "the keys file keeps no row of theirs");
     // The other person's keys, passed off as theirs.
     let pass_off = "INSERT INTO data_key SELECT part, ?1, key_sealed FROM data_key WHERE owner = ?2";
     keys.execute(pass_off, [zebedee.to_string(), ottoline.to_string()]).expect("writes");

@@ -1,5 +1,5 @@
-//! What a running node is told of changes: applied to what it has, they give what a fresh read
-//! gives.
+//! The changes that a running node reads: applied to its gallery, they give the same as a fresh
+//! read.
 
 use std::collections::BTreeMap;
 

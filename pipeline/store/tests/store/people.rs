@@ -242,7 +242,7 @@ fn two_desks_never_enrol_one_face_because_neither_saw_the_other() {
     assert!(!second.changed_since(now).expect("reads"));
     let gallery = second.gallery(MODEL, VERSION, noon()).expect("reads");
     assert!(gallery.templates.len() == 2 && gallery.templates.iter().any(|template| template.person == zara));
-    // Entries and looks change nothing of the gallery.
+    // Entries and look-ups do not change the gallery.
     crate::support::append(&first, &crate::support::gate("north"), noon());
     assert!(late(&second, now).1.is_ok());
 }

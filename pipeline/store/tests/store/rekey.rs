@@ -11,7 +11,7 @@ use gatehouse_store::{
     Retention, Store, StoreError, Who, restore,
 };
 
-/// Stands for the site's protection, which the store knows nothing of.
+/// Stands for the site's protection, which the store does not know.
 fn protect_again(values: &mut [f32]) -> Result<(), String> {
     values.iter_mut().for_each(|value| *value += 100.0);
     Ok(())
@@ -46,7 +46,7 @@ fn full(site: &Site) -> Store {
     store
 }
 
-/// All that can be read of a store, by whoever has the key.
+/// All that can be read of a store, with the key.
 #[derive(Debug, PartialEq)]
 struct Contents {
     names: Vec<(String, String)>,
@@ -176,7 +176,7 @@ fn what_stands_against_a_change_changes_nothing() {
     let used = change(&mut site).expect_err("another has it open");
     assert!(matches!(used, StoreError::InUse { .. }), "{used}");
     assert!(used.to_string().contains("stop the node"), "{used}");
-    assert_eq!(contents(&elsewhere).templates, before, "whoever has it open goes on");
+    assert_eq!(contents(&elsewhere).templates, before, "a process that has it open goes on");
     append(&elsewhere, &gate("g"), noon());
     drop(elsewhere);
     assert_eq!(sound(&site), before);

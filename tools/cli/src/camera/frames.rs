@@ -18,7 +18,7 @@ struct FrameSender(Sender<Frame>);
 
 impl FrameSink for FrameSender {
     fn deliver(&self, frame: Frame) -> Delivery {
-        // The receiver processes one frame while the next is decoded. A frame in between is dropped.
+        // The receiver processes one frame while the next is decoded; others are dropped.
         if self.0.try_send(frame).is_ok() { Delivery::Queued } else { Delivery::Closed }
     }
 }

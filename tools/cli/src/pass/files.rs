@@ -44,7 +44,7 @@ impl Files {
         [&self.png, &self.svg, &self.pdf].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// Writes the files for their owner alone: a pass admits whoever shows it.
+    /// Writes the files for their owner alone: a pass admits anyone who shows it.
     pub(super) fn write(&self, code: &str, id: PassId, until: UnixSeconds) -> Result<(), Failure> {
         let (number, end) = (format!("No. {}", id.short()), format!("until {until}"));
         let sheet = Sheet { text: code, lines: &[&number, &end] };

@@ -83,7 +83,7 @@ impl Door {
 }
 
 #[test]
-fn a_door_that_shuts_by_itself_is_told_to_open_and_nothing_more() {
+fn a_door_that_shuts_by_itself_gets_only_open_commands() {
     let door = door(None, Hold::default());
     door.holder.does(Command::Shut);
     for _ in 0..2 {
@@ -96,7 +96,7 @@ fn a_door_that_shuts_by_itself_is_told_to_open_and_nothing_more() {
 }
 
 #[test]
-fn a_relay_is_told_to_shut_when_its_time_is_up_and_at_the_end() {
+fn a_relay_gets_shut_after_its_time_and_at_the_end() {
     let short = door(Some(Duration::from_millis(1)), Hold::default());
     short.holder.does(Command::Shut);
     short.open();

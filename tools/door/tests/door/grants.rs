@@ -58,7 +58,7 @@ fn a_restarted_controller_opens_for_no_earlier_grant() {
     assert_eq!(device.next(), "open");
     stop(door);
 
-    // The bus still holds it for whoever joins late, and someone sends it again.
+    // The bus still holds it for late joiners, and somebody sends it again.
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
     publish(&node, good);

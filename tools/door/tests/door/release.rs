@@ -87,7 +87,7 @@ fn a_file_releases_the_door_and_removing_it_resets_nothing() {
     file.door.lost_after = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    // Whoever cleans up sockets of others leaves the file.
+    // A clean-up of stale sockets leaves the file.
     fs::remove_file(file.release_socket()).expect("there");
     fs::write(place.data().join("released"), "").expect("writes");
     assert_eq!(device.next(), "hold");

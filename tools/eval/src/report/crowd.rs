@@ -10,7 +10,7 @@ use crate::crowd::{BoxErrors, CountErrors, CrowdReport, Example, ScoreBand};
 use crate::error::EvalError;
 
 const MARKED: Colour = SERIES[2];
-const MADE_OUT: Colour = SERIES[4];
+const DETECTED: Colour = SERIES[4];
 const DENSITY: Colour = SERIES[0];
 
 /// The report as one HTML file.
@@ -101,7 +101,7 @@ fn overlay(example: &Example) -> Scene {
         scene.shapes.push(Shape::Box { at, colour: DENSITY, opacity: head.people.clamp(0.0, 1.0) });
     }
     for head in example.seen.iter().filter(|head| head.is_detection) {
-        scene.dot((head.at.x * width, head.at.y * height), 4.0, MADE_OUT);
+        scene.dot((head.at.x * width, head.at.y * height), 4.0, DETECTED);
     }
     for [x, y] in &example.heads {
         scene.dot((*x as f32 * width, *y as f32 * height), 2.0, MARKED);

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_read_one_by_one_and_reports_are_skipped() {
+    fn requests_are_read_in_order_and_reports_are_skipped() {
         let mut came = Vec::new();
         assert_eq!(next_request(&mut came), None);
         came.extend(b"$\x01\x00\x02ab");

@@ -129,7 +129,7 @@ fn density_text(density: &DensityEvent) -> String {
     let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     let doubt = match density.self_assessment {
         SelfAssessment::InRange => "",
-        SelfAssessment::OutOfRange => "; UNSURE, a scene that the model can't count",
+        SelfAssessment::OutOfRange => "; UNRELIABLE, a scene that the model can't count",
         SelfAssessment::NoPicture => "; NO PICTURE, nobody is counted",
         SelfAssessment::Moved => "; THE CAMERA WAS MOVED, its zones are not counted",
     };

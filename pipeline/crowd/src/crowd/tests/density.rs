@@ -52,8 +52,8 @@ fn uncertainty_is_smoothed() {
         count(&mut crowd, &corner(suspected), ms, PictureVerdict::Sound).map(|events| events.density.count)
     };
     assert_eq!((counted(0, 0), counted(0, 500)), (None, Some(1.0)));
-    let one_unsure_picture = counted(3, 1000).expect("counted");
-    assert!((1.0..4.0).contains(&one_unsure_picture), "{one_unsure_picture}");
+    let one_uncertain_picture = counted(3, 1000).expect("counted");
+    assert!((1.0..4.0).contains(&one_uncertain_picture), "{one_uncertain_picture}");
     let many = (3..30).map(|i| counted(3, 500 * i).expect("counted")).last();
     assert!(many.is_some_and(|count| count > 8.5), "{many:?}");
 }

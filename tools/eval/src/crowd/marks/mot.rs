@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_none_is_told() {
+    fn a_malformed_line_is_reported() {
         for (text, line) in [("1,2,3\n", 1), ("1,1,0,0,1,1,1,1,1\nx,1,0,0,1,1,1,1,1", 2), ("0,1,0,0,1,1,1,1,1", 1)] {
             let error = parse(text).expect_err("it is wrong");
             assert!(error.starts_with(&format!("line {line}: expected `frame,id,")), "{error}");
