@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
+use parking_lot::Mutex;
 
 use crate::provider::Build;
 
@@ -93,7 +94,7 @@ impl OnnxRuntime {
     /// If the file is missing, is not the tested version, can't be loaded, or another file is
     /// loaded already.
     pub fn load(path: &Path, build: Build) -> Result<Self, RuntimeError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = LOADED.lock();
         if let Some(runtime) = loaded.as_ref() {
             return if runtime.path == path {
                 Ok(runtime.clone())

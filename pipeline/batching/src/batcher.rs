@@ -6,11 +6,12 @@
 //! A lane whose item a worker has is busy until that worker collects again. So the items of one
 //! camera are processed one after the other, in their order, by any number of workers.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::Delivery;
 use gatehouse_core::time::{Clock, Monotonic};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::plan::{BatchPolicy, Plan, Waiting, plan};
 
@@ -65,7 +66,7 @@ struct Shared<T> {
 impl<T> Shared<T> {
     /// A panic leaves no half-made change behind: each change under the lock is a plain assignment.
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -166,10 +167,13 @@ impl<T> Worker<T> {
                     }
                     return Some(&mut self.batch);
                 }
-                Plan::Idle => shared.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Plan::Idle => {
+                    shared.changed.wait(&mut guard);
+                    guard
+                }
                 Plan::WaitUntil(deadline) => {
-                    let woken = shared.changed.wait_timeout(guard, deadline.since(now));
-                    woken.unwrap_or_else(PoisonError::into_inner).0
+                    shared.changed.wait_for(&mut guard, deadline.since(now));
+                    guard
                 }
             };
         }

@@ -1,11 +1,10 @@
 //! Chooses a stream's decoder: the first configured one that is installed and hasn't failed on this
 //! stream.
 
-use std::sync::{Mutex, PoisonError};
-
 use gatehouse_core::stream::Decoder;
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
 use crate::codec::Codec;
 
@@ -64,7 +63,7 @@ impl Decoders {
         codec: Codec,
         is_installed: impl Fn(&str) -> bool,
     ) -> Result<(Decoder, &'static str), String> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = self.failed.lock();
         let mut unusable = Vec::new();
         for decoder in &self.wanted {
             let element = element_name(*decoder, codec);
@@ -82,7 +81,7 @@ impl Decoders {
     /// A decoder failed before it gave a frame: the next one is used from now on. False if there is
     /// no other: the stream may be at fault, and the same decoder is tried again.
     pub(crate) fn give_up(&self, decoder: Decoder) -> bool {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.failed.lock();
         let is_last = self.wanted.iter().all(|wanted| *wanted == decoder || failed.contains(wanted));
         if !is_last && !failed.contains(&decoder) {
             failed.push(decoder);

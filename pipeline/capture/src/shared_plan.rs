@@ -2,11 +2,12 @@
 //!
 //! Locks: one, around the plan, held for one decision.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
 use gatehouse_core::{Delivery, DropReason, Fate, FateCounters};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::decode_plan::{
     AccessUnit, Consumer, Decision, DecodePlan, PacketDecision, PictureDecision, RtpPacket, UnitDecision, Wanted,
@@ -30,7 +31,7 @@ impl SharedPlan {
 
     /// For questions about the plan's state.
     pub(crate) fn state(&self) -> MutexGuard<'_, DecodePlan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plan.lock()
     }
 
     pub(crate) fn on_packet(&self, packet: &RtpPacket) -> PacketDecision {

@@ -1,12 +1,13 @@
 //! Carries out the decode plan where access units leave the parser.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_core::time::Clock;
 use gatehouse_core::{DropReason, FrameSink};
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
 use crate::decode_plan::{AccessUnit, Consumer, DecodeReason, HeldDecision, UnitDecision, Wanted};
 use crate::shared_plan::SharedPlan;
@@ -46,7 +47,7 @@ pub(crate) fn install(
         };
         let decision = plan.on_unit(&unit, &consumer);
         tracing::trace!(?unit, ?decision);
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = held.lock();
         match decision.held {
             HeldDecision::Keep => {}
             HeldDecision::Discard => {

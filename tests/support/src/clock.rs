@@ -1,9 +1,9 @@
 //! A clock that a test sets.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
+use parking_lot::Mutex;
 
 /// Stands still until it is set. Monotonic and wall time start at zero.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub struct ManualClock(Mutex<Duration>);
 impl ManualClock {
     /// Sets the time since the start.
     pub fn set(&self, since_start: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since_start;
+        *self.0.lock() = since_start;
     }
 
     /// Advances the clock, and returns the new time.
@@ -22,7 +22,7 @@ impl ManualClock {
     }
 
     fn since_start(&self) -> Duration {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records a camera's frames and statuses, and lets a test wait for them.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use gatehouse_core::CameraId;
@@ -9,6 +9,7 @@ use gatehouse_core::frame::{Delivery, Frame, FrameDemand, FrameSink};
 use gatehouse_core::health::{StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
+use parking_lot::Mutex;
 pub use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
 
 use crate::PATIENCE;
@@ -63,7 +64,7 @@ impl FrameSink for Sink {
     }
 
     fn demand(&self) -> FrameDemand {
-        let mut demand = self.demand.lock().expect("no test panics with it");
+        let mut demand = self.demand.lock();
         match &mut demand.1 {
             Some((0, next)) => *demand = (*next, None),
             Some((frames, _)) => *frames -= 1,
@@ -99,12 +100,12 @@ impl Recorder {
 
     /// Changes the demand now.
     pub fn demand(&self, demand: FrameDemand) {
-        *self.sink.demand.lock().expect("no test panics with it") = (demand, None);
+        *self.sink.demand.lock() = (demand, None);
     }
 
     /// Changes the demand after this number of frames.
     pub fn demand_after(&self, frames: u32, demand: FrameDemand) {
-        self.sink.demand.lock().expect("no test panics with it").1 = Some((frames, demand));
+        self.sink.demand.lock().1 = Some((frames, demand));
     }
 
     pub fn status(&self) -> Arc<dyn StatusSink> {
@@ -114,7 +115,7 @@ impl Recorder {
     /// Waits until `wanted` returns something for a recorded item.
     #[track_caller]
     pub fn wait<T>(&self, what: &str, mut wanted: impl FnMut(Recorded) -> Option<T>) -> T {
-        let recorded = self.recorded.lock().expect("one test, one thread");
+        let recorded = self.recorded.lock();
         let until = Instant::now() + PATIENCE;
         let mut last = None;
         loop {

@@ -1,8 +1,9 @@
 //! Spreads pictures over threads, each with models of its own.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::error::EvalError;
 
@@ -34,7 +35,7 @@ pub(crate) fn spread<W, R: Send>(
                 return Ok(());
             };
             let made = work(&mut worker, start, batch)?;
-            let mut results = results.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut results = results.lock();
             results[start..].iter_mut().zip(made).for_each(|(place, result)| *place = Some(result));
             drop(results);
             progress(done.fetch_add(batch.len(), Ordering::Relaxed) + batch.len(), pictures.len());
@@ -52,7 +53,7 @@ pub(crate) fn spread<W, R: Send>(
             workers.into_iter().map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect();
         ends.into_iter().collect::<Result<(), _>>()
     })?;
-    Ok(results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_iter().flatten().collect())
+    Ok(results.into_inner().into_iter().flatten().collect())
 }
 
 #[cfg(test)]

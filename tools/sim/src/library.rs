@@ -4,9 +4,10 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -46,10 +47,10 @@ impl ClipLibrary {
     pub fn get(&self, scene: &Scene, encoding: &Encoding) -> Result<Arc<Clip>, ClipError> {
         let key = key(scene, encoding)?;
         let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slots = self.slots.lock();
             Arc::clone(slots.entry(key.clone()).or_default())
         };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = slot.lock();
         if let Some(clip) = &*slot {
             return Ok(Arc::clone(clip));
         }

@@ -3,7 +3,7 @@
 use std::{
     os::fd::OwnedFd,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -17,6 +17,7 @@ use gstreamer_rtsp::RTSPLowerTrans;
 use gstreamer_rtsp_server::{
     RTSPAuth, RTSPFilterResult, RTSPMedia, RTSPMediaFactory, RTSPServer, RTSPThreadPool, gio, glib, prelude::*,
 };
+use parking_lot::Mutex;
 
 use crate::{
     ClipLibrary, Encoding, Fault, Login, MountConfig, Scene, SenderReports, SimError, auth,
@@ -121,7 +122,7 @@ impl Mount {
                 sweep.destroy();
             })
             .map_err(|source| SimError::Thread { name: thread_name, source })?;
-        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        *self.thread.lock() = Some(thread);
         Ok(())
     }
 
@@ -160,7 +161,7 @@ impl Mount {
     pub(crate) fn inject(&self, fault: Fault) -> Result<(), SimError> {
         // Encoded before anything changes, while the stream goes on.
         let clip = self.fault_clip(fault)?;
-        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = self.login.lock();
         tracing::info!(mount = self.name(), %fault, "fault injected");
         // A dropped connection is no lasting fault, so it does not end one.
         if fault != Fault::Drop {
@@ -189,7 +190,7 @@ impl Mount {
 
     /// Ends the active fault.
     pub(crate) fn clear(&self) {
-        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = self.login.lock();
         self.end_fault(login.as_ref());
         tracing::info!(mount = self.name(), "fault cleared");
     }
@@ -208,7 +209,7 @@ impl Mount {
     /// Changes the login permanently. Disconnects the clients, as a camera does when its settings
     /// are saved.
     pub(crate) fn set_login(&self, login: Option<Login>) -> Result<(), SimError> {
-        let mut current = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.login.lock();
         self.use_login(login.as_ref());
         *current = login;
         self.drop_clients()
@@ -256,7 +257,7 @@ impl Mount {
     /// Ends the mount: its clients, streams, pipelines and threads. Once it has returned `Ok`,
     /// nothing is left.
     pub(crate) fn stop(&self) -> Result<(), SimError> {
-        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let Some(thread) = self.thread.lock().take() else { return Ok(()) };
         let path = format!("/{}", self.name());
         let stopped = self
             .on_thread("let its clients go", move |server| {
@@ -272,7 +273,7 @@ impl Mount {
             });
         self.main_loop.quit();
         stopped?;
-        let players = std::mem::take(&mut *self.parts.players.lock().unwrap_or_else(PoisonError::into_inner));
+        let players = std::mem::take(&mut *self.parts.players.lock());
         for thread in players.into_iter().chain([thread]) {
             if thread.join().is_err() {
                 tracing::error!(mount = self.name(), "a thread of the mount had panicked");
@@ -366,7 +367,7 @@ impl Parts {
             .spawn(move || player::play(&source, &parts.program, &parts.board));
         match player {
             Ok(player) => {
-                let mut players = self.players.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut players = self.players.lock();
                 players.retain(|player| !player.is_finished());
                 players.push(player);
             }

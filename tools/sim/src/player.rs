@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
 use crate::{
     clip::{AccessUnit, Clip},
@@ -51,7 +52,7 @@ impl Program {
     }
 
     pub(crate) fn change(&self, show: Show) {
-        let mut current = self.show.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.show.lock();
         *current = (current.0 + 1, show);
     }
 
@@ -65,7 +66,7 @@ impl Program {
     }
 
     fn show_unless(&self, known: Option<u64>) -> Option<(u64, Show)> {
-        let current = self.show.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.show.lock();
         (known != Some(current.0)).then(|| current.clone())
     }
 }

@@ -3,9 +3,11 @@
 use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     ClipLibrary, Command, Fault, Login, MountStats, SenderReports, SimConfig, SimError,
@@ -229,7 +231,7 @@ impl Sim {
     }
 
     fn lock_door(&self) -> MutexGuard<'_, Option<Door>> {
-        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+        self.door.lock()
     }
 }
 

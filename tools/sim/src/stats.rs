@@ -1,10 +1,8 @@
 //! Counters of one mount, for which a test can wait.
 
-use std::{
-    fmt,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// The counters of one mount since the simulator started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,16 +67,14 @@ impl Board {
         limit: Duration,
         mut condition: impl FnMut(&MountStats) -> bool,
     ) -> Result<MountStats, MountStats> {
-        let (stats, timeout) = self
-            .changed
-            .wait_timeout_while(self.lock(), limit, |stats| !condition(stats))
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.lock();
+        let timeout = self.changed.wait_while_for(&mut stats, |stats| !condition(stats), limit);
         if timeout.timed_out() { Err(*stats) } else { Ok(*stats) }
     }
 
     /// Counters stay valid after a panic in another thread.
     fn lock(&self) -> MutexGuard<'_, MountStats> {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stats.lock()
     }
 }
 

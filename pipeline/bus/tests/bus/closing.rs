@@ -39,10 +39,10 @@ fn a_hanging_answer_delays_closing_to_its_deadline_at_most() {
     let bus = node("node-a");
     let (began, begun) = mpsc::channel();
     let (release, held) = mpsc::channel::<()>();
-    let held = std::sync::Mutex::new(held);
+    let held = parking_lot::Mutex::new(held);
     bus.serve_history(&[gate()], move |_| {
         began.send(()).expect("the test waits for it");
-        let _ = held.lock().expect("one at a time").recv();
+        let _ = held.lock().recv();
         Ok(Vec::new())
     })
     .expect("declares");

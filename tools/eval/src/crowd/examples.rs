@@ -1,9 +1,8 @@
 //! The pictures with the largest errors, for the report.
 
-use std::sync::Mutex;
-
 use gatehouse_crowd::Head;
 use gatehouse_picture::YuvPicture;
+use parking_lot::Mutex;
 
 use super::report::CountedPicture;
 
@@ -53,7 +52,7 @@ impl Examples {
         heads: &[[f64; 2]],
         seen: &[Head],
     ) {
-        let mut kept = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = self.0.lock();
         let off = (counted.counted - counted.marked as f64).abs();
         // Of equal errors the first pictures are kept, in any order of the threads.
         let place = kept.partition_point(|other| other.off() > off || (other.off() == off && other.number < number));
@@ -76,7 +75,7 @@ impl Examples {
     }
 
     pub(super) fn into_vec(self) -> Vec<Example> {
-        self.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.into_inner()
     }
 }
 
