@@ -56,8 +56,8 @@ fn decode_jpeg(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError>
 
 /// Decodes a checked JPEG as stored, to blue, green and red bytes.
 ///
-/// The pixels of zune-jpeg differ from libjpeg-turbo's by up to 2 levels. That moved the liveness
-/// score of a small face by 0.09, and cosines between photos by 0.003.
+/// zune-jpeg's own pixels differ: they moved the liveness score of a photo of the golden results by
+/// 0.09, and the cosine of two photos by 0.003.
 fn decode_by_opencv(file: &[u8]) -> opencv::Result<Zeroizing<Vec<u8>>> {
     let flags = imgcodecs::IMREAD_COLOR | imgcodecs::IMREAD_IGNORE_ORIENTATION;
     let mut decoded = imgcodecs::imdecode(&Mat::from_slice(file)?, flags)?;
