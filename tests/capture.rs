@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_capture::{Camera, Cameras, StreamOptions, Wanted};
+use gatehouse_capture::{Camera, CameraControl, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::stream::{Decoder, Login, Source, Transport};
 use gatehouse_core::time::{ClockSource, SystemClock};
@@ -62,8 +62,8 @@ impl Watched {
         Self { recorder, cameras: Some(cameras), fates, clock }
     }
 
-    fn camera(&self) -> &Camera {
-        self.cameras.iter().flat_map(Cameras::iter).next().expect("it runs")
+    fn camera(&self) -> &CameraControl {
+        self.cameras.iter().flat_map(Cameras::controls).next().expect("it runs")
     }
 
     fn stop(mut self) {

@@ -279,7 +279,7 @@ fn a_moved_camera_is_reported_and_its_zones_are_not_counted() {
     // The camera was moved while no node ran: its zones are never counted.
     let moved = density(&node, "a count", |_| true);
     assert_eq!((moved.self_assessment, moved.zones.len(), moved.interval), (SelfAssessment::Moved, 0, None));
-    assert!(node.log().contains("the camera doesn't look where its zones were drawn any more"));
+    assert!(node.log().contains("the camera no longer shows the view on which its zones were drawn"));
     node.stop();
 
     let forgotten = site.run("camera view", &["plaza", "--learn"]);

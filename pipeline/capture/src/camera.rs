@@ -15,11 +15,17 @@ use crate::options::StreamOptions;
 use crate::shared_plan::SharedPlan;
 use crate::supervisor::Supervisor;
 
-/// A running camera.
-pub struct Camera {
+/// Observes and controls a running camera from any thread.
+#[derive(Clone)]
+pub struct CameraControl {
     id: CameraId,
     plan: Arc<SharedPlan>,
     reconnects: Arc<AtomicU64>,
+}
+
+/// A running camera.
+pub struct Camera {
+    control: CameraControl,
     stop: Sender<()>,
     /// Closed by the camera's thread when it ends.
     ended: Receiver<()>,
@@ -53,9 +59,34 @@ impl Camera {
                 supervisor.run();
             })
             .map_err(|source| CaptureError::Thread { camera: id.clone(), source })?;
-        Ok(Self { id, plan, reconnects, stop, ended, thread })
+        Ok(Self { control: CameraControl { id, plan, reconnects }, stop, ended, thread })
     }
 
+    /// A handle on it for other threads.
+    pub fn control(&self) -> &CameraControl {
+        &self.control
+    }
+
+    fn ask_to_stop(&self) {
+        // Full: it was asked before. Closed: it has ended.
+        let _ = self.stop.try_send(());
+    }
+
+    fn wait(self, until: Monotonic, clock: &dyn Clock, deadline: Duration) -> Result<(), CaptureError> {
+        match self.ended.recv_timeout(until.since(clock.monotonic())) {
+            Err(RecvTimeoutError::Timeout) => {
+                Err(CaptureError::StillRunning { camera: self.control.id, deadline_ms: deadline.as_millis() })
+            }
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                // It has ended. The panic hook has printed a panic, if there was one.
+                let _ = self.thread.join();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl CameraControl {
     /// The camera's id.
     pub fn id(&self) -> &CameraId {
         &self.id
@@ -82,24 +113,6 @@ impl Camera {
     pub fn set_shedding(&self, is_shedding: bool) {
         self.plan.state().set_shedding(is_shedding);
     }
-
-    fn ask_to_stop(&self) {
-        // Full: it was asked before. Closed: it has ended.
-        let _ = self.stop.try_send(());
-    }
-
-    fn wait(self, until: Monotonic, clock: &dyn Clock, deadline: Duration) -> Result<(), CaptureError> {
-        match self.ended.recv_timeout(until.since(clock.monotonic())) {
-            Err(RecvTimeoutError::Timeout) => {
-                Err(CaptureError::StillRunning { camera: self.id, deadline_ms: deadline.as_millis() })
-            }
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                // It has ended. The panic hook has printed a panic, if there was one.
-                let _ = self.thread.join();
-                Ok(())
-            }
-        }
-    }
 }
 
 /// All cameras of a node.
@@ -112,9 +125,9 @@ impl Cameras {
         self.0.push(camera);
     }
 
-    /// The running cameras.
-    pub fn iter(&self) -> impl Iterator<Item = &Camera> {
-        self.0.iter()
+    /// Handles on the running cameras, in the order in which they were added.
+    pub fn controls(&self) -> impl Iterator<Item = &CameraControl> {
+        self.0.iter().map(Camera::control)
     }
 
     /// Stops all cameras at once. Returns an error for each camera that doesn't end by the

@@ -29,7 +29,7 @@ mod supervisor;
 mod unit_probe;
 mod watchdog;
 
-pub use camera::{Camera, Cameras};
+pub use camera::{Camera, CameraControl, Cameras};
 pub use decode_plan::Wanted;
 pub use elements::{Missing, REQUIRED, gstreamer_version, init, missing};
 pub use file::{FileFrame, VideoFile};

@@ -91,7 +91,7 @@ fn send(pad: &gst::Pad, buffers: &mut Vec<gst::Buffer>) {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use gatehouse_core::time::{Monotonic, WallTime};
+    use gatehouse_core::time::{Monotonic, Timer, WallTime};
     use gatehouse_core::{Delivery, Frame, FrameDemand};
     use gstreamer_app as gst_app;
 
@@ -139,6 +139,10 @@ mod tests {
 
         fn wall(&self) -> WallTime {
             WallTime::from_unix_nanos(0)
+        }
+
+        fn timer(&self, _: Monotonic) -> Timer {
+            crossbeam_channel::never()
         }
     }
 

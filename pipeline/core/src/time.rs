@@ -169,12 +169,18 @@ pub struct FrameTimes {
     pub capture: CaptureTime,
 }
 
+/// A channel that becomes ready at one moment, for `select!`. It may deliver a message or be closed
+/// then: only that it is ready has a meaning.
+pub type Timer = crossbeam_channel::Receiver<std::time::Instant>;
+
 /// Gives the time. Tests pass in a clock of their own.
 pub trait Clock: Send + Sync {
     /// Now, on the monotonic clock.
     fn monotonic(&self) -> Monotonic;
     /// Now, on the wall clock.
     fn wall(&self) -> WallTime;
+    /// A timer that becomes ready when the monotonic clock reaches `at`; at once if `at` is past.
+    fn timer(&self, at: Monotonic) -> Timer;
 }
 
 /// The machine's own clocks.
@@ -201,6 +207,10 @@ impl Clock for SystemClock {
     fn wall(&self) -> WallTime {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         WallTime(0) + since_epoch
+    }
+
+    fn timer(&self, at: Monotonic) -> Timer {
+        self.start.checked_add(at.0).map_or_else(crossbeam_channel::never, crossbeam_channel::at)
     }
 }
 
@@ -234,6 +244,15 @@ mod tests {
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         let back: WallTime = serde_json::from_str(&serde_json::to_string(&at).expect("serialises")).expect("parses");
         assert_eq!(back.unix_millis(), at.unix_millis());
+    }
+
+    #[test]
+    fn a_timer_of_the_system_clock_fires_at_its_moment() {
+        let clock = SystemClock::new();
+        let at = clock.monotonic() + Duration::from_millis(20);
+        clock.timer(at).recv().expect("it fires");
+        assert!(clock.monotonic() >= at);
+        assert!(clock.timer(Monotonic(Duration::MAX)).try_recv().is_err(), "a moment that never comes");
     }
 
     proptest! {

@@ -9,11 +9,9 @@ use gatehouse_core::event::{Decision, EntryLatency, Method, Reason};
 use gatehouse_core::time::{CaptureTime, Monotonic, WallTime};
 use gatehouse_credential::PersonId;
 use gatehouse_faces::{Face, Template};
-use gatehouse_picture::Size;
 
 use crate::admitted::{Admissions, Admitted};
 use crate::card::CardCheck;
-use crate::coarse_pass::{coarse_side_px, may_be_near};
 use crate::encounter::{Encounter, Matched, Observation, State, Verdict};
 use crate::pass::Codes;
 use crate::policy::Policy;
@@ -135,17 +133,10 @@ impl Gate {
         self.tracks.iter().next().is_none() && self.card.is_none()
     }
 
-    /// The longer side of the coarse pass's picture for a frame of this size, in pixels: one of
-    /// [`crate::COARSE_SIDES_PX`]. `None` if the frame is to be searched in full: somebody was near
-    /// in the last frame, or a card is being compared.
-    pub fn coarse_side_px(&self, frame: Size) -> Option<usize> {
-        let is_nobody_near = self.card.is_none() && !self.tracks.iter().any(|track| track.state.is_near);
-        is_nobody_near.then(|| coarse_side_px(frame, self.policy.min_eye_distance_px)).flatten()
-    }
-
-    /// True if a face of the coarse pass may be near.
-    pub fn may_be_near(&self, faces: &[Face]) -> bool {
-        may_be_near(faces, self.policy.min_eye_distance_px)
+    /// True if somebody was near in the last frame, or a card is being compared. Then frames are
+    /// searched in full; otherwise the coarse pass is enough.
+    pub fn is_somebody_near(&self) -> bool {
+        self.card.is_some() || self.tracks.iter().any(|track| track.state.is_near)
     }
 
     /// Processes the faces of one analysed frame. Call it for frames without faces too: decisions

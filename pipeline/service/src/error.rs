@@ -3,26 +3,26 @@
 use gatehouse_config::SecretError;
 use gatehouse_core::{CameraId, ZoneId};
 
-/// Why a node can't start. Each says what to mend.
+/// Why a node can't start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The store's key or a camera's login can't be had.
+    /// The store's key or a camera's login can't be read.
     #[error("{what}: {source}")]
     Secret {
-        /// What it is the secret of.
+        /// The owner of the secret.
         what: String,
-        /// Why it can't be had.
+        /// The reason.
         source: SecretError,
     },
-    /// The store's key is no key.
+    /// The text of the store's key is not a key.
     #[error("store.key: {0}")]
     Key(#[from] gatehouse_credential::SecretTextError),
-    /// The folder of the store can't be made.
-    #[error("the store's folder {} can't be made: {source}", folder.display())]
+    /// The store's folder can't be created.
+    #[error("the store's folder {} can't be created: {source}", folder.display())]
     StoreFolder {
         /// The folder.
         folder: std::path::PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// The store can't be opened or read.
@@ -35,7 +35,7 @@ pub enum NodeError {
     #[error(transparent)]
     Manifest(#[from] gatehouse_runtime::ManifestError),
     /// The embedder's manifest states no threshold, and the gate sets none.
-    #[error("gate {gate}: set `match_threshold`, for the manifest of model `{model}` states no threshold")]
+    #[error("gate {gate}: set `match_threshold`, because the manifest of model `{model}` states no threshold")]
     NoThreshold {
         /// The gate.
         gate: CameraId,
@@ -50,7 +50,7 @@ pub enum NodeError {
         /// What doesn't fit.
         source: gatehouse_faces::calibration::CalibrationError,
     },
-    /// A gate has a target, and nothing to compute its threshold from.
+    /// A gate has a target and no calibration to compute its threshold from.
     #[error(
         "gate {gate}: `match_target` needs a calibration of model `{model}`, and its manifest has none: measure one with \
          `gatehouse-lab eval face DIR --calibration FILE` and name it as `calibration` in [models], or set `match_threshold`"
@@ -61,16 +61,16 @@ pub enum NodeError {
         /// The embedding model.
         model: String,
     },
-    /// A gate's target can't be met, or can't be shown to be.
+    /// The calibration can't support a gate's target.
     #[error("gate {gate}: match_target: {source}")]
     Target {
         /// The gate.
         gate: CameraId,
-        /// Why, and what could be.
+        /// The reason, and the target that it supports.
         source: gatehouse_faces::calibration::TargetError,
     },
-    /// A gate asks for liveness, and nobody says from which score on a face is live.
-    #[error("gate {gate}: set `liveness_threshold`, for the manifest of the liveness model states no threshold")]
+    /// A gate checks liveness, and neither it nor the manifest sets a threshold.
+    #[error("gate {gate}: set `liveness_threshold`, because the manifest of the liveness model states no threshold")]
     NoLivenessThreshold {
         /// The gate.
         gate: CameraId,
@@ -81,7 +81,7 @@ pub enum NodeError {
     /// A camera can't be set up.
     #[error(transparent)]
     Capture(#[from] gatehouse_capture::CaptureError),
-    /// A ground calibration that fits no camera.
+    /// A ground calibration fits no camera.
     #[error("crowd camera {camera}, ground: {source}")]
     Ground {
         /// The camera.
@@ -89,8 +89,8 @@ pub enum NodeError {
         /// What is wrong with it.
         source: gatehouse_crowd::ground::GroundError,
     },
-    /// A zone of which a part is not on the ground.
-    #[error("crowd camera {camera}, zone {zone}: {source}; draw it lower, or give it its `area_m2`")]
+    /// A part of a zone is not on the ground.
+    #[error("crowd camera {camera}, zone {zone}: {source}; draw it lower, or set its `area_m2`")]
     ZoneGround {
         /// The camera.
         camera: CameraId,
@@ -100,6 +100,6 @@ pub enum NodeError {
         source: gatehouse_crowd::ground::GroundError,
     },
     /// The operating system gave no thread.
-    #[error("no thread to be had: {0}")]
+    #[error("the system gives no thread: {0}")]
     Thread(std::io::Error),
 }

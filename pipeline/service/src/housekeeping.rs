@@ -1,23 +1,29 @@
-//! What a site does with its records while nobody looks: removes what is past its time, warns before limits that the law ties
-//! to the number of stored people, and counts who is inside. On a thread of its own and with a store of its own, since it reads
-//! more than a decision, or the gallery's watch, may wait for.
+//! Housekeeping: removes records past their retention, warns before limits that the law ties to the
+//! number of stored people, and counts the people inside.
+//!
+//! It has a thread and a store of its own, because it reads more than a decision or the gallery may
+//! wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
+use gatehouse_config::{GateCamera, Site};
 use gatehouse_core::CameraId;
+use gatehouse_core::event::Direction;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_store::{Actor, Applied, Retention, Store, warnings};
 
-/// How often people inside are counted.
+use crate::threads::pause;
+
+/// Time between two counts of the people inside.
 const COUNT_EVERY: Duration = Duration::from_secs(20);
-/// How often old records are removed, and limits looked at.
+/// Time between two removals of old records, and two checks of the limits.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
-/// How many people are inside; nothing where exits aren't watched, or it couldn't be counted.
+/// The number of people inside. Unknown if no camera watches an exit, or the count failed.
 #[derive(Debug)]
 pub(crate) struct Present(AtomicU32);
 
@@ -42,21 +48,40 @@ impl Present {
 
 /// The site's housekeeping.
 pub(crate) struct Housekeeping {
-    /// Opened for this alone: a store is used by one thread at a time.
-    pub(crate) store: Store,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) retention: Retention,
-    /// Stored people from which on the law asks for more.
-    pub(crate) people_limit: u64,
-    /// Gates whose threshold is computed for so many enrolled faces.
-    pub(crate) targets: Vec<(CameraId, u64)>,
-    /// Where to put the number of people inside; none where no exit is watched.
-    pub(crate) present: Option<Arc<Present>>,
+    /// Used by this thread alone.
+    store: Store,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    /// Number of stored people from which on the law may ask for a filing.
+    people_limit: u64,
+    /// Gates whose threshold is computed for a number of enrolled faces, with that number.
+    targets: Vec<(CameraId, u64)>,
+    /// `None` if no camera watches an exit.
+    present: Option<Arc<Present>>,
+}
+
+/// Builds the housekeeping of a site, on a store that nothing else uses.
+pub(crate) fn build(site: &Site, store: Store, clock: &Arc<dyn Clock>, present: Arc<Present>) -> Housekeeping {
+    let target = |gate: &GateCamera| Some((gate.id.clone(), gate.match_target.as_ref()?.enrolled));
+    Housekeeping {
+        store,
+        clock: Arc::clone(clock),
+        retention: Retention {
+            outbox: site.store.outbox,
+            entry_log: site.store.entry_log,
+            ended_consents: site.store.ended_consent,
+            audit: site.store.audit,
+            ended_passes: site.store.ended_pass,
+        },
+        people_limit: site.store.people_limit,
+        targets: site.gates.iter().filter_map(target).collect(),
+        present: site.gates.iter().any(|gate| gate.direction == Direction::Out).then_some(present),
+    }
 }
 
 impl Housekeeping {
-    /// Works until `stop` is closed.
-    pub(crate) fn run(&self, stop: &Receiver<()>) {
+    /// Works until `stopped` is closed.
+    pub(crate) fn run(&self, stopped: &Receiver<()>) {
         let failures = LogLimit::default();
         let mut tidied: Option<Monotonic> = None;
         loop {
@@ -66,34 +91,45 @@ impl Housekeeping {
                 self.tidy();
             }
             if let Some(present) = &self.present {
-                let now = self.clock.wall();
-                let count = self.store.present(now - self.retention.entry_log, now);
-                present.set(
-                    count.inspect_err(|e| self.complain(&failures, &format!("people inside aren't counted: {e}"))).ok(),
-                );
+                self.count_people_inside(present, &failures);
             }
-            if stop.recv_timeout(COUNT_EVERY) != Err(RecvTimeoutError::Timeout) {
+            if !pause(self.clock.as_ref(), COUNT_EVERY, stopped) {
                 return;
             }
         }
     }
 
-    fn complain(&self, failures: &LogLimit, what: &str) {
-        if let Some(times) = failures.count(self.clock.monotonic()) {
-            tracing::error!(times, "{what}");
+    fn count_people_inside(&self, present: &Present, failures: &LogLimit) {
+        let now = self.clock.wall();
+        let count = self.store.present(now - self.retention.entry_log, now);
+        if let Err(e) = &count
+            && let Some(times) = failures.count(self.clock.monotonic())
+        {
+            tracing::error!(times, "the store cannot count the people inside, and tallies leave the number out: {e}");
         }
+        present.set(count.ok());
     }
 
     fn tidy(&self) {
         match self.store.apply_retention(&self.retention, &Actor::gatehouse(), self.clock.wall()) {
             Ok(applied) if applied == Applied::default() => {}
             Ok(Applied { outbox, entry_log, people, faces, passes, audit, audit_fault }) => {
-                tracing::info!(outbox, entry_log, people, faces, passes, audit, "records past their time were removed");
+                tracing::info!(
+                    outbox,
+                    entry_log,
+                    people,
+                    faces,
+                    passes,
+                    audit,
+                    "records past their retention were removed"
+                );
                 if let Some(fault) = audit_fault {
-                    tracing::error!("the audit log is not as it was written, so nothing of it was removed: {fault}");
+                    tracing::error!("the audit log was changed by another program, and no row was removed: {fault}");
                 }
             }
-            Err(e) => tracing::error!("records past their time are still there: {e}"),
+            Err(e) => {
+                tracing::error!("records past their retention cannot be removed; the next try is in an hour: {e}")
+            }
         }
         match self.store.count(self.clock.wall()) {
             Ok(counts) => {
@@ -102,23 +138,29 @@ impl Housekeeping {
                 }
                 for (gate, enrolled) in self.targets.iter().filter(|(_, enrolled)| counts.with_face > *enrolled) {
                     tracing::warn!(
-                        %gate, faces = counts.with_face, enrolled,
-                        "more faces are enrolled than the gate's target was set for, so more strangers are let in than it says: \
-                         raise match_target's `enrolled`, and restart the node"
+                        camera = %gate, faces = counts.with_face, enrolled,
+                        "more faces are enrolled than the gate's target was set for, so the gate admits more strangers than its \
+                         target says: raise `enrolled` in `match_target`, and restart the node"
                     );
                 }
             }
-            Err(e) => tracing::error!("stored people can't be counted: {e}"),
+            Err(e) => tracing::error!("the store cannot count stored people, and limits are not checked: {e}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use crossbeam_channel::bounded;
+    use gatehouse_credential::SiteSecret;
+    use gatehouse_testing::clock::ManualClock;
+
     use super::*;
 
     #[test]
-    fn nobody_inside_is_not_the_same_as_not_known() {
+    fn nobody_inside_differs_from_an_unknown_number() {
         let present = Present::default();
         assert_eq!(present.get(), None);
         present.set(Some(0));
@@ -127,5 +169,39 @@ mod tests {
         assert_eq!(present.get(), Some(u32::MAX - 1));
         present.set(None);
         assert_eq!(present.get(), None);
+    }
+
+    #[test]
+    fn people_inside_are_counted_every_twenty_seconds() {
+        let text = r#"
+            version = 1
+            [site]
+            id = "north-gate"
+            area = "riverside"
+            [store]
+            key = "file:site.key"
+            [[gate]]
+            id = "gate-1"
+            source = "rtsp://192.0.2.11/main"
+            liveness = "off"
+            direction = "out"
+        "#;
+        let site = Site::parse(text, Path::new("site.toml")).expect("a sound site file");
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let secret = SiteSecret::generate().expect("the system has randomness");
+        let store = Store::open(&folder.path().join("site.db"), &secret).expect("the store opens");
+        let manual = Arc::new(ManualClock::default());
+        let (clock, present): (Arc<dyn Clock>, _) = (manual.clone(), Arc::new(Present::default()));
+        let housekeeping = build(&site, store, &clock, Arc::clone(&present));
+        let (stop, stopped) = bounded(0);
+        let thread = std::thread::spawn(move || housekeeping.run(&stopped));
+        for count in 1..=3 {
+            manual.wait_for_timer(COUNT_EVERY * count);
+            assert_eq!(present.get(), Some(0));
+            present.set(None);
+            manual.set(COUNT_EVERY * count);
+        }
+        drop(stop);
+        thread.join().expect("it ends");
     }
 }

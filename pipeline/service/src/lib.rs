@@ -1,37 +1,29 @@
-//! One node: cameras, batchers, models, bus and store wired together, and shut down again within a deadline.
+//! One node: cameras, batchers, models, bus and store, wired together and stopped within a
+//! deadline.
 //!
-//! [`Node::start`] reads top to bottom as the data flows. The threads that it makes, and the locks between them, are listed
-//! in ARCHITECTURE.md.
+//! [`Node::start`] builds the rooms of this crate in the order of the data: `publish`, `report`,
+//! `gate` and `crowd`. ARCHITECTURE.md lists their threads and locks.
 
 pub mod view;
 
-mod codes;
-mod crowd_rules;
-mod crowds;
+mod crowd;
 mod error;
-mod face_finder;
-mod gallery_watch;
-mod gate_rules;
-mod gates;
-mod health;
+mod gate;
 mod housekeeping;
-mod load;
-mod load_shedder;
+mod model_load;
 mod models;
 mod node;
-mod picture_monitor;
-mod processors;
-mod publisher;
-mod sub_stream;
-mod tally;
+mod open;
+mod publish;
+mod report;
+mod stream;
 mod threads;
-mod views;
-mod wiring;
+mod workers;
 
-pub use crowd_rules::{density_px, detail_px, looking, options as crowd_options};
+pub use crowd::{SceneFolder, density_px, detail_px, looking, options as crowd_options};
 pub use error::NodeError;
-pub use gate_rules::{calibration, match_rule, threshold_for_target};
+pub use gate::{calibration, match_rule, threshold_for_target};
 pub use models::load_catalogue;
-pub use node::{Node, open_registry, open_store, site_secret};
-pub use views::Views;
-pub use wiring::stream;
+pub use node::Node;
+pub use open::{open_registry, open_store, site_secret};
+pub use stream::stream;

@@ -1,24 +1,34 @@
-//! Named threads that are waited for with one deadline.
+//! Named threads with a common deadline, and waiting on the clock.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use gatehouse_core::ThreadPriority;
 use gatehouse_core::time::{Clock, Monotonic};
 
 use crate::NodeError;
 
-/// Gives the calling thread its priority.
+/// Sets the priority of the calling thread.
 pub(crate) fn apply_priority(priority: ThreadPriority) {
     if let Err(e) = priority.apply_to_current_thread() {
         tracing::warn!("cannot lower the priority of crowd threads: {e}; they will compete with gates");
     }
 }
 
-/// A group of threads that end together.
+/// Waits this long, and returns true; returns false as soon as `stopped` is closed.
+pub(crate) fn pause(clock: &dyn Clock, length: Duration, stopped: &Receiver<()>) -> bool {
+    let timer = clock.timer(clock.monotonic() + length);
+    select! {
+        recv(stopped) -> _ => false,
+        recv(timer) -> _ => true,
+    }
+}
+
+/// A group of threads that are joined together.
 pub(crate) struct Threads {
     handles: Vec<JoinHandle<()>>,
-    /// Every thread holds a clone for as long as it runs: when all are gone, all threads have ended.
+    /// Every running thread holds a clone: when all are dropped, all threads have ended.
     alive: Sender<()>,
     ended: Receiver<()>,
 }
@@ -41,10 +51,14 @@ impl Threads {
         Ok(())
     }
 
-    /// Waits for all of them. Returns, in words, those that panicked and those that didn't end in time.
+    /// Waits for all of them. Returns a line for each that panicked or is late.
     pub(crate) fn join(self, until: Monotonic, clock: &dyn Clock) -> Vec<String> {
         drop(self.alive);
-        let all_ended = self.ended.recv_timeout(until.since(clock.monotonic())) == Err(RecvTimeoutError::Disconnected);
+        let deadline = clock.timer(until);
+        let all_ended = select! {
+            recv(self.ended) -> _ => true,
+            recv(deadline) -> _ => false,
+        };
         self.handles
             .into_iter()
             .filter_map(|handle| {
@@ -60,22 +74,46 @@ impl Threads {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::Arc;
 
-    use gatehouse_core::time::SystemClock;
+    use gatehouse_testing::clock::ManualClock;
 
     use super::*;
 
     #[test]
-    fn late_and_panicked_threads_are_named() {
-        let clock = SystemClock::new();
+    fn a_late_thread_is_named() {
+        const DEADLINE: Duration = Duration::from_secs(5);
+        let clock = Arc::new(ManualClock::default());
         let (release, held) = bounded::<()>(0);
         let mut threads = Threads::new();
         threads.spawn("good", || {}).expect("a thread");
-        let wait = move || assert!(held.recv().is_err(), "released by the other end's going");
+        while !threads.handles[0].is_finished() {
+            std::thread::yield_now();
+        }
+        let wait = move || assert!(held.recv().is_err(), "closed by the other end");
         threads.spawn("stuck", wait).expect("a thread");
-        let left = threads.join(clock.monotonic() + Duration::from_millis(50), &clock);
-        assert_eq!(left, ["thread stuck didn't end in time"]);
+        let until = Monotonic::from_start(DEADLINE);
+        let joiner = std::thread::spawn({
+            let clock = Arc::clone(&clock);
+            move || threads.join(until, clock.as_ref())
+        });
+        clock.fire_timer(DEADLINE);
+        assert_eq!(joiner.join().expect("it returns"), ["thread stuck didn't end in time"]);
         drop(release);
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_time_or_when_it_is_stopped() {
+        let clock = ManualClock::default();
+        let (stop, stopped) = bounded::<()>(0);
+        std::thread::scope(|scope| {
+            let paused = scope.spawn(|| pause(&clock, Duration::from_secs(3), &stopped));
+            clock.fire_timer(Duration::from_secs(3));
+            assert!(paused.join().expect("it returns"));
+            let paused = scope.spawn(|| pause(&clock, Duration::from_secs(3), &stopped));
+            clock.wait_for_timer(Duration::from_secs(6));
+            drop(stop);
+            assert!(!paused.join().expect("it returns"));
+        });
     }
 }

@@ -1,18 +1,35 @@
 //! A clock that a test sets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use parking_lot::Mutex;
+use crossbeam_channel::{Sender, bounded};
+use gatehouse_core::time::{Clock, Monotonic, Timer, WallTime};
+use parking_lot::{Condvar, Mutex};
 
-/// Stands still until it is set. Monotonic and wall time start at zero.
+/// A test that waits longer than this for a timer fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Stands still until it is set. Monotonic and wall time start at zero. Its timers fire when it is
+/// set to their moment or past it.
 #[derive(Debug, Default)]
-pub struct ManualClock(Mutex<Duration>);
+pub struct ManualClock {
+    state: Mutex<State>,
+    timer_added: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    since_start: Duration,
+    /// Timers that have not fired. Dropping a sender fires its timer.
+    timers: Vec<(Duration, Sender<Instant>)>,
+}
 
 impl ManualClock {
-    /// Sets the time since the start.
+    /// Sets the time since the start, and fires the timers that are due.
     pub fn set(&self, since_start: Duration) {
-        *self.0.lock() = since_start;
+        let mut state = self.state.lock();
+        state.since_start = since_start;
+        state.timers.retain(|(at, _)| *at > since_start);
     }
 
     /// Advances the clock, and returns the new time.
@@ -21,8 +38,25 @@ impl ManualClock {
         self.monotonic()
     }
 
+    /// Blocks until a thread has a timer for this moment: then it has done all it does before.
+    ///
+    /// # Panics
+    /// If no thread asks for such a timer within 20 s of real time.
+    pub fn wait_for_timer(&self, at: Duration) {
+        let mut state = self.state.lock();
+        let is_missing = |state: &mut State| !state.timers.iter().any(|(timer, _)| *timer == at);
+        let waited = self.timer_added.wait_while_for(&mut state, is_missing, PATIENCE);
+        assert!(!waited.timed_out(), "no timer for {at:?}: {state:?}");
+    }
+
+    /// Waits until a thread has a timer for this moment, and sets the clock to it.
+    pub fn fire_timer(&self, at: Duration) {
+        self.wait_for_timer(at);
+        self.set(at);
+    }
+
     fn since_start(&self) -> Duration {
-        *self.0.lock()
+        self.state.lock().since_start
     }
 }
 
@@ -33,5 +67,16 @@ impl Clock for ManualClock {
 
     fn wall(&self) -> WallTime {
         WallTime::from_unix_nanos(0) + self.since_start()
+    }
+
+    fn timer(&self, at: Monotonic) -> Timer {
+        let (sender, timer) = bounded(0);
+        let at = at.since(Monotonic::from_start(Duration::ZERO));
+        let mut state = self.state.lock();
+        if at > state.since_start {
+            state.timers.push((at, sender));
+            self.timer_added.notify_all();
+        }
+        timer
     }
 }

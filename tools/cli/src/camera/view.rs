@@ -13,7 +13,7 @@ use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{CrowdReader, LEAST_SCORE};
 use gatehouse_people::PeopleScene;
 use gatehouse_runtime::{Assets, SessionOptions};
-use gatehouse_service::{Views, crowd_options, density_px, looking, open_registry, stream};
+use gatehouse_service::{SceneFolder, crowd_options, density_px, looking, open_registry, stream};
 use gatehouse_terminal::{Exit, Failure, print};
 
 use super::frames::{self, Next};
@@ -55,7 +55,7 @@ pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
         let message = format!("{}: no crowd camera `{}`; there are: {known}", args.site.display(), args.camera);
         return Err(Failure::message(Exit::Input, message));
     };
-    let (views, camera) = (Views::beside(&site.store.path), CameraId::new(&args.camera));
+    let (views, camera) = (SceneFolder::beside(&site.store.path), CameraId::new(&args.camera));
     if let Some(seconds) = args.empty {
         return learn_empty_scene(&site, settings, &views, Duration::from_secs(seconds));
     }
@@ -81,7 +81,7 @@ pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
 fn learn_empty_scene(
     site: &gatehouse_config::Site,
     settings: &CrowdCamera,
-    views: &Views,
+    views: &SceneFolder,
     within: Duration,
 ) -> Result<(), Failure> {
     let camera = settings.id.clone();

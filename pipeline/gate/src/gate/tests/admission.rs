@@ -3,18 +3,21 @@
 use std::collections::HashSet;
 
 use gatehouse_core::event::EntryLatency;
+use gatehouse_picture::Size;
 
 use super::*;
+use crate::coarse_pass::{coarse_side_px, may_be_near};
 use crate::gallery::{Enrolled, Gallery, MatchRule};
 use crate::testing::template;
 
 #[test]
 fn the_coarse_pass_is_enough_while_nobody_is_near() {
     const FRAME: Size = Size { width: 1280, height: 720 };
+    let near = policy().min_eye_distance_px;
     let mut gate = Gate::new(policy());
     let mut after = |ms, faces: &[Face]| {
         gate.process_frame(faces, &found(ms));
-        gate.coarse_side_px(FRAME)
+        if gate.is_somebody_near() { None } else { coarse_side_px(FRAME, near) }
     };
     assert_eq!(after(0, &[]), Some(320));
     assert_eq!(after(100, &[face(300.0, 39.0)]), Some(320), "far away");
@@ -24,7 +27,7 @@ fn the_coarse_pass_is_enough_while_nobody_is_near() {
     assert_eq!(after(500, &[face(300.0, 41.0)]), None);
     assert_eq!(after(3000, &[]), Some(320), "it has gone");
     let faces = |eyes| [face(300.0, eyes)];
-    assert!(gate.may_be_near(&faces(20.0)) && !gate.may_be_near(&faces(19.0)) && !gate.may_be_near(&[]));
+    assert!(may_be_near(&faces(20.0), near) && !may_be_near(&faces(19.0), near) && !may_be_near(&[], near));
 }
 
 #[test]

@@ -8,13 +8,13 @@ use gatehouse_core::time::WallTime;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One gate's running minute.
+/// Counts one gate's entries of the current minute.
 #[derive(Debug)]
-pub(crate) struct Tally(TallyEvent);
+pub(super) struct MinuteTally(TallyEvent);
 
-impl Tally {
-    /// A tally whose first minute starts with the minute that `now` lies in.
-    pub(crate) fn new(gate: CameraId, now: WallTime) -> Self {
+impl MinuteTally {
+    /// Starts with the minute in which `now` lies.
+    pub(super) fn new(gate: CameraId, now: WallTime) -> Self {
         let from = start_of_minute(now);
         Self(TallyEvent {
             gate,
@@ -28,11 +28,11 @@ impl Tally {
         })
     }
 
-    pub(crate) fn gate(&self) -> &CameraId {
+    pub(super) fn gate(&self) -> &CameraId {
         &self.0.gate
     }
 
-    pub(crate) fn count(&mut self, decision: Decision, method: Method) {
+    pub(super) fn count(&mut self, decision: Decision, method: Method) {
         let counter = match (decision, method) {
             (Decision::Admit, Method::Face) => &mut self.0.admitted_by_face,
             (Decision::Admit, Method::Qr) => &mut self.0.admitted_by_qr,
@@ -42,9 +42,10 @@ impl Tally {
         *counter += 1;
     }
 
-    /// The minute's tally once it is over, with how many people are inside; the next one starts.
-    pub(crate) fn finish(&mut self, now: WallTime, present: Option<u32>) -> Option<TallyEvent> {
-        // A wall clock that was set back starts a new minute too, or nothing would be told until it has caught up.
+    /// The event of a minute that is over, with the people inside; starts the next minute.
+    pub(super) fn finish(&mut self, now: WallTime, present: Option<u32>) -> Option<TallyEvent> {
+        // A wall clock that was set back starts a new minute too. Otherwise no tally would be
+        // published until it has caught up.
         if now >= self.0.from && now < self.0.until {
             return None;
         }
@@ -64,19 +65,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_is_told_once_it_is_over() {
+    fn a_minute_is_reported_when_it_is_over() {
         let at = |s: u64| WallTime::from_unix_nanos(1_790_000_040_000_000_000) + Duration::from_secs(s);
-        let mut tally = Tally::new(CameraId::new("g"), at(10));
+        let mut tally = MinuteTally::new(CameraId::new("g"), at(10));
         tally.count(Decision::Admit, Method::Face);
         tally.count(Decision::Refer, Method::Qr);
         tally.count(Decision::Admit, Method::Face);
         tally.count(Decision::Admit, Method::Qr);
         tally.count(Decision::Admit, Method::QrAndFace);
         assert_eq!(tally.finish(at(59), None), None);
-        let told = tally.finish(at(60), Some(12)).expect("the minute is over");
-        assert_eq!((told.from, told.until), (at(0), at(60)));
-        assert_eq!((told.admitted_by_face, told.admitted_by_qr, told.admitted_by_both), (2, 1, 1));
-        assert_eq!((told.referred, told.present), (1, Some(12)));
+        let event = tally.finish(at(60), Some(12)).expect("the minute is over");
+        assert_eq!((event.from, event.until), (at(0), at(60)));
+        assert_eq!((event.admitted_by_face, event.admitted_by_qr, event.admitted_by_both), (2, 1, 1));
+        assert_eq!((event.referred, event.present), (1, Some(12)));
         assert_eq!(tally.finish(at(119), None), None);
         assert_eq!(tally.finish(at(200), None).map(|t| t.admitted_by_face), Some(0));
     }

@@ -2,15 +2,16 @@
 //!
 //! Locks: one per role, held for a few additions.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_config::Site;
 use gatehouse_core::load::{FrameLatency, NodeLoad, Quantiles, RoleLoad};
 use gatehouse_core::time::{Clock, FrameTimes, Monotonic};
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 
-use crate::processors::{usable, used_here};
+use super::processors::{usable_processors, used_by_process};
 
 /// A node is full from this share of its processors' time on: bursts take the rest.
 pub(crate) const FULL: f64 = 0.9;
@@ -24,9 +25,9 @@ const DIGITS: u8 = 2;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrameStages {
     pub(crate) times: FrameTimes,
-    /// A worker took it.
+    /// A worker took it from its lane.
     pub(crate) taken: Monotonic,
-    /// The model had run.
+    /// The model finished.
     pub(crate) inferred: Monotonic,
     /// The decision was made.
     pub(crate) decided: Monotonic,
@@ -57,18 +58,14 @@ impl RoleMeter {
         Arc::new(Self { clock: Arc::clone(clock), stages: Mutex::new(std::array::from_fn(|_| histogram())) })
     }
 
-    fn stages(&self) -> MutexGuard<'_, [Histogram<u32>; 6]> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A frame was analysed just now.
-    pub(crate) fn frame(&self, frame: &FrameStages) {
+    /// Records a frame that was analysed just now.
+    pub(crate) fn record_frame(&self, frame: &FrameStages) {
         let FrameStages { times, taken, inferred, decided } = *frame;
         let (now, wall) = (self.clock.monotonic(), self.clock.wall());
         let here = now.since(times.arrival);
         // A frame can't have been captured after it arrived.
         let all = wall.distance(times.capture.at.min(wall)).max(here);
-        let mut stages = self.stages();
+        let mut stages = self.stages.lock();
         for (stage, took) in [
             (Stage::Capture, all.saturating_sub(here)),
             (Stage::Wait, taken.since(times.arrival)),
@@ -80,15 +77,15 @@ impl RoleMeter {
         }
     }
 
-    /// An event was handed to the bus just now.
-    pub(crate) fn published(&self, decided: Monotonic) {
+    /// Records an event that was published just now.
+    pub(crate) fn record_published(&self, decided: Monotonic) {
         let took = self.clock.monotonic().since(decided);
-        record(&mut self.stages()[Stage::Publish as usize], took);
+        record(&mut self.stages.lock()[Stage::Publish as usize], took);
     }
 
     /// The measurements since the last call; resets them.
-    fn take(&self) -> (u64, FrameLatency) {
-        let mut stages = self.stages();
+    fn take_measurements(&self) -> (u64, FrameLatency) {
+        let mut stages = self.stages.lock();
         let of = |stage: Stage| quantiles(&stages[stage as usize]);
         let latency = FrameLatency {
             capture_to_arrival: of(Stage::Capture),
@@ -117,57 +114,71 @@ fn quantiles(histogram: &Histogram<u32>) -> Quantiles {
     Quantiles { p50: millis(0.5), p95: millis(0.95), p99: millis(0.99) }
 }
 
-/// The node's meters.
-pub(crate) struct LoadBoard {
-    node: String,
-    clock: Arc<dyn Clock>,
-    /// True for gates, and for crowd cameras, if the node has any.
-    has: [bool; 2],
+/// The meters of both roles.
+#[derive(Clone)]
+pub(crate) struct Meters {
     pub(crate) gates: Arc<RoleMeter>,
     pub(crate) crowds: Arc<RoleMeter>,
-    before: Mutex<Before>,
-    full: AtomicBool,
+}
+
+impl Meters {
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self { gates: RoleMeter::new(clock), crowds: RoleMeter::new(clock) }
+    }
+}
+
+/// Missed frames of both roles since the node started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MissedFrames {
+    pub(super) gates: u64,
+    pub(super) crowds: u64,
+}
+
+/// Computes the node's load between two reports.
+pub(super) struct LoadReporter {
+    node: String,
+    clock: Arc<dyn Clock>,
+    /// `None` for a role that the node does not have.
+    gates: Option<Arc<RoleMeter>>,
+    crowds: Option<Arc<RoleMeter>>,
+    before: Before,
+    is_full: bool,
 }
 
 /// The counters at the last report.
 struct Before {
     at: Monotonic,
     used: Duration,
-    missed: [u64; 2],
+    missed: MissedFrames,
 }
 
-impl LoadBoard {
-    /// `has`: gates, and crowd cameras.
-    pub(crate) fn new(node: &str, has: [bool; 2], clock: &Arc<dyn Clock>) -> Arc<Self> {
-        let before = Before { at: clock.monotonic(), used: used_here(), missed: [0; 2] };
-        Arc::new(Self {
-            node: node.to_owned(),
+impl LoadReporter {
+    pub(super) fn new(site: &Site, meters: &Meters, clock: &Arc<dyn Clock>) -> Self {
+        let before = Before { at: clock.monotonic(), used: used_by_process(), missed: MissedFrames::default() };
+        Self {
+            node: site.site.node.clone(),
             clock: Arc::clone(clock),
-            has,
-            gates: RoleMeter::new(clock),
-            crowds: RoleMeter::new(clock),
-            before: Mutex::new(before),
-            full: AtomicBool::new(false),
-        })
+            gates: (!site.gates.is_empty()).then(|| Arc::clone(&meters.gates)),
+            crowds: (!site.crowds.is_empty()).then(|| Arc::clone(&meters.crowds)),
+            before,
+            is_full: false,
+        }
     }
 
-    /// Reports the time since the last report. `missed`: frames of gates, and of crowd cameras,
-    /// that were missed since the node started.
-    pub(crate) fn report(&self, missed: [u64; 2]) -> NodeLoad {
-        let (now, used) = (self.clock.monotonic(), used_here());
-        let processors = usable();
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        let role = |i: usize, meter: &RoleMeter| {
-            let (frames, latency_ms) = meter.take();
-            let missed = missed[i].saturating_sub(before.missed[i]);
-            self.has[i].then_some(RoleLoad { frames, missed, latency_ms })
+    /// Reports the time since the last report.
+    pub(super) fn report(&mut self, missed: MissedFrames) -> NodeLoad {
+        let (now, used) = (self.clock.monotonic(), used_by_process());
+        let processors = usable_processors();
+        let before = std::mem::replace(&mut self.before, Before { at: now, used, missed });
+        let role = |meter: &Option<Arc<RoleMeter>>, missed: u64, before: u64| {
+            let (frames, latency_ms) = meter.as_ref()?.take_measurements();
+            Some(RoleLoad { frames, missed: missed.saturating_sub(before), latency_ms })
         };
-        let (gates, crowds) = (role(0, &self.gates), role(1, &self.crowds));
+        let gates = role(&self.gates, missed.gates, before.missed.gates);
+        let crowds = role(&self.crowds, missed.crowds, before.missed.crowds);
         let seconds = now.since(before.at).as_secs_f64();
         let cpu_usage =
             used.saturating_sub(before.used).as_secs_f64() / (seconds * processors as f64).max(f64::EPSILON);
-        *before = Before { at: now, used, missed };
-        drop(before);
         let full = cpu_usage >= FULL || [&gates, &crowds].into_iter().flatten().any(misses_frames);
         let hundredths = |value: f64| (value * 100.0).round() / 100.0;
         let load = NodeLoad {
@@ -180,8 +191,8 @@ impl LoadBoard {
             gates,
             crowds,
         };
-        if self.full.swap(full, Ordering::Relaxed) != full {
-            log(&load);
+        if std::mem::replace(&mut self.is_full, full) != full {
+            log_load(&load);
         }
         load
     }
@@ -191,10 +202,10 @@ fn misses_frames(role: &RoleLoad) -> bool {
     role.missed as f64 > MISSED * (role.frames + role.missed) as f64
 }
 
-fn log(load: &NodeLoad) {
+fn log_load(load: &NodeLoad) {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     if !load.full {
-        tracing::info!(cpu_usage = percent(load.cpu_usage), "the node keeps up again");
+        tracing::info!(cpu_usage = percent(load.cpu_usage), "the node keeps up with its cameras again");
         return;
     }
     let missed = |role: &Option<RoleLoad>| {
@@ -204,7 +215,7 @@ fn log(load: &NodeLoad) {
         cpu_usage = percent(load.cpu_usage),
         gates_missed = percent(missed(&load.gates)),
         crowds_missed = percent(missed(&load.crowds)),
-        "the node is full: with more to do it looks at fewer frames, of crowd cameras first. Give cameras to another node, or lower \
+        "the node is full and analyses fewer frames, of crowd cameras first. Give cameras to another node, or lower \
          `analyse_fps` or `detail_px`"
     );
 }
@@ -220,13 +231,22 @@ mod tests {
     fn stages_add_up_and_each_report_resets() {
         let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
-        let board = LoadBoard::new("n", [true, false], &shared);
+        let meters = Meters::new(&shared);
+        let mut reporter = LoadReporter {
+            node: "n".into(),
+            clock: Arc::clone(&shared),
+            gates: Some(Arc::clone(&meters.gates)),
+            crowds: None,
+            before: Before { at: clock.monotonic(), used: used_by_process(), missed: MissedFrames::default() },
+            is_full: false,
+        };
+        let missed = MissedFrames { gates: 1, crowds: 0 };
         let capture = CaptureTime { at: clock.wall(), source: ClockSource::Arrival, error_ms: 500 };
         let [arrival, taken, inferred, decided] =
             [40, 10, 20, 5].map(|later| clock.advance(Duration::from_millis(later)));
         let times = FrameTimes { stream: StreamTime(Duration::ZERO), arrival, capture };
-        board.gates.frame(&FrameStages { times, taken, inferred, decided });
-        let load = board.report([1, 0]);
+        meters.gates.record_frame(&FrameStages { times, taken, inferred, decided });
+        let load = reporter.report(missed);
         let gates = load.gates.expect("there are gates");
         assert_eq!((gates.frames, gates.missed, load.crowds), (1, 1, None));
         let l = gates.latency_ms;
@@ -242,7 +262,7 @@ mod tests {
         }
         assert!(load.full, "half of the frames were missed");
         clock.advance(Duration::from_secs(10));
-        let load = board.report([1, 0]);
+        let load = reporter.report(missed);
         let gates = load.gates.expect("there are gates");
         assert_eq!((gates.frames, gates.missed, gates.latency_ms), (0, 0, FrameLatency::default()));
         assert!(!load.full);

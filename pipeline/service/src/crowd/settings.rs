@@ -1,7 +1,8 @@
-//! From a crowd camera's configuration to what it counts.
+//! Derives from a crowd camera's configuration what it counts, and in pictures of which size.
 
 use std::time::Duration;
 
+use gatehouse_capture::Wanted;
 use gatehouse_config as config;
 use gatehouse_core::zone::Zone;
 use gatehouse_core::{CameraId, ThreadPriority};
@@ -16,12 +17,12 @@ use gatehouse_picture::{NormalisedPolygon, Size};
 use crate::NodeError;
 
 /// The priority of decoding a crowd camera's stream: below gates, if the site has any.
-pub(crate) fn stream_priority(site: &config::Site) -> ThreadPriority {
+pub(super) fn stream_priority(site: &config::Site) -> ThreadPriority {
     if site.gates.is_empty() { ThreadPriority::Normal } else { ThreadPriority::Idle }
 }
 
-/// The priority of analysing crowd cameras' frames: below decoding, because a frame that isn't decoded
-/// in time is lost.
+/// The priority of analysing crowd cameras' frames: below decoding, because a frame that isn't
+/// decoded in time is lost.
 pub(crate) fn model_priority(site: &config::Site) -> ThreadPriority {
     if site.gates.is_empty() { ThreadPriority::Low } else { ThreadPriority::Idle }
 }
@@ -33,7 +34,7 @@ pub(crate) fn model_priority(site: &config::Site) -> ThreadPriority {
 pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptions, NodeError> {
     let plane = camera.ground.map(|calibration| GroundPlane::new(&calibration, Size::COMMON)).transpose();
     let plane = plane.map_err(|source| NodeError::Ground { camera: id.clone(), source })?;
-    // Only a zone that somebody drew is asked for ground: the whole picture often has sky.
+    // The whole picture often shows sky, so only drawn zones must lie on the ground.
     let drawn = camera.zones.iter().filter(|zone| **zone != Zone::whole_picture());
     for zone in drawn.filter(|zone| zone.area_m2.is_none()) {
         if let Some(plane) = &plane {
@@ -58,12 +59,12 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
     })
 }
 
-/// Longer side of a camera's pictures as the person detector sees them, in pixels: as configured, or so that people in its zones
-/// are large enough to be found, where its ground is known.
+/// Longer side of the person detector's pictures, in pixels: as configured, or else large enough to
+/// detect people in the camera's zones, by its ground.
 pub fn detail_px(camera: &config::CrowdCamera) -> usize {
-    /// What decides may not cost more than twice the default; farther people are for `tiles`.
+    /// At most twice the cost of the default. `tiles` detect people who are farther away.
     const CHOSEN: std::ops::RangeInclusive<usize> = 416..=1024;
-    /// The models' pictures have sides of so many times so many pixels.
+    /// The sides of the models' pictures are multiples of this.
     const STEP: usize = 32;
     camera.detail_px.unwrap_or_else(|| {
         let zones: Vec<NormalisedPolygon> = camera.zones.iter().map(|zone| zone.polygon.clone()).collect();
@@ -72,10 +73,10 @@ pub fn detail_px(camera: &config::CrowdCamera) -> usize {
     })
 }
 
-/// Longer side of a camera's pictures as the model sees them that measures the density, in pixels: so that heads have the size which
-/// that model wants, where the camera's ground is known; else as the person detector sees them.
+/// Longer side of the density model's pictures, in pixels. Heads have the size that the model
+/// needs, if the camera's ground is known; otherwise it is the person detector's.
 pub fn density_px(camera: &config::CrowdCamera, reader: &CrowdReader) -> usize {
-    /// As `detail_px` may be.
+    /// The range of `detail_px`.
     const LEAST_PX: usize = 256;
     const MOST_PX: usize = 2048;
     let known = plane(camera).zip(reader.head_px());
@@ -83,19 +84,21 @@ pub fn density_px(camera: &config::CrowdCamera, reader: &CrowdReader) -> usize {
     wanted.map_or_else(|| detail_px(camera), |px| px.clamp(LEAST_PX, MOST_PX))
 }
 
-/// The ground before a camera; none if that isn't known, or fits no camera, which [`options`] refuses.
+/// The ground in front of a camera. `None` if it isn't known, or fits no camera: [`options`]
+/// refuses that.
 fn plane(camera: &config::CrowdCamera) -> Option<GroundPlane> {
     camera.ground.and_then(|known| GroundPlane::new(&known, Size::COMMON).ok())
 }
 
-/// How a camera's pictures are looked at, by models of this name and version.
+/// How the models of this name and version read a camera's pictures.
 pub fn looking(camera: &config::CrowdCamera, model: &str, density_px: usize) -> Looking {
     Looking { model: model.to_owned(), detail_px: detail_px(camera), density_px, tiles: camera.tiles }
 }
 
-/// How a camera's counts are summed up with those of the others.
+/// How a camera's counts enter the site's sum.
 pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
-    /// Counts that may be missing, and the least time: under load shedding a key frame may come every 10 s.
+    /// Missing counts, and the shortest time, until the sum leaves a camera out. Under load
+    /// shedding a key frame may come every 10 s.
     const MISSED: f64 = 3.0;
     const LEAST: Duration = Duration::from_secs(15);
     SummedCamera {
@@ -103,6 +106,11 @@ pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
         in_total: camera.in_total,
         silent_after: Duration::from_secs_f64(MISSED / camera.analyse_fps).max(LEAST),
     }
+}
+
+/// Which frames of a crowd camera are wanted.
+pub(super) fn wanted(camera: &config::CrowdCamera) -> Wanted {
+    Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps))
 }
 
 #[cfg(test)]
@@ -115,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_ground_is_known_the_size_of_people_in_the_zones_decides_how_large_a_picture_is_looked_at() {
-        let minimal = include_str!("../../../config/examples/minimal.toml");
+    fn the_ground_and_the_zones_choose_the_size_of_the_picture() {
+        let minimal = include_str!("../../../../config/examples/minimal.toml");
         let mut site = config::Site::parse(minimal, Path::new("site.toml")).expect("an example");
         let camera = site.crowds.first_mut().expect("it has a crowd camera");
         assert_eq!(detail_px(camera), 768, "the default");
@@ -131,8 +139,8 @@ mod tests {
         camera.ground = Some(Mounting { height_m: 8.0, tilt_deg: 40.0, field_of_view_deg: 70.0 });
         let near = [(0.0, 0.7), (1.0, 0.7), (1.0, 1.0), (0.0, 1.0)].map(|(x, y)| Point { x, y });
         camera.zones[0].polygon = NormalisedPolygon::new(near.to_vec()).expect("a rectangle");
-        assert!(detail_px(camera) < square, "who is near is large");
+        assert!(detail_px(camera) < square, "people who are near are large");
         camera.detail_px = Some(500);
-        assert_eq!(detail_px(camera), 500, "as it is told");
+        assert_eq!(detail_px(camera), 500, "as configured");
     }
 }

@@ -1,8 +1,11 @@
-//! From what an operator sets for a gate to the rules that it decides by: threshold, margin, liveness, deadlines.
+//! Derives the rules of a gate from its configuration: threshold, margin, liveness, deadlines.
 
 use std::time::Duration;
 
+use gatehouse_capture::Wanted;
 use gatehouse_config::{self as config, Site};
+use gatehouse_core::CameraId;
+use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_faces::LivenessModel;
 use gatehouse_faces::calibration::{Calibration, Prediction, Target};
@@ -11,14 +14,24 @@ use gatehouse_runtime::Manifest;
 use serde_json::{Value, json};
 
 use crate::NodeError;
-use crate::gates::GateLineOptions;
 
-/// A walk-up's first frames are its worst; nobody is referred for those alone.
+/// The first frames of somebody who walks up are the worst: nobody is referred for those alone.
 const REFER_NOT_BEFORE: Duration = Duration::from_millis(1500);
-/// A picture that was captured longer ago than this says nothing of who stands there now.
+/// An older picture does not show who stands there now.
 const MAX_FRAME_AGE: Duration = Duration::from_secs(3);
 
-/// A site's calibration of its embedder: the file that the site names, or the manifest's own.
+/// What the operator set for a gate.
+pub(super) struct GateSettings {
+    pub(super) camera: CameraId,
+    pub(super) direction: Direction,
+    pub(super) policy: Policy,
+    /// True if a live face must show the gate's background around it.
+    pub(super) check_background: bool,
+    /// How long the same pass is refused after it was accepted.
+    pub(super) pass_again: Duration,
+}
+
+/// A site's calibration of its embedder: from the site's file, or else from the manifest.
 ///
 /// # Errors
 /// If the file can't be read, or was measured with another model.
@@ -31,7 +44,7 @@ pub fn calibration(site: &Site, embedder: &Manifest) -> Result<Option<Calibratio
     Ok(Some(calibration))
 }
 
-/// The threshold that a target asks for, with what is to be expected of it.
+/// The threshold that meets a target, with the error rates that it predicts.
 ///
 /// # Errors
 /// If there is no calibration, or it can't support the target.
@@ -49,7 +62,7 @@ pub fn threshold_for_target(
     calibration.threshold_for(target).map_err(|source| NodeError::Target { gate, source })
 }
 
-/// When a face is somebody's at this gate.
+/// The threshold and the margin by which this gate matches a face.
 ///
 /// # Errors
 /// If no threshold is set and the manifest states none, or a target can't be met.
@@ -70,10 +83,10 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
     Ok(MatchRule { threshold, margin: gate.match_margin })
 }
 
-/// The rules that say who is let in by their face, as the audit log keeps them.
-pub(crate) fn in_force(rule: &MatchRule, options: &GateLineOptions) -> Value {
-    let GateLineOptions { policy, check_background, .. } = options;
-    // Finer than any of them is set; more digits would only show how they are stored.
+/// The rules by which faces are admitted, as the audit log keeps them.
+pub(super) fn audited_rules(rule: &MatchRule, options: &GateSettings) -> Value {
+    let GateSettings { policy, check_background, .. } = options;
+    // Finer than an operator sets them. More digits would only show how they are stored.
     let rounded = |score: f32| (f64::from(score) * 1e6).round() / 1e6;
     json!({
         "threshold": rounded(rule.threshold),
@@ -86,19 +99,22 @@ pub(crate) fn in_force(rule: &MatchRule, options: &GateLineOptions) -> Value {
     })
 }
 
-/// What a gate's line is made with. `liveness`: the model, where any gate asks for it.
-pub(crate) fn options(
+/// The settings of a gate. `liveness`: the model, where any gate checks liveness.
+///
+/// # Errors
+/// If the gate checks liveness and no threshold is known.
+pub(super) fn settings(
     gate: &config::GateCamera,
     rule: &MatchRule,
     liveness: Option<&LivenessModel>,
-) -> Result<GateLineOptions, NodeError> {
+) -> Result<GateSettings, NodeError> {
     let stated = liveness.and_then(|model| model.manifest().threshold.as_ref()).map(|t| t.value);
     let live_threshold = match (gate.liveness, gate.liveness_threshold.or(stated)) {
         (LivenessPolicy::Off, _) => 0.0,
         (_, Some(threshold)) => threshold,
         (_, None) => return Err(NodeError::NoLivenessThreshold { gate: gate.id.clone() }),
     };
-    Ok(GateLineOptions {
+    Ok(GateSettings {
         camera: gate.id.clone(),
         direction: gate.direction,
         policy: Policy {
@@ -118,4 +134,9 @@ pub(crate) fn options(
         check_background: gate.check_background && gate.liveness != LivenessPolicy::Off,
         pass_again: gate.pass_again,
     })
+}
+
+/// Which frames of a gate's main stream are wanted.
+pub(super) fn wanted(gate: &config::GateCamera) -> Wanted {
+    Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps))
 }

@@ -1,7 +1,8 @@
-//! Where it is kept what a node knows of crowd cameras' scenes: files for each camera in the folder `views` beside the store.
+//! The folder `views` beside the store: two files for each crowd camera.
 //!
-//! In a reference view there is nothing but the edges of a scene on a grid of 64 by 36, learnt so that people who walk through it
-//! are not in it; in an empty scene, nothing but where a model takes something for people.
+//! A reference view holds only the edges of a scene on a grid of 64 by 36. It is learnt so that
+//! people who walk through the scene are not in it. An empty scene holds only places where a model
+//! detects people by mistake.
 
 use std::path::{Path, PathBuf};
 
@@ -11,48 +12,49 @@ use gatehouse_crowd::view::ReferenceView;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The folder of scenes.
+/// The folder of crowd cameras' scenes.
 #[derive(Debug, Clone)]
-pub struct Views(PathBuf);
+pub struct SceneFolder(PathBuf);
 
-impl Views {
+impl SceneFolder {
     /// The folder beside a store.
     pub fn beside(store: &Path) -> Self {
         Self(store.with_file_name("views"))
     }
 
-    /// The file of a camera's view.
+    /// The file of a camera's reference view.
     pub fn path(&self, camera: &CameraId) -> PathBuf {
         self.0.join(format!("{camera}.json"))
     }
 
-    /// The file of what a model sees in a camera's empty scene.
+    /// The file of a camera's empty scene.
     pub fn empty_path(&self, camera: &CameraId) -> PathBuf {
         self.0.join(format!("{camera}.empty.json"))
     }
 
-    /// A camera's view, if one was learnt. One that can't be read is learnt anew.
+    /// A camera's reference view, if it was learnt. An unreadable one is learnt anew.
     pub(crate) fn read(&self, camera: &CameraId) -> Option<ReferenceView> {
-        read(&self.path(camera), ReferenceView::is_sound, "no reference view; it is learnt anew")
+        read(&self.path(camera), ReferenceView::is_sound, "no reference view; the node learns it anew")
     }
 
-    /// What this model sees in a camera's empty scene, if somebody had it look.
+    /// A camera's empty scene, if it was recorded with these models and sizes.
     pub(crate) fn read_empty(&self, camera: &CameraId, looking: &Looking) -> Option<EmptyScene> {
         let path = self.empty_path(camera);
-        let empty = read(&path, EmptyScene::is_sound, "nothing that `gatehouse camera view --empty` has kept")?;
+        let empty =
+            read(&path, EmptyScene::is_sound, "no empty scene; record one with `gatehouse camera view --empty`")?;
         let same = empty.is_of(looking);
         if !same {
             tracing::warn!(
                 %camera,
-                "what {} has of the empty scene was seen by another model, or at another size or in other tiles, and isn't used: \
-                 have the model look again while nobody is there (`gatehouse camera view --empty`)",
+                "the empty scene in {} was recorded with another model, size or tiles, and is not used: record it anew while \
+                 nobody is there (`gatehouse camera view --empty`)",
                 path.display()
             );
         }
         same.then_some(empty)
     }
 
-    /// Keeps what a model sees in a camera's empty scene.
+    /// Writes a camera's empty scene.
     ///
     /// # Errors
     /// If it can't be written.
@@ -67,17 +69,21 @@ impl Views {
         std::fs::rename(&new, path)
     }
 
-    /// Keeps a view that was learnt. If that fails, it is learnt again after the next start.
+    /// Writes a view that was learnt. If that fails, the node learns it again after its next start.
     pub(crate) fn keep(&self, camera: &CameraId, view: &ReferenceView) {
         let path = self.path(camera);
         match self.write(&path, view) {
-            Ok(()) => tracing::info!(%camera, "the reference view was learnt; it is kept in {}", path.display()),
-            Err(error) => tracing::warn!(%camera, "the reference view can't be kept in {}: {error}", path.display()),
+            Ok(()) => {
+                tracing::info!(%camera, "the camera's reference view was learnt and written to {}", path.display())
+            }
+            Err(error) => {
+                tracing::warn!(%camera, "the camera's reference view cannot be written to {}; the node learns it again after its next start: {error}", path.display())
+            }
         }
     }
 
-    /// Forgets a camera's view, so that it is learnt anew when the node starts; and its empty scene, which was of that view.
-    /// `false` if there was no view.
+    /// Removes a camera's reference view, so that the node learns it anew when it starts, and the
+    /// empty scene of that view. False if there was no reference view.
     ///
     /// # Errors
     /// If a file can't be removed.
@@ -100,13 +106,13 @@ fn read<T: DeserializeOwned>(path: &Path, is_sound: impl FnOnce(&T) -> bool, oth
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!("{} can't be read, so there is {otherwise}: {error}", path.display());
+            tracing::warn!("{} cannot be read, so there is {otherwise}: {error}", path.display());
             return None;
         }
     };
     let what = serde_json::from_str(&text).ok().filter(is_sound);
     if what.is_none() {
-        tracing::warn!("{} is {otherwise}", path.display());
+        tracing::warn!("{} is damaged, so there is {otherwise}", path.display());
     }
     what
 }
@@ -116,17 +122,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_view_is_none_and_what_is_forgotten_is_gone() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let views = Views::beside(&folder.path().join("site.db"));
+    fn damaged_views_are_left_out_and_forgotten_ones_removed() {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = SceneFolder::beside(&temporary.path().join("site.db"));
         let plaza = CameraId::new("plaza");
-        assert!(views.read(&plaza).is_none() && !views.forget(&plaza).expect("nothing to remove"));
-        std::fs::create_dir(folder.path().join("views")).expect("a folder");
+        assert!(folder.read(&plaza).is_none() && !folder.forget(&plaza).expect("nothing to remove"));
+        std::fs::create_dir(temporary.path().join("views")).expect("a folder");
         for text in ["{", r#"{"columns":64,"rows":36,"across":[],"down":[]}"#] {
-            std::fs::write(views.path(&plaza), text).expect("there is room");
-            assert!(views.read(&plaza).is_none(), "{text}");
+            std::fs::write(folder.path(&plaza), text).expect("there is room");
+            assert!(folder.read(&plaza).is_none(), "{text}");
         }
-        assert!(views.forget(&plaza).expect("it can be removed"));
-        assert!(!views.path(&plaza).exists());
+        assert!(folder.forget(&plaza).expect("it can be removed"));
+        assert!(!folder.path(&plaza).exists());
     }
 }

@@ -1,13 +1,14 @@
 //! Reports a camera's dark and frozen pictures, on its decoder's thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
 use gatehouse_core::{CameraId, Frame};
+use parking_lot::Mutex;
 
-use crate::health::{HealthBoard, LastPicture};
+use super::health::{HealthBoard, LastPicture};
 
-/// Checks one camera's pictures that are to be analysed.
+/// Checks the due pictures of one camera.
 pub(crate) struct PictureMonitor {
     check: Mutex<PictureCheck>,
     health: Arc<HealthBoard>,
@@ -22,10 +23,7 @@ impl PictureMonitor {
 
     /// Judges a picture and reports a changed verdict.
     pub(crate) fn judge(&self, frame: &Frame) -> PictureVerdict {
-        let verdict = {
-            let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
-            check.judge(&frame.picture(), frame.times.arrival)
-        };
+        let verdict = self.check.lock().judge(&frame.picture(), frame.times.arrival);
         self.health.picture(&frame.camera, &self.last, verdict);
         verdict
     }

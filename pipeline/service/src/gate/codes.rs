@@ -1,7 +1,7 @@
-//! QR codes held up to a gate's camera: read from its own frames, checked against the site's key and store, and shown to the
-//! gate. A pass costs no model; a face is never the only way in.
+//! QR codes that people hold up to a gate's camera: read from its frames, checked against the
+//! site's key and store, and passed to the gate. No model runs. A face is never the only way in.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_batching::Worker;
@@ -16,14 +16,15 @@ use gatehouse_credential::{
 use gatehouse_faces::Template;
 use gatehouse_gate::{CodeCheck, StageTimes};
 use gatehouse_store::{PassUse, PersonId, Store, StoreError};
+use parking_lot::Mutex;
 
-use crate::gates::GateLine;
+use super::pipeline::GatePipeline;
 
-/// How often a gate's picture is searched for a code. Somebody who holds one up waits a fifth of a second at most.
+/// How often a gate's picture is searched for a code: somebody who holds one up waits 0.2 s.
 const READS_PER_SECOND: f64 = 5.0;
 
-/// Thins a gate's frames to those that are searched for a code.
-pub(crate) struct CodeIntake(Mutex<RateLimit>);
+/// Selects the frames of a gate that are searched for a code.
+pub(super) struct CodeIntake(Mutex<RateLimit>);
 
 impl Default for CodeIntake {
     fn default() -> Self {
@@ -32,97 +33,100 @@ impl Default for CodeIntake {
 }
 
 impl CodeIntake {
-    pub(crate) fn admits(&self, frame: &Frame) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).admits(frame.times.arrival)
+    pub(super) fn admits(&self, frame: &Frame) -> bool {
+        self.0.lock().admits(frame.times.arrival)
     }
 }
 
-/// A frame waiting to be searched for a code.
-pub(crate) struct CodeJob {
-    line: Arc<GateLine>,
+/// A frame that waits to be searched for a code.
+pub(super) struct CodeJob {
+    pipeline: Arc<GatePipeline>,
     frame: Frame,
     arrived: WallTime,
 }
 
 impl CodeJob {
-    pub(crate) fn new(line: &Arc<GateLine>, frame: &Frame, arrived: WallTime) -> Self {
+    pub(super) fn new(pipeline: &Arc<GatePipeline>, frame: &Frame, arrived: WallTime) -> Self {
         let Frame { camera, number, times, buffer } = frame;
         let frame = Frame { camera: camera.clone(), number: *number, times: *times, buffer: Arc::clone(buffer) };
-        Self { line: Arc::clone(line), frame, arrived }
+        Self { pipeline: Arc::clone(pipeline), frame, arrived }
     }
 }
 
-/// Knows the site's passes and cards.
-pub(crate) struct CodeReader {
-    /// The site's key on the bus, which its passes and cards are bound to.
-    pub(crate) site: String,
-    pub(crate) verifier: SiteVerifier,
-    pub(crate) card_key: CardKey,
+/// A worker that reads codes and checks the site's passes and cards.
+pub(super) struct CodeWorker {
+    /// The site's key on the bus: passes and cards are bound to it.
+    pub(super) site: String,
+    pub(super) verifier: SiteVerifier,
+    pub(super) card_key: CardKey,
     /// The model that a card's template must come from.
-    pub(crate) model: ModelTag,
-    pub(crate) store: Arc<Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(super) model: ModelTag,
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
-impl CodeReader {
+impl CodeWorker {
     /// Searches frames for codes until the batcher is closed.
-    pub(crate) fn run(self, mut worker: Worker<CodeJob>) {
+    pub(super) fn run(self, mut worker: Worker<CodeJob>) {
         let failures = LogLimit::default();
         let mut reader = QrReader::new();
         while let Some(batch) = worker.collect() {
             for job in batch.drain(..) {
                 let luma = job.frame.picture().luma();
-                let mut before = job.line.searched_in_vain();
-                let texts = reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, &mut before);
-                drop(before);
-                for text in texts {
-                    let times = StageTimes::found(job.frame.times, job.arrived, self.clock.monotonic());
-                    if !job.line.state().register_code(text.as_bytes(), &times) {
-                        continue;
-                    }
-                    let again_after = job.line.pass_again();
-                    let Some(seen) = self.answered(self.check(&text, again_after), &failures) else { continue };
-                    let times = times.checked(self.clock.monotonic());
-                    let seen = match seen {
-                        CodeCheck::Accepted { person, id } if job.line.state().would_admit(person, id, &times) => {
-                            self.answered(self.use_pass(id, again_after).map(Some), &failures)
-                        }
-                        other => Some(other),
-                    };
-                    let Some(seen) = seen else { continue };
-                    let outcome = job.line.state().process_code(seen, &times);
-                    outcome.into_iter().for_each(|outcome| job.line.decide(outcome));
-                }
+                let texts = {
+                    let mut searched = job.pipeline.searched.lock();
+                    reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, &mut searched)
+                };
+                texts.iter().for_each(|text| self.process_code(&job, text, &failures));
             }
         }
     }
 
-    fn answered(&self, seen: Result<Option<CodeCheck>, StoreError>, failures: &LogLimit) -> Option<CodeCheck> {
-        seen.unwrap_or_else(|e| {
+    fn process_code(&self, job: &CodeJob, text: &str, failures: &LogLimit) {
+        let pipeline = &job.pipeline;
+        let times = StageTimes::found(job.frame.times, job.arrived, self.clock.monotonic());
+        if !pipeline.update(|gate| gate.register_code(text.as_bytes(), &times)) {
+            return;
+        }
+        let Some(check) = self.answer(self.check(text, pipeline.pass_again), failures) else { return };
+        let times = times.checked(self.clock.monotonic());
+        let check = match check {
+            CodeCheck::Accepted { person, id } if pipeline.read(|gate| gate.would_admit(person, id, &times)) => {
+                self.answer(self.use_pass(id, pipeline.pass_again).map(Some), failures)
+            }
+            other => Some(other),
+        };
+        let Some(check) = check else { return };
+        let outcome = pipeline.update(|gate| gate.process_code(check, &times));
+        outcome.into_iter().for_each(|outcome| pipeline.decide(outcome));
+    }
+
+    fn answer(&self, check: Result<Option<CodeCheck>, StoreError>, failures: &LogLimit) -> Option<CodeCheck> {
+        check.unwrap_or_else(|e| {
             if let Some(times) = failures.count(self.clock.monotonic()) {
-                tracing::error!(times, "passes can't be checked, so none is taken: {e}");
+                tracing::error!(times, "the store cannot check passes, and no gate accepts any: {e}");
             }
             None
         })
     }
 
-    /// What the site says of a code; nothing for one that isn't meant for a gate at all. A pass isn't used by it.
+    /// Checks a code; `None` if it isn't meant for a gate at all. Does not use up a pass.
     fn check(&self, text: &str, not_again_within: Duration) -> Result<Option<CodeCheck>, StoreError> {
         let now = self.clock.wall();
-        let seen = match read(&self.verifier, &self.site, text) {
+        let check = match read(&self.verifier, &self.site, text) {
             Ok(Presented::Pass(pass)) => match pass.check_time(now) {
                 Ok(()) => self.pass(pass.id, self.store.check_pass(pass.id, now, not_again_within)?),
                 Err(_) => CodeCheck::Refused(Reason::PassExpired),
             },
             Ok(Presented::Card(card)) => self.use_card(&card)?.unwrap_or_else(CodeCheck::Refused),
-            // A menu or a shop's code, held up by chance: none of ours, and no reason to call anybody.
+            // A menu's or a shop's code, held up by chance: no reason to refer anybody.
             Err(CredentialError::NotOurs) => return Ok(None),
             Err(_) => CodeCheck::Refused(Reason::PassInvalid),
         };
-        Ok(Some(seen))
+        Ok(Some(check))
     }
 
-    /// A pass that is accepted counts as used from here on: two gates can't both take the last use.
+    /// Uses up an accepted pass, so that two gates can't both accept its last use.
     fn use_pass(&self, id: PassId, not_again_within: Duration) -> Result<CodeCheck, StoreError> {
         Ok(self.pass(id, self.store.use_pass(id, self.clock.wall(), not_again_within)?))
     }
@@ -131,13 +135,13 @@ impl CodeReader {
         accepted(found).map_or_else(CodeCheck::Refused, |person| CodeCheck::Accepted { person, id })
     }
 
-    /// A card is bound to its owner's face, so showing it again after a failed try does no harm.
+    /// A card is bound to its owner's face, so it may be shown again after a failed try.
     fn use_card(&self, card: &SealedCard) -> Result<Result<CodeCheck, Reason>, StoreError> {
         let Ok(contents) = card.open(&self.card_key) else { return Ok(Err(Reason::PassInvalid)) };
         if contents.check_time(self.clock.wall()).is_err() {
             return Ok(Err(Reason::PassExpired));
         }
-        // Made by a model that this gate doesn't run: nothing could be compared with it.
+        // This gate can't compare a template of another model.
         let template = Template::from_i8(&contents.template).ok().filter(|_| contents.model == self.model);
         let Some(template) = template else { return Ok(Err(Reason::PassInvalid)) };
         let used = self.store.check_pass(card.id, self.clock.wall(), Duration::ZERO)?;
@@ -146,7 +150,7 @@ impl CodeReader {
     }
 }
 
-/// Whose pass it is, or why it isn't taken.
+/// The owner of a pass, or the reason why it is refused.
 fn accepted(used: PassUse) -> Result<Option<PersonId>, Reason> {
     match used {
         PassUse::Accepted { person } => Ok(person),

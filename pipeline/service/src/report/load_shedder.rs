@@ -19,7 +19,7 @@ const MAX_PATIENCE: u32 = 64;
 
 /// A change of which cameras are shed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(super) enum Change {
     /// Decode these by their key frames alone.
     Shed(Vec<CameraId>),
     /// Decode this one whole again, if its key frames are rare.
@@ -28,7 +28,7 @@ pub(crate) enum Change {
 
 /// Decides which cameras of a node are shed.
 #[derive(Debug)]
-pub(crate) struct LoadShedder {
+pub(super) struct LoadShedder {
     /// The last one is restored first.
     shed: Vec<CameraId>,
     /// Reports in a row that found room.
@@ -47,7 +47,7 @@ impl Default for LoadShedder {
 impl LoadShedder {
     /// Decides after a report. `taken`: the share of the processors' time in use, 0–1, by any
     /// program. `whole`: crowd cameras that are decoded whole, in the order of the configuration.
-    pub(crate) fn after_report(&mut self, is_full: bool, taken: f64, whole: &[CameraId]) -> Option<Change> {
+    pub(super) fn after_report(&mut self, is_full: bool, taken: f64, whole: &[CameraId]) -> Option<Change> {
         if taken >= ROOM {
             self.calm = 0;
             return if is_full { self.shed(whole) } else { None };
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(
             shedder.after_report(true, 1.0, &cameras(0..5)),
             Some(Change::Shed(cameras(1..2))),
-            "the others are on their way"
+            "the others are being shed"
         );
         let mut restored = Vec::new();
         for _ in 0..20 {

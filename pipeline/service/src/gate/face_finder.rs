@@ -4,30 +4,32 @@ use gatehouse_faces::{Face, FaceDetector, FaceError};
 use gatehouse_gate::{COARSE_SCORE, COARSE_SIDES_PX};
 use gatehouse_runtime::ModelError;
 
-use crate::gates::DetectJob;
+use super::detection::DetectJob;
 
-/// Score from which on a detection is taken for a face. YuNet's scores are bimodal; the value is its authors' own.
+/// Score (0–1) from which on a detection is a face. YuNet's scores are bimodal; its authors chose
+/// this value.
 const MIN_FACE_SCORE: f32 = 0.7;
 
-/// Looks for faces with a detector of its own. Keeps its buffers.
-pub(crate) struct FaceFinder {
+/// Finds faces with a detector of its own. Reuses its buffers.
+pub(super) struct FaceFinder {
     detector: FaceDetector,
     /// True if the coarse pass saves time: on a processor, whose time grows with the pixels.
     has_coarse_pass: bool,
-    /// Of each frame: the longer side of the picture in which it is looked at; none for the model's own.
+    /// For each frame, the longer side of the coarse pass's picture; `None` for a full search.
     sides: Vec<Option<usize>>,
     found: Vec<Vec<Face>>,
-    /// Frames that are looked at once more, and what is found in them then.
+    /// Frames that are searched in full after a coarse pass, and their faces.
     again: Vec<usize>,
     in_full: Vec<Vec<Face>>,
 }
 
 impl FaceFinder {
-    /// Runs each size of picture once: the first run takes several times as long as the next.
+    /// Warms up the detector: the first run at each size of picture takes several times as long as
+    /// the next.
     ///
     /// # Errors
     /// If the model can't run it.
-    pub(crate) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
+    pub(super) fn new(mut detector: FaceDetector) -> Result<Self, ModelError> {
         let has_coarse_pass = detector.provider().takes_processors();
         if has_coarse_pass {
             COARSE_SIDES_PX.into_iter().try_for_each(|side| detector.benchmark(1, Some(side)))?;
@@ -46,15 +48,15 @@ impl FaceFinder {
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails.
-    pub(crate) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], FaceError> {
+    pub(super) fn find(&mut self, batch: &[DetectJob]) -> Result<&[Vec<Face>], FaceError> {
         let Self { detector, has_coarse_pass, sides, found, again, in_full } = self;
-        let side = |job: &DetectJob| job.line.state().coarse_side_px(job.frame.size()).filter(|_| *has_coarse_pass);
+        let side = |job: &DetectJob| job.pipeline.coarse_side_px(job.frame.size()).filter(|_| *has_coarse_pass);
         sides.clear();
         sides.extend(batch.iter().map(side));
         let pictures = batch.iter().zip(&*sides).map(|(job, side)| (job.frame.picture(), *side));
         detector.detect_at(pictures, COARSE_SCORE, found)?;
         again.clear();
-        let may_be_near = |i: &usize| sides[*i].is_some() && batch[*i].line.state().may_be_near(&found[*i]);
+        let may_be_near = |i: &usize| sides[*i].is_some() && batch[*i].pipeline.may_be_near(&found[*i]);
         again.extend((0..batch.len()).filter(may_be_near));
         detector.detect_at(again.iter().map(|i| (batch[*i].frame.picture(), None)), MIN_FACE_SCORE, in_full)?;
         again.iter().zip(in_full).for_each(|(i, faces)| std::mem::swap(&mut found[*i], faces));

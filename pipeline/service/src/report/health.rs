@@ -1,19 +1,21 @@
-//! The state of every camera, put together from what capture, the picture check and the analysis say.
+//! The state of every camera, from what capture and the picture checks report.
 //!
-//! Locks: one, `cameras`, held for a few assignments; the event goes into the publisher's channel after it is released.
+//! Its lock, `cameras`, is held for a few assignments. Events are sent and logged after its
+//! release.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use gatehouse_core::{CameraId, Event, FrameFates};
+use parking_lot::Mutex;
 
-use crate::publisher::Outbound;
+use crate::publish::Outbound;
 
-/// What a camera's last picture looked like. Read for every frame that is looked at, and seldom written: a gate's frame doesn't wait
-/// for the board, which a thread of a crowd camera may hold that has given way.
+/// The verdict on a camera's last picture. Each due frame reads it without the board's lock, which
+/// a crowd camera's thread of idle priority may hold.
 #[derive(Debug, Default)]
 pub(crate) struct LastPicture(AtomicU8);
 
@@ -38,13 +40,24 @@ struct Entry {
     state: CameraState,
     since: WallTime,
     stream: Option<StreamFacts>,
+    /// A gate's sub-stream, as it is connected.
     sub_stream: Option<SubStream>,
+    sub_picture: Arc<LastPicture>,
     reported_at: Monotonic,
     /// Counters at the last periodic report, and the rates computed there.
     counters: Counters,
     fps_decoded: f64,
     fps_analysed: f64,
     fps_unchanged: f64,
+}
+
+/// What is reported at once when it changes.
+#[derive(PartialEq)]
+struct Reported {
+    state: CameraState,
+    reason: Option<String>,
+    stream: Option<StreamFacts>,
+    sub_stream: Option<SubStream>,
 }
 
 /// One camera's counters at a periodic report.
@@ -75,6 +88,7 @@ impl HealthBoard {
             since,
             stream: None,
             sub_stream: None,
+            sub_picture: Arc::default(),
             reported_at,
             counters: Counters::default(),
             fps_decoded: 0.0,
@@ -84,66 +98,79 @@ impl HealthBoard {
         Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
     }
 
-    fn cameras(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes one camera's entry, and reports it if its state or reason is then another one.
+    /// Changes one camera's entry, and reports it if that changes its state, its reason or its
+    /// streams.
     fn change(&self, camera: &CameraId, change: impl FnOnce(&mut Entry)) {
-        let changed = {
-            let mut cameras = self.cameras();
+        let (before, after, event) = {
+            let mut cameras = self.cameras.lock();
             let Some(entry) = find(&mut cameras, camera) else { return };
-            let before = (entry.state, entry.reason.clone(), entry.stream.clone());
+            let before = entry.reported();
             change(entry);
             entry.state = match (entry.connection, entry.picture.get()) {
                 (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
                 (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
                 (connection, _) => connection,
             };
-            if entry.state != before.0 {
+            if entry.state != before.state {
                 entry.since = self.clock.wall();
             }
-            let after = (entry.state, entry.reason.clone(), entry.stream.clone());
-            (after != before).then(|| (entry.event(), before.0))
+            let after = entry.reported();
+            if after == before {
+                return;
+            }
+            (before, after, entry.event())
         };
-        if let Some((event, before)) = changed {
-            log_change(&event, before);
-            self.outbound.offer(Event::Health(event));
+        if (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
+            log_change(&event, before.state);
         }
+        if let Some(sub_stream) = &after.sub_stream
+            && after.sub_stream != before.sub_stream
+        {
+            log_sub_stream(camera, sub_stream);
+        }
+        self.outbound.offer(Event::Health(event));
     }
 
-    /// What a camera's last picture looked like.
+    /// The verdict on a camera's last picture.
     pub(crate) fn last_picture(&self, camera: &CameraId) -> Arc<LastPicture> {
-        find(&mut self.cameras(), camera).map(|entry| Arc::clone(&entry.picture)).unwrap_or_default()
+        find(&mut self.cameras.lock(), camera).map(|entry| Arc::clone(&entry.picture)).unwrap_or_default()
     }
 
-    /// Takes what an analysed picture looks like; it is asked of every one, and seldom another than before.
+    /// The verdict on the last picture of a gate's sub-stream.
+    pub(crate) fn last_sub_picture(&self, gate: &CameraId) -> Arc<LastPicture> {
+        find(&mut self.cameras.lock(), gate).map(|entry| Arc::clone(&entry.sub_picture)).unwrap_or_default()
+    }
+
+    /// Records the verdict on a due picture. Takes the lock only if the verdict has changed.
     pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
         if last.get() != verdict {
             self.change(camera, |entry| entry.picture.set(verdict));
         }
     }
 
-    /// Takes the state of a gate's sub-stream, and reports it if it is another one.
-    pub(crate) fn sub_stream(&self, camera: &CameraId, now: SubStream) {
-        let event = {
-            let mut cameras = self.cameras();
-            let Some(entry) = find(&mut cameras, camera) else { return };
-            if entry.sub_stream.as_ref() == Some(&now) {
-                return;
+    /// As [`HealthBoard::picture`], for a picture of a gate's sub-stream.
+    pub(crate) fn sub_picture(&self, gate: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
+        if last.get() != verdict {
+            self.change(gate, |entry| entry.sub_picture.set(verdict));
+        }
+    }
+
+    /// Records the connection of a gate's sub-stream, and reports a change.
+    pub(crate) fn sub_stream(&self, gate: &CameraId, connection: SubStream) {
+        self.change(gate, |entry| {
+            if connection.state != CameraState::Live {
+                entry.sub_picture.set(PictureVerdict::Sound);
             }
-            log_sub_stream(camera, &now);
-            entry.sub_stream = Some(now);
-            entry.event()
-        };
-        self.outbound.offer(Event::Health(event));
+            entry.sub_stream = Some(connection);
+        });
     }
 
     /// Reports every camera, with its rates since the last such report.
     pub(crate) fn report_all(&self, counters: impl Fn(&CameraId) -> Counters) {
         let now = self.clock.monotonic();
         let events: Vec<_> = self
-            .cameras()
+            .cameras
+            .lock()
             .iter_mut()
             .map(|entry| {
                 entry.measure(counters(&entry.camera), now);
@@ -155,7 +182,7 @@ impl HealthBoard {
 
     #[cfg(test)]
     fn all(&self) -> Vec<HealthEvent> {
-        self.cameras().iter().map(Entry::event).collect()
+        self.cameras.lock().iter().map(Entry::event).collect()
     }
 }
 
@@ -176,6 +203,22 @@ impl Entry {
         (self.reported_at, self.counters) = (now, counters);
     }
 
+    fn reported(&self) -> Reported {
+        Reported {
+            state: self.state,
+            reason: self.reason.clone(),
+            stream: self.stream.clone(),
+            sub_stream: self.sub_stream_state(),
+        }
+    }
+
+    /// The sub-stream as it is reported: frozen while its pictures are.
+    fn sub_stream_state(&self) -> Option<SubStream> {
+        let connection = self.sub_stream.clone()?;
+        let is_frozen = connection.state == CameraState::Live && self.sub_picture.get() == PictureVerdict::Frozen;
+        Some(SubStream { state: if is_frozen { CameraState::Frozen } else { connection.state }, ..connection })
+    }
+
     fn event(&self) -> HealthEvent {
         HealthEvent {
             camera: self.camera.clone(),
@@ -189,7 +232,7 @@ impl Entry {
             reconnects: self.counters.reconnects,
             key_frames_only: self.counters.key_frames_only,
             stream: self.stream.clone(),
-            sub_stream: self.sub_stream.clone(),
+            sub_stream: self.sub_stream_state(),
         }
     }
 }
@@ -201,7 +244,7 @@ impl StatusSink for HealthBoard {
             (entry.connection, entry.reason) = (state, reason);
             match status {
                 StreamStatus::Live(facts) => entry.stream = Some(facts),
-                // What the picture looked like says nothing once there is none.
+                // Without a stream, the verdict on its last picture has no meaning.
                 StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture.set(PictureVerdict::Sound),
                 StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
             }
@@ -209,7 +252,7 @@ impl StatusSink for HealthBoard {
     }
 }
 
-/// A camera's change of state is the operator's news: one line, whoever caused it.
+/// Logs a camera's change of state as one line.
 fn log_change(event: &HealthEvent, before: CameraState) {
     let camera = &event.camera;
     let reason = event.reason.as_deref().unwrap_or_default();
@@ -221,12 +264,16 @@ fn log_change(event: &HealthEvent, before: CameraState) {
         (CameraState::Live | CameraState::Connecting | CameraState::Ended, _) => {
             tracing::info!(%camera, "{:?}", event.state);
         }
-        (CameraState::Dark, _) => tracing::warn!(%camera, "dark: frames come, and they are black"),
-        (CameraState::Frozen, _) => tracing::warn!(%camera, "frozen: frames come, and all show the same picture"),
+        (CameraState::Dark, _) => {
+            tracing::warn!(%camera, "dark: the camera sends black frames. Check its lens cover, its light and its exposure")
+        }
+        (CameraState::Frozen, _) => {
+            tracing::warn!(%camera, "frozen: the camera sends the same picture again and again. Restart it")
+        }
         (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
-        (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; it is tried again with growing delays"),
+        (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; the node retries after growing delays"),
         (CameraState::Refused, _) => {
-            tracing::error!(%camera, "refused: {reason}; it is tried again only seldom, since cameras lock accounts");
+            tracing::error!(%camera, "refused: {reason}. Correct the login; the node retries rarely, because cameras lock accounts");
         }
     }
 }
@@ -234,12 +281,15 @@ fn log_change(event: &HealthEvent, before: CameraState) {
 fn log_sub_stream(camera: &CameraId, SubStream { state, reason }: &SubStream) {
     match state {
         CameraState::Live => {
-            tracing::info!(%camera, "its sub-stream is live: while nothing moves, its key frames alone are decoded")
+            tracing::info!(%camera, "the sub-stream is live: while nothing moves in it, only key frames of the main stream are decoded")
         }
-        CameraState::Connecting => tracing::info!(%camera, "its sub-stream is being connected"),
+        CameraState::Connecting => tracing::info!(%camera, "the node connects to the sub-stream"),
         state => {
             let reason = reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
-            tracing::warn!(%camera, "its sub-stream is {state:?}{reason}: until it is live, the whole stream is decoded, which costs more");
+            tracing::warn!(
+                %camera,
+                "the sub-stream is {state:?}{reason}: until it is live, the whole main stream is decoded, which costs more"
+            );
         }
     }
 }
@@ -251,7 +301,7 @@ mod tests {
     use gatehouse_testing::clock::ManualClock;
 
     use super::*;
-    use crate::publisher;
+    use crate::publish::channel_for_tests;
 
     fn state(events: &[Event]) -> Vec<(CameraState, Option<&str>)> {
         events
@@ -264,9 +314,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_stream_is_told_of_when_it_changes_and_stays_in_later_reports() {
+    fn a_changed_sub_stream_is_reported_and_stays_in_reports() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
-        let (outbound, events) = publisher::channel_for_tests(&clock);
+        let (outbound, events) = channel_for_tests(&clock);
         let gate = CameraId::new("gate");
         let board = HealthBoard::new([gate.clone()].into_iter(), clock, outbound);
         let lost = SubStream { state: CameraState::Lost, reason: Some("no route".into()) };
@@ -274,19 +324,41 @@ mod tests {
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&CameraId::new("another"), lost.clone());
         board.report_all(|_| Counters::default());
-        let told = |event| match event {
+        let reported = |event| match event {
             Event::Health(health) => (health.state, health.sub_stream),
             other => panic!("{other:?}"),
         };
         let expected = (CameraState::Connecting, Some(lost));
-        assert_eq!(events.map(told).collect::<Vec<_>>(), [expected.clone(), expected]);
+        assert_eq!(events.map(reported).collect::<Vec<_>>(), [expected.clone(), expected]);
     }
 
     #[test]
-    fn the_same_state_again_is_not_reported_and_a_sound_picture_needs_a_connection() {
+    fn a_frozen_sub_stream_is_reported_until_it_is_lost() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        let (outbound, events) = channel_for_tests(&clock);
+        let gate = CameraId::new("gate");
+        let board = HealthBoard::new([gate.clone()].into_iter(), clock, outbound);
+        let sub_stream = |state| SubStream { state, reason: None };
+        let last = board.last_sub_picture(&gate);
+        board.sub_stream(&gate, sub_stream(CameraState::Live));
+        for verdict in [PictureVerdict::Frozen, PictureVerdict::Frozen, PictureVerdict::Dark, PictureVerdict::Frozen] {
+            board.sub_picture(&gate, &last, verdict);
+        }
+        board.sub_stream(&gate, sub_stream(CameraState::Lost));
+        board.sub_stream(&gate, sub_stream(CameraState::Live));
+        let states = events.map(|event| match event {
+            Event::Health(health) => health.sub_stream.expect("it has a sub-stream").state,
+            other => panic!("{other:?}"),
+        });
+        let (live, frozen) = (CameraState::Live, CameraState::Frozen);
+        assert_eq!(states.collect::<Vec<_>>(), [live, frozen, live, frozen, CameraState::Lost, live]);
+    }
+
+    #[test]
+    fn an_unchanged_state_is_not_reported() {
         let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
-        let (outbound, events) = publisher::channel_for_tests(&shared);
+        let (outbound, events) = channel_for_tests(&shared);
         let camera = CameraId::new("plaza");
         let board = HealthBoard::new([camera.clone()].into_iter(), shared, outbound);
         let lost = || StreamStatus::Lost { reason: "can't connect".into(), retry_in: Duration::from_secs(1) };
@@ -316,7 +388,7 @@ mod tests {
     #[test]
     fn a_picture_like_the_last_takes_no_memory() {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
-        let (outbound, events) = publisher::channel_for_tests(&clock);
+        let (outbound, events) = channel_for_tests(&clock);
         let camera = CameraId::new("plaza");
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
         board.status(
@@ -325,9 +397,9 @@ mod tests {
         );
         let last = board.last_picture(&camera);
         board.picture(&camera, &last, PictureVerdict::Dark);
-        let taken = |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict)).count_total;
-        assert_eq!(taken(PictureVerdict::Dark), 0);
-        assert!(taken(PictureVerdict::Sound) > 0, "it is told");
+        let allocations = |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict)).count_total;
+        assert_eq!(allocations(PictureVerdict::Dark), 0);
+        assert!(allocations(PictureVerdict::Sound) > 0, "it is reported");
         assert_eq!(events.count(), 3);
     }
 
@@ -335,7 +407,7 @@ mod tests {
     fn rates_are_those_since_the_last_report() {
         let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = clock.clone();
-        let (outbound, _events) = publisher::channel_for_tests(&shared);
+        let (outbound, _events) = channel_for_tests(&shared);
         let board = HealthBoard::new([CameraId::new("a")].into_iter(), shared, outbound);
         for (at, decoded) in [(10, 250), (20, 500)] {
             clock.set(Duration::from_secs(at));

@@ -1,15 +1,16 @@
-//! What the node shows of itself: the last word of every camera, the last decisions, and the previews.
+//! What the node shows of itself: the last event of every camera, the last decisions, and previews.
 //!
-//! [`NodeView`] is shared by the threads that write (publisher, crowd workers) and the console that reads. Writers never
-//! wait for a reader: a slow one loses messages and is given a new [`Snapshot`] instead.
+//! Publisher and crowd workers write the [`NodeView`], and the console reads it. Writers never wait
+//! for a reader: a slow reader loses messages and starts again from a new [`Snapshot`].
 //!
-//! **Locks.** One mutex, `state`; the channels' own locks are taken inside it and never the other way round. Under it
-//! [`NodeView::record`] clones one event and, only while somebody watches, writes it as JSON once for all of them (about
-//! 20 µs for a grid of 2,000 cells). [`NodeView::subscribe`] copies a few hundred small events. Pixels never pass the
-//! mutex, and are kept only while somebody watches.
+//! Its lock, `state`, is held while an event is sent to the readers, so that none misses or repeats
+//! one; the channel's own lock is taken within. Pixels never pass the lock, and are kept only while
+//! somebody watches.
+
+mod site;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use gatehouse_core::event::{DensityEvent, EntryEvent, MapEvent, TallyEvent};
 use gatehouse_core::health::HealthEvent;
@@ -17,12 +18,13 @@ use gatehouse_core::load::NodeLoad;
 use gatehouse_core::rollup::RollUp;
 use gatehouse_core::{CameraId, Event, LineId, ZoneId};
 use gatehouse_crowd::preview::PreviewFrame;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 /// Entries that a snapshot holds.
 const ENTRIES_KEPT: usize = 50;
-/// Messages that a reader may be behind by before it is given a new snapshot: a few seconds of twenty cameras.
+/// Messages that a reader may lag behind before it loses some: a few seconds of twenty cameras.
 const MESSAGES_KEPT: usize = 256;
 
 /// Which node this is.
@@ -55,13 +57,13 @@ pub struct CameraView {
     pub id: CameraId,
     /// What it is for.
     pub role: CameraRole,
-    /// What people call it, where that is more than its id.
+    /// Its name, if it has one besides its id.
     pub name: Option<String>,
     /// Its zones, in the order of the configuration.
     pub zones: Vec<ZoneView>,
     /// The lines across which it counts, in the order of the configuration.
     pub lines: Vec<LineView>,
-    /// Whether it has a preview.
+    /// True if it has a preview.
     pub preview: bool,
 }
 
@@ -70,11 +72,11 @@ pub struct CameraView {
 pub struct ZoneView {
     /// The zone.
     pub id: ZoneId,
-    /// What people call it, where that is more than its id.
+    /// Its name, if it has one besides its id.
     pub name: Option<String>,
     /// Its corners (x, y), normalised to the picture: 0–1, from the top left.
     pub polygon: Vec<[f32; 2]>,
-    /// Whether it has thresholds, so that its counts have a level.
+    /// True if it has thresholds, so that its counts have a level.
     pub has_levels: bool,
 }
 
@@ -91,7 +93,7 @@ pub struct LineView {
     pub inside: [f32; 2],
 }
 
-/// An event and the key that it is published under: what `gatehouse watch --json` prints as one line.
+/// An event and its key on the bus: `gatehouse watch --json` prints it as one line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Keyed<E> {
     /// The key on the bus.
@@ -100,7 +102,7 @@ pub struct Keyed<E> {
     pub event: E,
 }
 
-/// A camera and the last that was heard of it.
+/// A camera and its last events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraSnapshot {
     /// The camera.
@@ -116,7 +118,7 @@ pub struct CameraSnapshot {
     pub tally: Option<Keyed<TallyEvent>>,
 }
 
-/// All that the node shows, at one moment.
+/// Everything that the node shows, at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Snapshot {
     /// Which node.
@@ -149,7 +151,7 @@ pub struct NodeView {
 }
 
 impl NodeView {
-    /// A view in which nothing has been heard of any camera yet.
+    /// A view without any events.
     pub fn new(site: SiteView, cameras: Vec<CameraView>) -> Self {
         let previews = cameras.iter().filter(|c| c.preview).map(|c| (c.id.clone(), watch::Sender::new(None))).collect();
         let unheard = |camera| CameraSnapshot { camera, health: None, density: None, map: None, tally: None };
@@ -167,11 +169,11 @@ impl NodeView {
         }
     }
 
-    /// Takes note of an event that is published under `key`, and tells everybody who watches. An event of a camera that
-    /// isn't configured is dropped.
+    /// Records an event that is published under `key`, and sends it to all readers. Drops an event
+    /// of a camera that isn't configured.
     pub fn record(&self, key: &str, event: &Event) {
         let key: Arc<str> = key.into();
-        let mut guard = self.state();
+        let mut guard = self.state.lock();
         let state = &mut *guard;
         let camera = event.camera().and_then(|id| state.cameras.iter_mut().find(|c| c.camera.id == *id));
         let kind = match (event, camera) {
@@ -183,7 +185,7 @@ impl NodeView {
                 state.load = Some(Keyed { key: key.clone(), event: (**e).clone() });
                 "load"
             }
-            // A door's controller says it itself; no node does.
+            // A door's controller publishes these; no node does.
             (Event::Door(_), _) | (_, None) => return,
             (Event::Entry(e), _) => {
                 state.entries.truncate(ENTRIES_KEPT - 1);
@@ -198,7 +200,7 @@ impl NodeView {
                 camera.density = Some(Keyed { key: key.clone(), event: e.clone() });
                 "density"
             }
-            // The counts that it comes with say the same.
+            // The density event that comes with it contains the level.
             (Event::Level(_), _) => "level",
             (Event::Map(e), Some(camera)) => {
                 camera.map = Some(Keyed { key: key.clone(), event: e.clone() });
@@ -209,30 +211,32 @@ impl NodeView {
                 "health"
             }
         };
-        // Sent before the lock is given back, so that a new reader's snapshot and its first message neither overlap
-        // nor leave a gap.
+        // Sent under the lock: a new reader's snapshot and its first message neither overlap nor
+        // leave a gap.
         if self.messages.receiver_count() > 0 {
             match serde_json::to_string(&Keyed { key, event }) {
                 Ok(json) => drop(self.messages.send(Message { kind, json: json.into() })),
-                Err(error) => tracing::error!(kind, %error, "an event can't be shown"),
+                Err(error) => {
+                    tracing::error!(kind, %error, "an event cannot be written as JSON, and the console does not show it")
+                }
             }
         }
     }
 
-    /// All that is known now.
+    /// Everything that is known now.
     pub fn snapshot(&self) -> Snapshot {
-        self.state().clone()
+        self.state.lock().clone()
     }
 
-    /// All that is known now, and every event from here on. A reader that gets `Lagged` has missed some and starts again
-    /// from here.
+    /// Everything that is known now, and every later event. A reader that gets `Lagged` has missed
+    /// some events and must subscribe again.
     pub fn subscribe(&self) -> (Snapshot, broadcast::Receiver<Message>) {
-        let state = self.state();
+        let state = self.state.lock();
         (state.clone(), self.messages.subscribe())
     }
 
-    /// Whether somebody watches this camera's preview now; to be asked before one is rendered. When nobody does, the last
-    /// picture is let go.
+    /// True if somebody watches this camera's preview. Ask before rendering one. If nobody watches,
+    /// the last picture is dropped.
     pub fn preview_wanted(&self, camera: &CameraId) -> bool {
         let Some(preview) = self.preview_of(camera) else {
             return false;
@@ -244,7 +248,8 @@ impl NodeView {
         watched
     }
 
-    /// Shows a new preview to those who watch this camera. Without any, or for a camera without a preview, it is dropped.
+    /// Shows a new preview to those who watch this camera. It is dropped if nobody does, or if the
+    /// camera has no preview.
     pub fn set_preview(&self, camera: &CameraId, frame: PreviewFrame) {
         if let Some(preview) = self.preview_of(camera) {
             // Fails when nobody watches, and then keeps nothing.
@@ -252,19 +257,14 @@ impl NodeView {
         }
     }
 
-    /// Watches a camera's preview, or `None` if there is no such camera or it has no preview. What the channel holds at
-    /// first may be left from an earlier watcher: wait for a change.
+    /// Watches a camera's preview; `None` if there is no such camera or it has no preview. At first
+    /// the channel may hold a picture of an earlier watcher: wait for a change.
     pub fn preview(&self, camera: &str) -> Option<watch::Receiver<Option<Arc<PreviewFrame>>>> {
         self.previews.iter().find(|(id, _)| id.as_str() == camera).map(|(_, preview)| preview.subscribe())
     }
 
     fn preview_of(&self, camera: &CameraId) -> Option<&watch::Sender<Option<Arc<PreviewFrame>>>> {
         self.previews.iter().find(|(id, _)| id == camera).map(|(_, preview)| preview)
-    }
-
-    fn state(&self) -> MutexGuard<'_, Snapshot> {
-        // No code under the lock leaves a half-written state behind, so a panic elsewhere under it does no harm.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_misses_nothing_between_its_snapshot_and_its_first_message() {
+    fn a_reader_misses_nothing_after_its_snapshot() {
         let view = Arc::new(view());
         let writer = std::thread::spawn({
             let view = view.clone();

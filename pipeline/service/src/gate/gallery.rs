@@ -1,0 +1,191 @@
+//! Keeps the galleries of running gates equal to the store: a withdrawal or an enrolment in any
+//! process takes effect here within a second.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use gatehouse_core::log_limit::LogLimit;
+use gatehouse_core::time::Clock;
+use gatehouse_faces::Template;
+use gatehouse_gate::{Enrolled, Gallery, MatchRule};
+use gatehouse_store::{Changes, GalleryTemplate, Revision, Store, StoreError};
+
+use super::pipeline::SharedGallery;
+use crate::threads::pause;
+
+/// Time between two queries for changes: well within the second that a withdrawal may take.
+const QUERY_EVERY: Duration = Duration::from_millis(200);
+
+/// The model whose templates the gates match, as the manifest names it.
+#[derive(Debug, Clone)]
+pub(super) struct TemplateModel {
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+/// The galleries of a node's gates, one for each rule in use. All share the same templates.
+pub(super) struct Galleries {
+    store: Arc<Store>,
+    model: TemplateModel,
+    clock: Arc<dyn Clock>,
+    galleries: Vec<(MatchRule, Arc<SharedGallery>)>,
+}
+
+/// The people in the galleries, and the state of the store that they were read from.
+pub(super) struct Loaded {
+    people: Gallery,
+    revision: Revision,
+}
+
+/// A placeholder: each gate's own rule is set before its gallery is searched.
+const ANY_RULE: MatchRule = MatchRule { threshold: 1.0, margin: 0.0 };
+
+impl Galleries {
+    pub(super) fn new(store: Arc<Store>, model: TemplateModel, clock: Arc<dyn Clock>) -> Self {
+        Self { store, model, clock, galleries: Vec::new() }
+    }
+
+    /// The gallery for a rule. All gates with the same rule share one.
+    pub(super) fn with_rule(&mut self, rule: MatchRule) -> Arc<SharedGallery> {
+        if let Some((_, gallery)) = self.galleries.iter().find(|(r, _)| *r == rule) {
+            return Arc::clone(gallery);
+        }
+        let gallery = Arc::new(SharedGallery::new(Arc::new(Gallery::new([], rule))));
+        self.galleries.push((rule, Arc::clone(&gallery)));
+        gallery
+    }
+
+    /// Reads the whole store into every gallery.
+    pub(super) fn load(&self) -> Result<Loaded, StoreError> {
+        let enrolled = self.store.gallery(&self.model.name, &self.model.version, self.clock.wall())?;
+        let count = enrolled.templates.len();
+        let people = Gallery::new(enrolled.templates.iter().filter_map(template), ANY_RULE);
+        self.publish(&people);
+        tracing::info!(templates = count, "gallery loaded");
+        Ok(Loaded { people, revision: enrolled.revision })
+    }
+
+    /// Applies the changes since the galleries were loaded.
+    fn follow(&self, loaded: Loaded) -> Result<Loaded, StoreError> {
+        if !self.store.changed_since(loaded.revision)? {
+            return Ok(loaded);
+        }
+        let now = self.clock.wall();
+        match self.store.gallery_changes(loaded.revision, &self.model.name, &self.model.version, now)? {
+            Changes::Everything => self.load(),
+            Changes::These { revision, removed, added } => {
+                let removed: HashSet<_> = removed.iter().copied().collect();
+                let people = loaded.people.with_changes(&removed, added.iter().filter_map(template));
+                self.publish(&people);
+                tracing::info!(templates = people.len(), "gallery changed");
+                Ok(Loaded { people, revision })
+            }
+        }
+    }
+
+    fn publish(&self, people: &Gallery) {
+        for (rule, gallery) in &self.galleries {
+            let people = Arc::new(people.with_rule(*rule));
+            *gallery.write() = people;
+        }
+    }
+
+    /// Follows the store until `stopped` is closed.
+    pub(super) fn watch(self, loaded: Loaded, stopped: &Receiver<()>) {
+        let failures = LogLimit::default();
+        let mut loaded = Some(loaded);
+        while pause(self.clock.as_ref(), QUERY_EVERY, stopped) {
+            let current = match loaded.take() {
+                Some(loaded) => self.follow(loaded),
+                None => self.load(),
+            };
+            match current {
+                Ok(current) => loaded = Some(current),
+                Err(e) => {
+                    if let Some(times) = failures.count(self.clock.monotonic()) {
+                        tracing::error!(
+                            times,
+                            "the store cannot be read, and gates recognise nobody until it can: {e}"
+                        );
+                    }
+                    // The old gallery may hold people who have withdrawn since.
+                    self.publish(&Gallery::new([], ANY_RULE));
+                }
+            }
+        }
+    }
+}
+
+fn template(stored: &GalleryTemplate) -> Option<(Enrolled, Template)> {
+    let enrolled = Enrolled { person: stored.person, consent_until: stored.consent_until };
+    match Template::from_slice(&stored.values) {
+        Ok(template) => Some((enrolled, template)),
+        Err(e) => {
+            tracing::error!("a stored template is damaged and left out: enrol the person anew: {e}");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+    use gatehouse_core::time::WallTime;
+    use gatehouse_credential::SiteSecret;
+    use gatehouse_store::{Actor, Consent, ConsentDraft, Enrolment, HowGiven, NewPerson, NewTemplate, PersonId};
+    use gatehouse_testing::clock::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn the_gallery_follows_the_store_every_200_ms() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let secret = SiteSecret::generate().expect("the system has randomness");
+        let open = || Store::open(&folder.path().join("site.db"), &secret).expect("the store opens");
+        let (store, desk) = (Arc::new(open()), open());
+        let manual = Arc::new(ManualClock::default());
+        let clock: Arc<dyn Clock> = manual.clone();
+        let model = TemplateModel { name: "sface".into(), version: "2021dec".into() };
+        let mut galleries = Galleries::new(store, model, Arc::clone(&clock));
+        let gallery = galleries.with_rule(MatchRule { threshold: 0.5, margin: 0.0 });
+        let loaded = galleries.load().expect("the store is readable");
+        let (stop, stopped) = bounded(0);
+        let thread = std::thread::spawn(move || galleries.watch(loaded, &stopped));
+        let actor = Actor::gatehouse();
+        let mut person = None;
+        for (query, people) in [(1, 0), (2, 1), (3, 0)] {
+            manual.wait_for_timer(QUERY_EVERY * query);
+            match person {
+                None if people == 1 => person = Some(enrol(&desk, clock.wall())),
+                Some(person) => drop(desk.forget(person, &actor, clock.wall()).expect("it is forgotten")),
+                None => {}
+            }
+            manual.set(QUERY_EVERY * query);
+            manual.wait_for_timer(QUERY_EVERY * (query + 1));
+            assert_eq!(gallery.read().len(), people, "after query {query}");
+        }
+        drop(stop);
+        thread.join().expect("it ends");
+    }
+
+    fn enrol(desk: &Store, now: WallTime) -> PersonId {
+        let draft = ConsentDraft {
+            purpose: "entry at the gate".into(),
+            notice_version: "2026-01".into(),
+            how_given: HowGiven::Paper,
+            given_at: now,
+            valid_until: now + Duration::from_secs(3600),
+            under_14: false,
+            guardian: None,
+        };
+        let mut values = [0.0; Template::DIMENSIONS];
+        values[0] = 1.0;
+        let templates = [NewTemplate { model: "sface", model_version: "2021dec", values: &values }];
+        let consent = Consent::new(draft).expect("a sound consent");
+        let enrolment = Enrolment::Face { consent, templates: &templates };
+        let person = NewPerson { name: "Zebedee Quill", enrolment };
+        desk.enrol(person, &Actor::gatehouse(), now).expect("enrols")
+    }
+}

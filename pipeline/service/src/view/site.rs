@@ -1,0 +1,57 @@
+//! The view of a site before any event: its cameras, zones and lines.
+
+use gatehouse_config::{CrowdCamera, GateCamera, Line, Site};
+use gatehouse_core::zone::Zone;
+use gatehouse_picture::Point;
+
+use super::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
+
+impl NodeView {
+    /// The view of a site without any events.
+    pub(crate) fn of(site: &Site) -> Self {
+        let cameras = site.gates.iter().map(gate_view).chain(site.crowds.iter().map(crowd_view)).collect();
+        let site = SiteView {
+            area: site.site.area.clone(),
+            site: site.site.id.clone(),
+            node: site.site.node.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        Self::new(site, cameras)
+    }
+}
+
+fn gate_view(gate: &GateCamera) -> CameraView {
+    CameraView {
+        id: gate.id.clone(),
+        role: CameraRole::Gate,
+        name: None,
+        zones: Vec::new(),
+        lines: Vec::new(),
+        preview: false,
+    }
+}
+
+fn crowd_view(camera: &CrowdCamera) -> CameraView {
+    CameraView {
+        id: camera.id.clone(),
+        role: CameraRole::Crowd,
+        name: None,
+        zones: camera.zones.iter().map(zone_view).collect(),
+        lines: camera.lines.iter().map(line_view).collect(),
+        preview: camera.preview,
+    }
+}
+
+fn zone_view(zone: &Zone) -> ZoneView {
+    ZoneView {
+        id: zone.id.clone(),
+        name: None,
+        polygon: zone.polygon.corners().iter().map(|p| [p.x, p.y]).collect(),
+        has_levels: zone.thresholds.is_some(),
+    }
+}
+
+fn line_view(line: &Line) -> LineView {
+    let at = |point: Point| [point.x, point.y];
+    LineView { id: line.id.clone(), from: at(line.from), to: at(line.to), inside: at(line.inside) }
+}
