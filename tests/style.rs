@@ -1,4 +1,5 @@
-//! The house's rules of style that no compiler holds: lengths of files, comments and test names, and words that were replaced.
+//! The house's rules of style that no compiler holds: lengths of files, comments and test names,
+//! and words that were replaced.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ const MAX_COMMENT_COLUMNS: usize = 100;
 /// Longest name of a test, in characters.
 const MAX_TEST_NAME: usize = 60;
 
-/// Words that were replaced by the field's own, as they would stand inside an identifier or a sentence.
+/// Words that were replaced by the field's own, as they would stand inside an identifier or a
+/// sentence.
 const REPLACED_WORDS: [&str; 12] = [
     "sparing",
     "spared",
