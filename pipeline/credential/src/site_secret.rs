@@ -138,7 +138,7 @@ mod tests {
     fn a_wrong_text_is_named_without_repeating_it() {
         let error = SiteSecret::from_text("secret").expect_err("too short");
         assert_eq!(error, SecretTextError::Length { found: 6 });
-        assert_eq!(error.to_string(), "a site key is 64 hexadecimal digits, this has 6 characters");
+        assert_eq!(error.to_string(), "a site key is 64 hexadecimal digits; this has 6 characters");
         let text = format!("{}é{}", "a".repeat(10), "b".repeat(53));
         assert_eq!(SiteSecret::from_text(&text).expect_err("é is no digit"), SecretTextError::Digit { position: 11 });
     }

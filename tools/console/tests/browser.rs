@@ -35,8 +35,8 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
 
     assert!(!browser.texts("[data-testid='sum']").await.concat().contains("people"), "nothing was summed up yet");
     node.record(&node::rollup(9));
-    browser.wait_for("#sum-count", "9 (6–13) people before 1 of 2 cameras").await;
-    browser.wait_for("#sum-blind", "back-yard: moved since ").await;
+    browser.wait_for("#sum-count", "9 (6–13) people, counted by 1 of 2 cameras").await;
+    browser.wait_for("#sum-blind", "back-yard: camera moved, zones not counted since ").await;
 
     assert!(!browser.texts("[data-testid='load']").await.concat().contains('%'), "nothing was said of the load yet");
     node.record(&node::load(0.42, false));
@@ -64,7 +64,7 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
     browser.wait_for("[data-testid='camera-market-square-reason']", "no frame for 5.0 s").await;
 
     node.stop().await;
-    browser.wait_for("[data-testid='banner']", "Picture and counts are old since").await;
+    browser.wait_for("[data-testid='banner']", "Picture and counts have not been updated since").await;
     browser.wait_for("[data-testid='link']", "No connection").await;
     browser.close().await;
 }
