@@ -24,10 +24,10 @@ use gatehouse_core::zone::{LevelUnit, SurgeRule, Thresholds, Zone};
 use gatehouse_core::{CameraId, LineId, ZoneId};
 use gatehouse_picture::{NormalisedPolygon, Point};
 
+use crate::camera::CameraSettings;
 use crate::kind::{Kind, integer, number, points, seconds};
 use crate::raw_value::RawValue;
 use crate::reader::{Draft, Table, TableReader};
-use crate::stream::StreamSettings;
 use crate::table;
 use crate::value::{FromToml, KeyType};
 
@@ -37,8 +37,8 @@ table! {
     pub struct CrowdCamera = "[[crowd]]", complete complete_crowd {
         /// The camera's name on the bus, unique among all cameras of the site.
         id: CameraId, required, example "east-1", change CameraRestart;
-        /// How to connect to the camera's stream.
-        stream: StreamSettings, flattened;
+        /// What every camera has: its name and its stream.
+        common: CameraSettings, flattened;
         /// How many frames per second are analysed. If the camera sends key frames as often, only
         /// key frames are decoded. Otherwise every frame is decoded, and those between are dropped.
         analyse_fps: f64 = number(0.1..=60.0).unit("frames per second"), default 2.0, example 1.0,

@@ -6,6 +6,8 @@ pub(crate) enum Format {
     Name,
     Area,
     ModelName,
+    /// A name in any language, for people.
+    Title,
     Path,
     Secret,
     Source,
@@ -31,6 +33,7 @@ impl Format {
                 let is_made_of_names = text.split(['_', '.']).all(|part| part.is_empty() || is_name(part));
                 is_made_of_names && (1..=64).contains(&text.len())
             }
+            Format::Title => is_title(text),
             Format::HostPort => {
                 matches!(crate::endpoint::host_and_port(text), Some((_, Some(port))) if port > 0)
             }
@@ -49,6 +52,7 @@ impl Format {
             Format::Name
             | Format::Area
             | Format::ModelName
+            | Format::Title
             | Format::Path
             | Format::ConsoleAddress
             | Format::Rate
@@ -62,6 +66,7 @@ impl Format {
             Format::Name => "text of 1 to 64 characters out of a-z, 0-9 and `-`",
             Format::Area => "1 to 8 names joined by `/`, each of 1 to 64 characters out of a-z, 0-9 and `-`",
             Format::ModelName => "text of 1 to 64 characters out of a-z, 0-9, `-`, `_` and `.`",
+            Format::Title => "text of 1 to 64 characters in one line, without spaces around it",
             Format::Path => "the path of a file or folder",
             Format::Secret => "a secret reference, `file:PATH`, `env:NAME` or `credential:NAME`",
             Format::Source => "`rtsp://HOST[:PORT]/PATH`, `file://PATH` or `test://PATTERN`",
@@ -91,6 +96,7 @@ impl Format {
             Format::Name => "^[a-z0-9-]{1,64}$",
             Format::Area => "^[a-z0-9-]{1,64}(/[a-z0-9-]{1,64}){0,7}$",
             Format::ModelName => "^[a-z0-9._-]{1,64}$",
+            Format::Title => "^\\S(.{0,62}\\S)?$",
             Format::Path => "^[^\\u0000]+$",
             Format::Secret => "^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|credential:[A-Za-z0-9_-][A-Za-z0-9_.-]*)$",
             Format::Source => "^(rtsp://[^@]+|file://.+|test://[a-z0-9-]+)$",
@@ -107,6 +113,10 @@ impl Format {
 
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_title(text: &str) -> bool {
+    (1..=64).contains(&text.chars().count()) && text.trim() == text && !text.contains(char::is_control)
 }
 
 /// Whether a text is the path of an area: up to eight names of small letters, digits and `-`,

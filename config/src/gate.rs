@@ -7,10 +7,10 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::stream::Source;
 
+use crate::camera::CameraSettings;
 use crate::kind::{integer, number, seconds, whole_seconds};
 use crate::rate::OneIn;
 use crate::reader::{Draft, TableReader};
-use crate::stream::StreamSettings;
 use crate::table;
 
 table! {
@@ -19,8 +19,8 @@ table! {
     pub struct GateCamera = "[[gate]]", check check_gate {
         /// The camera's name on the bus, unique among all cameras of the site.
         id: CameraId, required, example "east-1", change CameraRestart;
-        /// How to connect to the camera's stream.
-        stream: StreamSettings, flattened;
+        /// What every camera has: its name and its stream.
+        common: CameraSettings, flattened;
         /// How many frames per second are analysed while nobody near is being recognised. During a
         /// recognition the node analyses every frame that it can keep up with.
         analyse_fps: f64 = number(0.1..=60.0).unit("frames per second"), default 10.0, example 5.0,
@@ -103,8 +103,8 @@ table! {
 }
 
 fn check_gate(table: &TableReader<'_, '_>, gate: &Draft<GateCamera>) {
-    if let (Some(Some(sub)), Some(stream)) = (&gate.sub_source, &gate.stream) {
-        check_sub_source(table, sub, &stream.source, gate.skip_unchanged);
+    if let (Some(Some(sub)), Some(common)) = (&gate.sub_source, &gate.common) {
+        check_sub_source(table, sub, &common.source, gate.skip_unchanged);
     }
     if let (Some(Some(_)), Some(Some(_))) = (&gate.match_target, gate.match_threshold) {
         let message = "`match_threshold` and `match_target` can't be given together: one is computed from the other";

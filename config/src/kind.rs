@@ -85,6 +85,7 @@ pub(crate) const NAME: Kind = Kind::Text(Format::Name);
 pub(crate) const NAMES: Kind = Kind::List(&NAME);
 pub(crate) const AREA: Kind = Kind::Text(Format::Area);
 pub(crate) const MODEL_NAME: Kind = Kind::Text(Format::ModelName);
+pub(crate) const TITLE: Kind = Kind::Text(Format::Title);
 pub(crate) const LISTEN: Kind = Kind::List(&Kind::Text(Format::Listen));
 pub(crate) const CONNECT: Kind = Kind::List(&Kind::Text(Format::Connect));
 pub(crate) const HOST_PORT: Kind = Kind::Text(Format::HostPort);

@@ -12,6 +12,7 @@
 //! crate repeats a secret, even where someone wrote one into the file by mistake.
 
 mod actuator;
+mod camera;
 mod crowd;
 mod document;
 mod door;
@@ -35,7 +36,6 @@ mod secret;
 mod site;
 mod source;
 mod spec;
-mod stream;
 mod syntax;
 mod table;
 mod text_position;
@@ -43,6 +43,7 @@ mod unknown_key;
 mod value;
 
 pub use actuator::{Actuator, ActuatorKind, Arguments, CommandActuator, HttpActuator, HttpMethod, ModbusActuator};
+pub use camera::CameraSettings;
 pub use crowd::{CrowdCamera, Line};
 pub use document::SourceMap;
 pub use door::{Door, DoorBus, DoorFile, Emergency, Fail};
@@ -58,6 +59,5 @@ pub use reference::{door_reference, reference};
 pub use schema::{door_schema, schema};
 pub use secret::{Secret, SecretError, SecretRef};
 pub use site::{Bus, Console, Site, SiteId, Store};
-pub use stream::StreamSettings;
 
 pub(crate) use table::table;

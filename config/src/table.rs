@@ -15,7 +15,7 @@
 ///         /// A key that must be given, whose type says what its value must be.
 ///         transport: Transport, required, example "udp", change CameraRestart;
 ///         /// Keys of this table that another struct declares.
-///         stream: StreamSettings, flattened;
+///         common: CameraSettings, flattened;
 ///     }
 /// }
 /// ```

@@ -177,8 +177,8 @@ choices!(Transport, Decoder, Provider, Direction, LivenessPolicy, LevelUnit, Fai
 
 impl FromToml for String {
     fn accepts(kind: &Kind) -> bool {
-        use Format::{Area, Argument, HostPort, ModelName, Name};
-        matches!(kind, Kind::Text(Name | Area | ModelName | HostPort | Argument))
+        use Format::{Area, Argument, HostPort, ModelName, Name, Title};
+        matches!(kind, Kind::Text(Name | Area | ModelName | Title | HostPort | Argument))
     }
 
     fn from_toml(raw: &RawValue<'_, '_>) -> Option<Self> {

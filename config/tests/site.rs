@@ -84,14 +84,14 @@ fn a_file_with_only_the_required_keys_gets_the_defaults() {
         max_wait: Duration::from_millis(20),
     };
     assert_eq!(models, expected);
-    let stream = gates[0].stream.clone();
+    let common = gates[0].common.clone();
     assert_eq!(
-        (stream.login.clone(), stream.transport, stream.latency),
+        (common.login.clone(), common.transport, common.latency),
         (None, Transport::Tcp, Duration::from_millis(100))
     );
     let expected = GateCamera {
         id: CameraId::new("g"),
-        stream,
+        common,
         analyse_fps: 10.0,
         direction: Direction::In,
         match_target: None,
@@ -113,7 +113,7 @@ fn a_file_with_only_the_required_keys_gets_the_defaults() {
     assert_eq!(gates, [expected]);
     let expected = CrowdCamera {
         id: CameraId::new("plaza"),
-        stream: crowds[0].stream.clone(),
+        common: crowds[0].common.clone(),
         analyse_fps: 2.0,
         detail_px: Some(768),
         tiles: 0,
@@ -190,12 +190,12 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!((exit.direction, exit.liveness), (Direction::Out, LivenessPolicy::SecondFactor));
     assert_eq!((&exit.match_target, exit.match_threshold), (&None, Some(0.363)));
     assert_eq!((gate.cool_down, gate.grant), (Duration::ZERO, Duration::from_secs(60)));
-    assert_eq!(gate.stream.source.to_string(), "rtsp://127.0.0.1:8554/gate");
-    assert_eq!(gate.stream.login, Some(SecretRef::Env("GATE_1_LOGIN".into())));
-    assert_eq!(gate.stream.latency, Duration::from_secs(5));
+    assert_eq!(gate.common.source.to_string(), "rtsp://127.0.0.1:8554/gate");
+    assert_eq!(gate.common.login, Some(SecretRef::Env("GATE_1_LOGIN".into())));
+    assert_eq!(gate.common.latency, Duration::from_secs(5));
     let crowd = &crowds[0];
-    assert_eq!((crowd.analyse_fps, crowd.preview, crowd.stream.transport), (0.1, false, Transport::Udp));
-    assert_eq!(crowd.stream.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
+    assert_eq!((crowd.analyse_fps, crowd.preview, crowd.common.transport), (0.1, false, Transport::Udp));
+    assert_eq!(crowd.common.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
     let Some(Source::Rtsp(sub_source)) = &gates[0].sub_source else { panic!("{:?}", gates[0].sub_source) };
     assert_eq!(sub_source.as_str(), "rtsp://127.0.0.1:8554/gate-small");
     let [crossing, steps] = &crowd.zones[..] else { panic!("{:?}", crowd.zones) };
@@ -210,7 +210,7 @@ fn every_value_of_the_full_example_arrives() {
     );
     assert_eq!(steps.thresholds, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
     assert_eq!(
-        (crowd.stream.privacy[0].corners()[1], crowd.exclude[0].corners()[1], crowd.skip_unchanged, crowd.in_total),
+        (crowd.common.privacy[0].corners()[1], crowd.exclude[0].corners()[1], crowd.skip_unchanged, crowd.in_total),
         (at(0.3, 0.0), at(0.9, 0.1), false, false)
     );
     let Some(GroundCalibration::Points(points)) = crowd.ground else { panic!("{:?}", crowd.ground) };
@@ -234,7 +234,7 @@ fn a_gate_may_be_analysed_without_regard_to_motion() {
 fn a_source_is_a_camera_a_file_or_a_pattern() {
     let source = |source: &str| {
         let text = MINIMAL.replace("rtsp://192.0.2.11/main", source);
-        parse(&text).crowds[0].stream.source.clone()
+        parse(&text).crowds[0].common.source.clone()
     };
     assert_eq!(source("file://clips/a.mp4"), Source::File("etc/clips/a.mp4".into()));
     assert_eq!(source("file:///clips/a.mp4"), Source::File("/clips/a.mp4".into()));

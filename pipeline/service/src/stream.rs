@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gatehouse_capture::{StreamOptions, Wanted};
-use gatehouse_config::StreamSettings;
+use gatehouse_config::CameraSettings;
 use gatehouse_core::health::StatusSink;
 use gatehouse_core::{CameraId, FateCounters, FrameSink, ThreadPriority};
 
@@ -29,7 +29,7 @@ pub(crate) struct CameraFates {
 ///
 /// # Errors
 /// If the login can't be read.
-pub fn stream(camera: &CameraId, settings: &StreamSettings) -> Result<StreamOptions, NodeError> {
+pub fn stream(camera: &CameraId, settings: &CameraSettings) -> Result<StreamOptions, NodeError> {
     let secret = |source| NodeError::Secret { what: format!("the login of camera {camera}"), source };
     Ok(StreamOptions {
         camera: camera.clone(),

@@ -29,8 +29,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     if let Err(e) = site.store.key.resolve() {
         problems.push(format!("store.key: {e}"));
     }
-    let gates = site.gates.iter().map(|g| (&g.id, &g.stream));
-    let streams: Vec<_> = gates.chain(site.crowds.iter().map(|c| (&c.id, &c.stream))).collect();
+    let gates = site.gates.iter().map(|g| (&g.id, &g.common));
+    let streams: Vec<_> = gates.chain(site.crowds.iter().map(|c| (&c.id, &c.common))).collect();
     for (id, stream) in &streams {
         if let Some(Err(e)) = stream.login.as_ref().map(|login| login.resolve_login()) {
             problems.push(format!("login of camera {id}: {e}"));

@@ -146,7 +146,7 @@ impl Crowds {
         };
         let thread_priority = settings::stream_priority(site);
         let options =
-            StreamOptions { wanted: settings::wanted(camera), thread_priority, ..stream(&id, &camera.stream)? };
+            StreamOptions { wanted: settings::wanted(camera), thread_priority, ..stream(&id, &camera.common)? };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Crowd, fates });

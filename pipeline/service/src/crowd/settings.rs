@@ -48,7 +48,7 @@ pub fn options(id: &CameraId, camera: &config::CrowdCamera) -> Result<CrowdOptio
     let crossing = |line: &config::Line| Crossing { from: line.from, to: line.to, inside: line.inside };
     Ok(CrowdOptions {
         zones: camera.zones.clone(),
-        excluded: camera.exclude.iter().chain(&camera.stream.privacy).cloned().collect(),
+        excluded: camera.exclude.iter().chain(&camera.common.privacy).cloned().collect(),
         lines: camera.lines.iter().map(|line| (line.id.clone(), crossing(line))).collect(),
         ground: camera.ground,
         map_columns: camera.map_columns,

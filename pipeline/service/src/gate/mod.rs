@@ -160,7 +160,7 @@ impl Gates {
         let fates = Arc::new(FateCounters::default());
         let (gallery, embedding) = (galleries.with_rule(rule), &self.batchers.embedding);
         let pipeline = GatePipeline::new(settings, gallery, embedding, deps.outbound, Arc::clone(&fates));
-        let main = stream(&id, &gate.stream)?;
+        let main = stream(&id, &gate.common)?;
         let sub_stream = gate.sub_source.as_ref().map(|source| {
             let monitor = SubStreamMonitor::new(&id, deps.health);
             // No camera of a site can have this name.

@@ -92,7 +92,7 @@ fn learn_empty_scene(
     let density_side_px = density_px(settings, &reader);
     let counted = crowd_options(&camera, settings).map_err(failure::node)?;
     let mut tiling = Tiling::new(settings.tiles, counted.detail_px, counted.ground);
-    let options = stream(&camera, &settings.stream).map_err(failure::node)?;
+    let options = stream(&camera, &settings.common).map_err(failure::node)?;
     let mut watch = EmptySceneWatch::new(looking(settings, &reader.name(), density_side_px));
     let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
     frames::for_each_frame(options, within, |frame| {

@@ -29,7 +29,7 @@ pub(super) fn portraits(desk: &mut Desk<'_>, gate: &str, within: Duration) -> Re
         ));
     };
     let id = CameraId::new(gate);
-    let options = stream(&id, &settings.stream).map_err(failure::node)?;
+    let options = stream(&id, &settings.common).map_err(failure::node)?;
     let (mut liveness, stated) = desk.liveness()?;
     let live_threshold = Some(settings.liveness_threshold.unwrap_or(stated));
     eprintln!("gatehouse: look straight into the camera of {gate}, about an arm's length away, and hold still");

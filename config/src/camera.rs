@@ -12,8 +12,8 @@ use crate::secret::SecretRef;
 use crate::table;
 
 table! {
-    /// How to connect to a camera's stream.
-    pub struct StreamSettings = "[[gate]] and [[crowd]]", check check_stream {
+    /// What every camera has: its name and its stream.
+    pub struct CameraSettings = "[[gate]] and [[crowd]]", check check_camera {
         /// Where the video comes from. An address with a user or password is rejected: use `login`.
         source: Source, required, example "rtsp://192.0.2.10:554/main", change CameraRestart;
         /// The camera's login for an `rtsp://` source: a secret of the form `user:password`.
@@ -38,13 +38,13 @@ table! {
     }
 }
 
-fn check_stream(table: &TableReader<'_, '_>, stream: &Draft<StreamSettings>) {
-    if let (Some(source), Some(Some(_))) = (&stream.source, &stream.login)
+fn check_camera(table: &TableReader<'_, '_>, camera: &Draft<CameraSettings>) {
+    if let (Some(source), Some(Some(_))) = (&camera.source, &camera.login)
         && !matches!(source, Source::Rtsp(_))
     {
         table.reject(&["login"], "`login` needs an `rtsp://` source", None);
     }
-    let Some(decoders) = &stream.decoders else { return };
+    let Some(decoders) = &camera.decoders else { return };
     if decoders.is_empty() {
         table.reject(&["decoders"], "`decoders` must name at least one: nothing would decode the stream", None);
     } else if names_one_twice(decoders) {
