@@ -15,12 +15,14 @@ fn an_operator_sees_counts_change_and_a_camera_go_dark() {
         ..MountConfig::new("plaza", Scene::File(media("vtest.avi")))
     };
     let sim = Sim::start(SimConfig { mounts: vec![plaza], ..SimConfig::default() }).expect("the simulator starts");
-    let site = SiteFolder::new(PROGRAM, &format!("[[crowd]]\nid = \"plaza\"\nsource = \"{}\"", sim.url("plaza")));
+    let crowd = format!("[[crowd]]\nid = \"plaza\"\nname = \"South plaza\"\nsource = \"{}\"", sim.url("plaza"));
+    let site = SiteFolder::new(PROGRAM, &crowd);
     let node = Node::start(&site);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let browser = Browser::start(1400, 900, "en-GB").await;
         browser.open(&node.console).await;
+        browser.wait_for("[data-testid='show-plaza']", "South plaza").await;
         browser.wait_for("[data-testid='camera-plaza-state']", "Live").await;
 
         // Collects the values of the count until two above 0 were seen.

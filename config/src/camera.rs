@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatehouse_core::stream::{Decoder, Source, Transport};
 use gatehouse_picture::NormalisedPolygon;
 
-use crate::kind::milliseconds;
+use crate::kind::{TITLE, milliseconds};
 use crate::models::names_one_twice;
 use crate::reader::{Draft, TableReader};
 use crate::secret::SecretRef;
@@ -14,6 +14,8 @@ use crate::table;
 table! {
     /// What every camera has: its name and its stream.
     pub struct CameraSettings = "[[gate]] and [[crowd]]", check check_camera {
+        /// What people call the camera, in any language. The console shows it in place of the `id`.
+        name: Option<String> = TITLE, optional "the console shows the `id`", example "East gate", change Live;
         /// Where the video comes from. An address with a user or password is rejected: use `login`.
         source: Source, required, example "rtsp://192.0.2.10:554/main", change CameraRestart;
         /// The camera's login for an `rtsp://` source: a secret of the form `user:password`.

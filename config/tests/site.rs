@@ -163,6 +163,7 @@ fn every_value_of_the_full_example_arrives() {
         .replace("grant_s = 5", "grant_s = 60")
         .replace("preview = true", "preview = false")
         .replace("skip_unchanged = true                   # a picture", "skip_unchanged = false # a picture")
+        .replace("South plaza", "南广场")
         .replace("8554/gate-sub", "8554/gate-small")
         .replace("in_total = true", "in_total = false")
         .replace("critical = 4.0", "critical = 4.5")
@@ -195,6 +196,7 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(gate.common.latency, Duration::from_secs(5));
     let crowd = &crowds[0];
     assert_eq!((crowd.analyse_fps, crowd.preview, crowd.common.transport), (0.1, false, Transport::Udp));
+    assert_eq!((crowd.common.name.as_deref(), &gate.common.name), (Some("南广场"), &None));
     assert_eq!(crowd.common.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
     let Some(Source::Rtsp(sub_source)) = &gates[0].sub_source else { panic!("{:?}", gates[0].sub_source) };
     assert_eq!(sub_source.as_str(), "rtsp://127.0.0.1:8554/gate-small");

@@ -67,8 +67,13 @@ fn keys_of_a_gate_that_do_not_go_together_are_reported() {
         ),
         (
             "id = 'g'",
+            "id = 'g'\nname = ' East\\ngate'",
+            "10:8 gate[0].name: `name` must be text of 1 to 64 characters in one line, without spaces around it, found \"x\"",
+        ),
+        (
+            "id = 'g'",
             "id = 'g'\npasses = false",
-            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it has the keys id, source, login, transport, latency_ms, decoders, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged, sub_source)",
+            "10:1 gate[0].passes: unknown key `passes` in [[gate]] (it has the keys id, name, source, login, transport, latency_ms, decoders, privacy, analyse_fps, direction, match_target, match_threshold, match_margin, min_eye_distance_px, frames_to_agree, frames_to_judge, deadline_s, cool_down_s, grant_s, pass_again_s, liveness, liveness_threshold, check_background, skip_unchanged, sub_source)",
         ),
         (
             "id = 'g'",

@@ -24,7 +24,7 @@ fn gate_view(gate: &GateCamera) -> CameraView {
     CameraView {
         id: gate.id.clone(),
         role: CameraRole::Gate,
-        name: None,
+        name: gate.common.name.clone(),
         zones: Vec::new(),
         lines: Vec::new(),
         preview: false,
@@ -35,7 +35,7 @@ fn crowd_view(camera: &CrowdCamera) -> CameraView {
     CameraView {
         id: camera.id.clone(),
         role: CameraRole::Crowd,
-        name: None,
+        name: camera.common.name.clone(),
         zones: camera.zones.iter().map(zone_view).collect(),
         lines: camera.lines.iter().map(line_view).collect(),
         preview: camera.preview,
