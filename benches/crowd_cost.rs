@@ -101,7 +101,14 @@ fn zones(number: usize) -> Vec<Zone> {
         let corners =
             vec![corner(left, top), corner(left + 0.2, top), corner(left + 0.2, top + 0.2), corner(left, top + 0.2)];
         let polygon = NormalisedPolygon::new(corners).expect("a square");
-        Zone { id: ZoneId::new(&format!("zone-{i}")), polygon, area_m2: Some(20.0), thresholds: None, surge: None }
+        Zone {
+            id: ZoneId::new(&format!("zone-{i}")),
+            name: None,
+            polygon,
+            area_m2: Some(20.0),
+            thresholds: None,
+            surge: None,
+        }
     };
     (0..number).map(zone).collect()
 }

@@ -25,7 +25,7 @@ use gatehouse_core::{CameraId, LineId, ZoneId};
 use gatehouse_picture::{NormalisedPolygon, Point};
 
 use crate::camera::CameraSettings;
-use crate::kind::{Kind, integer, number, points, seconds};
+use crate::kind::{Kind, TITLE, integer, number, points, seconds};
 use crate::raw_value::RawValue;
 use crate::reader::{Draft, Table, TableReader};
 use crate::table;
@@ -106,6 +106,8 @@ table! {
     for Zone = "[[crowd.zone]]" {
         /// The zone's name, unique at its camera.
         id: ZoneId, required, example "crossing", change Live;
+        /// What people call the zone, in any language. The console shows it in place of the `id`.
+        name: Option<String> = TITLE, optional "the console shows the `id`", example "Crossing", change Live;
         /// The zone's corners in order, as shares of the picture's width and height: `[0, 0]` is
         /// top left, `[1, 1]` bottom right. The sides must not cross. The polygon closes by itself.
         polygon: NormalisedPolygon, required, example [[0.1, 0.4], [0.6, 0.4], [0.6, 1.0], [0.1, 1.0]],

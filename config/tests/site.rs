@@ -164,6 +164,7 @@ fn every_value_of_the_full_example_arrives() {
         .replace("preview = true", "preview = false")
         .replace("skip_unchanged = true                   # a picture", "skip_unchanged = false # a picture")
         .replace("South plaza", "南广场")
+        .replace("Steps of the town hall", "Steps")
         .replace("8554/gate-sub", "8554/gate-small")
         .replace("in_total = true", "in_total = false")
         .replace("critical = 4.0", "critical = 4.5")
@@ -207,8 +208,8 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(crossing.thresholds, levels(1.0, 2.0, 4.5, LevelUnit::PeoplePerM2, Duration::from_secs(10)));
     assert_eq!(crossing.surge, Some(SurgeRule { people: 21.0, within: Duration::from_secs(30) }));
     assert_eq!(
-        (steps.id.as_str(), steps.polygon.corners().len(), steps.area_m2, steps.surge),
-        ("steps", 3, Some(125.5), None)
+        (steps.id.as_str(), steps.name.as_deref(), steps.polygon.corners().len(), steps.area_m2, steps.surge),
+        ("steps", Some("Steps"), 3, Some(125.5), None)
     );
     assert_eq!(steps.thresholds, levels(5.0, 10.0, 20.0, LevelUnit::People, Duration::ZERO));
     assert_eq!(

@@ -12,6 +12,8 @@ use crate::id::ZoneId;
 pub struct Zone {
     /// The zone's name, unique at its camera.
     pub id: ZoneId,
+    /// What people call it, in any language.
+    pub name: Option<String>,
     /// Its outline.
     pub polygon: NormalisedPolygon,
     /// Measured ground area in square metres, more than 0. Without it, the camera's ground
@@ -27,7 +29,7 @@ impl Zone {
     /// The whole picture, as zone `all`.
     pub fn whole_picture() -> Self {
         let (id, polygon) = (ZoneId::new("all"), NormalisedPolygon::whole());
-        Self { id, polygon, area_m2: None, thresholds: None, surge: None }
+        Self { id, name: None, polygon, area_m2: None, thresholds: None, surge: None }
     }
 }
 

@@ -36,7 +36,7 @@ fn rectangle(left: f32, top: f32, right: f32, bottom: f32) -> NormalisedPolygon 
 }
 
 fn zone(id: &str, polygon: NormalisedPolygon) -> Zone {
-    Zone { id: ZoneId::new(id), polygon, area_m2: None, thresholds: None, surge: None }
+    Zone { id: ZoneId::new(id), name: None, polygon, area_m2: None, thresholds: None, surge: None }
 }
 
 fn options(follows: bool) -> CrowdOptions {

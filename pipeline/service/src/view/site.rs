@@ -45,7 +45,7 @@ fn crowd_view(camera: &CrowdCamera) -> CameraView {
 fn zone_view(zone: &Zone) -> ZoneView {
     ZoneView {
         id: zone.id.clone(),
-        name: None,
+        name: zone.name.clone(),
         polygon: zone.polygon.corners().iter().map(|p| [p.x, p.y]).collect(),
         has_levels: zone.thresholds.is_some(),
     }
