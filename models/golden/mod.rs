@@ -1,4 +1,6 @@
-//! Reads the golden results and their pictures. The tests of the model crates include this file.
+//! Reads the golden results and their pictures, and opens models. The tests of the model crates and
+//! of `gatehouse-crowd` include this file.
+#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +12,6 @@ use serde::de::DeserializeOwned;
 #[derive(Deserialize)]
 pub(super) struct GoldenPicture<R> {
     pub(super) file: String,
-    folder: String,
     pub(super) width: usize,
     pub(super) height: usize,
     /// From the photo's BGR pixels.
@@ -22,10 +23,7 @@ pub(super) struct GoldenPicture<R> {
 impl<R> GoldenPicture<R> {
     /// Reads the picture as the product does.
     pub(super) fn read(&self) -> Photo {
-        let folder = if self.folder == "media" { Assets::locate().expect("a folder").media() } else { folder() };
-        let path = folder.join(&self.file);
-        let photo = read_photo(&path, &PhotoLimits::default())
-            .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()));
+        let photo = photo(&self.file);
         let size = photo.as_video().size();
         assert_eq!((size.width, size.height), (self.width, self.height), "{}", self.file);
         photo
@@ -37,6 +35,14 @@ pub(super) fn golden<T: DeserializeOwned>(name: &str) -> T {
     let path = folder().join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Reads a picture from beside the golden results or from the media.
+pub(super) fn photo(file: &str) -> Photo {
+    let golden = folder().join(file);
+    let path = if golden.exists() { golden } else { Assets::locate().expect("a folder").media().join(file) };
+    read_photo(&path, &PhotoLimits::default())
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
 }
 
 /// The manifests that ship.

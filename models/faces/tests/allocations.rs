@@ -2,39 +2,22 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
+#[path = "../../golden/allocations.rs"]
+mod allocations;
+#[path = "../../golden/mod.rs"]
+mod golden;
+
+use allocations::allocations_of;
 use gatehouse_faces::{FaceDetector, FaceEmbedder, LivenessModel, align_face};
 use gatehouse_picture::YuvPicture;
-use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
-
-fn registry() -> Registry {
-    let catalogue = Catalogue::builtin().expect("the manifests that ship");
-    Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
-}
-
-fn photo(file: &str) -> Photo {
-    let path = Assets::locate().expect("a folder").media().join(file);
-    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
-}
-
-/// Allocations of one run after three runs of warm-up.
-fn allocations_of(mut again: impl FnMut()) -> u64 {
-    (0..3).for_each(|_| again());
-    let [first, second] = [(); 2].map(|()| allocation_counter::measure(&mut again).count_total);
-    assert_eq!(first, second, "two runs differ");
-    first
-}
-
-#[test]
-fn allocations_are_counted() {
-    assert_eq!(allocations_of(|| drop(std::hint::black_box(Box::new([0u8; 9])))), 1);
-    assert_eq!(allocations_of(|| drop(std::hint::black_box(vec![0u8; 9]))), 1);
-}
+use gatehouse_runtime::SessionOptions;
+use golden::{builtin, photo, registry};
 
 #[test]
 fn detecting_faces_allocates_nothing() {
     let (one, group) = (photo("obama.jpg"), photo("t1.jpg"));
     let (one, group) = (one.as_video(), group.as_video());
-    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("opens");
+    let mut detector = FaceDetector::load(&registry(builtin()), "yunet", &SessionOptions::default()).expect("opens");
     let mut found = Vec::new();
     let mut detect = |pictures: &[YuvPicture<'_>]| {
         detector.detect(pictures, 0.6, &mut found).expect("detects");
@@ -49,7 +32,7 @@ fn detecting_faces_allocates_nothing() {
 fn embedding_and_liveness_allocate_nothing() {
     let photo = photo("obama.jpg");
     let picture = photo.as_video();
-    let registry = registry();
+    let registry = registry(builtin());
     let mut detector = FaceDetector::load(&registry, "yunet", &SessionOptions::default()).expect("opens");
     let mut embedder = FaceEmbedder::load(&registry, "sface", &SessionOptions::default()).expect("opens");
     let mut liveness = LivenessModel::load(&registry, "fr-liveness", &SessionOptions::default()).expect("opens");

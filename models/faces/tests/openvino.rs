@@ -2,28 +2,18 @@
 //! process loads one build of ONNX Runtime.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use std::path::Path;
+#[path = "../../golden/mod.rs"]
+mod golden;
 
 use gatehouse_faces::{Face, FaceDetector, FaceEmbedder, LivenessModel, align_face};
-use gatehouse_runtime::{Assets, Build, Catalogue, Photo, PhotoLimits, Provider, Registry, SessionOptions, read_photo};
+use gatehouse_runtime::{Assets, Build, Provider, Registry, SessionOptions};
+use golden::{builtin, golden, photo};
 use serde_json::Value;
-
-fn golden(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name);
-    serde_json::from_str(&std::fs::read_to_string(path).expect("it is there")).expect("JSON")
-}
-
-fn photo(file: &str) -> Photo {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(file);
-    let path = if golden.exists() { golden } else { Assets::locate().expect("a folder").media().join(file) };
-    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
-}
 
 #[test]
 fn faces_on_openvino_equal_those_on_the_cpu() {
-    let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let wanted = [Provider::OpenVino, Provider::Cpu];
-    let registry = Registry::open_on(Assets::locate().expect("a folder"), catalogue, &wanted);
+    let registry = Registry::open_on(Assets::locate().expect("a folder"), builtin(), &wanted);
     let registry = registry.expect("run `make setup-test`");
     let options = SessionOptions::default();
     let mut detector = FaceDetector::load(&registry, "yunet", &options).expect("opens");
@@ -40,7 +30,7 @@ fn faces_on_openvino_equal_those_on_the_cpu() {
         embedder.embed(&[face], &mut embeddings).expect("embeds");
         embeddings.remove(0)
     };
-    for pair in golden("faces.json")["pairs"].as_array().expect("pairs") {
+    for pair in golden::<Value>("faces.json")["pairs"].as_array().expect("pairs") {
         let [a, b] = [0, 1].map(|i| pair["pictures"][i].as_str().expect("a file"));
         let (cosine, wanted) =
             (embedding(a).cosine(&embedding(b)), pair["cosine_bgr"].as_f64().expect("a cosine") as f32);
@@ -52,14 +42,13 @@ fn faces_on_openvino_equal_those_on_the_cpu() {
 #[test]
 fn an_absent_provider_is_skipped_for_the_next_in_the_list() {
     let assets = || Assets::locate().expect("a folder");
-    let catalogue = || Catalogue::builtin().expect("the manifests that ship");
     let cuda = assets().onnxruntime(Build::Cuda);
     assert!(!cuda.exists(), "this machine has CUDA's build: {}", cuda.display());
-    let error = Registry::open_on(assets(), catalogue(), &[Provider::TensorRt, Provider::Cuda]).expect_err("no build");
+    let error = Registry::open_on(assets(), builtin(), &[Provider::TensorRt, Provider::Cuda]).expect_err("no build");
     let wanted = format!("no ONNX Runtime at {}; run `make setup WITH=cuda`", cuda.display());
     assert_eq!(error.to_string(), wanted);
     // This process has OpenVINO's build, which has the CPU's kernels too.
-    let next = Registry::open_on(assets(), catalogue(), &[Provider::Cuda, Provider::OpenVino]).expect("the next one");
+    let next = Registry::open_on(assets(), builtin(), &[Provider::Cuda, Provider::OpenVino]).expect("the next one");
     let detector = FaceDetector::load(&next, "yunet", &SessionOptions::default()).expect("opens");
     assert_eq!(detector.provider(), Provider::OpenVino);
 }

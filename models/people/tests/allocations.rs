@@ -2,43 +2,27 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
+#[path = "../../golden/allocations.rs"]
+mod allocations;
+#[path = "../../golden/mod.rs"]
+mod golden;
+
+use allocations::allocations_of;
 use gatehouse_people::{PeopleScene, PersonDetector, Tile, TiledDetector};
 use gatehouse_picture::{Size, YuvPicture};
-use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
-
-fn registry() -> Registry {
-    let catalogue = Catalogue::builtin().expect("the manifests that ship");
-    Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
-}
-
-fn photo(file: &str) -> Photo {
-    let path = Assets::locate().expect("a folder").media().join(file);
-    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
-}
-
-/// Allocations of one run after three runs of warm-up.
-fn allocations_of(mut again: impl FnMut()) -> u64 {
-    (0..3).for_each(|_| again());
-    let [first, second] = [(); 2].map(|()| allocation_counter::measure(&mut again).count_total);
-    assert_eq!(first, second, "two runs differ");
-    first
-}
+use gatehouse_runtime::SessionOptions;
+use golden::{builtin, photo, registry};
 
 fn scene<'p>(picture: YuvPicture<'p>, tiles: &'p [Tile]) -> PeopleScene<'p> {
     PeopleScene { picture, longer_side_px: 416, density_side_px: 416, tiles }
 }
 
 #[test]
-fn allocations_are_counted() {
-    assert_eq!(allocations_of(|| drop(std::hint::black_box(Box::new([0u8; 9])))), 1);
-    assert_eq!(allocations_of(|| drop(std::hint::black_box(vec![0u8; 9]))), 1);
-}
-
-#[test]
 fn detecting_people_allocates_nothing() {
     let (street, other) = (photo("t1.jpg"), photo("obama.jpg"));
     for model in ["nanodet", "crowd"] {
-        let mut detector = PersonDetector::load(&registry(), model, &SessionOptions::default()).expect("opens");
+        let mut detector =
+            PersonDetector::load(&registry(builtin()), model, &SessionOptions::default()).expect("opens");
         let mut found = Vec::new();
         // A score that gives hundreds of candidates.
         let mut detect = |scenes: &[PeopleScene<'_>]| {
@@ -57,7 +41,7 @@ fn detecting_people_in_tiles_allocates_nothing() {
     let street = photo("t1.jpg");
     let size = Size { width: 320, height: 240 };
     let tiles = [0, 200].map(|left_px| Tile { left_px, top_px: 0, size, longer_side_px: 416 });
-    let mut detector = TiledDetector::load(&registry(), "nanodet", &SessionOptions::default()).expect("opens");
+    let mut detector = TiledDetector::load(&registry(builtin()), "nanodet", &SessionOptions::default()).expect("opens");
     let mut readings = Vec::new();
     // A whole picture and two tiles, of two shapes.
     for scene in [scene(street.as_video(), &[]), scene(street.as_video(), &tiles)] {

@@ -2,33 +2,23 @@
 //! process loads one build of ONNX Runtime.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
-use std::path::Path;
+#[path = "../../golden/mod.rs"]
+mod golden;
 
 use gatehouse_people::{PeopleReading, PeopleScene, TiledDetector};
-use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Provider, Registry, SessionOptions, read_photo};
+use gatehouse_runtime::{Assets, Provider, Registry, SessionOptions};
+use golden::{builtin, golden, photo};
 use serde_json::Value;
-
-fn golden(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name);
-    serde_json::from_str(&std::fs::read_to_string(path).expect("it is there")).expect("JSON")
-}
-
-fn photo(file: &str) -> Photo {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(file);
-    let path = if golden.exists() { golden } else { Assets::locate().expect("a folder").media().join(file) };
-    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
-}
 
 #[test]
 fn people_on_openvino_equal_those_on_the_cpu() {
-    let catalogue = Catalogue::builtin().expect("the manifests that ship");
     let wanted = [Provider::OpenVino, Provider::Cpu];
-    let registry = Registry::open_on(Assets::locate().expect("a folder"), catalogue, &wanted);
+    let registry = Registry::open_on(Assets::locate().expect("a folder"), builtin(), &wanted);
     let registry = registry.expect("run `make setup-test`");
     let options = SessionOptions::default();
     let mut people = TiledDetector::load(&registry, "nanodet", &options).expect("opens");
     assert_eq!(people.provider(), Provider::OpenVino);
-    for picture in golden("persons.json")["pictures"].as_array().expect("pictures") {
+    for picture in golden::<Value>("persons.json")["pictures"].as_array().expect("pictures") {
         let file = picture["file"].as_str().expect("a file");
         let photo = photo(file);
         let scene = PeopleScene { picture: photo.as_video(), longer_side_px: 416, density_side_px: 416, tiles: &[] };

@@ -2,28 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
 
+#[path = "../../../models/golden/allocations.rs"]
+mod allocations;
+#[path = "../../../models/golden/mod.rs"]
+mod golden;
+
+use allocations::allocations_of;
 use gatehouse_crowd::CrowdReader;
 use gatehouse_people::{PeopleScene, Tile};
 use gatehouse_picture::{Size, YuvPicture};
-use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
-
-fn registry() -> Registry {
-    let catalogue = Catalogue::builtin().expect("the manifests that ship");
-    Registry::open(Assets::locate().expect("a folder"), catalogue).expect("run `make setup`")
-}
-
-fn photo(file: &str) -> Photo {
-    let path = Assets::locate().expect("a folder").media().join(file);
-    read_photo(&path, &PhotoLimits::default()).expect("run `make setup`")
-}
-
-/// Allocations of one run after three runs of warm-up.
-fn allocations_of(mut again: impl FnMut()) -> u64 {
-    (0..3).for_each(|_| again());
-    let [first, second] = [(); 2].map(|()| allocation_counter::measure(&mut again).count_total);
-    assert_eq!(first, second, "two runs differ");
-    first
-}
+use gatehouse_runtime::SessionOptions;
+use golden::{builtin, photo, registry};
 
 fn scene<'p>(picture: YuvPicture<'p>, tiles: &'p [Tile]) -> PeopleScene<'p> {
     PeopleScene { picture, longer_side_px: 416, density_side_px: 416, tiles }
@@ -37,7 +26,8 @@ fn reading_a_crowd_allocates_nothing() {
     let whole = scene(street.as_video(), &[]);
     let tiled = scene(street.as_video(), &tiles);
     for density in [None, Some("csrnet")] {
-        let mut reader = CrowdReader::load(&registry(), "nanodet", density, &SessionOptions::default()).expect("opens");
+        let mut reader =
+            CrowdReader::load(&registry(builtin()), "nanodet", density, &SessionOptions::default()).expect("opens");
         let mut readings = Vec::new();
         let mut read =
             |scene: PeopleScene<'_>| reader.read(std::iter::once(scene), 0.05, &mut readings).expect("reads");

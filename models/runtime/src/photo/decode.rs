@@ -1,16 +1,16 @@
 //! Decodes JPEG and PNG files, and turns them upright.
 //!
 //! Memory-safe decoders read every file first. They refuse truncated and damaged ones, and sizes
-//! beyond the limits. OpenCV then decodes a JPEG once more, because scores of faces depend on its
+//! beyond the limits. libjpeg then decodes a JPEG once more, because scores of faces depend on its
 //! exact pixels.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
+use std::panic::catch_unwind;
 
 use gatehouse_picture::Size;
-use opencv::core::{Mat, MatTraitConstManual, MatTraitManual};
-use opencv::imgcodecs;
+use mozjpeg::{ColorSpace, Decompress};
 use png::{ColorType, Transformations};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -49,21 +49,23 @@ fn decode_jpeg(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError>
     let size = limits.check(Size { width, height })?;
     let orientation = decoder.exif().map_or(Orientation::UPRIGHT, |exif| Orientation::read(exif));
     drop(Zeroizing::new(decoder.decode().map_err(|error| PhotoError::Undecodable(error.to_string()))?));
-    let pixels = decode_by_opencv(file).map_err(|error| PhotoError::Undecodable(error.message))?;
-    let bgr = pixels.as_chunks::<3>().0;
-    upright(size, orientation, |index| bgr.get(index).copied())
+    let pixels = decode_by_libjpeg(file).map_err(|error| PhotoError::Undecodable(error.to_string()))?;
+    upright(size, orientation, |index| pixels.get(index).copied())
 }
 
 /// Decodes a checked JPEG as stored, to blue, green and red bytes.
 ///
 /// zune-jpeg's own pixels differ: they moved the liveness score of a photo of the golden results by
 /// 0.09, and the cosine of two photos by 0.003.
-fn decode_by_opencv(file: &[u8]) -> opencv::Result<Zeroizing<Vec<u8>>> {
-    let flags = imgcodecs::IMREAD_COLOR | imgcodecs::IMREAD_IGNORE_ORIENTATION;
-    let mut decoded = imgcodecs::imdecode(&Mat::from_slice(file)?, flags)?;
-    let pixels = Zeroizing::new(decoded.data_bytes()?.to_vec());
-    decoded.data_bytes_mut()?.zeroize();
-    Ok(pixels)
+fn decode_by_libjpeg(file: &[u8]) -> io::Result<Zeroizing<Vec<[u8; 3]>>> {
+    let decode = || {
+        let mut decoder = Decompress::new_mem(file)?.to_colorspace(ColorSpace::JCS_EXT_BGR)?;
+        let pixels = Zeroizing::new(decoder.read_scanlines()?);
+        decoder.finish()?;
+        Ok(pixels)
+    };
+    // The library unwinds where a file is broken.
+    catch_unwind(decode).unwrap_or_else(|_| Err(io::Error::other("libjpeg can't read it")))
 }
 
 fn decode_png(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError> {
