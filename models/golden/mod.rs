@@ -4,9 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, read_photo};
+use gatehouse_runtime::{Assets, Catalogue, Photo, PhotoLimits, Registry, Sha256, read_photo};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sha2::Digest;
 
 /// Results of one picture, by two ways of preparing it (`golden/README.md`).
 #[derive(Deserialize)]
@@ -14,6 +15,7 @@ pub(super) struct GoldenPicture<R> {
     pub(super) file: String,
     pub(super) width: usize,
     pub(super) height: usize,
+    bgr_sha256: String,
     /// From the photo's BGR pixels.
     pub(super) bgr: R,
     /// From I420 planes, as of a camera frame.
@@ -26,8 +28,18 @@ impl<R> GoldenPicture<R> {
         let photo = photo(&self.file);
         let size = photo.as_video().size();
         assert_eq!((size.width, size.height), (self.width, self.height), "{}", self.file);
+        assert_eq!(bgr_digest(&photo), self.bgr_sha256, "{}: pixels differ from OpenCV's", self.file);
         photo
     }
+}
+
+/// The SHA-256 of a photo's full-colour pixels.
+fn bgr_digest(photo: &Photo) -> String {
+    let picture = photo.as_picture();
+    let bgr = picture.bgr().expect("a photo has them");
+    let mut digest = sha2::Sha256::new();
+    (0..bgr.rows).for_each(|row| digest.update(bgr.row(row)));
+    Sha256(digest.finalize().into()).to_string()
 }
 
 /// Reads a file of golden results.

@@ -68,7 +68,7 @@ fn keys_of_a_gate_that_do_not_go_together_are_reported() {
         (
             "id = 'g'",
             "id = 'g'\nname = ' East\\ngate'",
-            "10:8 gate[0].name: `name` must be text of 1 to 64 characters in one line, without spaces around it, found \"x\"",
+            "10:8 gate[0].name: `name` must be text of 1 to 64 characters in one line, without spaces around it, found the text \" East\\\\ngate\"",
         ),
         (
             "id = 'g'",
