@@ -197,7 +197,7 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!(gate.common.latency, Duration::from_secs(5));
     let crowd = &crowds[0];
     assert_eq!((crowd.analyse_fps, crowd.preview, crowd.common.transport), (0.1, false, Transport::Udp));
-    assert_eq!((crowd.common.name.as_deref(), &gate.common.name), (Some("南广场"), &None));
+    assert_eq!((crowd.common.name.as_deref(), &exit.common.name), (Some("南广场"), &None));
     assert_eq!(crowd.common.login, Some(SecretRef::File("etc/secrets/plaza.login".into())));
     let Some(Source::Rtsp(sub_source)) = &gates[0].sub_source else { panic!("{:?}", gates[0].sub_source) };
     assert_eq!(sub_source.as_str(), "rtsp://127.0.0.1:8554/gate-small");
