@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatehouse_bus::{Announcer, NodeWatch, RecvError, Watcher};
+use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 
 use crate::controller::{Action, Controller, Refusal};
@@ -57,7 +57,7 @@ impl Listening {
         while !self.stopping.load(Ordering::Acquire) {
             match self.watcher.recv_timeout(LISTEN_FOR) {
                 Ok(received) => match received.event {
-                    Ok(event) if event.camera() == Some(&self.gate()) => {
+                    Ok(event) if event.camera() == Some(&self.controller.rules.gate) => {
                         self.record_contact();
                         if let Event::Entry(entry) = event {
                             self.handle_entry(&entry, &mut reported);
@@ -84,10 +84,6 @@ impl Listening {
         self.watcher
     }
 
-    fn gate(&self) -> CameraId {
-        self.state.lock().gate.clone()
-    }
-
     fn record_contact(&self) {
         self.link.lock().record_contact(self.clock.monotonic());
     }
@@ -98,7 +94,7 @@ impl Listening {
             Action::Open { until } => {
                 // Written first: a controller that is killed now must not open for this entry
                 // again.
-                let kept = self.folder.remember(self.controller.memory());
+                let kept = self.folder.remember(&self.controller.memory);
                 self.state.lock().openings += 1;
                 self.driver.open(self.clock.monotonic() + until.distance(now));
                 tracing::info!("entry {}: the door opens", entry.sequence);
@@ -131,7 +127,7 @@ impl Listening {
 
     fn publish_state(&self, reported: &mut Reported) {
         let position = self.driver.position();
-        let log = self.log.lock().head().clone();
+        let log = self.log.lock().head.clone();
         let (state, changed) = {
             let mut state = self.state.lock();
             let (hold, works) = (position.hold, position.works);

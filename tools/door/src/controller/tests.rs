@@ -31,7 +31,7 @@ fn rules() -> Rules {
 }
 
 fn controller() -> Controller {
-    Controller::new(rules(), Memory::new(at(0)))
+    Controller { rules: rules(), memory: Memory::new(at(0)) }
 }
 
 /// An entry captured and decided at a time, good for 5 s.
@@ -137,9 +137,9 @@ fn memory_survives_its_file_and_does_not_grow() {
         let ms = n as i64 * 10;
         assert!(opens(controller.decide(&entry(n, ms), at(ms))));
     }
-    let text = serde_json::to_string(controller.memory()).expect("JSON");
-    assert_eq!(serde_json::from_str::<Memory>(&text).expect("reads back"), *controller.memory());
-    assert!(controller.memory().recent.len() <= 301, "{}", controller.memory().recent.len());
+    let text = serde_json::to_string(&controller.memory).expect("JSON");
+    assert_eq!(serde_json::from_str::<Memory>(&text).expect("reads back"), controller.memory);
+    assert!(controller.memory.recent.len() <= 301, "{}", controller.memory.recent.len());
 }
 
 /// A fault of an entry on its way, or of the controller.
@@ -221,8 +221,8 @@ proptest! {
                     None
                 }
                 Step::Restart => {
-                    let text = serde_json::to_vec(controller.memory()).expect("JSON");
-                    controller = Controller::new(rules(), serde_json::from_slice(&text).expect("reads back"));
+                    let text = serde_json::to_vec(&controller.memory).expect("JSON");
+                    controller.memory = serde_json::from_slice(&text).expect("reads back");
                     None
                 }
                 Step::Recount => {
