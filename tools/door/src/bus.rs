@@ -13,7 +13,7 @@ use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
 use parking_lot::Mutex;
 
-use crate::controller::{Action, Controller, Refusal};
+use crate::controller::{Controller, Refusal};
 use crate::driver::Driver;
 use crate::files;
 use crate::folder::Folder;
@@ -25,7 +25,6 @@ const LISTEN_FOR: Duration = Duration::from_millis(100);
 /// How often the door's state is published although it has not changed.
 const PUBLISH_EVERY: Duration = Duration::from_secs(10);
 
-/// Everything the thread needs.
 pub(crate) struct Listening {
     pub(crate) watcher: Watcher,
     pub(crate) nodes: NodeWatch,
@@ -91,7 +90,7 @@ impl Listening {
     fn handle_entry(&mut self, entry: &EntryEvent, reported: &mut Reported) {
         let now = self.clock.wall();
         match self.controller.decide(entry, now) {
-            Action::Open { until } => {
+            Ok(until) => {
                 // Written first: a controller that is killed now must not open for this entry
                 // again.
                 let kept = self.folder.remember(&self.controller.memory);
@@ -109,7 +108,7 @@ impl Listening {
                     );
                 }
             }
-            Action::Ignore(refusal) => self.log_refusal(entry, refusal, reported),
+            Err(refusal) => self.log_refusal(entry, refusal, reported),
         }
     }
 

@@ -24,21 +24,11 @@ pub struct Rules {
     pub site: String,
     /// The gate whose decisions count.
     pub gate: CameraId,
-    /// The site's public key.
     pub verifier: SiteVerifier,
     /// Age of a capture at which its grant no longer opens the door.
     pub max_age: Duration,
     /// Largest expected difference between the clocks here and at the node.
     pub clock_error: Duration,
-}
-
-/// The answer to an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Open the door once, before `until`.
-    Open { until: WallTime },
-    /// Do nothing.
-    Ignore(Refusal),
 }
 
 /// Why an entry does not open the door.
@@ -111,15 +101,12 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// Decides about an entry from the bus, at the wall time `now`.
-    pub(crate) fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Action {
-        match self.check(entry, now) {
-            Ok(until) => {
-                self.remember(entry);
-                Action::Open { until }
-            }
-            Err(refusal) => Action::Ignore(refusal),
-        }
+    /// Decides about an entry from the bus, at the wall time `now`. `Ok` opens the door once, before
+    /// the end of the grant.
+    pub(crate) fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Result<WallTime, Refusal> {
+        let until = self.check(entry, now)?;
+        self.remember(entry);
+        Ok(until)
     }
 
     /// The end of the grant, if the entry opens the door.

@@ -44,7 +44,6 @@ impl Hold {
 /// Last known position of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Reasons to hold it open.
     pub(crate) hold: Hold,
     /// True while the actuator carries out commands.
     pub(crate) works: bool,

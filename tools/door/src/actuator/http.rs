@@ -23,14 +23,14 @@ impl HttpActuator {
         let header = match &config.header {
             None => None,
             Some(secret) => {
-                let setup = |reason: String| ActuatorError::Setup { what: format!("the header in {secret}"), reason };
-                let text = secret.resolve().map_err(|error| setup(error.to_string()))?;
+                let setup = |reason: &str| ActuatorError::Setup(format!("the header in {secret}: {reason}"));
+                let text = secret.resolve().map_err(|error| setup(&error.to_string()))?;
                 let parts = text.expose().split_once(':').and_then(|(name, value)| {
                     let mut value = HeaderValue::from_str(value.trim()).ok()?;
                     value.set_sensitive(true);
                     Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value))
                 });
-                Some(parts.ok_or_else(|| setup("expected `Name: value`".to_owned()))?)
+                Some(parts.ok_or_else(|| setup("expected `Name: value`"))?)
             }
         };
         // An idle connection may be dead when it is needed; a proxy or a redirect could lead to

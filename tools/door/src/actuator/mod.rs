@@ -55,13 +55,8 @@ pub trait Actuator: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum ActuatorError {
     /// The configuration cannot be used.
-    #[error("{what}: {reason}")]
-    Setup {
-        /// Which device or program.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    #[error("{0}")]
+    Setup(String),
     /// No answer in time.
     #[error("{what} did not answer within {} ms", .after.as_millis())]
     TimedOut {
