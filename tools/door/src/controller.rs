@@ -101,8 +101,8 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// Decides about an entry from the bus, at the wall time `now`. `Ok` opens the door once, before
-    /// the end of the grant.
+    /// Decides about an entry from the bus, at the wall time `now`. `Ok` opens the door once,
+    /// before the end of the grant.
     pub(crate) fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Result<WallTime, Refusal> {
         let until = self.check(entry, now)?;
         self.remember(entry);

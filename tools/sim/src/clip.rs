@@ -22,8 +22,8 @@ pub(crate) struct AccessUnit {
     pub later: i8,
 }
 
-/// An encoded scene. It is never empty, the first access unit is a key frame, and none refers to a later one, so the
-/// clip can be looped.
+/// An encoded scene. It is never empty, its first access unit is a key frame, and no access unit
+/// refers to a later one, so the clip can be looped.
 #[derive(Debug)]
 pub struct Clip {
     /// The encoding; every picture lasts `1 / fps`.
