@@ -65,8 +65,7 @@ fn verify(site: &Path, known: Option<&str>) -> Result<(), Failure> {
             "the given head is older than all rows that retention keeps, so it could not be compared"
         })?;
     }
-    print::line(&format!("head: {}", report.head))?;
-    Ok(())
+    print::line(&format!("head: {}", report.head))
 }
 
 fn list(site: &Path, from: u64, limit: usize, as_json: bool) -> Result<(), Failure> {

@@ -45,13 +45,9 @@ enum EventName {
     Door,
 }
 
-impl BusCommand {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let Self::Schema(args) = self;
-        let schema = args.event.map_or_else(all_schemas, schema);
-        print::line(&serde_json::to_string_pretty(&schema)?)?;
-        Ok(())
-    }
+pub(crate) fn print_schema(args: &SchemaArgs) -> Result<(), Failure> {
+    let schema = args.event.map_or_else(all_schemas, schema);
+    print::line(&serde_json::to_string_pretty(&schema)?)
 }
 
 fn schema(event: EventName) -> serde_json::Value {

@@ -18,7 +18,6 @@ pub(crate) struct CheckArgs {
     site: PathBuf,
 }
 
-/// Loads a site file.
 pub(crate) fn load(path: &std::path::Path) -> Result<Site, Failure> {
     Site::load(path).map_err(Failure::input)
 }

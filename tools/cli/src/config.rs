@@ -25,14 +25,10 @@ enum ConfigFile {
     Door,
 }
 
-impl ConfigCommand {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let Self::Schema(args) = self;
-        let schema = match args.file {
-            ConfigFile::Site => gatehouse_config::schema(),
-            ConfigFile::Door => gatehouse_config::door_schema(),
-        };
-        print::line(&serde_json::to_string_pretty(&schema)?)?;
-        Ok(())
-    }
+pub(crate) fn print_schema(args: &SchemaArgs) -> Result<(), Failure> {
+    let schema = match args.file {
+        ConfigFile::Site => gatehouse_config::schema(),
+        ConfigFile::Door => gatehouse_config::door_schema(),
+    };
+    print::line(&serde_json::to_string_pretty(&schema)?)
 }

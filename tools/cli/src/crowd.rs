@@ -16,13 +16,6 @@ pub(crate) enum CrowdCommand {
     Rollup(RollupArgs),
 }
 
-impl CrowdCommand {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let Self::Rollup(args) = self;
-        rollup(args)
-    }
-}
-
 /// Sum up the crowd cameras of all sites of an area, until stopped
 ///
 /// Reads the sums of the area's sites, at any depth. Every few seconds it publishes
@@ -56,7 +49,7 @@ fn area(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected names joined by `/`, such as riverside/oak-county".to_owned())
 }
 
-fn rollup(args: &RollupArgs) -> Result<(), Failure> {
+pub(crate) fn rollup(args: &RollupArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let options = BusOptions { listen: Vec::new(), connect: args.connect.clone() };
     let watcher = Watcher::open(&options, &sites_of(&args.area))?;
@@ -88,7 +81,7 @@ fn rollup(args: &RollupArgs) -> Result<(), Failure> {
                     let event = Event::RollUp(sum.sum(clock.monotonic(), clock.wall()));
                     announcer.say(&event)?;
                     let line = if args.json { serde_json::to_string(&event)? } else { event_text::sentence(&event) };
-                    if !print::line(&line)? {
+                    if !print::line_while_read(&line)? {
                         return Ok(());
                     }
                 }

@@ -1,16 +1,8 @@
 //! `gatehouse doctor`: checks that all libraries and models are installed, and prints their
 //! versions.
 
-use clap::Args;
 use gatehouse_runtime::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
 use gatehouse_terminal::{Exit, Failure, print};
-
-/// Check the installation: GStreamer, ONNX Runtime and models
-///
-/// Prints the version of each. Exits with 4 if anything is missing or altered, and prints the
-/// command that repairs it.
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {}
 
 /// Prints the lines and counts the problems.
 #[derive(Default)]
@@ -20,18 +12,16 @@ struct Report {
 
 impl Report {
     fn ok(&mut self, what: &str, detail: &str) -> Result<(), Failure> {
-        print::line(&format!("  ok       {what:<16} {detail}"))?;
-        Ok(())
+        print::line(&format!("  ok       {what:<16} {detail}"))
     }
 
     fn missing(&mut self, what: &str, detail: &str) -> Result<(), Failure> {
         self.problems += 1;
-        print::line(&format!("  MISSING  {what:<16} {detail}"))?;
-        Ok(())
+        print::line(&format!("  MISSING  {what:<16} {detail}"))
     }
 }
 
-pub(crate) fn doctor(_: &DoctorArgs) -> Result<(), Failure> {
+pub(crate) fn doctor() -> Result<(), Failure> {
     print::line(&format!("gatehouse {}", env!("CARGO_PKG_VERSION")))?;
     let mut report = Report::default();
 
@@ -57,8 +47,7 @@ pub(crate) fn doctor(_: &DoctorArgs) -> Result<(), Failure> {
             format!("{} item(s) are missing or altered: run `make setup`", report.problems),
         ));
     }
-    print::line("Everything is installed.")?;
-    Ok(())
+    print::line("Everything is installed.")
 }
 
 fn models(report: &mut Report, assets: Assets) -> Result<(), Failure> {

@@ -170,8 +170,7 @@ fn status(args: &FileArgs) -> Result<(), Failure> {
 
 fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        print::line(&serde_json::to_string(answer)?)?;
-        return Ok(());
+        return print::line(&serde_json::to_string(answer)?);
     }
     let state = match (answer.released, answer.failed_safe) {
         (true, _) => "RELEASED: it stays open until it is reset",
@@ -191,7 +190,7 @@ fn log(args: &FileArgs) -> Result<(), Failure> {
     let records = gatehouse_door::verify(&gatehouse_door::log_path(&file.door))?;
     for record in &records {
         let line = if args.json { serde_json::to_string(record)? } else { text(record) };
-        if !print::line(&line)? {
+        if !print::line_while_read(&line)? {
             return Ok(());
         }
     }

@@ -19,13 +19,6 @@ pub(crate) enum EntryCommand {
     List(ListArgs),
 }
 
-impl EntryCommand {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let Self::List(args) = self;
-        list(args)
-    }
-}
-
 /// List the entries of a period, for a stated reason
 ///
 /// Shows the site's own log with people's numbers, and their names while they are enrolled. The
@@ -55,7 +48,7 @@ pub(crate) struct ListArgs {
     json: bool,
 }
 
-fn list(args: &ListArgs) -> Result<(), Failure> {
+pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let now = SystemClock::new().wall();
     let from = moment::start_of("--from", &args.from).map_err(Failure::input)?;

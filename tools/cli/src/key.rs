@@ -59,8 +59,7 @@ impl KeyCommand {
             Self::Change { site, file, role } => change(site, file, role),
             Self::Public { site } => {
                 let secret = site_secret(&check::load(site)?).map_err(failure::node)?;
-                print::line(&SiteSigner::new(&secret).verifier().to_text())?;
-                Ok(())
+                print::line(&SiteSigner::new(&secret).verifier().to_text())
             }
         }
     }
@@ -80,8 +79,7 @@ fn new(path: &Path) -> Result<(), Failure> {
         .and_then(|()| file.write_all(b"\n"))
         .and_then(|()| file.sync_all())
         .map_err(failed)?;
-    print::line(&format!("{}: a new key. In the site file: key = \"file:{}\"", path.display(), path.display()))?;
-    Ok(())
+    print::line(&format!("{}: a new key. In the site file: key = \"file:{}\"", path.display(), path.display()))
 }
 
 fn change(site: &Path, file: &Path, role: &Role) -> Result<(), Failure> {
@@ -110,6 +108,5 @@ fn change(site: &Path, file: &Path, role: &Role) -> Result<(), Failure> {
     print::line("to do now:")?;
     print::line(&format!("  in the site file: key = \"file:{}\"", file.display()))?;
     print::line(&format!("  in every door file: public_key = \"{}\"", SiteSigner::new(&new).verifier().to_text()))?;
-    print::line("  start the node, make a new backup, then destroy the old key and the older backups")?;
-    Ok(())
+    print::line("  start the node, make a new backup, then destroy the old key and the older backups")
 }

@@ -27,6 +27,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use gatehouse_terminal::{EXIT_CODES, Failure, LogArgs};
 
+use bus::BusCommand;
+use camera::CameraCommand;
+use config::ConfigCommand;
+use crowd::CrowdCommand;
+use entry::EntryCommand;
+use model::ModelCommand;
+use store::StoreCommand;
+
 /// Open video analytics for gates and crowds
 ///
 /// `gatehouse` reads RTSP cameras, recognises enrolled people at gates, counts people in crowds,
@@ -44,30 +52,34 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
-    Doctor(doctor::DoctorArgs),
+    /// Check the installation: GStreamer, ONNX Runtime and models
+    ///
+    /// Prints the version of each. Exits with 4 if anything is missing or altered, and prints the
+    /// command that repairs it.
+    Doctor,
     Watch(watch::WatchArgs),
     #[command(subcommand)]
     People(people::PeopleCommand),
     #[command(subcommand)]
     Pass(pass::PassCommand),
     #[command(subcommand)]
-    Entry(entry::EntryCommand),
+    Entry(EntryCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
-    Camera(camera::CameraCommand),
+    Camera(CameraCommand),
     #[command(subcommand)]
-    Crowd(crowd::CrowdCommand),
+    Crowd(CrowdCommand),
     #[command(subcommand)]
-    Model(model::ModelCommand),
+    Model(ModelCommand),
     #[command(subcommand)]
     Door(door::DoorCommand),
     #[command(subcommand)]
-    Bus(bus::BusCommand),
+    Bus(BusCommand),
     #[command(subcommand)]
-    Config(config::ConfigCommand),
+    Config(ConfigCommand),
     #[command(subcommand)]
-    Store(store::StoreCommand),
+    Store(StoreCommand),
     #[command(subcommand)]
     Key(key::KeyCommand),
 }
@@ -77,19 +89,21 @@ impl Command {
         match self {
             Self::Run(args) => run::run(args),
             Self::Check(args) => check::check(args),
-            Self::Doctor(args) => doctor::doctor(args),
+            Self::Doctor => doctor::doctor(),
             Self::Watch(args) => watch::watch(args),
             Self::People(command) => command.run(),
             Self::Pass(command) => command.run(),
-            Self::Entry(command) => command.run(),
+            Self::Entry(EntryCommand::List(args)) => entry::list(args),
             Self::Audit(command) => command.run(),
-            Self::Camera(command) => command.run(),
-            Self::Crowd(command) => command.run(),
-            Self::Model(command) => command.run(),
+            Self::Camera(CameraCommand::View(args)) => camera::view::view(args),
+            Self::Crowd(CrowdCommand::Rollup(args)) => crowd::rollup(args),
+            Self::Model(ModelCommand::List(args)) => model::list::list(args),
+            Self::Model(ModelCommand::Threshold(args)) => model::threshold::threshold(args),
             Self::Door(command) => command.run(),
-            Self::Bus(command) => command.run(),
-            Self::Config(command) => command.run(),
-            Self::Store(command) => command.run(),
+            Self::Bus(BusCommand::Schema(args)) => bus::print_schema(args),
+            Self::Config(ConfigCommand::Schema(args)) => config::print_schema(args),
+            Self::Store(StoreCommand::Backup(args)) => store::backup(args),
+            Self::Store(StoreCommand::Restore(args)) => store::restore(args),
             Self::Key(command) => command.run(),
         }
     }

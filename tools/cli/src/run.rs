@@ -81,8 +81,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 
 fn announce(site: &str, ready: &NodeReady, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        print::line(&serde_json::to_string(ready)?)?;
-        return Ok(());
+        return print::line(&serde_json::to_string(ready)?);
     }
     print::line(&format!("gatehouse: site {site} is running"))?;
     for bus in &ready.bus {

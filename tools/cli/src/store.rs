@@ -18,15 +18,6 @@ pub(crate) enum StoreCommand {
     Restore(RestoreArgs),
 }
 
-impl StoreCommand {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        match self {
-            Self::Backup(args) => backup(args),
-            Self::Restore(args) => restore(args),
-        }
-    }
-}
-
 /// Copy the store to a new file while the node runs
 ///
 /// The copy is encrypted like the store and contains no person's keys: these are in a separate file
@@ -61,14 +52,13 @@ pub(crate) struct RestoreArgs {
     role: Role,
 }
 
-fn backup(args: &BackupArgs) -> Result<(), Failure> {
+pub(crate) fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     people::open(&site)?.backup(&args.to, &args.role.actor()?, SystemClock::new().wall())?;
-    print::line(&format!("{}: a copy of the store, without people's keys", args.to.display()))?;
-    Ok(())
+    print::line(&format!("{}: a copy of the store, without people's keys", args.to.display()))
 }
 
-fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+pub(crate) fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let secret = site_secret(&site).map_err(failure::node)?;
     let newer = if args.drop_newer { NewerPeople::Drop } else { NewerPeople::Refuse };
@@ -83,6 +73,5 @@ fn restore(args: &RestoreArgs) -> Result<(), Failure> {
         restored.faces_dropped,
         restored.newer,
         restored.revoked_again
-    ))?;
-    Ok(())
+    ))
 }

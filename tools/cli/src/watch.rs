@@ -51,7 +51,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
             Err(RecvError::Closed) => break,
         };
         for line in lines(&watcher, &mut gaps, &received, args.json) {
-            if !print::line(&line)? {
+            if !print::line_while_read(&line)? {
                 return Ok(());
             }
             printed += 1;

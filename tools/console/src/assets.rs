@@ -6,7 +6,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::refusal::Refusal;
+use crate::refusal::not_found;
 
 struct Asset {
     name: &'static str,
@@ -52,7 +52,7 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
 
 fn answer(name: &str, request: &HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
-        return Refusal::not_found(format!("there is no file `{name}`")).into_response();
+        return not_found(&format!("there is no file `{name}`")).into_response();
     };
     let tag = asset.tag();
     // `no-cache` lets a browser keep the file and makes it ask each time: after an update no old

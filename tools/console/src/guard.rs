@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::refusal::Refusal;
+use crate::refusal::refusal;
 use crate::server::App;
 
 /// The page runs only its own scripts and styles, is shown in no other page's frame, and its
@@ -34,7 +34,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         next.run(request).await
     } else {
         let message = format!("this is the console of this machine alone: open http://127.0.0.1:{}/", app.port);
-        Refusal::new(StatusCode::MISDIRECTED_REQUEST, message).into_response()
+        refusal(StatusCode::MISDIRECTED_REQUEST, &message).into_response()
     };
     for (name, value) in HEADERS {
         answer.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, not_found, refusal};
 use crate::server::App;
 
 /// How long a request for a single picture waits for it.
@@ -36,7 +36,7 @@ pub(crate) async fn single(State(app): State<App>, Path(id): Path<String>) -> Re
     };
     let Some(frame) = next else {
         let message = format!("camera `{id}` gave no picture within {} s", NEXT_WITHIN.as_secs());
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message));
+        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, &message));
     };
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], Body::from(bytes(frame))).into_response())
 }
@@ -61,7 +61,7 @@ pub(crate) async fn stream(State(app): State<App>, Path(id): Path<String>) -> Re
 }
 
 fn watch_camera(app: &App, id: &str) -> Result<Frames, Refusal> {
-    app.view.preview(id).ok_or_else(|| Refusal::not_found(format!("there is no camera `{id}` with a preview")))
+    app.view.preview(id).ok_or_else(|| not_found(&format!("there is no camera `{id}` with a preview")))
 }
 
 async fn next_frame(frames: &mut Frames) -> Option<Arc<PreviewFrame>> {

@@ -2,27 +2,14 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 
 /// A request that isn't answered with what it asked for.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    message: String,
+pub(crate) type Refusal = (StatusCode, Json<serde_json::Value>);
+
+pub(crate) fn refusal(status: StatusCode, message: &str) -> Refusal {
+    (status, Json(serde_json::json!({ "error": message })))
 }
 
-impl Refusal {
-    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
-
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, message)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.status, Json(serde_json::json!({ "error": self.message }))).into_response()
-    }
+pub(crate) fn not_found(message: &str) -> Refusal {
+    refusal(StatusCode::NOT_FOUND, message)
 }

@@ -13,7 +13,7 @@ use gatehouse_service::view::NodeView;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::refusal::Refusal;
+use crate::refusal::{not_found, refusal};
 use crate::{assets, events, guard, pictures};
 
 /// How long open requests get to end once the server is to stop. Streams end at once; this is for a
@@ -70,8 +70,8 @@ fn router(app: App) -> Router {
         .route("/api/events", get(events::events))
         .route("/api/camera/{id}/preview.mjpeg", get(pictures::stream))
         .route("/api/camera/{id}/preview.jpg", get(pictures::single))
-        .fallback(|path: Uri| async move { Refusal::not_found(format!("there is nothing at `{}`", path.path())) })
-        .method_not_allowed_fallback(|| async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered") })
+        .fallback(|path: Uri| async move { not_found(&format!("there is nothing at `{}`", path.path())) })
+        .method_not_allowed_fallback(|| async { refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered") })
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }

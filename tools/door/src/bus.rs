@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatehouse_bus::{Announcer, NodeWatch, RecvError, Watcher};
+use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic, WallTime};
-use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 
-use crate::controller::{Action, Controller, Refusal};
+use crate::controller::{Controller, Refusal};
 use crate::driver::Driver;
 use crate::files;
 use crate::folder::Folder;
@@ -25,7 +25,6 @@ const LISTEN_FOR: Duration = Duration::from_millis(100);
 /// How often the door's state is published although it has not changed.
 const PUBLISH_EVERY: Duration = Duration::from_secs(10);
 
-/// Everything the thread needs.
 pub(crate) struct Listening {
     pub(crate) watcher: Watcher,
     pub(crate) nodes: NodeWatch,
@@ -57,7 +56,7 @@ impl Listening {
         while !self.stopping.load(Ordering::Acquire) {
             match self.watcher.recv_timeout(LISTEN_FOR) {
                 Ok(received) => match received.event {
-                    Ok(event) if event.camera() == Some(&self.gate()) => {
+                    Ok(event) if event.camera() == Some(&self.controller.rules.gate) => {
                         self.record_contact();
                         if let Event::Entry(entry) = event {
                             self.handle_entry(&entry, &mut reported);
@@ -84,10 +83,6 @@ impl Listening {
         self.watcher
     }
 
-    fn gate(&self) -> CameraId {
-        self.state.lock().gate.clone()
-    }
-
     fn record_contact(&self) {
         self.link.lock().record_contact(self.clock.monotonic());
     }
@@ -95,10 +90,10 @@ impl Listening {
     fn handle_entry(&mut self, entry: &EntryEvent, reported: &mut Reported) {
         let now = self.clock.wall();
         match self.controller.decide(entry, now) {
-            Action::Open { until } => {
+            Ok(until) => {
                 // Written first: a controller that is killed now must not open for this entry
                 // again.
-                let kept = self.folder.remember(self.controller.memory());
+                let kept = self.folder.remember(&self.controller.memory);
                 self.state.lock().openings += 1;
                 self.driver.open(self.clock.monotonic() + until.distance(now));
                 tracing::info!("entry {}: the door opens", entry.sequence);
@@ -113,7 +108,7 @@ impl Listening {
                     );
                 }
             }
-            Action::Ignore(refusal) => self.log_refusal(entry, refusal, reported),
+            Err(refusal) => self.log_refusal(entry, refusal, reported),
         }
     }
 
@@ -131,7 +126,7 @@ impl Listening {
 
     fn publish_state(&self, reported: &mut Reported) {
         let position = self.driver.position();
-        let log = self.log.lock().head().clone();
+        let log = self.log.lock().head.clone();
         let (state, changed) = {
             let mut state = self.state.lock();
             let (hold, works) = (position.hold, position.works);

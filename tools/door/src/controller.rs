@@ -24,7 +24,6 @@ pub struct Rules {
     pub site: String,
     /// The gate whose decisions count.
     pub gate: CameraId,
-    /// The site's public key.
     pub verifier: SiteVerifier,
     /// Age of a capture at which its grant no longer opens the door.
     pub max_age: Duration,
@@ -32,70 +31,40 @@ pub struct Rules {
     pub clock_error: Duration,
 }
 
-/// The answer to an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Open the door once, before `until`.
-    Open {
-        /// The end of the grant.
-        until: WallTime,
-    },
-    /// Do nothing.
-    Ignore(Refusal),
-}
-
 /// Why an entry does not open the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Another gate decided it.
+pub(crate) enum Refusal {
     #[error("it is another gate's decision")]
     OtherGate,
-    /// It carries no right to pass.
     #[error(transparent)]
     Grant(GrantError),
-    /// The grant has expired.
     #[error("its grant ended {} ms ago", .ago.as_millis())]
-    Expired {
-        /// How long ago.
-        ago: Duration,
-    },
-    /// The person was in front of the camera too long ago.
+    Expired { ago: Duration },
     #[error("its picture is {} ms old; are the clocks here and at the node right?", .age.as_millis())]
-    Stale {
-        /// How long ago.
-        age: Duration,
-    },
-    /// It is dated later than now.
+    Stale { age: Duration },
     #[error("it is from {} ms in the future; are the clocks here and at the node right?", .ahead.as_millis())]
-    FromTheFuture {
-        /// How far in the future.
-        ahead: Duration,
-    },
+    FromTheFuture { ahead: Duration },
     /// It is older than this controller, which does not know for which entries the door had opened
     /// then.
     #[error("it is older than this controller's start, and earlier openings are not known")]
     BeforeStart,
-    /// The door has already opened for it.
     #[error("the door has already opened for it")]
     Repeated,
-    /// The door has already opened for a later one.
     #[error("it is number {sequence}, and the door has already opened for number {last}")]
-    OutOfOrder {
-        /// Its number.
-        sequence: u64,
-        /// The number of the last one that opened the door.
-        last: u64,
-    },
+    OutOfOrder { sequence: u64, last: u64 },
 }
 
 impl Refusal {
     /// True if it points to a fault or an attack. Decisions that never open a door, and entries
     /// that the bus repeats to a late watcher, do not.
-    pub fn is_noteworthy(&self) -> bool {
+    pub(crate) fn is_noteworthy(&self) -> bool {
         match self {
             Self::OtherGate | Self::Grant(GrantError::NotAdmitted) | Self::Repeated | Self::BeforeStart => false,
-            Self::Grant(_) | Self::FromTheFuture { .. } | Self::OutOfOrder { .. } => true,
-            Self::Expired { .. } | Self::Stale { .. } => true,
+            Self::Grant(_)
+            | Self::FromTheFuture { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Expired { .. }
+            | Self::Stale { .. } => true,
         }
     }
 }
@@ -103,7 +72,7 @@ impl Refusal {
 /// State that must survive a restart, so that no grant opens the door twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Nothing captured earlier opens the door, in milliseconds since 1970.
     not_before_ms: i64,
     /// Highest sequence number of the current count that opened the door; 0 for none.
@@ -116,7 +85,7 @@ pub struct Memory {
 
 impl Memory {
     /// The memory of a controller that starts for the first time.
-    pub fn new(now: WallTime) -> Self {
+    pub(crate) fn new(now: WallTime) -> Self {
         Self { not_before_ms: now.unix_millis(), last_sequence: 0, last_made_ms: 0, recent: BTreeSet::new() }
     }
 }
@@ -125,31 +94,19 @@ impl Memory {
 /// be replayed, delayed, reordered or altered on the way, and the controller may restart as long as
 /// [`Memory`] is kept.
 #[derive(Debug)]
-pub struct Controller {
-    rules: Rules,
-    memory: Memory,
+pub(crate) struct Controller {
+    pub(crate) rules: Rules,
+    /// State to save. Changes with each entry that opens the door.
+    pub(crate) memory: Memory,
 }
 
 impl Controller {
-    /// Continues from `memory`.
-    pub fn new(rules: Rules, memory: Memory) -> Self {
-        Self { rules, memory }
-    }
-
-    /// State to save. Changes with each entry that opens the door.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    /// Decides about an entry from the bus, at the wall time `now`.
-    pub fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Action {
-        match self.check(entry, now) {
-            Ok(until) => {
-                self.remember(entry);
-                Action::Open { until }
-            }
-            Err(refusal) => Action::Ignore(refusal),
-        }
+    /// Decides about an entry from the bus, at the wall time `now`. `Ok` opens the door once,
+    /// before the end of the grant.
+    pub(crate) fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Result<WallTime, Refusal> {
+        let until = self.check(entry, now)?;
+        self.remember(entry);
+        Ok(until)
     }
 
     /// The end of the grant, if the entry opens the door.

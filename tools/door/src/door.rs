@@ -69,10 +69,10 @@ impl Door {
         let (opener, holder) = (actuator::build(&file.actuator)?, actuator::build(&file.actuator)?);
         let folder = Arc::new(Folder::open(&door.data)?);
         let started = clock.wall();
-        let controller = Controller::new(rules, folder.memory(started)?);
+        let controller = Controller { rules, memory: folder.memory(started)? };
         // Saved at once, so that a controller that is killed early keeps its first start.
         folder
-            .remember(controller.memory())
+            .remember(&controller.memory)
             .map_err(|source| DoorError::Folder { folder: door.data.clone(), source })?;
         let mut log = LogFile::open(&log_path(door), started)?;
         let marker = Marker::in_folder(&door.data);

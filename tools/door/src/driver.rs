@@ -44,7 +44,6 @@ impl Hold {
 /// Last known position of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Reasons to hold it open.
     pub(crate) hold: Hold,
     /// True while the actuator carries out commands.
     pub(crate) works: bool,
@@ -97,19 +96,19 @@ impl Driver {
 
     /// Opens for one person. Retried until `by`.
     pub(crate) fn open(&self, by: Monotonic) {
-        let mut wants = self.shared.lock();
+        let mut wants = self.shared.wants.lock();
         wants.open_by = wants.open_by.max(Some(by));
         self.shared.changed.notify_all();
     }
 
     /// Changes the reasons to hold the door open.
     pub(crate) fn set_hold(&self, change: impl FnOnce(&mut Hold)) {
-        change(&mut self.shared.lock().hold);
+        change(&mut self.shared.wants.lock().hold);
         self.shared.changed.notify_all();
     }
 
     pub(crate) fn position(&self) -> Position {
-        let wants = self.shared.lock();
+        let wants = self.shared.wants.lock();
         Position { hold: wants.hold, works: !wants.opener_failing && !wants.holder_failing }
     }
 
@@ -117,7 +116,7 @@ impl Driver {
     /// `timeout`.
     pub(crate) fn settled_within(&self, timeout: Duration) -> bool {
         let unsettled = |wants: &mut Wants| wants.held != Some(wants.hold.any());
-        let mut wants = self.shared.lock();
+        let mut wants = self.shared.wants.lock();
         self.shared.changed.wait_while_for(&mut wants, unsettled, timeout);
         wants.held == Some(wants.hold.any())
     }
@@ -125,10 +124,10 @@ impl Driver {
     /// Shuts the door unless it is held open, and ends both threads. Returns the names of those
     /// that did not end within `deadline`.
     pub(crate) fn stop(&self, deadline: Duration) -> Vec<&'static str> {
-        self.shared.lock().stopping = true;
+        self.shared.wants.lock().stopping = true;
         self.shared.changed.notify_all();
         let running = |wants: &mut Wants| !wants.opener_ended || !wants.holder_ended;
-        let mut wants = self.shared.lock();
+        let mut wants = self.shared.wants.lock();
         self.shared.changed.wait_while_for(&mut wants, running, deadline);
         match (wants.opener_ended, wants.holder_ended) {
             (true, true) => Vec::new(),
@@ -143,16 +142,12 @@ impl Driver {
 impl Drop for Driver {
     /// Asks the threads to end, and does not wait.
     fn drop(&mut self) {
-        self.shared.lock().stopping = true;
+        self.shared.wants.lock().stopping = true;
         self.shared.changed.notify_all();
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Wants> {
-        self.wants.lock()
-    }
-
     fn wait(&self, wants: &mut MutexGuard<'_, Wants>, timeout: Option<Duration>) {
         match timeout {
             None => self.changed.wait(wants),
@@ -167,7 +162,7 @@ impl Shared {
         let mut failures = Failures::default();
         // When the opener must shut the door.
         let mut shut_at: Option<Monotonic> = None;
-        let mut wants = self.lock();
+        let mut wants = self.wants.lock();
         loop {
             let now = self.clock.monotonic();
             if wants.hold.any() {
@@ -195,7 +190,7 @@ impl Shared {
                 Command::Shut if done => shut_at = None,
                 _ => {}
             }
-            wants = self.lock();
+            wants = self.wants.lock();
             wants.opener_failing = !done;
             if wants.hold.any() {
                 wants.disturbed = true;
@@ -217,7 +212,7 @@ impl Shared {
     fn hold(&self, mut actuator: Box<dyn Actuator>) {
         let mut failures = Failures::default();
         let mut commanded_at = self.clock.monotonic();
-        let mut wants = self.lock();
+        let mut wants = self.wants.lock();
         loop {
             let hold = wants.hold.any();
             let until_repeat = REPEAT_AFTER.saturating_sub(self.clock.monotonic().since(commanded_at));
@@ -235,7 +230,7 @@ impl Shared {
             let outcome = apply(actuator.as_mut(), command);
             commanded_at = self.clock.monotonic();
             let done = failures.record(command, &outcome, commanded_at);
-            wants = self.lock();
+            wants = self.wants.lock();
             wants.holder_failing = !done;
             wants.held = done.then_some(hold);
             self.changed.notify_all();

@@ -31,11 +31,8 @@ pub enum DoorError {
         source: io::Error,
     },
     /// Another controller uses it.
-    #[error("another controller uses the folder {folder}; stop it, or give this door its own folder")]
-    InUse {
-        /// The folder.
-        folder: PathBuf,
-    },
+    #[error("another controller uses the folder {0}; stop it, or give this door its own folder")]
+    InUse(PathBuf),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -33,7 +33,7 @@ impl Folder {
         let lock = lock.map_err(error)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DoorError::InUse { folder: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(DoorError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(error(source)),
         }
     }

@@ -83,32 +83,13 @@ struct Line {
 /// Why a log cannot be used or is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// Reading or writing failed.
     #[error("the door's log {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// A line is not as it was written.
+    Io { path: PathBuf, source: io::Error },
+    /// `line` is the first line that is not as it was written, from 1.
     #[error("the door's log {path} was altered: line {line} is not what was written, or one before it is missing")]
-    Altered {
-        /// The file.
-        path: PathBuf,
-        /// The first such line, from 1.
-        line: u64,
-    },
-    /// Lines are missing at the end.
+    Altered { path: PathBuf, line: u64 },
     #[error("the door's log {path} was altered: it ends at line {found}, but had {expected}")]
-    CutOff {
-        /// The file.
-        path: PathBuf,
-        /// Lines found.
-        found: u64,
-        /// Lines it had.
-        expected: u64,
-    },
+    CutOff { path: PathBuf, found: u64, expected: u64 },
 }
 
 /// The log of a running controller.
@@ -116,7 +97,8 @@ pub enum LogError {
 pub(crate) struct LogFile {
     path: PathBuf,
     file: File,
-    head: LogHead,
+    /// Number and hash of the last line.
+    pub(crate) head: LogHead,
 }
 
 fn hash(before: &str, record: &Record) -> serde_json::Result<String> {
@@ -178,11 +160,6 @@ impl LogFile {
         self.head = head;
         let head = serde_json::to_vec(&self.head).map_err(|error| io_error(error.into()))?;
         files::replace(&head_path(&self.path), &head).map_err(io_error)
-    }
-
-    /// Number and hash of the last line.
-    pub(crate) fn head(&self) -> &LogHead {
-        &self.head
     }
 }
 
@@ -246,7 +223,7 @@ mod tests {
         log.append(at(10), Happened::NodeBack).expect("writes");
         let records = verify(&path).expect("whole");
         assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!((&records[2].happened, log.head().number), (&Happened::NodeBack, 3));
+        assert_eq!((&records[2].happened, log.head.number), (&Happened::NodeBack, 3));
     }
 
     #[test]
@@ -297,7 +274,7 @@ mod tests {
         for torn in ["{", "{\"record\":{\"number\":3,\"at\":\"20", "\u{fffd}"] {
             fs::write(&path, format!("{whole}{torn}")).expect("writes");
             let log = LogFile::open(&path, at(5)).expect("opens");
-            assert_eq!(log.head().number, 3);
+            assert_eq!(log.head.number, 3);
             let records = verify(&path).expect("whole");
             assert_eq!(records[2].happened, Happened::LineCutOff { bytes: torn.len() as u64 });
             // For the next round.

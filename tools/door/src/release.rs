@@ -225,9 +225,7 @@ impl Desk {
             }
         }
     }
-}
 
-impl Desk {
     /// Acts when the node is lost or back; returns whether it is lost. Runs here because `door-bus`
     /// may hang.
     fn check_node(&self, was_lost: bool) -> bool {

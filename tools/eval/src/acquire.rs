@@ -22,27 +22,11 @@ pub(crate) enum Choice {
     Largest,
 }
 
-/// The reason why a picture gave no template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missed {
-    /// The file is no readable picture.
-    Unreadable,
-    /// No face was detected.
-    NoFace,
-    /// The face has invalid landmarks or an invalid embedding.
-    Unusable,
-}
+/// The reason why a picture or a person gave no template, as reports name it.
+pub(crate) type Missed = &'static str;
 
-impl Missed {
-    /// The name in reports.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::NoFace => "no_face",
-            Self::Unusable => "unusable",
-        }
-    }
-}
+/// The face has invalid landmarks, an invalid embedding or an invalid liveness score.
+pub(crate) const UNUSABLE: Missed = "unusable";
 
 /// The models, and how they are run.
 #[derive(Debug, Clone)]
@@ -83,7 +67,7 @@ impl FaceFinder {
         let name = &models.detector;
         let detector = FaceDetector::load(registry, name, &SessionOptions::default())?;
         let threshold = detector.manifest().threshold.as_ref();
-        let min_score = threshold.ok_or_else(|| EvalError::NoThreshold { model: name.clone() })?.value;
+        let min_score = threshold.ok_or_else(|| EvalError::NoThreshold(name.clone()))?.value;
         Ok(Self { detector, min_score, as_video: models.as_video, faces: Vec::new() })
     }
 
@@ -109,10 +93,10 @@ impl FaceFinder {
                 let photo = photo.map_err(|error| {
                     // The message contains no path, because the file's name may be a person's.
                     tracing::debug!(%error, "a picture can't be read");
-                    Missed::Unreadable
+                    "unreadable"
                 })?;
                 let faces = found.next().map_or(&[][..], Vec::as_slice);
-                let face = choose(faces, photo.as_picture().size(), choice).ok_or(Missed::NoFace)?;
+                let face = choose(faces, photo.as_picture().size(), choice).ok_or("no_face")?;
                 Ok((photo, face))
             })
             .collect())
@@ -153,15 +137,12 @@ impl Recogniser {
         let mut missed = Vec::with_capacity(paths.len());
         for seen in found {
             let face = seen.and_then(|(photo, face)| {
-                align_face(&self.finder.picture(&photo), &face.landmarks_in_frame).map_err(|_| Missed::Unusable)
+                align_face(&self.finder.picture(&photo), &face.landmarks_in_frame).map_err(|_| UNUSABLE)
             });
             missed.push(face.map(|face| aligned.push(face)));
         }
         let mut embeddings = self.embed(&aligned)?.into_iter();
-        Ok(missed
-            .into_iter()
-            .map(|one| one.and_then(|()| embeddings.next().flatten().ok_or(Missed::Unusable)))
-            .collect())
+        Ok(missed.into_iter().map(|one| one.and_then(|()| embeddings.next().flatten().ok_or(UNUSABLE))).collect())
     }
 
     /// One embedding per face; `None` where the embedder fails.

@@ -13,7 +13,7 @@ const STEPS_BY_ONE: f64 = 1e4;
 /// # Errors
 /// If the data don't suffice for a table: nobody has two pictures, or there are no two people.
 pub fn calibration(report: &FaceReport) -> Result<Calibration, CalibrationError> {
-    let counts = report.comparison_sets.iter().find(|set| set.name == "all-pairs").map(|set| &set.curve.counts);
+    let counts = report.comparison_sets.iter().find(|set| set.name == "all-pairs").map(|set| &set.counts);
     let strangers = &report.identification.best_of_strangers;
     let (median, mut highest) = counts.and_then(|counts| counts.impostor_median_and_highest()).unwrap_or((-1.0, 1.0));
     strangers.iter().flat_map(|(_, best)| best).for_each(|score| highest = highest.max(*score));

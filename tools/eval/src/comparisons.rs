@@ -16,7 +16,8 @@ const BLOCK: usize = 256;
 /// Templates, ordered by person. Dropping overwrites them.
 pub(crate) struct Templates {
     rows: Zeroizing<Vec<f32>>,
-    people: Vec<u32>,
+    /// The person of each row.
+    pub(crate) people: Vec<u32>,
 }
 
 impl Templates {
@@ -38,10 +39,6 @@ impl Templates {
         let row = |row: usize| &self.rows[row * Template::DIMENSIONS..(row + 1) * Template::DIMENSIONS];
         rows.iter().for_each(|one| values.extend_from_slice(row(*one)));
         Self { rows: values, people: rows.iter().map(|row| self.people[*row]).collect() }
-    }
-
-    pub(crate) fn person(&self, row: usize) -> u32 {
-        self.people[row]
     }
 
     /// The number of templates of each of `people` people.

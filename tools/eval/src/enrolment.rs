@@ -7,12 +7,9 @@ use gatehouse_gate::enrol::{EnrolError, Problems, examine, fuse};
 use gatehouse_gate::quality::{Limits, Problem};
 use gatehouse_runtime::{PhotoLimits, Registry, SessionOptions, read_photo};
 
-use crate::acquire::ModelChoice;
+use crate::acquire::{Missed, ModelChoice};
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
-
-/// The desk's reason for refusing a picture or a person, as reports name it.
-pub(crate) type Refused = &'static str;
 
 /// Examines and embeds each picture separately, in order.
 pub(crate) fn examine_all(
@@ -20,7 +17,7 @@ pub(crate) fn examine_all(
     registry: &Registry,
     models: &ModelChoice,
     progress: Progress<'_>,
-) -> Result<Vec<Result<Embedding, Refused>>, EvalError> {
+) -> Result<Vec<Result<Embedding, Missed>>, EvalError> {
     let load = || {
         let options = SessionOptions::default();
         let detector = FaceDetector::load(registry, &models.detector, &options)?;
@@ -34,10 +31,10 @@ pub(crate) fn examine_all(
 /// One template from a person's pictures, without the refused ones. If all are refused, the error
 /// is that of the first picture.
 pub(crate) fn enrol(
-    pictures: &[&Result<Embedding, Refused>],
+    pictures: &[&Result<Embedding, Missed>],
     protection: &TemplateProtection,
     same_person: f32,
-) -> Result<Result<Template, Refused>, EvalError> {
+) -> Result<Result<Template, Missed>, EvalError> {
     let embeddings: Vec<Embedding> =
         pictures.iter().copied().filter_map(|picture| picture.as_ref().ok().cloned()).collect();
     match pictures.iter().copied().find_map(|picture| picture.as_ref().err().copied()) {
@@ -57,7 +54,7 @@ fn embedding(path: &Path, detector: &mut FaceDetector, embedder: &mut FaceEmbedd
 }
 
 /// A refusal is a result; a failure of a model is an error.
-fn answer<T>(result: Result<T, EnrolError>) -> Result<Result<T, Refused>, EvalError> {
+fn answer<T>(result: Result<T, EnrolError>) -> Result<Result<T, Missed>, EvalError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(EnrolError::Unsuitable(Problems(problems))) => Ok(Err(problems.first().map_or("unreadable", name))),
@@ -69,7 +66,7 @@ fn answer<T>(result: Result<T, EnrolError>) -> Result<Result<T, Refused>, EvalEr
     }
 }
 
-fn name(problem: &Problem) -> Refused {
+fn name(problem: &Problem) -> Missed {
     match problem {
         Problem::NoFace => "no_face",
         Problem::SeveralFaces { .. } => "several_faces",
@@ -90,7 +87,7 @@ fn name(problem: &Problem) -> Refused {
 mod tests {
     use super::*;
 
-    fn at(degrees: f32) -> Result<Embedding, Refused> {
+    fn at(degrees: f32) -> Result<Embedding, Missed> {
         let mut values = [0.0; 128];
         (values[1], values[0]) = degrees.to_radians().sin_cos();
         Ok(Embedding::from_slice(&values).expect("a direction"))
@@ -100,7 +97,7 @@ mod tests {
     fn a_refused_picture_leaves_the_others() {
         let protection = TemplateProtection::new(&[1; 32]);
         let enrol =
-            |pictures: &[&Result<Embedding, Refused>]| enrol(pictures, &protection, 0.4).expect("no model failed");
+            |pictures: &[&Result<Embedding, Missed>]| enrol(pictures, &protection, 0.4).expect("no model failed");
         let direct = protection.protect(at(0.0).as_ref().expect("a direction"));
         let score = enrol(&[&Err("blurred"), &at(0.0)]).expect("one is left").cosine(&direct);
         assert!(score > 0.9999, "{score}");

@@ -24,17 +24,8 @@ mod workers;
 
 pub use acquire::ModelChoice;
 pub use calibration::calibration;
-pub use crowd::{
-    BoxErrors, CountErrors, CountedPicture, CrowdDataset, CrowdEvalOptions, CrowdReport, Example, ScoreBand,
-    SequenceFacts, evaluate_crowd,
-};
+pub use crowd::{BoxErrors, CountErrors, CrowdEvalOptions, CrowdReport, ScoreBand, evaluate_crowd};
 pub use error::EvalError;
-pub use faces::{
-    AccuracyDetail, ComparisonSet, Curve, DatasetFacts, FaceOptions, FaceReport, FailureDetail, FnirAt, FnmrAt,
-    Identification, ModelFacts, Protocol, UsableFacts, evaluate_faces,
-};
-pub use maths::accuracy::{Accuracy, Fold};
-pub use maths::interval::Interval;
-pub use maths::scores::{DetPoint, Errors, ScoreCounts};
-pub use pad::{PadDataset, PadOptions, PadReport, Presentations, evaluate_pad};
+pub use faces::{FaceOptions, FaceReport, Protocol, evaluate_faces};
+pub use pad::{PadOptions, PadReport, evaluate_pad};
 pub use workers::Progress;

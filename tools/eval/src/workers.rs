@@ -1,6 +1,5 @@
 //! Spreads pictures over threads, each with models of its own.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -18,12 +17,12 @@ pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 /// `new`.
 ///
 /// The first error ends it all.
-pub(crate) fn spread<W, R: Send>(
-    pictures: &[PathBuf],
+pub(crate) fn spread<P: Sync, W, R: Send>(
+    pictures: &[P],
     threads: usize,
     progress: Progress<'_>,
     new: impl Fn() -> Result<W, EvalError> + Sync,
-    work: impl Fn(&mut W, usize, &[PathBuf]) -> Result<Vec<R>, EvalError> + Sync,
+    work: impl Fn(&mut W, usize, &[P]) -> Result<Vec<R>, EvalError> + Sync,
 ) -> Result<Vec<R>, EvalError> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<R>>> = Mutex::new(pictures.iter().map(|_| None).collect());
@@ -58,6 +57,8 @@ pub(crate) fn spread<W, R: Send>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn pictures(count: usize) -> Vec<PathBuf> {
@@ -82,7 +83,9 @@ mod tests {
             made.iter().enumerate().all(|(n, (place, path))| n == *place && path.as_os_str() == n.to_string().as_str())
         );
         assert_eq!((made.len(), most.into_inner()), (23, 23));
-        assert!(spread(&[], 3, &|_, _| (), || Ok(()), |(), _, _| Ok(vec![0])).expect("nothing to do").is_empty());
+        assert!(
+            spread(&pictures(0), 3, &|_, _| (), || Ok(()), |(), _, _| Ok(vec![0])).expect("nothing to do").is_empty()
+        );
     }
 
     #[test]

@@ -234,7 +234,7 @@ fn a_video_is_counted_as_a_camera_is() {
     assert!(sequence.followed && sequence.most_change_while_still <= 1.0, "{sequence:?}");
     assert_eq!((report.errors.images, report.boxes), (4, None), "the marked frames, in which heads are marked");
     assert!(report.errors.mae <= 1.0, "{:?}", report.errors);
-    assert_eq!(report.examples[0].name.split(' ').next(), Some("frame"));
+    assert_eq!(report.examples[0].picture.name.split(' ').next(), Some("frame"));
 
     std::fs::write(folder.path().join("points.json"), r#"{"796": []}"#).expect("written");
     let options = CrowdEvalOptions { analyse_fps: 0.1, ..options };

@@ -53,7 +53,7 @@ fn execute_commands(sim: &Sim) {
             Ok(command) => sim.execute(&command).unwrap_or_else(|e| format!("failed: {e}")),
             Err(e) => e.to_string(),
         };
-        if !print::line(&answer).unwrap_or(false) {
+        if !print::line_while_read(&answer).unwrap_or(false) {
             return;
         }
     }

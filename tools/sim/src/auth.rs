@@ -81,7 +81,7 @@ impl Login {
     /// `gst-rtsp-server`'s object for this login, which counts rejected logins on `board`.
     pub(crate) fn guard(&self, board: &Arc<Board>) -> CountingAuth {
         let auth: CountingAuth = glib::Object::new();
-        auth.imp().count_on(Arc::clone(board));
+        auth.imp().board.get_or_init(|| Arc::clone(board));
         let token = RTSPToken::builder().field("media.factory.role", VIEWER).build();
         let Password(password) = &self.password;
         match self.scheme {
@@ -117,13 +117,7 @@ mod imp {
 
     #[derive(Default)]
     pub(crate) struct CountingAuth {
-        board: OnceLock<Arc<Board>>,
-    }
-
-    impl CountingAuth {
-        pub(super) fn count_on(&self, board: Arc<Board>) {
-            self.board.get_or_init(|| board);
-        }
+        pub(super) board: OnceLock<Arc<Board>>,
     }
 
     #[glib::object_subclass]

@@ -12,7 +12,7 @@ use crate::{encode::Encoding, error::ClipError};
 /// One encoded picture, in byte-stream format, with its parameter sets in front where it is a key
 /// frame.
 #[derive(Debug, Clone)]
-pub struct AccessUnit {
+pub(crate) struct AccessUnit {
     /// The bytes. A GStreamer buffer would not do: its reference count has a spin lock, on which a
     /// hundred cameras with one clip came to a standstill.
     pub bytes: Arc<[u8]>,
@@ -22,13 +22,13 @@ pub struct AccessUnit {
     pub later: i8,
 }
 
-/// An encoded scene. The first access unit is a key frame and none refers to a later one, so the
-/// clip can be looped.
+/// An encoded scene. It is never empty, its first access unit is a key frame, and no access unit
+/// refers to a later one, so the clip can be looped.
 #[derive(Debug)]
 pub struct Clip {
     /// The encoding; every picture lasts `1 / fps`.
     pub encoding: Encoding,
-    units: Vec<AccessUnit>,
+    pub(crate) units: Vec<AccessUnit>,
     /// Delay of all display times, in pictures, so that no picture is shown before it is sent.
     delay: u64,
 }
@@ -51,11 +51,6 @@ impl Clip {
                 Ok(Self { encoding, units, delay: earliest.min(0).unsigned_abs().into() })
             }
         }
-    }
-
-    /// The access units in order; never empty, and the first is a key frame.
-    pub fn units(&self) -> &[AccessUnit] {
-        &self.units
     }
 
     /// Display position of this unit when it is sent as picture `number`, in pictures from the
@@ -97,9 +92,8 @@ impl Clip {
 
     /// Reads what [`Clip::save`] wrote.
     pub(crate) fn load(path: &Path, encoding: Encoding) -> Result<Self, ClipError> {
-        let what = || format!("cached clip {}", path.display());
         let units = read_units(path).map_err(|source| ClipError::File { path: path.to_owned(), source })?;
-        Self::new(&what(), encoding, units)
+        Self::new(&format!("cached clip {}", path.display()), encoding, units)
     }
 }
 
@@ -133,11 +127,16 @@ fn read_units(path: &Path) -> io::Result<Vec<AccessUnit>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{MountConfig, Scene};
+
+    fn encoding() -> Encoding {
+        MountConfig::new("test", Scene::Black).encoding()
+    }
 
     fn clip(keys: &[bool]) -> Clip {
         let units =
             keys.iter().zip(1_u8..).map(|(&key, byte)| AccessUnit { bytes: [byte; 5].into(), key, later: 0 }).collect();
-        Clip::new("test", Encoding::default(), units).unwrap()
+        Clip::new("test", encoding(), units).unwrap()
     }
 
     #[test]
@@ -150,19 +149,16 @@ mod tests {
     #[test]
     fn a_clip_that_nobody_could_join_is_refused() {
         let delta = AccessUnit { bytes: [1].into(), key: false, later: 0 };
-        assert!(matches!(
-            Clip::new("x", Encoding::default(), vec![delta]),
-            Err(ClipError::NoKeyFrame { count: 1, .. })
-        ));
-        assert!(matches!(Clip::new("x", Encoding::default(), Vec::new()), Err(ClipError::Empty { .. })));
+        assert!(matches!(Clip::new("x", encoding(), vec![delta]), Err(ClipError::NoKeyFrame { count: 1, .. })));
+        assert!(matches!(Clip::new("x", encoding(), Vec::new()), Err(ClipError::Empty { .. })));
     }
 
     #[test]
     fn no_picture_is_shown_before_it_is_sent() {
         let units = [(true, 0), (false, 1), (false, -1), (false, 1), (false, -1)];
         let units = units.map(|(key, later)| AccessUnit { bytes: [1].into(), key, later });
-        let clip = Clip::new("test", Encoding::default(), units.to_vec()).unwrap();
-        let shown: Vec<u64> = clip.units().iter().zip(0..).map(|(unit, number)| clip.shown(number, unit)).collect();
+        let clip = Clip::new("test", encoding(), units.to_vec()).unwrap();
+        let shown: Vec<u64> = clip.units.iter().zip(0..).map(|(unit, number)| clip.shown(number, unit)).collect();
         assert_eq!(shown, [1, 3, 2, 5, 4]);
     }
 
@@ -175,7 +171,7 @@ mod tests {
         saved.save(&path).unwrap();
         let loaded = Clip::load(&path, saved.encoding).unwrap();
         let bytes = |clip: &Clip| -> Vec<(bool, i8, Vec<u8>)> {
-            clip.units().iter().map(|unit| (unit.key, unit.later, unit.bytes.to_vec())).collect()
+            clip.units.iter().map(|unit| (unit.key, unit.later, unit.bytes.to_vec())).collect()
         };
         assert_eq!(bytes(&loaded), bytes(&saved));
 

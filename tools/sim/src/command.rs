@@ -2,30 +2,17 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{Fault, SenderReports};
+use crate::{Fault, SenderReports, fault::FaultError};
 
-/// One line typed by the operator.
+/// One line typed by the operator. A mount's name may have a leading slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `fault MOUNT FAULT`
-    Fault {
-        /// The mount's name, with or without the leading slash.
-        mount: String,
-        /// What goes wrong.
-        fault: Fault,
-    },
+    Fault(String, Fault),
     /// `clear MOUNT`
-    Clear {
-        /// The mount's name.
-        mount: String,
-    },
-    /// `reports MOUNT normal|missing|late SECONDS`
-    Reports {
-        /// The mount's name.
-        mount: String,
-        /// How RTCP sender reports are sent from now on.
-        reports: SenderReports,
-    },
+    Clear(String),
+    /// `reports MOUNT normal|missing|late SECONDS`: RTCP sender reports from now on
+    Reports(String, SenderReports),
     /// `stats`
     Stats,
     /// `stop`: the server stops.
@@ -41,10 +28,8 @@ pub enum Command {
 /// A line that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The fault is unknown.
     #[error(transparent)]
-    Fault(#[from] crate::FaultError),
-    /// Anything else.
+    Fault(#[from] FaultError),
     #[error("{0:?} is not a command; type \"help\" for the list")]
     Unknown(String),
 }
@@ -68,10 +53,8 @@ help / quit";
         let unknown = || CommandError::Unknown(line.to_owned());
         let words: Vec<&str> = line.split_whitespace().collect();
         Ok(match words.as_slice() {
-            ["fault", mount, fault @ ..] => {
-                Self::Fault { mount: (*mount).to_owned(), fault: Fault::from_str(&fault.join(" "))? }
-            }
-            ["clear", mount] => Self::Clear { mount: (*mount).to_owned() },
+            ["fault", mount, fault @ ..] => Self::Fault((*mount).to_owned(), Fault::from_str(&fault.join(" "))?),
+            ["clear", mount] => Self::Clear((*mount).to_owned()),
             ["reports", mount, policy @ ..] => {
                 let reports = match policy {
                     ["normal"] => SenderReports::Normal,
@@ -85,7 +68,7 @@ help / quit";
                     ),
                     _ => return Err(unknown()),
                 };
-                Self::Reports { mount: (*mount).to_owned(), reports }
+                Self::Reports((*mount).to_owned(), reports)
             }
             ["stats"] => Self::Stats,
             ["stop"] => Self::StopServer,
@@ -105,17 +88,14 @@ mod tests {
     fn lines_become_commands() {
         let plaza = || "plaza".to_owned();
         for (line, command) in [
-            ("fault plaza black", Command::Fault { mount: plaza(), fault: Fault::Black }),
+            ("fault plaza black", Command::Fault(plaza(), Fault::Black)),
             (
                 "  fault plaza resolution  640x360 ",
-                Command::Fault { mount: plaza(), fault: Fault::Resolution { width: 640, height: 360 } },
+                Command::Fault(plaza(), Fault::Resolution { width: 640, height: 360 }),
             ),
-            ("clear plaza", Command::Clear { mount: plaza() }),
-            (
-                "reports plaza late 2.5",
-                Command::Reports { mount: plaza(), reports: SenderReports::Late(Duration::from_millis(2500)) },
-            ),
-            ("reports plaza missing", Command::Reports { mount: plaza(), reports: SenderReports::Missing }),
+            ("clear plaza", Command::Clear(plaza())),
+            ("reports plaza late 2.5", Command::Reports(plaza(), SenderReports::Late(Duration::from_millis(2500)))),
+            ("reports plaza missing", Command::Reports(plaza(), SenderReports::Missing)),
             ("stats", Command::Stats),
             ("stop", Command::StopServer),
             ("restart", Command::RestartServer),

@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Codec, Encoding, Fault, Login, Scene, SenderReports, SimError};
+use crate::{Codec, Fault, Login, Scene, SenderReports, SimError, encode::Encoding};
 
 /// The config of a simulator.
 #[derive(Debug, Clone, Deserialize)]
@@ -125,7 +125,8 @@ impl SimConfig {
     /// # Errors
     /// Names the file, or the key and what was expected.
     pub fn load(path: &Path) -> Result<Self, SimError> {
-        let text = fs::read_to_string(path).map_err(|source| SimError::ReadConfig { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| SimError::Config(format!("cannot read simulator config {}: {error}", path.display())))?;
         Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
     }
 
@@ -134,7 +135,8 @@ impl SimConfig {
     /// # Errors
     /// Names the line and column, or the mount and what was expected.
     pub fn parse(text: &str, base: &Path) -> Result<Self, SimError> {
-        let mut config: Self = toml::from_str(text)?;
+        let mut config: Self =
+            toml::from_str(text).map_err(|error| SimError::Config(format!("simulator config: {error}")))?;
         for mount in &mut config.mounts {
             mount.scene.resolve(base);
         }
@@ -147,10 +149,11 @@ impl SimConfig {
     pub(crate) fn validate(&self) -> Result<(), SimError> {
         let mut names = BTreeSet::new();
         for mount in &self.mounts {
-            let invalid = |reason: String| SimError::InvalidMount { mount: mount.path.clone(), reason };
-            mount.validate().map_err(invalid)?;
+            let invalid =
+                |reason: &str| SimError::Config(format!("simulator config, mount {:?}: {reason}", mount.path));
+            mount.validate().map_err(|reason| invalid(&reason))?;
             if !names.insert(mount.name()) {
-                return Err(invalid("two mounts have this path".to_owned()));
+                return Err(invalid("two mounts have this path"));
             }
         }
         Ok(())

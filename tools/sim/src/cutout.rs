@@ -21,30 +21,25 @@ const SEAM_PX: f64 = 1.5;
 /// Part of the clips' fingerprint: raised when the cutout changes.
 pub(crate) const CUTTING: u32 = 1;
 
-/// The share of the person in each pixel of a photo.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mask(Picture);
+/// The share of the person in each pixel of a photo, by GrabCut (Rother, Kolmogorov, Blake:
+/// "GrabCut", 2004). The face's box gives the likely position of head and shoulders. The same photo
+/// always gives the same mask.
+pub(crate) fn person_mask(photo: &Picture, face: FaceBox) -> Result<Picture, ClipError> {
+    let scale = mask_scale(face);
+    let side = |pixels: usize| ((pixels as f64 * scale / 2.0).round() as usize).max(4) * 2;
+    let mut small = Picture::plain(side(photo.width()), side(photo.height()), [16, 128, 128]);
+    small.draw(photo, Placement { left_in_frame: 0.0, top_in_frame: 0.0, scale });
+    let cover = cut(&small, face, scale).map_err(|error| ClipError::Failed {
+        what: "cutting a person out of their photo".to_owned(),
+        element: "OpenCV".to_owned(),
+        reason: error.message,
+    })?;
+    Ok(Picture::of_cover(cover))
+}
 
-impl Mask {
-    /// Computes the mask by GrabCut (Rother, Kolmogorov, Blake: "GrabCut", 2004). The face's box
-    /// gives the likely position of head and shoulders. The same photo always gives the same mask.
-    pub(crate) fn of(photo: &Picture, face: FaceBox) -> Result<Self, ClipError> {
-        let scale = FACE_PX / face.3;
-        let side = |pixels: usize| ((pixels as f64 * scale / 2.0).round() as usize).max(4) * 2;
-        let mut small = Picture::plain(side(photo.width()), side(photo.height()), [16, 128, 128]);
-        small.draw(photo, Placement { left_in_frame: 0.0, top_in_frame: 0.0, scale });
-        let cover = cut(&small, face, scale).map_err(|error| ClipError::Failed {
-            what: "cutting a person out of their photo".to_owned(),
-            element: "OpenCV".to_owned(),
-            reason: error.message,
-        })?;
-        Ok(Self(Picture::of_cover(cover)))
-    }
-
-    /// Draws the person without the photo's background.
-    pub(crate) fn draw(&self, frame: &mut Picture, photo: &Picture, face: FaceBox, placement: Placement) {
-        frame.draw_covered(photo, &self.0, FACE_PX / face.3, placement);
-    }
+/// Pixels of the mask per pixel of the photo.
+pub(crate) fn mask_scale(face: FaceBox) -> f64 {
+    FACE_PX / face.3
 }
 
 fn cut(photo: &Picture, FaceBox(x, y, width, height): FaceBox, scale: f64) -> opencv::Result<Plane> {
@@ -131,14 +126,14 @@ mod tests {
         photo
     }
 
-    fn cover_at(mask: &Mask, x: f64, y: f64) -> u8 {
-        let (Mask(cover), scale) = (mask, FACE_PX / FACE.3);
+    fn cover_at(cover: &Picture, x: f64, y: f64) -> u8 {
+        let scale = mask_scale(FACE);
         cover.planes[0].bytes[(y * scale) as usize * cover.width() + (x * scale) as usize]
     }
 
     #[test]
     fn head_and_shoulders_are_cut_out_and_the_room_is_not() {
-        let mask = Mask::of(&photo(), FACE).expect("cut");
+        let mask = person_mask(&photo(), FACE).expect("cut");
         for (x, y) in [(200.0, 130.0), (200.0, 70.0), (200.0, 300.0), (110.0, 400.0), (290.0, 490.0)] {
             assert!(cover_at(&mask, x, y) > 240, "{x}, {y}: {}", cover_at(&mask, x, y));
         }
@@ -149,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_photo_is_always_cut_in_the_same_way() {
-        let [a, b] = [(); 2].map(|()| Mask::of(&photo(), FACE).expect("cut"));
+        let [a, b] = [(); 2].map(|()| person_mask(&photo(), FACE).expect("cut"));
         assert_eq!(a, b);
     }
 }

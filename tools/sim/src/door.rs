@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -14,7 +14,11 @@ use gstreamer_rtsp_server::{
     glib,
 };
 
-use crate::{SimError, mount::Mount};
+use crate::{
+    SimError,
+    error::{cannot_listen, spawn},
+    mount::Mount,
+};
 
 /// The mounts by name.
 pub(crate) type Mounts = Arc<BTreeMap<String, Arc<Mount>>>;
@@ -26,7 +30,6 @@ const HEAD_BYTES_MAX: usize = 8 << 10;
 const IPPROTO_TCP: i32 = 6;
 const TCP_NODELAY: i32 = 1;
 
-/// The listening port and its thread.
 pub(crate) struct Door {
     address: SocketAddr,
     closing: gio::Cancellable,
@@ -40,15 +43,12 @@ impl Door {
         let (opened, result) = mpsc::channel();
         let thread = {
             let closing = closing.clone();
-            thread::Builder::new()
-                .name("sim-door".to_owned())
-                .spawn(move || run(address, &mounts, &closing, &opened))
-                .map_err(|source| SimError::Thread { name: "sim-door".to_owned(), source })?
+            spawn("sim-door", move || run(address, &mounts, &closing, &opened))?
         };
         match result.recv() {
             Ok(Ok(address)) => Ok(Self { address, closing, thread }),
-            Ok(Err(reason)) => Err(SimError::Listen { address, reason }),
-            Err(_) => Err(SimError::Listen { address, reason: "its thread ended".to_owned() }),
+            Ok(Err(reason)) => Err(cannot_listen(address, &reason)),
+            Err(_) => Err(cannot_listen(address, "its thread ended")),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gstreamer::{self as gst, prelude::*};
+use gstreamer::{self as gst, glib, prelude::*};
 use gstreamer_app as gst_app;
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::{
     clip::{AccessUnit, Clip},
     error::ClipError,
     scene::Scene,
-    walk_up::WalkUpFrames,
+    walk_up,
 };
 
 /// Time without a picture after which a pipeline is given up.
@@ -50,15 +50,12 @@ impl Codec {
 /// How a scene is encoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Encoding {
-    /// H.264 or H.265.
     pub codec: Codec,
     /// Pixels, even.
     pub width: u32,
     /// Pixels, even.
     pub height: u32,
-    /// Frames per second.
     pub fps: u32,
-    /// Target bit rate, kbit/s.
     pub bitrate_kbps: u32,
     /// Pictures from one key frame to the next.
     pub gop_pictures: u32,
@@ -68,24 +65,6 @@ pub struct Encoding {
     pub seconds_skipped: u32,
     /// The most seconds to encode.
     pub seconds_max: u32,
-}
-
-impl Default for Encoding {
-    /// H.264, 1280×720 at 25 frames per second, 2 Mbit/s, a key frame every second, at most a
-    /// minute.
-    fn default() -> Self {
-        Self {
-            codec: Codec::H264,
-            width: 1280,
-            height: 720,
-            fps: 25,
-            bitrate_kbps: 2000,
-            gop_pictures: 25,
-            b_frames: 0,
-            seconds_skipped: 0,
-            seconds_max: 60,
-        }
-    }
 }
 
 impl Encoding {
@@ -158,14 +137,16 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
     let pipeline = Running::launch(&what, &description)?;
     match scene {
         Scene::File(path) => pipeline.element("source")?.set_property("location", path),
-        Scene::WalkUp(walk_up) => {
+        Scene::WalkUp(scene) => {
             let source = pipeline.app_src("source")?;
-            let mut frames = WalkUpFrames::new(walk_up, encoding)?;
-            source.set_caps(Some(frames.caps()));
+            let impossible =
+                |error: glib::BoolError| ClipError::Pipeline { what: what.clone(), reason: error.to_string() };
+            let info = walk_up::video_info(encoding).map_err(impossible)?;
+            source.set_caps(Some(&info.to_caps().map_err(impossible)?));
             pipeline.play()?;
             return std::thread::scope(|scope| {
                 let drawing = scope.spawn(move || {
-                    let drawn = frames.push_all(&source);
+                    let drawn = scene.push_frames(encoding, &info, &source);
                     let _ = source.end_of_stream();
                     drawn
                 });
@@ -224,7 +205,7 @@ fn collect(what: &str, encoding: &Encoding, pipeline: &Running) -> Result<Clip, 
 
 /// A pipeline that stops when dropped, and whose errors name its purpose.
 pub(crate) struct Running {
-    what: String,
+    pub(crate) what: String,
     pipeline: gst::Pipeline,
 }
 
@@ -326,8 +307,8 @@ mod tests {
         for codec in [Codec::H264, Codec::H265] {
             let clip = encode(&Scene::Pattern("ball".to_owned()), &small(codec)).unwrap();
             let keys: Vec<usize> =
-                clip.units().iter().enumerate().filter_map(|(at, unit)| unit.key.then_some(at)).collect();
-            assert_eq!(clip.units().len(), 20, "{codec:?}");
+                clip.units.iter().enumerate().filter_map(|(at, unit)| unit.key.then_some(at)).collect();
+            assert_eq!(clip.units.len(), 20, "{codec:?}");
             assert_eq!(keys, [0, 5, 10, 15], "{codec:?}");
         }
     }
@@ -346,7 +327,7 @@ mod tests {
         let whole = encode(&scene, &small(Codec::H264)).unwrap();
         let later = encode(&scene, &Encoding { seconds_skipped: 1, seconds_max: 1, ..small(Codec::H264) }).unwrap();
         let bytes = |units: &[AccessUnit]| units.iter().map(|unit| unit.bytes.to_vec()).collect::<Vec<_>>();
-        assert_eq!(bytes(later.units()), bytes(&whole.units()[10..]));
+        assert_eq!(bytes(&later.units), bytes(&whole.units[10..]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A [`Sim`] listens on one TCP port and serves any number of mounts. Each mount is a camera: a
 //! real `gst-rtsp-server` with its own thread, login, sessions and statistics, so that a fault of
-//! one camera never affects another. The [`Scene`] of a camera is encoded once into a [`Clip`] in
+//! one camera never affects another. The [`Scene`] of a camera is encoded once into a clip in
 //! memory. The clip is sent in real time, in a loop, with continuous timestamps.
 //!
 //! ```no_run
@@ -52,17 +52,15 @@ mod view;
 mod walk_up;
 
 pub use auth::{AuthScheme, Login, Password};
-pub use clip::{AccessUnit, Clip};
-pub use command::{Command, CommandError};
+pub use command::Command;
 pub use config::{MountConfig, ScriptedFault, SimConfig};
-pub use encode::{Codec, Encoding};
-pub use error::{ClipError, SimError};
-pub use fault::{Fault, FaultError};
+pub use encode::Codec;
+pub use error::SimError;
+pub use fault::Fault;
 pub use library::ClipLibrary;
-pub use person::{FaceBox, Media, Person, Presentation};
+pub use person::{FaceBox, Person, Presentation};
 pub use replay::Replay;
 pub use reports::SenderReports;
 pub use scene::Scene;
 pub use sim::Sim;
-pub use stats::MountStats;
 pub use walk_up::WalkUp;

@@ -1,11 +1,6 @@
 //! Encoded clips, in memory and on disk.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, fs, io, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -82,13 +77,10 @@ fn key(scene: &Scene, encoding: &Encoding) -> Result<Key, ClipError> {
     hash.update(encoding.fingerprint());
     hash.update(scene.fingerprint());
     for path in scene.files() {
-        hash.update(file_hash(path).map_err(|source| ClipError::File { path: path.to_owned(), source })?);
+        let bytes = fs::read(path).map_err(|source| ClipError::File { path: path.to_owned(), source })?;
+        hash.update(Sha256::digest(bytes));
     }
     Ok(base16ct::lower::encode_string(&hash.finalize()))
-}
-
-fn file_hash(path: &Path) -> io::Result<Vec<u8>> {
-    Ok(Sha256::digest(fs::read(path)?).to_vec())
 }
 
 #[cfg(test)]
@@ -99,7 +91,8 @@ mod tests {
 
     fn encoding() -> Encoding {
         gst::init().unwrap();
-        Encoding { width: 64, height: 48, fps: 5, gop_pictures: 5, bitrate_kbps: 100, ..Encoding::default() }
+        let default = crate::MountConfig::new("test", Scene::Black).encoding();
+        Encoding { width: 64, height: 48, fps: 5, gop_pictures: 5, bitrate_kbps: 100, ..default }
     }
 
     #[test]
@@ -116,16 +109,16 @@ mod tests {
     fn a_damaged_clip_on_disk_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let fresh = || ClipLibrary::new(Some(folder.path().to_owned()));
-        let count = fresh().get(&Scene::Black, &encoding()).unwrap().units().len();
+        let count = fresh().get(&Scene::Black, &encoding()).unwrap().units.len();
         let files: Vec<PathBuf> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         let [file] = files.as_slice() else { panic!("expected one file, got {files:?}") };
 
         let written = fs::metadata(file).unwrap().modified().unwrap();
-        assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units().len(), count);
+        assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units.len(), count);
         assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), written, "read, not written again");
 
         fs::write(file, b"GHCLIP2\ngarbage").unwrap();
-        assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units().len(), count);
+        assert_eq!(fresh().get(&Scene::Black, &encoding()).unwrap().units.len(), count);
         assert!(Clip::load(file, encoding()).is_ok(), "the damaged file was replaced");
     }
 

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -20,8 +20,10 @@ use gstreamer_rtsp_server::{
 use parking_lot::Mutex;
 
 use crate::{
-    ClipLibrary, Encoding, Fault, Login, MountConfig, Scene, SenderReports, SimError, auth,
+    ClipLibrary, Fault, Login, MountConfig, Scene, SenderReports, SimError, auth,
     clip::Clip,
+    encode::Encoding,
+    error::spawn,
     player::{self, Program, Show},
     reports::ReportGate,
     stats::Board,
@@ -32,9 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two checks for expired sessions of UDP clients.
 const SESSION_SWEEP: Duration = Duration::from_secs(5);
 
-/// One simulated camera.
 pub(crate) struct Mount {
-    config: MountConfig,
+    pub(crate) config: MountConfig,
     library: ClipLibrary,
     parts: Arc<Parts>,
     server: RTSPServer,
@@ -106,22 +107,18 @@ impl Mount {
 
     fn start_thread(&self) -> Result<(), SimError> {
         let (context, main_loop, server) = (self.context.clone(), self.main_loop.clone(), self.server.clone());
-        let thread_name = format!("sim-{}", self.name());
-        let thread = thread::Builder::new()
-            .name(thread_name.clone())
-            .spawn(move || {
-                let sweep = glib::timeout_source_new(SESSION_SWEEP, None, glib::Priority::LOW, move || {
-                    if let Some(sessions) = server.session_pool() {
-                        sessions.cleanup();
-                    }
-                    glib::ControlFlow::Continue
-                });
-                sweep.attach(Some(&context));
-                // Fails only if another thread owns the context; no other thread has it.
-                let _ = context.with_thread_default(|| main_loop.run());
-                sweep.destroy();
-            })
-            .map_err(|source| SimError::Thread { name: thread_name, source })?;
+        let thread = spawn(&format!("sim-{}", self.name()), move || {
+            let sweep = glib::timeout_source_new(SESSION_SWEEP, None, glib::Priority::LOW, move || {
+                if let Some(sessions) = server.session_pool() {
+                    sessions.cleanup();
+                }
+                glib::ControlFlow::Continue
+            });
+            sweep.attach(Some(&context));
+            // Fails only if another thread owns the context; no other thread has it.
+            let _ = context.with_thread_default(|| main_loop.run());
+            sweep.destroy();
+        })?;
         *self.thread.lock() = Some(thread);
         Ok(())
     }
@@ -134,11 +131,6 @@ impl Mount {
         &self.parts.board
     }
 
-    pub(crate) fn config(&self) -> &MountConfig {
-        &self.config
-    }
-
-    /// True while the mount refuses connections.
     pub(crate) fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
     }
@@ -195,7 +187,6 @@ impl Mount {
         tracing::info!(mount = self.name(), "fault cleared");
     }
 
-    /// Ends the active fault.
     fn end_fault(&self, login: Option<&Login>) {
         self.refusing.store(false, Ordering::Relaxed);
         self.parts.program.change(Show::Scene);
@@ -223,7 +214,7 @@ impl Mount {
 
     /// The clip that a fault shows instead of the scene, encoded if it is not in the library.
     fn fault_clip(&self, fault: Fault) -> Result<Option<Arc<Clip>>, SimError> {
-        let encoding = self.parts.program.scene().encoding;
+        let encoding = self.parts.program.scene.encoding;
         let (scene, encoding) = match fault {
             Fault::Black => (&Scene::Black, encoding),
             Fault::Resolution { width, height } => (&self.config.scene, Encoding { width, height, ..encoding }),
@@ -239,7 +230,7 @@ impl Mount {
     }
 
     /// Runs `task` on the mount's thread and waits for it.
-    fn on_thread(&self, what: &'static str, task: impl FnOnce(&RTSPServer) + Send + 'static) -> Result<(), SimError> {
+    fn on_thread(&self, what: &str, task: impl FnOnce(&RTSPServer) + Send + 'static) -> Result<(), SimError> {
         let (done, finished) = mpsc::channel();
         let server = self.server.clone();
         self.context.spawn(async move {
@@ -247,11 +238,9 @@ impl Mount {
             // Fails if the wait has timed out.
             let _ = done.send(());
         });
-        finished.recv_timeout(PATIENCE).map_err(|_| SimError::Unresponsive {
-            mount: self.name().to_owned(),
-            what,
-            waited: PATIENCE,
-        })
+        finished
+            .recv_timeout(PATIENCE)
+            .map_err(|_| SimError::Unresponsive(format!("mount {} did not {what} within {PATIENCE:?}", self.name())))
     }
 
     /// Ends the mount: its clients, streams, pipelines and threads. Once it has returned `Ok`,
@@ -362,10 +351,7 @@ impl Parts {
 
     fn start_player(self: Arc<Self>, source: gst_app::AppSrc) {
         let parts = Arc::clone(&self);
-        let player = thread::Builder::new()
-            .name("sim-player".to_owned())
-            .spawn(move || player::play(&source, &parts.program, &parts.board));
-        match player {
+        match spawn("sim-player", move || player::play(&source, &parts.program, &parts.board)) {
             Ok(player) => {
                 let mut players = self.players.lock();
                 players.retain(|player| !player.is_finished());

@@ -13,7 +13,6 @@ pub struct FaceBox(pub f64, pub f64, pub f64, pub f64);
 /// The source of a person's pictures, in any format that GStreamer decodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
-    /// A still photo.
     Photo(PathBuf),
     /// A looped video, such as a talking face.
     Video(PathBuf),

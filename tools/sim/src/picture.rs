@@ -168,7 +168,6 @@ const SEAM: f64 = 0.05;
 /// The treatment of a drawn picture's edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
-    /// Sharp edges.
     Sharp,
     /// The picture becomes transparent towards its edges.
     Melts,

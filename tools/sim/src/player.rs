@@ -20,7 +20,6 @@ use crate::{
 /// The content that a mount sends.
 #[derive(Debug, Clone)]
 pub(crate) enum Show {
-    /// The mount's scene.
     Scene,
     /// The last key frame, repeated. A key frame always decodes to the same picture.
     Still,
@@ -33,7 +32,7 @@ pub(crate) enum Show {
 /// The current content of a mount, which faults change and the player follows.
 #[derive(Debug)]
 pub(crate) struct Program {
-    scene: Arc<Clip>,
+    pub(crate) scene: Arc<Clip>,
     /// Time from a client's start to its first picture.
     key_wait: Duration,
     /// The content, with a number that changes with it.
@@ -45,10 +44,6 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new(scene: Arc<Clip>, key_wait: Duration) -> Self {
         Self { scene, key_wait, show: Mutex::new((0, Show::Scene)), silent: Arc::default() }
-    }
-
-    pub(crate) fn scene(&self) -> &Arc<Clip> {
-        &self.scene
     }
 
     pub(crate) fn change(&self, show: Show) {
@@ -96,12 +91,12 @@ impl<'a> Cursor<'a> {
             Show::Clip(clip) => clip,
             Show::Scene | Show::Still | Show::Nothing => &self.program.scene,
         };
-        let unit = &clip.units()[self.next];
+        let unit = &clip.units[self.next];
         match self.show {
             Show::Still => {}
-            Show::Clip(_) => self.next = (self.next + 1) % clip.units().len(),
+            Show::Clip(_) => self.next = (self.next + 1) % clip.units.len(),
             Show::Scene | Show::Nothing => {
-                self.next = (self.next + 1) % clip.units().len();
+                self.next = (self.next + 1) % clip.units.len();
                 self.resume = self.next;
             }
         }
@@ -191,14 +186,14 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::Encoding;
+    use crate::{MountConfig, Scene};
 
     /// A clip whose access units contain their own number plus `first`.
     fn clip(first: u8, keys: &[bool]) -> Arc<Clip> {
         gst::init().unwrap();
         let units =
             keys.iter().zip(first..).map(|(&key, byte)| AccessUnit { bytes: [byte].into(), key, later: 0 }).collect();
-        Arc::new(Clip::new("test", Encoding::default(), units).unwrap())
+        Arc::new(Clip::new("test", MountConfig::new("test", Scene::Black).encoding(), units).unwrap())
     }
 
     fn next_units(cursor: &mut Cursor<'_>, count: usize) -> Vec<u8> {

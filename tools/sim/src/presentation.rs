@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use crate::{
-    cutout::{CUTTING, Mask},
+    cutout::{CUTTING, mask_scale, person_mask},
     error::ClipError,
     person::{FaceBox, Person, Presentation},
     picture::{Picture, Placement},
@@ -47,7 +47,7 @@ pub(crate) struct Shown {
     /// The object in front of the camera, if it does not change.
     held: Option<Held>,
     /// The mask of the person in a photo whose face box is given.
-    mask: Option<Mask>,
+    mask: Option<Picture>,
 }
 
 impl Shown {
@@ -61,7 +61,7 @@ impl Shown {
         };
         let held = if stays { Held::of(presentation, source.next()?.as_ref(), face_box) } else { None };
         let mask = match (&source, presentation, face_box) {
-            (Source::Photo(photo), Presentation::Live, Some(face)) => Some(Mask::of(photo, face)?),
+            (Source::Photo(photo), Presentation::Live, Some(face)) => Some(person_mask(photo, face)?),
             _ => None,
         };
         Ok(Self { presentation, face_box, source, held, mask })
@@ -78,7 +78,7 @@ impl Shown {
         let placement = placement(pose, face, frame);
         match (Held::of(self.presentation, &picture, self.face_box), &self.mask) {
             (Some(held), _) => held.draw(frame, pose, seconds),
-            (None, Some(mask)) => mask.draw(frame, &picture, face, placement),
+            (None, Some(mask)) => frame.draw_covered(&picture, mask, mask_scale(face), placement),
             (None, None) => frame.draw_continued(&picture, placement),
         }
         Ok(())
@@ -236,7 +236,7 @@ mod tests {
         let mut frame = Picture::plain(1280, 720, [150, 128, 128]);
         let source = Source::Photo(photo());
         let held = Held::of(presentation, &photo(), Some(FACE));
-        let mask = (presentation == Presentation::Live).then(|| Mask::of(&photo(), FACE).expect("cut"));
+        let mask = (presentation == Presentation::Live).then(|| person_mask(&photo(), FACE).expect("cut"));
         let mut shown = Shown { presentation, face_box: Some(FACE), source, held, mask };
         shown.draw(&mut frame, POSE, seconds).expect("drawn");
         frame

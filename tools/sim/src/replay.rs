@@ -24,7 +24,11 @@ use std::{
 
 use gstreamer::glib;
 
-use crate::{Clip, ClipLibrary, MountConfig, SimError};
+use crate::{
+    ClipLibrary, MountConfig, SimError,
+    clip::Clip,
+    error::{cannot_listen, init_gstreamer, spawn},
+};
 use packets::Recording;
 use session::Session;
 
@@ -36,7 +40,6 @@ fn monotonic() -> Duration {
     Duration::from_micros(u64::try_from(glib::monotonic_time()).unwrap_or_default())
 }
 
-/// The packets of a mount.
 struct Camera {
     recording: Arc<Recording>,
     /// Time from a client's PLAY to its first picture.
@@ -57,7 +60,7 @@ impl Replay {
     /// # Errors
     /// Names the mount whose scene cannot be encoded, or the address that cannot be listened on.
     pub fn start(mounts: &[MountConfig], library: &ClipLibrary) -> Result<Self, SimError> {
-        gstreamer::init().map_err(|error| SimError::GStreamer(error.to_string()))?;
+        init_gstreamer()?;
         // Mounts with the same clip share its packets.
         let mut recordings: Vec<(Arc<Clip>, Arc<Recording>)> = Vec::new();
         let mut cameras = HashMap::new();
@@ -77,17 +80,13 @@ impl Replay {
             cameras.insert(mount.name().to_owned(), Camera { recording, key_wait });
         }
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listen = |error: io::Error| SimError::Listen { address: any, reason: error.to_string() };
+        let listen = |error: io::Error| cannot_listen(any, &error.to_string());
         let listener = TcpListener::bind(any).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
-        let thread_name = "sim-replay".to_owned();
-        let thread = thread::Builder::new()
-            .name(thread_name.clone())
-            .spawn(move || serve(&listener, &cameras, &stop))
-            .map_err(|source| SimError::Thread { name: thread_name, source })?;
+        let thread = spawn("sim-replay", move || serve(&listener, &cameras, &stop))?;
         Ok(Self { address, stopping, thread: Some(thread) })
     }
 

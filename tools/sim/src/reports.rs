@@ -10,42 +10,26 @@ use std::{
 };
 
 use gstreamer::{self as gst, prelude::*};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
-/// How a camera sends RTCP sender reports.
+/// How a camera sends RTCP sender reports. In the config: `"normal"`, `"missing"` or
+/// `{ late_seconds = 5 }`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(rename_all = "snake_case")]
 pub enum SenderReports {
     /// As `gst-rtsp-server` does: the first within a few seconds, then every 5 s or so.
     #[default]
     Normal,
     /// None before the stream has run for this long.
+    #[serde(rename = "late_seconds", deserialize_with = "late_seconds")]
     Late(Duration),
     /// Never.
     Missing,
 }
 
-/// As written in the config: `"normal"`, `"missing"` or `{ late_seconds = 5 }`.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Written {
-    Normal,
-    Missing,
-    LateSeconds(f64),
-}
-
-impl TryFrom<Written> for SenderReports {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        Ok(match written {
-            Written::Normal => Self::Normal,
-            Written::Missing => Self::Missing,
-            Written::LateSeconds(seconds) => Self::Late(
-                Duration::try_from_secs_f64(seconds).map_err(|error| format!("late_seconds = {seconds}: {error}"))?,
-            ),
-        })
-    }
+fn late_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| D::Error::custom(format!("late_seconds = {seconds}: {error}")))
 }
 
 /// The current policy, shared with the streaming threads: reports are dropped before this running

@@ -2,13 +2,13 @@
 
 use std::{
     sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Duration,
 };
 
 use gstreamer::{self as gst, prelude::*};
 
-use crate::{Fault, SimError, mount::Mount};
+use crate::{Fault, SimError, error::spawn, mount::Mount};
 
 /// The thread that injects and clears the scheduled faults of one mount.
 pub(crate) struct Script {
@@ -21,11 +21,7 @@ impl Script {
     pub(crate) fn start(mount: Arc<Mount>) -> Result<Self, SimError> {
         let (stop, stopped) = mpsc::channel();
         let name = format!("sim-script-{}", mount.name());
-        let thread = thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || play(&mount, &stopped))
-            .map_err(|source| SimError::Thread { name, source })?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, thread: spawn(&name, move || play(&mount, &stopped))? })
     }
 
     pub(crate) fn stop(self) {
@@ -44,7 +40,7 @@ fn play(mount: &Mount, stopped: &mpsc::Receiver<()>) {
         let passed = Duration::from(clock.time().saturating_sub(start));
         matches!(stopped.recv_timeout(at.saturating_sub(passed)), Err(mpsc::RecvTimeoutError::Timeout))
     };
-    for fault in &mount.config().faults {
+    for fault in &mount.config.faults {
         // Validated when the config was read.
         let Ok((begin, end)) = fault.times() else { continue };
         if !wait_until(begin) {

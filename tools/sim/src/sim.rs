@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{
-    ClipLibrary, Command, Fault, Login, MountStats, SenderReports, SimConfig, SimError,
+    ClipLibrary, Command, Fault, Login, SenderReports, SimConfig, SimError,
     door::{Door, Mounts},
+    error::init_gstreamer,
     mount::Mount,
     script::Script,
+    stats::MountStats,
 };
 
 /// A running simulator. Dropping it stops it; [`Sim::stop`] does the same and returns the error.
@@ -41,7 +43,7 @@ impl Sim {
     /// # Errors
     /// As [`Sim::start`].
     pub fn start_with(config: SimConfig, library: &ClipLibrary) -> Result<Self, SimError> {
-        gstreamer::init().map_err(|error| SimError::GStreamer(error.to_string()))?;
+        init_gstreamer()?;
         config.validate()?;
         let mut sim =
             Self { mounts: Mounts::default(), address: config.listen, door: Mutex::default(), scripts: Vec::new() };
@@ -52,9 +54,9 @@ impl Sim {
         }
         sim.mounts = Arc::new(mounts);
         sim.restart_server()?;
-        let bound = sim.lock_door().as_ref().map(Door::address);
+        let bound = sim.door.lock().as_ref().map(Door::address);
         sim.address = bound.unwrap_or(sim.address);
-        for mount in sim.mounts.values().filter(|mount| !mount.config().faults.is_empty()) {
+        for mount in sim.mounts.values().filter(|mount| !mount.config.faults.is_empty()) {
             sim.scripts.push(Script::start(Arc::clone(mount))?);
         }
         Ok(sim)
@@ -146,7 +148,7 @@ impl Sim {
     /// # Errors
     /// Where a mount does not answer.
     pub fn stop_server(&self) -> Result<(), SimError> {
-        if let Some(door) = self.lock_door().take() {
+        if let Some(door) = self.door.lock().take() {
             door.close();
         }
         self.mounts.values().try_for_each(|mount| mount.drop_clients())
@@ -157,7 +159,7 @@ impl Sim {
     /// # Errors
     /// Where it is running, or another program has taken the port.
     pub fn restart_server(&self) -> Result<(), SimError> {
-        let mut door = self.lock_door();
+        let mut door = self.door.lock();
         match &*door {
             Some(door) => Err(SimError::AlreadyRunning(door.address())),
             None => {
@@ -173,15 +175,15 @@ impl Sim {
     /// As the command's method.
     pub fn execute(&self, command: &Command) -> Result<String, SimError> {
         match command {
-            Command::Fault { mount, fault } => {
+            Command::Fault(mount, fault) => {
                 self.inject(mount, *fault)?;
                 Ok(format!("{mount}: {fault}"))
             }
-            Command::Clear { mount } => {
+            Command::Clear(mount) => {
                 self.clear(mount)?;
                 Ok(format!("{mount}: clear"))
             }
-            Command::Reports { mount, reports } => {
+            Command::Reports(mount, reports) => {
                 self.set_sender_reports(mount, *reports)?;
                 Ok(format!("{mount}: sender reports {reports:?}"))
             }
@@ -216,7 +218,7 @@ impl Sim {
         for script in self.scripts.drain(..) {
             script.stop();
         }
-        if let Some(door) = self.lock_door().take() {
+        if let Some(door) = self.door.lock().take() {
             door.close();
         }
         // Stops all mounts, even if one fails; returns the first error.
@@ -228,10 +230,6 @@ impl Sim {
             mount: name.to_owned(),
             known: self.mounts().collect::<Vec<_>>().join(", "),
         })
-    }
-
-    fn lock_door(&self) -> MutexGuard<'_, Option<Door>> {
-        self.door.lock()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Decodes photos and videos to I420 pictures.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app as gst_app;
@@ -8,50 +11,42 @@ use gstreamer_video::{self as gst_video, prelude::*};
 
 use crate::{encode::Running, error::ClipError, picture::Picture};
 
-/// A photo, or a looped video.
 pub(crate) enum Source {
     Photo(Picture),
-    Video(Video),
+    /// A video in a loop, at this rate whatever its own rate is.
+    Video {
+        path: PathBuf,
+        fps: u32,
+        decoder: Decoder,
+    },
 }
 
 impl Source {
     pub(crate) fn photo(path: &Path) -> Result<Self, ClipError> {
         let decoder = Decoder::open(path, None)?;
-        decoder.next()?.map(Self::Photo).ok_or(ClipError::Empty { what: decoder.what })
+        decoder.next()?.map(Self::Photo).ok_or_else(|| decoder.empty())
     }
 
-    /// The video's frames at `fps`, whatever its own rate is.
     pub(crate) fn video(path: &Path, fps: u32) -> Result<Self, ClipError> {
-        Ok(Self::Video(Video { path: path.to_owned(), fps, decoder: Decoder::open(path, Some(fps))? }))
+        Ok(Self::Video { path: path.to_owned(), fps, decoder: Decoder::open(path, Some(fps))? })
     }
 
     /// The next picture. A photo gives the same picture each time.
-    pub(crate) fn next(&mut self) -> Result<std::borrow::Cow<'_, Picture>, ClipError> {
+    pub(crate) fn next(&mut self) -> Result<Cow<'_, Picture>, ClipError> {
         match self {
-            Self::Photo(picture) => Ok(std::borrow::Cow::Borrowed(picture)),
-            Self::Video(video) => video.next().map(std::borrow::Cow::Owned),
+            Self::Photo(picture) => Ok(Cow::Borrowed(picture)),
+            Self::Video { path, fps, decoder } => {
+                if let Some(picture) = decoder.next()? {
+                    return Ok(Cow::Owned(picture));
+                }
+                *decoder = Decoder::open(path, Some(*fps))?;
+                decoder.next()?.map(Cow::Owned).ok_or_else(|| decoder.empty())
+            }
         }
     }
 }
 
-pub(crate) struct Video {
-    path: PathBuf,
-    fps: u32,
-    decoder: Decoder,
-}
-
-impl Video {
-    fn next(&mut self) -> Result<Picture, ClipError> {
-        if let Some(picture) = self.decoder.next()? {
-            return Ok(picture);
-        }
-        self.decoder = Decoder::open(&self.path, Some(self.fps))?;
-        self.decoder.next()?.ok_or_else(|| ClipError::Empty { what: self.decoder.what.clone() })
-    }
-}
-
-struct Decoder {
-    what: String,
+pub(crate) struct Decoder {
     pipeline: Running,
     sink: gst_app::AppSink,
 }
@@ -74,16 +69,16 @@ impl Decoder {
         pipeline.element("source")?.set_property("location", path);
         let sink = pipeline.app_sink("sink")?;
         pipeline.play()?;
-        Ok(Self { what, pipeline, sink })
+        Ok(Self { pipeline, sink })
+    }
+
+    fn empty(&self) -> ClipError {
+        ClipError::Empty { what: self.pipeline.what.clone() }
     }
 
     fn next(&self) -> Result<Option<Picture>, ClipError> {
         let Some(sample) = self.pipeline.pull(&self.sink)? else { return Ok(None) };
-        let unreadable = |reason: &str| ClipError::Failed {
-            what: self.what.clone(),
-            element: "appsink".to_owned(),
-            reason: reason.to_owned(),
-        };
+        let unreadable = |reason: &str| self.pipeline.failed("appsink", reason);
         let caps = sample.caps().ok_or_else(|| unreadable("a picture without caps"))?;
         let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| unreadable(&error.to_string()))?;
         let buffer = sample.buffer().ok_or_else(|| unreadable("a sample without a buffer"))?;

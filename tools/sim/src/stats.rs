@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 /// The counters of one mount since the simulator started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,12 +50,12 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn update(&self, change: impl FnOnce(&mut MountStats)) {
-        change(&mut self.lock());
+        change(&mut self.stats.lock());
         self.changed.notify_all();
     }
 
     pub(crate) fn read(&self) -> MountStats {
-        *self.lock()
+        *self.stats.lock()
     }
 
     /// Waits until `condition` holds.
@@ -67,14 +67,9 @@ impl Board {
         limit: Duration,
         mut condition: impl FnMut(&MountStats) -> bool,
     ) -> Result<MountStats, MountStats> {
-        let mut stats = self.lock();
+        let mut stats = self.stats.lock();
         let timeout = self.changed.wait_while_for(&mut stats, |stats| !condition(stats), limit);
         if timeout.timed_out() { Err(*stats) } else { Ok(*stats) }
-    }
-
-    /// Counters stay valid after a panic in another thread.
-    fn lock(&self) -> MutexGuard<'_, MountStats> {
-        self.stats.lock()
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{
     error::ClipError,
     gateway,
     person::Person,
-    picture::Picture,
     presentation::{self, Shown},
     source,
 };
@@ -93,74 +92,56 @@ fn pose(progress: f64, seconds: f64) -> Pose {
     }
 }
 
-/// Draws a walk-up scene frame by frame.
-pub(crate) struct WalkUpFrames {
-    walk_up: WalkUp,
-    fps: u32,
-    pictures_max: u64,
-    info: gst_video::VideoInfo,
-    caps: gst::Caps,
+/// The form of a walk-up scene's frames.
+pub(crate) fn video_info(encoding: &Encoding) -> Result<gst_video::VideoInfo, gst::glib::BoolError> {
+    gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, encoding.width, encoding.height)
+        .fps(gst::Fraction::new(encoding.fps as i32, 1))
+        .colorimetry(&"bt709".parse::<gst_video::VideoColorimetry>()?)
+        .build()
 }
 
-impl WalkUpFrames {
-    pub(crate) fn new(walk_up: &WalkUp, encoding: &Encoding) -> Result<Self, ClipError> {
-        let impossible = |error: gst::glib::BoolError| ClipError::Pipeline {
-            what: "walk-up scene".to_owned(),
-            reason: error.to_string(),
-        };
-        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, encoding.width, encoding.height)
-            .fps(gst::Fraction::new(encoding.fps as i32, 1))
-            .colorimetry(&"bt709".parse::<gst_video::VideoColorimetry>().map_err(impossible)?)
-            .build()
-            .map_err(impossible)?;
-        let caps = info.to_caps().map_err(impossible)?;
-        let pictures_max = u64::from(encoding.fps) * u64::from(encoding.seconds_skipped + encoding.seconds_max);
-        Ok(Self { walk_up: walk_up.clone(), fps: encoding.fps, pictures_max, info, caps })
-    }
-
-    pub(crate) fn caps(&self) -> &gst::Caps {
-        &self.caps
-    }
-
+impl WalkUp {
     /// Draws every person once and pushes the frames to `out` until it accepts no more.
-    pub(crate) fn push_all(&mut self, out: &gst_app::AppSrc) -> Result<(), ClipError> {
-        let gate = gateway::by_lamplight(self.info.width() as usize, self.info.height() as usize);
-        let shown = (self.walk_up.seconds_each * f64::from(self.fps)).round() as u64;
-        let gap = (self.walk_up.gap_seconds * f64::from(self.fps)).round() as u64;
+    pub(crate) fn push_frames(
+        &self,
+        encoding: &Encoding,
+        info: &gst_video::VideoInfo,
+        out: &gst_app::AppSrc,
+    ) -> Result<(), ClipError> {
+        let fps = encoding.fps;
+        let pictures_max = u64::from(fps) * u64::from(encoding.seconds_skipped + encoding.seconds_max);
+        let gate = gateway::by_lamplight(info.width() as usize, info.height() as usize);
+        let shown = (self.seconds_each * f64::from(fps)).round() as u64;
+        let gap = (self.gap_seconds * f64::from(fps)).round() as u64;
         let mut index = 0_u64;
-        for person in &self.walk_up.people {
-            if index >= self.pictures_max {
+        for person in &self.people {
+            if index >= pictures_max {
                 break;
             }
-            let mut person = Shown::open(person, self.fps)?;
+            let mut person = Shown::open(person, fps)?;
             for at in 0..shown + gap {
-                let mut frame = gate[(index / u64::from(self.fps)) as usize % gate.len()].clone();
+                let mut frame = gate[(index / u64::from(fps)) as usize % gate.len()].clone();
                 if at < shown {
-                    let seconds = at as f64 / f64::from(self.fps);
+                    let seconds = at as f64 / f64::from(fps);
                     person.draw(&mut frame, pose(at as f64 / shown as f64, seconds), seconds)?;
                 }
-                if !self.push(out, &frame, index)? {
+                let mut buffer = source::to_buffer(&frame, info).map_err(|error| ClipError::Failed {
+                    what: "walk-up scene".to_owned(),
+                    element: "frame buffer".to_owned(),
+                    reason: error.to_string(),
+                })?;
+                if let Some(buffer) = buffer.get_mut() {
+                    let second = gst::ClockTime::SECOND.nseconds();
+                    buffer.set_pts(gst::ClockTime::from_nseconds(index * second / u64::from(fps)));
+                    buffer.set_duration(gst::ClockTime::from_nseconds(second / u64::from(fps)));
+                }
+                if out.push_buffer(buffer).is_err() {
                     return Ok(());
                 }
                 index += 1;
             }
         }
         Ok(())
-    }
-
-    /// Returns false once `out` accepts no more.
-    fn push(&self, out: &gst_app::AppSrc, frame: &Picture, index: u64) -> Result<bool, ClipError> {
-        let mut buffer = source::to_buffer(frame, &self.info).map_err(|error| ClipError::Failed {
-            what: "walk-up scene".to_owned(),
-            element: "frame buffer".to_owned(),
-            reason: error.to_string(),
-        })?;
-        if let Some(buffer) = buffer.get_mut() {
-            let second = gst::ClockTime::SECOND.nseconds();
-            buffer.set_pts(gst::ClockTime::from_nseconds(index * second / u64::from(self.fps)));
-            buffer.set_duration(gst::ClockTime::from_nseconds(second / u64::from(self.fps)));
-        }
-        Ok(out.push_buffer(buffer).is_ok())
     }
 }
 

@@ -2,12 +2,23 @@
 
 use std::io::{self, Write};
 
+use crate::Failure;
+
+/// Prints a line. A reader that has closed the output is no error.
+///
+/// # Errors
+/// If the output can't be written for another reason.
+pub fn line(text: &str) -> Result<(), Failure> {
+    line_while_read(text)?;
+    Ok(())
+}
+
 /// Prints a line. Returns `false` once the reader has closed the output (`gatehouse watch | head`):
 /// a reason to end, and no error.
 ///
 /// # Errors
 /// If the output can't be written for another reason.
-pub fn line(text: &str) -> io::Result<bool> {
+pub fn line_while_read(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),

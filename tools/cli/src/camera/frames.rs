@@ -1,5 +1,6 @@
 //! Frames of a site's camera, for a command that runs beside the node.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ impl StatusSink for FrameSender {
 pub(crate) fn for_each_frame(
     options: StreamOptions,
     within: Duration,
-    mut on_frame: impl FnMut(&Frame) -> Result<Next, Failure>,
+    mut on_frame: impl FnMut(&Frame) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     gatehouse_capture::init()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -55,21 +56,12 @@ pub(crate) fn for_each_frame(
     Ok(())
 }
 
-/// Whether another frame is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Another frame.
-    Frame,
-    /// No more frames.
-    Stop,
-}
-
 /// Returns the number of frames.
 fn receive(
     frames: &Receiver<Frame>,
     until: gatehouse_core::time::Monotonic,
     clock: &dyn Clock,
-    on_frame: &mut impl FnMut(&Frame) -> Result<Next, Failure>,
+    on_frame: &mut impl FnMut(&Frame) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<usize, Failure> {
     let mut received = 0;
     loop {
@@ -80,7 +72,7 @@ fn receive(
         }
         let Ok(frame) = frames.recv_timeout(left) else { return Ok(received) };
         received += 1;
-        if on_frame(&frame)? == Next::Stop {
+        if on_frame(&frame)?.is_break() {
             return Ok(received);
         }
     }

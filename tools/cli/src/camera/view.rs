@@ -1,9 +1,11 @@
 //! `gatehouse camera view`: a crowd camera's reference view, and false detections in its empty
 //! scene.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use gatehouse_config::CrowdCamera;
 use gatehouse_core::CameraId;
@@ -16,7 +18,7 @@ use gatehouse_runtime::{Assets, SessionOptions};
 use gatehouse_service::{SceneFolder, crowd_options, density_px, looking, open_registry, stream};
 use gatehouse_terminal::{Exit, Failure, print};
 
-use super::frames::{self, Next};
+use super::frames;
 use crate::{check, failure};
 
 /// Pictures of an empty scene that are needed at least.
@@ -62,19 +64,16 @@ pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
     let path = views.path(&camera);
     if !args.learn {
         let state = if path.exists() { "is kept in" } else { "was not learnt yet; it will be in" };
-        print::line(&format!("{camera}: the reference view {state} {}", path.display()))?;
-        return Ok(());
+        return print::line(&format!("{camera}: the reference view {state} {}", path.display()));
     }
-    let forgotten =
-        views.forget(&camera).map_err(|e| Failure::message(Exit::Failed, format!("{}: {e}", path.display())))?;
+    let forgotten = views.forget(&camera).with_context(|| path.display().to_string())?;
     print::line(&if forgotten {
         format!(
             "{camera}: the reference view is forgotten; restart the node, and it learns the new view within a minute"
         )
     } else {
         format!("{camera}: there was no reference view; the node learns it in its first minute")
-    })?;
-    Ok(())
+    })
 }
 
 /// Records what the model detects while nobody is there.
@@ -104,7 +103,7 @@ fn learn_empty_scene(
             reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings)?;
             readings.iter().for_each(|reading| watch.add(reading, picture.size()));
         }
-        Ok(Next::Frame)
+        Ok(ControlFlow::Continue(()))
     })?;
     let pictures = watch.pictures();
     if pictures < MIN_PICTURES {
@@ -113,14 +112,11 @@ fn learn_empty_scene(
     }
     let empty = watch.finish();
     let path = views.empty_path(&camera);
-    views
-        .keep_empty(&camera, &empty)
-        .map_err(|e| Failure::message(Exit::Failed, format!("{}: {e}", path.display())))?;
+    views.keep_empty(&camera, &empty).with_context(|| path.display().to_string())?;
     let (people, density) = empty.phantoms(settings.min_score);
     print::line(&format!(
         "{camera}: in {pictures} pictures without people the model would count {people} by detection and {density:.1} by \
          density; kept in {}, and ignored after the node's next start. If somebody was there, run this command again.",
         path.display()
-    ))?;
-    Ok(())
+    ))
 }

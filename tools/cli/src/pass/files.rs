@@ -29,7 +29,6 @@ pub(super) struct Files {
     paper: PaperSize,
 }
 
-/// The paper of a PDF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PaperSize {
     /// A page of A6
@@ -39,7 +38,6 @@ enum PaperSize {
 }
 
 impl Files {
-    /// The files to write.
     pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
         [&self.png, &self.svg, &self.pdf].into_iter().flatten().map(PathBuf::as_path)
     }

@@ -56,6 +56,5 @@ pub(super) fn issue(args: &IssueArgs) -> Result<(), Failure> {
     // Stored first: gates refuse a code that the store does not know.
     people::open(&site)?.issue_pass(&new, &args.role.actor()?, now)?;
     args.files.write(&sign_pass(&SiteSigner::new(&secret), &site_key(&site), &pass), pass.id, until)?;
-    print::line(&format!("pass {} for {person}, valid until {until}", pass.id))?;
-    Ok(())
+    print::line(&format!("pass {} for {person}, valid until {until}", pass.id))
 }

@@ -59,8 +59,7 @@ fn revoke(site: &Path, pass: &str, role: &Role) -> Result<(), Failure> {
         .parse()
         .map_err(|e| Failure::message(Exit::Input, format!("{pass}: {e}; `gatehouse pass list` lists the numbers")))?;
     people::open(&check::load(site)?)?.revoke_pass(id, &role.actor()?, SystemClock::new().wall())?;
-    print::line(&format!("revoked: {id}"))?;
-    Ok(())
+    print::line(&format!("revoked: {id}"))
 }
 
 fn list(site: &Path) -> Result<(), Failure> {

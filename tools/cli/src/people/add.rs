@@ -88,8 +88,7 @@ pub(super) fn add(args: &AddArgs) -> Result<(), Failure> {
         let name = name(&args.name).map_err(Failure::input)?;
         let new = NewPerson { name: &name, enrolment: Enrolment::PassOnly };
         let person = open(&site)?.enrol(new, &actor, clock.wall())?;
-        print::line(&format!("enrolled {person} for passes only; issue one with `gatehouse pass issue`"))?;
-        return Ok(());
+        return print::line(&format!("enrolled {person} for passes only; issue one with `gatehouse pass issue`"));
     };
     // Checked first, so that mistakes in the arguments show at once.
     let consent = consent.consent(clock.wall()).map_err(Failure::input)?;

@@ -31,7 +31,6 @@ pub(crate) struct ConsentArgs {
     pub(crate) guardian: Option<String>,
 }
 
-/// How a consent was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Given {
     /// On a signed sheet

@@ -102,7 +102,8 @@ impl<'a> Desk<'a> {
         actor: &Actor,
         now: WallTime,
     ) -> Result<(), Failure> {
-        let row = [self.row(template)];
+        let (model, model_version) = self.model();
+        let row = [NewTemplate { model, model_version, values: template.template.as_slice() }];
         loop {
             refuse_duplicate(&enrolled.people, &template.template, None, self.threshold).map_err(Failure::input)?;
             let enrolment = Enrolment::Face { consent: consent.clone(), templates: &row };
@@ -137,12 +138,6 @@ impl<'a> Desk<'a> {
     pub(crate) fn model(&self) -> (&str, &str) {
         let manifest = self.embedder.manifest();
         (&manifest.name, &manifest.version)
-    }
-
-    /// A template in the store's form.
-    fn row<'t>(&'t self, template: &'t EnrolmentTemplate) -> NewTemplate<'t> {
-        let (model, model_version) = self.model();
-        NewTemplate { model, model_version, values: template.template.as_slice() }
     }
 }
 

@@ -42,11 +42,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
     let record = store.export(person, &args.reason, &actor, now)?;
     let text = serde_json::to_string_pretty(&as_json(&record))?;
     private_file::write(&args.to, format!("{text}\n").as_bytes())?;
-    print::line(&format!(
-        "{}: all stored data of {person}; the audit log has recorded this export",
-        args.to.display()
-    ))?;
-    Ok(())
+    print::line(&format!("{}: all stored data of {person}; the audit log has recorded this export", args.to.display()))
 }
 
 fn as_json(record: &PersonRecord) -> Value {

@@ -1,5 +1,6 @@
 //! Portraits from a gate's camera: the best frames of a few seconds, of a live face.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
@@ -8,10 +9,9 @@ use gatehouse_service::stream;
 use gatehouse_terminal::{Exit, Failure};
 
 use super::desk::Desk;
-use crate::camera::frames::{self, Next};
+use crate::camera::frames;
 use crate::failure;
 
-/// Pictures to keep.
 const KEEP: usize = 5;
 /// Pictures that are needed at least.
 const MIN_PICTURES: usize = 3;
@@ -51,7 +51,7 @@ pub(super) fn portraits(desk: &mut Desk<'_>, gate: &str, within: Duration) -> Re
             }
             Err(e) => return Err(e.into()),
         }
-        Ok(if enrolment.is_complete() { Next::Stop } else { Next::Frame })
+        Ok(if enrolment.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     let taken = enrolment.finish().map_err(|e| match last_problem {
         Some(problem) if matches!(e, EnrolError::TooFew { .. }) => {

@@ -27,8 +27,16 @@ pub(crate) enum PeopleCommand {
     AddMany(add_many::AddManyArgs),
     List(list::ListArgs),
     Renew(renew::RenewArgs),
-    Withdraw(remove::WithdrawArgs),
-    Forget(remove::ForgetArgs),
+    /// Delete a person's face only; the person stays enrolled for passes
+    ///
+    /// Deletes the consent and the template and destroys their key, so that no backup can restore
+    /// them. A running node forgets the face within a second. The person's passes stay valid.
+    Withdraw(remove::RemoveArgs),
+    /// Delete a person who has withdrawn their consent, with all their data
+    ///
+    /// Deletes the person, the consent and the template, revokes the passes, and destroys the keys,
+    /// so that no backup can restore them. A running node forgets the person within a second.
+    Forget(remove::RemoveArgs),
     Export(export::ExportArgs),
 }
 
@@ -46,12 +54,10 @@ impl PeopleCommand {
     }
 }
 
-/// Opens the site's store.
 pub(crate) fn open(site: &Site) -> Result<Store, Failure> {
     open_store(site).map_err(failure::node)
 }
 
-/// Parses a person's number.
 pub(crate) fn person(text: &str) -> Result<PersonId, Failure> {
     text.parse().map_err(|_| {
         Failure::message(

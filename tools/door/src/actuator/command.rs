@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,25 +17,19 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Runs the program for each command, without a shell: its configured arguments, then `open
 /// MILLISECONDS`, `hold` or `shut`. Exit code 0 confirms the command. Past the deadline the program
 /// and all its children are killed.
-#[derive(Debug)]
-pub struct CommandActuator {
-    config: Config,
-    timeout: Duration,
+pub(super) struct CommandActuator {
+    pub(super) config: Config,
+    pub(super) timeout: Duration,
 }
 
 impl CommandActuator {
-    /// Keeps the configuration; runs nothing.
-    pub fn new(config: &Config, timeout: Duration) -> Self {
-        Self { config: config.clone(), timeout }
-    }
-
     fn start(&self, command: Command) -> io::Result<Child> {
         let words = match command {
             Command::Open(time) => vec!["open".to_owned(), time.as_millis().to_string()],
             Command::Hold => vec!["hold".to_owned()],
             Command::Shut => vec!["shut".to_owned()],
         };
-        process::Command::new(self.program())
+        process::Command::new(&self.config.program)
             .args(self.config.args.as_slice())
             .args(words)
             .stdin(Stdio::null())
@@ -45,10 +38,6 @@ impl CommandActuator {
             // Its own process group, so that its children are killed with it.
             .process_group(0)
             .spawn()
-    }
-
-    fn program(&self) -> &PathBuf {
-        &self.config.program
     }
 
     /// Waits for the program; `None` if it had to be killed.
@@ -72,7 +61,7 @@ impl CommandActuator {
 
 impl Actuator for CommandActuator {
     fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
-        let what = || format!("the program {}", self.program().display());
+        let what = || format!("the program {}", self.config.program.display());
         let unreachable = |error: io::Error| ActuatorError::Unreachable { what: what(), reason: error.to_string() };
         let child = self.start(command).map_err(unreachable)?;
         match self.wait(child).map_err(unreachable)? {
@@ -80,9 +69,5 @@ impl Actuator for CommandActuator {
             Some(status) => Err(ActuatorError::Refused { what: what(), reason: status.to_string() }),
             None => Err(ActuatorError::TimedOut { what: what(), after: self.timeout }),
         }
-    }
-
-    fn shut_after(&self, _: Duration) -> Option<Duration> {
-        None
     }
 }

@@ -1,6 +1,5 @@
 //! The HTTP actuator.
 
-use std::fmt;
 use std::time::Duration;
 
 use gatehouse_config::{HttpActuator as Config, HttpMethod, HttpUrl};
@@ -11,7 +10,7 @@ use ureq::{Agent, Error};
 use super::{Actuator, ActuatorError, Command};
 
 /// Sends each command as one request over a new connection. A 2xx status confirms it.
-pub struct HttpActuator {
+pub(super) struct HttpActuator {
     urls: Config,
     header: Option<(HeaderName, HeaderValue)>,
     agent: Agent,
@@ -19,22 +18,19 @@ pub struct HttpActuator {
 }
 
 impl HttpActuator {
-    /// Prepares the requests; sends nothing.
-    ///
-    /// # Errors
-    /// If the header's secret cannot be read, or is not `Name: value`.
-    pub fn new(config: &Config, timeout: Duration) -> Result<Self, ActuatorError> {
+    /// Prepares the requests. Fails if the header's secret cannot be read, or is not `Name: value`.
+    pub(super) fn new(config: &Config, timeout: Duration) -> Result<Self, ActuatorError> {
         let header = match &config.header {
             None => None,
             Some(secret) => {
-                let setup = |reason: String| ActuatorError::Setup { what: format!("the header in {secret}"), reason };
-                let text = secret.resolve().map_err(|error| setup(error.to_string()))?;
+                let setup = |reason: &str| ActuatorError::Setup(format!("the header in {secret}: {reason}"));
+                let text = secret.resolve().map_err(|error| setup(&error.to_string()))?;
                 let parts = text.expose().split_once(':').and_then(|(name, value)| {
                     let mut value = HeaderValue::from_str(value.trim()).ok()?;
                     value.set_sensitive(true);
                     Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, value))
                 });
-                Some(parts.ok_or_else(|| setup("expected `Name: value`".to_owned()))?)
+                Some(parts.ok_or_else(|| setup("expected `Name: value`"))?)
             }
         };
         // An idle connection may be dead when it is needed; a proxy or a redirect could lead to
@@ -61,8 +57,7 @@ impl HttpActuator {
 
     fn send(&self, command: Command) -> Result<u16, Error> {
         let url = self.url(command).as_str();
-        let header = |name: &HeaderName, value: &HeaderValue| (name.clone(), value.clone());
-        let own = self.header.as_ref().map(|(name, value)| header(name, value));
+        let own = self.header.clone();
         let response = match self.urls.method {
             HttpMethod::Get => {
                 own.into_iter().fold(self.agent.get(url), |r, (name, value)| r.header(name, value)).call()?
@@ -101,15 +96,5 @@ impl Actuator for HttpActuator {
                 Err(ActuatorError::Unreachable { what: what(), reason })
             }
         }
-    }
-
-    fn shut_after(&self, _: Duration) -> Option<Duration> {
-        None
-    }
-}
-
-impl fmt::Debug for HttpActuator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpActuator").field("url", &self.urls.url).finish_non_exhaustive()
     }
 }

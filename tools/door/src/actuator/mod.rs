@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use gatehouse_config as config;
 
-pub use command::CommandActuator;
-pub use http::HttpActuator;
-pub use log::LogActuator;
-pub use modbus::ModbusActuator;
+use command::CommandActuator;
+use http::HttpActuator;
+use log::LogActuator;
+use modbus::ModbusActuator;
 
 /// A command to the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,20 +46,17 @@ pub trait Actuator: Send {
 
     /// Time from a [`Command::Open`] to the [`Command::Shut`] that must follow; `None` if the
     /// device shuts by itself.
-    fn shut_after(&self, open_for: Duration) -> Option<Duration>;
+    fn shut_after(&self, _open_for: Duration) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why the door may not have moved. Contains no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ActuatorError {
     /// The configuration cannot be used.
-    #[error("{what}: {reason}")]
-    Setup {
-        /// Which device or program.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    #[error("{0}")]
+    Setup(String),
     /// No answer in time.
     #[error("{what} did not answer within {} ms", .after.as_millis())]
     TimedOut {
@@ -91,10 +88,11 @@ pub enum ActuatorError {
 /// # Errors
 /// If its secret cannot be read.
 pub fn build(of: &config::Actuator) -> Result<Box<dyn Actuator>, ActuatorError> {
+    let timeout = of.timeout;
     Ok(match &of.kind {
         config::ActuatorKind::Log => Box::new(LogActuator),
-        config::ActuatorKind::Http(http) => Box::new(HttpActuator::new(http, of.timeout)?),
-        config::ActuatorKind::Modbus(relay) => Box::new(ModbusActuator::new(relay, of.timeout)),
-        config::ActuatorKind::Command(program) => Box::new(CommandActuator::new(program, of.timeout)),
+        config::ActuatorKind::Http(http) => Box::new(HttpActuator::new(http, timeout)?),
+        config::ActuatorKind::Modbus(relay) => Box::new(ModbusActuator { config: relay.clone(), timeout, known: None }),
+        config::ActuatorKind::Command(program) => Box::new(CommandActuator { config: program.clone(), timeout }),
     })
 }

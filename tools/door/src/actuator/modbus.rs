@@ -1,6 +1,5 @@
 //! The Modbus-TCP actuator (Modbus Messaging on TCP/IP, V1.0b): one coil, where on means open.
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
@@ -14,19 +13,14 @@ use super::{Actuator, ActuatorError, Command};
 
 /// Writes the coil (function code 5), each time over a new connection: many relays silently drop
 /// idle ones.
-pub struct ModbusActuator {
-    config: Config,
-    timeout: Duration,
+pub(super) struct ModbusActuator {
+    pub(super) config: Config,
+    pub(super) timeout: Duration,
     /// Last resolved address: a door must open although the name server is down.
-    known: Option<SocketAddr>,
+    pub(super) known: Option<SocketAddr>,
 }
 
 impl ModbusActuator {
-    /// Keeps the configuration; writes nothing.
-    pub fn new(config: &Config, timeout: Duration) -> Self {
-        Self { config: config.clone(), timeout, known: None }
-    }
-
     /// Time for each of the three steps: resolving the name, connecting, and writing.
     fn step(&self) -> Duration {
         self.timeout / 3
@@ -88,11 +82,5 @@ impl Actuator for ModbusActuator {
 
     fn shut_after(&self, open_for: Duration) -> Option<Duration> {
         Some(self.config.pulse.unwrap_or(open_for))
-    }
-}
-
-impl fmt::Debug for ModbusActuator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModbusActuator").field("config", &self.config).finish_non_exhaustive()
     }
 }

@@ -31,7 +31,7 @@ fn rules() -> Rules {
 }
 
 fn controller() -> Controller {
-    Controller::new(rules(), Memory::new(at(0)))
+    Controller { rules: rules(), memory: Memory::new(at(0)) }
 }
 
 /// An entry captured and decided at a time, good for 5 s.
@@ -57,16 +57,16 @@ fn signed(mut entry: EntryEvent, until_ms: i64) -> EntryEvent {
     entry
 }
 
-fn opens(action: Action) -> bool {
-    matches!(action, Action::Open { .. })
+fn opens(decision: Result<WallTime, Refusal>) -> bool {
+    decision.is_ok()
 }
 
 #[test]
 fn a_signed_and_fresh_admit_opens_once() {
     let mut controller = controller();
     let entry = entry(7, 100);
-    assert_eq!(controller.decide(&entry, at(300)), Action::Open { until: at(5100) });
-    assert_eq!(controller.decide(&entry, at(301)), Action::Ignore(Refusal::Repeated));
+    assert_eq!(controller.decide(&entry, at(300)), Ok(at(5100)));
+    assert_eq!(controller.decide(&entry, at(301)), Err(Refusal::Repeated));
 }
 
 #[test]
@@ -78,18 +78,18 @@ fn what_the_site_did_not_say_opens_nothing() {
         controller().decide(&entry, at(300))
     };
     let unsigned = with(&|e| e.grant = None);
-    assert_eq!(unsigned, Action::Ignore(Refusal::Grant(GrantError::Missing)));
+    assert_eq!(unsigned, Err(Refusal::Grant(GrantError::Missing)));
     let stranger = with(&|e| e.grant = sign_grant(&signer("43"), SITE, e, at(5000)));
-    assert_eq!(stranger, Action::Ignore(Refusal::Grant(GrantError::Forged)));
+    assert_eq!(stranger, Err(Refusal::Grant(GrantError::Forged)));
     let other_site = with(&|e| e.grant = sign_grant(&signer("42"), "gatehouse/v1/town/south", e, at(5000)));
-    assert_eq!(other_site, Action::Ignore(Refusal::Grant(GrantError::Forged)));
+    assert_eq!(other_site, Err(Refusal::Grant(GrantError::Forged)));
     let referred = with(&|e| e.decision = Decision::Refer);
-    assert_eq!(referred, Action::Ignore(Refusal::Grant(GrantError::NotAdmitted)));
+    assert_eq!(referred, Err(Refusal::Grant(GrantError::NotAdmitted)));
     let other_gate = with(&|e| {
         e.gate = CameraId::new("gate-2");
         e.grant = sign_grant(&signer("42"), SITE, e, at(5000));
     });
-    assert_eq!(other_gate, Action::Ignore(Refusal::OtherGate));
+    assert_eq!(other_gate, Err(Refusal::OtherGate));
 }
 
 #[test]
@@ -97,25 +97,25 @@ fn a_grant_opens_only_in_its_time() {
     let refused = |entry: &EntryEvent, ms| controller().decide(entry, at(ms));
     let ms = Duration::from_millis;
     let short = signed(entry(7, 100), 200);
-    assert_eq!(refused(&short, 200), Action::Ignore(Refusal::Expired { ago: ms(0) }));
+    assert_eq!(refused(&short, 200), Err(Refusal::Expired { ago: ms(0) }));
     assert!(opens(refused(&short, 199)));
     // Good for 5 s, but 3 s is the most that this door takes.
-    assert_eq!(refused(&entry(7, 100), 3101), Action::Ignore(Refusal::Stale { age: ms(3001) }));
+    assert_eq!(refused(&entry(7, 100), 3101), Err(Refusal::Stale { age: ms(3001) }));
     assert!(opens(refused(&entry(7, 100), 3100)));
     // Half a second for the clocks here and there, and 100 ms that the entry states of its
     // camera's.
-    assert_eq!(refused(&entry(7, 1601), 1000), Action::Ignore(Refusal::FromTheFuture { ahead: ms(601) }));
+    assert_eq!(refused(&entry(7, 1601), 1000), Err(Refusal::FromTheFuture { ahead: ms(601) }));
     let mut ahead = entry(7, 1400);
     ahead.capture_time.at = at(1600);
     assert!(opens(refused(&signed(ahead.clone(), 9000), 1000)));
     ahead.event_id = EventId(Ulid::from_parts((START_MS + 1501).unsigned_abs(), 1));
     let made_later = refused(&signed(ahead.clone(), 9000), 1000);
-    assert_eq!(made_later, Action::Ignore(Refusal::FromTheFuture { ahead: ms(501) }));
+    assert_eq!(made_later, Err(Refusal::FromTheFuture { ahead: ms(501) }));
     // The stated error is not signed, so it counts up to a bound only.
     ahead.capture_time = CaptureTime { at: at(11_600), error_ms: u32::MAX, ..ahead.capture_time };
     assert!(!opens(refused(&signed(ahead, 20_000), 1000)));
     // Whether the door was opened for it before the start isn't known.
-    assert_eq!(refused(&entry(7, -1), 10), Action::Ignore(Refusal::BeforeStart));
+    assert_eq!(refused(&entry(7, -1), 10), Err(Refusal::BeforeStart));
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn memory_survives_its_file_and_does_not_grow() {
         let ms = n as i64 * 10;
         assert!(opens(controller.decide(&entry(n, ms), at(ms))));
     }
-    let text = serde_json::to_string(controller.memory()).expect("JSON");
-    assert_eq!(serde_json::from_str::<Memory>(&text).expect("reads back"), *controller.memory());
-    assert!(controller.memory().recent.len() <= 301, "{}", controller.memory().recent.len());
+    let text = serde_json::to_string(&controller.memory).expect("JSON");
+    assert_eq!(serde_json::from_str::<Memory>(&text).expect("reads back"), controller.memory);
+    assert!(controller.memory.recent.len() <= 301, "{}", controller.memory.recent.len());
 }
 
 /// A fault of an entry on its way, or of the controller.
@@ -221,8 +221,8 @@ proptest! {
                     None
                 }
                 Step::Restart => {
-                    let text = serde_json::to_vec(controller.memory()).expect("JSON");
-                    controller = Controller::new(rules(), serde_json::from_slice(&text).expect("reads back"));
+                    let text = serde_json::to_vec(&controller.memory).expect("JSON");
+                    controller.memory = serde_json::from_slice(&text).expect("reads back");
                     None
                 }
                 Step::Recount => {

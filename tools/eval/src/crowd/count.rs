@@ -18,8 +18,10 @@ use super::report::{CountedPicture, game};
 use crate::error::EvalError;
 
 /// One crowd camera without zones.
-pub(super) struct Counter<'o> {
-    options: &'o CrowdEvalOptions,
+pub(super) struct Counter<'a> {
+    reader: &'a mut CrowdReader,
+    options: &'a CrowdEvalOptions,
+    examples: &'a Examples,
     check: PictureCheck,
     crowd: Crowd,
     tiling: Tiling,
@@ -27,9 +29,14 @@ pub(super) struct Counter<'o> {
     readings: Vec<PeopleReading>,
 }
 
-impl<'o> Counter<'o> {
+impl<'a> Counter<'a> {
     /// `follows` is true for the frames of a sequence.
-    pub(super) fn new(reader: &CrowdReader, options: &'o CrowdEvalOptions, follows: bool) -> Self {
+    pub(super) fn new(
+        reader: &'a mut CrowdReader,
+        options: &'a CrowdEvalOptions,
+        examples: &'a Examples,
+        follows: bool,
+    ) -> Self {
         let camera = CrowdOptions {
             zones: Vec::new(),
             excluded: Vec::new(),
@@ -43,25 +50,23 @@ impl<'o> Counter<'o> {
         };
         let crowd = Crowd::new(CameraId::new("picture"), CrowdModel::of(reader), camera);
         let tiling = Tiling::new(options.tiles, options.detail_px, None);
-        Self { options, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
+        Self { reader, options, examples, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
     }
 
     /// Counts the picture of the time `at`, which has the number `number` and the name `name`.
     /// `None` if there is no count yet.
     pub(super) fn count(
         &mut self,
-        reader: &mut CrowdReader,
         picture: YuvPicture<'_>,
         at: Duration,
         truth: Option<&Truth>,
         (number, name): (usize, &str),
-        examples: &Examples,
     ) -> Result<Option<CountedPicture>, EvalError> {
         if self.options.tiles > 0 && !self.follows {
             // There is no earlier picture: the tiles follow from a first pass over this one.
-            self.read(reader, picture)?;
+            self.read(picture)?;
         }
-        let reading = self.read(reader, picture)?;
+        let reading = self.read(picture)?;
         let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
         let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
         let capture_time =
@@ -89,16 +94,16 @@ impl<'o> Counter<'o> {
             boxes,
             self_assessment: events.density.self_assessment,
         };
-        examples.offer(number, &counted, &picture, &heads, &seen);
+        self.examples.offer(number, &counted, &picture, &heads, &seen);
         Ok(Some(counted))
     }
 
-    fn read(&mut self, reader: &mut CrowdReader, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
+    fn read(&mut self, picture: YuvPicture<'_>) -> Result<PeopleReading, EvalError> {
         let CrowdEvalOptions { detail_px, density_px, .. } = *self.options;
         let tiles = self.tiling.tiles(picture.size());
         let scene = PeopleScene { picture, longer_side_px: detail_px, density_side_px: density_px, tiles: &tiles };
         self.readings.clear();
-        reader.read(std::iter::once(scene), LEAST_SCORE, &mut self.readings)?;
+        self.reader.read(std::iter::once(scene), LEAST_SCORE, &mut self.readings)?;
         let reading = self.readings.pop().unwrap_or_default();
         self.tiling.learn(&reading.people, picture.size());
         Ok(reading)

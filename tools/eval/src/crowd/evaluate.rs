@@ -1,6 +1,6 @@
 //! The evaluation of a folder of marked pictures, from pictures to the report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_core::event::SelfAssessment;
@@ -67,18 +67,18 @@ pub fn evaluate_crowd(
     let counted = match &marks {
         Marks::Pictures(marked) => count_pictures(marked, options, || load(1), &examples, progress)?,
         Marks::Frames { frames, per_second } => {
-            count_frames(frames, *per_second, load(options.threads)?, options, &examples, progress)?
+            count_frames(frames, *per_second, &mut load(options.threads)?, options, &examples, progress)?
         }
         Marks::Video { video, frames, all } => {
-            count_video(video, (frames, *all), load(options.threads)?, options, &examples, progress)?
+            count_video(video, (frames, *all), &mut load(options.threads)?, options, &examples, progress)?
         }
     };
     let sequence = is_sequence.then(|| sequence::facts(&counted, options));
     let Counted { pictures, unreadable } = counted;
-    let errors = CountErrors::of(pictures.iter()).ok_or_else(|| EvalError::Layout {
-        path: folder.to_owned(),
-        expected: if is_sequence { "expected marked frames" } else { "expected JPEG or PNG pictures" },
-        found: format!("{unreadable} that can't be read, and no other"),
+    let errors = CountErrors::of(pictures.iter()).ok_or_else(|| {
+        let expected = if is_sequence { "marked frames" } else { "JPEG or PNG pictures" };
+        let reason = format!("expected {expected}, found {unreadable} that can't be read, and no other");
+        EvalError::data_set(folder, reason)
     })?;
     let by = |key: &dyn Fn(&CountedPicture) -> String| {
         let keys: std::collections::BTreeSet<String> = pictures.iter().map(key).collect();
@@ -132,9 +132,7 @@ fn count_pictures(
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
-    let paths: Vec<PathBuf> = marked.iter().map(|marked| marked.picture.clone()).collect();
-    let count = |reader: &mut CrowdReader, number: usize| {
-        let Marked { picture, truth } = &marked[number];
+    let count = |reader: &mut CrowdReader, number: usize, Marked { picture, truth }: &Marked| {
         let photo = match read_photo(picture, &PhotoLimits::default()) {
             Ok(photo) => photo,
             Err(error) => {
@@ -143,12 +141,12 @@ fn count_pictures(
             }
         };
         let name = picture.file_name().unwrap_or_default().to_string_lossy();
-        let mut counter = Counter::new(reader, options, false);
-        counter.count(reader, photo.as_video(), Duration::ZERO, Some(truth), (number, &name), examples)
+        let mut counter = Counter::new(reader, options, examples, false);
+        counter.count(photo.as_video(), Duration::ZERO, Some(truth), (number, &name))
     };
-    let counted = spread(&paths, options.threads, progress, load, |reader, start, batch| {
-        (start..start + batch.len()).map(|number| count(reader, number)).collect()
+    let counted = spread(marked, options.threads, progress, load, |reader, start, batch| {
+        (start..).zip(batch).map(|(number, marked)| count(reader, number, marked)).collect()
     })?;
     let pictures: Vec<_> = counted.into_iter().flatten().collect();
-    Ok(Counted { unreadable: paths.len() - pictures.len(), pictures })
+    Ok(Counted { unreadable: marked.len() - pictures.len(), pictures })
 }

@@ -6,7 +6,6 @@ use parking_lot::Mutex;
 
 use super::report::CountedPicture;
 
-/// Number of pictures to keep.
 const KEPT: usize = 12;
 /// Longer side of a kept picture, in pixels.
 const LONGER_SIDE: usize = 480;
@@ -14,14 +13,9 @@ const LONGER_SIDE: usize = 480;
 /// A picture with its marks and its count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// The picture's file, or the frame's number in the video.
-    pub name: String,
+    pub picture: CountedPicture,
     /// Its number among all pictures, from 0.
     pub(crate) number: usize,
-    /// Marked people.
-    pub marked: usize,
-    /// People counted.
-    pub counted: f64,
     /// Width and height of `grey`, in pixels.
     pub(crate) size: [usize; 2],
     /// The reduced picture, in grey.
@@ -30,12 +24,6 @@ pub struct Example {
     pub(crate) heads: Vec<[f64; 2]>,
     /// The grid of counted people.
     pub(crate) seen: Vec<Head>,
-}
-
-impl Example {
-    fn off(&self) -> f64 {
-        (self.counted - self.marked as f64).abs()
-    }
 }
 
 /// Collects the pictures from several threads.
@@ -53,24 +41,18 @@ impl Examples {
         seen: &[Head],
     ) {
         let mut kept = self.0.lock();
-        let off = (counted.counted - counted.marked as f64).abs();
+        let off = counted.error().abs();
         // Of equal errors the first pictures are kept, in any order of the threads.
-        let place = kept.partition_point(|other| other.off() > off || (other.off() == off && other.number < number));
+        let place = kept.partition_point(|other| {
+            let other_off = other.picture.error().abs();
+            other_off > off || (other_off == off && other.number < number)
+        });
         if place >= KEPT {
             return;
         }
         let (size, grey) = small(picture);
-        let example = Example {
-            name: counted.name.clone(),
-            number,
-            marked: counted.marked,
-            counted: counted.counted,
-            size,
-            grey,
-            heads: heads.to_vec(),
-            seen: seen.to_vec(),
-        };
-        kept.insert(place, example);
+        let picture = counted.clone();
+        kept.insert(place, Example { picture, number, size, grey, heads: heads.to_vec(), seen: seen.to_vec() });
         kept.truncate(KEPT);
     }
 

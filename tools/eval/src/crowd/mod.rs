@@ -10,6 +10,6 @@ mod sequence;
 
 pub use boxes::{BoxErrors, ScoreBand};
 pub use evaluate::{CrowdEvalOptions, evaluate_crowd};
-pub use examples::Example;
-pub use report::{CountErrors, CountedPicture, CrowdDataset, CrowdReport};
-pub use sequence::SequenceFacts;
+pub(crate) use examples::Example;
+pub(crate) use report::CountedPicture;
+pub use report::{CountErrors, CrowdReport};

@@ -58,10 +58,8 @@ impl CrowdReport {
     }
 }
 
-/// The pictures of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CrowdDataset {
-    /// Its name.
     pub name: String,
     /// Number of marked heads.
     pub marked: usize,
@@ -76,9 +74,7 @@ pub struct CountedPicture {
     pub name: String,
     /// Time since the sequence's start; none for single pictures.
     pub at: Duration,
-    /// Marked people.
     pub marked: usize,
-    /// People counted.
     pub counted: f64,
     /// Share of the count that is from the density, 0–1.
     pub share_by_density: f64,
@@ -89,8 +85,14 @@ pub struct CountedPicture {
     pub game: [f64; 3],
     /// Matches of the counted boxes and of all detections, if people are marked by boxes.
     pub(super) boxes: Option<(BoxTally, ScoreTally)>,
-    /// The counter's self-assessment.
     pub self_assessment: SelfAssessment,
+}
+
+impl CountedPicture {
+    /// The count's error in people, negative if people are missed.
+    pub(super) fn error(&self) -> f64 {
+        self.counted - self.marked as f64
+    }
 }
 
 /// Errors of counts over a set of pictures.
@@ -121,17 +123,16 @@ impl CountErrors {
     pub(super) fn of<'a>(pictures: impl Iterator<Item = &'a CountedPicture> + Clone) -> Option<Self> {
         let images = pictures.clone().count();
         let mean = |value: &dyn Fn(&CountedPicture) -> f64| pictures.clone().map(value).sum::<f64>() / images as f64;
-        let error = |p: &CountedPicture| p.counted - p.marked as f64;
         let with_interval = pictures.clone().filter_map(|p| p.interval.map(|interval| (p.marked as f64, interval)));
         let sure = with_interval.clone().count();
         let held = with_interval.filter(|(marked, [low, high])| (low..=high).contains(&marked)).count();
         (images > 0).then(|| Self {
             images,
             mean_marked: mean(&|p| p.marked as f64),
-            mae: mean(&|p| error(p).abs()),
-            rmse: mean(&|p| error(p).powi(2)).sqrt(),
-            bias: mean(&error),
-            relative_error: mean(&|p| error(p).abs() / p.marked.max(1) as f64),
+            mae: mean(&|p| p.error().abs()),
+            rmse: mean(&|p| p.error().powi(2)).sqrt(),
+            bias: mean(&CountedPicture::error),
+            relative_error: mean(&|p| p.error().abs() / p.marked.max(1) as f64),
             coverage: (sure > 0).then(|| held as f64 / sure as f64),
             with_interval: sure as f64 / images as f64,
             game: [0, 1, 2].map(|level| mean(&|p| p.game[level])),

@@ -31,33 +31,13 @@ pub struct SequenceFacts {
     pub most_change_while_still: f64,
 }
 
-/// The counts of a sequence.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) pictures: Vec<CountedPicture>,
     pub(super) unreadable: usize,
 }
 
-/// Analyses frames at the camera's rate.
-struct Watch<'a> {
-    counter: Counter<'a>,
-    reader: CrowdReader,
-    limit: RateLimit,
-    examples: &'a Examples,
-}
-
-impl<'a> Watch<'a> {
-    fn new(reader: CrowdReader, options: &'a CrowdEvalOptions, examples: &'a Examples) -> Self {
-        let limit = RateLimit::new(options.analyse_fps);
-        Self { counter: Counter::new(&reader, options, is_followed(options)), reader, limit, examples }
-    }
-
-    fn is_due(&mut self, at: Duration) -> bool {
-        self.limit.admits(Monotonic::from_start(at))
-    }
-}
-
-pub(super) fn is_followed(options: &CrowdEvalOptions) -> bool {
+fn is_followed(options: &CrowdEvalOptions) -> bool {
     options.follow && Duration::from_secs_f64(1.0 / options.analyse_fps) <= MOST_APART
 }
 
@@ -65,29 +45,21 @@ pub(super) fn is_followed(options: &CrowdEvalOptions) -> bool {
 pub(super) fn count_frames(
     frames: &BTreeMap<u32, Marked>,
     per_second: f64,
-    reader: CrowdReader,
+    reader: &mut CrowdReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
-    let mut watch = Watch::new(reader, options, examples);
+    let mut counter = Counter::new(reader, options, examples, is_followed(options));
+    let mut limit = RateLimit::new(options.analyse_fps);
     let mut counted = Counted::default();
     for (done, (number, Marked { picture, truth })) in frames.iter().enumerate() {
         let at = Duration::from_secs_f64(f64::from(number - 1) / per_second);
-        if watch.is_due(at) {
+        if limit.admits(Monotonic::from_start(at)) {
             match read_photo(picture, &PhotoLimits::default()) {
                 Ok(photo) => {
                     let name = picture.file_name().unwrap_or_default().to_string_lossy();
-                    let Watch { counter, reader, examples, .. } = &mut watch;
-                    let called = (done, name.as_ref());
-                    counted.pictures.extend(counter.count(
-                        reader,
-                        photo.as_video(),
-                        at,
-                        Some(truth),
-                        called,
-                        examples,
-                    )?);
+                    counted.pictures.extend(counter.count(photo.as_video(), at, Some(truth), (done, &name))?);
                 }
                 Err(error) => {
                     tracing::warn!("{}: {error}", picture.display());
@@ -105,13 +77,14 @@ pub(super) fn count_frames(
 pub(super) fn count_video(
     video: &Path,
     (frames, all): (&BTreeMap<u32, Truth>, bool),
-    reader: CrowdReader,
+    reader: &mut CrowdReader,
     options: &CrowdEvalOptions,
     examples: &Examples,
     progress: Progress<'_>,
 ) -> Result<Counted, EvalError> {
     gatehouse_capture::init()?;
-    let mut watch = Watch::new(reader, options, examples);
+    let mut counter = Counter::new(reader, options, examples, is_followed(options));
+    let mut limit = RateLimit::new(options.analyse_fps);
     let mut counted = Counted::default();
     let nobody = Truth { heads: Vec::new(), boxes: Some(Vec::new()) };
     let last = frames.keys().next_back().copied().unwrap_or(0);
@@ -120,13 +93,11 @@ pub(super) fn count_video(
         read = number;
         let frame = frame?;
         let truth = frames.get(&number).or(all.then_some(&nobody));
-        let is_due = watch.is_due(frame.at);
+        let is_due = limit.admits(Monotonic::from_start(frame.at));
         if is_due || (!all && truth.is_some()) {
-            let Watch { counter, reader, examples, .. } = &mut watch;
             let name = format!("frame {number}");
-            let called = (number as usize, name.as_str());
             let picture = frame.picture.picture();
-            counted.pictures.extend(counter.count(reader, picture, frame.at, truth, called, examples)?);
+            counted.pictures.extend(counter.count(picture, frame.at, truth, (number as usize, &name))?);
         }
         progress(number as usize, last.max(number) as usize);
         if !all && number >= last {
@@ -135,7 +106,7 @@ pub(super) fn count_video(
     }
     if read < last {
         let reason = format!("frame {last} is marked, and the last one is {read}");
-        return Err(EvalError::Points { path: video.to_owned(), reason });
+        return Err(EvalError::data_set(video, reason));
     }
     Ok(counted)
 }

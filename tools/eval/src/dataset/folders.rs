@@ -50,11 +50,12 @@ impl Grouped {
             }
         }
         if grouped.groups.is_empty() {
-            return Err(EvalError::Layout {
-                path: folder.to_owned(),
-                expected: "expected a folder for each person (or kind), with JPEG or PNG files in it",
-                found: format!("{} file(s) here and no picture one folder down", files.len()),
-            });
+            let reason = format!(
+                "expected a folder for each person (or kind), with JPEG or PNG files in it, found {} file(s) here and no \
+                 picture one folder down",
+                files.len()
+            );
+            return Err(EvalError::data_set(folder, reason));
         }
         Ok(grouped)
     }
@@ -62,7 +63,7 @@ impl Grouped {
 
 /// The entries of a folder by name, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
-    let unreadable = |source| EvalError::Unreadable { path: folder.to_owned(), source };
+    let unreadable = EvalError::unreadable(folder);
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;

@@ -12,6 +12,8 @@ use crate::error::EvalError;
 
 /// Folds of a list without folds: as many as LFW's.
 const FOLDS: usize = 10;
+/// The fields of a pair.
+const PAIR: &str = "NAME N M, or NAME N OTHER M";
 
 /// A pair of pictures, by their index in a [`Grouped`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,28 +45,54 @@ impl Pairs {
     /// # Errors
     /// If it can't be read, a line is wrong, or no pair's pictures exist.
     pub(crate) fn read(path: &Path, pictures: &Grouped) -> Result<Self, EvalError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
-        let list = List::parse(&text).map_err(|Wrong { line, expected, fields }| EvalError::Pairs {
-            path: path.to_owned(),
-            line,
-            expected,
-            fields,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(EvalError::unreadable(path))?;
+        // The error does not show the line, because it contains names.
+        let wrong = |line: usize, expected: &str, fields: &[&str]| {
+            let path = path.display();
+            EvalError::DataSet(format!("{path}:{line}: expected {expected}, got {} field(s)", fields.len()))
+        };
+        let mut lines =
+            (1..).zip(text.lines()).map(|(line, text)| (line, fields(text))).filter(|(_, fields)| !fields.is_empty());
+        let (line, head) = lines.next().unwrap_or((1, Vec::new()));
+        let numbers: Option<Vec<usize>> = head.iter().map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
+        let (folds, each) = match numbers.as_deref() {
+            Some([folds, each]) => (Some(*folds), *each),
+            Some([each]) => (None, *each),
+            _ => {
+                let expected = "the number of folds and of pairs of each kind in a fold, or the latter alone";
+                return Err(wrong(line, expected, &head));
+            }
+        };
         let places = places(pictures);
-        let find = |(name, number): (&str, u32)| places.get(&(name, number)).copied();
-        let pairs: Vec<Pair> = list
-            .pairs
-            .iter()
-            .filter_map(|pair| {
-                let (a, b) = (find(pair.a)?, find(pair.b)?);
-                Some(Pair { fold: pair.fold, genuine: pair.genuine, a, b })
-            })
-            .collect();
-        if pairs.is_empty() {
-            return Err(EvalError::NoPair { path: path.to_owned(), pairs: list.pairs.len() });
+        let mut pairs = Vec::new();
+        // Number of earlier pairs of each kind.
+        let mut before = [0usize; 2];
+        for (line, fields) in lines {
+            let (genuine, [name, n, other, m]) = match fields.as_slice() {
+                [name, n, m] => (true, [*name, *n, *name, *m]),
+                [name, n, other, m] => (false, [*name, *n, *other, *m]),
+                _ => return Err(wrong(line, PAIR, &fields)),
+            };
+            let numbers = n.parse::<u32>().ok().zip(m.parse::<u32>().ok());
+            let (n, m) = numbers.ok_or_else(|| wrong(line, PAIR, &fields))?;
+            let count = &mut before[usize::from(genuine)];
+            let fold = match folds {
+                Some(folds) => (*count / each).min(folds - 1),
+                None => (*count * FOLDS / each).min(FOLDS - 1),
+            };
+            *count += 1;
+            if let (Some(a), Some(b)) = (places.get(&(name, n)), places.get(&(other, m))) {
+                pairs.push(Pair { fold, genuine, a: *a, b: *b });
+            }
         }
-        Ok(Self { pairs, listed: list.pairs.len(), has_folds: list.has_folds })
+        let listed: usize = before.iter().sum();
+        if pairs.is_empty() {
+            let reason = format!(
+                "none of its {listed} pairs has both pictures in the folder; expected PERSON/PERSON_0001.jpg and so on"
+            );
+            return Err(EvalError::data_set(path, reason));
+        }
+        Ok(Self { pairs, listed, has_folds: folds.is_some() })
     }
 }
 
@@ -86,60 +114,6 @@ fn fields(line: &str) -> Vec<&str> {
         line.split('\t').map(str::trim).filter(|field| !field.is_empty()).collect()
     } else {
         line.split_whitespace().collect()
-    }
-}
-
-struct Line<'t> {
-    fold: usize,
-    genuine: bool,
-    a: (&'t str, u32),
-    b: (&'t str, u32),
-}
-
-struct List<'t> {
-    pairs: Vec<Line<'t>>,
-    has_folds: bool,
-}
-
-struct Wrong {
-    line: usize,
-    expected: &'static str,
-    fields: usize,
-}
-
-impl<'t> List<'t> {
-    fn parse(text: &'t str) -> Result<Self, Wrong> {
-        let mut lines =
-            (1..).zip(text.lines()).map(|(line, text)| (line, fields(text))).filter(|(_, fields)| !fields.is_empty());
-        let head = "the number of folds and of pairs of each kind in a fold, or the latter alone";
-        let (line, fields) = lines.next().ok_or(Wrong { line: 1, expected: head, fields: 0 })?;
-        let numbers: Option<Vec<usize>> = fields.iter().map(|n| n.parse().ok().filter(|n| *n > 0)).collect();
-        let (folds, each) = match numbers.as_deref() {
-            Some([folds, each]) => (Some(*folds), *each),
-            Some([each]) => (None, *each),
-            _ => return Err(Wrong { line, expected: head, fields: fields.len() }),
-        };
-        let mut pairs = Vec::new();
-        // Number of earlier pairs of each kind.
-        let mut before = [0usize; 2];
-        for (line, fields) in lines {
-            let wrong = Wrong { line, expected: "NAME N M, or NAME N OTHER M", fields: fields.len() };
-            let number = |field: &str| field.parse::<u32>().ok();
-            let (genuine, pair) = match fields.as_slice() {
-                [name, n, m] => (true, number(n).zip(number(m)).map(|(n, m)| ((*name, n), (*name, m)))),
-                [name, n, other, m] => (false, number(n).zip(number(m)).map(|(n, m)| ((*name, n), (*other, m)))),
-                _ => (false, None),
-            };
-            let (a, b) = pair.ok_or(wrong)?;
-            let count = &mut before[usize::from(genuine)];
-            let fold = match folds {
-                Some(folds) => (*count / each).min(folds - 1),
-                None => (*count * FOLDS / each).min(FOLDS - 1),
-            };
-            *count += 1;
-            pairs.push(Line { fold, genuine, a, b });
-        }
-        Ok(Self { pairs, has_folds: folds.is_some() })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use gatehouse_faces::{Template, TemplateProtection};
 use gatehouse_runtime::Registry;
 use sha2::{Digest, Sha256};
@@ -13,19 +14,19 @@ use super::verification::{Setting, of_plan, set};
 use crate::acquire::{Choice, Missed, ModelChoice, acquire, manifest};
 use crate::comparisons::{Plan, Templates};
 use crate::dataset::{Grouped, Pairs};
-use crate::enrolment::{Refused, enrol, examine_all};
+use crate::enrolment::{enrol, examine_all};
 use crate::error::EvalError;
 use crate::maths::accuracy::{Trial, cross_validated};
 use crate::maths::scores::ScoreCounts;
 use crate::workers::Progress;
 
 /// The layout of a folder of people, and the rules of its evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
-    /// Labeled Faces in the Wild: the face in each picture's centre, the list of pairs, and all
-    /// pairs of pictures.
+    /// Labeled Faces in the Wild: the face in the centre; the listed pairs, and all pairs of
+    /// pictures
     Lfw,
-    /// Any people: the first pictures are enrolled by the product's own rules, the rest are probes.
+    /// Any folders: the first pictures are enrolled by the product's rules; the rest are probes
     Folders,
 }
 
@@ -55,8 +56,6 @@ pub struct FaceOptions {
     pub models: ModelChoice,
 }
 
-type Pictures = Vec<Result<Template, Missed>>;
-
 /// Evaluates a folder of people.
 ///
 /// # Errors
@@ -77,7 +76,8 @@ pub fn evaluate_faces(
         Protocol::Folders => Choice::Largest,
     };
     let people = People::of(&grouped, options.enrol);
-    let models = model_facts(registry, &options.models)?;
+    let ModelChoice { detector, embedder, .. } = &options.models;
+    let models: Vec<ModelFacts> = vec![manifest(registry, detector)?.into(), manifest(registry, embedder)?.into()];
     let protection = protection(options.seed);
     let (pictures, enrolled) = match options.protocol {
         Protocol::Lfw => (acquire(&paths, choice, &protection, registry, &options.models, progress)?, None),
@@ -110,10 +110,6 @@ fn protection(seed: u64) -> TemplateProtection {
     TemplateProtection::new(&Sha256::digest(seed.to_le_bytes()).into())
 }
 
-fn model_facts(registry: &Registry, models: &ModelChoice) -> Result<Vec<ModelFacts>, EvalError> {
-    [&models.detector, &models.embedder].into_iter().map(|name| Ok(manifest(registry, name)?.into())).collect()
-}
-
 /// The person of each picture, by the picture's index.
 struct People {
     person: Vec<u32>,
@@ -139,9 +135,9 @@ struct Evaluation<'o> {
     grouped: Grouped,
     people: People,
     pairs: Option<Pairs>,
-    pictures: Pictures,
+    pictures: Vec<Result<Template, Missed>>,
     /// The result of each person's enrolment; none if the protocol has no enrolment.
-    enrolled: Option<Vec<Result<Template, Refused>>>,
+    enrolled: Option<Vec<Result<Template, Missed>>>,
     options: &'o FaceOptions,
 }
 
@@ -253,13 +249,12 @@ impl Evaluation<'_> {
         let counts = |place: &usize| self.enrolled.is_none() || !self.people.enrols[*place];
         let tried = (0..self.pictures.len()).filter(counts);
         let missed = tried.clone().filter_map(|place| self.pictures[place].as_ref().err());
-        FailureDetail::new(tried.count() as u64, missed.map(|missed| missed.as_str().to_owned()))
+        FailureDetail::new(tried.count() as u64, missed)
     }
 
     fn failures_to_enrol(&self) -> Option<FailureDetail> {
         let enrolled = self.enrolled.as_ref()?;
-        let refused = enrolled.iter().filter_map(|person| person.as_ref().err());
-        Some(FailureDetail::new(enrolled.len() as u64, refused.map(|refused| (*refused).to_owned())))
+        Some(FailureDetail::new(enrolled.len() as u64, enrolled.iter().filter_map(|person| person.as_ref().err())))
     }
 
     fn subjects(&self) -> Vec<Subject<'_>> {

@@ -10,7 +10,7 @@ use crate::maths::random::lot;
 use crate::maths::scores::ScoreCounts;
 use gatehouse_faces::calibration::trials_to_show;
 
-use super::report::{Curve, FPIR_TARGETS, FnirAt, Identification, target};
+use super::report::{FPIR_TARGETS, FnirAt, Identification, target};
 
 /// Number of gallery sizes for strangers; each is half of the next.
 const GALLERY_SIZES: usize = 6;
@@ -61,7 +61,7 @@ pub(crate) fn identify(
     let mut first = 0;
     if gallery.len() > 0 {
         for (row, found) in search(&mated, &gallery, threads).into_iter().enumerate() {
-            let right = found.person == mated.person(row);
+            let right = found.person == mated.people[row];
             first += u64::from(right);
             // Another person at rank 1 is a miss at any threshold.
             counts.add_genuine(if right { found.score } else { -1.0 });
@@ -101,7 +101,7 @@ pub(crate) fn identify(
         rank_one: rate(first, mated_searches),
         seed,
         best_of_strangers: best_of_strangers(&gallery, &non_mated, threads),
-        curve: Curve::new(counts),
+        counts,
     };
     (fnir_at_fpir, identification)
 }
@@ -110,7 +110,7 @@ pub(crate) fn identify(
 /// is a subset of a larger one.
 fn best_of_strangers(gallery: &Templates, non_mated: &Templates, threads: usize) -> Vec<(u64, Vec<f32>)> {
     let firsts: Vec<usize> =
-        (0..non_mated.len()).filter(|row| *row == 0 || non_mated.person(row - 1) != non_mated.person(*row)).collect();
+        (0..non_mated.len()).filter(|row| *row == 0 || non_mated.people[row - 1] != non_mated.people[*row]).collect();
     let probes = non_mated.select(&firsts);
     let halves = std::iter::successors(Some(gallery.len()), |size| Some(size / 2)).take_while(|size| *size > 0);
     let mut sizes: Vec<usize> = halves.take(GALLERY_SIZES).collect();

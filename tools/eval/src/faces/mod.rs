@@ -7,7 +7,5 @@ mod report;
 mod verification;
 
 pub use evaluate::{FaceOptions, Protocol, evaluate_faces};
-pub use report::{
-    AccuracyDetail, ComparisonSet, Curve, DatasetFacts, FaceReport, FailureDetail, FnirAt, FnmrAt, Identification,
-    ModelFacts, UsableFacts,
-};
+pub use report::FaceReport;
+pub(crate) use report::{ComparisonSet, FailureDetail, ModelFacts};

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use gatehouse_runtime::Manifest;
 use serde::Serialize;
 
+use crate::acquire::Missed;
 use crate::maths::accuracy::Accuracy;
 use crate::maths::interval::{Interval, interval, rate};
-use crate::maths::scores::{DetPoint, ScoreCounts};
+use crate::maths::scores::ScoreCounts;
 
 /// Target false match rates.
 pub(crate) const FMR_TARGETS: [&str; 5] = ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"];
@@ -66,14 +67,11 @@ pub struct FaceReport {
     pub pair_scores: Vec<(bool, Option<f32>)>,
 }
 
-/// The data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DatasetFacts {
-    /// Its name.
     pub name: String,
     /// People (folders).
     pub people: usize,
-    /// Pictures.
     pub pictures: usize,
     /// Files without the extension of a picture.
     pub other_files: usize,
@@ -90,14 +88,10 @@ pub struct UsableFacts {
     pub pictures: u64,
 }
 
-/// A model of the evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelFacts {
-    /// Its name.
     pub name: String,
-    /// Its version.
     pub version: String,
-    /// Its task.
     pub task: String,
     /// Digest of its file.
     pub sha256: String,
@@ -117,7 +111,6 @@ impl From<&Manifest> for ModelFacts {
     }
 }
 
-/// Details of the accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccuracyDetail {
     /// Mean, standard deviation, standard error and the folds.
@@ -136,25 +129,21 @@ pub struct AccuracyDetail {
 /// Counts of failures by reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailureDetail {
-    /// Number of attempts.
     pub tried: u64,
-    /// Number of failures.
     pub failed: u64,
     /// 95 % interval of the rate (Clopper–Pearson).
     pub interval: Option<Interval>,
-    /// Number of failures by reason.
-    pub reasons: BTreeMap<String, u64>,
+    pub reasons: BTreeMap<Missed, u64>,
 }
 
 impl FailureDetail {
-    pub(crate) fn new(tried: u64, reasons: impl Iterator<Item = String>) -> Self {
+    pub(crate) fn new<'m>(tried: u64, reasons: impl Iterator<Item = &'m Missed>) -> Self {
         let mut counts = BTreeMap::new();
-        reasons.for_each(|reason| *counts.entry(reason).or_insert(0) += 1);
+        reasons.for_each(|reason| *counts.entry(*reason).or_insert(0) += 1);
         let failed = counts.values().sum();
         Self { tried, failed, interval: interval(failed, tried), reasons: counts }
     }
 
-    /// The failure rate.
     pub fn rate(&self) -> Option<f64> {
         rate(self.failed, self.tried)
     }
@@ -168,7 +157,6 @@ pub struct FnmrAt {
     pub fnmr: f64,
     /// The lowest threshold that meets the target.
     pub threshold: f32,
-    /// The false match rate there.
     pub fmr: f64,
     /// Genuine scores below the threshold.
     pub false_non_matches: u64,
@@ -191,7 +179,6 @@ pub struct FnirAt {
     pub fnir: f64,
     /// The lowest threshold that meets the target.
     pub threshold: f32,
-    /// The false positive identification rate there.
     pub fpir: f64,
     /// Mated searches that missed.
     pub misses: u64,
@@ -201,10 +188,8 @@ pub struct FnirAt {
     pub interval: Option<Interval>,
 }
 
-/// Details of identification.
 #[derive(Debug, Clone, Serialize)]
 pub struct Identification {
-    /// People in the gallery.
     pub gallery: usize,
     /// The most pictures in a person's template.
     pub enrolled_pictures: usize,
@@ -216,26 +201,21 @@ pub struct Identification {
     pub non_mated_searches: u64,
     /// Share of mated searches with the right person at rank 1, at any threshold.
     pub rank_one: Option<f64>,
-    /// Seed of the choice of strangers.
     pub seed: u64,
     /// By size of gallery, ascending: the best score of each stranger's first picture.
     #[serde(skip)]
     pub best_of_strangers: Vec<(u64, Vec<f32>)>,
-    /// Its curve: FPIR and FNIR.
+    /// Its scores; the DET curve of FPIR and FNIR follows from them.
     #[serde(skip)]
-    pub curve: Curve,
+    pub counts: ScoreCounts,
 }
 
 /// Comparisons of one kind.
 #[derive(Debug, Clone, Serialize)]
 pub struct ComparisonSet {
-    /// Its name.
     pub name: &'static str,
-    /// Description of the comparisons.
     pub description: &'static str,
-    /// Genuine comparisons.
     pub genuine: u64,
-    /// Impostor comparisons.
     pub impostor: u64,
     /// Equal error rate.
     pub eer: Option<f64>,
@@ -247,33 +227,7 @@ pub struct ComparisonSet {
     pub fnmr_at_manifest_threshold: Option<f64>,
     /// False non-match rates at false match rates.
     pub fnmr_at_fmr: BTreeMap<&'static str, Option<FnmrAt>>,
-    /// Its curve: FMR and FNMR.
+    /// Its scores, for plots and the calibration table.
     #[serde(skip)]
-    pub curve: Curve,
-}
-
-/// The counted scores, for plots and the calibration table.
-#[derive(Clone, Default)]
-pub struct Curve {
-    /// Points of the DET curve.
-    pub det: Vec<DetPoint>,
-    /// Genuine and impostor scores in [`Curve::BARS`] equal parts of −1 to 1.
-    pub bars: Vec<(u64, u64)>,
-    /// The counts.
     pub counts: ScoreCounts,
-}
-
-impl Curve {
-    /// Bars of the histogram.
-    pub const BARS: usize = 100;
-
-    pub(crate) fn new(counts: ScoreCounts) -> Self {
-        Self { det: counts.det(), bars: counts.bars(Self::BARS), counts }
-    }
-}
-
-impl std::fmt::Debug for Curve {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Curve({:?})", self.counts)
-    }
 }

@@ -8,7 +8,7 @@ use crate::maths::interval::{Interval, interval, rate};
 use crate::maths::scores::{Errors, ScoreCounts};
 use gatehouse_faces::calibration::trials_to_show;
 
-use super::report::{ComparisonSet, Curve, FMR_TARGETS, FnmrAt, target};
+use super::report::{ComparisonSet, FMR_TARGETS, FnmrAt, target};
 
 /// Draws of the bootstrap; 25 of them lie beyond each end of the interval.
 const DRAWS: usize = 1000;
@@ -120,6 +120,6 @@ pub(crate) fn set(
         fmr_at_manifest_threshold: own.and_then(|errors| rate(errors.false_matches, impostor)),
         fnmr_at_manifest_threshold: own.and_then(|errors| rate(errors.false_non_matches, genuine)),
         fnmr_at_fmr,
-        curve: Curve::new(counts),
+        counts,
     }
 }

@@ -26,14 +26,12 @@ pub struct Fold {
 /// Accuracy over the folds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
-    /// Mean over the folds.
     pub mean: f64,
     /// Standard deviation over the folds (n − 1).
     pub std: f64,
     /// Standard error of the mean, which LFW's tables print: the standard deviation over the root
     /// of the folds.
     pub standard_error: f64,
-    /// The folds.
     pub folds: Vec<Fold>,
 }
 

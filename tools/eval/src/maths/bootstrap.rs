@@ -10,9 +10,7 @@ use super::random::Random;
 pub(crate) struct Impostor {
     /// Cosine, −1 to 1.
     pub(crate) score: f32,
-    /// The first person.
     pub(crate) a: u32,
-    /// The second person.
     pub(crate) b: u32,
 }
 
@@ -21,7 +19,6 @@ pub(crate) struct Impostor {
 pub(crate) struct Genuine {
     /// Cosine, −1 to 1.
     pub(crate) score: f32,
-    /// The person.
     pub(crate) person: u32,
 }
 
@@ -31,12 +28,7 @@ pub(crate) enum Design {
     /// Every picture with every other.
     AllPairs(Vec<u32>),
     /// Every template of the first list with every probe of the second.
-    Probes {
-        /// Templates of each person.
-        templates: Vec<u32>,
-        /// Probes of each person.
-        probes: Vec<u32>,
-    },
+    Probes { templates: Vec<u32>, probes: Vec<u32> },
 }
 
 impl Design {
@@ -79,7 +71,6 @@ impl Design {
 /// The sample to draw from.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
-    /// The design of the comparisons.
     pub(crate) design: Design,
     /// The highest impostor scores, in descending order: several times the number that the highest
     /// target allows.

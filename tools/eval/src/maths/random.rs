@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The sequence of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -35,7 +35,6 @@ impl Default for ScoreCounts {
 /// Errors at a threshold. Scores at or above it are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Errors {
-    /// The threshold.
     pub threshold: f32,
     /// Impostor scores at or above it.
     pub false_matches: u64,
@@ -63,17 +62,14 @@ fn edge(bin: usize) -> f32 {
 }
 
 impl ScoreCounts {
-    /// Counts a genuine comparison.
     pub fn add_genuine(&mut self, score: f32) {
         self.genuine[bin(score)] += 1;
     }
 
-    /// Counts an impostor comparison.
     pub fn add_impostor(&mut self, score: f32) {
         self.impostor[bin(score)] += 1;
     }
 
-    /// Adds other counts to these.
     pub fn merge(&mut self, other: &Self) {
         self.genuine.iter_mut().zip(&other.genuine).for_each(|(to, from)| *to += from);
         self.impostor.iter_mut().zip(&other.impostor).for_each(|(to, from)| *to += from);
@@ -92,12 +88,10 @@ impl ScoreCounts {
         Some((edge(median), edge(highest)))
     }
 
-    /// Genuine scores counted.
     pub fn genuine_total(&self) -> u64 {
         self.genuine.iter().sum()
     }
 
-    /// Impostor scores counted.
     pub fn impostor_total(&self) -> u64 {
         self.impostor.iter().sum()
     }

@@ -8,7 +8,7 @@ use gatehouse_picture::{Rect, YuvPicture};
 use gatehouse_runtime::{Registry, SessionOptions};
 
 use super::report::{PadDataset, PadReport, Presentations};
-use crate::acquire::{Choice, FaceFinder, Missed, ModelChoice, manifest};
+use crate::acquire::{Choice, FaceFinder, Missed, ModelChoice, UNUSABLE, manifest};
 use crate::dataset::Grouped;
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
@@ -39,10 +39,10 @@ impl Judge {
             .into_iter()
             .map(|seen| match seen {
                 // One at a time, so that an unusable box does not fail the others.
-                Ok((photo, face)) => match self.score(&self.finder.picture(&photo), face.box_in_frame, &mut answer) {
-                    Ok(score) => Ok(score.ok_or(Missed::Unusable)),
-                    Err(error) => Err(error),
-                },
+                Ok((photo, face)) => {
+                    let score = self.score(&self.finder.picture(&photo), face.box_in_frame, &mut answer)?;
+                    Ok(score.ok_or(UNUSABLE))
+                }
                 Err(missed) => Ok(Err(missed)),
             })
             .collect()
@@ -72,29 +72,24 @@ pub fn evaluate_pad(
     let kinds: Vec<&str> = grouped.groups.iter().map(|group| group.name.as_str()).collect();
     let has_bonafide = kinds.contains(&BONAFIDE);
     if !has_bonafide || kinds.len() < 2 {
-        return Err(EvalError::Layout {
-            path: folder.to_owned(),
-            expected: "expected `bonafide` and a folder for each kind of attack, with JPEG or PNG files in them",
-            found: format!(
-                "{} folder(s) with pictures, `bonafide` {}",
-                kinds.len(),
-                if has_bonafide { "among them" } else { "not among them" }
-            ),
-        });
+        let reason = format!(
+            "expected `bonafide` and a folder for each kind of attack, with JPEG or PNG files in them, found {} \
+             folder(s) with pictures, `bonafide` {}",
+            kinds.len(),
+            if has_bonafide { "among them" } else { "not among them" }
+        );
+        return Err(EvalError::data_set(folder, reason));
     }
     let name = &options.models.liveness;
     let detector = manifest(registry, &options.models.detector)?;
     let liveness = manifest(registry, name)?;
-    let threshold = liveness.threshold.as_ref().ok_or_else(|| EvalError::NoThreshold { model: name.clone() })?.value;
+    let threshold = liveness.threshold.as_ref().ok_or_else(|| EvalError::NoThreshold(name.clone()))?.value;
     let paths: Vec<PathBuf> = grouped.groups.iter().flat_map(|group| group.pictures.iter().cloned()).collect();
     let load = || {
         let finder = FaceFinder::load(registry, &options.models)?;
         Ok(Judge { finder, liveness: LivenessModel::load(registry, name, &SessionOptions::default())? })
     };
     let answers = spread(&paths, options.models.threads, progress, load, |judge, _, batch| judge.judge(batch))?;
-    let answers: Vec<Result<f32, &'static str>> =
-        answers.into_iter().map(|answer| answer.map_err(Missed::as_str)).collect();
-
     let mut rest = answers.as_slice();
     let mut of_kind = BTreeMap::new();
     for group in &grouped.groups {

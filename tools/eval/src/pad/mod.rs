@@ -5,4 +5,4 @@ mod evaluate;
 mod report;
 
 pub use evaluate::{PadOptions, evaluate_pad};
-pub use report::{PadDataset, PadReport, Presentations};
+pub use report::PadReport;

@@ -44,10 +44,8 @@ pub struct PadReport {
     pub notes: Vec<String>,
 }
 
-/// The data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PadDataset {
-    /// Its name.
     pub name: String,
     /// Kinds of attack (folders besides `bonafide`).
     pub attack_kinds: usize,
@@ -60,17 +58,14 @@ pub struct PadDataset {
 /// Presentations of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Presentations {
-    /// Number of presentations.
     pub presented: u64,
     /// Number without an answer, by reason.
     pub no_response: BTreeMap<&'static str, u64>,
     /// Number of wrong answers at the threshold.
     pub errors: u64,
-    /// Share of wrong answers.
     pub error_rate: Option<f64>,
     /// Its 95 % interval (Clopper–Pearson).
     pub interval: Option<Interval>,
-    /// Share without an answer.
     pub no_response_rate: Option<f64>,
     /// Its 95 % interval (Clopper–Pearson).
     pub no_response_interval: Option<Interval>,

@@ -4,9 +4,9 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::html::{escape, list, models, page, percent, table};
 use super::png::{png, png_over};
-use super::scene::{Anchor, Colour, GRID, INK, SERIES, Scene, Shape};
+use super::scene::{Anchor, Colour, Frame, INK, SERIES, Scene, Shape};
 use super::svg::svg;
-use crate::crowd::{BoxErrors, CountErrors, CrowdReport, Example, ScoreBand};
+use crate::crowd::{BoxErrors, CountErrors, CountedPicture, CrowdReport, Example, ScoreBand};
 use crate::error::EvalError;
 
 const MARKED: Colour = SERIES[2];
@@ -44,9 +44,7 @@ pub fn crowd_html(report: &CrowdReport) -> Result<String, EvalError> {
     body.push_str(&facts(report));
     body.push_str(&svg(&plot(report)));
     body.push_str(&examples(report)?);
-    body.push_str("<h2>Notes</h2>\n");
-    body.push_str(&list(&report.notes));
-    Ok(page(&format!("Counts on {}", report.dataset.name), &body))
+    Ok(page(&format!("Counts on {}", report.dataset.name), &body, &report.notes))
 }
 
 fn scores(bands: &[ScoreBand]) -> Vec<Vec<String>> {
@@ -80,7 +78,8 @@ fn examples(report: &CrowdReport) -> Result<String, EvalError> {
         .to_owned();
     for example in &report.examples {
         let picture = BASE64_STANDARD.encode(png_over(&example.grey, &overlay(example))?);
-        let (name, marked, counted) = (escape(&example.name), example.marked, example.counted);
+        let CountedPicture { name, marked, counted, .. } = &example.picture;
+        let name = escape(name);
         html.push_str(&format!(
             "<figure><img alt=\"\" src=\"data:image/png;base64,{picture}\">\
              <figcaption>{name}: {marked} marked, {counted:.1} counted</figcaption></figure>\n"
@@ -92,7 +91,7 @@ fn examples(report: &CrowdReport) -> Result<String, EvalError> {
 /// The picture with its marks and its counted grid.
 fn overlay(example: &Example) -> Scene {
     let [width, height] = example.size;
-    let mut scene = Scene::new(width as u32, height as u32, example.name.clone());
+    let mut scene = Scene::new(width as u32, height as u32, example.picture.name.clone());
     let (width, height) = (width as f32, height as f32);
     for head in example.seen.iter().filter(|head| !head.is_detection) {
         // A cell's side is about 1 % of the picture's; its colour is saturated at one person.
@@ -122,20 +121,15 @@ fn plot(report: &CrowdReport) -> Scene {
     const SIDE: f32 = 480.0;
     const MARGIN: f32 = 60.0;
     let most = report.pictures.iter().map(|p| p.counted.max(p.marked as f64)).fold(10.0, f64::max);
-    let at = |marked: f64, counted: f64| {
-        let share = |people: f64| (people / most) as f32 * SIDE;
-        (MARGIN + share(marked), MARGIN + SIDE - share(counted))
-    };
+    let frame = Frame { left: MARGIN, top: MARGIN, right: MARGIN + SIDE, bottom: MARGIN + SIDE };
+    let at = |marked: f64, counted: f64| frame.at(marked / most, counted / most);
     let side = (SIDE + 2.0 * MARGIN) as u32;
     let mut scene = Scene::new(side, side, "Counted people over marked people");
     for step in 0..=4 {
-        let people = most * f64::from(step) / 4.0;
-        let label = format!("{people:.0}");
-        let (x, y) = at(people, people);
-        scene.line(vec![at(people, 0.0), at(people, most)], GRID, 1.0);
-        scene.line(vec![at(0.0, people), at(most, people)], GRID, 1.0);
-        scene.text(x, MARGIN + SIDE + 18.0, Anchor::Middle, label.clone());
-        scene.text(MARGIN - 8.0, y + 4.0, Anchor::End, label);
+        let share = f64::from(step) / 4.0;
+        let label = format!("{:.0}", most * share);
+        frame.tick_x(&mut scene, share, &label);
+        frame.tick_y(&mut scene, share, &label);
     }
     scene.line(vec![at(0.0, 0.0), at(most, most)], INK, 1.0);
     for picture in &report.pictures {

@@ -21,16 +21,16 @@ const TICKS: [(f64, &str); 11] = [
 ];
 
 /// A curve with its name and marked points.
-pub(super) struct DetSeries<'c> {
+pub(super) struct DetSeries {
     pub(super) name: String,
-    pub(super) points: &'c [DetPoint],
+    pub(super) points: Vec<DetPoint>,
     pub(super) marks: Vec<DetPoint>,
 }
 
 /// The plot; `None` if no curve has two points.
-pub(super) fn det(title: &str, x_name: &str, y_name: &str, series: &[DetSeries<'_>]) -> Option<Scene> {
+pub(super) fn det(title: &str, x_name: &str, y_name: &str, series: &[DetSeries]) -> Option<Scene> {
     let drawn = || series.iter().filter(|series| series.points.len() > 1);
-    let points = || drawn().flat_map(|series| series.points);
+    let points = || drawn().flat_map(|series| &series.points);
     points().next()?;
     let x = Axis::of(points().map(|point| point.false_match_rate));
     let y = Axis::of(points().map(|point| point.false_non_match_rate));
@@ -101,7 +101,7 @@ mod tests {
             }
             DetPoint { false_match_rate: fmr, false_non_match_rate: low }
         });
-        let series = [DetSeries { name: "one".to_owned(), points: &points, marks: vec![points[1]] }];
+        let series = [DetSeries { name: "one".to_owned(), points: points.to_vec(), marks: vec![points[1]] }];
         let scene = det("DET", "FMR", "FNMR", &series).expect("a curve");
         let lines: Vec<_> = scene
             .shapes
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn without_errors_there_is_no_curve() {
-        let series = [DetSeries { name: "perfect".to_owned(), points: &[], marks: Vec::new() }];
+        let series = [DetSeries { name: "perfect".to_owned(), points: Vec::new(), marks: Vec::new() }];
         assert_eq!(det("DET", "FMR", "FNMR", &series), None);
     }
 }

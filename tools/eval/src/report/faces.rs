@@ -2,7 +2,7 @@
 
 use super::det::{DetSeries, det};
 use super::histogram::histogram;
-use super::html::{list, page, percent, range, table};
+use super::html::{or_dash, page, percent, range, table};
 use super::png::png;
 use super::scene::Scene;
 use super::svg::svg;
@@ -23,7 +23,7 @@ pub fn face_html(report: &FaceReport) -> String {
         let threshold = report.models.last().and_then(|embedder| embedder.threshold);
         let names = ["same person", "different people"];
         let title = format!("Scores of {}; the manifest's threshold is marked", first.name);
-        if let Some(scene) = histogram(&title, names, &first.curve.bars, (-1.0, 1.0), threshold) {
+        if let Some(scene) = histogram(&title, names, &first.counts.bars(BARS), (-1.0, 1.0), threshold) {
             body.push_str(&svg(&scene));
         }
     }
@@ -40,9 +40,7 @@ pub fn face_html(report: &FaceReport) -> String {
     }
     body.push_str("<h2>Identification (one to many, with strangers)</h2>\n");
     body.push_str(&identification(report));
-    body.push_str("<h2>Notes</h2>\n");
-    body.push_str(&list(&report.notes));
-    page(&format!("Face recognition on {}", report.dataset.name), &body)
+    page(&format!("Face recognition on {}", report.dataset.name), &body, &report.notes)
 }
 
 /// The DET curve as PNG; `None` if there is no curve, because errors of one kind are missing.
@@ -53,6 +51,8 @@ pub fn face_png(report: &FaceReport) -> Result<Option<Vec<u8>>, EvalError> {
     verification_plot(report).map(|scene| png(&scene)).transpose()
 }
 
+/// Bars of the histogram, from −1 to 1.
+const BARS: usize = 100;
 const NO_CURVE: &str = "<p>No DET curve: genuine and impostor scores don't overlap, or there are none.</p>\n";
 
 fn facts(report: &FaceReport) -> String {
@@ -77,7 +77,7 @@ fn facts(report: &FaceReport) -> String {
         .models
         .iter()
         .map(|model| {
-            let threshold = model.threshold.map_or_else(|| "–".to_owned(), |threshold| threshold.to_string());
+            let threshold = or_dash(model.threshold.map(|threshold| threshold.to_string()));
             vec![model.name.clone(), model.version.clone(), model.task.clone(), threshold, model.sha256.clone()]
         })
         .collect();
@@ -86,12 +86,12 @@ fn facts(report: &FaceReport) -> String {
 }
 
 fn verification_plot(report: &FaceReport) -> Option<Scene> {
-    let series: Vec<DetSeries<'_>> = report
+    let series: Vec<DetSeries> = report
         .comparison_sets
         .iter()
         .map(|set| DetSeries {
             name: set.name.to_owned(),
-            points: &set.curve.det,
+            points: set.counts.det(),
             marks: set
                 .fnmr_at_fmr
                 .values()
@@ -108,16 +108,15 @@ fn rates(set: &ComparisonSet) -> String {
         .fnmr_at_fmr
         .iter()
         .rev()
-        .map(|(key, at)| match at {
-            Some(at) => vec![
+        .map(|(key, at)| {
+            vec![
                 format!("FMR {key}"),
-                percent(Some(at.fnmr)),
-                range(at.interval),
-                range(at.interval_by_people),
-                percent(Some(at.frr)),
-                format!("{:.4}", at.threshold),
-            ],
-            None => vec![format!("FMR {key}"), "–".into(), "–".into(), "–".into(), "–".into(), "–".into()],
+                percent(at.map(|at| at.fnmr)),
+                range(at.and_then(|at| at.interval)),
+                range(at.and_then(|at| at.interval_by_people)),
+                percent(at.map(|at| at.frr)),
+                or_dash(at.map(|at| format!("{:.4}", at.threshold))),
+            ]
         })
         .collect();
     let caption = format!(
@@ -134,11 +133,10 @@ fn rates(set: &ComparisonSet) -> String {
 
 fn identification(report: &FaceReport) -> String {
     let facts = &report.identification;
-    let points = &facts.curve.det;
     let marks = report.fnir_at_fpir.values().flatten();
     let series = DetSeries {
         name: format!("gallery of {}", facts.gallery),
-        points,
+        points: facts.counts.det(),
         marks: marks.map(|at| DetPoint { false_match_rate: at.fpir, false_non_match_rate: at.fnir }).collect(),
     };
     let plot = det(
@@ -151,15 +149,14 @@ fn identification(report: &FaceReport) -> String {
     let rows: Vec<Vec<String>> = report
         .fnir_at_fpir
         .iter()
-        .map(|(key, at)| match at {
-            Some(at) => vec![
+        .map(|(key, at)| {
+            vec![
                 format!("FPIR {key}"),
-                percent(Some(at.fnir)),
-                range(at.interval),
-                range(interval(at.false_positives, facts.non_mated_searches)),
-                format!("{:.4}", at.threshold),
-            ],
-            None => vec![format!("FPIR {key}"), "–".into(), "–".into(), "–".into(), "–".into()],
+                percent(at.map(|at| at.fnir)),
+                range(at.and_then(|at| at.interval)),
+                range(at.and_then(|at| interval(at.false_positives, facts.non_mated_searches))),
+                or_dash(at.map(|at| format!("{:.4}", at.threshold))),
+            ]
         })
         .collect();
     let caption = format!(

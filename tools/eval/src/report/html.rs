@@ -24,15 +24,16 @@ th:first-child,td:first-child{text-align:left}caption{text-align:left;font-weigh
 svg{max-width:100%;height:auto}svg text{font:13px ui-monospace,monospace;fill:#222}h2{margin-top:2rem}\
 figure{display:inline-block;margin:0 1rem 1rem 0}figure img{max-width:100%}";
 
-/// A whole page; `body` is HTML already.
-pub(super) fn page(title: &str, body: &str) -> String {
+/// A whole page; `body` is HTML already. The notes follow it.
+pub(super) fn page(title: &str, body: &str, notes: &[String]) -> String {
     // No script and nothing from elsewhere, whatever gets into a name.
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style></head>\n\
-         <body><h1>{0}</h1>\n{body}</body></html>\n",
-        escape(title)
+         <body><h1>{0}</h1>\n{body}<h2>Notes</h2>\n{1}</body></html>\n",
+        escape(title),
+        list(notes)
     )
 }
 
@@ -47,30 +48,30 @@ pub(super) fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Strin
     format!("<table><caption>{}</caption>{head}{rows}</table>\n", escape(caption))
 }
 
-/// The table of the models that were evaluated.
 pub(super) fn models(models: &[ModelFacts]) -> String {
     let row = |m: &ModelFacts| vec![m.name.clone(), m.version.clone(), m.task.clone(), m.sha256.clone()];
     let rows: Vec<Vec<String>> = models.iter().map(row).collect();
     table("Models", &["name", "version", "task", "SHA-256"], &rows)
 }
 
-/// A list of sentences.
 pub(super) fn list(items: &[String]) -> String {
     let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
     format!("<ul>{items}</ul>\n")
 }
 
-/// A rate for people; a dash where there is none.
+/// A dash where there is no value.
+pub(super) fn or_dash(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".to_owned())
+}
+
+/// A rate for people.
 pub(super) fn percent(rate: Option<f64>) -> String {
-    rate.map_or_else(|| "–".to_owned(), |rate| format!("{} %", digits(100.0 * rate)))
+    or_dash(rate.map(|rate| format!("{} %", digits(100.0 * rate))))
 }
 
 /// An interval for people.
 pub(super) fn range(interval: Option<Interval>) -> String {
-    interval.map_or_else(
-        || "–".to_owned(),
-        |Interval { low, high }| format!("{} – {} %", digits(100.0 * low), digits(100.0 * high)),
-    )
+    or_dash(interval.map(|Interval { low, high }| format!("{} – {} %", digits(100.0 * low), digits(100.0 * high))))
 }
 
 /// Three digits of small numbers, two decimals of others.
@@ -90,7 +91,7 @@ mod tests {
     fn nothing_gets_out_of_its_cell() {
         let html = table("<set>", &["a"], &[vec!["<script>\"&".to_owned()]]);
         assert!(html.contains("<td>&lt;script&gt;&quot;&amp;</td>") && html.contains("&lt;set&gt;"), "{html}");
-        assert!(page("</title>", "").contains("<title>&lt;/title&gt;</title>"));
+        assert!(page("</title>", "", &[]).contains("<title>&lt;/title&gt;</title>"));
     }
 
     #[test]

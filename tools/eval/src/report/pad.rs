@@ -2,18 +2,19 @@
 
 use super::det::{DetSeries, det};
 use super::histogram::histogram;
-use super::html::{list, models, page, percent, range, table};
+use super::html::{models, or_dash, page, percent, range, table};
 use super::png::png;
 use super::scene::Scene;
 use super::svg::svg;
 use crate::error::EvalError;
-use crate::maths::scores::{DetPoint, ScoreCounts};
+use crate::maths::scores::ScoreCounts;
 use crate::pad::PadReport;
 
 const BARS: usize = 50;
 
 /// The report as one HTML file.
 pub fn pad_html(report: &PadReport) -> String {
+    let auc = |area: Option<f64>| or_dash(area.map(|area| format!("{area:.5}")));
     let rows: Vec<Vec<String>> = report
         .presentations
         .iter()
@@ -26,19 +27,14 @@ pub fn pad_html(report: &PadReport) -> String {
                 range(kind.interval),
                 percent(kind.no_response_rate),
                 range(kind.no_response_interval),
-                report
-                    .auc_per_kind
-                    .get(name)
-                    .copied()
-                    .flatten()
-                    .map_or_else(|| "–".to_owned(), |auc| format!("{auc:.5}")),
+                auc(report.auc_per_kind.get(name).copied().flatten()),
             ]
         })
         .collect();
     let caption = format!(
         "Errors at the threshold {} of the manifest; AUC over all attacks {}",
         report.threshold,
-        report.auc.map_or_else(|| "–".to_owned(), |auc| format!("{auc:.5}"))
+        auc(report.auc)
     );
     let head = ["kind", "presentations", "errors", "95 %", "no answer", "95 %", "AUC"];
     let mut body = table(&caption, &head, &rows);
@@ -49,9 +45,7 @@ pub fn pad_html(report: &PadReport) -> String {
         |scene| svg(&scene),
     ));
     body.extend(score_bars(report).map(|scene| svg(&scene)));
-    body.push_str("<h2>Notes</h2>\n");
-    body.push_str(&list(&report.notes));
-    page(&format!("Liveness on {}", report.dataset.name), &body)
+    page(&format!("Liveness on {}", report.dataset.name), &body, &report.notes)
 }
 
 /// The DET curve as PNG; none if there were no errors of both kinds, so that there is no curve.
@@ -75,16 +69,14 @@ fn live(report: &PadReport) -> &[f32] {
 }
 
 fn pad_plot(report: &PadReport) -> Option<Scene> {
-    let curves: Vec<(String, Vec<DetPoint>)> = kinds(report)
+    let series: Vec<DetSeries> = kinds(report)
         .map(|(name, scores)| {
             let mut counts = ScoreCounts::default();
             live(report).iter().for_each(|score| counts.add_genuine(*score));
             scores.iter().for_each(|score| counts.add_impostor(*score));
-            (name.clone(), counts.det())
+            DetSeries { name: name.clone(), points: counts.det(), marks: Vec::new() }
         })
         .collect();
-    let series: Vec<DetSeries<'_>> =
-        curves.iter().map(|(name, points)| DetSeries { name: name.clone(), points, marks: Vec::new() }).collect();
     det("DET curve of liveness", "APCER", "BPCER", &series)
 }
 

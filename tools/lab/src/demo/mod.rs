@@ -109,8 +109,7 @@ async fn play(args: &DemoArgs, Programs { gatehouse, lab }: &Programs, assets: &
 }
 
 fn say(text: &str) -> Result<(), Failure> {
-    print::line(&format!("demo: {text}"))?;
-    Ok(())
+    print::line(&format!("demo: {text}"))
 }
 
 fn path(path: &Path) -> Result<&str, Failure> {

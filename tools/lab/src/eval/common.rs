@@ -103,13 +103,7 @@ fn exit_code(error: &EvalError) -> Exit {
     match error {
         EvalError::Model(_) | EvalError::Face(_) => Exit::Setup,
         EvalError::Plot(_) => Exit::Failed,
-        EvalError::Unreadable { .. }
-        | EvalError::Layout { .. }
-        | EvalError::Pairs { .. }
-        | EvalError::NoPair { .. }
-        | EvalError::Points { .. }
-        | EvalError::Video(_)
-        | EvalError::NoThreshold { .. } => Exit::Input,
+        EvalError::DataSet(_) | EvalError::Video(_) | EvalError::NoThreshold(_) => Exit::Input,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gatehouse_eval::{FaceOptions, FaceReport, ModelChoice, Protocol, report};
 use gatehouse_terminal::Failure;
 
@@ -18,7 +18,7 @@ pub(crate) struct FaceArgs {
     dir: PathBuf,
     /// The layout of the folder, and the rules of the evaluation
     #[arg(long, value_enum)]
-    protocol: ProtocolName,
+    protocol: Protocol,
     /// A list of pairs in the format of LFW's `pairs.txt`, for the accuracy; DIR/pairs.txt is the
     /// default with `lfw`
     #[arg(long, value_name = "FILE")]
@@ -50,31 +50,13 @@ pub(crate) struct FaceArgs {
     common: CommonArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ProtocolName {
-    /// Labeled Faces in the Wild: the face in the centre; the listed pairs, and all pairs of
-    /// pictures
-    Lfw,
-    /// Any folders: the first pictures are enrolled by the product's rules; the rest are probes
-    Folders,
-}
-
-impl From<ProtocolName> for Protocol {
-    fn from(name: ProtocolName) -> Self {
-        match name {
-            ProtocolName::Lfw => Self::Lfw,
-            ProtocolName::Folders => Self::Folders,
-        }
-    }
-}
-
 pub(super) fn face(args: &FaceArgs) -> Result<(), Failure> {
     let common = &args.common;
     let default_pairs = args.dir.join("pairs.txt");
-    let pairs = (args.protocol == ProtocolName::Lfw && default_pairs.is_file()).then_some(default_pairs);
+    let pairs = (args.protocol == Protocol::Lfw && default_pairs.is_file()).then_some(default_pairs);
     let options = FaceOptions {
         dataset: common.dataset(&args.dir),
-        protocol: args.protocol.into(),
+        protocol: args.protocol,
         pairs: args.pairs.clone().or(pairs),
         enrol: usize::from(args.enrol),
         seed: args.seed,

@@ -43,7 +43,7 @@ impl Recording {
         let failed = |reason: &str| pipeline.failed("the payloader", reason);
         let fps = u64::from(clip.encoding.fps);
         let (mut pictures, mut sdp) = (Vec::new(), String::new());
-        for (unit, n) in clip.units().iter().zip(0u64..) {
+        for (unit, n) in clip.units.iter().zip(0u64..) {
             let mut buffer = gst::Buffer::from_slice(Arc::clone(&unit.bytes));
             if let Some(buffer) = buffer.get_mut() {
                 buffer.set_pts(gst::ClockTime::SECOND * n / fps);

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
 use gatehouse_core::event::{
-    CountInterval, Decision, DensityEvent, EntryEvent, Level, LevelEvent, Method, Reason, SelfAssessment, ZoneDensity,
+    CountInterval, Decision, DensityEvent, EntryEvent, Level, Method, Reason, SelfAssessment, ZoneDensity,
 };
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::load::{NodeLoad, RoleLoad};
@@ -28,34 +28,34 @@ pub fn line(key: &str, event: Result<&Event, &dyn Display>, as_json: bool) -> St
 
 /// An event as one line for a person: the time (UTC), the camera, the kind and what happened.
 pub fn sentence(event: &Event) -> String {
-    match event {
-        Event::Entry(entry) => entry_text(entry),
-        Event::Density(density) => density_text(density),
-        Event::Level(level) => level_text(level),
+    // The events of health and of doors have no time: their text says since when a state lasts.
+    let (at, of, kind, text): (_, &dyn Display, _, _) = match event {
+        Event::Entry(entry) => {
+            let kind = match entry.decision {
+                Decision::Admit => "ADMIT",
+                Decision::Refer => "REFER",
+            };
+            (time(&entry.capture_time.at), &entry.gate, kind, entry_text(entry))
+        }
+        Event::Density(density) => (time(&density.capture_time.at), &density.camera, "density", density_text(density)),
+        Event::Level(level) => (time(&level.capture_time.at), &level.camera, "LEVEL", zone_text(&level.current)),
         Event::Map(map) => {
             let people: f32 = map.cells.iter().map(|c| f32::from(*c) * map.people_per_step).sum();
-            format!(
-                "{}  {:<12} map      {}×{} cells, {people:.0} people",
-                time(&map.capture_time.at),
-                map.camera,
-                map.columns,
-                map.rows
-            )
+            let text = format!("{}×{} cells, {people:.0} people", map.columns, map.rows);
+            (time(&map.capture_time.at), &map.camera, "map", text)
         }
         Event::Tally(tally) => {
-            format!(
-                "{}  {:<12} tally    {} let through, {} referred in a minute",
-                time(&tally.until),
-                tally.gate,
-                tally.admitted_by_face + tally.admitted_by_qr + tally.admitted_by_both,
-                tally.referred
-            ) + &tally.present.map(|present| format!(", {present} inside")).unwrap_or_default()
+            let admitted = tally.admitted_by_face + tally.admitted_by_qr + tally.admitted_by_both;
+            let present = tally.present.map(|present| format!(", {present} inside")).unwrap_or_default();
+            let text = format!("{admitted} let through, {} referred in a minute{present}", tally.referred);
+            (time(&tally.until), &tally.gate, "tally", text)
         }
-        Event::RollUp(sum) => rollup_text(sum),
-        Event::Health(health) => health_text(health),
-        Event::Load(load) => load_text(load),
-        Event::Door(door) => door_text(door),
-    }
+        Event::RollUp(sum) => (time(&sum.at), &sum.place, "sum", rollup_text(sum)),
+        Event::Health(health) => (String::new(), &health.camera, "health", health_text(health)),
+        Event::Load(load) => (time(&load.at), &load.node, "load", load_text(load)),
+        Event::Door(door) => (String::new(), &door.door, "door", door_text(door)),
+    };
+    format!("{at:<13}  {of:<12} {kind:<8} {text}")
 }
 
 /// The time of day, in UTC.
@@ -64,10 +64,6 @@ fn time(at: &gatehouse_core::time::WallTime) -> String {
 }
 
 fn entry_text(entry: &EntryEvent) -> String {
-    let decision = match entry.decision {
-        Decision::Admit => "ADMIT",
-        Decision::Refer => "REFER",
-    };
     let reason = match entry.reason {
         Reason::Matched => "an enrolled person",
         Reason::NoMatch => "matches nobody who is enrolled",
@@ -90,9 +86,7 @@ fn entry_text(entry: &EntryEvent) -> String {
     };
     let l = entry.latency_ms;
     format!(
-        "{}  {:<12} {decision}    by {method}: {reason}; entry {}, {:.0} ms from first sight to decision",
-        time(&entry.capture_time.at),
-        entry.gate,
+        "by {method}: {reason}; entry {}, {:.0} ms from first sight to decision",
         entry.sequence,
         l.acquire + l.capture_to_arrival + l.detect + l.embed + l.decide
     )
@@ -135,9 +129,7 @@ fn density_text(density: &DensityEvent) -> String {
     };
     let unchanged = density.unchanged_since.map(|at| format!("; unchanged since {}", time(&at))).unwrap_or_default();
     format!(
-        "{}  {:<12} density  {} {}{parts}{doubt}{unchanged}",
-        time(&density.capture_time.at),
-        density.camera,
+        "{} {}{parts}{doubt}{unchanged}",
         people_text(density.count, density.interval),
         if density.count == 1.0 { "person" } else { "people" },
     )
@@ -152,13 +144,7 @@ fn load_text(load: &NodeLoad) -> String {
     let roles = [("gates", &load.gates), ("crowds", &load.crowds)].into_iter();
     let roles: String = roles.filter_map(|(name, of)| of.as_ref().map(|of| role((name, of)))).collect();
     let full = if load.full { "FULL, " } else { "" };
-    format!(
-        "{}  {:<12} load     {full}{:.0} % of {} processors{roles}",
-        time(&load.at),
-        load.node,
-        100.0 * load.cpu_usage,
-        load.processors
-    )
+    format!("{full}{:.0} % of {} processors{roles}", 100.0 * load.cpu_usage, load.processors)
 }
 
 fn rollup_text(sum: &RollUp) -> String {
@@ -180,9 +166,7 @@ fn rollup_text(sum: &RollUp) -> String {
     let zones: Vec<String> = sum.top_zones.iter().take(3).map(top_zone_text).collect();
     let zones = if zones.is_empty() { String::new() } else { format!(": {}", zones.join(", ")) };
     format!(
-        "{}  {:<12} sum      {} people before {} of {} cameras{zones}{blind}",
-        time(&sum.at),
-        sum.place,
+        "{} people before {} of {} cameras{zones}{blind}",
         people_text(sum.count, sum.interval),
         sum.counted,
         sum.cameras
@@ -194,10 +178,6 @@ fn top_zone_text(zone: &TopZone) -> String {
     format!("{}/{} {:.0}{per_m2}{}", zone.camera, zone.zone, zone.count, level_name(zone.level))
 }
 
-fn level_text(level: &LevelEvent) -> String {
-    format!("{}  {:<12} LEVEL    {}", time(&level.capture_time.at), level.camera, zone_text(&level.current))
-}
-
 fn door_text(door: &DoorEvent) -> String {
     let state = match (door.released, door.failed_safe) {
         (true, _) => "RELEASED: open until it is reset",
@@ -206,10 +186,7 @@ fn door_text(door: &DoorEvent) -> String {
     };
     let works = if door.actuator_works { "" } else { "; THE ACTUATOR DOES NOT OBEY COMMANDS" };
     let (since, gate) = (time(&door.since), &door.gate);
-    format!(
-        "{:<13}  {:<12} door     {state} (gate {gate}) since {since}, opened {} times{works}",
-        "", door.door, door.openings
-    )
+    format!("{state} (gate {gate}) since {since}, opened {} times{works}", door.openings)
 }
 
 fn health_text(health: &HealthEvent) -> String {
@@ -224,9 +201,7 @@ fn health_text(health: &HealthEvent) -> String {
     });
     let sub_stream = sub_stream.unwrap_or_default();
     format!(
-        "{:<13}  {:<12} health   {} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}",
-        "",
-        health.camera,
+        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}",
         state_name(health.state),
         time(&health.since),
         health.fps_decoded,

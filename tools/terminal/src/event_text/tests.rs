@@ -1,4 +1,4 @@
-use gatehouse_core::event::{Direction, EntryLatency, EventId};
+use gatehouse_core::event::{Direction, EntryLatency, EventId, LevelEvent};
 use gatehouse_core::health::SubStream;
 use gatehouse_core::load::{FrameLatency, Quantiles};
 use gatehouse_core::rollup::{BlindCamera, LevelCounts};
@@ -56,7 +56,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
         sub_stream: Some(SubStream { state: CameraState::Lost, reason: Some("no route".into()) }),
     };
     assert_eq!(
-        health_text(&health).trim_start(),
+        sentence(&Event::Health(health)).trim_start(),
         "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route"
     );
 }

@@ -86,8 +86,7 @@ pub(super) fn add_many(args: &AddManyArgs) -> Result<(), Failure> {
     let summary =
         format!("{} enrolled, {} not; {}", report.done.len() - failed.len(), failed.len(), args.report.display());
     if failed.is_empty() {
-        print::line(&summary)?;
-        return Ok(());
+        return print::line(&summary);
     }
     Err(Failure::message(Exit::Input, summary))
 }

@@ -9,14 +9,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
 
-/// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The person's number, which the store may or may not contain: the run was interrupted.
     Begun(String),
     /// The person's number.
     Enrolled(String),
-    /// The reason.
     Failed(String),
 }
 

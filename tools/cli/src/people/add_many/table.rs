@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use crate::people::consent::{ConsentArgs, Given};
 
-/// One row of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Row {
@@ -25,7 +24,6 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The consent in this row.
     pub(super) fn consent(&self) -> anyhow::Result<ConsentArgs> {
         let under_14 = match self.under_14.trim() {
             "" | "no" => false,

@@ -29,14 +29,12 @@ impl Truth {
     }
 }
 
-/// A picture and its marks.
 #[derive(Debug, PartialEq)]
 pub(super) struct Marked {
     pub(super) picture: PathBuf,
     pub(super) truth: Truth,
 }
 
-/// A folder's pictures.
 #[derive(Debug, PartialEq)]
 pub(super) enum Marks {
     /// Single pictures, by name.
@@ -47,7 +45,6 @@ pub(super) enum Marks {
     Video { video: PathBuf, frames: BTreeMap<u32, Truth>, all: bool },
 }
 
-/// The marks in a folder.
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     if folder.join(mot::MARKS).is_file() {
         return mot::read(folder);

@@ -19,14 +19,14 @@ const PEDESTRIAN: f64 = 1.0;
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join(MARKS);
     let text = text(&path)?;
-    let mut boxes = parse(&text).map_err(|reason| EvalError::Points { path: path.clone(), reason })?;
+    let mut boxes = parse(&text).map_err(|reason| EvalError::data_set(&path, reason))?;
     let img1 = folder.join(FRAMES);
     if let Some(video) = video(folder).filter(|_| !img1.is_dir()) {
         return Ok(Marks::Video { video, frames: boxes, all: true });
     }
     let nobody = || Truth { heads: Vec::new(), boxes: Some(Vec::new()) };
     let mut frames = BTreeMap::new();
-    let unreadable = |source| EvalError::Unreadable { path: img1.clone(), source };
+    let unreadable = EvalError::unreadable(&img1);
     for entry in std::fs::read_dir(&img1).map_err(unreadable)? {
         let picture = entry.map_err(unreadable)?.path();
         // 000001.jpg is frame 1.
@@ -36,21 +36,19 @@ pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     }
     if frames.is_empty() {
         let reason = format!("{} has no pictures with the numbers of frames", img1.display());
-        return Err(EvalError::Points { path, reason });
+        return Err(EvalError::data_set(&path, reason));
     }
     let rate = folder.join(RATE);
     if !rate.is_file() {
         return Ok(Marks::Pictures(frames.into_values().collect()));
     }
-    let per_second = per_second(&self::text(&rate)?).ok_or_else(|| {
-        let reason = "expected a line `frameRate=` with the frames a second, above 0".to_owned();
-        EvalError::Points { path: rate, reason }
-    })?;
+    let per_second = per_second(&self::text(&rate)?)
+        .ok_or_else(|| EvalError::data_set(&rate, "expected a line `frameRate=` with the frames a second, above 0"))?;
     Ok(Marks::Frames { frames, per_second })
 }
 
 fn text(path: &Path) -> Result<String, EvalError> {
-    std::fs::read_to_string(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(EvalError::unreadable(path))
 }
 
 fn number(picture: &Path) -> Option<u32> {

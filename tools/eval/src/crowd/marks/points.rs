@@ -12,8 +12,8 @@ use crate::error::EvalError;
 /// The marks of a folder. Pictures are named relative to the folder, or to `images/` in it.
 pub(super) fn read(folder: &Path) -> Result<Marks, EvalError> {
     let path = folder.join("points.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
-    let wrong = |reason: String| EvalError::Points { path: path.clone(), reason };
+    let text = std::fs::read_to_string(&path).map_err(EvalError::unreadable(&path))?;
+    let wrong = |reason: String| EvalError::data_set(&path, reason);
     let marks: BTreeMap<String, Vec<Vec<f64>>> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if marks.is_empty() {
         return Err(wrong("no picture is named".to_owned()));

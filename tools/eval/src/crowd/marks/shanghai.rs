@@ -21,23 +21,22 @@ pub(super) fn marks(folder: &Path) -> Option<PathBuf> {
 
 /// The pictures that have marks, by name.
 pub(super) fn read(folder: &Path, marks: &Path) -> Result<Vec<Marked>, EvalError> {
-    let unreadable = |source| EvalError::Unreadable { path: marks.to_owned(), source };
+    let unreadable = EvalError::unreadable(marks);
     let mut marked = Vec::new();
     for entry in std::fs::read_dir(marks).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let Some(name) = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".mat")) else { continue };
-        let wrong = |reason: String| EvalError::Points { path: path.clone(), reason };
+        let wrong = |reason: String| EvalError::data_set(&path, reason);
         let names = ["jpg", "jpeg", "png"].map(|ending| PathBuf::from(format!("{name}.{ending}")));
         let picture = names.iter().find_map(|name| picture(folder, name));
         let picture = picture.ok_or_else(|| wrong(format!("there is no picture {name}.jpg in `images`")))?;
-        let bytes = std::fs::read(&path).map_err(|source| EvalError::Unreadable { path: path.clone(), source })?;
+        let bytes = std::fs::read(&path).map_err(EvalError::unreadable(&path))?;
         let truth = Truth { heads: heads(&bytes).map_err(wrong)?, boxes: None };
         marked.push(Marked { picture, truth });
     }
     if marked.is_empty() {
-        let reason = format!("there is no file {PREFIX}NAME.mat in it");
-        return Err(EvalError::Points { path: marks.to_owned(), reason });
+        return Err(EvalError::data_set(marks, format_args!("there is no file {PREFIX}NAME.mat in it")));
     }
     marked.sort_by(|a, b| a.picture.cmp(&b.picture));
     Ok(marked)
