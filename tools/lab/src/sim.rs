@@ -1,6 +1,7 @@
 //! `gatehouse-lab sim`: simulated cameras over real RTSP.
 
 use std::io::BufRead;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,17 +29,26 @@ pub(crate) fn sim(args: &SimArgs) -> Result<(), Failure> {
     for mount in sim.mounts() {
         print::line(&sim.url(mount))?;
     }
-    let (input_open, input_ended) = tokio::sync::oneshot::channel::<()>();
+    let (quit, quit_or_ended) = tokio::sync::oneshot::channel();
     let commanded = Arc::clone(&sim);
     std::thread::Builder::new().name("sim-commands".into()).spawn(move || {
-        execute_commands(&commanded);
-        drop(input_open);
+        if execute_commands(&commanded).is_break() {
+            // The simulator may be stopping already.
+            let _ = quit.send(());
+        }
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let input = async {
+        match quit_or_ended.await {
+            Ok(()) => "quit",
+            Err(_) if args.stop_with_stdin => "end of standard input",
+            Err(_) => std::future::pending().await,
+        }
+    };
     let reason = runtime.block_on(async {
         tokio::select! {
             reason = stop::requested(false) => reason,
-            _ = input_ended, if args.stop_with_stdin => Ok("end of standard input"),
+            reason = input => Ok(reason),
         }
     })?;
     tracing::info!("{reason}: stopping");
@@ -46,17 +56,19 @@ pub(crate) fn sim(args: &SimArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Executes the commands on standard input until it ends.
-fn execute_commands(sim: &Sim) {
+/// Executes the commands on standard input until it ends, or breaks at `quit`.
+fn execute_commands(sim: &Sim) -> ControlFlow<()> {
     for line in std::io::stdin().lock().lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
         let answer = match Command::parse(&line) {
+            Ok(Command::Quit) => return ControlFlow::Break(()),
             Ok(command) => sim.execute(&command).unwrap_or_else(|e| format!("failed: {e}")),
             Err(e) => e.to_string(),
         };
         if !print::line_while_read(&answer).unwrap_or(false) {
-            return;
+            break;
         }
     }
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]

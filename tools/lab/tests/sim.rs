@@ -1,0 +1,31 @@
+//! `gatehouse-lab sim` as an operator runs it.
+
+#![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+#[test]
+fn quit_ends_the_simulator() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sim.toml");
+    std::fs::write(
+        &file,
+        "[[mount]]\npath = \"ball\"\nscene = { pattern = \"ball\" }\nsize = [320, 240]\nmax_seconds = 1\n",
+    )
+    .expect("written");
+    let mut sim = Command::new(env!("CARGO_BIN_EXE_gatehouse-lab"))
+        .args(["sim"])
+        .arg(&file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = sim.stdin.take().expect("a pipe");
+    input.write_all(b"stats\nquit\n").expect("it reads");
+    // The input stays open: `quit` alone ends it.
+    let output = sim.wait_with_output().expect("it ends");
+    drop(input);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("rtsp://127.0.0.1:") && text.contains("ball"), "{text}");
+}
