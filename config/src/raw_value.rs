@@ -95,19 +95,10 @@ impl<'a, 'c> RawValue<'a, 'c> {
         };
         format!(", found {what}")
     }
-
-    /// A whole number, if the value is one that fits.
-    pub(crate) fn integer(&self) -> Option<i64> {
-        integer(self.value)
-    }
-
-    /// A number, whole or not.
-    pub(crate) fn number(&self) -> Option<f64> {
-        number(self.value)
-    }
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
+/// A whole number, if the value is one that fits.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let DeValue::Integer(digits) = value else { return None };
     i64::from_str_radix(digits.as_str(), digits.radix()).ok()
 }
