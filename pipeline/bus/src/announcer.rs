@@ -28,11 +28,7 @@ impl Announcer {
             .sample_miss_detection(MissDetectionConfig::default())
             .publisher_detection()
             .wait();
-        let publisher = publisher.map_err(|error| BusError::Declare {
-            key: key.to_owned(),
-            what: "publisher",
-            reason: error.to_string(),
-        })?;
+        let publisher = publisher.map_err(|error| BusError::declare(key, "publisher", error))?;
         Ok(Self { key: key.to_owned(), publisher })
     }
 

@@ -51,7 +51,7 @@ impl Bus {
         let session = session::open(options)?;
         let key = site.alive(node);
         let token = session.liveliness().declare_token(key.clone()).wait();
-        let token = token.map_err(|e| BusError::Declare { key, what: "liveliness token", reason: e.to_string() })?;
+        let token = token.map_err(|error| BusError::declare(&key, "liveliness token", error))?;
         let shared = Shared {
             site,
             desk: AnswerDesk::open()?,

@@ -42,11 +42,7 @@ impl NodeWatch {
         };
         let subscriber =
             session.liveliness().declare_subscriber(key_expr.to_owned()).history(true).callback(take).wait();
-        let subscriber = subscriber.map_err(|error| BusError::Declare {
-            key: key_expr.to_owned(),
-            what: "liveliness subscriber",
-            reason: error.to_string(),
-        })?;
+        let subscriber = subscriber.map_err(|error| BusError::declare(key_expr, "liveliness subscriber", error))?;
         Ok(Self { _subscriber: subscriber, changes })
     }
 

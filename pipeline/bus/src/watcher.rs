@@ -87,11 +87,7 @@ impl Watcher {
             .recovery(RecoveryConfig::default().heartbeat())
             .query_timeout(ANSWER_WITHIN)
             .wait();
-        let subscriber = subscriber.map_err(|error| BusError::Declare {
-            key: key_expr.to_owned(),
-            what: "subscriber",
-            reason: error.to_string(),
-        })?;
+        let subscriber = subscriber.map_err(|error| BusError::declare(key_expr, "subscriber", error))?;
         Ok(Self { session, _subscriber: subscriber, samples, dropped })
     }
 

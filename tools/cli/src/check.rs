@@ -93,7 +93,8 @@ fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
         if let Some(target) = &gate.match_target
             && let Err(e) = gatehouse_service::threshold_for_target(site, gate, target, embedder)
         {
-            problems.push(site.source_map.error_at(&format!("gate[{i}].match_target"), e.to_string(), None).to_string());
+            problems
+                .push(site.source_map.error_at(&format!("gate[{i}].match_target"), e.to_string(), None).to_string());
         }
     }
     problems
