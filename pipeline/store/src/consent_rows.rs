@@ -88,7 +88,7 @@ fn write(
         owner,
         draft.purpose,
         draft.notice_version,
-        draft.how_given.as_str(),
+        draft.how_given.to_string(),
         draft.given_at.unix_nanos(),
         draft.valid_until.unix_nanos(),
         draft.under_14,

@@ -4,7 +4,7 @@
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::actor::Actor;
 use crate::audit::{Action, Record, Subject};
@@ -25,18 +25,7 @@ pub struct Forgotten {
 pub(crate) struct Unfinished {
     pub(crate) owners: Vec<Owner>,
     /// Whose rows were deleted by finishing what a crash had left.
-    people: Vec<(Part, PersonId, Forgotten)>,
-}
-
-impl Unfinished {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.owners.is_empty()
-    }
-
-    /// Whether a crash had left somebody's rows.
-    pub(crate) fn had_rows(&self) -> bool {
-        !self.people.is_empty()
-    }
+    pub(crate) people: Vec<(Part, PersonId, Forgotten)>,
 }
 
 impl Store {
@@ -85,7 +74,8 @@ impl Store {
             };
             let action = if part == Part::Face { Action::WithdrawFace } else { Action::Forget };
             let details = json!({ "templates": forgotten.templates });
-            self.base.audit_removal(site, action, person, details, actor, now)?;
+            let subject = Some(Subject::Person(person));
+            self.base.audit(site, Record { action, subject, details, actor, at: now })?;
             gallery_change::trim(site)?;
             let owners = owners_of(part, person);
             keys.destroy(&owners, now)?;
@@ -94,22 +84,6 @@ impl Store {
         })?;
         self.finish(&unfinished)?;
         Ok(forgotten)
-    }
-}
-
-impl Base {
-    pub(crate) fn audit_removal(
-        &self,
-        site: &Transaction<'_>,
-        action: Action,
-        person: PersonId,
-        details: Value,
-        actor: &Actor,
-        at: WallTime,
-    ) -> Result<(), Abort> {
-        let subject = Some(Subject::Person(person));
-        self.audit(site, Record { action, subject, details, actor, at })?;
-        Ok(())
     }
 }
 
@@ -148,7 +122,8 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
                 };
                 if let Some(forgotten) = removed {
                     let details = json!({ "templates": forgotten.templates, "finished": "after an interruption" });
-                    base.audit_removal(site, action, person, details, &actor, at)?;
+                    let subject = Some(Subject::Person(person));
+                    base.audit(site, Record { action, subject, details, actor: &actor, at })?;
                     unfinished.people.push((part, person, forgotten));
                 }
             }

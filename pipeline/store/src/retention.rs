@@ -8,7 +8,7 @@ use rusqlite::{Transaction, params};
 use serde_json::json;
 
 use crate::actor::Actor;
-use crate::audit::{Action, AuditHead, Record};
+use crate::audit::{ANCHOR, Action, AuditHead, Record, Subject};
 use crate::audit_verify::AuditFault;
 use crate::error::{Abort, StoreError};
 use crate::forget::{finish_destroyed, owners_of, remove_card, remove_face, remove_person};
@@ -90,9 +90,7 @@ impl Store {
             unfinished.owners.extend(gone);
             Ok((applied, unfinished))
         })?;
-        if !unfinished.is_empty() {
-            self.finish(&unfinished)?;
-        }
+        self.finish(&unfinished)?;
         Ok(applied)
     }
 }
@@ -125,7 +123,8 @@ impl Base {
             let templates = removed.map(|forgotten| forgotten.templates);
             *(if has_pass { &mut applied.faces } else { &mut applied.people }) += 1;
             let details = json!({ "templates": templates, "reason": "consent ended", "kept_for_passes": has_pass });
-            self.audit_removal(site, Action::Expire, person, details, actor, now)?;
+            let subject = Some(Subject::Person(person));
+            self.audit(site, Record { action: Action::Expire, subject, details, actor, at: now })?;
             gone.extend(owners_of(part, person));
         }
         Ok(gone)
@@ -165,7 +164,8 @@ impl Base {
             remove_person(site, person, now)?;
             applied.people += 1;
             let details = json!({ "reason": "neither face nor pass" });
-            self.audit_removal(site, Action::Expire, person, details, actor, now)?;
+            let subject = Some(Subject::Person(person));
+            self.audit(site, Record { action: Action::Expire, subject, details, actor, at: now })?;
             gone.extend(owners_of(Part::Name, person));
         }
         Ok(gone)
@@ -185,7 +185,7 @@ impl Base {
             Ok((anchor, last)) if last.sequence > anchor.sequence => {
                 site.execute(
                     "UPDATE meta SET audit_anchor_sealed = ?1, audit_removed_until = ?2",
-                    params![self.seal_anchor(&last)?, last.sequence.cast_signed()],
+                    params![self.seal_mark(ANCHOR, &last)?, last.sequence.cast_signed()],
                 )?;
                 let sql = "DELETE FROM audit_log WHERE sequence <= ?1";
                 applied.audit = site.execute(sql, [last.sequence.cast_signed()])? as u64;
