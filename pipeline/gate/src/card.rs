@@ -89,7 +89,7 @@ impl CardCheck {
         now: Monotonic,
         policy: &Policy,
     ) -> Option<CardVerdict> {
-        if now.since(self.since) >= policy.card_deadline {
+        if now.since(self.since) >= policy.deadline {
             return None;
         }
         self.evidence.add(if is_same_face { Name::One(()) } else { Name::Nobody }, live, now, policy);
@@ -100,7 +100,7 @@ impl CardCheck {
 
     /// The verdict once the card's time is over; `None` before.
     pub(crate) fn verdict_at_deadline(&self, now: Monotonic, policy: &Policy) -> Option<CardVerdict> {
-        if now.since(self.since) < policy.card_deadline {
+        if now.since(self.since) < policy.deadline {
             return None;
         }
         // The reason stays if a person was seen not to be the card's owner and has left.

@@ -27,10 +27,9 @@ const IN_SIGHT: Duration = Duration::from_millis(500);
 /// A stretch of a track during which nothing suggests another face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProbeId {
-    /// The track.
-    pub track: TrackId,
+    pub(crate) track: TrackId,
     /// Number of the stretch within the track. An answer about an earlier stretch is dropped.
-    pub stretch: u32,
+    pub(crate) stretch: u32,
 }
 
 /// A face whose pixels are needed for a decision.
@@ -160,11 +159,6 @@ impl Gate {
     pub fn compare_with_card(&self, probe: ProbeId, face: &Template) -> Option<bool> {
         let card = self.card.as_ref().filter(|card| card.face() == Some(probe))?;
         Some(card.matches(face, &self.policy))
-    }
-
-    /// True while a card is compared with a face.
-    pub fn is_verifying_card(&self) -> bool {
-        self.card.is_some()
     }
 
     /// Processes the answer about a probe: [`Observation::Unusable`] or [`Observation::Usable`].

@@ -56,12 +56,12 @@ impl<K> Segment<K> {
     }
 }
 
-impl<K: Clone> Segment<K> {
+impl<K: Copy> Segment<K> {
     /// Copies the wanted rows.
     pub(super) fn only(&self, wanted: &[bool]) -> Self {
         let mut copy = Self::default();
         for ((key, row), _) in self.keys.iter().zip(self.rows.iter()).zip(wanted).filter(|(_, wanted)| **wanted) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }
@@ -70,7 +70,7 @@ impl<K: Clone> Segment<K> {
     pub(super) fn joined_with(&self, other: &Self) -> Self {
         let mut copy = self.clone();
         for (key, row) in other.keys.iter().zip(other.rows.iter()) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }
@@ -82,11 +82,11 @@ impl<K> Default for Segment<K> {
     }
 }
 
-impl<K: Clone> Clone for Segment<K> {
+impl<K: Copy> Clone for Segment<K> {
     fn clone(&self) -> Self {
         let mut copy = Self::default();
         for (key, row) in self.keys.iter().zip(self.rows.iter()) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }

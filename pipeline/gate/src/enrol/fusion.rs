@@ -56,7 +56,7 @@ pub fn fuse(
 /// # Errors
 /// [`EnrolError::AlreadyEnrolled`] if a template of another key scores `threshold` (a cosine) or
 /// more.
-pub fn refuse_duplicate<K: Clone + Eq>(
+pub fn refuse_duplicate<K: Copy + Eq>(
     gallery: &Gallery<K>,
     template: &Template,
     except: Option<&K>,

@@ -126,7 +126,6 @@ pub(super) fn settings(
             card_threshold: rule.threshold,
             refer_not_before: REFER_NOT_BEFORE,
             deadline: gate.deadline,
-            card_deadline: gate.deadline,
             max_frame_age: MAX_FRAME_AGE,
             cool_down: gate.cool_down,
             grant: gate.grant,
