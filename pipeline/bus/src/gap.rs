@@ -100,23 +100,6 @@ impl GapDetector {
         *gate = Gate { highest: sequence, latest_ms: at_ms, missing: ranges };
         Arrival::Restarted(missing)
     }
-
-    /// The gaps that are still open, by key and number.
-    pub fn gaps(&self) -> Vec<Gap> {
-        let gaps = self.gates.iter().flat_map(|(key, gate)| {
-            gate.missing.iter().map(|(from, until)| Gap { key: key.clone(), from: *from, until: *until })
-        });
-        let mut gaps: Vec<Gap> = gaps.collect();
-        gaps.sort_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
-        gaps
-    }
-
-    /// Drops a gap whose entries the node no longer keeps.
-    pub fn give_up(&mut self, gap: &Gap) {
-        if let Some(gate) = self.gates.get_mut(&gap.key) {
-            gate.missing.retain(|from, until| *until < gap.from || *from > gap.until);
-        }
-    }
 }
 
 impl Gate {
@@ -166,6 +149,18 @@ mod tests {
         }
     }
 
+    impl GapDetector {
+        /// The gaps that are still open, by key and number.
+        fn gaps(&self) -> Vec<Gap> {
+            let gaps = self.gates.iter().flat_map(|(key, gate)| {
+                gate.missing.iter().map(|(from, until)| Gap { key: key.clone(), from: *from, until: *until })
+            });
+            let mut gaps: Vec<Gap> = gaps.collect();
+            gaps.sort_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
+            gaps
+        }
+    }
+
     fn numbers(gaps: &[Gap]) -> BTreeSet<u64> {
         gaps.iter().flat_map(|gap| gap.from..=gap.until).collect()
     }
@@ -182,8 +177,6 @@ mod tests {
         assert_eq!(detector.observe(KEY, &entry(14, 14)), Arrival::After(gap(11, 13)));
         assert_eq!(detector.observe(KEY, &entry(12, 12)), Arrival::Filled);
         assert_eq!(detector.gaps(), [gap(11, 11), gap(13, 13)]);
-        detector.give_up(&gap(11, 11));
-        assert_eq!(detector.gaps(), [gap(13, 13)]);
         assert_eq!(detector.observe(KEY, &entry(15, 15)), Arrival::Next);
     }
 

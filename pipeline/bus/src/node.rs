@@ -56,11 +56,6 @@ impl NodeWatch {
             flume::RecvTimeoutError::Disconnected => RecvError::Closed,
         })
     }
-
-    /// The next change; none once the watcher is closed. For tasks; safe to cancel.
-    pub async fn recv(&self) -> Option<NodeChange> {
-        self.changes.recv_async().await.ok()
-    }
 }
 
 impl fmt::Debug for NodeWatch {

@@ -119,14 +119,10 @@ impl Watcher {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// The addresses at which others reach this watcher, if it listens.
-    pub fn locators(&self) -> Vec<String> {
-        session::locators(&self.session)
-    }
-
     /// How many peers and routers are connected: zero says that no node was found yet.
     pub fn peers(&self) -> usize {
-        session::peers(&self.session)
+        let info = self.session.info();
+        info.peers_zid().wait().count() + info.routers_zid().wait().count()
     }
 
     /// Reports nodes that are there, come and go, for a key expression such as

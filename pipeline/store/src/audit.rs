@@ -144,13 +144,9 @@ pub(crate) struct Record<'a> {
 }
 
 /// The key of the chain.
-pub(crate) struct AuditKey(Key);
+pub(crate) struct AuditKey(pub(crate) Key);
 
 impl AuditKey {
-    pub(crate) fn new(key: Key) -> Self {
-        Self(key)
-    }
-
     /// Each part after its length, so that no two rows have the same bytes.
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
@@ -394,7 +390,7 @@ mod tests {
     fn rows_of_an_earlier_version_keep_their_hash() {
         // As Python's `hmac` computes them.
         let hex = |hash: [u8; 32]| base16ct::lower::encode_string(&hash);
-        let key = AuditKey::new(Key::new([0x42; 32]));
+        let key = AuditKey(Key::new([0x42; 32]));
         let start = key.start(b"store");
         assert_eq!(hex(start.hash), "6b1a01c5fbe14b29e66e3a6ce83722a61c8dae82597efad6f242c2b837628ab6");
         let entry = AuditEntry {

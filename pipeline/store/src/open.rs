@@ -101,11 +101,6 @@ impl Store {
         Ok(store)
     }
 
-    /// The store's file.
-    pub fn path(&self) -> &Path {
-        &self.base.path
-    }
-
     /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and
     /// overwrite that copy each time, or anyone with an older copy can read the names and faces of
     /// people who have withdrawn since.
@@ -173,7 +168,7 @@ impl Base {
             path: path.to_owned(),
             keys_path: keys_path(path),
             seal: Seal::new(&secret.derive(Purpose::Store)),
-            audit: AuditKey::new(secret.derive(Purpose::Audit)),
+            audit: AuditKey(secret.derive(Purpose::Audit)),
         }
     }
 

@@ -19,6 +19,7 @@ use gatehouse_batching::Batcher;
 use gatehouse_capture::StreamOptions;
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FateCounters};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
@@ -37,7 +38,7 @@ use crate::stream::{CameraFates, Stream, stream};
 use crate::threads::Threads;
 use crate::view::CameraRole;
 use crate::workers::batcher;
-use codes::{CodeIntake, CodeJob, CodeWorker};
+use codes::{CodeJob, CodeWorker, READS_PER_SECOND};
 use detection::{DetectJob, DetectionWorker};
 use face_finder::FaceFinder;
 use gallery::{Galleries, TemplateModel};
@@ -152,14 +153,14 @@ impl Gates {
         let Rules { site, gate, embedder, liveness } = *rules;
         let id = gate.id.clone();
         let rule = match_rule(site, gate, embedder)?;
-        let settings = settings::settings(gate, &rule, liveness)?;
-        let audited = settings::audited_rules(&rule, &settings);
+        let policy = settings::policy(gate, &rule, liveness)?;
+        let audited = settings::audited_rules(gate, &rule, &policy);
         if deps.store.note_gate_rules(&id, &audited, &Actor::gatehouse(), deps.clock.wall())? {
             tracing::info!(camera = %id, "the gate has new rules; they are recorded in the audit log: {audited}");
         }
         let fates = Arc::new(FateCounters::default());
         let (gallery, embedding) = (galleries.with_rule(rule), &self.batchers.embedding);
-        let pipeline = GatePipeline::new(settings, gallery, embedding, deps.outbound, Arc::clone(&fates));
+        let pipeline = GatePipeline::new(gate, policy, gallery, embedding, deps.outbound, Arc::clone(&fates));
         let main = stream(&id, &gate.stream)?;
         let sub_stream = gate.sub_source.as_ref().map(|source| {
             let monitor = SubStreamMonitor::new(&id, deps.health);
@@ -174,7 +175,7 @@ impl Gates {
             pipeline,
             detection: self.batchers.detection.lane(),
             codes: self.batchers.codes.lane(),
-            code_intake: CodeIntake::default(),
+            code_rate: Mutex::new(RateLimit::new(READS_PER_SECOND)),
             pictures: PictureMonitor::new(&id, deps.health),
             motion_gate: gate.skip_unchanged.then(Mutex::default),
             sub_stream,

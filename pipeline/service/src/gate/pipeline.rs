@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_batching::{Batcher, Lane};
+use gatehouse_config::GateCamera;
 use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::log_limit::LogLimit;
@@ -15,12 +16,14 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_core::{CameraId, Fate, FateCounters};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::Face;
-use gatehouse_gate::{Background, Gallery, Gate, MIN_OPENNESS, Outcome, StageTimes, coarse_side_px, may_be_near};
+use gatehouse_gate::{
+    Background, Gallery, Gate, MIN_OPENNESS, Outcome, Policy, StageTimes, coarse_side_px, may_be_near,
+};
 use gatehouse_picture::{Plane, Rect, Size};
 use parking_lot::{Mutex, RwLock};
 
 use super::recognition::EmbedJob;
-use super::settings::GateSettings;
+use super::settings::checks_background;
 use crate::publish::{Decided, Outbound};
 
 /// A gallery that is replaced as a whole when it changes; readers keep the one that they hold.
@@ -59,21 +62,21 @@ pub(super) struct GatePipeline {
 
 impl GatePipeline {
     pub(super) fn new(
-        settings: GateSettings,
+        gate: &GateCamera,
+        policy: Policy,
         gallery: Arc<SharedGallery>,
         embedding: &Batcher<EmbedJob>,
         outbound: &Outbound,
         fates: Arc<FateCounters>,
     ) -> Arc<Self> {
-        let GateSettings { camera, direction, policy, check_background, pass_again } = settings;
         Arc::new(Self {
-            camera,
-            direction,
-            liveness: policy.liveness,
-            pass_again,
-            min_eye_distance_px: policy.min_eye_distance_px,
+            camera: gate.id.clone(),
+            direction: gate.direction,
+            liveness: gate.liveness,
+            pass_again: gate.pass_again,
+            min_eye_distance_px: gate.min_eye_distance_px,
             state: Mutex::new(Gate::new(policy)),
-            background: check_background.then(Mutex::default),
+            background: checks_background(gate).then(Mutex::default),
             gallery,
             searched: Mutex::default(),
             embedding: embedding.lane(),
