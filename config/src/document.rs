@@ -88,7 +88,7 @@ pub(crate) fn parse<T: Table>(text: &str, file_name: &Path) -> Result<(T, Source
     } else {
         table.read_all::<T>()
     };
-    let (mut mistakes, spans) = context.into_parts();
+    let (mut mistakes, spans) = (context.mistakes.into_inner(), context.spans.into_inner());
     if !syntax_errors.is_empty() {
         // Broken lines may hold what seems to be missing or ill matched.
         mistakes.retain(|mistake| is_rest_sound && mistake.is_local);

@@ -219,12 +219,8 @@ fn copy(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
             tries += 1;
         }
     }
-    to_one_file(to)
-}
-
-/// Removes a database's journal files.
-fn to_one_file(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+    // Removes the journal files.
+    to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
 }
 
 /// A file under a temporary name; removed unless it takes its final name.

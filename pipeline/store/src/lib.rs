@@ -75,7 +75,7 @@ pub use audit::{Action, AuditEntry, AuditHead, AuditHeadError, Subject};
 pub use audit_verify::{AuditFault, AuditReport};
 pub use backup::{NewerPeople, Restored, restore};
 pub use consent::{Consent, ConsentDraft, ConsentError, HowGiven};
-pub use count::{Counts, LimitWarning, Reached, warnings};
+pub use count::{Counts, LimitWarning, warnings};
 pub use enrol::{Enrolment, NewPerson, NewTemplate};
 pub use entry_log::{LoggedEntry, Look, Who};
 pub use error::StoreError;

@@ -69,7 +69,7 @@ impl Store {
         }
         // No process opens it until this is done.
         let _alone = lock_folder_of(&old.path)?;
-        let keys = keys.into_connection();
+        let keys = keys.connection;
         take_alone(&keys, &old.keys_path)?;
         drop(keys);
         take_alone(&site, &old.path)?;

@@ -73,7 +73,7 @@ impl<K: Copy + Eq> Gallery<K> {
     pub fn remove_if(&mut self, mut unwanted: impl FnMut(&K) -> bool) -> usize {
         let before = self.len();
         for segment in &mut self.segments {
-            let wanted: Vec<bool> = segment.keys().iter().map(|key| !unwanted(key)).collect();
+            let wanted: Vec<bool> = segment.keys.iter().map(|key| !unwanted(key)).collect();
             if wanted.contains(&false) {
                 // A copy even if nobody else holds the segment, so that the old one is overwritten
                 // as a whole.
@@ -109,7 +109,7 @@ impl<K: Copy + Eq> Gallery<K> {
         let mut found = vec![None; probes.len()];
         let mut scores = [0f32; BLOCK];
         for segment in &self.segments {
-            for (rows, keys) in segment.rows().chunks(BLOCK).zip(segment.keys().chunks(BLOCK)) {
+            for (rows, keys) in segment.rows.chunks(BLOCK).zip(segment.keys.chunks(BLOCK)) {
                 for (probe, found) in probes.iter().zip(&mut found) {
                     let highest = scan(arch, rows, probe.as_slice(), &mut scores);
                     // Few blocks hold anything of note, so the keys of most are never read.

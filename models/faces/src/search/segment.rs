@@ -15,9 +15,9 @@ pub(super) struct Row(pub(super) [f32; Template::DIMENSIONS]);
 
 /// Overwritten when dropped.
 pub(super) struct Segment<K> {
-    keys: Vec<K>,
+    pub(super) keys: Vec<K>,
     // Allocated at full size, because growing would leave copies of templates in freed memory.
-    rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Zeroizing<Vec<Row>>,
 }
 
 impl<K> Segment<K> {
@@ -31,14 +31,6 @@ impl<K> Segment<K> {
 
     pub(super) fn is_half_empty(&self) -> bool {
         self.len() <= CAPACITY / 2
-    }
-
-    pub(super) fn keys(&self) -> &[K] {
-        &self.keys
-    }
-
-    pub(super) fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     pub(super) fn push(&mut self, key: K, template: &Template) {

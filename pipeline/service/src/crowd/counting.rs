@@ -61,7 +61,7 @@ impl CountingWorker {
         while let Some(batch) = worker.collect() {
             let taken = self.clock.monotonic();
             for pipeline in batch.iter().map(|job| &job.pipeline) {
-                let learnt = pipeline.take_learnt_view();
+                let learnt = pipeline.learnt.lock().take();
                 learnt.into_iter().for_each(|view| self.scenes.keep(&pipeline.camera, &view));
             }
             tiles.clear();

@@ -10,9 +10,10 @@ mod settings;
 mod sink;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_batching::Batcher;
-use gatehouse_capture::StreamOptions;
+use gatehouse_capture::{StreamOptions, Wanted};
 use gatehouse_config::{CrowdCamera, Site};
 use gatehouse_core::FateCounters;
 use gatehouse_core::time::Clock;
@@ -116,8 +117,8 @@ impl Crowds {
             view: Arc::clone(deps.view),
         };
         let thread_priority = settings::stream_priority(site);
-        let options =
-            StreamOptions { wanted: settings::wanted(camera), thread_priority, ..stream(&id, &camera.stream)? };
+        let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
+        let options = StreamOptions { wanted, thread_priority, ..stream(&id, &camera.stream)? };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Crowd, fates });

@@ -31,7 +31,7 @@ pub(super) struct CrowdPipeline {
     /// Used by the decoder's thread alone.
     pub(super) scene: Mutex<Scene>,
     /// The view that the decoder's thread has just learnt. The worker writes it to its file.
-    learnt: Mutex<Option<ReferenceView>>,
+    pub(super) learnt: Mutex<Option<ReferenceView>>,
     /// The number of the last picture that was offered, and of the last one that was counted.
     offered: AtomicU64,
     counted: AtomicU64,
@@ -103,13 +103,5 @@ impl CrowdPipeline {
     /// True while a picture that was offered is not counted yet.
     pub(super) fn has_picture_in_flight(&self) -> bool {
         self.offered.load(Ordering::Relaxed) != self.counted.load(Ordering::Acquire)
-    }
-
-    pub(super) fn put_learnt_view(&self, view: ReferenceView) {
-        *self.learnt.lock() = Some(view);
-    }
-
-    pub(super) fn take_learnt_view(&self) -> Option<ReferenceView> {
-        self.learnt.lock().take()
     }
 }

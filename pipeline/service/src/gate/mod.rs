@@ -13,10 +13,11 @@ mod sink;
 mod sub_stream_monitor;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use gatehouse_batching::Batcher;
-use gatehouse_capture::StreamOptions;
+use gatehouse_capture::{StreamOptions, Wanted};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
 use gatehouse_core::rate::RateLimit;
@@ -181,7 +182,8 @@ impl Gates {
             sub_stream,
             clock: Arc::clone(deps.clock),
         };
-        let options = StreamOptions { wanted: settings::wanted(gate), ..main };
+        let wanted = Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps));
+        let options = StreamOptions { wanted, ..main };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Gate, fates });

@@ -13,7 +13,7 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::Monotonic;
-use gatehouse_core::{CameraId, Fate, FateCounters};
+use gatehouse_core::{CameraId, FateCounters};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::Face;
 use gatehouse_gate::{
@@ -44,7 +44,7 @@ pub(super) struct GatePipeline {
     /// Where the last pictures were searched for codes in vain. Only the code reader uses it.
     pub(super) searched: Mutex<SearchedInVain>,
     pub(super) embedding: Lane<EmbedJob>,
-    fates: Arc<FateCounters>,
+    pub(super) fates: Arc<FateCounters>,
     /// True while the gate follows nobody and compares no card. Published with each change of
     /// state.
     is_idle: AtomicBool,
@@ -128,10 +128,6 @@ impl GatePipeline {
     /// True if a face of the coarse pass may be near.
     pub(super) fn may_be_near(&self, faces: &[Face]) -> bool {
         may_be_near(faces, self.min_eye_distance_px)
-    }
-
-    pub(super) fn count_fate(&self, fate: Fate) {
-        self.fates.count(fate);
     }
 
     /// Learns the background from a frame with faces in these boxes.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gatehouse_capture::Wanted;
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_faces::LivenessModel;
@@ -118,9 +117,4 @@ pub(super) fn policy(
 /// True if a live face must show the gate's background around it.
 pub(super) fn checks_background(gate: &config::GateCamera) -> bool {
     gate.check_background && gate.liveness != LivenessPolicy::Off
-}
-
-/// Which frames of a gate's main stream are wanted.
-pub(super) fn wanted(gate: &config::GateCamera) -> Wanted {
-    Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps))
 }
