@@ -33,7 +33,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         RawValue { table, key, kind: &key.kind, path, span, value }
     }
 
-    /// A part of the value.
     pub(crate) fn part(
         &'a self,
         kind: &'static Kind,
@@ -50,7 +49,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         read.map_err(|invalid| self.reject(invalid)).ok()
     }
 
-    /// Reads a table.
     pub(crate) fn table<T: Table>(&self) -> Option<T> {
         match (self.value, self.kind.table()) {
             (DeValue::Table(values), Some(spec)) => self.table.read_inner(spec, values, &self.path, self.span.clone()),

@@ -19,7 +19,6 @@ pub(crate) use crate::raw_value::RawValue;
 
 /// A struct that is read from a table. [`table!`](crate::table) implements it.
 pub(crate) trait Table: Sized {
-    /// The table and its keys.
     const SPEC: TableSpec;
     /// The struct's fields while they are read: `None` where the file has no valid value.
     type Draft;

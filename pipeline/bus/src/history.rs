@@ -45,7 +45,6 @@ impl HistoryRequest {
         Ok(request)
     }
 
-    /// The parameters of this request.
     pub(crate) fn parameters(from: u64, limit: usize) -> String {
         format!("from={from};limit={limit}")
     }

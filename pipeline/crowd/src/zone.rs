@@ -18,7 +18,6 @@ const SHORTEST_STAY: Duration = Duration::from_secs(1);
 /// Share by density above which no stay is reported, because too few people are tracked.
 const MOST_BY_DENSITY: f64 = 0.2;
 
-/// State of a zone.
 #[derive(Debug)]
 pub(crate) struct ZoneState {
     area_m2: Option<f64>,

@@ -143,7 +143,6 @@ pub(crate) struct Record<'a> {
     pub(crate) at: WallTime,
 }
 
-/// The key of the chain.
 pub(crate) struct AuditKey(pub(crate) Key);
 
 impl AuditKey {

@@ -7,7 +7,6 @@ use crate::consent::Consent;
 use crate::error::StoreError;
 use crate::seal::{Place, Seal};
 
-/// Whose consent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConsentOf {
     Person,

@@ -51,7 +51,6 @@ pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result
 
 /// Differences between store and keys.
 pub(crate) struct Compared {
-    /// Owners of rows that have no key.
     pub(crate) without_key: Vec<Owner>,
     /// Owners of keys that have no row.
     pub(crate) orphans: Vec<Owner>,

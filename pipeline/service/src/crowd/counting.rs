@@ -42,7 +42,6 @@ impl CountJob {
     }
 }
 
-/// A worker that counts people.
 pub(super) struct CountingWorker {
     pub(super) reader: CrowdReader,
     pub(super) clock: Arc<dyn Clock>,

@@ -46,7 +46,6 @@ pub(crate) struct Deps<'a> {
 
 /// The crowd cameras of a running node.
 pub(crate) struct Crowds {
-    /// The streams to start.
     pub(crate) streams: Vec<Stream>,
     /// Each camera's record of frames.
     pub(crate) fates: Vec<CameraFates>,

@@ -61,7 +61,6 @@ pub(crate) struct Deps<'a> {
 
 /// The gates of a running node.
 pub(crate) struct Gates {
-    /// The streams to start.
     pub(crate) streams: Vec<Stream>,
     /// Each gate's record of frames.
     pub(crate) fates: Vec<CameraFates>,
