@@ -17,7 +17,7 @@ use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig,
 use crate::announcer::Announcer;
 use crate::error::BusError;
 use crate::gap::Gap;
-use crate::history::{self, HistoryRequest};
+use crate::history;
 use crate::node::NodeWatch;
 use crate::options::BusOptions;
 use crate::session::{self, close_within};
@@ -150,7 +150,7 @@ impl Watcher {
     /// If no node answers within 3 s, or one answers with an error.
     pub fn entries(&self, entry_key: &str, from: u64, limit: usize) -> Result<Vec<EntryEvent>, BusError> {
         let (key, gate) = history::history_key(entry_key)?;
-        let selector = format!("{key}?{}", HistoryRequest::parameters(from, limit));
+        let selector = format!("{key}?from={from};limit={limit}");
         let mut entries = Vec::new();
         for answer in self.ask(&selector)? {
             let some: Vec<EntryEvent> = serde_json::from_value(answer)

@@ -44,7 +44,7 @@ impl CodeWorker {
     /// Searches frames for codes until the batcher is closed.
     pub(super) fn run(self, mut worker: Worker<CodeJob>) {
         let failures = LogLimit::default();
-        let mut reader = QrReader::new();
+        let mut reader = QrReader::default();
         while let Some(batch) = worker.collect() {
             for job in batch.drain(..) {
                 let luma = job.frame.picture().luma();

@@ -64,25 +64,20 @@ pub(crate) struct Gates {
     pub(crate) streams: Vec<Stream>,
     /// Each gate's record of frames.
     pub(crate) fates: Vec<CameraFates>,
-    batchers: Batchers,
+    detection: Batcher<DetectJob>,
+    embedding: Batcher<EmbedJob>,
+    codes: Batcher<CodeJob>,
     workers: Threads,
     /// Dropped to end the thread that follows the store.
     stop_gallery: Sender<()>,
 }
 
-struct Batchers {
-    detection: Batcher<DetectJob>,
-    embedding: Batcher<EmbedJob>,
-    codes: Batcher<CodeJob>,
-}
-
 impl Gates {
     /// Lets the workers end, and returns them to be joined.
     pub(crate) fn close(self) -> Threads {
-        let Batchers { detection, embedding, codes } = self.batchers;
-        detection.close();
-        embedding.close();
-        codes.close();
+        self.detection.close();
+        self.embedding.close();
+        self.codes.close();
         drop(self.stop_gallery);
         self.workers
     }
@@ -94,14 +89,16 @@ impl Gates {
 /// If a gate's rules are incomplete, the store can't be read, or a model can't be run.
 pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<Gates, NodeError> {
     let GateModels { detectors, detection_batch, recognition, embedding_batch } = models;
-    let batchers = Batchers {
+    let (stop_gallery, stopped) = bounded(0);
+    let mut gates = Gates {
+        streams: Vec::new(),
+        fates: Vec::new(),
         detection: batcher(site, detection_batch, deps.clock),
         embedding: batcher(site, embedding_batch, deps.clock),
         codes: batcher(site, 1, deps.clock),
+        workers: Threads::new(),
+        stop_gallery,
     };
-    let (stop_gallery, stopped) = bounded(0);
-    let (streams, fates, workers) = (Vec::new(), Vec::new(), Threads::new());
-    let mut gates = Gates { streams, fates, batchers, workers, stop_gallery };
     let Some(first) = recognition.first() else { return Ok(gates) };
 
     let (embedder, liveness) = (first.embedder.manifest(), first.liveness.as_ref());
@@ -109,7 +106,7 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
     let model_tag = ModelTag::of(&model.name, &model.version);
     let mut galleries = Galleries::new(Arc::clone(deps.store), model, Arc::clone(deps.clock));
     for gate in &site.gates {
-        gates.add_gate(&Rules { site, gate, embedder, liveness }, &mut galleries, deps)?;
+        gates.add_gate(site, gate, embedder, liveness, &mut galleries, deps)?;
     }
     let loaded = galleries.load()?;
     gates.workers.spawn("gallery", move || galleries.watch(loaded, &stopped))?;
@@ -117,14 +114,13 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
     for detector in detectors {
         let finder = FaceFinder::new(detector)?;
         let detection = DetectionWorker { finder, clock: Arc::clone(deps.clock), meter: Arc::clone(deps.meter) };
-        let worker = gates.batchers.detection.worker();
+        let worker = gates.detection.worker();
         gates.workers.spawn("face-detect", move || detection.run(worker))?;
     }
     let protection = Arc::new(TemplateProtection::new(&deps.secret.derive(Purpose::TemplateProtection)));
     for models in recognition {
         let (protection, clock) = (Arc::clone(&protection), Arc::clone(deps.clock));
-        let (recognition, worker) =
-            (RecognitionWorker { models, protection, clock }, gates.batchers.embedding.worker());
+        let (recognition, worker) = (RecognitionWorker { models, protection, clock }, gates.embedding.worker());
         gates.workers.spawn("face-embed", move || recognition.run(worker))?;
     }
     let codes = CodeWorker {
@@ -135,22 +131,21 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
         store: Arc::clone(deps.store),
         clock: Arc::clone(deps.clock),
     };
-    let worker = gates.batchers.codes.worker();
+    let worker = gates.codes.worker();
     gates.workers.spawn("code-read", move || codes.run(worker))?;
     Ok(gates)
 }
 
-/// What the rules of one gate follow from.
-struct Rules<'a> {
-    site: &'a Site,
-    gate: &'a config::GateCamera,
-    embedder: &'a Manifest,
-    liveness: Option<&'a LivenessModel>,
-}
-
 impl Gates {
-    fn add_gate(&mut self, rules: &Rules<'_>, galleries: &mut Galleries, deps: &Deps<'_>) -> Result<(), NodeError> {
-        let Rules { site, gate, embedder, liveness } = *rules;
+    fn add_gate(
+        &mut self,
+        site: &Site,
+        gate: &config::GateCamera,
+        embedder: &Manifest,
+        liveness: Option<&LivenessModel>,
+        galleries: &mut Galleries,
+        deps: &Deps<'_>,
+    ) -> Result<(), NodeError> {
         let id = gate.id.clone();
         let rule = match_rule(site, gate, embedder)?;
         let policy = settings::policy(gate, &rule, liveness)?;
@@ -159,7 +154,7 @@ impl Gates {
             tracing::info!(camera = %id, "the gate has new rules; they are recorded in the audit log: {audited}");
         }
         let fates = Arc::new(FateCounters::default());
-        let (gallery, embedding) = (galleries.with_rule(rule), &self.batchers.embedding);
+        let (gallery, embedding) = (galleries.with_rule(rule), &self.embedding);
         let pipeline = GatePipeline::new(gate, policy, gallery, embedding, deps.outbound, Arc::clone(&fates));
         let main = stream(&id, &gate.stream)?;
         let sub_stream = gate.sub_source.as_ref().map(|source| {
@@ -173,8 +168,8 @@ impl Gates {
         });
         let sink = GateSink {
             pipeline,
-            detection: self.batchers.detection.lane(),
-            codes: self.batchers.codes.lane(),
+            detection: self.detection.lane(),
+            codes: self.codes.lane(),
             code_rate: Mutex::new(RateLimit::new(READS_PER_SECOND)),
             pictures: PictureMonitor::new(&id, deps.health),
             motion_gate: gate.skip_unchanged.then(Mutex::default),

@@ -304,7 +304,7 @@ mod tests {
     fn rendered() -> PreviewFrame {
         let picture = TestPicture::uniform(Size { width: 16, height: 16 }, 90);
         let now = Monotonic::from_start(Duration::ZERO);
-        Preview::new().render(&picture.i420(), &PeopleReading::default(), now).expect("a small picture is rendered")
+        Preview::default().render(&picture.i420(), &PeopleReading::default(), now).expect("a small picture is rendered")
     }
 
     #[test]
