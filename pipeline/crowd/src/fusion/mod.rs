@@ -9,9 +9,9 @@
 //! and times:
 //!
 //! - `ramp.rs`: the ramps of a manifest's [`FusionRamp`];
-//! - [`MapMerger`]: which pictures a separate density model measures, and how its map is merged;
-//! - [`Fusion`]: smoothing over a camera's pictures, and the fused people;
-//! - [`PeopleCount`]: counts by source, with their interval.
+//! - `MapMerger`: which pictures a separate density model measures, and how its map is merged;
+//! - `Fusion`: smoothing over a camera's pictures, and the fused people;
+//! - `PeopleCount`: counts by source, with their interval.
 
 mod count;
 mod merge;
