@@ -100,6 +100,16 @@ impl GapDetector {
         *gate = Gate { highest: sequence, latest_ms: at_ms, missing: ranges };
         Arrival::Restarted(missing)
     }
+
+    /// The gaps that are still open, by key and number.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let gaps = self.gates.iter().flat_map(|(key, gate)| {
+            gate.missing.iter().map(|(from, until)| Gap { key: key.clone(), from: *from, until: *until })
+        });
+        let mut gaps: Vec<Gap> = gaps.collect();
+        gaps.sort_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
+        gaps
+    }
 }
 
 impl Gate {
@@ -146,18 +156,6 @@ mod tests {
             capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 600 },
             latency_ms: EntryLatency::default(),
             grant: None,
-        }
-    }
-
-    impl GapDetector {
-        /// The gaps that are still open, by key and number.
-        fn gaps(&self) -> Vec<Gap> {
-            let gaps = self.gates.iter().flat_map(|(key, gate)| {
-                gate.missing.iter().map(|(from, until)| Gap { key: key.clone(), from: *from, until: *until })
-            });
-            let mut gaps: Vec<Gap> = gaps.collect();
-            gaps.sort_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
-            gaps
         }
     }
 

@@ -60,11 +60,7 @@ impl Store {
     ) -> Result<Forgotten, StoreError> {
         let (forgotten, unfinished) = self.write_with_keys(doing, |site, keys| {
             let mut unfinished = finish_destroyed(&self.base, site, keys)?;
-            let removed = match part {
-                Part::Face => remove_face(site, person, now)?,
-                _ => remove_person(site, person, now)?,
-            };
-            let Some(forgotten) = removed else {
+            let Some(forgotten) = remove_rows(site, part, person, now)? else {
                 // A crash may have interrupted this very call before.
                 let finished = unfinished.people.iter().find(|(p, who, _)| *p == part && *who == person);
                 let Some((_, _, forgotten)) = finished else {
@@ -72,10 +68,9 @@ impl Store {
                 };
                 return Ok((*forgotten, unfinished));
             };
-            let action = if part == Part::Face { Action::WithdrawFace } else { Action::Forget };
             let details = json!({ "templates": forgotten.templates });
             let subject = Some(Subject::Person(person));
-            self.base.audit(site, Record { action, subject, details, actor, at: now })?;
+            self.base.audit(site, Record { action: removal_of(part), subject, details, actor, at: now })?;
             gallery_change::trim(site)?;
             let owners = owners_of(part, person);
             keys.destroy(&owners, now)?;
@@ -98,6 +93,10 @@ pub(crate) fn nobody(base: &Base, site: &Transaction<'_>, person: PersonId) -> R
     })
 }
 
+fn removal_of(part: Part) -> Action {
+    if part == Part::Face { Action::WithdrawFace } else { Action::Forget }
+}
+
 /// The keys that go when a person goes, or their face.
 pub(crate) fn owners_of(part: Part, person: PersonId) -> Vec<Owner> {
     let owner = person.to_string();
@@ -116,14 +115,10 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
         match (part, owner.parse::<PersonId>()) {
             (Part::Card, _) => finish_card(base, site, &owner, at)?,
             (Part::Name | Part::Face, Ok(person)) => {
-                let (removed, action) = match part {
-                    Part::Face => (remove_face(site, person, at)?, Action::WithdrawFace),
-                    _ => (remove_person(site, person, at)?, Action::Forget),
-                };
-                if let Some(forgotten) = removed {
+                if let Some(forgotten) = remove_rows(site, part, person, at)? {
                     let details = json!({ "templates": forgotten.templates, "finished": "after an interruption" });
                     let subject = Some(Subject::Person(person));
-                    base.audit(site, Record { action, subject, details, actor: &actor, at })?;
+                    base.audit(site, Record { action: removal_of(part), subject, details, actor: &actor, at })?;
                     unfinished.people.push((part, person, forgotten));
                 }
             }
@@ -155,38 +150,31 @@ pub(crate) fn forget_guardian(site: &Transaction<'_>, card: &str) -> rusqlite::R
     Ok(site.execute(sql, [card])? > 0)
 }
 
-/// Deletes a person with all that hangs on them, if there is one.
-pub(crate) fn remove_person(
+/// Deletes a person with all that hangs on them, or only their consent and templates if `part` is
+/// their face. `None` if there is nothing to delete.
+pub(crate) fn remove_rows(
     site: &Transaction<'_>,
+    part: Part,
     person: PersonId,
     at: WallTime,
 ) -> rusqlite::Result<Option<Forgotten>> {
     let row = person.to_string();
     let templates = count_templates(site, &row)?;
-    // Here with the right time; the schema's own trigger knows none.
-    site.prepare_cached(
-        "UPDATE pass SET person_id = NULL, revoked_at_unix_ns = coalesce(revoked_at_unix_ns, ?2) WHERE person_id = ?1",
-    )?
-    .execute(params![row, at.unix_nanos()])?;
-    if site.prepare_cached("DELETE FROM person WHERE person_id = ?1")?.execute([&row])? == 0 {
+    let delete = if part == Part::Face {
+        "DELETE FROM consent WHERE person_id = ?1"
+    } else {
+        // Here with the right time; the schema's own trigger knows none.
+        let sql = "UPDATE pass SET person_id = NULL, revoked_at_unix_ns = coalesce(revoked_at_unix_ns, ?2)
+                   WHERE person_id = ?1";
+        site.prepare_cached(sql)?.execute(params![row, at.unix_nanos()])?;
+        "DELETE FROM person WHERE person_id = ?1"
+    };
+    if site.prepare_cached(delete)?.execute([&row])? == 0 {
         return Ok(None);
     }
-    count_withdrawal(site, at)?;
-    Ok(Some(Forgotten { templates }))
-}
-
-/// Deletes a person's consent and templates, if they have them.
-pub(crate) fn remove_face(
-    site: &Transaction<'_>,
-    person: PersonId,
-    at: WallTime,
-) -> rusqlite::Result<Option<Forgotten>> {
-    let row = person.to_string();
-    let templates = count_templates(site, &row)?;
-    if site.prepare_cached("DELETE FROM consent WHERE person_id = ?1")?.execute([&row])? == 0 {
-        return Ok(None);
+    if part == Part::Face {
+        keep_since(site, person, at)?;
     }
-    keep_since(site, person, at)?;
     count_withdrawal(site, at)?;
     Ok(Some(Forgotten { templates }))
 }

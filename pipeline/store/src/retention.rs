@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::audit::{ANCHOR, Action, AuditHead, Record, Subject};
 use crate::audit_verify::AuditFault;
 use crate::error::{Abort, StoreError};
-use crate::forget::{finish_destroyed, owners_of, remove_card, remove_face, remove_person};
+use crate::forget::{finish_destroyed, owners_of, remove_card, remove_rows};
 use crate::from_column::from_column;
 use crate::gallery_change;
 use crate::keys::{Owner, Part};
@@ -119,8 +119,7 @@ impl Base {
         let mut gone = Vec::new();
         for (person, has_pass) in ended {
             let part = if has_pass { Part::Face } else { Part::Name };
-            let removed = if has_pass { remove_face(site, person, now)? } else { remove_person(site, person, now)? };
-            let templates = removed.map(|forgotten| forgotten.templates);
+            let templates = remove_rows(site, part, person, now)?.map(|forgotten| forgotten.templates);
             *(if has_pass { &mut applied.faces } else { &mut applied.people }) += 1;
             let details = json!({ "templates": templates, "reason": "consent ended", "kept_for_passes": has_pass });
             let subject = Some(Subject::Person(person));
@@ -161,7 +160,7 @@ impl Base {
         )?;
         let rows = statement.query_map([cutoff.unix_nanos()], |row| from_column::<PersonId>(row, 0))?;
         for person in rows.collect::<Result<Vec<_>, _>>()? {
-            remove_person(site, person, now)?;
+            remove_rows(site, Part::Name, person, now)?;
             applied.people += 1;
             let details = json!({ "reason": "neither face nor pass" });
             let subject = Some(Subject::Person(person));
