@@ -1,7 +1,5 @@
 //! Publishes a receiver's own state, such as a gate controller's door.
 
-use std::fmt;
-
 use gatehouse_core::Event;
 use zenoh::bytes::Encoding;
 use zenoh::qos::{CongestionControl, Priority};
@@ -40,11 +38,5 @@ impl Announcer {
         let failed = |reason: String| BusError::Publish { key: self.key.clone(), reason };
         let payload = serde_json::to_vec(event).map_err(|error| failed(error.to_string()))?;
         self.publisher.put(payload).wait().map_err(|error| failed(error.to_string()))
-    }
-}
-
-impl fmt::Debug for Announcer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcer").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 //! Watches nodes come and go, by their liveliness tokens.
 
-use std::fmt;
 use std::time::Duration;
 
 use zenoh::pubsub::Subscriber;
@@ -55,11 +54,5 @@ impl NodeWatch {
             flume::RecvTimeoutError::Timeout => RecvError::Timeout,
             flume::RecvTimeoutError::Disconnected => RecvError::Closed,
         })
-    }
-}
-
-impl fmt::Debug for NodeWatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NodeWatch")
     }
 }

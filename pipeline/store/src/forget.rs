@@ -13,31 +13,24 @@ use crate::gallery_change;
 use crate::keys::{Keys, Owner, Part};
 use crate::open::{Base, Store};
 
-/// Everything that [`Store::forget`] or [`Store::withdraw_face`] removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Templates deleted.
-    pub templates: u64,
-}
-
 /// Keys that are destroyed and whose rows are deleted: only their notes are still to be dropped.
 #[derive(Default)]
 pub(crate) struct Unfinished {
     pub(crate) owners: Vec<Owner>,
-    /// Whose rows were deleted by finishing what a crash had left.
-    pub(crate) people: Vec<(Part, PersonId, Forgotten)>,
+    /// Whose rows were deleted by finishing what a crash had left, and how many templates.
+    pub(crate) people: Vec<(Part, PersonId, u64)>,
 }
 
 impl Store {
     /// Removes a person, their consent and their templates for good, and takes back their passes.
     /// Their keys are destroyed first: from then on nobody can read their name or templates, not
     /// from a backup either. All that stays is that someone withdrew at `now`, and in the audit log
-    /// and the entry log a number that stands for nobody.
+    /// and the entry log a number that stands for nobody. Returns the number of templates deleted.
     ///
     /// # Errors
     /// If no one has that id, or the store can't be written. If it fails after the keys are gone,
     /// it is finished when it is called again, or when the store is next opened.
-    pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+    pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<u64, StoreError> {
         self.remove("forgetting a person", Part::Name, person, actor, now)
     }
 
@@ -46,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::forget`], and if the person is enrolled for passes only.
-    pub fn withdraw_face(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+    pub fn withdraw_face(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<u64, StoreError> {
         self.remove("withdrawing a face", Part::Face, person, actor, now)
     }
 
@@ -57,28 +50,28 @@ impl Store {
         person: PersonId,
         actor: &Actor,
         now: WallTime,
-    ) -> Result<Forgotten, StoreError> {
-        let (forgotten, unfinished) = self.write_with_keys(doing, |site, keys| {
+    ) -> Result<u64, StoreError> {
+        let (templates, unfinished) = self.write_with_keys(doing, |site, keys| {
             let mut unfinished = finish_destroyed(&self.base, site, keys)?;
-            let Some(forgotten) = remove_rows(site, part, person, now)? else {
+            let Some(templates) = remove_rows(site, part, person, now)? else {
                 // A crash may have interrupted this very call before.
                 let finished = unfinished.people.iter().find(|(p, who, _)| *p == part && *who == person);
-                let Some((_, _, forgotten)) = finished else {
+                let Some((_, _, templates)) = finished else {
                     return Err(nobody(&self.base, site, person)?.into());
                 };
-                return Ok((*forgotten, unfinished));
+                return Ok((*templates, unfinished));
             };
-            let details = json!({ "templates": forgotten.templates });
+            let details = json!({ "templates": templates });
             let subject = Some(Subject::Person(person));
             self.base.audit(site, Record { action: removal_of(part), subject, details, actor, at: now })?;
             gallery_change::trim(site)?;
             let owners = owners_of(part, person);
             keys.destroy(&owners, now)?;
             unfinished.owners.extend(owners);
-            Ok((forgotten, unfinished))
+            Ok((templates, unfinished))
         })?;
         self.finish(&unfinished)?;
-        Ok(forgotten)
+        Ok(templates)
     }
 }
 
@@ -115,11 +108,11 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
         match (part, owner.parse::<PersonId>()) {
             (Part::Card, _) => finish_card(base, site, &owner, at)?,
             (Part::Name | Part::Face, Ok(person)) => {
-                if let Some(forgotten) = remove_rows(site, part, person, at)? {
-                    let details = json!({ "templates": forgotten.templates, "finished": "after an interruption" });
+                if let Some(templates) = remove_rows(site, part, person, at)? {
+                    let details = json!({ "templates": templates, "finished": "after an interruption" });
                     let subject = Some(Subject::Person(person));
                     base.audit(site, Record { action: removal_of(part), subject, details, actor: &actor, at })?;
-                    unfinished.people.push((part, person, forgotten));
+                    unfinished.people.push((part, person, templates));
                 }
             }
             // No id of ours: nobody's row can have it.
@@ -151,13 +144,13 @@ pub(crate) fn forget_guardian(site: &Transaction<'_>, card: &str) -> rusqlite::R
 }
 
 /// Deletes a person with all that hangs on them, or only their consent and templates if `part` is
-/// their face. `None` if there is nothing to delete.
+/// their face. Returns the number of templates; `None` if there is nothing to delete.
 pub(crate) fn remove_rows(
     site: &Transaction<'_>,
     part: Part,
     person: PersonId,
     at: WallTime,
-) -> rusqlite::Result<Option<Forgotten>> {
+) -> rusqlite::Result<Option<u64>> {
     let row = person.to_string();
     let templates = count_templates(site, &row)?;
     let delete = if part == Part::Face {
@@ -176,7 +169,7 @@ pub(crate) fn remove_rows(
         keep_since(site, person, at)?;
     }
     count_withdrawal(site, at)?;
-    Ok(Some(Forgotten { templates }))
+    Ok(Some(templates))
 }
 
 /// Notes that someone without a face stays because they may want a pass.

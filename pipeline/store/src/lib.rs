@@ -80,7 +80,6 @@ pub use enrol::{Enrolment, NewPerson, NewTemplate};
 pub use entry_log::{LoggedEntry, Look, Who};
 pub use error::StoreError;
 pub use export::PersonRecord;
-pub use forget::Forgotten;
 pub use gallery::{Gallery, GalleryTemplate, Revision};
 pub use gallery_change::Changes;
 pub use open::Store;

@@ -119,7 +119,7 @@ impl Base {
         let mut gone = Vec::new();
         for (person, has_pass) in ended {
             let part = if has_pass { Part::Face } else { Part::Name };
-            let templates = remove_rows(site, part, person, now)?.map(|forgotten| forgotten.templates);
+            let templates = remove_rows(site, part, person, now)?;
             *(if has_pass { &mut applied.faces } else { &mut applied.people }) += 1;
             let details = json!({ "templates": templates, "reason": "consent ended", "kept_for_passes": has_pass });
             let subject = Some(Subject::Person(person));

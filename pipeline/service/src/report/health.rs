@@ -43,15 +43,6 @@ struct Entry {
     reported_at: Monotonic,
 }
 
-/// One camera's counters at a periodic report.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counters {
-    pub(crate) frames: FrameFates,
-    pub(crate) reconnects: u64,
-    /// True while load shedding decodes only its key frames.
-    pub(crate) key_frames_only: bool,
-}
-
 /// Keeps and reports the state of all cameras of a node.
 pub(crate) struct HealthBoard {
     cameras: Mutex<Vec<Entry>>,
@@ -130,17 +121,11 @@ impl HealthBoard {
         find(&mut self.cameras.lock(), gate).map(|entry| Arc::clone(&entry.sub_picture)).unwrap_or_default()
     }
 
-    /// Records the verdict on a due picture. Takes the lock only if the verdict has changed.
+    /// Records the verdict on a due picture of a camera or of its sub-stream, whose `last` one this
+    /// replaces. Takes the lock only if the verdict has changed.
     pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
         if last.get() != verdict {
-            self.change(camera, |entry| entry.picture.set(verdict));
-        }
-    }
-
-    /// As [`HealthBoard::picture`], for a picture of a gate's sub-stream.
-    pub(crate) fn sub_picture(&self, gate: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
-        if last.get() != verdict {
-            self.change(gate, |entry| entry.sub_picture.set(verdict));
+            self.change(camera, |_| last.set(verdict));
         }
     }
 
@@ -154,15 +139,16 @@ impl HealthBoard {
         });
     }
 
-    /// Reports every camera, with its rates since the last such report.
-    pub(crate) fn report_all(&self, counters: impl Fn(&CameraId) -> Counters) {
+    /// Reports every camera, with the counters that `count` sets and the rates since the last such
+    /// report.
+    pub(crate) fn report_all(&self, count: impl Fn(&mut HealthEvent)) {
         let now = self.clock.monotonic();
         let events: Vec<_> = self
             .cameras
             .lock()
             .iter_mut()
             .map(|entry| {
-                entry.measure(counters(&entry.event.camera), now);
+                entry.measure(&count, now);
                 entry.event.clone()
             })
             .collect();
@@ -180,19 +166,18 @@ fn find<'e>(cameras: &'e mut [Entry], camera: &CameraId) -> Option<&'e mut Entry
 }
 
 impl Entry {
-    fn measure(&mut self, counters: Counters, now: Monotonic) {
+    fn measure(&mut self, count: impl Fn(&mut HealthEvent), now: Monotonic) {
         let event = &mut self.event;
+        let old = event.frames;
+        count(event);
         let seconds = now.since(self.reported_at).as_secs_f64();
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
-            let (new, old) = (counters.frames, event.frames);
+            let new = event.frames;
             event.fps_decoded = rate(new.decoded, old.decoded);
             event.fps_analysed = rate(new.analysed, old.analysed);
             event.fps_unchanged = rate(new.unchanged, old.unchanged);
         }
-        event.frames = counters.frames;
-        event.reconnects = counters.reconnects;
-        event.key_frames_only = counters.key_frames_only;
         self.reported_at = now;
     }
 
@@ -291,7 +276,7 @@ mod tests {
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&CameraId::new("another"), lost.clone());
-        board.report_all(|_| Counters::default());
+        board.report_all(|_| {});
         let reported = |event| match event {
             Event::Health(health) => (health.state, health.sub_stream),
             other => panic!("{other:?}"),
@@ -310,7 +295,7 @@ mod tests {
         let last = board.last_sub_picture(&gate);
         board.sub_stream(&gate, sub_stream(CameraState::Live));
         for verdict in [PictureVerdict::Frozen, PictureVerdict::Frozen, PictureVerdict::Dark, PictureVerdict::Frozen] {
-            board.sub_picture(&gate, &last, verdict);
+            board.picture(&gate, &last, verdict);
         }
         board.sub_stream(&gate, sub_stream(CameraState::Lost));
         board.sub_stream(&gate, sub_stream(CameraState::Live));
@@ -381,7 +366,7 @@ mod tests {
             clock.set(Duration::from_secs(at));
             let (analysed, unchanged) = (decoded / 25, decoded / 50);
             let frames = FrameFates { decoded, analysed, unchanged, missed: 3, ..FrameFates::default() };
-            board.report_all(|_| Counters { frames, reconnects: 1, key_frames_only: true });
+            board.report_all(|event| (event.frames, event.reconnects, event.key_frames_only) = (frames, 1, true));
             let health = &board.all()[0];
             assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
             assert_eq!((health.frames, health.reconnects, health.key_frames_only), (frames, 1, true));
