@@ -11,7 +11,6 @@ use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 use serde_json::Value;
 use zenoh::liveliness::LivelinessToken;
-use zenoh::query::Query;
 use zenoh::{Session, Wait};
 use zenoh_ext::AdvancedPublisher;
 
@@ -87,7 +86,7 @@ impl Bus {
     /// # Errors
     /// If the queryable can't be declared.
     pub fn serve_status(&self, snapshot: impl Fn() -> Value + Send + Sync + 'static) -> Result<(), BusError> {
-        self.serve(self.site.status(), move |_| Ok(snapshot()))
+        self.desk.serve(&self.session, self.site.status(), move |_| Ok(snapshot()))
     }
 
     /// Answers queries for the past entries of these gates. `entries` gives up to the requested
@@ -104,20 +103,12 @@ impl Bus {
         let entries = Arc::new(entries);
         for gate in gates {
             let (gate_asked, entries) = (gate.clone(), Arc::clone(&entries));
-            self.serve(self.site.entry_history(gate), move |query| {
+            self.desk.serve(&self.session, self.site.entry_history(gate), move |query| {
                 let request = HistoryRequest::read(&gate_asked, query.parameters().as_str())?;
                 history::write(&request, entries(request.clone())?)
             })?;
         }
         Ok(())
-    }
-
-    fn serve(
-        &self,
-        key: String,
-        answer: impl Fn(&Query) -> Result<Value, String> + Send + Sync + 'static,
-    ) -> Result<(), BusError> {
-        self.desk.serve(&self.session, key, answer)
     }
 
     /// Takes the node off the bus within `deadline`: withdraws its liveliness token, answers

@@ -62,7 +62,8 @@ impl EntryPublisher {
                 recv(check) -> _ => {}
             }
             let now = clock.wall();
-            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now, self.present.get())) {
+            let present = *self.present.lock();
+            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now, present)) {
                 self.sender.send(&Event::Tally(event), &failures);
             }
         }
