@@ -45,7 +45,7 @@ impl CrowdReader {
     ) -> Result<(), ModelError> {
         self.tiled.detect(scenes.clone(), min_score, readings)?;
         let Some(model) = &mut self.density else { return Ok(()) };
-        let ramp: Option<FusionRamp> = model.counting().and_then(|counting| counting.fusion_ramp);
+        let ramp: Option<FusionRamp> = model.counting.as_ref().and_then(|counting| counting.fusion_ramp);
         let needed = |reading: &PeopleReading| needs_density_model(&reading.density, ramp.as_ref());
         let packed = scenes.zip(&*readings).filter(|(_, reading)| needed(reading));
         model.measure(packed.map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
@@ -77,15 +77,17 @@ impl CrowdReader {
 
     /// Measured errors of its counts, and where density takes over.
     pub fn counting(&self) -> Option<Counting> {
-        let detector = self.tiled.detector.counting();
+        let detector = &self.tiled.detector;
         match &self.density {
-            None => detector.cloned(),
-            Some(model) => Some(combined_counting(detector, self.tiled.detector.has_density(), model.counting()?)),
+            None => detector.counting.clone(),
+            Some(model) => {
+                Some(combined_counting(detector.counting.as_ref(), detector.has_density, model.counting.as_ref()?))
+            }
         }
     }
 
     /// Best height of a head for a separate density model, in pixels of the tensor, if it is known.
     pub fn head_px(&self) -> Option<f32> {
-        self.density.as_ref()?.counting()?.head_px
+        self.density.as_ref()?.counting.as_ref()?.head_px
     }
 }
