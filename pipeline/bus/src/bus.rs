@@ -54,7 +54,7 @@ impl Bus {
     /// Listening at an unspecified address (`0.0.0.0`), these are the addresses of the machine's
     /// interfaces, loopback left out.
     pub fn locators(&self) -> Vec<String> {
-        self.session.info().locators().wait().iter().map(ToString::to_string).collect()
+        session::locators(&self.session)
     }
 
     /// Passes an event to zenoh, as JSON on its key. Success does not mean that anyone received it.

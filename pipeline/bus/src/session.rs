@@ -42,6 +42,10 @@ fn settings(options: &BusOptions) -> [(&'static str, Value); 6] {
     ]
 }
 
+pub(crate) fn locators(session: &Session) -> Vec<String> {
+    session.info().locators().wait().iter().map(ToString::to_string).collect()
+}
+
 /// Runs `work`, which closes something, on a thread of its own, and waits no longer than `deadline`
 /// for it: zenoh may hang on a peer that has gone.
 pub(crate) fn close_within(

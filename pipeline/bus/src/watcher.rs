@@ -119,6 +119,11 @@ impl Watcher {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// The addresses at which others reach this watcher, if it listens.
+    pub fn locators(&self) -> Vec<String> {
+        session::locators(&self.session)
+    }
+
     /// How many peers and routers are connected: zero says that no node was found yet.
     pub fn peers(&self) -> usize {
         let info = self.session.info();

@@ -73,7 +73,7 @@ impl<'a> Desk<'a> {
     }
 
     /// One template from all portraits of one person.
-    pub(crate) fn template(&mut self, portraits: Vec<Portrait>) -> Result<EnrolError> {
+    pub(crate) fn template(&mut self, portraits: Vec<Portrait>) -> Result<Template, EnrolError> {
         let faces: Vec<_> = portraits.into_iter().map(|portrait| portrait.aligned).collect();
         let mut embeddings = Vec::new();
         self.embedder.embed(&faces, &mut embeddings)?;
