@@ -39,8 +39,8 @@ impl Format {
         }
     }
 
-    /// Whether a text of this format may be a secret. So may a public key: the site's secret, pasted
-    /// by mistake, has 64 digits too.
+    /// Whether a text of this format may be a secret. A public key may: the site's secret has 64
+    /// digits too, and may be pasted by mistake.
     pub(crate) fn may_hold_a_secret(self) -> bool {
         use Format::{Area, ConsoleAddress, HostPort, ModelName, Name, Path, Rate};
         !matches!(self, Name | Area | ModelName | Path | ConsoleAddress | Rate | HostPort)
