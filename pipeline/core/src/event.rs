@@ -18,7 +18,8 @@ use crate::load::NodeLoad;
 use crate::rollup::RollUp;
 use crate::time::{CaptureTime, WallTime};
 
-/// Any event of a site. As a text it is its kind in small letters, such as `rollup`.
+/// Any event of a site.
+// As a static text it is its kind in small letters, such as `rollup`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, EnumDiscriminants, IntoStaticStr)]
 #[serde(untagged)]
 #[strum(serialize_all = "lowercase")]
