@@ -199,7 +199,7 @@ fn change_while_searching(gallery: Gallery<u64>, probes: &[Template]) -> (Durati
         };
         let insert = change(&|next, round| next.insert(enrolled + round, &probes[round as usize % PROBES]));
         let remove = change(&|next, round| {
-            next.remove(&(round * 7919 % enrolled));
+            next.remove_if(|key| *key == round * 7919 % enrolled);
         });
         done.store(true, Ordering::Relaxed);
         (insert, remove, gate.join().expect("the searches end"))

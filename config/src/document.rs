@@ -49,20 +49,12 @@ impl SourceMap {
     }
 }
 
-/// A struct that is read from a file of its own.
-pub(crate) trait Document: Table {
-    /// What messages call the file.
-    const NAME: &'static str;
-
-    fn with_source_map(self, source_map: SourceMap) -> Self;
-}
-
-pub(crate) fn load<T: Document>(path: &Path) -> Result<T, ConfigErrors> {
+/// Reads a file, which messages call `name`.
+pub(crate) fn load<T: Table>(path: &Path, name: &str) -> Result<(T, SourceMap), ConfigErrors> {
     let about_the_file = |line, column, message, help: Option<&str>| {
         let help = help.map(str::to_owned);
         ConfigError { file: path.to_owned(), line, column, path: String::new(), message, help, excerpt: None }
     };
-    let name = T::NAME;
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
@@ -82,8 +74,8 @@ pub(crate) fn load<T: Document>(path: &Path) -> Result<T, ConfigErrors> {
     }
 }
 
-pub(crate) fn parse<T: Document>(text: &str, file_name: &Path) -> Result<T, ConfigErrors> {
-    let root = const { &<T as Table>::SPEC };
+pub(crate) fn parse<T: Table>(text: &str, file_name: &Path) -> Result<(T, SourceMap), ConfigErrors> {
+    let root = const { &T::SPEC };
     let lines = Lines::new(text);
     let Readable { text: readable, errors: syntax_errors, is_rest_sound } = readable(text);
     let (document, _) = DeTable::parse_recoverable(&readable);
@@ -96,7 +88,7 @@ pub(crate) fn parse<T: Document>(text: &str, file_name: &Path) -> Result<T, Conf
     } else {
         table.read_all::<T>()
     };
-    let (mut mistakes, spans) = context.into_parts();
+    let (mut mistakes, spans) = (context.mistakes.into_inner(), context.spans.into_inner());
     if !syntax_errors.is_empty() {
         // Broken lines may hold what seems to be missing or ill matched.
         mistakes.retain(|mistake| is_rest_sound && mistake.is_local);
@@ -109,7 +101,7 @@ pub(crate) fn parse<T: Document>(text: &str, file_name: &Path) -> Result<T, Conf
                 (at.line, at.column)
             };
             let positions = spans.into_iter().map(|(path, span)| (path, position(span))).collect();
-            Ok(value.with_source_map(SourceMap { file: file_name.to_owned(), positions }))
+            Ok((value, SourceMap { file: file_name.to_owned(), positions }))
         }
         _ => {
             let errors = mistakes.into_iter().map(|mistake| error(root, &lines, file_name, mistake));

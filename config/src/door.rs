@@ -7,9 +7,9 @@ use gatehouse_core::CameraId;
 use strum::{EnumString, VariantNames};
 
 use crate::actuator::Actuator;
-use crate::document::{self, Document, SourceMap};
+use crate::document;
 use crate::endpoint::Endpoint;
-use crate::error::{ConfigError, ConfigErrors};
+use crate::error::ConfigErrors;
 use crate::kind::{AREA, CONNECT, LISTEN, NAME, integer, milliseconds, seconds};
 use crate::public_key::PublicKeyRef;
 use crate::reader::{Draft, TableReader};
@@ -17,7 +17,7 @@ use crate::table;
 
 table! {
     /// One door: which gate opens it, whom it trusts and how it is moved.
-    pub struct DoorFile = "the top of the file", check check_file, with source_map: SourceMap {
+    pub struct DoorFile = "the top of the file", check check_file {
         /// The version of this file's format.
         version: u32 = integer(1..=1), required, example 1, change ProcessRestart;
         /// Which door this is, whom it trusts and when it opens.
@@ -155,21 +155,13 @@ impl Door {
     }
 }
 
-impl Document for DoorFile {
-    const NAME: &'static str = "door file";
-
-    fn with_source_map(self, source_map: SourceMap) -> DoorFile {
-        DoorFile { source_map, ..self }
-    }
-}
-
 impl DoorFile {
     /// Reads and checks a door file.
     ///
     /// # Errors
     /// Every mistake in the file, or the one reason why it can't be read.
     pub fn load(path: &Path) -> Result<DoorFile, ConfigErrors> {
-        document::load(path)
+        document::load(path, "door file").map(|(file, _)| file)
     }
 
     /// Checks the text of a door file. Errors name it `file_name`, and relative paths start at that
@@ -178,16 +170,11 @@ impl DoorFile {
     /// # Errors
     /// Every mistake in the text.
     pub fn parse(text: &str, file_name: &Path) -> Result<DoorFile, ConfigErrors> {
-        document::parse(text, file_name)
+        document::parse(text, file_name).map(|(file, _)| file)
     }
 
     /// The socket at which the running controller accepts a release.
     pub fn release_socket(&self) -> PathBuf {
         self.emergency.socket.clone().unwrap_or_else(|| self.door.release_socket())
-    }
-
-    /// An error about a value, as [`SourceMap::error_at`].
-    pub fn error_at(&self, path: &str, message: impl Into<String>, help: Option<String>) -> ConfigError {
-        self.source_map.error_at(path, message, help)
     }
 }

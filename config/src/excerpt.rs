@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
-use gatehouse_core::stream::{RtspUrl, Source};
+use gatehouse_core::stream::Source;
 
 use crate::endpoint::Endpoint;
 use crate::error::Excerpt;
@@ -153,19 +153,15 @@ fn names_a_place(text: &str) -> bool {
         _ => text,
     };
     let plain_source = match source::parse("source", text, Path::new("")) {
-        Ok(Source::Rtsp(url)) => is_shown_in_full(&url),
+        Ok(Source::Rtsp(url)) => url.to_string() == url.as_str(),
         Ok(Source::File(_) | Source::Test(_)) => true,
         Err(_) => false,
     };
     plain_source
-        || HttpUrl::parse(text).is_ok_and(|url| url.has_no_query())
+        || HttpUrl::parse(text).is_ok_and(|url| !url.as_str().contains('?'))
         || SecretRef::parse(text, Path::new("")).is_some()
         || Endpoint::parse(text, true).is_some()
         || text.parse::<SocketAddr>().is_ok()
-}
-
-fn is_shown_in_full(url: &RtspUrl) -> bool {
-    url.to_string() == url.as_str()
 }
 
 /// The strings of a line and what stands between them; `None` where one doesn't end.

@@ -42,22 +42,11 @@ impl Format {
         }
     }
 
+    /// Whether a text of this format may be a secret. A public key may: the site's secret has 64
+    /// digits too, and may be pasted by mistake.
     pub(crate) fn may_hold_a_secret(self) -> bool {
-        match self {
-            Format::Secret | Format::Source | Format::Listen | Format::Connect | Format::HttpUrl | Format::Argument => {
-                true
-            }
-            // The site's secret, pasted by mistake, has 64 digits too.
-            Format::PublicKey => true,
-            Format::Name
-            | Format::Area
-            | Format::ModelName
-            | Format::Title
-            | Format::Path
-            | Format::ConsoleAddress
-            | Format::Rate
-            | Format::HostPort => false,
-        }
+        use Format::{Area, ConsoleAddress, HostPort, ModelName, Name, Path, Rate, Title};
+        !matches!(self, Name | Area | ModelName | Title | Path | ConsoleAddress | Rate | HostPort)
     }
 
     /// Completes "must be …".

@@ -42,11 +42,6 @@ impl HttpUrl {
                 .help("write `http://HOST/PATH` or `http://HOST:PORT/PATH`, an IPv6 host in square brackets")),
         }
     }
-
-    /// Whether all of it may be shown.
-    pub(crate) fn has_no_query(&self) -> bool {
-        !self.0.contains('?')
-    }
 }
 
 impl fmt::Display for HttpUrl {

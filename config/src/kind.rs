@@ -36,7 +36,6 @@ pub(crate) enum Kind {
     Tables(&'static TableSpec),
 }
 
-/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     None,
@@ -56,12 +55,10 @@ pub(crate) const fn number(range: RangeInclusive<f64>) -> Kind {
     Kind::Number { min: *range.start(), max: *range.end(), unit: Unit::None }
 }
 
-/// A time in milliseconds.
 pub(crate) const fn milliseconds(range: RangeInclusive<i64>) -> Kind {
     integer(range).with(Unit::Milliseconds)
 }
 
-/// A time in seconds.
 pub(crate) const fn seconds(range: RangeInclusive<f64>) -> Kind {
     number(range).with(Unit::Seconds)
 }
@@ -71,7 +68,6 @@ pub(crate) const fn whole_seconds(range: RangeInclusive<i64>) -> Kind {
     integer(range).with(Unit::Seconds)
 }
 
-/// A time in days.
 pub(crate) const fn days(range: RangeInclusive<i64>) -> Kind {
     integer(range).with(Unit::Days)
 }

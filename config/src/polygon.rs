@@ -2,7 +2,7 @@
 
 use gatehouse_picture::{NormalisedPolygon, Point};
 
-use crate::raw_value::RawValue;
+use crate::raw_value::{RawValue, number};
 use crate::value::Invalid;
 
 pub(crate) const MIN_CORNERS: usize = 3;
@@ -45,7 +45,7 @@ fn corner(raw: &RawValue<'_, '_>) -> Option<Corner> {
         return None;
     };
     let inside = |part: &RawValue<'_, '_>| {
-        let number = part.number().filter(|number| (0.0..=1.0).contains(number));
+        let number = number(part.value).filter(|number| (0.0..=1.0).contains(number));
         if number.is_none() {
             not_of_kind(part);
         }

@@ -33,7 +33,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         RawValue { table, key, kind: &key.kind, path, span, value }
     }
 
-    /// A part of the value.
     pub(crate) fn part(
         &'a self,
         kind: &'static Kind,
@@ -50,7 +49,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         read.map_err(|invalid| self.reject(invalid)).ok()
     }
 
-    /// Reads a table.
     pub(crate) fn table<T: Table>(&self) -> Option<T> {
         match (self.value, self.kind.table()) {
             (DeValue::Table(values), Some(spec)) => self.table.read_inner(spec, values, &self.path, self.span.clone()),
@@ -95,19 +93,10 @@ impl<'a, 'c> RawValue<'a, 'c> {
         };
         format!(", found {what}")
     }
-
-    /// A whole number, if the value is one that fits.
-    pub(crate) fn integer(&self) -> Option<i64> {
-        integer(self.value)
-    }
-
-    /// A number, whole or not.
-    pub(crate) fn number(&self) -> Option<f64> {
-        number(self.value)
-    }
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
+/// A whole number, if the value is one that fits.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let DeValue::Integer(digits) = value else { return None };
     i64::from_str_radix(digits.as_str(), digits.radix()).ok()
 }

@@ -19,7 +19,6 @@ pub(crate) use crate::raw_value::RawValue;
 
 /// A struct that is read from a table. [`table!`](crate::table) implements it.
 pub(crate) trait Table: Sized {
-    /// The table and its keys.
     const SPEC: TableSpec;
     /// The struct's fields while they are read: `None` where the file has no valid value.
     type Draft;
@@ -82,8 +81,8 @@ pub(crate) struct Context<'s> {
     /// Where relative paths start.
     pub(crate) folder: &'s Path,
     lines: &'s Lines<'s>,
-    mistakes: RefCell<Vec<Mistake>>,
-    spans: RefCell<BTreeMap<String, Range<usize>>>,
+    pub(crate) mistakes: RefCell<Vec<Mistake>>,
+    pub(crate) spans: RefCell<BTreeMap<String, Range<usize>>>,
 }
 
 impl<'s> Context<'s> {
@@ -98,14 +97,6 @@ impl<'s> Context<'s> {
     /// Remembers where a value stands.
     pub(crate) fn record_span(&self, path: &str, span: Range<usize>) {
         self.spans.borrow_mut().insert(path.to_owned(), span);
-    }
-
-    fn span_of(&self, path: &str) -> Option<Range<usize>> {
-        self.spans.borrow().get(path).cloned()
-    }
-
-    pub(crate) fn into_parts(self) -> (Vec<Mistake>, BTreeMap<String, Range<usize>>) {
-        (self.mistakes.into_inner(), self.spans.into_inner())
     }
 }
 
@@ -171,7 +162,8 @@ impl<'a, 'c> TableReader<'a, 'c> {
     pub(crate) fn reject(&self, keys: &[&str], message: impl Into<String>, help: Option<&str>) {
         let place = keys.iter().find_map(|name| {
             let path = self.path_of(name);
-            self.context.span_of(&path).map(|span| (path, span))
+            let span = self.context.spans.borrow().get(&path).cloned();
+            span.map(|span| (path, span))
         });
         let (path, span) = place.unwrap_or_else(|| (self.path.clone(), self.span.clone()));
         let help = help.map(str::to_owned);

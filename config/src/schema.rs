@@ -15,8 +15,8 @@ use crate::spec::{KeyIn, Presence, TableSpec};
 /// express, such as crossing sides of a polygon or two cameras of one name.
 pub fn schema() -> Value {
     let mut schema = document(const { &<Site as Table>::SPEC }, "gatehouse site file");
-    schema.insert("anyOf".to_owned(), json!([{ "required": ["gate"] }, { "required": ["crowd"] }]));
-    Value::Object(schema)
+    schema["anyOf"] = json!([{ "required": ["gate"] }, { "required": ["crowd"] }]);
+    schema
 }
 
 /// The JSON Schema (draft 2020-12) of a door file.
@@ -24,43 +24,43 @@ pub fn schema() -> Value {
 /// What it rejects, [`DoorFile::parse`] rejects too. The reader also checks that an actuator has
 /// the keys of its kind and no others.
 pub fn door_schema() -> Value {
-    Value::Object(document(const { &<DoorFile as Table>::SPEC }, "gatehouse door file"))
+    document(const { &<DoorFile as Table>::SPEC }, "gatehouse door file")
 }
 
-fn document(root: &'static TableSpec, title: &str) -> Map<String, Value> {
+fn document(root: &'static TableSpec, title: &str) -> Value {
     let mut schema = table(root);
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    schema.insert("title".to_owned(), json!(title));
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!(title);
     schema
 }
 
-fn table(table: &'static TableSpec) -> Map<String, Value> {
+fn table(table: &'static TableSpec) -> Value {
     let properties: Map<String, Value> =
-        table.keys().map(|found| (found.key.name.to_owned(), Value::Object(property(found)))).collect();
+        table.keys().map(|found| (found.key.name.to_owned(), property(found))).collect();
     let is_required = |found: &KeyIn| matches!(found.key.presence, Presence::Required) && found.only_for.is_none();
     let required: Vec<&str> = table.keys().filter(is_required).map(|found| found.key.name).collect();
-    let mut schema = Map::new();
-    schema.insert("type".to_owned(), json!("object"));
-    schema.insert("description".to_owned(), json!(table.about.trim_start()));
-    schema.insert("properties".to_owned(), Value::Object(properties));
-    schema.insert("required".to_owned(), json!(required));
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema
+    json!({
+        "type": "object",
+        "description": table.about.trim_start(),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
 }
 
-fn property(KeyIn { key, only_for }: KeyIn) -> Map<String, Value> {
+fn property(KeyIn { key, only_for }: KeyIn) -> Value {
     let mut schema = value(&key.kind);
-    schema.insert("description".to_owned(), json!(key.doc.trim_start()));
+    schema["description"] = json!(key.doc.trim_start());
     // A default of one kind of table would be an unknown key in the others.
     if let (Presence::Default(text), None) = (key.presence, only_for) {
-        schema.extend(to_json(text).map(|value| ("default".to_owned(), value)));
+        schema["default"] = to_json(text);
     }
-    schema.extend(to_json(key.example).map(|value| ("examples".to_owned(), json!([value]))));
+    schema["examples"] = json!([to_json(key.example)]);
     schema
 }
 
-fn value(kind: &Kind) -> Map<String, Value> {
-    object(match kind {
+fn value(kind: &Kind) -> Value {
+    match kind {
         Kind::Integer { min, max, unit } => {
             with_unit(json!({ "type": "integer", "minimum": min, "maximum": max }), *unit)
         }
@@ -78,9 +78,9 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Points { count, min, max, .. } => {
             json!({ "type": "array", "items": point(*min, *max), "minItems": count, "maxItems": count })
         }
-        Kind::Table(below) => return table(below),
+        Kind::Table(below) => table(below),
         Kind::Tables(below) => json!({ "type": "array", "items": table(below) }),
-    })
+    }
 }
 
 /// JSON Schema has no units. Readers ignore what they don't know; people see it.
@@ -96,15 +96,9 @@ fn point(min: f64, max: f64) -> Value {
     json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 })
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        other => Map::from_iter([("const".to_owned(), other)]),
-    }
-}
-
 /// A TOML value as JSON.
-fn to_json(text: &str) -> Option<Value> {
-    let mut table: Map<String, Value> = toml::from_str(&format!("value = {text}")).ok()?;
-    table.remove("value")
+fn to_json(text: &str) -> Value {
+    let table: Map<String, Value> =
+        toml::from_str(&format!("value = {text}")).unwrap_or_else(|_| unreachable!("declarations are TOML"));
+    table["value"].clone()
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::crowd::CrowdCamera;
-use crate::document::{self, Document, SourceMap};
+use crate::document::{self, SourceMap};
 use crate::endpoint::Endpoint;
-use crate::error::{ConfigError, ConfigErrors};
+use crate::error::ConfigErrors;
 use crate::gate::GateCamera;
 use crate::kind::{AREA, CONNECT, LISTEN, NAME, NAMES, days, integer};
 use crate::models::Models;
@@ -128,21 +128,13 @@ fn check_site(table: &TableReader<'_, '_>, site: &Draft<Site>) {
     }
 }
 
-impl Document for Site {
-    const NAME: &'static str = "site file";
-
-    fn with_source_map(self, source_map: SourceMap) -> Site {
-        Site { source_map, ..self }
-    }
-}
-
 impl Site {
     /// Reads and checks a site file.
     ///
     /// # Errors
     /// Every mistake in the file, or the one reason why it can't be read.
     pub fn load(path: &Path) -> Result<Site, ConfigErrors> {
-        document::load(path)
+        document::load(path, "site file").map(|(site, source_map)| Site { source_map, ..site })
     }
 
     /// Checks the text of a site file. Errors name it `file_name`, and relative paths start at that
@@ -151,16 +143,6 @@ impl Site {
     /// # Errors
     /// Every mistake in the text.
     pub fn parse(text: &str, file_name: &Path) -> Result<Site, ConfigErrors> {
-        document::parse(text, file_name)
-    }
-
-    /// Line and column, as [`SourceMap::locate`].
-    pub fn locate(&self, path: &str) -> Option<(usize, usize)> {
-        self.source_map.locate(path)
-    }
-
-    /// An error about a value, as [`SourceMap::error_at`].
-    pub fn error_at(&self, path: &str, message: impl Into<String>, help: Option<String>) -> ConfigError {
-        self.source_map.error_at(path, message, help)
+        document::parse(text, file_name).map(|(site, source_map)| Site { source_map, ..site })
     }
 }

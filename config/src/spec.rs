@@ -22,7 +22,6 @@ pub(crate) enum Entry {
     Flattened(&'static TableSpec),
 }
 
-/// A key.
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,

@@ -24,7 +24,7 @@ use crate::kind::{Kind, Unit};
 use crate::polygon;
 use crate::public_key::PublicKeyRef;
 use crate::rate::OneIn;
-use crate::raw_value::{RawValue, number};
+use crate::raw_value::{RawValue, integer, number};
 use crate::secret::SecretRef;
 use crate::source;
 
@@ -89,9 +89,9 @@ fn of_kind<T>(raw: &RawValue<'_, '_>, value: Option<T>) -> Option<T> {
 fn in_range(raw: &RawValue<'_, '_>) -> Option<f64> {
     let number = match raw.kind {
         Kind::Integer { min, max, .. } => {
-            raw.integer().filter(|number| (min..=max).contains(&number)).map(|whole| whole as f64)
+            integer(raw.value).filter(|number| (min..=max).contains(&number)).map(|whole| whole as f64)
         }
-        Kind::Number { min, max, .. } => raw.number().filter(|number| (min..=max).contains(&number)),
+        Kind::Number { min, max, .. } => number(raw.value).filter(|number| (min..=max).contains(&number)),
         _ => None,
     };
     of_kind(raw, number)
@@ -107,7 +107,7 @@ macro_rules! integers {
 
             fn from_toml(raw: &RawValue<'_, '_>) -> Option<Self> {
                 let Kind::Integer { min, max, .. } = raw.kind else { return of_kind(raw, None) };
-                let number = raw.integer().filter(|number| (min..=max).contains(&number));
+                let number = integer(raw.value).filter(|number| (min..=max).contains(&number));
                 of_kind(raw, number.and_then(|number| <$ty>::try_from(number).ok()))
             }
         }

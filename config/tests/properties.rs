@@ -81,7 +81,7 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     let lines: Vec<&str> = text.split('\n').collect();
     prop_assert!(errors.iter().count() > 0);
     let mut before = (0, 0);
-    for error in &errors {
+    for error in errors.iter() {
         prop_assert!((1..=lines.len()).contains(&error.line), "{error}");
         prop_assert!((1..=lines[error.line - 1].chars().count() + 1).contains(&error.column), "{error}");
         prop_assert!(before <= (error.line, error.column), "out of order: {error}");

@@ -255,12 +255,15 @@ fn layout_comments_and_line_ends_make_no_difference() {
 fn a_value_is_located_after_reading() {
     let site = parse(FULL);
     let line = |text: &str| FULL.lines().position(|line| line.starts_with(text)).unwrap() + 1;
-    assert_eq!(site.locate("models.face_embedder"), Some((line("face_embedder"), 17)));
-    assert_eq!(site.locate("crowd[0].zone[1].polygon"), Some((line("polygon = [[0.65"), 11)));
-    assert_eq!(site.locate("gate[0]"), Some((line("[[gate]]"), 1)));
-    assert_eq!((parse(MINIMAL).locate("models.face_embedder"), site.locate("gate[2]")), (None, None));
-    let error = site.error_at("models.face_embedder", "there is no model `sface`", None);
+    assert_eq!(site.source_map.locate("models.face_embedder"), Some((line("face_embedder"), 17)));
+    assert_eq!(site.source_map.locate("crowd[0].zone[1].polygon"), Some((line("polygon = [[0.65"), 11)));
+    assert_eq!(site.source_map.locate("gate[0]"), Some((line("[[gate]]"), 1)));
+    assert_eq!(
+        (parse(MINIMAL).source_map.locate("models.face_embedder"), site.source_map.locate("gate[2]")),
+        (None, None)
+    );
+    let error = site.source_map.error_at("models.face_embedder", "there is no model `sface`", None);
     assert_eq!(error.to_string(), format!("etc/site.toml:{}:17: there is no model `sface`", line("face_embedder")));
-    let left_out = parse(MINIMAL).error_at("models.face_embedder", "there is no model `sface`", None);
+    let left_out = parse(MINIMAL).source_map.error_at("models.face_embedder", "there is no model `sface`", None);
     assert_eq!(left_out.to_string(), "etc/site.toml: there is no model `sface`");
 }

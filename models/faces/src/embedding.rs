@@ -9,7 +9,7 @@ use crate::error::FaceError;
 /// A unit vector of 128 dimensions. Those of one person's faces point in similar directions.
 ///
 /// It has no `serde` form on purpose: [`Embedding::as_slice`] is the only way to store one.
-#[derive(Clone, PartialEq, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Zeroize, ZeroizeOnDrop)]
 pub struct Embedding(
     // On the heap: moving it leaves no copy behind.
     Box<[f32; Embedding::DIMENSIONS]>,
@@ -78,12 +78,6 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 const _: () = assert!(Embedding::DIMENSIONS.is_multiple_of(8));
-
-impl Zeroize for Embedding {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
-}
 
 impl fmt::Debug for Embedding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ mod yunet;
 pub use align::{ALIGNED_SIDE, AlignedFace, Similarity, TEMPLATE_IN_CROP, align_face};
 pub use embedding::Embedding;
 pub use error::FaceError;
-pub use liveness::{LivenessModel, Surroundings};
+pub use liveness::LivenessModel;
 pub use search::{Found, Gallery, Match};
 pub use sface::FaceEmbedder;
 pub use template::{Template, TemplateProtection};

@@ -23,19 +23,19 @@ const CLASSES: usize = 3;
 /// The part of a frame that shows a face and its surroundings.
 ///
 /// It is the face's box 2.7 times as wide and high, scaled down until it fits and then moved inside
-/// the frame. It keeps the aspect of the box, and the face may lie off its centre.
+/// the frame. It keeps the aspect of the box, and the face may lie off its centre. If the face is
+/// higher than 1/2.7 (37 %) of the frame, the model detects attacks less surely.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Surroundings {
+struct Surroundings {
     left_px: usize,
     top_px: usize,
     size: Size,
-    share: f32,
 }
 
 impl Surroundings {
     /// Surroundings of a face, whose box may reach beyond the frame. None if the box is empty, not
     /// finite or wholly outside.
-    pub fn of(face_in_frame: &Rect, frame: Size) -> Option<Self> {
+    fn of(face_in_frame: &Rect, frame: Size) -> Option<Self> {
         let Rect { x, y, width, height } = *face_in_frame;
         let inside = x < frame.width as f32 && y < frame.height as f32 && x + width > 0.0 && y + height > 0.0;
         if !(width > 0.0 && height > 0.0 && inside && [x, y, width, height].into_iter().all(f32::is_finite)) {
@@ -45,23 +45,7 @@ impl Surroundings {
         let scale = SURROUNDINGS.min(most(frame.width, width)).min(most(frame.height, height));
         let (left_px, width) = along(x, width, scale, frame.width);
         let (top_px, height) = along(y, height, scale, frame.height);
-        Some(Self { left_px, top_px, size: Size { width, height }, share: (scale / SURROUNDINGS) as f32 })
-    }
-
-    /// Share of the trained width and height that fits into the frame, 0–1. It is below 1 if the
-    /// face is higher than 1/2.7 (37 %) of the frame; the model then detects attacks less surely.
-    pub fn share(&self) -> f32 {
-        self.share
-    }
-
-    /// The part of the frame, in pixels.
-    pub fn in_frame(&self) -> Rect {
-        Rect {
-            x: self.left_px as f32,
-            y: self.top_px as f32,
-            width: self.size.width as f32,
-            height: self.size.height as f32,
-        }
+        Some(Self { left_px, top_px, size: Size { width, height } })
     }
 
     fn cut<'a>(&self, picture: &YuvPicture<'a>) -> Option<YuvPicture<'a>> {

@@ -24,7 +24,7 @@ const DIMENSIONS: usize = Embedding::DIMENSIONS;
 /// same site's key can be compared.
 ///
 /// Like an [`Embedding`], it has no text form and is overwritten when dropped.
-#[derive(Clone, PartialEq, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Zeroize, ZeroizeOnDrop)]
 pub struct Template(
     // On the heap: moving it leaves no copy behind.
     Box<[f32; DIMENSIONS]>,
@@ -74,12 +74,6 @@ impl Template {
     /// The 128 numbers.
     pub fn as_slice(&self) -> &[f32] {
         self.0.as_slice()
-    }
-}
-
-impl Zeroize for Template {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
     }
 }
 

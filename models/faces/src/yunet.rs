@@ -49,7 +49,6 @@ impl Face {
 #[derive(Debug)]
 pub struct FaceDetector {
     model: PictureModel,
-    not_finite: u64,
     pool: ResultPool<Vec<Face>>,
 }
 
@@ -63,7 +62,7 @@ impl FaceDetector {
         let model = registry.load(name, Task::FaceDetection, options)?;
         LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
         let model = PictureModel::new(model, Fit::Shrink, COARSEST)?;
-        Ok(Self { model, not_finite: 0, pool: ResultPool::default() })
+        Ok(Self { model, pool: ResultPool::default() })
     }
 
     /// Detects faces with scores of `min_score` (0–1) and more, best first; `results[i]` belongs to
@@ -71,8 +70,7 @@ impl FaceDetector {
     ///
     /// Each picture is shrunk to the model's size with its aspect kept, at the top left of the
     /// smallest tensor that holds it; the rest is black. Tensors of the same size share one
-    /// inference. Faces with a number that is not finite are dropped and counted in
-    /// [`FaceDetector::not_finite`].
+    /// inference. Faces with a number that is not finite are dropped.
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails. `results` is undefined then.
@@ -117,7 +115,7 @@ impl FaceDetector {
                 let shape = [batch.pictures.len(), CHANNELS, batch.size.height / stride, batch.size.width / stride];
                 let candidates = batch.outputs.array(output, shape)?;
                 for (candidates, picture) in candidates.outer_iter().zip(batch.pictures) {
-                    self.not_finite += Level { stride, candidates }.decode(min_score, &mut results[*picture]);
+                    Level { stride, candidates }.decode(min_score, &mut results[*picture]);
                 }
             }
             Ok(())
@@ -147,12 +145,6 @@ impl FaceDetector {
     pub fn benchmark(&mut self, pictures: usize, longer_side_px: Option<usize>) -> Result<(), ModelError> {
         self.model.benchmark(pictures, longer_side_px)
     }
-
-    /// Number of candidates that were not finite since the model was loaded. Above 0, the model is
-    /// broken.
-    pub fn not_finite(&self) -> u64 {
-        self.not_finite
-    }
 }
 
 impl Face {
@@ -169,10 +161,8 @@ struct Level<'o> {
 }
 
 impl Level<'_> {
-    /// Adds faces of score `min_score` and more, in pixels of the tensor; returns how many weren't
-    /// finite.
-    fn decode(&self, min_score: f32, faces: &mut Vec<Face>) -> u64 {
-        let mut not_finite = 0;
+    /// Adds finite faces of score `min_score` and more, in pixels of the tensor.
+    fn decode(&self, min_score: f32, faces: &mut Vec<Face>) {
         let channel = |channel| self.candidates.index_axis(Axis(0), channel);
         Zip::indexed(channel(CLASS)).and(channel(OBJECT)).for_each(|cell, class, object| {
             let score = (class.clamp(0.0, 1.0) * object.clamp(0.0, 1.0)).sqrt();
@@ -184,11 +174,8 @@ impl Level<'_> {
             let numbers = [score, box_.x, box_.y, box_.width, box_.height].into_iter();
             if numbers.chain(face.landmarks_in_frame.iter().flat_map(|p| [p.x, p.y])).all(f32::is_finite) {
                 faces.push(face);
-            } else {
-                not_finite += 1;
             }
         });
-        not_finite
     }
 
     fn face(&self, (row, column): (usize, usize), score: f32) -> Face {
@@ -226,16 +213,16 @@ mod tests {
         grid
     }
 
-    fn decode(grid: &Array3<f32>, min_score: f32) -> (Vec<Face>, u64) {
+    fn decode(grid: &Array3<f32>, min_score: f32) -> Vec<Face> {
         let mut faces = Vec::new();
-        let not_finite = Level { stride: 16, candidates: grid.view() }.decode(min_score, &mut faces);
-        (faces, not_finite)
+        Level { stride: 16, candidates: grid.view() }.decode(min_score, &mut faces);
+        faces
     }
 
     #[test]
     fn cells_are_decoded_relative_to_their_corner() {
-        let (faces, not_finite) = decode(&grid(), 0.5);
-        assert_eq!((faces.len(), not_finite), (1, 0));
+        let faces = decode(&grid(), 0.5);
+        assert_eq!(faces.len(), 1);
         let face = faces[0];
         assert!((face.score - 0.9).abs() < 1e-6);
         // Centre (1.5, 1.25) cells, 2 × 1 cells.
@@ -249,18 +236,18 @@ mod tests {
     fn a_score_equal_to_the_minimum_is_included() {
         let mut grid = grid();
         (grid[[CLASS, ROW, COLUMN]], grid[[OBJECT, ROW, COLUMN]]) = (0.25, 1.0);
-        assert_eq!(decode(&grid, 0.5).0.len(), 1);
-        assert_eq!(decode(&grid, 0.500_001).0.len(), 0);
+        assert_eq!(decode(&grid, 0.5).len(), 1);
+        assert_eq!(decode(&grid, 0.500_001).len(), 0);
     }
 
     #[test]
-    fn candidates_that_are_not_finite_are_dropped_and_counted() {
+    fn candidates_that_are_not_finite_are_dropped() {
         // 1000 overflows the exponential of the box's width.
         let spoilt = [(CLASS, f32::NAN), (BOX + 1, f32::INFINITY), (BOX + 2, 1000.0), (CHANNELS - 1, f32::NAN)];
         for (channel, value) in spoilt {
             let mut grid = grid();
             grid[[channel, ROW, COLUMN]] = value;
-            assert_eq!(decode(&grid, 0.5), (Vec::new(), 1), "{channel}");
+            assert_eq!(decode(&grid, 0.5), [], "{channel}");
         }
     }
 }

@@ -117,7 +117,6 @@ fn detected_faces_equal_opencvs() {
         let in_batch: Vec<GoldenFace> = batched[i].iter().map(as_golden).collect();
         compare_faces(&name("alone and in a batch"), &alone[0], &in_batch, px);
     }
-    assert_eq!(detector.not_finite(), 0);
 }
 
 #[test]

@@ -14,8 +14,8 @@ const CELL_PX: usize = 8;
 #[derive(Debug)]
 pub struct DensityModel {
     model: PictureModel,
-    counting: Option<Counting>,
-    not_finite: u64,
+    /// Measured errors of its counts, if its manifest has them.
+    pub counting: Option<Counting>,
     pool: ResultPool<DensityMap>,
 }
 
@@ -31,7 +31,7 @@ impl DensityModel {
         model.require_output(DENSITY)?;
         let counting = Counting::of(model.manifest())?;
         let model = PictureModel::new(model, Fit::Scale, CELL_PX)?;
-        Ok(Self { model, counting, not_finite: 0, pool: ResultPool::default() })
+        Ok(Self { model, counting, pool: ResultPool::default() })
     }
 
     /// Measures pictures; each comes with its longer side in the tensor, in pixels. `maps[i]`
@@ -50,7 +50,7 @@ impl DensityModel {
             for (cells, picture) in batch.outputs.array(DENSITY, cells)?.outer_iter().zip(batch.pictures) {
                 let (map, place) = (&mut maps[*picture], &batch.placements[*picture]);
                 map.reset(place.frame(), place, CELL_PX);
-                self.not_finite += map.fill(cells.index_axis_move(ndarray::Axis(0), 0));
+                map.fill(cells.index_axis_move(ndarray::Axis(0), 0));
             }
             Ok(())
         })
@@ -59,16 +59,5 @@ impl DensityModel {
     /// The manifest that it was opened by.
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()
-    }
-
-    /// Measured errors of its counts, if its manifest has them.
-    pub fn counting(&self) -> Option<&Counting> {
-        self.counting.as_ref()
-    }
-
-    /// Number of cells that were not finite since the model was loaded. Above 0, the model is
-    /// broken.
-    pub fn not_finite(&self) -> u64 {
-        self.not_finite
     }
 }

@@ -44,9 +44,10 @@ pub struct Person {
 #[derive(Debug)]
 pub struct PersonDetector {
     model: PictureModel,
-    counting: Option<Counting>,
-    has_density: bool,
-    not_finite: u64,
+    /// Measured errors of its counts, if its manifest has them.
+    pub counting: Option<Counting>,
+    /// True if it measures a density too.
+    pub has_density: bool,
     pool: ResultPool<PeopleReading>,
 }
 
@@ -62,7 +63,7 @@ impl PersonDetector {
         let counting = Counting::of(model.manifest())?;
         let has_density = model.manifest().outputs.iter().any(|output| output.name == DENSITY);
         let model = PictureModel::new(model, Fit::Scale, COARSEST)?;
-        Ok(Self { model, counting, has_density, not_finite: 0, pool: ResultPool::default() })
+        Ok(Self { model, counting, has_density, pool: ResultPool::default() })
     }
 
     /// Detects people with scores of `min_score` (0–1) and more, best first, and measures the
@@ -70,8 +71,7 @@ impl PersonDetector {
     ///
     /// Each picture keeps its aspect. The network's authors squeeze it to a square, which makes
     /// people in wide pictures thin and misses more of them. Tensors of the same size share one
-    /// inference. People with a number that is not finite are dropped and counted in
-    /// [`PersonDetector::not_finite`].
+    /// inference. People with a number that is not finite are dropped.
     ///
     /// # Errors
     /// If a picture can't be converted or the inference fails. `results` is undefined then.
@@ -103,7 +103,7 @@ impl PersonDetector {
                 let candidates = batch.outputs.array(output, shape)?;
                 for (candidates, scene) in candidates.outer_iter().zip(batch.pictures) {
                     let level = Level { stride, picture: batch.placements[*scene].in_tensor(), candidates };
-                    self.not_finite += level.decode(min_score, &mut results[*scene].people);
+                    level.decode(min_score, &mut results[*scene].people);
                 }
             }
             if self.has_density {
@@ -112,7 +112,7 @@ impl PersonDetector {
                 for (map, scene) in maps.outer_iter().zip(batch.pictures) {
                     let (density, place) = (&mut results[*scene].density, &batch.placements[*scene]);
                     density.reset(place.frame(), place, DENSITY_CELL_PX);
-                    self.not_finite += density.fill(map.index_axis(Axis(0), 0));
+                    density.fill(map.index_axis(Axis(0), 0));
                 }
             }
             Ok(())
@@ -144,22 +144,6 @@ impl PersonDetector {
     pub fn benchmark(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
         self.model.benchmark(scenes, Some(longer_side_px))
     }
-
-    /// Measured errors of its counts, if its manifest has them.
-    pub fn counting(&self) -> Option<&Counting> {
-        self.counting.as_ref()
-    }
-
-    /// True if it measures a density too.
-    pub fn has_density(&self) -> bool {
-        self.has_density
-    }
-
-    /// Number of values that were not finite since the model was loaded. Above 0, the model is
-    /// broken.
-    pub fn not_finite(&self) -> u64 {
-        self.not_finite
-    }
 }
 
 /// The output of one stride for one picture: `[45, rows, columns]`.
@@ -171,10 +155,8 @@ struct Level<'o> {
 }
 
 impl Level<'_> {
-    /// Adds people of score `min_score` and more, in pixels of the tensor; returns how many weren't
-    /// finite.
-    fn decode(&self, min_score: f32, people: &mut Vec<Person>) -> u64 {
-        let mut not_finite = 0;
+    /// Adds finite people of score `min_score` and more, in pixels of the tensor.
+    fn decode(&self, min_score: f32, people: &mut Vec<Person>) {
         for ((row, column), &score) in self.candidates.index_axis(Axis(0), SCORE).indexed_iter() {
             if score < min_score {
                 continue;
@@ -191,11 +173,8 @@ impl Level<'_> {
             if [score, left, top, right, bottom].into_iter().all(f32::is_finite) {
                 let box_in_frame = Rect::from_corners(x - left, y - top, x + right, y + bottom).clamped(self.picture);
                 people.push(Person { box_in_frame, score });
-            } else {
-                not_finite += 1;
             }
         }
-        not_finite
     }
 }
 
@@ -239,21 +218,20 @@ mod tests {
         grid
     }
 
-    fn decode(grid: &Array3<f32>, min_score: f32) -> (Vec<Person>, u64) {
+    fn decode(grid: &Array3<f32>, min_score: f32) -> Vec<Person> {
         let mut people = Vec::new();
         let level = Level { stride: 32, picture: TENSOR, candidates: grid.view() };
-        let not_finite = level.decode(min_score, &mut people);
-        (people, not_finite)
+        level.decode(min_score, &mut people);
+        people
     }
 
     #[test]
     fn boxes_are_decoded_from_the_centre_and_clamped() {
-        let (people, not_finite) = decode(&grid(), 0.75);
-        assert_eq!(not_finite, 0);
+        let people = decode(&grid(), 0.75);
         // Centre (48, 48); 32 to the left and up, 0 to the right, 96 down of which 16 are inside.
         let box_in_frame = Rect { x: 16.0, y: 16.0, width: 32.0, height: 48.0 };
         assert_eq!(people, [Person { box_in_frame, score: 0.75 }]);
-        assert_eq!(decode(&grid(), 0.76).0, []);
+        assert_eq!(decode(&grid(), 0.76), []);
     }
 
     #[test]
@@ -266,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn candidates_that_are_not_finite_are_dropped_and_counted() {
+    fn candidates_that_are_not_finite_are_dropped() {
         for value in [f32::NAN, f32::INFINITY] {
             let mut grid = grid();
             grid[[DISTANCES + 2 * BINS, ROW, COLUMN]] = value;
-            assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
+            assert_eq!(decode(&grid, 0.5), []);
         }
         let mut grid = grid();
         grid[[SCORE, ROW, COLUMN]] = f32::NAN;
-        assert_eq!(decode(&grid, 0.5), (Vec::new(), 1));
+        assert_eq!(decode(&grid, 0.5), []);
     }
 }

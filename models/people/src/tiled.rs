@@ -1,9 +1,8 @@
 //! Detects people in whole pictures and again, larger, in tiles.
 
 use gatehouse_picture::YuvPicture;
-use gatehouse_runtime::{Manifest, ModelError, Provider, Registry, ResultPool, SessionOptions};
+use gatehouse_runtime::{ModelError, Registry, ResultPool, SessionOptions};
 
-use crate::counting::Counting;
 use crate::nanodet::PersonDetector;
 use crate::scene::{PeopleReading, PeopleScene};
 use crate::tile::{self, Tile};
@@ -14,7 +13,8 @@ const MOST_VIEWS_AT_ONCE: usize = 4;
 /// Detects people in scenes with tiles. Owns its session and buffers; one per worker.
 #[derive(Debug)]
 pub struct TiledDetector {
-    detector: PersonDetector,
+    /// Detects people in each view.
+    pub detector: PersonDetector,
     /// Readings of all views: whole pictures first, then tiles.
     views: Vec<PeopleReading>,
     candidates: Vec<tile::Candidate>,
@@ -68,40 +68,6 @@ impl TiledDetector {
             tiled = rest;
         }
         Ok(())
-    }
-
-    /// The manifest that it was opened by.
-    pub fn manifest(&self) -> &Manifest {
-        self.detector.manifest()
-    }
-
-    /// Measured errors of its counts, if its manifest has them.
-    pub fn counting(&self) -> Option<&Counting> {
-        self.detector.counting()
-    }
-
-    /// True if it measures a density too.
-    pub fn has_density(&self) -> bool {
-        self.detector.has_density()
-    }
-
-    /// The execution provider that runs it.
-    pub fn provider(&self) -> Provider {
-        self.detector.provider()
-    }
-
-    /// Runs one batch of empty scenes, for the caller to time.
-    ///
-    /// # Errors
-    /// As [`PersonDetector::benchmark`].
-    pub fn benchmark(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
-        self.detector.benchmark(scenes, longer_side_px)
-    }
-
-    /// Number of values that were not finite since the model was loaded. Above 0, the model is
-    /// broken.
-    pub fn not_finite(&self) -> u64 {
-        self.detector.not_finite()
     }
 }
 

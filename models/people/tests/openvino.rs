@@ -17,7 +17,7 @@ fn people_on_openvino_equal_those_on_the_cpu() {
     let registry = registry.expect("run `make setup-test`");
     let options = SessionOptions::default();
     let mut people = TiledDetector::load(&registry, "nanodet", &options).expect("opens");
-    assert_eq!(people.provider(), Provider::OpenVino);
+    assert_eq!(people.detector.provider(), Provider::OpenVino);
     for picture in golden::<Value>("persons.json")["pictures"].as_array().expect("pictures") {
         let file = picture["file"].as_str().expect("a file");
         let photo = photo(file);

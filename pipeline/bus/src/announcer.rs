@@ -1,7 +1,5 @@
 //! Publishes a receiver's own state, such as a gate controller's door.
 
-use std::fmt;
-
 use gatehouse_core::Event;
 use zenoh::bytes::Encoding;
 use zenoh::qos::{CongestionControl, Priority};
@@ -28,11 +26,7 @@ impl Announcer {
             .sample_miss_detection(MissDetectionConfig::default())
             .publisher_detection()
             .wait();
-        let publisher = publisher.map_err(|error| BusError::Declare {
-            key: key.to_owned(),
-            what: "publisher",
-            reason: error.to_string(),
-        })?;
+        let publisher = publisher.map_err(|error| BusError::declare(key, "publisher", error))?;
         Ok(Self { key: key.to_owned(), publisher })
     }
 
@@ -44,11 +38,5 @@ impl Announcer {
         let failed = |reason: String| BusError::Publish { key: self.key.clone(), reason };
         let payload = serde_json::to_vec(event).map_err(|error| failed(error.to_string()))?;
         self.publisher.put(payload).wait().map_err(|error| failed(error.to_string()))
-    }
-}
-
-impl fmt::Debug for Announcer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcer").field("key", &self.key).finish_non_exhaustive()
     }
 }

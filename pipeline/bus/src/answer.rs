@@ -1,5 +1,6 @@
 //! Answers queries on a separate thread, since zenoh's threads must not wait for a disk.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -52,9 +53,9 @@ impl AnswerDesk {
         key: String,
         answer: impl Fn(&Query) -> Result<Value, String> + Send + Sync + 'static,
     ) -> Result<(), BusError> {
-        let declare_error = |reason| BusError::Declare { key: key.clone(), what: "queryable", reason };
+        let declare_error = |reason: &dyn Display| BusError::declare(&key, "queryable", reason);
         let mut open = self.open.lock();
-        let open = open.as_mut().ok_or_else(|| declare_error("the bus is closed".to_owned()))?;
+        let open = open.as_mut().ok_or_else(|| declare_error(&"the bus is closed"))?;
         let (jobs, answer) = (open.jobs.clone(), Arc::new(answer));
         let take = move |query: Query| {
             let answer = Arc::clone(&answer);
@@ -64,7 +65,7 @@ impl AnswerDesk {
             }
         };
         let queryable = session.declare_queryable(key.clone()).callback(take).wait();
-        open.queryables.push(queryable.map_err(|error| declare_error(error.to_string()))?);
+        open.queryables.push(queryable.map_err(|error| declare_error(&error))?);
         Ok(())
     }
 

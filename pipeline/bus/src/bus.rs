@@ -11,7 +11,6 @@ use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 use serde_json::Value;
 use zenoh::liveliness::LivelinessToken;
-use zenoh::query::Query;
 use zenoh::{Session, Wait};
 use zenoh_ext::AdvancedPublisher;
 
@@ -22,23 +21,18 @@ use crate::options::BusOptions;
 use crate::session::{self, close_within};
 use crate::travel;
 
-/// A node on the bus. Cheap to clone; the clones share one session, which ends when it is closed or
-/// the last is dropped.
+/// A node on the bus. Its session ends when it is closed or dropped.
 ///
 /// While it is open, the liveliness token `node/<node>/alive` stands below the site.
-#[derive(Clone)]
-pub struct Bus {
-    shared: Arc<Shared>,
-}
-
+///
 /// Locks: `publishers` is held while a publisher is looked up or declared, never while one
 /// publishes; `alive` only at closing. No thread holds both.
-struct Shared {
+pub struct Bus {
     site: SiteKey,
     session: Session,
     publishers: Mutex<HashMap<String, Arc<AdvancedPublisher<'static>>>>,
     alive: Mutex<Option<LivelinessToken>>,
-    desk: AnswerDesk,
+    desk: Arc<AnswerDesk>,
 }
 
 impl Bus {
@@ -51,27 +45,16 @@ impl Bus {
         let session = session::open(options)?;
         let key = site.alive(node);
         let token = session.liveliness().declare_token(key.clone()).wait();
-        let token = token.map_err(|e| BusError::Declare { key, what: "liveliness token", reason: e.to_string() })?;
-        let shared = Shared {
-            site,
-            desk: AnswerDesk::open()?,
-            session,
-            publishers: Mutex::default(),
-            alive: Mutex::new(Some(token)),
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let token = token.map_err(|error| BusError::declare(&key, "liveliness token", error))?;
+        let (desk, alive) = (Arc::new(AnswerDesk::open()?), Mutex::new(Some(token)));
+        Ok(Self { site, session, publishers: Mutex::default(), alive, desk })
     }
 
     /// The addresses at which others reach this node, with the ports that the system chose.
     /// Listening at an unspecified address (`0.0.0.0`), these are the addresses of the machine's
     /// interfaces, loopback left out.
     pub fn locators(&self) -> Vec<String> {
-        session::locators(&self.shared.session)
-    }
-
-    /// How many peers and routers are connected.
-    pub fn peers(&self) -> usize {
-        session::peers(&self.shared.session)
+        session::locators(&self.session)
     }
 
     /// Passes an event to zenoh, as JSON on its key. Success does not mean that anyone received it.
@@ -81,18 +64,18 @@ impl Bus {
     /// # Errors
     /// If the bus is closed, or the event's key or content can't be written.
     pub fn publish(&self, event: &Event) -> Result<(), BusError> {
-        let key = self.shared.site.of(event);
+        let key = self.site.of(event);
         let payload = serde_json::to_vec(event).map_err(|source| BusError::Encode { key: key.clone(), source })?;
         let publisher = self.publisher(&key, event)?;
         publisher.put(payload).wait().map_err(|error| BusError::Publish { key, reason: error.to_string() })
     }
 
     fn publisher(&self, key: &str, event: &Event) -> Result<Arc<AdvancedPublisher<'static>>, BusError> {
-        let mut publishers = self.shared.publishers.lock();
+        let mut publishers = self.publishers.lock();
         if let Some(publisher) = publishers.get(key) {
             return Ok(Arc::clone(publisher));
         }
-        let publisher = Arc::new(travel::declare(&self.shared.session, key, event)?);
+        let publisher = Arc::new(travel::declare(&self.session, key, event)?);
         publishers.insert(key.to_owned(), Arc::clone(&publisher));
         Ok(publisher)
     }
@@ -103,7 +86,7 @@ impl Bus {
     /// # Errors
     /// If the queryable can't be declared.
     pub fn serve_status(&self, snapshot: impl Fn() -> Value + Send + Sync + 'static) -> Result<(), BusError> {
-        self.serve(self.shared.site.status(), move |_| Ok(snapshot()))
+        self.desk.serve(&self.session, self.site.status(), move |_| Ok(snapshot()))
     }
 
     /// Answers queries for the past entries of these gates. `entries` gives up to the requested
@@ -120,20 +103,12 @@ impl Bus {
         let entries = Arc::new(entries);
         for gate in gates {
             let (gate_asked, entries) = (gate.clone(), Arc::clone(&entries));
-            self.serve(self.shared.site.entry_history(gate), move |query| {
+            self.desk.serve(&self.session, self.site.entry_history(gate), move |query| {
                 let request = HistoryRequest::read(&gate_asked, query.parameters().as_str())?;
                 history::write(&request, entries(request.clone())?)
             })?;
         }
         Ok(())
-    }
-
-    fn serve(
-        &self,
-        key: String,
-        answer: impl Fn(&Query) -> Result<Value, String> + Send + Sync + 'static,
-    ) -> Result<(), BusError> {
-        self.shared.desk.serve(&self.shared.session, key, answer)
     }
 
     /// Takes the node off the bus within `deadline`: withdraws its liveliness token, answers
@@ -143,17 +118,18 @@ impl Bus {
     /// # Errors
     /// If it takes longer, or zenoh reports one. The process can end all the same.
     pub fn close(&self, deadline: Duration) -> Result<(), BusError> {
-        let shared = Arc::clone(&self.shared);
+        let alive = self.alive.lock().take();
+        let (desk, session) = (Arc::clone(&self.desk), self.session.clone());
         close_within(deadline, move || {
-            drop(shared.alive.lock().take());
-            shared.desk.close();
-            shared.session.close().wait().map_err(|error| error.to_string())
+            drop(alive);
+            desk.close();
+            session.close().wait().map_err(|error| error.to_string())
         })
     }
 }
 
 impl fmt::Debug for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("site", &self.shared.site).finish_non_exhaustive()
+        f.debug_struct("Bus").field("site", &self.site).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of the bus.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 /// An error of the bus. Endpoints are shown without anything that could be a credential.
@@ -81,4 +82,10 @@ pub enum BusError {
         /// Why.
         reason: String,
     },
+}
+
+impl BusError {
+    pub(crate) fn declare(key: &str, what: &'static str, error: impl Display) -> Self {
+        Self::Declare { key: key.to_owned(), what, reason: error.to_string() }
+    }
 }

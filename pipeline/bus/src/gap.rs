@@ -110,13 +110,6 @@ impl GapDetector {
         gaps.sort_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
         gaps
     }
-
-    /// Drops a gap whose entries the node no longer keeps.
-    pub fn give_up(&mut self, gap: &Gap) {
-        if let Some(gate) = self.gates.get_mut(&gap.key) {
-            gate.missing.retain(|from, until| *until < gap.from || *from > gap.until);
-        }
-    }
 }
 
 impl Gate {
@@ -182,8 +175,6 @@ mod tests {
         assert_eq!(detector.observe(KEY, &entry(14, 14)), Arrival::After(gap(11, 13)));
         assert_eq!(detector.observe(KEY, &entry(12, 12)), Arrival::Filled);
         assert_eq!(detector.gaps(), [gap(11, 11), gap(13, 13)]);
-        detector.give_up(&gap(11, 11));
-        assert_eq!(detector.gaps(), [gap(13, 13)]);
         assert_eq!(detector.observe(KEY, &entry(15, 15)), Arrival::Next);
     }
 

@@ -44,11 +44,6 @@ impl HistoryRequest {
         }
         Ok(request)
     }
-
-    /// The parameters of this request.
-    pub(crate) fn parameters(from: u64, limit: usize) -> String {
-        format!("from={from};limit={limit}")
-    }
 }
 
 fn expected(name: &str, what: &str, found: &str) -> String {
@@ -86,7 +81,7 @@ mod tests {
         let usual = HistoryRequest { gate: gate.clone(), from: 1, limit: USUAL };
         assert_eq!(read(""), Ok(usual.clone()));
         assert_eq!(read("_timeout=3"), Ok(usual.clone()));
-        assert_eq!(read(&HistoryRequest::parameters(7, 1000)), Ok(HistoryRequest { from: 7, limit: 1000, ..usual }));
+        assert_eq!(read("from=7;limit=1000"), Ok(HistoryRequest { from: 7, limit: 1000, ..usual }));
         for (parameters, word) in [
             ("from=0", "1 or more"),
             ("from=-3", "`-3`"),

@@ -1,6 +1,5 @@
 //! Watches nodes come and go, by their liveliness tokens.
 
-use std::fmt;
 use std::time::Duration;
 
 use zenoh::pubsub::Subscriber;
@@ -42,11 +41,7 @@ impl NodeWatch {
         };
         let subscriber =
             session.liveliness().declare_subscriber(key_expr.to_owned()).history(true).callback(take).wait();
-        let subscriber = subscriber.map_err(|error| BusError::Declare {
-            key: key_expr.to_owned(),
-            what: "liveliness subscriber",
-            reason: error.to_string(),
-        })?;
+        let subscriber = subscriber.map_err(|error| BusError::declare(key_expr, "liveliness subscriber", error))?;
         Ok(Self { _subscriber: subscriber, changes })
     }
 
@@ -59,16 +54,5 @@ impl NodeWatch {
             flume::RecvTimeoutError::Timeout => RecvError::Timeout,
             flume::RecvTimeoutError::Disconnected => RecvError::Closed,
         })
-    }
-
-    /// The next change; none once the watcher is closed. For tasks; safe to cancel.
-    pub async fn recv(&self) -> Option<NodeChange> {
-        self.changes.recv_async().await.ok()
-    }
-}
-
-impl fmt::Debug for NodeWatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NodeWatch")
     }
 }

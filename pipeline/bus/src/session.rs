@@ -46,12 +46,6 @@ pub(crate) fn locators(session: &Session) -> Vec<String> {
     session.info().locators().wait().iter().map(ToString::to_string).collect()
 }
 
-/// How many peers and routers a session is connected to.
-pub(crate) fn peers(session: &Session) -> usize {
-    let info = session.info();
-    info.peers_zid().wait().count() + info.routers_zid().wait().count()
-}
-
 /// Runs `work`, which closes something, on a thread of its own, and waits no longer than `deadline`
 /// for it: zenoh may hang on a peer that has gone.
 pub(crate) fn close_within(

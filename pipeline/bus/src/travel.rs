@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatehouse_core::Event;
-use gatehouse_core::event::Delivery;
+use gatehouse_core::key::ROOT;
 use zenoh::bytes::Encoding;
 use zenoh::qos::{CongestionControl, Priority, Reliability};
 use zenoh::{Session, Wait};
@@ -23,7 +23,9 @@ const ANNOUNCED_AFTER: Duration = Duration::from_millis(500);
 /// late joiner tells old samples from new ones by the time of the whole node, and takes the last
 /// value of a quiet key for an old one.
 pub(crate) fn declare(session: &Session, key: &str, event: &Event) -> Result<AdvancedPublisher<'static>, BusError> {
-    let entry = event.delivery() == Delivery::Durable;
+    // No entry may be lost; of other events, receivers need the last value only.
+    let entry = matches!(event, Event::Entry(_));
+    let kind: &str = event.into();
     let congestion = if entry { CongestionControl::Block } else { CongestionControl::Drop };
     let detection = match entry {
         true => MissDetectionConfig::default().sporadic_heartbeat(ANNOUNCED_AFTER),
@@ -31,7 +33,8 @@ pub(crate) fn declare(session: &Session, key: &str, event: &Event) -> Result<Adv
     };
     session
         .declare_publisher(key.to_owned())
-        .encoding(Encoding::APPLICATION_JSON.with_schema(schema(event)))
+        // The name of the event's schema, as `gatehouse bus schema` prints it.
+        .encoding(Encoding::APPLICATION_JSON.with_schema(format!("{ROOT}/{kind}")))
         .reliability(Reliability::Reliable)
         .congestion_control(congestion)
         .priority(priority(event))
@@ -40,22 +43,7 @@ pub(crate) fn declare(session: &Session, key: &str, event: &Event) -> Result<Adv
         .sample_miss_detection(detection)
         .publisher_detection()
         .wait()
-        .map_err(|error| BusError::Declare { key: key.to_owned(), what: "publisher", reason: error.to_string() })
-}
-
-/// The name of an event's schema, as `gatehouse bus schema` prints it.
-fn schema(event: &Event) -> &'static str {
-    match event {
-        Event::Entry(_) => "gatehouse/v1/entry",
-        Event::Tally(_) => "gatehouse/v1/tally",
-        Event::Density(_) => "gatehouse/v1/density",
-        Event::Level(_) => "gatehouse/v1/level",
-        Event::Map(_) => "gatehouse/v1/map",
-        Event::RollUp(_) => "gatehouse/v1/rollup",
-        Event::Health(_) => "gatehouse/v1/health",
-        Event::Load(_) => "gatehouse/v1/load",
-        Event::Door(_) => "gatehouse/v1/door",
-    }
+        .map_err(|error| BusError::declare(key, "publisher", error))
 }
 
 /// A gate is waiting for an entry; somebody may have to act on a level; a map is large and nobody

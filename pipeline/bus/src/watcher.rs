@@ -17,7 +17,7 @@ use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig,
 use crate::announcer::Announcer;
 use crate::error::BusError;
 use crate::gap::Gap;
-use crate::history::{self, HistoryRequest};
+use crate::history;
 use crate::node::NodeWatch;
 use crate::options::BusOptions;
 use crate::session::{self, close_within};
@@ -87,11 +87,7 @@ impl Watcher {
             .recovery(RecoveryConfig::default().heartbeat())
             .query_timeout(ANSWER_WITHIN)
             .wait();
-        let subscriber = subscriber.map_err(|error| BusError::Declare {
-            key: key_expr.to_owned(),
-            what: "subscriber",
-            reason: error.to_string(),
-        })?;
+        let subscriber = subscriber.map_err(|error| BusError::declare(key_expr, "subscriber", error))?;
         Ok(Self { session, _subscriber: subscriber, samples, dropped })
     }
 
@@ -130,7 +126,8 @@ impl Watcher {
 
     /// How many peers and routers are connected: zero says that no node was found yet.
     pub fn peers(&self) -> usize {
-        session::peers(&self.session)
+        let info = self.session.info();
+        info.peers_zid().wait().count() + info.routers_zid().wait().count()
     }
 
     /// Reports nodes that are there, come and go, for a key expression such as
@@ -158,7 +155,7 @@ impl Watcher {
     /// If no node answers within 3 s, or one answers with an error.
     pub fn entries(&self, entry_key: &str, from: u64, limit: usize) -> Result<Vec<EntryEvent>, BusError> {
         let (key, gate) = history::history_key(entry_key)?;
-        let selector = format!("{key}?{}", HistoryRequest::parameters(from, limit));
+        let selector = format!("{key}?from={from};limit={limit}");
         let mut entries = Vec::new();
         for answer in self.ask(&selector)? {
             let some: Vec<EntryEvent> = serde_json::from_value(answer)

@@ -8,7 +8,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, VariantNames};
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantNames};
 use ulid::Ulid;
 
 use crate::door::DoorEvent;
@@ -19,8 +19,11 @@ use crate::rollup::RollUp;
 use crate::time::{CaptureTime, WallTime};
 
 /// Any event of a site.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+// As a static text it is its kind in small letters, such as `rollup`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, EnumDiscriminants, IntoStaticStr)]
 #[serde(untagged)]
+#[strum(serialize_all = "lowercase")]
+#[strum_discriminants(name(Kind), vis(pub(crate)))]
 pub enum Event {
     /// A gate's decision about one person.
     Entry(EntryEvent),
@@ -42,31 +45,7 @@ pub enum Event {
     Door(DoorEvent),
 }
 
-/// How an event must be delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// None may be lost: it is written to the outbox, numbered, and replayed on request.
-    Durable,
-    /// It may be dropped under load; receivers need the last value only.
-    LastValue,
-}
-
 impl Event {
-    /// How this kind of event must be delivered.
-    pub fn delivery(&self) -> Delivery {
-        match self {
-            Self::Entry(_) => Delivery::Durable,
-            Self::Tally(_)
-            | Self::Density(_)
-            | Self::Level(_)
-            | Self::Map(_)
-            | Self::RollUp(_)
-            | Self::Health(_)
-            | Self::Load(_)
-            | Self::Door(_) => Delivery::LastValue,
-        }
-    }
-
     /// The camera that the event is about, if it is about one. A door's camera is its gate's.
     pub fn camera(&self) -> Option<&CameraId> {
         Some(match self {

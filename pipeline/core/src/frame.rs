@@ -17,7 +17,8 @@ pub trait PictureBuffer: Send + Sync {
     fn picture(&self) -> YuvPicture<'_>;
 }
 
-/// One decoded frame of one camera.
+/// One decoded frame of one camera. A clone shares its pixels.
+#[derive(Clone)]
 pub struct Frame {
     /// The camera.
     pub camera: CameraId,

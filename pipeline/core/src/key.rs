@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::id::CameraId;
 
 /// Prefix of every key: the product and the version of its events.
@@ -75,32 +75,9 @@ impl fmt::Display for SiteKey {
     }
 }
 
-/// The kind of event that a key carries, derived from its last chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `gate/<gate>/entry`
-    Entry,
-    /// `gate/<gate>/tally`
-    Tally,
-    /// `crowd/<camera>/density`
-    Density,
-    /// `crowd/<camera>/level`
-    Level,
-    /// `crowd/<camera>/map`
-    Map,
-    /// `crowd/rollup` of a site, or `area/rollup`
-    RollUp,
-    /// `camera/<camera>/health`
-    Health,
-    /// `node/<node>/load`
-    Load,
-    /// `door/<door>/state`
-    Door,
-}
-
 impl Kind {
-    /// The kind of a key; `None` if the key is not an event's.
-    pub fn of(key: &str) -> Option<Self> {
+    /// The kind of event that a key carries, by its last chunks; `None` if it carries no event.
+    fn of(key: &str) -> Option<Self> {
         let mut chunks = key.strip_prefix(ROOT)?.rsplit('/');
         let last = chunks.next()?;
         let before = chunks.next()?;

@@ -28,11 +28,6 @@ impl PersonId {
         Self(Ulid(number))
     }
 
-    /// The id as a number.
-    pub fn as_u128(self) -> u128 {
-        self.0.0
-    }
-
     /// The id in its binary form.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()

@@ -48,7 +48,7 @@ const MOST_TRIES: usize = 100;
 /// Most codes that are read in one frame.
 const MOST_CODES: usize = 8;
 
-/// Reads QR codes. Keeps its buffers from frame to frame.
+/// Reads QR codes. Keeps its buffers from frame to frame, from the first one on.
 #[derive(Debug, Default)]
 pub struct QrReader {
     /// Buffer for a reduced frame.
@@ -63,11 +63,6 @@ pub struct QrReader {
 }
 
 impl QrReader {
-    /// A reader; it allocates its buffers at the first frame.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Reads the QR codes in a luma plane of `width` × `height` pixels, whose rows begin every
     /// `stride` bytes. Returns none for a plane that is too short for its size.
     pub fn read(&mut self, luma: &[u8], width: usize, height: usize, stride: usize) -> Vec<String> {

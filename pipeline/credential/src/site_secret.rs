@@ -99,13 +99,8 @@ impl SiteSecret {
     /// The key for one purpose, by HKDF-SHA256 (RFC 5869) without salt: the secret is random and of
     /// full length.
     pub fn derive(&self, purpose: Purpose) -> Zeroizing<[u8; LENGTH]> {
-        self.derive_for(purpose, &[])
-    }
-
-    /// The key for one purpose and one thing, such as one version of the template protection.
-    pub fn derive_for(&self, purpose: Purpose, which: &[u8]) -> Zeroizing<[u8; LENGTH]> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        let info = [purpose.label(), b"\0", which];
+        let info = [purpose.label(), b"\0"];
         Hkdf::<Sha256>::new(None, &self.0)
             .expand_multi_info(&info, key.as_mut())
             .unwrap_or_else(|_| unreachable!("32 bytes are far below HKDF's limit"));
@@ -144,11 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn each_purpose_and_each_thing_has_a_key_of_its_own() {
+    fn each_purpose_has_a_key_of_its_own() {
         let secret = SiteSecret::from_text(&"ab".repeat(32)).expect("it is a secret");
         let purposes = [Purpose::Store, Purpose::Audit, Purpose::TemplateProtection, Purpose::Signing, Purpose::Card];
-        let mut keys: Vec<_> = purposes.into_iter().map(|p| secret.derive(p)).collect();
-        keys.extend(purposes.into_iter().map(|p| secret.derive_for(p, b"2")));
+        let keys = purposes.map(|purpose| secret.derive(purpose));
         for (i, key) in keys.iter().enumerate() {
             assert!(keys[..i].iter().all(|other| other.as_slice() != key.as_slice()));
             assert_ne!(key.as_slice(), secret.0);
@@ -170,9 +164,5 @@ mod tests {
         for (purpose, key) in expected {
             assert_eq!(base16ct::lower::encode_string(secret.derive(purpose).as_slice()), key, "{purpose:?}");
         }
-        assert_eq!(
-            base16ct::lower::encode_string(secret.derive_for(Purpose::TemplateProtection, b"2").as_slice()),
-            "bcb16891ccc87e5ddb2c11fc05dc026f33aa6bd227ce2abfda8c3fa82636ac19"
-        );
     }
 }

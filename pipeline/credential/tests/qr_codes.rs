@@ -75,7 +75,7 @@ fn held(seed: u64, module_px: f32, blur_px: f32) -> Scene {
 
 #[test]
 fn pass_and_card_are_read_at_the_documented_sizes() {
-    let mut reader = QrReader::new();
+    let mut reader = QrReader::default();
     for text in [pass_text(), card_text()] {
         let code = code(&text);
         for (module_px, blur_px) in [(2.5, 0.5), (3.0, 1.0), (4.0, 1.5), (6.0, 2.0)] {
@@ -90,7 +90,7 @@ fn pass_and_card_are_read_at_the_documented_sizes() {
 
 #[test]
 fn an_empty_scene_has_no_codes() {
-    let mut reader = QrReader::new();
+    let mut reader = QrReader::default();
     for seed in 0..4 {
         let scene = Scene { seed, ..Scene::good() };
         assert_eq!(read(&mut reader, &scene, &scene.draw(None)), Vec::<String>::new());
@@ -106,7 +106,7 @@ fn a_pass_beside_another_code_is_read_too_whatever_the_stride() {
     for (row, other_row) in luma.chunks_mut(left.width).zip(beside.chunks(left.width)) {
         row[640..].copy_from_slice(&other_row[640..]);
     }
-    let mut reader = QrReader::new();
+    let mut reader = QrReader::default();
     let mut texts = read(&mut reader, &left, &luma);
     texts.sort();
     assert_eq!(texts, [text.as_str(), "https://example.org/"]);
@@ -120,12 +120,12 @@ fn a_large_frame_is_read_smaller() {
     let text = pass_text();
     let scene =
         Scene { width: 2560, height: 1440, module_px: 7.0, centre: (1300.0, 700.0), quality: None, ..Scene::good() };
-    assert_eq!(read(&mut QrReader::new(), &scene, &scene.draw(Some(&code(&text)))), [text]);
+    assert_eq!(read(&mut QrReader::default(), &scene, &scene.draw(Some(&code(&text)))), [text]);
 }
 
 #[test]
 fn a_plane_that_is_no_picture_has_no_codes() {
-    let mut reader = QrReader::new();
+    let mut reader = QrReader::default();
     let luma = vec![0; 100];
     for (width, height, stride) in [
         (0, 0, 0),
@@ -145,7 +145,7 @@ fn a_plane_that_is_no_picture_has_no_codes() {
 
 #[test]
 fn a_wall_of_finder_patterns_does_not_stop_the_reader() {
-    let (text, mut reader) = (pass_text(), QrReader::new());
+    let (text, mut reader) = (pass_text(), QrReader::default());
     let (width, height) = (1280, 720);
     let mut wall = vec![220; width * height];
     for (i, luma) in wall.iter_mut().enumerate() {
@@ -167,7 +167,7 @@ proptest! {
         cut in 0.3f32..1.0, noise in 0.0f32..80.0,
     ) {
         let mut random = Random(seed | 1);
-        let mut reader = QrReader::new();
+        let mut reader = QrReader::default();
         if kind == 4 {
             // A real code, cut off and drowned in noise.
             let scene = Scene { width: 200, height: 160, centre: (200.0 * cut, 80.0), noise, seed, ..Scene::good() };
@@ -197,7 +197,7 @@ fn read_squares(squares: &[[f32; 4]], side: f32) -> Vec<String> {
             luma[y * 1000..][left.round() as usize..(left + width).round() as usize].fill(0);
         }
     }
-    QrReader::new().read(&luma, 1000, 1000, 1000)
+    QrReader::default().read(&luma, 1000, 1000, 1000)
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_png_reads_back() {
             let info = png.next_frame(&mut luma).expect("it has a picture");
             let side = info.width as usize;
             assert_eq!((info.width, side), (info.height, (code(&text).width() + 8) * module_px as usize));
-            assert_eq!(QrReader::new().read(&luma, side, side, info.line_size), [text.as_str()]);
+            assert_eq!(QrReader::default().read(&luma, side, side, info.line_size), [text.as_str()]);
         }
     }
 }

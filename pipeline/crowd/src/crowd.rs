@@ -304,7 +304,7 @@ impl Crowd {
 
     /// Detected people of the last picture.
     pub fn detections(&self) -> impl Iterator<Item = &WeightedDetection> {
-        self.fusion.fused().detections.iter()
+        self.fusion.fused.detections.iter()
     }
 
     // The aspect may change with the size of the stream.

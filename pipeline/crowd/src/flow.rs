@@ -15,22 +15,15 @@ pub struct Crossing {
 
 /// Direction of a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// To the inner side.
+pub(crate) enum Way {
     In,
-    /// To the outer side.
     Out,
 }
 
 impl Crossing {
-    /// True if the ends differ and `inside` isn't on the line.
-    pub fn is_one(&self) -> bool {
-        self.side(self.inside) != 0.0 && self.from.distance(self.to) > 0.0
-    }
-
     /// Direction in which feet crossed the line between two points, if they did. A person who stops
     /// on the line hasn't crossed it, so hovering there counts once.
-    pub fn crossed(&self, before: Point, now: Point) -> Option<Way> {
+    pub(crate) fn crossed(&self, before: Point, now: Point) -> Option<Way> {
         let (a, b) = (self.side(before), self.side(now));
         // The line belongs to the outer side.
         let inner = |side: f32| side * self.side(self.inside).signum() > 0.0;
@@ -68,9 +61,6 @@ mod tests {
         assert_eq!(door().crossed(at(0.5, 0.6), at(0.5, 0.4)), Some(Way::Out));
         assert_eq!(door().crossed(at(0.8, 0.4), at(0.8, 0.6)), None, "beside it");
         assert_eq!(door().crossed(at(0.5, 0.1), at(0.5, 0.4)), None);
-        assert!(door().is_one());
-        assert!(!Crossing { inside: at(0.9, 0.5), ..door() }.is_one());
-        assert!(!Crossing { to: at(0.4, 0.5), ..door() }.is_one());
     }
 
     proptest! {

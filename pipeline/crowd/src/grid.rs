@@ -4,7 +4,7 @@ use gatehouse_picture::Point;
 
 /// A grid of people per cell, row by row from the top left.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DensityGrid {
+pub(crate) struct DensityGrid {
     columns: usize,
     rows: usize,
     people: Vec<f32>,
@@ -12,23 +12,21 @@ pub struct DensityGrid {
 
 /// A grid with 8 bits per cell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Quantised {
-    /// People per step.
-    pub people_per_step: f32,
-    /// Steps of each cell.
-    pub cells: Vec<u8>,
+pub(crate) struct Quantised {
+    pub(crate) people_per_step: f32,
+    pub(crate) cells: Vec<u8>,
 }
 
 impl DensityGrid {
     /// Makes an empty grid of at least one cell.
-    pub fn new(columns: usize, rows: usize) -> Self {
+    pub(crate) fn new(columns: usize, rows: usize) -> Self {
         let (columns, rows) = (columns.max(1), rows.max(1));
         Self { columns, rows, people: vec![0.0; columns * rows] }
     }
 
     /// Fills the grid with people at normalised points. Points outside the picture move to its
     /// edge.
-    pub fn fill(&mut self, standing_at: impl IntoIterator<Item = (Point, f32)>) {
+    pub(crate) fn fill(&mut self, standing_at: impl IntoIterator<Item = (Point, f32)>) {
         self.people.fill(0.0);
         for (point, people) in standing_at {
             let (x0, x1, right) = self.neighbours(point.x, self.columns);
@@ -49,13 +47,8 @@ impl DensityGrid {
         (first, (first + 1).min(cells - 1), at - first as f32)
     }
 
-    /// All people.
-    pub fn sum(&self) -> f32 {
-        self.people.iter().sum()
-    }
-
     /// Quantises to 8 bits per cell, in steps as fine as the fullest cell allows.
-    pub fn quantised(&self) -> Quantised {
+    pub(crate) fn quantised(&self) -> Quantised {
         let fullest = self.people.iter().copied().fold(0.0, f32::max);
         let people_per_step = if fullest > 0.0 { fullest / 255.0 } else { 1.0 / 255.0 };
         let cells = self.people.iter().map(|p| (p / people_per_step).round() as u8).collect();
@@ -75,7 +68,7 @@ mod tests {
         ) {
             let mut grid = DensityGrid::new(columns, rows);
             grid.fill(points.iter().map(|&(x, y)| (Point { x, y }, 1.0)));
-            prop_assert!((grid.sum() - points.len() as f32).abs() < 1e-2);
+            prop_assert!((grid.people.iter().sum::<f32>() - points.len() as f32).abs() < 1e-2);
             let quantised = grid.quantised();
             let sum: f32 = quantised.cells.iter().map(|c| f32::from(*c) * quantised.people_per_step).sum();
             let half_steps = 4.0 * points.len() as f32 * quantised.people_per_step / 2.0;
@@ -89,6 +82,6 @@ mod tests {
         grid.fill([(Point { x: 0.375, y: 0.75 }, 0.5)]);
         assert_eq!(grid.people, [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0]);
         grid.fill([]);
-        assert_eq!(grid.sum(), 0.0, "filling starts anew");
+        assert_eq!(grid.people.iter().sum::<f32>(), 0.0, "filling starts anew");
     }
 }

@@ -72,11 +72,6 @@ impl GroundPlane {
         Ok(Self { to_picture, from_picture: to_picture.inverse(), heads_from_picture, upwards, focal, aspect })
     }
 
-    /// Ground place of a normalised point, in metres; none at or above the horizon.
-    pub fn ground_at(&self, point: Point) -> Option<[f64; 2]> {
-        self.on_plane(&self.from_picture, point).map(Into::into)
-    }
-
     /// Feet of a person with a head at a normalised point; they may be outside the picture. None at
     /// or above the horizon of heads.
     pub fn foot_below_head(&self, head: Point) -> Option<Point> {
@@ -259,6 +254,12 @@ mod tests {
     use super::*;
 
     const FRAME: Size = Size { width: 1280, height: 720 };
+
+    impl GroundPlane {
+        fn ground_at(&self, point: Point) -> Option<[f64; 2]> {
+            self.on_plane(&self.from_picture, point).map(Into::into)
+        }
+    }
 
     fn at(x: f32, y: f32) -> Point {
         Point { x, y }

@@ -42,21 +42,20 @@ fn next_level(thresholds: &Thresholds, before: Level, value: f64) -> Level {
 
 /// A zone's level over time.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LevelKeeper {
-    thresholds: Thresholds,
-    level: Level,
+pub(crate) struct LevelKeeper {
+    pub(crate) thresholds: Thresholds,
+    pub(crate) level: Level,
     /// Pending level and since when.
     coming: Option<(Level, Monotonic)>,
 }
 
 impl LevelKeeper {
-    /// Starts at the lowest level.
-    pub fn new(thresholds: Thresholds) -> Self {
+    pub(crate) fn new(thresholds: Thresholds) -> Self {
         Self { thresholds, level: Level::Low, coming: None }
     }
 
     /// Updates the level by the value of `now`, in the unit of the thresholds.
-    pub fn next(&mut self, value: f64, now: Monotonic) -> Level {
+    pub(crate) fn next(&mut self, value: f64, now: Monotonic) -> Level {
         let next = next_level(&self.thresholds, self.level, value);
         if next == self.level {
             self.coming = None;
@@ -73,35 +72,24 @@ impl LevelKeeper {
         }
         self.level
     }
-
-    /// Current level.
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
-    /// Unit of the thresholds.
-    pub fn unit(&self) -> LevelUnit {
-        self.thresholds.unit
-    }
 }
 
 /// Detects surges of a zone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SurgeWatch {
+pub(crate) struct SurgeWatch {
     rule: SurgeRule,
     /// Recent counts, without those that a later count undercuts.
     least: VecDeque<(Monotonic, f64)>,
-    surging: bool,
+    pub(crate) surging: bool,
 }
 
 impl SurgeWatch {
-    /// Starts without counts.
-    pub fn new(rule: SurgeRule) -> Self {
+    pub(crate) fn new(rule: SurgeRule) -> Self {
         Self { rule, least: VecDeque::new(), surging: false }
     }
 
     /// Updates by the count of `now`; true during a surge. It ends when the increase has halved.
-    pub fn next(&mut self, people: f64, now: Monotonic) -> bool {
+    pub(crate) fn next(&mut self, people: f64, now: Monotonic) -> bool {
         while self.least.front().is_some_and(|(at, _)| now.since(*at) > self.rule.within) {
             self.least.pop_front();
         }
@@ -111,11 +99,6 @@ impl SurgeWatch {
         self.least.push_back((now, people));
         let risen = people - self.least.front().map_or(people, |(_, least)| *least);
         self.surging = risen >= if self.surging { self.rule.people / 2.0 } else { self.rule.people };
-        self.surging
-    }
-
-    /// True during a surge.
-    pub fn surging(&self) -> bool {
         self.surging
     }
 }
@@ -189,7 +172,7 @@ mod tests {
             let mut keeper = LevelKeeper::new(Thresholds { hold: Duration::from_secs(hold), ..T });
             let mut changed: Option<u64> = None;
             for (s, count) in counts.iter().enumerate() {
-                let before = keeper.level();
+                let before = keeper.level;
                 if keeper.next(*count, at(s as u64)) != before {
                     prop_assert!(changed.is_none_or(|at| s as u64 - at >= hold));
                     changed = Some(s as u64);

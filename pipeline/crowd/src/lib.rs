@@ -2,7 +2,7 @@
 //!
 //! A [`CrowdReader`] runs the people models, and a [`Crowd`] turns readings into events. [`fusion`]
 //! decides how detections and density count. Between pictures the crate keeps the level of each
-//! zone and, for seconds, the boxes of people ([`Tracker`]).
+//! zone and, for seconds, the boxes of people.
 //!
 //! Nothing here can identify a person: the crate depends on no face model, gallery or store. It
 //! counts the output of people models,
@@ -24,9 +24,7 @@ pub mod change;
 pub mod empty;
 pub mod flow;
 pub mod fusion;
-pub mod grid;
 pub mod ground;
-pub mod level;
 pub mod preview;
 pub mod rollup;
 pub mod tiling;
@@ -34,6 +32,8 @@ pub mod view;
 
 mod assessment;
 mod crowd;
+mod grid;
+mod level;
 mod reader;
 #[cfg(test)]
 mod street;
@@ -42,4 +42,4 @@ mod zone;
 
 pub use crowd::{Crowd, CrowdEvents, CrowdModel, CrowdOptions, CrowdPicture, Head, LEAST_SCORE};
 pub use reader::CrowdReader;
-pub use tracker::{MOST_APART, Tracker};
+pub use tracker::MOST_APART;

@@ -75,11 +75,6 @@ struct Seen {
 }
 
 impl Preview {
-    /// Starts without people.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Records the people of a picture of size `frame` at `now` without rendering it.
     ///
     /// The next preview then hides them too. [`Preview::render`] records its own.
@@ -270,7 +265,7 @@ mod tests {
     fn each_block_of_a_person_is_uniform_and_the_rest_is_kept() {
         let noise = noisy_picture();
         for picture in [noise.i420(), noise.nv12()] {
-            let planes = hidden(&mut Preview::new(), &picture, &[person(100.0, 40.0, 40.0, 100.0)], at(0));
+            let planes = hidden(&mut Preview::default(), &picture, &[person(100.0, 40.0, 40.0, 100.0)], at(0));
             // Grown by 6 and 15: 94–146 by 25–155, moved outwards to even; six blocks of 8 or 10
             // across.
             let mosaic = Mosaic { columns: 94..146, rows: 24..156, block: 8 };
@@ -299,7 +294,7 @@ mod tests {
 
     #[test]
     fn people_stay_hidden_for_a_moment_after_detection() {
-        let (noise, mut preview) = (noisy_picture(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::default());
         let shown = |planes: [Vec<u8>; 3]| (100..140).any(|x| is_untouched(&planes, &noise, x, 90));
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[person(100.0, 40.0, 40.0, 100.0)], at(0))));
         assert!(!shown(hidden(&mut preview, &noise.i420(), &[], at(1000))));
@@ -309,7 +304,7 @@ mod tests {
 
     #[test]
     fn people_recorded_before_a_preview_are_hidden_at_any_size() {
-        let (noise, mut preview) = (noisy_picture(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::default());
         preview.notice(Size { width: 640, height: 360 }, &of(&[person(200.0, 80.0, 80.0, 200.0)]), at(0));
         let planes = hidden(&mut preview, &noise.i420(), &[], at(500));
         assert!((100..140).all(|x| !is_untouched(&planes, &noise, x, 90)));
@@ -318,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_crowd_without_detections_is_hidden_by_its_density() {
-        let (noise, mut preview) = (noisy_picture(), Preview::new());
+        let (noise, mut preview) = (noisy_picture(), Preview::default());
         let mut density = DensityMap::default();
         density.reset(FRAME, &Placement::new(FRAME, FRAME, Fit::Scale), 8);
         let columns = density.columns();
@@ -342,7 +337,7 @@ mod tests {
     #[test]
     fn a_box_without_a_valid_place_hides_everything() {
         let noise = noisy_picture();
-        let planes = hidden(&mut Preview::new(), &noise.i420(), &[person(f32::NAN, 0.0, 10.0, 10.0)], at(0));
+        let planes = hidden(&mut Preview::default(), &noise.i420(), &[person(f32::NAN, 0.0, 10.0, 10.0)], at(0));
         assert!(planes.iter().all(|plane| plane.iter().all(|s| *s == plane[0])));
     }
 
@@ -358,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_preview_frame_is_a_jpeg() {
-        let frame = Preview::new().render(&noisy_picture().nv12(), &of(&[]), at(0)).expect("renders");
+        let frame = Preview::default().render(&noisy_picture().nv12(), &of(&[]), at(0)).expect("renders");
         assert_eq!(frame.size(), FRAME);
         assert!(frame.jpeg().starts_with(&[0xff, 0xd8, 0xff]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
         assert!(!format!("{frame:?}").contains("jpeg"));
@@ -373,7 +368,7 @@ mod tests {
         ) {
             let noise = noisy_picture();
             let picture = if nv12 { noise.nv12() } else { noise.i420() };
-            let planes = hidden(&mut Preview::new(), &picture, &[person(x, y, width, height)], at(0));
+            let planes = hidden(&mut Preview::default(), &picture, &[person(x, y, width, height)], at(0));
             let grown = Rect {
                 x: x - GROWTH * width,
                 y: y - GROWTH * height,

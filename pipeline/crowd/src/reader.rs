@@ -10,7 +10,7 @@ use crate::fusion::{MapMerger, combined_counting, needs_density_model};
 /// Owns its sessions and buffers; one per worker.
 #[derive(Debug)]
 pub struct CrowdReader {
-    detector: TiledDetector,
+    tiled: TiledDetector,
     density: Option<DensityModel>,
     maps: Vec<DensityMap>,
     merger: MapMerger,
@@ -27,9 +27,9 @@ impl CrowdReader {
         density: Option<&str>,
         options: &SessionOptions,
     ) -> Result<Self, ModelError> {
-        let detector = TiledDetector::load(registry, detector, options)?;
+        let tiled = TiledDetector::load(registry, detector, options)?;
         let density = density.map(|name| DensityModel::load(registry, name, options)).transpose()?;
-        Ok(Self { detector, density, maps: Vec::new(), merger: MapMerger::default() })
+        Ok(Self { tiled, density, maps: Vec::new(), merger: MapMerger::default() })
     }
 
     /// Reads people with scores of `min_score` (0–1) and more, best first, and their density.
@@ -43,9 +43,9 @@ impl CrowdReader {
         min_score: f32,
         readings: &mut Vec<PeopleReading>,
     ) -> Result<(), ModelError> {
-        self.detector.detect(scenes.clone(), min_score, readings)?;
+        self.tiled.detect(scenes.clone(), min_score, readings)?;
         let Some(model) = &mut self.density else { return Ok(()) };
-        let ramp: Option<FusionRamp> = model.counting().and_then(|counting| counting.fusion_ramp);
+        let ramp: Option<FusionRamp> = model.counting.as_ref().and_then(|counting| counting.fusion_ramp);
         let needed = |reading: &PeopleReading| needs_density_model(&reading.density, ramp.as_ref());
         let packed = scenes.zip(&*readings).filter(|(_, reading)| needed(reading));
         model.measure(packed.map(|(scene, _)| (scene.picture, scene.density_side_px)), &mut self.maps)?;
@@ -58,40 +58,36 @@ impl CrowdReader {
     /// Runs the person detector on one batch of empty scenes, for the caller to time.
     ///
     /// # Errors
-    /// As [`TiledDetector::benchmark`].
+    /// As [`gatehouse_people::PersonDetector::benchmark`].
     pub fn benchmark(&mut self, scenes: usize, longer_side_px: usize) -> Result<(), ModelError> {
-        self.detector.benchmark(scenes, longer_side_px)
+        self.tiled.detector.benchmark(scenes, longer_side_px)
     }
 
     /// The execution provider of the person detector.
     pub fn provider(&self) -> Provider {
-        self.detector.provider()
+        self.tiled.detector.provider()
     }
 
     /// Names and versions of the models, for events and reports.
     pub fn name(&self) -> String {
         let density = self.density.as_ref().map(DensityModel::manifest);
-        let names = std::iter::once(self.detector.manifest()).chain(density);
+        let names = std::iter::once(self.tiled.detector.manifest()).chain(density);
         names.map(|manifest| format!("{} {}", manifest.name, manifest.version)).collect::<Vec<_>>().join(" + ")
     }
 
     /// Measured errors of its counts, and where density takes over.
     pub fn counting(&self) -> Option<Counting> {
-        let detector = self.detector.counting();
+        let detector = &self.tiled.detector;
         match &self.density {
-            None => detector.cloned(),
-            Some(model) => Some(combined_counting(detector, self.detector.has_density(), model.counting()?)),
+            None => detector.counting.clone(),
+            Some(model) => {
+                Some(combined_counting(detector.counting.as_ref(), detector.has_density, model.counting.as_ref()?))
+            }
         }
     }
 
     /// Best height of a head for a separate density model, in pixels of the tensor, if it is known.
     pub fn head_px(&self) -> Option<f32> {
-        self.density.as_ref()?.counting()?.head_px
-    }
-
-    /// Number of values that were not finite since the models were loaded. Above 0, a model is
-    /// broken.
-    pub fn not_finite(&self) -> u64 {
-        self.detector.not_finite() + self.density.as_ref().map_or(0, DensityModel::not_finite)
+        self.density.as_ref()?.counting.as_ref()?.head_px
     }
 }

@@ -91,7 +91,7 @@ impl Track {
 
 /// The tracks of one camera.
 #[derive(Debug, Default)]
-pub struct Tracker {
+pub(crate) struct Tracker {
     tracks: Vec<Track>,
     frame: Option<Size>,
     looked: Option<Monotonic>,
@@ -107,7 +107,7 @@ impl Tracker {
     /// Updates the tracks by the detections of a picture of size `frame` that arrived `now`.
     /// Detections of `min_score` and more count. False if there is no recent picture to compare
     /// with.
-    pub fn update(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
+    pub(crate) fn update(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
         let soon = self.looked.is_some_and(|before| now.since(before) <= MOST_APART);
         let compares = soon && self.frame == Some(frame);
         self.frame = Some(frame);

@@ -18,7 +18,6 @@ const SHORTEST_STAY: Duration = Duration::from_secs(1);
 /// Share by density above which no stay is reported, because too few people are tracked.
 const MOST_BY_DENSITY: f64 = 0.2;
 
-/// State of a zone.
 #[derive(Debug)]
 pub(crate) struct ZoneState {
     area_m2: Option<f64>,
@@ -89,7 +88,7 @@ impl ZoneState {
         let people = count.people();
         let people_per_m2 = self.area_m2.map(|area| people / area);
         let level = self.level.as_mut().and_then(|keeper| {
-            let value = match keeper.unit() {
+            let value = match keeper.thresholds.unit {
                 LevelUnit::People => Some(people),
                 LevelUnit::PeoplePerM2 => people_per_m2,
             };
@@ -108,7 +107,7 @@ impl ZoneState {
 
     /// Level and surge before a count.
     pub(crate) fn before(&self) -> (Option<Level>, bool) {
-        (self.level.as_ref().map(LevelKeeper::level), self.surge.as_ref().is_some_and(SurgeWatch::surging))
+        (self.level.as_ref().map(|keeper| keeper.level), self.surge.as_ref().is_some_and(|watch| watch.surging))
     }
 }
 

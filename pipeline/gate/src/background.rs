@@ -48,7 +48,6 @@ pub struct Background {
     next: usize,
     last_learnt: Option<Monotonic>,
     last_face: Option<Monotonic>,
-    /// The median of the pictures.
     median: [u8; CELLS],
     /// Scratch: the picture that is compared. Overwritten after each use.
     current: [u8; CELLS],

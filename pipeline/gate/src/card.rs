@@ -20,10 +20,12 @@ pub(crate) enum CardVerdict {
 /// A card, and the evidence of the frames since it was shown. Dropping it overwrites the template.
 #[derive(Debug)]
 pub(crate) struct CardCheck {
-    id: PassId,
+    pub(crate) id: PassId,
     template: Box<Template>,
-    since: Monotonic,
-    face: Option<ProbeId>,
+    /// When the card was read.
+    pub(crate) since: Monotonic,
+    /// The face that the card is compared with.
+    pub(crate) face: Option<ProbeId>,
     evidence: Evidence<()>,
     /// The last objection of the frames to the card's holder.
     last_objection: Option<Reason>,
@@ -42,20 +44,6 @@ impl CardCheck {
             last_objection: None,
             is_admitted_face_near: false,
         }
-    }
-
-    pub(crate) fn id(&self) -> PassId {
-        self.id
-    }
-
-    /// When the card was read.
-    pub(crate) fn since(&self) -> Monotonic {
-        self.since
-    }
-
-    /// The face that the card is compared with.
-    pub(crate) fn face(&self) -> Option<ProbeId> {
-        self.face
     }
 
     /// Compares the card with this face from now on. A different face clears the evidence.
@@ -89,7 +77,7 @@ impl CardCheck {
         now: Monotonic,
         policy: &Policy,
     ) -> Option<CardVerdict> {
-        if now.since(self.since) >= policy.card_deadline {
+        if now.since(self.since) >= policy.deadline {
             return None;
         }
         self.evidence.add(if is_same_face { Name::One(()) } else { Name::Nobody }, live, now, policy);
@@ -100,7 +88,7 @@ impl CardCheck {
 
     /// The verdict once the card's time is over; `None` before.
     pub(crate) fn verdict_at_deadline(&self, now: Monotonic, policy: &Policy) -> Option<CardVerdict> {
-        if now.since(self.since) < policy.card_deadline {
+        if now.since(self.since) < policy.deadline {
             return None;
         }
         // The reason stays if a person was seen not to be the card's owner and has left.

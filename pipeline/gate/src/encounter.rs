@@ -102,21 +102,10 @@ pub(crate) enum State {
     Acquire { since: Monotonic },
     /// Near; evidence of identity and liveness is collected.
     Verify { since: Monotonic, evidence: Evidence<PersonId>, awaits_pass_of: Option<PersonId> },
-    /// Has its decision.
-    Decided(DecidedBy),
+    /// Has its decision. `admitted`: the person whom its own frames admitted.
+    Decided { admitted: Option<PersonId> },
     /// Shows a person who was admitted a moment ago: no decision until the cool-down is over.
     CoolDown { until: Monotonic },
-}
-
-/// What a track was decided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DecidedBy {
-    /// Its own frames, which admitted this person.
-    Admission(PersonId),
-    /// Its own frames, which led to a referral.
-    Referral,
-    /// A pass or a card.
-    Code,
 }
 
 /// The state machine of one track.
@@ -124,7 +113,8 @@ pub(crate) enum DecidedBy {
 pub(crate) struct Encounter {
     state: State,
     last_near: Option<Monotonic>,
-    last_problem: Option<Problem>,
+    /// What was wrong with its last unusable frame.
+    pub(crate) last_problem: Option<Problem>,
 }
 
 impl Default for Encounter {
@@ -145,12 +135,7 @@ impl Encounter {
 
     /// The person whom its own frames have admitted.
     pub(crate) fn admitted(&self) -> Option<PersonId> {
-        if let State::Decided(DecidedBy::Admission(person)) = self.state { Some(person) } else { None }
-    }
-
-    /// What was wrong with its last unusable frame.
-    pub(crate) fn last_problem(&self) -> Option<Problem> {
-        self.last_problem
+        if let State::Decided { admitted } = self.state { admitted } else { None }
     }
 
     /// Processes one observation. Returns the verdict once, when this observation leads to it.
@@ -166,7 +151,7 @@ impl Encounter {
                 return None;
             }
             Observation::Near => self.on_near(now),
-            Observation::Unusable(problem) => self.record_problem(problem),
+            Observation::Unusable(problem) => self.last_problem = Some(problem),
             Observation::Usable { matched, live } => {
                 if let Some(admission) = self.on_usable(matched, live, now, policy) {
                     return Some(admission);
@@ -176,14 +161,9 @@ impl Encounter {
         self.refer_if_due(now, policy)
     }
 
-    /// Records what was wrong with a frame, without a step.
-    pub(crate) fn record_problem(&mut self, problem: Problem) {
-        self.last_problem = Some(problem);
-    }
-
     /// Ends the encounter because a card decided, or the pass that it waited for.
     pub(crate) fn decide_by_code(&mut self) {
-        self.state = State::Decided(DecidedBy::Code);
+        self.state = State::Decided { admitted: None };
     }
 
     /// Withdraws the admission of a person who was admitted a moment ago, and waits until `until`.
@@ -247,13 +227,13 @@ impl Encounter {
         if awaits_pass_of.is_some() || !agreement.is_sufficient(policy) {
             return None;
         }
-        self.state = State::Decided(DecidedBy::Admission(agreement.who));
+        self.state = State::Decided { admitted: Some(agreement.who) };
         Some(Verdict::Admit(agreement.who))
     }
 
     fn refer_if_due(&mut self, now: Monotonic, policy: &Policy) -> Option<Verdict> {
         let reason = self.referral_reason(now, policy)?;
-        self.state = State::Decided(DecidedBy::Referral);
+        self.state = State::Decided { admitted: None };
         Some(Verdict::Refer(reason))
     }
 
@@ -263,7 +243,7 @@ impl Encounter {
         let (since, evidence, awaits_pass_of) = match &mut self.state {
             State::Acquire { since } => return (now.since(*since) >= deadline).then_some(Reason::FaceUnusable),
             State::Verify { since, evidence, awaits_pass_of } => (*since, evidence, awaits_pass_of),
-            State::Approach | State::Decided(_) | State::CoolDown { .. } => return None,
+            State::Approach | State::Decided { .. } | State::CoolDown { .. } => return None,
         };
         let waited = now.since(since);
         if waited < policy.refer_not_before {

@@ -27,10 +27,9 @@ const IN_SIGHT: Duration = Duration::from_millis(500);
 /// A stretch of a track during which nothing suggests another face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProbeId {
-    /// The track.
-    pub track: TrackId,
+    pub(crate) track: TrackId,
     /// Number of the stretch within the track. An answer about an earlier stretch is dropped.
-    pub stretch: u32,
+    pub(crate) stretch: u32,
 }
 
 /// A face whose pixels are needed for a decision.
@@ -158,13 +157,8 @@ impl Gate {
     /// Compares a face with the card (1:1). `None` if the face belongs into the gallery search;
     /// otherwise true if it is the card's face.
     pub fn compare_with_card(&self, probe: ProbeId, face: &Template) -> Option<bool> {
-        let card = self.card.as_ref().filter(|card| card.face() == Some(probe))?;
+        let card = self.card.as_ref().filter(|card| card.face == Some(probe))?;
         Some(card.matches(face, &self.policy))
-    }
-
-    /// True while a card is compared with a face.
-    pub fn is_verifying_card(&self) -> bool {
-        self.card.is_some()
     }
 
     /// Processes the answer about a probe: [`Observation::Unusable`] or [`Observation::Usable`].
@@ -173,10 +167,10 @@ impl Gate {
         let now = times.matched;
         let is_fresh = times.is_fresh(&self.policy);
         self.stale_frames += u64::from(!is_fresh);
-        let is_card_face = self.card.as_ref().is_some_and(|card| card.face() == Some(probe));
+        let is_card_face = self.card.as_ref().is_some_and(|card| card.face == Some(probe));
         if is_card_face {
             if let (Observation::Unusable(problem), Some(track)) = (observation, self.tracks.get_mut(probe.track)) {
-                track.state.encounter.record_problem(problem);
+                track.state.encounter.last_problem = Some(problem);
             }
             let Observation::Usable { matched: Matched::Card(is_same_face), live } = observation else { return None };
             let card = self.card.as_mut().filter(|_| is_fresh)?;
@@ -211,7 +205,7 @@ impl Gate {
     fn step_visitor(&mut self, id: TrackId, face: &Face, times: &StageTimes, result: &mut FrameResult) {
         let Some(track) = self.tracks.get_mut(id) else { return };
         let (probe, visitor) = (Probe { id: probe_id(track), face: *face }, &mut track.state);
-        if self.card.as_ref().is_some_and(|card| card.face() == Some(probe.id)) {
+        if self.card.as_ref().is_some_and(|card| card.face == Some(probe.id)) {
             // The face's own decision waits: the card's owner may not be enrolled.
             result.probes.push(probe);
             return;
@@ -252,7 +246,7 @@ impl Gate {
             }
             // An unclaimed excuse may be this one's: the track began before the phone hid the face.
             Verdict::Refer(_) if visitor.is_excused || self.excuses.pop().is_some() => None,
-            Verdict::Refer(reason) => Some(refer(reason, Method::Face, visitor.encounter.last_problem(), times, first)),
+            Verdict::Refer(reason) => Some(refer(reason, Method::Face, visitor.encounter.last_problem, times, first)),
         }
     }
 

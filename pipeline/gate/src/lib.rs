@@ -37,7 +37,6 @@
 pub mod enrol;
 pub mod gallery;
 pub mod quality;
-pub mod track;
 
 mod admitted;
 mod background;
@@ -50,6 +49,7 @@ mod motion_gate;
 mod pass;
 mod policy;
 mod times;
+mod track;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -22,10 +22,9 @@ pub struct Policy {
     /// Nobody is referred earlier than this after the first near frame: the first frames of a
     /// walk-up are the worst.
     pub refer_not_before: Duration,
-    /// Time after the first near frame at which an undecided person is referred.
+    /// Time after the first near frame at which an undecided person is referred, and for which a
+    /// card is compared with the nearest face.
     pub deadline: Duration,
-    /// How long a card is compared with the nearest face.
-    pub card_deadline: Duration,
     /// Greatest age of a frame, counted from its capture, at which it is evidence.
     pub max_frame_age: Duration,
     /// How long an admitted person is not admitted again.

@@ -18,7 +18,6 @@ pub fn policy() -> Policy {
         card_threshold: 0.5,
         refer_not_before: Duration::from_millis(1500),
         deadline: Duration::from_secs(6),
-        card_deadline: Duration::from_secs(5),
         max_frame_age: Duration::from_secs(2),
         cool_down: Duration::from_secs(10),
         grant: Duration::from_secs(5),

@@ -6,7 +6,7 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_picture::Rect;
 
 /// A track whose face was not seen for this long is dropped.
-pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
 /// Least overlap (IoU) of a box with the track that it continues. At 10 frames a second a face that
 /// walks up moves little between two frames.
 const MIN_IOU: f32 = 0.3;
@@ -18,11 +18,11 @@ const OUT_OF_SIGHT_AFTER: Duration = Duration::from_secs(1);
 
 /// Identifies a track within one camera; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TrackId(pub u64);
+pub(crate) struct TrackId(u64);
 
 /// How a box continues the earlier frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Continuity {
+pub(crate) enum Continuity {
     /// A new track.
     New,
     /// The same face, judged by its box.
@@ -33,29 +33,25 @@ pub enum Continuity {
 
 /// The track that a box of a frame belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting {
-    /// The track.
-    pub track: TrackId,
+pub(crate) struct Sighting {
+    pub(crate) track: TrackId,
     /// How the box continues the track's last one.
-    pub continuity: Continuity,
+    pub(crate) continuity: Continuity,
 }
 
 /// One tracked face, and the state that the user of the tracker keeps for it.
 #[derive(Debug)]
-pub struct Track<T> {
-    /// Its identifier.
-    pub id: TrackId,
+pub(crate) struct Track<T> {
+    pub(crate) id: TrackId,
     /// Where it was last seen, in frame pixels.
-    pub box_in_frame: Rect,
-    /// When it was last seen.
-    pub seen: Monotonic,
-    /// The user's own state.
-    pub state: T,
+    pub(crate) box_in_frame: Rect,
+    pub(crate) seen: Monotonic,
+    pub(crate) state: T,
 }
 
 /// The faces that are tracked in one camera.
 #[derive(Debug)]
-pub struct Tracks<T> {
+pub(crate) struct Tracks<T> {
     tracks: Vec<Track<T>>,
     next: u64,
     /// Scratch: overlap, index of the box, index of the track.
@@ -78,7 +74,7 @@ impl<T> Tracks<T> {
     ///
     /// Pairs are assigned by descending overlap, so two people close together keep their own
     /// tracks.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         boxes_in_frame: impl Iterator<Item = Rect> + Clone,
         now: Monotonic,
@@ -127,39 +123,26 @@ impl<T> Tracks<T> {
         Sighting { track: id, continuity: Continuity::New }
     }
 
-    /// Drops the tracks for which `keep` returns false.
-    pub fn retain(&mut self, keep: impl FnMut(&Track<T>) -> bool) {
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Track<T>) -> bool) {
         self.tracks.retain(keep);
     }
 
     /// The track, if it still exists.
-    pub fn get(&self, id: TrackId) -> Option<&Track<T>> {
+    pub(crate) fn get(&self, id: TrackId) -> Option<&Track<T>> {
         self.tracks.iter().find(|t| t.id == id)
     }
 
-    /// The track, if it still exists.
-    pub fn get_mut(&mut self, id: TrackId) -> Option<&mut Track<T>> {
+    pub(crate) fn get_mut(&mut self, id: TrackId) -> Option<&mut Track<T>> {
         self.tracks.iter_mut().find(|t| t.id == id)
     }
 
     /// All tracks, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Track<T>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Track<T>> {
         self.tracks.iter()
     }
 
-    /// All tracks, oldest first.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track<T>> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Track<T>> {
         self.tracks.iter_mut()
-    }
-
-    /// Number of tracks.
-    pub fn len(&self) -> usize {
-        self.tracks.len()
-    }
-
-    /// True if no face is tracked.
-    pub fn is_empty(&self) -> bool {
-        self.tracks.is_empty()
     }
 }
 
@@ -197,9 +180,9 @@ mod tests {
         let mut tracks = Tracks::<()>::default();
         let first = update(&mut tracks, &[face(0.0)], at(0));
         update(&mut tracks, &[], at(1_999));
-        assert_eq!(tracks.len(), 1);
+        assert_eq!(tracks.tracks.len(), 1);
         update(&mut tracks, &[], at(2_000));
-        assert!(tracks.is_empty());
+        assert!(tracks.tracks.is_empty());
         let again = update(&mut tracks, &[face(0.0)], at(2_100));
         assert_ne!(first, again, "an identifier is never reused");
     }

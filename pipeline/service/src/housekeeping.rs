@@ -5,7 +5,6 @@
 //! wait for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -15,6 +14,7 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_store::{Actor, Applied, Retention, Store, warnings};
+use parking_lot::Mutex;
 
 use crate::threads::pause;
 
@@ -23,28 +23,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(20);
 /// Time between two removals of old records, and two checks of the limits.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
-/// The number of people inside. Unknown if no camera watches an exit, or the count failed.
-#[derive(Debug)]
-pub(crate) struct Present(AtomicU32);
-
-const UNKNOWN: u32 = u32::MAX;
-
-impl Default for Present {
-    fn default() -> Self {
-        Self(AtomicU32::new(UNKNOWN))
-    }
-}
-
-impl Present {
-    pub(crate) fn get(&self) -> Option<u32> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|count| *count != UNKNOWN)
-    }
-
-    fn set(&self, count: Option<u64>) {
-        let count = count.map_or(UNKNOWN, |count| u32::try_from(count).unwrap_or(UNKNOWN - 1).min(UNKNOWN - 1));
-        self.0.store(count, Ordering::Relaxed);
-    }
-}
+/// The number of people inside. `None` if no camera watches an exit, or the count failed.
+pub(crate) type Present = Mutex<Option<u32>>;
 
 /// The site's housekeeping.
 pub(crate) struct Housekeeping {
@@ -107,7 +87,7 @@ impl Housekeeping {
         {
             tracing::error!(times, "the store cannot count the people inside, and tallies leave the number out: {e}");
         }
-        present.set(count.ok());
+        *present.lock() = count.ok().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
     }
 
     fn tidy(&self) {
@@ -160,18 +140,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_inside_differs_from_an_unknown_number() {
-        let present = Present::default();
-        assert_eq!(present.get(), None);
-        present.set(Some(0));
-        assert_eq!(present.get(), Some(0));
-        present.set(Some(u64::MAX));
-        assert_eq!(present.get(), Some(u32::MAX - 1));
-        present.set(None);
-        assert_eq!(present.get(), None);
-    }
-
-    #[test]
     fn people_inside_are_counted_every_twenty_seconds() {
         let text = r#"
             version = 1
@@ -197,8 +165,7 @@ mod tests {
         let thread = std::thread::spawn(move || housekeeping.run(&stopped));
         for count in 1..=3 {
             manual.wait_for_timer(COUNT_EVERY * count);
-            assert_eq!(present.get(), Some(0));
-            present.set(None);
+            assert_eq!(present.lock().take(), Some(0));
             manual.set(COUNT_EVERY * count);
         }
         drop(stop);

@@ -46,11 +46,6 @@ impl Actor {
     pub fn role(&self) -> &str {
         &self.role
     }
-
-    /// The user.
-    pub fn user(&self) -> &str {
-        &self.user
-    }
 }
 
 impl fmt::Display for Actor {

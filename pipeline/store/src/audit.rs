@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use strum::Display;
 
 use crate::actor::Actor;
 use crate::audit_verify::AuditFault;
@@ -17,8 +18,9 @@ use crate::error::{Abort, StoreError};
 use crate::open::{Base, Store};
 use crate::seal::{Key, Place};
 
-/// An audited action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An audited action. The log has its name in small letters with hyphens, such as `renew-consent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Action {
     /// Someone was enrolled.
     Enrol,
@@ -58,32 +60,6 @@ pub enum Action {
     Refused,
 }
 
-impl Action {
-    /// The action's name in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enrol => "enrol",
-            Self::RenewConsent => "renew-consent",
-            Self::ViewNames => "view-names",
-            Self::Backup => "backup",
-            Self::Restore => "restore",
-            Self::WithdrawFace => "withdraw-face",
-            Self::Forget => "forget",
-            Self::Expire => "expire",
-            Self::KeyChange => "key-change",
-            Self::Retention => "retention",
-            Self::ThresholdChange => "threshold-change",
-            Self::IssuePass => "issue-pass",
-            Self::RevokePass => "revoke-pass",
-            Self::IssueCard => "issue-card",
-            Self::RevokeCard => "revoke-card",
-            Self::LookUpEntries => "look-up-entries",
-            Self::Export => "export",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// The person or pass that an action concerned. Written as `person:` or `pass:` and the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -111,7 +87,7 @@ pub struct AuditEntry {
     pub at: WallTime,
     /// The actor, as `role/user`.
     pub actor: String,
-    /// The action, as [`Action::as_str`] writes it.
+    /// The action, as [`Action`] is written.
     pub action: String,
     /// The subject, as [`Subject`] is written.
     pub subject: Option<String>,
@@ -167,14 +143,9 @@ pub(crate) struct Record<'a> {
     pub(crate) at: WallTime,
 }
 
-/// The key of the chain.
-pub(crate) struct AuditKey(Key);
+pub(crate) struct AuditKey(pub(crate) Key);
 
 impl AuditKey {
-    pub(crate) fn new(key: Key) -> Self {
-        Self(key)
-    }
-
     /// Each part after its length, so that no two rows have the same bytes.
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
@@ -222,8 +193,8 @@ impl AuditKeys<'_> {
     }
 }
 
-const HEAD: &str = "audit_head_sealed";
-const ANCHOR: &str = "audit_anchor_sealed";
+pub(crate) const HEAD: &str = "audit_head_sealed";
+pub(crate) const ANCHOR: &str = "audit_anchor_sealed";
 
 impl Base {
     /// Writes a row, in the transaction of what it records.
@@ -234,7 +205,7 @@ impl Base {
             sequence,
             at: record.at,
             actor: record.actor.to_string(),
-            action: record.action.as_str().to_owned(),
+            action: record.action.to_string(),
             subject: record.subject.map(|s| s.to_string()),
             details: record.details.to_string(),
             previous_hash: last.hash,
@@ -257,7 +228,9 @@ impl Base {
                 entry.hash
             ])?;
         let head = AuditHead { sequence, hash: entry.hash };
-        transaction.prepare_cached("UPDATE meta SET audit_head_sealed = ?1")?.execute([self.seal_head(&head)?])?;
+        transaction
+            .prepare_cached("UPDATE meta SET audit_head_sealed = ?1")?
+            .execute([self.seal_mark(HEAD, &head)?])?;
         Ok(head)
     }
 
@@ -296,15 +269,7 @@ impl Base {
         anchor.ok_or_else(|| self.audit_fault(AuditFault::Anchor).into())
     }
 
-    pub(crate) fn seal_head(&self, head: &AuditHead) -> Result<Vec<u8>, StoreError> {
-        self.seal_mark(HEAD, head)
-    }
-
-    pub(crate) fn seal_anchor(&self, anchor: &AuditHead) -> Result<Vec<u8>, StoreError> {
-        self.seal_mark(ANCHOR, anchor)
-    }
-
-    fn seal_mark(&self, column: &'static str, mark: &AuditHead) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal_mark(&self, column: &'static str, mark: &AuditHead) -> Result<Vec<u8>, StoreError> {
         let bytes = [&mark.sequence.to_le_bytes()[..], &mark.hash].concat();
         self.seal.seal(Place { table: "meta", column, row: &[] }, &bytes)
     }
@@ -362,8 +327,8 @@ impl Store {
                 "SELECT json_extract(details_json, '$.rules') FROM audit_log
                  WHERE action = ?1 AND json_extract(details_json, '$.gate') = ?2 ORDER BY sequence DESC LIMIT 1",
             )?;
-            let noted =
-                statement.query_row([action.as_str(), gate.as_str()], |row| row.get::<_, String>(0)).optional()?;
+            let of_gate = params![action.to_string(), gate.as_str()];
+            let noted = statement.query_row(of_gate, |row| row.get::<_, String>(0)).optional()?;
             let before: Value = noted.and_then(|rules| serde_json::from_str(&rules).ok()).unwrap_or_default();
             if before == *rules {
                 return Ok(false);
@@ -424,14 +389,14 @@ mod tests {
     fn rows_of_an_earlier_version_keep_their_hash() {
         // As Python's `hmac` computes them.
         let hex = |hash: [u8; 32]| base16ct::lower::encode_string(&hash);
-        let key = AuditKey::new(Key::new([0x42; 32]));
+        let key = AuditKey(Key::new([0x42; 32]));
         let start = key.start(b"store");
         assert_eq!(hex(start.hash), "6b1a01c5fbe14b29e66e3a6ce83722a61c8dae82597efad6f242c2b837628ab6");
         let entry = AuditEntry {
             sequence: 1,
             at: WallTime::from_unix_nanos(1_790_000_000_000_000_000),
             actor: "desk/quill".to_owned(),
-            action: Action::Enrol.as_str().to_owned(),
+            action: Action::Enrol.to_string(),
             subject: Some("person:01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
             details: "{}".to_owned(),
             previous_hash: start.hash,

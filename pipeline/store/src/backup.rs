@@ -18,13 +18,13 @@ use ulid::Ulid;
 use crate::actor::Actor;
 use crate::audit::{Action, Record};
 use crate::error::{Abort, StoreError};
-use crate::forget::{remove_card, remove_face, remove_person};
+use crate::forget::{remove_card, remove_rows};
 use crate::gallery_change;
 use crate::keys::{Keys, Part};
 use crate::migration::{Found, STORE};
 use crate::open::{Base, Store, connect, is_whole, make_file, set_up};
 use crate::seal::random_bytes;
-use crate::settle::{Compared, compare, needing_keys, revoke_again};
+use crate::settle::{Compared, compare, find_keys, revoke_again};
 
 /// How often and how long to wait for a writer that holds the store while it is copied.
 const TRIES: u32 = 20;
@@ -148,17 +148,9 @@ impl Base {
         actor: &Actor,
         now: WallTime,
     ) -> Result<Restored, Abort> {
-        let store_id: Vec<u8> = site.query_row("SELECT store_id FROM meta", [], |row| row.get(0))?;
-        let keys = Keys::open(&self.keys_path, &self.seal, &store_id)?;
-        let mut restored = match keys {
+        let mut restored = match find_keys(self, site)? {
             Some(keys) => self.follow_keys_of(site, &keys, newer, now)?,
-            None => match needing_keys(site)? {
-                0 => Restored::default(),
-                people => {
-                    let (path, store) = (self.keys_path.clone(), self.path.clone());
-                    return Err(StoreError::KeysMissing { path, store, people }.into());
-                }
-            },
+            None => Restored::default(),
         };
         let people: i64 = site.query_row("SELECT count(*) FROM person", [], |row| row.get(0))?;
         restored.people = people.unsigned_abs();
@@ -187,8 +179,8 @@ impl Base {
         for (part, owner) in without_key {
             let person = || owner.parse::<PersonId>().map_err(|_| self.tampered("person", "person_id", &owner));
             match part {
-                Part::Name => restored.dropped += u64::from(remove_person(site, person()?, now)?.is_some()),
-                Part::Face => restored.faces_dropped += u64::from(remove_face(site, person()?, now)?.is_some()),
+                Part::Name => restored.dropped += u64::from(remove_rows(site, part, person()?, now)?.is_some()),
+                Part::Face => restored.faces_dropped += u64::from(remove_rows(site, part, person()?, now)?.is_some()),
                 Part::Card => remove_card(site, &owner)?,
             }
         }
@@ -219,12 +211,8 @@ fn copy(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
             tries += 1;
         }
     }
-    to_one_file(to)
-}
-
-/// Removes a database's journal files.
-fn to_one_file(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
+    // Removes the journal files.
+    to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
 }
 
 /// A file under a temporary name; removed unless it takes its final name.

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use gatehouse_core::time::WallTime;
+use strum::{Display, EnumString};
 
-/// How a consent was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a consent was given. Written as `paper`, `screen` or `online`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum HowGiven {
     /// Signed on paper.
     Paper,
@@ -13,25 +15,6 @@ pub enum HowGiven {
     Screen,
     /// Given online, by the person's own account.
     Online,
-}
-
-impl HowGiven {
-    /// Every way.
-    pub const ALL: [Self; 3] = [Self::Paper, Self::Screen, Self::Online];
-
-    /// As it stands in the store and on the command line: `paper`, `screen`, `online`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Paper => "paper",
-            Self::Screen => "screen",
-            Self::Online => "online",
-        }
-    }
-
-    /// Reads what [`Self::as_str`] writes.
-    pub fn from_name(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|how| how.as_str() == text)
-    }
 }
 
 /// A consent as the enrolling desk fills it in; [`Consent::new`] checks it.

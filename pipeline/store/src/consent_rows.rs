@@ -7,7 +7,6 @@ use crate::consent::Consent;
 use crate::error::StoreError;
 use crate::seal::{Place, Seal};
 
-/// Whose consent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConsentOf {
     Person,
@@ -88,7 +87,7 @@ fn write(
         owner,
         draft.purpose,
         draft.notice_version,
-        draft.how_given.as_str(),
+        draft.how_given.to_string(),
         draft.given_at.unix_nanos(),
         draft.valid_until.unix_nanos(),
         draft.under_14,

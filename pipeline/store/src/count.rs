@@ -63,33 +63,11 @@ impl Store {
     }
 }
 
-/// How close the number of stored faces is to a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reached {
-    /// 80 % of it.
-    FourFifths,
-    /// 90 % of it.
-    NineTenths,
-    /// The limit itself.
-    All,
-}
-
-impl Reached {
-    /// In percent.
-    pub fn percent(self) -> u64 {
-        match self {
-            Self::FourFifths => 80,
-            Self::NineTenths => 90,
-            Self::All => 100,
-        }
-    }
-}
-
 /// A limit that the law ties to the number of stored faces comes near, or is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitWarning {
-    /// How near.
-    pub reached: Reached,
+    /// The share of the limit that is reached, in percent: 80, 90 or 100.
+    pub percent: u64,
     /// People whose face is stored.
     pub stored: u64,
     /// The limit.
@@ -98,13 +76,12 @@ pub struct LimitWarning {
 
 impl fmt::Display for LimitWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reached, stored, limit } = self;
-        match reached {
-            Reached::All => write!(f, "the faces of {stored} people are stored: the limit of {limit} is reached"),
+        let Self { percent, stored, limit } = self;
+        match percent {
+            100 => write!(f, "the faces of {stored} people are stored: the limit of {limit} is reached"),
             _ => write!(
                 f,
-                "the faces of {stored} people are stored: that is more than {} % of the limit of {limit}",
-                reached.percent()
+                "the faces of {stored} people are stored: that is more than {percent} % of the limit of {limit}"
             ),
         }
     }
@@ -118,9 +95,9 @@ impl fmt::Display for LimitWarning {
 pub fn warnings(counts: &Counts, limit: u64) -> Option<LimitWarning> {
     let stored = counts.with_face;
     // Wide enough for any two counts.
-    let reaches = |r: &Reached| u128::from(stored) * 100 >= u128::from(limit) * u128::from(r.percent());
-    let reached = [Reached::All, Reached::NineTenths, Reached::FourFifths].into_iter().find(reaches)?;
-    Some(LimitWarning { reached, stored, limit })
+    let reaches = |percent: &u64| u128::from(stored) * 100 >= u128::from(limit) * u128::from(*percent);
+    let percent = [100, 90, 80].into_iter().find(reaches)?;
+    Some(LimitWarning { percent, stored, limit })
 }
 
 #[cfg(test)]
@@ -131,14 +108,14 @@ mod tests {
     fn warnings_begin_at_80_percent_and_grow_at_90_and_100() {
         let reached = |with_face| {
             let counts = Counts { people: u64::MAX, with_face, ..Counts::default() };
-            warnings(&counts, 100_000).map(|warning| warning.reached)
+            warnings(&counts, 100_000).map(|warning| warning.percent)
         };
         assert_eq!(reached(79_999), None);
-        assert_eq!(reached(80_000), Some(Reached::FourFifths));
-        assert_eq!(reached(89_999), Some(Reached::FourFifths));
-        assert_eq!(reached(90_000), Some(Reached::NineTenths));
-        assert_eq!(reached(99_999), Some(Reached::NineTenths));
-        assert_eq!(reached(100_000), Some(Reached::All));
-        assert_eq!(reached(u64::MAX), Some(Reached::All));
+        assert_eq!(reached(80_000), Some(80));
+        assert_eq!(reached(89_999), Some(80));
+        assert_eq!(reached(90_000), Some(90));
+        assert_eq!(reached(99_999), Some(90));
+        assert_eq!(reached(100_000), Some(100));
+        assert_eq!(reached(u64::MAX), Some(100));
     }
 }

@@ -115,7 +115,7 @@ fn consent_of(row: &Row<'_>) -> rusqlite::Result<(ConsentDraft, Option<Vec<u8>>)
         purpose: row.get(0)?,
         notice_version: row.get(1)?,
         // The schema lets nothing else stand there.
-        how_given: HowGiven::from_name(row.get_ref(2)?.as_str()?).unwrap_or(HowGiven::Paper),
+        how_given: row.get_ref(2)?.as_str()?.parse().unwrap_or(HowGiven::Paper),
         given_at: WallTime::from_unix_nanos(row.get(3)?),
         valid_until: WallTime::from_unix_nanos(row.get(4)?),
         under_14: row.get(5)?,

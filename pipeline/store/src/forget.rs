@@ -4,7 +4,7 @@
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::PersonId;
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::actor::Actor;
 use crate::audit::{Action, Record, Subject};
@@ -13,42 +13,24 @@ use crate::gallery_change;
 use crate::keys::{Keys, Owner, Part};
 use crate::open::{Base, Store};
 
-/// Everything that [`Store::forget`] or [`Store::withdraw_face`] removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Templates deleted.
-    pub templates: u64,
-}
-
 /// Keys that are destroyed and whose rows are deleted: only their notes are still to be dropped.
 #[derive(Default)]
 pub(crate) struct Unfinished {
     pub(crate) owners: Vec<Owner>,
-    /// Whose rows were deleted by finishing what a crash had left.
-    people: Vec<(Part, PersonId, Forgotten)>,
-}
-
-impl Unfinished {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.owners.is_empty()
-    }
-
-    /// Whether a crash had left somebody's rows.
-    pub(crate) fn had_rows(&self) -> bool {
-        !self.people.is_empty()
-    }
+    /// Whose rows were deleted by finishing what a crash had left, and how many templates.
+    pub(crate) people: Vec<(Part, PersonId, u64)>,
 }
 
 impl Store {
     /// Removes a person, their consent and their templates for good, and takes back their passes.
     /// Their keys are destroyed first: from then on nobody can read their name or templates, not
     /// from a backup either. All that stays is that someone withdrew at `now`, and in the audit log
-    /// and the entry log a number that stands for nobody.
+    /// and the entry log a number that stands for nobody. Returns the number of templates deleted.
     ///
     /// # Errors
     /// If no one has that id, or the store can't be written. If it fails after the keys are gone,
     /// it is finished when it is called again, or when the store is next opened.
-    pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+    pub fn forget(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<u64, StoreError> {
         self.remove("forgetting a person", Part::Name, person, actor, now)
     }
 
@@ -57,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::forget`], and if the person is enrolled for passes only.
-    pub fn withdraw_face(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<Forgotten, StoreError> {
+    pub fn withdraw_face(&self, person: PersonId, actor: &Actor, now: WallTime) -> Result<u64, StoreError> {
         self.remove("withdrawing a face", Part::Face, person, actor, now)
     }
 
@@ -68,48 +50,28 @@ impl Store {
         person: PersonId,
         actor: &Actor,
         now: WallTime,
-    ) -> Result<Forgotten, StoreError> {
-        let (forgotten, unfinished) = self.write_with_keys(doing, |site, keys| {
+    ) -> Result<u64, StoreError> {
+        let (templates, unfinished) = self.write_with_keys(doing, |site, keys| {
             let mut unfinished = finish_destroyed(&self.base, site, keys)?;
-            let removed = match part {
-                Part::Face => remove_face(site, person, now)?,
-                _ => remove_person(site, person, now)?,
-            };
-            let Some(forgotten) = removed else {
+            let Some(templates) = remove_rows(site, part, person, now)? else {
                 // A crash may have interrupted this very call before.
                 let finished = unfinished.people.iter().find(|(p, who, _)| *p == part && *who == person);
-                let Some((_, _, forgotten)) = finished else {
+                let Some((_, _, templates)) = finished else {
                     return Err(nobody(&self.base, site, person)?.into());
                 };
-                return Ok((*forgotten, unfinished));
+                return Ok((*templates, unfinished));
             };
-            let action = if part == Part::Face { Action::WithdrawFace } else { Action::Forget };
-            let details = json!({ "templates": forgotten.templates });
-            self.base.audit_removal(site, action, person, details, actor, now)?;
+            let details = json!({ "templates": templates });
+            let subject = Some(Subject::Person(person));
+            self.base.audit(site, Record { action: removal_of(part), subject, details, actor, at: now })?;
             gallery_change::trim(site)?;
             let owners = owners_of(part, person);
             keys.destroy(&owners, now)?;
             unfinished.owners.extend(owners);
-            Ok((forgotten, unfinished))
+            Ok((templates, unfinished))
         })?;
         self.finish(&unfinished)?;
-        Ok(forgotten)
-    }
-}
-
-impl Base {
-    pub(crate) fn audit_removal(
-        &self,
-        site: &Transaction<'_>,
-        action: Action,
-        person: PersonId,
-        details: Value,
-        actor: &Actor,
-        at: WallTime,
-    ) -> Result<(), Abort> {
-        let subject = Some(Subject::Person(person));
-        self.audit(site, Record { action, subject, details, actor, at })?;
-        Ok(())
+        Ok(templates)
     }
 }
 
@@ -122,6 +84,10 @@ pub(crate) fn nobody(base: &Base, site: &Transaction<'_>, person: PersonId) -> R
         Some(()) => StoreError::NoFace { path, person },
         None => StoreError::NoSuchPerson { path, person },
     })
+}
+
+fn removal_of(part: Part) -> Action {
+    if part == Part::Face { Action::WithdrawFace } else { Action::Forget }
 }
 
 /// The keys that go when a person goes, or their face.
@@ -142,14 +108,11 @@ pub(crate) fn finish_destroyed(base: &Base, site: &Transaction<'_>, keys: &Keys)
         match (part, owner.parse::<PersonId>()) {
             (Part::Card, _) => finish_card(base, site, &owner, at)?,
             (Part::Name | Part::Face, Ok(person)) => {
-                let (removed, action) = match part {
-                    Part::Face => (remove_face(site, person, at)?, Action::WithdrawFace),
-                    _ => (remove_person(site, person, at)?, Action::Forget),
-                };
-                if let Some(forgotten) = removed {
-                    let details = json!({ "templates": forgotten.templates, "finished": "after an interruption" });
-                    base.audit_removal(site, action, person, details, &actor, at)?;
-                    unfinished.people.push((part, person, forgotten));
+                if let Some(templates) = remove_rows(site, part, person, at)? {
+                    let details = json!({ "templates": templates, "finished": "after an interruption" });
+                    let subject = Some(Subject::Person(person));
+                    base.audit(site, Record { action: removal_of(part), subject, details, actor: &actor, at })?;
+                    unfinished.people.push((part, person, templates));
                 }
             }
             // No id of ours: nobody's row can have it.
@@ -180,40 +143,33 @@ pub(crate) fn forget_guardian(site: &Transaction<'_>, card: &str) -> rusqlite::R
     Ok(site.execute(sql, [card])? > 0)
 }
 
-/// Deletes a person with all that hangs on them, if there is one.
-pub(crate) fn remove_person(
+/// Deletes a person with all that hangs on them, or only their consent and templates if `part` is
+/// their face. Returns the number of templates; `None` if there is nothing to delete.
+pub(crate) fn remove_rows(
     site: &Transaction<'_>,
+    part: Part,
     person: PersonId,
     at: WallTime,
-) -> rusqlite::Result<Option<Forgotten>> {
+) -> rusqlite::Result<Option<u64>> {
     let row = person.to_string();
     let templates = count_templates(site, &row)?;
-    // Here with the right time; the schema's own trigger knows none.
-    site.prepare_cached(
-        "UPDATE pass SET person_id = NULL, revoked_at_unix_ns = coalesce(revoked_at_unix_ns, ?2) WHERE person_id = ?1",
-    )?
-    .execute(params![row, at.unix_nanos()])?;
-    if site.prepare_cached("DELETE FROM person WHERE person_id = ?1")?.execute([&row])? == 0 {
+    let delete = if part == Part::Face {
+        "DELETE FROM consent WHERE person_id = ?1"
+    } else {
+        // Here with the right time; the schema's own trigger knows none.
+        let sql = "UPDATE pass SET person_id = NULL, revoked_at_unix_ns = coalesce(revoked_at_unix_ns, ?2)
+                   WHERE person_id = ?1";
+        site.prepare_cached(sql)?.execute(params![row, at.unix_nanos()])?;
+        "DELETE FROM person WHERE person_id = ?1"
+    };
+    if site.prepare_cached(delete)?.execute([&row])? == 0 {
         return Ok(None);
     }
-    count_withdrawal(site, at)?;
-    Ok(Some(Forgotten { templates }))
-}
-
-/// Deletes a person's consent and templates, if they have them.
-pub(crate) fn remove_face(
-    site: &Transaction<'_>,
-    person: PersonId,
-    at: WallTime,
-) -> rusqlite::Result<Option<Forgotten>> {
-    let row = person.to_string();
-    let templates = count_templates(site, &row)?;
-    if site.prepare_cached("DELETE FROM consent WHERE person_id = ?1")?.execute([&row])? == 0 {
-        return Ok(None);
+    if part == Part::Face {
+        keep_since(site, person, at)?;
     }
-    keep_since(site, person, at)?;
     count_withdrawal(site, at)?;
-    Ok(Some(Forgotten { templates }))
+    Ok(Some(templates))
 }
 
 /// Notes that someone without a face stays because they may want a pass.

@@ -54,7 +54,7 @@ pub(crate) struct NewKey {
 /// An open keys file.
 pub(crate) struct Keys {
     path: PathBuf,
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 pub(crate) const CHECK_PLACE: Place<'static> = Place { table: "keys", column: "key_check_sealed", row: &[] };
@@ -305,15 +305,6 @@ impl Keys {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::KeysDamaged { path },
             _ => StoreError::Sql { path, doing, source },
         }
-    }
-
-    pub(crate) fn into_connection(self) -> Connection {
-        self.connection
-    }
-
-    #[cfg(test)]
-    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
-        &mut self.connection
     }
 }
 

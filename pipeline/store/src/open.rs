@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_credential::{Purpose, SiteSecret};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
-use crate::audit::AuditKey;
+use crate::audit::{ANCHOR, AuditKey, HEAD};
 use crate::error::{Abort, StoreError};
 use crate::forget::{Unfinished, finish_destroyed};
 use crate::keys::{Keys, empty_journal, holds_something, keys_path};
@@ -31,6 +31,7 @@ pub(crate) const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column
 /// The store of one site. See the crate's documentation for its rules and its lock.
 pub struct Store {
     pub(crate) base: Base,
+    /// A panic under the lock rolls its transaction back, so the connections stay usable.
     pub(crate) files: Mutex<Files>,
 }
 
@@ -93,18 +94,11 @@ impl Store {
             close_to_others(file)?;
         }
         let store = Self { base, files: Mutex::new(Files { site, keys }) };
-        if unfinished.had_rows() {
+        if !unfinished.people.is_empty() {
             tracing::warn!(path = %path.display(), "a withdrawal that was interrupted has been finished");
         }
-        if !unfinished.is_empty() {
-            store.finish(&unfinished)?;
-        }
+        store.finish(&unfinished)?;
         Ok(store)
-    }
-
-    /// The store's file.
-    pub fn path(&self) -> &Path {
-        &self.base.path
     }
 
     /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and
@@ -120,7 +114,7 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        self.base.transact(&mut self.lock().site, TransactionBehavior::Deferred, doing, work)
+        self.base.transact(&mut self.files.lock().site, TransactionBehavior::Deferred, doing, work)
     }
 
     /// As [`Self::read`], with the keys. The store's state begins with `work`'s first query of it:
@@ -130,7 +124,7 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        let Files { site, keys } = &mut *self.lock();
+        let Files { site, keys } = &mut *self.files.lock();
         self.base.transact(site, TransactionBehavior::Deferred, doing, |transaction| work(transaction, keys))
     }
 
@@ -142,7 +136,7 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        self.base.write(&mut self.lock().site, doing, work)
+        self.base.write(&mut self.files.lock().site, doing, work)
     }
 
     /// As [`Self::write`], with the keys. What `work` writes there is committed at once, before the
@@ -152,21 +146,19 @@ impl Store {
         doing: &'static str,
         work: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T, Abort>,
     ) -> Result<T, StoreError> {
-        let Files { site, keys } = &mut *self.lock();
+        let Files { site, keys } = &mut *self.files.lock();
         self.base.write(site, doing, |transaction| work(transaction, keys))
     }
 
     /// After keys were destroyed and their rows deleted: drops the notes of it, and empties both
     /// journals, so that what was deleted doesn't stay in them.
     pub(crate) fn finish(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
-        let files = self.lock();
+        if unfinished.owners.is_empty() {
+            return Ok(());
+        }
+        let files = self.files.lock();
         files.keys.clear_destroyed(&unfinished.owners)?;
         empty_journal(&files.site).map_err(|e| self.base.error("emptying the journal", e))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Files> {
-        // A panic under the lock rolls its transaction back, so the connections stay usable.
-        self.files.lock()
     }
 }
 
@@ -176,7 +168,7 @@ impl Base {
             path: path.to_owned(),
             keys_path: keys_path(path),
             seal: Seal::new(&secret.derive(Purpose::Store)),
-            audit: AuditKey::new(secret.derive(Purpose::Audit)),
+            audit: AuditKey(secret.derive(Purpose::Audit)),
         }
     }
 
@@ -206,8 +198,8 @@ impl Base {
             params![
                 store_id,
                 self.seal.seal(KEY_CHECK_PLACE, KEY_CHECK)?,
-                self.seal_head(&start)?,
-                self.seal_anchor(&start)?
+                self.seal_mark(HEAD, &start)?,
+                self.seal_mark(ANCHOR, &start)?
             ],
         )?;
         Ok(())

@@ -208,7 +208,7 @@ impl Store {
             keys.add_revocation(id, pass.valid_until, now)?;
             Ok(unfinished)
         })?;
-        if unfinished.is_empty() { Ok(()) } else { self.finish(&unfinished) }
+        self.finish(&unfinished)
     }
 
     /// Lists all passes and cards that are still kept, by id.

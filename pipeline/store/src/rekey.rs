@@ -10,7 +10,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::actor::Actor;
-use crate::audit::{Action, Record};
+use crate::audit::{ANCHOR, Action, HEAD, Record};
 use crate::enrol::template_place;
 use crate::entry_log::who_place;
 use crate::error::{Abort, StoreError};
@@ -69,7 +69,7 @@ impl Store {
         }
         // No process opens it until this is done.
         let _alone = lock_folder_of(&old.path)?;
-        let keys = keys.into_connection();
+        let keys = keys.connection;
         take_alone(&keys, &old.keys_path)?;
         drop(keys);
         take_alone(&site, &old.path)?;
@@ -143,7 +143,11 @@ impl Change<'_> {
         }
         site.execute(
             "UPDATE meta SET key_check_sealed = ?1, audit_head_sealed = ?2, audit_anchor_sealed = ?3",
-            params![new.seal.seal(KEY_CHECK_PLACE, KEY_CHECK)?, new.seal_head(&head)?, new.seal_anchor(&anchor)?],
+            params![
+                new.seal.seal(KEY_CHECK_PLACE, KEY_CHECK)?,
+                new.seal_mark(HEAD, &head)?,
+                new.seal_mark(ANCHOR, &anchor)?
+            ],
         )?;
         site.execute("UPDATE keys.meta SET key_check_sealed = ?1", [new.seal.seal(CHECK_PLACE, KEY_CHECK)?])?;
         Ok(())

@@ -8,10 +8,10 @@ use rusqlite::{Transaction, params};
 use serde_json::json;
 
 use crate::actor::Actor;
-use crate::audit::{Action, AuditHead, Record};
+use crate::audit::{ANCHOR, Action, AuditHead, Record, Subject};
 use crate::audit_verify::AuditFault;
 use crate::error::{Abort, StoreError};
-use crate::forget::{finish_destroyed, owners_of, remove_card, remove_face, remove_person};
+use crate::forget::{finish_destroyed, owners_of, remove_card, remove_rows};
 use crate::from_column::from_column;
 use crate::gallery_change;
 use crate::keys::{Owner, Part};
@@ -90,9 +90,7 @@ impl Store {
             unfinished.owners.extend(gone);
             Ok((applied, unfinished))
         })?;
-        if !unfinished.is_empty() {
-            self.finish(&unfinished)?;
-        }
+        self.finish(&unfinished)?;
         Ok(applied)
     }
 }
@@ -121,11 +119,11 @@ impl Base {
         let mut gone = Vec::new();
         for (person, has_pass) in ended {
             let part = if has_pass { Part::Face } else { Part::Name };
-            let removed = if has_pass { remove_face(site, person, now)? } else { remove_person(site, person, now)? };
-            let templates = removed.map(|forgotten| forgotten.templates);
+            let templates = remove_rows(site, part, person, now)?;
             *(if has_pass { &mut applied.faces } else { &mut applied.people }) += 1;
             let details = json!({ "templates": templates, "reason": "consent ended", "kept_for_passes": has_pass });
-            self.audit_removal(site, Action::Expire, person, details, actor, now)?;
+            let subject = Some(Subject::Person(person));
+            self.audit(site, Record { action: Action::Expire, subject, details, actor, at: now })?;
             gone.extend(owners_of(part, person));
         }
         Ok(gone)
@@ -162,10 +160,11 @@ impl Base {
         )?;
         let rows = statement.query_map([cutoff.unix_nanos()], |row| from_column::<PersonId>(row, 0))?;
         for person in rows.collect::<Result<Vec<_>, _>>()? {
-            remove_person(site, person, now)?;
+            remove_rows(site, Part::Name, person, now)?;
             applied.people += 1;
             let details = json!({ "reason": "neither face nor pass" });
-            self.audit_removal(site, Action::Expire, person, details, actor, now)?;
+            let subject = Some(Subject::Person(person));
+            self.audit(site, Record { action: Action::Expire, subject, details, actor, at: now })?;
             gone.extend(owners_of(Part::Name, person));
         }
         Ok(gone)
@@ -185,7 +184,7 @@ impl Base {
             Ok((anchor, last)) if last.sequence > anchor.sequence => {
                 site.execute(
                     "UPDATE meta SET audit_anchor_sealed = ?1, audit_removed_until = ?2",
-                    params![self.seal_anchor(&last)?, last.sequence.cast_signed()],
+                    params![self.seal_mark(ANCHOR, &last)?, last.sequence.cast_signed()],
                 )?;
                 let sql = "DELETE FROM audit_log WHERE sequence <= ?1";
                 applied.audit = site.execute(sql, [last.sequence.cast_signed()])? as u64;

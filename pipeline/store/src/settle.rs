@@ -12,23 +12,30 @@ use crate::open::Base;
 
 /// Opens the keys of the store, or makes the file if nobody needs a key yet.
 pub(crate) fn keys_of(base: &Base, site: &Transaction<'_>) -> Result<Keys, Abort> {
-    let store_id: Vec<u8> = site.query_row("SELECT store_id FROM meta", [], |row| row.get(0))?;
-    if let Some(keys) = Keys::open(&base.keys_path, &base.seal, &store_id)? {
-        return Ok(keys);
+    match find_keys(base, site)? {
+        Some(keys) => Ok(keys),
+        None => Ok(Keys::make(&base.keys_path, &base.seal, &store_id(site)?)?),
     }
-    let people = needing_keys(site)?;
+}
+
+/// Opens the keys of the store; `None` if there is no such file, and nobody needs a key.
+pub(crate) fn find_keys(base: &Base, site: &Transaction<'_>) -> Result<Option<Keys>, Abort> {
+    if let Some(keys) = Keys::open(&base.keys_path, &base.seal, &store_id(site)?)? {
+        return Ok(Some(keys));
+    }
+    // People, and cards with a guardian, can't be read without a key.
+    let sql = "SELECT (SELECT count(*) FROM person)
+                   + (SELECT count(*) FROM card_consent WHERE guardian_sealed IS NOT NULL)";
+    let people = site.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     if people > 0 {
         let (path, store) = (base.keys_path.clone(), base.path.clone());
         return Err(StoreError::KeysMissing { path, store, people }.into());
     }
-    Ok(Keys::make(&base.keys_path, &base.seal, &store_id)?)
+    Ok(None)
 }
 
-/// How many people, and cards with a guardian, can't be read without a key.
-pub(crate) fn needing_keys(site: &Transaction<'_>) -> rusqlite::Result<u64> {
-    let sql = "SELECT (SELECT count(*) FROM person)
-                   + (SELECT count(*) FROM card_consent WHERE guardian_sealed IS NOT NULL)";
-    site.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+fn store_id(site: &Transaction<'_>) -> rusqlite::Result<Vec<u8>> {
+    site.query_row("SELECT store_id FROM meta", [], |row| row.get(0))
 }
 
 /// Removes keys that were written for people whose rows then weren't, and takes back what the keys
@@ -51,7 +58,6 @@ pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result
 
 /// Differences between store and keys.
 pub(crate) struct Compared {
-    /// Owners of rows that have no key.
     pub(crate) without_key: Vec<Owner>,
     /// Owners of keys that have no row.
     pub(crate) orphans: Vec<Owner>,

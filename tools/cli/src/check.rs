@@ -84,7 +84,7 @@ fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
         .filter(|(_, name)| catalogue.get(name).is_none())
         .map(|(key, name)| {
             let known = catalogue.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
-            site.error_at(key, format!("there is no model `{name}` (there are {known})"), None).to_string()
+            site.source_map.error_at(key, format!("there is no model `{name}` (there are {known})"), None).to_string()
         })
         .collect();
     let Some(embedder) = catalogue.get(&models.face_embedder) else { return problems };
@@ -92,7 +92,8 @@ fn problems_with_models(site: &Site, catalogue: &Catalogue) -> Vec<String> {
         if let Some(target) = &gate.match_target
             && let Err(e) = gatehouse_service::threshold_for_target(site, gate, target, embedder)
         {
-            problems.push(site.error_at(&format!("gate[{i}].match_target"), e.to_string(), None).to_string());
+            problems
+                .push(site.source_map.error_at(&format!("gate[{i}].match_target"), e.to_string(), None).to_string());
         }
     }
     problems

@@ -39,7 +39,7 @@ pub(crate) fn enrol(
         pictures.iter().copied().filter_map(|picture| picture.as_ref().ok().cloned()).collect();
     match pictures.iter().copied().find_map(|picture| picture.as_ref().err().copied()) {
         Some(refused) if embeddings.is_empty() => Ok(Err(refused)),
-        _ => answer(fuse(&embeddings, protection, same_person).map(|fused| fused.template)),
+        _ => answer(fuse(&embeddings, protection, same_person)),
     }
 }
 

@@ -1,7 +1,5 @@
 //! `gatehouse-lab sim` as an operator runs it.
 
-#![expect(clippy::expect_used, reason = "a test fails by it, and helpers are not seen as tests")]
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 

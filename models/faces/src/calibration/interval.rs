@@ -62,7 +62,6 @@ fn lower_bound(k: f64, n: f64, chance: f64) -> f64 {
     if k <= 0.0 { 0.0 } else { beta_quantile(chance, k, n - k + 1.0) }
 }
 
-/// Quantile of a beta distribution.
 fn beta_quantile(share: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     // Bisects until the two are neighbours.

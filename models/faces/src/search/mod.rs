@@ -20,13 +20,14 @@ use segment::Segment;
 /// Versions of a gallery share segments of at most 1024 templates (512 KiB). A change copies only
 /// the segments that it touches. A segment is overwritten when the last version that holds it is
 /// dropped, so a removed template is gone as soon as no thread searches an older version.
+#[derive(Clone)]
 pub struct Gallery<K> {
     // No segment is empty, and no two neighbours are both at most half full.
     segments: Vec<Arc<Segment<K>>>,
 }
 
 /// An enrolled template and its score. The caller compares the score with a threshold.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Match<'a, K> {
     /// Key of its owner.
     pub key: &'a K,
@@ -35,30 +36,13 @@ pub struct Match<'a, K> {
 }
 
 /// Result of a search.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found<'a, K> {
     /// The nearest template; of equal ones, the first inserted.
     pub best: Match<'a, K>,
     /// The nearest template with another key, if there is one.
     pub runner_up: Option<Match<'a, K>>,
 }
-
-// Not derived, because a derived impl would require `K: Clone`.
-impl<K> Clone for Match<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Match<'_, K> {}
-
-impl<K> Clone for Found<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Found<'_, K> {}
 
 impl<K> Gallery<K> {
     /// Number of templates.
@@ -72,7 +56,7 @@ impl<K> Gallery<K> {
     }
 }
 
-impl<K: Clone + Eq> Gallery<K> {
+impl<K: Copy + Eq> Gallery<K> {
     /// Adds a template.
     pub fn insert(&mut self, key: K, template: &Template) {
         match self.segments.last_mut() {
@@ -85,16 +69,11 @@ impl<K: Clone + Eq> Gallery<K> {
         }
     }
 
-    /// Removes all templates of `key`, and says how many they were.
-    pub fn remove(&mut self, key: &K) -> usize {
-        self.remove_if(|owner| owner == key)
-    }
-
     /// Removes all templates whose key `unwanted` says yes to, and says how many they were.
     pub fn remove_if(&mut self, mut unwanted: impl FnMut(&K) -> bool) -> usize {
         let before = self.len();
         for segment in &mut self.segments {
-            let wanted: Vec<bool> = segment.keys().iter().map(|key| !unwanted(key)).collect();
+            let wanted: Vec<bool> = segment.keys.iter().map(|key| !unwanted(key)).collect();
             if wanted.contains(&false) {
                 // A copy even if nobody else holds the segment, so that the old one is overwritten
                 // as a whole.
@@ -130,7 +109,7 @@ impl<K: Clone + Eq> Gallery<K> {
         let mut found = vec![None; probes.len()];
         let mut scores = [0f32; BLOCK];
         for segment in &self.segments {
-            for (rows, keys) in segment.rows().chunks(BLOCK).zip(segment.keys().chunks(BLOCK)) {
+            for (rows, keys) in segment.rows.chunks(BLOCK).zip(segment.keys.chunks(BLOCK)) {
                 for (probe, found) in probes.iter().zip(&mut found) {
                     let highest = scan(arch, rows, probe.as_slice(), &mut scores);
                     // Few blocks hold anything of note, so the keys of most are never read.
@@ -149,11 +128,11 @@ impl<K: Clone + Eq> Gallery<K> {
 }
 
 /// Score that a template must beat to change the result.
-fn to_beat<K>(found: &Option<Found<'_, K>>) -> f32 {
+fn to_beat<K: Copy>(found: &Option<Found<'_, K>>) -> f32 {
     found.and_then(|found| found.runner_up).map_or(f32::NEG_INFINITY, |runner_up| runner_up.score)
 }
 
-fn rank<'a, K: Eq>(found: &mut Option<Found<'a, K>>, new: Match<'a, K>) {
+fn rank<'a, K: Copy + Eq>(found: &mut Option<Found<'a, K>>, new: Match<'a, K>) {
     let Some(Found { best, runner_up }) = found else {
         *found = Some(Found { best: new, runner_up: None });
         return;
@@ -176,13 +155,7 @@ impl<K> Default for Gallery<K> {
     }
 }
 
-impl<K> Clone for Gallery<K> {
-    fn clone(&self) -> Self {
-        Self { segments: self.segments.clone() }
-    }
-}
-
-impl<K: Clone + Eq> FromIterator<(K, Template)> for Gallery<K> {
+impl<K: Copy + Eq> FromIterator<(K, Template)> for Gallery<K> {
     fn from_iter<I: IntoIterator<Item = (K, Template)>>(enrolled: I) -> Self {
         let mut gallery = Self::default();
         enrolled.into_iter().for_each(|(key, template)| gallery.insert(key, &template));

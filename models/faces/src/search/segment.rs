@@ -15,9 +15,9 @@ pub(super) struct Row(pub(super) [f32; Template::DIMENSIONS]);
 
 /// Overwritten when dropped.
 pub(super) struct Segment<K> {
-    keys: Vec<K>,
+    pub(super) keys: Vec<K>,
     // Allocated at full size, because growing would leave copies of templates in freed memory.
-    rows: Zeroizing<Vec<Row>>,
+    pub(super) rows: Zeroizing<Vec<Row>>,
 }
 
 impl<K> Segment<K> {
@@ -31,14 +31,6 @@ impl<K> Segment<K> {
 
     pub(super) fn is_half_empty(&self) -> bool {
         self.len() <= CAPACITY / 2
-    }
-
-    pub(super) fn keys(&self) -> &[K] {
-        &self.keys
-    }
-
-    pub(super) fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     pub(super) fn push(&mut self, key: K, template: &Template) {
@@ -56,12 +48,12 @@ impl<K> Segment<K> {
     }
 }
 
-impl<K: Clone> Segment<K> {
+impl<K: Copy> Segment<K> {
     /// Copies the wanted rows.
     pub(super) fn only(&self, wanted: &[bool]) -> Self {
         let mut copy = Self::default();
         for ((key, row), _) in self.keys.iter().zip(self.rows.iter()).zip(wanted).filter(|(_, wanted)| **wanted) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }
@@ -70,7 +62,7 @@ impl<K: Clone> Segment<K> {
     pub(super) fn joined_with(&self, other: &Self) -> Self {
         let mut copy = self.clone();
         for (key, row) in other.keys.iter().zip(other.rows.iter()) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }
@@ -82,11 +74,11 @@ impl<K> Default for Segment<K> {
     }
 }
 
-impl<K: Clone> Clone for Segment<K> {
+impl<K: Copy> Clone for Segment<K> {
     fn clone(&self) -> Self {
         let mut copy = Self::default();
         for (key, row) in self.keys.iter().zip(self.rows.iter()) {
-            copy.push_numbers(key.clone(), &row.0);
+            copy.push_numbers(*key, &row.0);
         }
         copy
     }

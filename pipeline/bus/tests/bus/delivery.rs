@@ -24,7 +24,7 @@ fn every_kind_of_event_arrives_as_published() {
         assert_eq!(received.payload, serde_json::to_vec(&event).expect("JSON"));
         assert_eq!(received.event.expect("it is an event"), event);
     }
-    assert_eq!((watcher.dropped(), bus.peers()), (0, 1));
+    assert_eq!((watcher.dropped(), watcher.peers()), (0, 1));
 }
 
 #[test]

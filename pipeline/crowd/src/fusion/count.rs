@@ -5,26 +5,23 @@ use gatehouse_people::{CountSpread, Counting};
 
 /// A number of people, by the source that counted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct PeopleCount {
-    /// People counted as detections.
-    pub detected: f64,
-    /// People counted by density.
-    pub by_density: f64,
+pub(crate) struct PeopleCount {
+    pub(crate) detected: f64,
+    pub(crate) by_density: f64,
 }
 
 impl PeopleCount {
-    /// All people.
-    pub fn people(&self) -> f64 {
+    pub(crate) fn people(&self) -> f64 {
         self.detected + self.by_density
     }
 
     /// Share of the people that the density counted, 0–1; 0 if there are none.
-    pub fn share_by_density(&self) -> f64 {
+    pub(crate) fn share_by_density(&self) -> f64 {
         if self.people() > 0.0 { self.by_density / self.people() } else { 0.0 }
     }
 
     /// Interval around the count, at the coverage that `counting` was measured with.
-    pub fn interval(&self, counting: &Counting) -> CountInterval {
+    pub(crate) fn interval(&self, counting: &Counting) -> CountInterval {
         // The errors of an empty scene are those of the detector.
         let dense = self.share_by_density();
         let scaled = |spread: &CountSpread, scale: f64| CountSpread { constant: spread.constant * scale, ..*spread };

@@ -6,7 +6,7 @@ use super::ramp::DensityShares;
 
 /// True if the density model should measure a picture: the detector's map is above the start of the
 /// model's ramp, or either is missing. The model is large, so it doesn't run on other pictures.
-pub fn needs_density_model(detector_map: &DensityMap, ramp: Option<&FusionRamp>) -> bool {
+pub(crate) fn needs_density_model(detector_map: &DensityMap, ramp: Option<&FusionRamp>) -> bool {
     ramp.is_none_or(|ramp| detector_map.is_empty() || detector_map.sum() > ramp.people_in_picture[0])
 }
 
@@ -14,21 +14,26 @@ pub fn needs_density_model(detector_map: &DensityMap, ramp: Option<&FusionRamp>)
 ///
 /// The density model's errors hold. Density takes over from detections by the detector's ramp if
 /// the detector measures a density (`detector_has_density`), else by the model's.
-pub fn combined_counting(detector: Option<&Counting>, detector_has_density: bool, model: &Counting) -> Counting {
+pub(crate) fn combined_counting(detector: Option<&Counting>, detector_has_density: bool, model: &Counting) -> Counting {
     let ramp = detector.filter(|_| detector_has_density).and_then(|detector| detector.fusion_ramp);
     Counting { fusion_ramp: ramp.or(model.fusion_ramp), ..model.clone() }
 }
 
 /// Merges maps picture by picture. It keeps its memory.
 #[derive(Debug, Default)]
-pub struct MapMerger {
+pub(crate) struct MapMerger {
     shares: DensityShares,
 }
 
 impl MapMerger {
     /// Replaces `detector_map` by `model_map` as far as `ramp` says, cell by cell. Without a ramp
     /// or a detector's map, the two are swapped.
-    pub fn merge(&mut self, detector_map: &mut DensityMap, model_map: &mut DensityMap, ramp: Option<&FusionRamp>) {
+    pub(crate) fn merge(
+        &mut self,
+        detector_map: &mut DensityMap,
+        model_map: &mut DensityMap,
+        ramp: Option<&FusionRamp>,
+    ) {
         match ramp.filter(|_| !detector_map.is_empty()) {
             None => std::mem::swap(detector_map, model_map),
             Some(ramp) => {

@@ -8,10 +8,10 @@
 //! Everything that decides how the two are fused is in this module, as pure functions of readings
 //! and times:
 //!
-//! - [`density_share`] and [`detector_uncertainty`]: the ramps of a manifest's [`FusionRamp`];
-//! - [`MapMerger`]: which pictures a separate density model measures, and how its map is merged;
-//! - [`Fusion`]: smoothing over a camera's pictures, and the fused people;
-//! - [`PeopleCount`]: counts by source, with their interval.
+//! - `ramp.rs`: the ramps of a manifest's [`FusionRamp`];
+//! - `MapMerger`: which pictures a separate density model measures, and how its map is merged;
+//! - `Fusion`: smoothing over a camera's pictures, and the fused people;
+//! - `PeopleCount`: counts by source, with their interval.
 
 mod count;
 mod merge;
@@ -23,11 +23,10 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_people::{DensityMap, FusionRamp};
 use gatehouse_picture::{Point, Rect};
 
-pub use count::PeopleCount;
-pub(crate) use count::round_to_tenth;
-pub use merge::{MapMerger, combined_counting, needs_density_model};
+pub(crate) use count::{PeopleCount, round_to_tenth};
+pub(crate) use merge::{MapMerger, combined_counting, needs_density_model};
 use ramp::DensityShares;
-pub use ramp::{density_share, detector_uncertainty};
+pub(crate) use ramp::detector_uncertainty;
 
 use crate::tracker::MOST_APART;
 
@@ -52,22 +51,22 @@ pub struct WeightedDetection {
 
 /// All people of a picture, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct FusedPeople {
-    /// Detected people.
-    pub detections: Vec<WeightedDetection>,
+pub(crate) struct FusedPeople {
+    pub(crate) detections: Vec<WeightedDetection>,
     /// People that the density adds.
-    pub density: DensityMap,
+    pub(crate) density: DensityMap,
 }
 
 /// Fusion of one camera's pictures. It keeps its memory.
 #[derive(Debug, Default)]
-pub struct Fusion {
+pub(crate) struct Fusion {
     /// Exponential means over the last pictures.
     density: DensityMap,
     uncertainty: f32,
     updated: Option<Monotonic>,
     shares: DensityShares,
-    fused: FusedPeople,
+    /// The last fused people.
+    pub(crate) fused: FusedPeople,
 }
 
 impl Fusion {
@@ -75,7 +74,7 @@ impl Fusion {
     ///
     /// With `smooth` they are averaged over two seconds, since both waver from picture to picture.
     /// Without it, after a pause or for a map of another size, the picture replaces the average.
-    pub fn update(&mut self, density: &DensityMap, uncertainty: f32, now: Monotonic, smooth: bool) {
+    pub(crate) fn update(&mut self, density: &DensityMap, uncertainty: f32, now: Monotonic, smooth: bool) {
         let same_cells = density.people().len() == self.density.people().len()
             && density.cell_in_frame() == self.density.cell_in_frame();
         let before = self.updated.replace(now);
@@ -94,13 +93,13 @@ impl Fusion {
     }
 
     /// Keeps density and uncertainty for an unchanged picture of `now`.
-    pub fn hold(&mut self, now: Monotonic) {
+    pub(crate) fn hold(&mut self, now: Monotonic) {
         self.updated = self.updated.map(|_| now);
     }
 
     /// Fuses detected people with the density of the last update. Without a ramp or a map, every
     /// detection counts in full and the density not at all.
-    pub fn fuse(&mut self, people: impl IntoIterator<Item = Rect>, ramp: Option<&FusionRamp>) -> &FusedPeople {
+    pub(crate) fn fuse(&mut self, people: impl IntoIterator<Item = Rect>, ramp: Option<&FusionRamp>) -> &FusedPeople {
         let FusedPeople { detections, density } = &mut self.fused;
         detections.clear();
         match ramp.filter(|_| !self.density.is_empty()) {
@@ -119,11 +118,6 @@ impl Fusion {
                 density.people_mut().iter_mut().zip(shares).for_each(|(cell, share)| *cell *= share);
             }
         }
-        &self.fused
-    }
-
-    /// The last fused people.
-    pub fn fused(&self) -> &FusedPeople {
         &self.fused
     }
 }

@@ -4,7 +4,7 @@ use gatehouse_people::{DensityMap, FusionRamp};
 
 /// Uncertainty of a detector about a picture, 0–1, by the scores of its detections. Those of
 /// `min_score` and more count as people.
-pub fn detector_uncertainty(fusion: &FusionRamp, scores: impl Iterator<Item = f32>, min_score: f32) -> f32 {
+pub(crate) fn detector_uncertainty(fusion: &FusionRamp, scores: impl Iterator<Item = f32>, min_score: f32) -> f32 {
     let Some(rule) = fusion.detector_uncertainty else { return 0.0 };
     let (mut candidates, mut rejected) = (0u32, 0u32);
     for score in scores.filter(|score| *score >= rule.candidate_score) {
@@ -16,7 +16,7 @@ pub fn detector_uncertainty(fusion: &FusionRamp, scores: impl Iterator<Item = f3
 
 /// Share of a place that the density counts, 0–1, by the density's people in the picture and in the
 /// square around the place, and by the detector's uncertainty (0–1).
-pub fn density_share(fusion: &FusionRamp, in_picture: f32, in_square: f32, uncertainty: f32) -> f32 {
+fn density_share(fusion: &FusionRamp, in_picture: f32, in_square: f32, uncertainty: f32) -> f32 {
     let certain = ramp(fusion.people_in_picture, in_picture);
     let uncertain = fusion.detector_uncertainty.map_or(certain, |rule| ramp(rule.people_in_picture, in_picture));
     (certain + uncertainty * (uncertain - certain)) * ramp(fusion.people_in_square, in_square)

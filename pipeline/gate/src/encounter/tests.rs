@@ -110,7 +110,7 @@ fn a_second_factor_policy_asks_for_the_pass_in_doubt() {
         assert!(!encounter.agrees_on(BOB, at(i * 100), &policy));
     }
     assert_eq!(verdict, None, "the near frame reports the deadline");
-    assert!(matches!(encounter.state(), State::Decided(_)));
+    assert!(matches!(encounter.state(), State::Decided { .. }));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_face_that_turns_away_is_referred_and_one_that_leaves_not() {
         encounter.step(Observation::Near, at(i * 100), &policy()).or(encounter.step(UNUSABLE, at(i * 100), &policy()))
     });
     assert_eq!(verdict, refer(Reason::FaceUnusable));
-    assert_eq!(encounter.last_problem(), Some(Problem::Blurred));
+    assert_eq!(encounter.last_problem, Some(Problem::Blurred));
 
     let mut leaving = Encounter::default();
     leaving.step(Observation::Near, at(0), &policy());

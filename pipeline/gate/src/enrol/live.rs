@@ -31,15 +31,6 @@ pub struct Candidate {
     pub at: Monotonic,
 }
 
-/// What happened to an offered frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offered {
-    /// It is among the best so far.
-    Kept,
-    /// Other frames are better.
-    NotBetter,
-}
-
 /// The best frames so far. A frame that is not kept is overwritten at once.
 #[derive(Debug)]
 pub struct LiveEnrolment {
@@ -54,8 +45,8 @@ impl LiveEnrolment {
         Self { rules, best: Vec::new(), has_seen_attack: false }
     }
 
-    /// Offers a frame that has passed [`super::examine`].
-    pub fn offer(&mut self, candidate: Candidate) -> Offered {
+    /// Offers a frame that has passed [`super::examine`]. True if it is among the best so far.
+    pub fn offer(&mut self, candidate: Candidate) -> bool {
         let is_attack = |live: f32| self.rules.live_threshold.is_some_and(|threshold| live < threshold / 2.0);
         // A frame that is not kept counts too: choosing by quality must not hide an attack.
         self.has_seen_attack |= candidate.live.is_some_and(is_attack);
@@ -63,24 +54,14 @@ impl LiveEnrolment {
         let apart = self.rules.apart;
         let is_neighbour = |kept: &Candidate| kept.at.since(candidate.at).max(candidate.at.since(kept.at)) < apart;
         if self.best.iter().any(|kept| is_neighbour(kept) && kept.portrait.quality.overall() >= quality) {
-            return Offered::NotBetter;
+            return false;
         }
         self.best.retain(|kept| !is_neighbour(kept));
         self.best.push(candidate);
         self.best.sort_by(|a, b| b.portrait.quality.overall().total_cmp(&a.portrait.quality.overall()));
         let at = self.best.iter().position(|kept| kept.portrait.quality.overall() <= quality);
         self.best.truncate(self.rules.keep);
-        if at.is_some_and(|at| at < self.best.len()) { Offered::Kept } else { Offered::NotBetter }
-    }
-
-    /// Number of frames kept so far.
-    pub fn len(&self) -> usize {
-        self.best.len()
-    }
-
-    /// True if no frame is kept yet.
-    pub fn is_empty(&self) -> bool {
-        self.best.is_empty()
+        at.is_some_and(|at| at < self.best.len())
     }
 
     /// True if all frames are found. More time may still bring better ones.
@@ -146,13 +127,13 @@ mod tests {
         assert_eq!(kept(&[(0, 30.0), (400, 50.0), (800, 40.0), (1200, 20.0), (1600, 45.0)]), [50.0, 45.0, 40.0]);
         assert_eq!(kept(&[(0, 50.0), (100, 55.0), (250, 52.0), (900, 30.0)]), [55.0, 30.0]);
         let mut enrolment = offer(&[]);
-        assert!(enrolment.is_empty());
-        assert_eq!(enrolment.offer(frame(0, 30.0, None)), Offered::Kept);
-        assert_eq!(enrolment.offer(frame(100, 29.0, None)), Offered::NotBetter);
-        assert!([400, 800].into_iter().all(|ms| enrolment.offer(frame(ms, 40.0, None)) == Offered::Kept));
+        assert!(enrolment.best.is_empty());
+        assert!(enrolment.offer(frame(0, 30.0, None)));
+        assert!(!enrolment.offer(frame(100, 29.0, None)));
+        assert!([400, 800].into_iter().all(|ms| enrolment.offer(frame(ms, 40.0, None))));
         assert!(enrolment.is_complete());
-        assert_eq!(enrolment.offer(frame(1200, 20.0, None)), Offered::NotBetter);
-        assert_eq!(enrolment.len(), 3);
+        assert!(!enrolment.offer(frame(1200, 20.0, None)));
+        assert_eq!(enrolment.best.len(), 3);
     }
 
     #[test]

@@ -19,8 +19,8 @@ use gatehouse_picture::YuvPicture;
 use crate::quality::{Limits, Problem, Quality, assess};
 
 pub use error::{EnrolError, Problems};
-pub use fusion::{EnrolmentTemplate, fuse, refuse_duplicate};
-pub use live::{Candidate, LiveEnrolment, LiveRules, Offered};
+pub use fusion::{fuse, refuse_duplicate};
+pub use live::{Candidate, LiveEnrolment, LiveRules};
 
 /// Least score of a face in a picture that is meant to show one.
 const MIN_FACE_SCORE: f32 = 0.7;

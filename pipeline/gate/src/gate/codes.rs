@@ -95,9 +95,9 @@ impl Gate {
     /// Ends the verification of the card and drops its template.
     pub(super) fn finish_card(&mut self, verdict: CardVerdict, times: &StageTimes) -> Option<Outcome> {
         let card = self.card.take().filter(|card| !card.is_obsolete())?;
-        let (mut problem, first) = (None, Some(card.since()));
-        if let Some(track) = card.face().and_then(|face| self.tracks.get_mut(face.track)) {
-            problem = track.state.encounter.last_problem();
+        let (mut problem, first) = (None, Some(card.since));
+        if let Some(track) = card.face.and_then(|face| self.tracks.get_mut(face.track)) {
+            problem = track.state.encounter.last_problem;
             track.state.is_excused = true;
             track.state.encounter.decide_by_code();
         } else {
@@ -105,7 +105,7 @@ impl Gate {
         }
         match verdict {
             CardVerdict::Admit => {
-                let admitted = Admitted { person: None, pass: Some(card.id()) };
+                let admitted = Admitted { person: None, pass: Some(card.id) };
                 Some(self.admit(admitted, Reason::Matched, Method::QrAndFace, times, first))
             }
             CardVerdict::Refer(reason) => Some(refer(reason, Method::QrAndFace, problem, times, first)),

@@ -46,12 +46,6 @@ pub fn assess(face: &Face, frame: Size, aligned: &AlignedFace) -> Quality {
 }
 
 impl Quality {
-    /// All problems of the picture, the most serious first, so that one new picture can solve them
-    /// all.
-    pub fn problems(&self, limits: &Limits) -> Vec<Problem> {
-        problem::problems(self, limits)
-    }
-
     /// Overall quality, 0–1, to choose the best of several pictures of one person. It is the
     /// product of the measures, each scaled from useless (0) to perfect (1).
     pub fn overall(&self) -> f32 {

@@ -149,31 +149,34 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems, the most serious first.
-pub(super) fn problems(quality: &Quality, limits: &Limits) -> Vec<Problem> {
-    let Quality { eye_distance_px, pose, sharpness, light, cut_off } = *quality;
-    let (yaw, pitch) = (pose.yaw_degrees, pose.pitch_degrees);
-    // A value that is not a number fails both comparisons.
-    let at_least = |value: f32, least: f32| value >= least;
-    let at_most = |value: f32, most: f32| value <= most;
-    let mut problems = Vec::new();
-    let mut require = |is_met: bool, problem: Problem| {
-        if !is_met {
-            problems.push(problem);
-        }
-    };
-    let needed = limits.min_eye_distance_px;
-    require(at_least(eye_distance_px, needed), Problem::TooSmall { got: eye_distance_px, needed });
-    require(at_most(cut_off, limits.max_cut_off), Problem::CutOff);
-    require(at_most(yaw.abs(), limits.max_yaw_degrees), Problem::TurnedAside { got: yaw });
-    require(at_least(pitch, -limits.max_pitch_degrees), Problem::LooksUp { got: pitch });
-    require(at_most(pitch, limits.max_pitch_degrees), Problem::LooksDown { got: pitch });
-    require(at_least(light.mean, limits.min_mean), Problem::TooDark);
-    require(at_most(light.mean, limits.max_mean), Problem::TooBright);
-    // A wrong mean already covers harsh light and low contrast.
-    let is_mean_good = at_least(light.mean, limits.min_mean) && at_most(light.mean, limits.max_mean);
-    require(!is_mean_good || at_most(light.clipped, limits.max_clipped), Problem::HarshLight);
-    require(!is_mean_good || at_least(light.spread, limits.min_spread), Problem::Flat);
-    require(at_least(sharpness, limits.min_sharpness), Problem::Blurred);
-    problems
+impl Quality {
+    /// All problems of the picture, the most serious first, so that one new picture can solve them
+    /// all.
+    pub fn problems(&self, limits: &Limits) -> Vec<Problem> {
+        let Self { eye_distance_px, pose, sharpness, light, cut_off } = *self;
+        let (yaw, pitch) = (pose.yaw_degrees, pose.pitch_degrees);
+        // A value that is not a number fails both comparisons.
+        let at_least = |value: f32, least: f32| value >= least;
+        let at_most = |value: f32, most: f32| value <= most;
+        let mut problems = Vec::new();
+        let mut require = |is_met: bool, problem: Problem| {
+            if !is_met {
+                problems.push(problem);
+            }
+        };
+        let needed = limits.min_eye_distance_px;
+        require(at_least(eye_distance_px, needed), Problem::TooSmall { got: eye_distance_px, needed });
+        require(at_most(cut_off, limits.max_cut_off), Problem::CutOff);
+        require(at_most(yaw.abs(), limits.max_yaw_degrees), Problem::TurnedAside { got: yaw });
+        require(at_least(pitch, -limits.max_pitch_degrees), Problem::LooksUp { got: pitch });
+        require(at_most(pitch, limits.max_pitch_degrees), Problem::LooksDown { got: pitch });
+        require(at_least(light.mean, limits.min_mean), Problem::TooDark);
+        require(at_most(light.mean, limits.max_mean), Problem::TooBright);
+        // A wrong mean already covers harsh light and low contrast.
+        let is_mean_good = at_least(light.mean, limits.min_mean) && at_most(light.mean, limits.max_mean);
+        require(!is_mean_good || at_most(light.clipped, limits.max_clipped), Problem::HarshLight);
+        require(!is_mean_good || at_least(light.spread, limits.min_spread), Problem::Flat);
+        require(at_least(sharpness, limits.min_sharpness), Problem::Blurred);
+        problems
+    }
 }

@@ -42,7 +42,6 @@ impl CountJob {
     }
 }
 
-/// A worker that counts people.
 pub(super) struct CountingWorker {
     pub(super) reader: CrowdReader,
     pub(super) clock: Arc<dyn Clock>,
@@ -61,7 +60,7 @@ impl CountingWorker {
         while let Some(batch) = worker.collect() {
             let taken = self.clock.monotonic();
             for pipeline in batch.iter().map(|job| &job.pipeline) {
-                let learnt = pipeline.take_learnt_view();
+                let learnt = pipeline.learnt.lock().take();
                 learnt.into_iter().for_each(|view| self.scenes.keep(&pipeline.camera, &view));
             }
             tiles.clear();

@@ -10,15 +10,14 @@ mod settings;
 mod sink;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_batching::Batcher;
-use gatehouse_capture::StreamOptions;
+use gatehouse_capture::{StreamOptions, Wanted};
 use gatehouse_config::{CrowdCamera, Site};
 use gatehouse_core::FateCounters;
 use gatehouse_core::time::Clock;
-use gatehouse_crowd::preview::Preview;
-use gatehouse_crowd::tiling::Tiling;
-use gatehouse_crowd::{Crowd, CrowdModel, CrowdReader};
+use gatehouse_crowd::CrowdModel;
 
 pub(crate) use models::CrowdModels;
 pub use scene_folder::SceneFolder;
@@ -33,7 +32,7 @@ use crate::threads::{Threads, apply_priority};
 use crate::view::{CameraRole, NodeView};
 use crate::workers::batcher;
 use counting::{CountJob, CountingWorker};
-use pipeline::{CrowdParts, CrowdPipeline};
+use pipeline::CrowdPipeline;
 use sink::CrowdSink;
 
 /// What crowd cameras need of the rest of the node.
@@ -47,7 +46,6 @@ pub(crate) struct Deps<'a> {
 
 /// The crowd cameras of a running node.
 pub(crate) struct Crowds {
-    /// The streams to start.
     pub(crate) streams: Vec<Stream>,
     /// Each camera's record of frames.
     pub(crate) fates: Vec<CameraFates>,
@@ -75,8 +73,10 @@ pub(crate) fn build(site: &Site, models: CrowdModels, deps: &Deps<'_>) -> Result
 
     let (model, scenes) = (CrowdModel::of(reader), SceneFolder::beside(&site.store.path));
     for camera in &site.crowds {
-        let parts = parts(camera, reader, &model, &scenes)?;
-        crowds.add_camera(site, camera, parts, deps)?;
+        let fates = Arc::new(FateCounters::default());
+        let density_px = density_px(camera, reader);
+        let pipeline = CrowdPipeline::new(camera, density_px, model.clone(), &scenes, Arc::clone(&fates))?;
+        crowds.add_camera(site, camera, pipeline, fates, deps)?;
     }
 
     let priority = model_priority(site);
@@ -98,55 +98,26 @@ pub(crate) fn build(site: &Site, models: CrowdModels, deps: &Deps<'_>) -> Result
     Ok(crowds)
 }
 
-fn parts(
-    camera: &CrowdCamera,
-    reader: &CrowdReader,
-    model: &CrowdModel,
-    scenes: &SceneFolder,
-) -> Result<CrowdParts, NodeError> {
-    let id = &camera.id;
-    let density_px = density_px(camera, reader);
-    if camera.detail_px.is_none() {
-        tracing::info!(camera = %id, "people are detected in pictures of {} pixels, by the camera's `ground`", detail_px(camera));
-    }
-    let options = options(id, camera)?;
-    let detail_px = options.detail_px;
-    let tiling = Tiling::new(camera.tiles, detail_px, options.ground);
-    let mut crowd = Crowd::new(id.clone(), model.clone(), options);
-    if let Some(empty) = scenes.read_empty(id, &looking(camera, &model.name, density_px)) {
-        crowd.know_empty_scene(empty);
-    }
-    Ok(CrowdParts {
-        detail_px,
-        density_px,
-        crowd,
-        tiling,
-        preview: camera.preview.then(Preview::new),
-        skip_unchanged: camera.skip_unchanged,
-        reference: scenes.read(id),
-    })
-}
-
 impl Crowds {
     fn add_camera(
         &mut self,
         site: &Site,
         camera: &CrowdCamera,
-        parts: CrowdParts,
+        pipeline: Arc<CrowdPipeline>,
+        fates: Arc<FateCounters>,
         deps: &Deps<'_>,
     ) -> Result<(), NodeError> {
         let id = camera.id.clone();
-        let fates = Arc::new(FateCounters::default());
         let sink = CrowdSink {
-            pipeline: CrowdPipeline::new(id.clone(), parts, Arc::clone(&fates)),
+            pipeline,
             lane: self.batcher.lane(),
             pictures: PictureMonitor::new(&id, deps.health),
             outbound: deps.outbound.clone(),
             view: Arc::clone(deps.view),
         };
         let thread_priority = settings::stream_priority(site);
-        let options =
-            StreamOptions { wanted: settings::wanted(camera), thread_priority, ..stream(&id, &camera.common)? };
+        let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
+        let options = StreamOptions { wanted, thread_priority, ..stream(&id, &camera.common)? };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Crowd, fates });

@@ -11,11 +11,9 @@ use super::settings::detail_px;
 use crate::model_load::ModelLoad;
 use crate::workers::{batch_size, best_time, load_copies};
 
-/// The models of all crowd cameras.
 pub(crate) struct CrowdModels {
     /// One for each worker; never empty.
     pub(super) readers: Vec<CrowdReader>,
-    /// Scenes in a batch.
     pub(super) batch: usize,
 }
 

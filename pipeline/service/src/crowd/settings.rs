@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gatehouse_capture::Wanted;
 use gatehouse_config as config;
 use gatehouse_core::zone::Zone;
 use gatehouse_core::{CameraId, ThreadPriority};
@@ -106,11 +105,6 @@ pub(crate) fn summed(camera: &config::CrowdCamera) -> SummedCamera {
         in_total: camera.in_total,
         silent_after: Duration::from_secs_f64(MISSED / camera.analyse_fps).max(LEAST),
     }
-}
-
-/// Which frames of a crowd camera are wanted.
-pub(super) fn wanted(camera: &config::CrowdCamera) -> Wanted {
-    Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps))
 }
 
 #[cfg(test)]

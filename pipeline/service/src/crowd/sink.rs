@@ -48,7 +48,7 @@ impl CrowdSink {
         self.log_moved(was_moved, is_moved);
         let is_unchanged = !is_due && learnt.is_none() && was_moved == is_moved;
         if let Some(view) = learnt {
-            self.pipeline.put_learnt_view(view);
+            *self.pipeline.learnt.lock() = Some(view);
         }
         SceneCheck { is_moved, is_unchanged }
     }

@@ -8,7 +8,6 @@ use gatehouse_batching::Worker;
 use gatehouse_core::Frame;
 use gatehouse_core::event::Reason;
 use gatehouse_core::log_limit::LogLimit;
-use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::{Clock, WallTime};
 use gatehouse_credential::{
     CardKey, CredentialError, ModelTag, PassId, Presented, QrReader, SealedCard, SiteVerifier, read,
@@ -16,41 +15,17 @@ use gatehouse_credential::{
 use gatehouse_faces::Template;
 use gatehouse_gate::{CodeCheck, StageTimes};
 use gatehouse_store::{PassUse, PersonId, Store, StoreError};
-use parking_lot::Mutex;
 
 use super::pipeline::GatePipeline;
 
 /// How often a gate's picture is searched for a code: somebody who holds one up waits 0.2 s.
-const READS_PER_SECOND: f64 = 5.0;
-
-/// Selects the frames of a gate that are searched for a code.
-pub(super) struct CodeIntake(Mutex<RateLimit>);
-
-impl Default for CodeIntake {
-    fn default() -> Self {
-        Self(Mutex::new(RateLimit::new(READS_PER_SECOND)))
-    }
-}
-
-impl CodeIntake {
-    pub(super) fn admits(&self, frame: &Frame) -> bool {
-        self.0.lock().admits(frame.times.arrival)
-    }
-}
+pub(super) const READS_PER_SECOND: f64 = 5.0;
 
 /// A frame that waits to be searched for a code.
 pub(super) struct CodeJob {
-    pipeline: Arc<GatePipeline>,
-    frame: Frame,
-    arrived: WallTime,
-}
-
-impl CodeJob {
-    pub(super) fn new(pipeline: &Arc<GatePipeline>, frame: &Frame, arrived: WallTime) -> Self {
-        let Frame { camera, number, times, buffer } = frame;
-        let frame = Frame { camera: camera.clone(), number: *number, times: *times, buffer: Arc::clone(buffer) };
-        Self { pipeline: Arc::clone(pipeline), frame, arrived }
-    }
+    pub(super) pipeline: Arc<GatePipeline>,
+    pub(super) frame: Frame,
+    pub(super) arrived: WallTime,
 }
 
 /// A worker that reads codes and checks the site's passes and cards.
@@ -69,7 +44,7 @@ impl CodeWorker {
     /// Searches frames for codes until the batcher is closed.
     pub(super) fn run(self, mut worker: Worker<CodeJob>) {
         let failures = LogLimit::default();
-        let mut reader = QrReader::new();
+        let mut reader = QrReader::default();
         while let Some(batch) = worker.collect() {
             for job in batch.drain(..) {
                 let luma = job.frame.picture().luma();

@@ -41,7 +41,7 @@ impl DetectionWorker {
                     if let Some(times) = failures.count(self.clock.monotonic()) {
                         tracing::error!(times, "face detection failed, and frames of gates are dropped: {e}");
                     }
-                    batch.iter().for_each(|job| job.pipeline.count_fate(Fate::Failed));
+                    batch.iter().for_each(|job| _ = job.pipeline.fates.count(Fate::Failed));
                     continue;
                 }
             };
@@ -56,7 +56,7 @@ impl DetectionWorker {
 
 fn process_frame(job: DetectJob, faces: &[Face], stages: FrameStages, clock: &dyn Clock, meter: &RoleMeter) {
     let pipeline = Arc::clone(&job.pipeline);
-    pipeline.count_fate(Fate::Analysed);
+    pipeline.fates.count(Fate::Analysed);
     let boxes = faces.iter().map(|face| face.box_in_frame);
     pipeline.learn_background(&job.frame.picture().luma(), boxes, clock.monotonic());
     let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());

@@ -159,7 +159,7 @@ mod tests {
             manual.wait_for_timer(QUERY_EVERY * query);
             match person {
                 None if people == 1 => person = Some(enrol(&desk, clock.wall())),
-                Some(person) => drop(desk.forget(person, &actor, clock.wall()).expect("it is forgotten")),
+                Some(person) => _ = desk.forget(person, &actor, clock.wall()).expect("it is forgotten"),
                 None => {}
             }
             manual.set(QUERY_EVERY * query);

@@ -13,12 +13,14 @@ mod sink;
 mod sub_stream_monitor;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use gatehouse_batching::Batcher;
-use gatehouse_capture::StreamOptions;
+use gatehouse_capture::{StreamOptions, Wanted};
 use gatehouse_config::{self as config, Site};
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, FateCounters};
 use gatehouse_credential::{CardKey, ModelTag, Purpose, SiteSecret, SiteSigner};
@@ -37,7 +39,7 @@ use crate::stream::{CameraFates, Stream, stream};
 use crate::threads::Threads;
 use crate::view::CameraRole;
 use crate::workers::batcher;
-use codes::{CodeIntake, CodeJob, CodeWorker};
+use codes::{CodeJob, CodeWorker, READS_PER_SECOND};
 use detection::{DetectJob, DetectionWorker};
 use face_finder::FaceFinder;
 use gallery::{Galleries, TemplateModel};
@@ -59,29 +61,23 @@ pub(crate) struct Deps<'a> {
 
 /// The gates of a running node.
 pub(crate) struct Gates {
-    /// The streams to start.
     pub(crate) streams: Vec<Stream>,
     /// Each gate's record of frames.
     pub(crate) fates: Vec<CameraFates>,
-    batchers: Batchers,
+    detection: Batcher<DetectJob>,
+    embedding: Batcher<EmbedJob>,
+    codes: Batcher<CodeJob>,
     workers: Threads,
     /// Dropped to end the thread that follows the store.
     stop_gallery: Sender<()>,
 }
 
-struct Batchers {
-    detection: Batcher<DetectJob>,
-    embedding: Batcher<EmbedJob>,
-    codes: Batcher<CodeJob>,
-}
-
 impl Gates {
     /// Lets the workers end, and returns them to be joined.
     pub(crate) fn close(self) -> Threads {
-        let Batchers { detection, embedding, codes } = self.batchers;
-        detection.close();
-        embedding.close();
-        codes.close();
+        self.detection.close();
+        self.embedding.close();
+        self.codes.close();
         drop(self.stop_gallery);
         self.workers
     }
@@ -93,14 +89,16 @@ impl Gates {
 /// If a gate's rules are incomplete, the store can't be read, or a model can't be run.
 pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<Gates, NodeError> {
     let GateModels { detectors, detection_batch, recognition, embedding_batch } = models;
-    let batchers = Batchers {
+    let (stop_gallery, stopped) = bounded(0);
+    let mut gates = Gates {
+        streams: Vec::new(),
+        fates: Vec::new(),
         detection: batcher(site, detection_batch, deps.clock),
         embedding: batcher(site, embedding_batch, deps.clock),
         codes: batcher(site, 1, deps.clock),
+        workers: Threads::new(),
+        stop_gallery,
     };
-    let (stop_gallery, stopped) = bounded(0);
-    let (streams, fates, workers) = (Vec::new(), Vec::new(), Threads::new());
-    let mut gates = Gates { streams, fates, batchers, workers, stop_gallery };
     let Some(first) = recognition.first() else { return Ok(gates) };
 
     let (embedder, liveness) = (first.embedder.manifest(), first.liveness.as_ref());
@@ -108,7 +106,7 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
     let model_tag = ModelTag::of(&model.name, &model.version);
     let mut galleries = Galleries::new(Arc::clone(deps.store), model, Arc::clone(deps.clock));
     for gate in &site.gates {
-        gates.add_gate(&Rules { site, gate, embedder, liveness }, &mut galleries, deps)?;
+        gates.add_gate(site, gate, embedder, liveness, &mut galleries, deps)?;
     }
     let loaded = galleries.load()?;
     gates.workers.spawn("gallery", move || galleries.watch(loaded, &stopped))?;
@@ -116,14 +114,13 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
     for detector in detectors {
         let finder = FaceFinder::new(detector)?;
         let detection = DetectionWorker { finder, clock: Arc::clone(deps.clock), meter: Arc::clone(deps.meter) };
-        let worker = gates.batchers.detection.worker();
+        let worker = gates.detection.worker();
         gates.workers.spawn("face-detect", move || detection.run(worker))?;
     }
     let protection = Arc::new(TemplateProtection::new(&deps.secret.derive(Purpose::TemplateProtection)));
     for models in recognition {
         let (protection, clock) = (Arc::clone(&protection), Arc::clone(deps.clock));
-        let (recognition, worker) =
-            (RecognitionWorker { models, protection, clock }, gates.batchers.embedding.worker());
+        let (recognition, worker) = (RecognitionWorker { models, protection, clock }, gates.embedding.worker());
         gates.workers.spawn("face-embed", move || recognition.run(worker))?;
     }
     let codes = CodeWorker {
@@ -134,32 +131,31 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
         store: Arc::clone(deps.store),
         clock: Arc::clone(deps.clock),
     };
-    let worker = gates.batchers.codes.worker();
+    let worker = gates.codes.worker();
     gates.workers.spawn("code-read", move || codes.run(worker))?;
     Ok(gates)
 }
 
-/// What the rules of one gate follow from.
-struct Rules<'a> {
-    site: &'a Site,
-    gate: &'a config::GateCamera,
-    embedder: &'a Manifest,
-    liveness: Option<&'a LivenessModel>,
-}
-
 impl Gates {
-    fn add_gate(&mut self, rules: &Rules<'_>, galleries: &mut Galleries, deps: &Deps<'_>) -> Result<(), NodeError> {
-        let Rules { site, gate, embedder, liveness } = *rules;
+    fn add_gate(
+        &mut self,
+        site: &Site,
+        gate: &config::GateCamera,
+        embedder: &Manifest,
+        liveness: Option<&LivenessModel>,
+        galleries: &mut Galleries,
+        deps: &Deps<'_>,
+    ) -> Result<(), NodeError> {
         let id = gate.id.clone();
         let rule = match_rule(site, gate, embedder)?;
-        let settings = settings::settings(gate, &rule, liveness)?;
-        let audited = settings::audited_rules(&rule, &settings);
+        let policy = settings::policy(gate, &rule, liveness)?;
+        let audited = settings::audited_rules(gate, &rule, &policy);
         if deps.store.note_gate_rules(&id, &audited, &Actor::gatehouse(), deps.clock.wall())? {
             tracing::info!(camera = %id, "the gate has new rules; they are recorded in the audit log: {audited}");
         }
         let fates = Arc::new(FateCounters::default());
-        let (gallery, embedding) = (galleries.with_rule(rule), &self.batchers.embedding);
-        let pipeline = GatePipeline::new(settings, gallery, embedding, deps.outbound, Arc::clone(&fates));
+        let (gallery, embedding) = (galleries.with_rule(rule), &self.embedding);
+        let pipeline = GatePipeline::new(gate, policy, gallery, embedding, deps.outbound, Arc::clone(&fates));
         let main = stream(&id, &gate.common)?;
         let sub_stream = gate.sub_source.as_ref().map(|source| {
             let monitor = SubStreamMonitor::new(&id, deps.health);
@@ -172,15 +168,16 @@ impl Gates {
         });
         let sink = GateSink {
             pipeline,
-            detection: self.batchers.detection.lane(),
-            codes: self.batchers.codes.lane(),
-            code_intake: CodeIntake::default(),
+            detection: self.detection.lane(),
+            codes: self.codes.lane(),
+            code_rate: Mutex::new(RateLimit::new(READS_PER_SECOND)),
             pictures: PictureMonitor::new(&id, deps.health),
             motion_gate: gate.skip_unchanged.then(Mutex::default),
             sub_stream,
             clock: Arc::clone(deps.clock),
         };
-        let options = StreamOptions { wanted: settings::wanted(gate), ..main };
+        let wanted = Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps));
+        let options = StreamOptions { wanted, ..main };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Gate, fates });

@@ -9,7 +9,6 @@ use gatehouse_runtime::{ModelError, Registry, SessionOptions};
 use crate::model_load::ModelLoad;
 use crate::workers::{MAX_BATCH, batch_size, best_time, load_copies};
 
-/// The models of all gates.
 pub(crate) struct GateModels {
     /// One for each worker; never empty.
     pub(super) detectors: Vec<FaceDetector>,
@@ -21,7 +20,6 @@ pub(crate) struct GateModels {
     pub(super) embedding_batch: usize,
 }
 
-/// The models of one recognition worker.
 pub(super) struct RecognitionModels {
     pub(super) embedder: FaceEmbedder,
     /// `None` if no gate checks liveness.

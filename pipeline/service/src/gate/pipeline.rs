@@ -8,19 +8,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_batching::{Batcher, Lane};
+use gatehouse_config::GateCamera;
 use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::Monotonic;
-use gatehouse_core::{CameraId, Fate, FateCounters};
+use gatehouse_core::{CameraId, FateCounters};
 use gatehouse_credential::SearchedInVain;
 use gatehouse_faces::Face;
-use gatehouse_gate::{Background, Gallery, Gate, MIN_OPENNESS, Outcome, StageTimes, coarse_side_px, may_be_near};
+use gatehouse_gate::{
+    Background, Gallery, Gate, MIN_OPENNESS, Outcome, Policy, StageTimes, coarse_side_px, may_be_near,
+};
 use gatehouse_picture::{Plane, Rect, Size};
 use parking_lot::{Mutex, RwLock};
 
 use super::recognition::EmbedJob;
-use super::settings::GateSettings;
+use super::settings::checks_background;
 use crate::publish::{Decided, Outbound};
 
 /// A gallery that is replaced as a whole when it changes; readers keep the one that they hold.
@@ -41,7 +44,7 @@ pub(super) struct GatePipeline {
     /// Where the last pictures were searched for codes in vain. Only the code reader uses it.
     pub(super) searched: Mutex<SearchedInVain>,
     pub(super) embedding: Lane<EmbedJob>,
-    fates: Arc<FateCounters>,
+    pub(super) fates: Arc<FateCounters>,
     /// True while the gate follows nobody and compares no card. Published with each change of
     /// state.
     is_idle: AtomicBool,
@@ -59,21 +62,21 @@ pub(super) struct GatePipeline {
 
 impl GatePipeline {
     pub(super) fn new(
-        settings: GateSettings,
+        gate: &GateCamera,
+        policy: Policy,
         gallery: Arc<SharedGallery>,
         embedding: &Batcher<EmbedJob>,
         outbound: &Outbound,
         fates: Arc<FateCounters>,
     ) -> Arc<Self> {
-        let GateSettings { camera, direction, policy, check_background, pass_again } = settings;
         Arc::new(Self {
-            camera,
-            direction,
-            liveness: policy.liveness,
-            pass_again,
-            min_eye_distance_px: policy.min_eye_distance_px,
+            camera: gate.id.clone(),
+            direction: gate.direction,
+            liveness: gate.liveness,
+            pass_again: gate.pass_again,
+            min_eye_distance_px: gate.min_eye_distance_px,
             state: Mutex::new(Gate::new(policy)),
-            background: check_background.then(Mutex::default),
+            background: checks_background(gate).then(Mutex::default),
             gallery,
             searched: Mutex::default(),
             embedding: embedding.lane(),
@@ -125,10 +128,6 @@ impl GatePipeline {
     /// True if a face of the coarse pass may be near.
     pub(super) fn may_be_near(&self, faces: &[Face]) -> bool {
         may_be_near(faces, self.min_eye_distance_px)
-    }
-
-    pub(super) fn count_fate(&self, fate: Fate) {
-        self.fates.count(fate);
     }
 
     /// Learns the background from a frame with faces in these boxes.

@@ -33,7 +33,6 @@ pub(super) struct RecognitionWorker {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// A face that was matched.
 struct MatchedFace<'a> {
     job: &'a EmbedJob,
     probe: &'a Probe,

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_capture::Wanted;
 use gatehouse_config::{self as config, Site};
-use gatehouse_core::CameraId;
-use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_faces::LivenessModel;
 use gatehouse_faces::calibration::{Calibration, Prediction, Target};
@@ -19,17 +16,6 @@ use crate::NodeError;
 const REFER_NOT_BEFORE: Duration = Duration::from_millis(1500);
 /// An older picture does not show who stands there now.
 const MAX_FRAME_AGE: Duration = Duration::from_secs(3);
-
-/// What the operator set for a gate.
-pub(super) struct GateSettings {
-    pub(super) camera: CameraId,
-    pub(super) direction: Direction,
-    pub(super) policy: Policy,
-    /// True if a live face must show the gate's background around it.
-    pub(super) check_background: bool,
-    /// How long the same pass is refused after it was accepted.
-    pub(super) pass_again: Duration,
-}
 
 /// A site's calibration of its embedder: from the site's file, or else from the manifest.
 ///
@@ -84,8 +70,7 @@ pub fn match_rule(site: &Site, gate: &config::GateCamera, embedder: &Manifest) -
 }
 
 /// The rules by which faces are admitted, as the audit log keeps them.
-pub(super) fn audited_rules(rule: &MatchRule, options: &GateSettings) -> Value {
-    let GateSettings { policy, check_background, .. } = options;
+pub(super) fn audited_rules(gate: &config::GateCamera, rule: &MatchRule, policy: &Policy) -> Value {
     // Finer than an operator sets them. More digits would only show how they are stored.
     let rounded = |score: f32| (f64::from(score) * 1e6).round() / 1e6;
     json!({
@@ -95,48 +80,41 @@ pub(super) fn audited_rules(rule: &MatchRule, options: &GateSettings) -> Value {
         "frames_to_judge": policy.window(),
         "liveness": policy.liveness.to_string(),
         "liveness_threshold": rounded(policy.live_threshold),
-        "check_background": check_background,
+        "check_background": checks_background(gate),
     })
 }
 
-/// The settings of a gate. `liveness`: the model, where any gate checks liveness.
+/// The rules of a gate. `liveness`: the model, where any gate checks liveness.
 ///
 /// # Errors
 /// If the gate checks liveness and no threshold is known.
-pub(super) fn settings(
+pub(super) fn policy(
     gate: &config::GateCamera,
     rule: &MatchRule,
     liveness: Option<&LivenessModel>,
-) -> Result<GateSettings, NodeError> {
+) -> Result<Policy, NodeError> {
     let stated = liveness.and_then(|model| model.manifest().threshold.as_ref()).map(|t| t.value);
     let live_threshold = match (gate.liveness, gate.liveness_threshold.or(stated)) {
         (LivenessPolicy::Off, _) => 0.0,
         (_, Some(threshold)) => threshold,
         (_, None) => return Err(NodeError::NoLivenessThreshold { gate: gate.id.clone() }),
     };
-    Ok(GateSettings {
-        camera: gate.id.clone(),
-        direction: gate.direction,
-        policy: Policy {
-            min_eye_distance_px: gate.min_eye_distance_px,
-            frames_to_agree: gate.frames_to_agree,
-            frames_to_judge: gate.frames_to_judge,
-            liveness: gate.liveness,
-            live_threshold,
-            card_threshold: rule.threshold,
-            refer_not_before: REFER_NOT_BEFORE,
-            deadline: gate.deadline,
-            card_deadline: gate.deadline,
-            max_frame_age: MAX_FRAME_AGE,
-            cool_down: gate.cool_down,
-            grant: gate.grant,
-        },
-        check_background: gate.check_background && gate.liveness != LivenessPolicy::Off,
-        pass_again: gate.pass_again,
+    Ok(Policy {
+        min_eye_distance_px: gate.min_eye_distance_px,
+        frames_to_agree: gate.frames_to_agree,
+        frames_to_judge: gate.frames_to_judge,
+        liveness: gate.liveness,
+        live_threshold,
+        card_threshold: rule.threshold,
+        refer_not_before: REFER_NOT_BEFORE,
+        deadline: gate.deadline,
+        max_frame_age: MAX_FRAME_AGE,
+        cool_down: gate.cool_down,
+        grant: gate.grant,
     })
 }
 
-/// Which frames of a gate's main stream are wanted.
-pub(super) fn wanted(gate: &config::GateCamera) -> Wanted {
-    Wanted::AsDemanded(Duration::from_secs_f64(1.0 / gate.analyse_fps))
+/// True if a live face must show the gate's background around it.
+pub(super) fn checks_background(gate: &config::GateCamera) -> bool {
+    gate.check_background && gate.liveness != LivenessPolicy::Off
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use gatehouse_batching::Lane;
+use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{Delivery, Frame, FrameDemand, FrameSink};
 use gatehouse_gate::MotionGate;
 use parking_lot::Mutex;
 
-use super::codes::{CodeIntake, CodeJob};
+use super::codes::CodeJob;
 use super::detection::DetectJob;
 use super::pipeline::GatePipeline;
 use super::sub_stream_monitor::SubStreamMonitor;
@@ -19,7 +20,8 @@ pub(super) struct GateSink {
     pub(super) pipeline: Arc<GatePipeline>,
     pub(super) detection: Lane<DetectJob>,
     pub(super) codes: Lane<CodeJob>,
-    pub(super) code_intake: CodeIntake,
+    /// Selects the frames that are searched for a code.
+    pub(super) code_rate: Mutex<RateLimit>,
     pub(super) pictures: PictureMonitor,
     /// `None` if every due frame is analysed.
     pub(super) motion_gate: Option<Mutex<MotionGate>>,
@@ -40,10 +42,11 @@ impl FrameSink for GateSink {
             return Delivery::Unchanged;
         }
         let arrived = self.clock.wall();
-        if self.code_intake.admits(&frame) {
-            self.codes.offer(CodeJob::new(&self.pipeline, &frame, arrived));
+        let pipeline = Arc::clone(&self.pipeline);
+        if self.code_rate.lock().admits(frame.times.arrival) {
+            self.codes.offer(CodeJob { pipeline: Arc::clone(&pipeline), frame: frame.clone(), arrived });
         }
-        self.detection.offer(DetectJob { pipeline: Arc::clone(&self.pipeline), frame, arrived }).into()
+        self.detection.offer(DetectJob { pipeline, frame, arrived }).into()
     }
 
     fn demand(&self) -> FrameDemand {

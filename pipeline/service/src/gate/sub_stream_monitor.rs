@@ -58,7 +58,7 @@ impl FrameSink for SubStreamMonitor {
             self.is_quiet.store(is_still && verdict != PictureVerdict::Frozen, Ordering::Relaxed);
             verdict
         };
-        self.health.sub_picture(&self.gate, &self.last, verdict);
+        self.health.picture(&self.gate, &self.last, verdict);
         Delivery::Analysed
     }
 }

@@ -53,7 +53,7 @@ impl EntryPublisher {
                 recv(entries) -> sent => {
                     let Ok(Sent { item: decided, at }) = sent else { return };
                     let entry = &decided.outcome.entry;
-                    let tally = tallies.iter_mut().find(|tally| *tally.gate() == decided.gate);
+                    let tally = tallies.iter_mut().find(|tally| tally.0.gate == decided.gate);
                     tally.into_iter().for_each(|tally| tally.count(entry.decision, entry.method));
                     let Some(entry) = self.store_entry(&decided, &failures) else { return };
                     self.publish_entry(entry, &failures);
@@ -62,7 +62,8 @@ impl EntryPublisher {
                 recv(check) -> _ => {}
             }
             let now = clock.wall();
-            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now, self.present.get())) {
+            let present = *self.present.lock();
+            for event in tallies.iter_mut().filter_map(|tally| tally.finish(now, present)) {
                 self.sender.send(&Event::Tally(event), &failures);
             }
         }
@@ -75,6 +76,8 @@ impl EntryPublisher {
         let draft = &outcome.entry;
         let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
         let event_id = EventId(Ulid::from_parts(millis, rand::random()));
+        // The site's own log names people; the event does not.
+        let who = |admitted: Admitted| Who { person: admitted.person, pass: admitted.pass };
         let who = outcome.admitted.map(who).unwrap_or_default();
         let site = self.sender.key.to_string();
         self.retry(gate, failures, || {
@@ -154,11 +157,6 @@ impl EntryPublisher {
         }
         true
     }
-}
-
-/// The people whom the site's own log names. The event does not.
-fn who(admitted: Admitted) -> Who {
-    Who { person: admitted.person, pass: admitted.pass }
 }
 
 #[cfg(test)]

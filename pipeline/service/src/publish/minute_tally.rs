@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Counts one gate's entries of the current minute.
 #[derive(Debug)]
-pub(super) struct MinuteTally(TallyEvent);
+pub(super) struct MinuteTally(pub(super) TallyEvent);
 
 impl MinuteTally {
     /// Starts with the minute in which `now` lies.
@@ -26,10 +26,6 @@ impl MinuteTally {
             referred: 0,
             present: None,
         })
-    }
-
-    pub(super) fn gate(&self) -> &CameraId {
-        &self.0.gate
     }
 
     pub(super) fn count(&mut self, decision: Decision, method: Method) {

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamFacts, StreamStatus, SubStream};
+use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
-use gatehouse_core::time::{Clock, Monotonic, WallTime};
+use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event, FrameFates};
 use parking_lot::Mutex;
 
@@ -33,40 +33,14 @@ impl LastPicture {
 }
 
 struct Entry {
-    camera: CameraId,
+    /// As it is reported: the state at once, counters and rates as of the last periodic report.
+    event: HealthEvent,
     connection: CameraState,
-    reason: Option<String>,
     picture: Arc<LastPicture>,
-    state: CameraState,
-    since: WallTime,
-    stream: Option<StreamFacts>,
     /// A gate's sub-stream, as it is connected.
-    sub_stream: Option<SubStream>,
+    sub_connection: Option<SubStream>,
     sub_picture: Arc<LastPicture>,
     reported_at: Monotonic,
-    /// Counters at the last periodic report, and the rates computed there.
-    counters: Counters,
-    fps_decoded: f64,
-    fps_analysed: f64,
-    fps_unchanged: f64,
-}
-
-/// What is reported at once when it changes.
-#[derive(PartialEq)]
-struct Reported {
-    state: CameraState,
-    reason: Option<String>,
-    stream: Option<StreamFacts>,
-    sub_stream: Option<SubStream>,
-}
-
-/// One camera's counters at a periodic report.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counters {
-    pub(crate) frames: FrameFates,
-    pub(crate) reconnects: u64,
-    /// True while load shedding decodes only its key frames.
-    pub(crate) key_frames_only: bool,
 }
 
 /// Keeps and reports the state of all cameras of a node.
@@ -79,21 +53,27 @@ pub(crate) struct HealthBoard {
 impl HealthBoard {
     pub(crate) fn new(cameras: impl Iterator<Item = CameraId>, clock: Arc<dyn Clock>, outbound: Outbound) -> Self {
         let (since, reported_at) = (clock.wall(), clock.monotonic());
-        let entry = |camera| Entry {
+        let connecting = |camera| HealthEvent {
             camera,
-            connection: CameraState::Connecting,
-            reason: None,
-            picture: Arc::default(),
             state: CameraState::Connecting,
+            reason: None,
             since,
-            stream: None,
-            sub_stream: None,
-            sub_picture: Arc::default(),
-            reported_at,
-            counters: Counters::default(),
             fps_decoded: 0.0,
             fps_analysed: 0.0,
             fps_unchanged: 0.0,
+            frames: FrameFates::default(),
+            reconnects: 0,
+            key_frames_only: false,
+            stream: None,
+            sub_stream: None,
+        };
+        let entry = |camera| Entry {
+            event: connecting(camera),
+            connection: CameraState::Connecting,
+            picture: Arc::default(),
+            sub_connection: None,
+            sub_picture: Arc::default(),
+            reported_at,
         };
         Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
     }
@@ -101,34 +81,34 @@ impl HealthBoard {
     /// Changes one camera's entry, and reports it if that changes its state, its reason or its
     /// streams.
     fn change(&self, camera: &CameraId, change: impl FnOnce(&mut Entry)) {
-        let (before, after, event) = {
+        let (before, after) = {
             let mut cameras = self.cameras.lock();
             let Some(entry) = find(&mut cameras, camera) else { return };
-            let before = entry.reported();
+            let before = entry.event.clone();
             change(entry);
-            entry.state = match (entry.connection, entry.picture.get()) {
+            entry.event.sub_stream = entry.sub_stream();
+            entry.event.state = match (entry.connection, entry.picture.get()) {
                 (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
                 (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
                 (connection, _) => connection,
             };
-            if entry.state != before.state {
-                entry.since = self.clock.wall();
-            }
-            let after = entry.reported();
-            if after == before {
+            if entry.event == before {
                 return;
             }
-            (before, after, entry.event())
+            if entry.event.state != before.state {
+                entry.event.since = self.clock.wall();
+            }
+            (before, entry.event.clone())
         };
         if (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
-            log_change(&event, before.state);
+            log_change(&after, before.state);
         }
         if let Some(sub_stream) = &after.sub_stream
             && after.sub_stream != before.sub_stream
         {
             log_sub_stream(camera, sub_stream);
         }
-        self.outbound.offer(Event::Health(event));
+        self.outbound.offer(Event::Health(after));
     }
 
     /// The verdict on a camera's last picture.
@@ -141,17 +121,11 @@ impl HealthBoard {
         find(&mut self.cameras.lock(), gate).map(|entry| Arc::clone(&entry.sub_picture)).unwrap_or_default()
     }
 
-    /// Records the verdict on a due picture. Takes the lock only if the verdict has changed.
+    /// Records the verdict on a due picture of a camera or of its sub-stream, whose `last` one this
+    /// replaces. Takes the lock only if the verdict has changed.
     pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
         if last.get() != verdict {
-            self.change(camera, |entry| entry.picture.set(verdict));
-        }
-    }
-
-    /// As [`HealthBoard::picture`], for a picture of a gate's sub-stream.
-    pub(crate) fn sub_picture(&self, gate: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
-        if last.get() != verdict {
-            self.change(gate, |entry| entry.sub_picture.set(verdict));
+            self.change(camera, |_| last.set(verdict));
         }
     }
 
@@ -161,20 +135,21 @@ impl HealthBoard {
             if connection.state != CameraState::Live {
                 entry.sub_picture.set(PictureVerdict::Sound);
             }
-            entry.sub_stream = Some(connection);
+            entry.sub_connection = Some(connection);
         });
     }
 
-    /// Reports every camera, with its rates since the last such report.
-    pub(crate) fn report_all(&self, counters: impl Fn(&CameraId) -> Counters) {
+    /// Reports every camera, with the counters that `count` sets and the rates since the last such
+    /// report.
+    pub(crate) fn report_all(&self, count: impl Fn(&mut HealthEvent)) {
         let now = self.clock.monotonic();
         let events: Vec<_> = self
             .cameras
             .lock()
             .iter_mut()
             .map(|entry| {
-                entry.measure(counters(&entry.camera), now);
-                entry.event()
+                entry.measure(&count, now);
+                entry.event.clone()
             })
             .collect();
         events.into_iter().for_each(|event| self.outbound.offer(Event::Health(event)));
@@ -182,58 +157,35 @@ impl HealthBoard {
 
     #[cfg(test)]
     fn all(&self) -> Vec<HealthEvent> {
-        self.cameras.lock().iter().map(Entry::event).collect()
+        self.cameras.lock().iter().map(|entry| entry.event.clone()).collect()
     }
 }
 
 fn find<'e>(cameras: &'e mut [Entry], camera: &CameraId) -> Option<&'e mut Entry> {
-    cameras.iter_mut().find(|entry| entry.camera == *camera)
+    cameras.iter_mut().find(|entry| entry.event.camera == *camera)
 }
 
 impl Entry {
-    fn measure(&mut self, counters: Counters, now: Monotonic) {
+    fn measure(&mut self, count: impl Fn(&mut HealthEvent), now: Monotonic) {
+        let event = &mut self.event;
+        let old = event.frames;
+        count(event);
         let seconds = now.since(self.reported_at).as_secs_f64();
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
-            let (new, old) = (counters.frames, self.counters.frames);
-            self.fps_decoded = rate(new.decoded, old.decoded);
-            self.fps_analysed = rate(new.analysed, old.analysed);
-            self.fps_unchanged = rate(new.unchanged, old.unchanged);
+            let new = event.frames;
+            event.fps_decoded = rate(new.decoded, old.decoded);
+            event.fps_analysed = rate(new.analysed, old.analysed);
+            event.fps_unchanged = rate(new.unchanged, old.unchanged);
         }
-        (self.reported_at, self.counters) = (now, counters);
-    }
-
-    fn reported(&self) -> Reported {
-        Reported {
-            state: self.state,
-            reason: self.reason.clone(),
-            stream: self.stream.clone(),
-            sub_stream: self.sub_stream_state(),
-        }
+        self.reported_at = now;
     }
 
     /// The sub-stream as it is reported: frozen while its pictures are.
-    fn sub_stream_state(&self) -> Option<SubStream> {
-        let connection = self.sub_stream.clone()?;
+    fn sub_stream(&self) -> Option<SubStream> {
+        let connection = self.sub_connection.clone()?;
         let is_frozen = connection.state == CameraState::Live && self.sub_picture.get() == PictureVerdict::Frozen;
         Some(SubStream { state: if is_frozen { CameraState::Frozen } else { connection.state }, ..connection })
-    }
-
-    fn event(&self) -> HealthEvent {
-        HealthEvent {
-            camera: self.camera.clone(),
-            state: self.state,
-            reason: self.reason.clone(),
-            since: self.since,
-            fps_decoded: self.fps_decoded,
-            fps_analysed: self.fps_analysed,
-            fps_unchanged: self.fps_unchanged,
-            frames: self.counters.frames,
-            reconnects: self.counters.reconnects,
-            key_frames_only: self.counters.key_frames_only,
-            stream: self.stream.clone(),
-            sub_stream: self.sub_stream_state(),
-        }
     }
 }
 
@@ -241,9 +193,9 @@ impl StatusSink for HealthBoard {
     fn status(&self, camera: &CameraId, status: StreamStatus) {
         self.change(camera, |entry| {
             let (state, reason) = status.state();
-            (entry.connection, entry.reason) = (state, reason);
+            (entry.connection, entry.event.reason) = (state, reason);
             match status {
-                StreamStatus::Live(facts) => entry.stream = Some(facts),
+                StreamStatus::Live(facts) => entry.event.stream = Some(facts),
                 // Without a stream, the verdict on its last picture has no meaning.
                 StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture.set(PictureVerdict::Sound),
                 StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
@@ -298,6 +250,7 @@ fn log_sub_stream(camera: &CameraId, SubStream { state, reason }: &SubStream) {
 mod tests {
     use std::time::Duration;
 
+    use gatehouse_core::health::StreamFacts;
     use gatehouse_testing::clock::ManualClock;
 
     use super::*;
@@ -323,7 +276,7 @@ mod tests {
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&CameraId::new("another"), lost.clone());
-        board.report_all(|_| Counters::default());
+        board.report_all(|_| {});
         let reported = |event| match event {
             Event::Health(health) => (health.state, health.sub_stream),
             other => panic!("{other:?}"),
@@ -342,7 +295,7 @@ mod tests {
         let last = board.last_sub_picture(&gate);
         board.sub_stream(&gate, sub_stream(CameraState::Live));
         for verdict in [PictureVerdict::Frozen, PictureVerdict::Frozen, PictureVerdict::Dark, PictureVerdict::Frozen] {
-            board.sub_picture(&gate, &last, verdict);
+            board.picture(&gate, &last, verdict);
         }
         board.sub_stream(&gate, sub_stream(CameraState::Lost));
         board.sub_stream(&gate, sub_stream(CameraState::Live));
@@ -413,7 +366,7 @@ mod tests {
             clock.set(Duration::from_secs(at));
             let (analysed, unchanged) = (decoded / 25, decoded / 50);
             let frames = FrameFates { decoded, analysed, unchanged, missed: 3, ..FrameFates::default() };
-            board.report_all(|_| Counters { frames, reconnects: 1, key_frames_only: true });
+            board.report_all(|event| (event.frames, event.reconnects, event.key_frames_only) = (frames, 1, true));
             let health = &board.all()[0];
             assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
             assert_eq!((health.frames, health.reconnects, health.key_frames_only), (frames, 1, true));

@@ -26,7 +26,6 @@ use crate::publish::Outbound;
 use crate::stream::CameraFates;
 use crate::threads::pause;
 use crate::view::CameraRole;
-use health::Counters;
 use load::{LoadReporter, MissedFrames};
 use load_shedder::{Change, LoadShedder};
 use processors::ProcessorUse;
@@ -76,12 +75,13 @@ impl Reports {
     fn report_health(&self, fates: &[(&CameraFates, FrameFates)]) {
         // Read before the board is locked, because a camera's plan has a lock of its own.
         let cameras: Vec<_> = self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed())).collect();
-        self.deps.health.report_all(|id| {
-            let frames = fates.iter().find(|(of, _)| of.camera == *id).map(|(_, frames)| *frames);
-            let connection = cameras.iter().find(|(camera, ..)| *camera == id);
-            let (reconnects, key_frames_only) =
-                connection.map(|(_, reconnects, is_shed)| (*reconnects, *is_shed)).unwrap_or_default();
-            Counters { frames: frames.unwrap_or_default(), reconnects, key_frames_only }
+        self.deps.health.report_all(|event| {
+            if let Some((_, frames)) = fates.iter().find(|(of, _)| of.camera == event.camera) {
+                event.frames = *frames;
+            }
+            if let Some((_, reconnects, is_shed)) = cameras.iter().find(|(camera, ..)| **camera == event.camera) {
+                (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
+            }
         });
     }
 

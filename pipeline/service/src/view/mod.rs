@@ -102,6 +102,12 @@ pub struct Keyed<E> {
     pub event: E,
 }
 
+impl<E: Clone> Keyed<E> {
+    fn new(key: &Arc<str>, event: &E) -> Self {
+        Self { key: Arc::clone(key), event: event.clone() }
+    }
+}
+
 /// A camera and its last events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraSnapshot {
@@ -176,44 +182,26 @@ impl NodeView {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let camera = event.camera().and_then(|id| state.cameras.iter_mut().find(|c| c.camera.id == *id));
-        let kind = match (event, camera) {
-            (Event::RollUp(e), _) => {
-                state.rollup = Some(Keyed { key: key.clone(), event: e.clone() });
-                "rollup"
-            }
-            (Event::Load(e), _) => {
-                state.load = Some(Keyed { key: key.clone(), event: (**e).clone() });
-                "load"
-            }
+        match (event, camera) {
+            (Event::RollUp(e), _) => state.rollup = Some(Keyed::new(&key, e)),
+            (Event::Load(e), _) => state.load = Some(Keyed::new(&key, e.as_ref())),
             // A door's controller publishes these; no node does.
             (Event::Door(_), _) | (_, None) => return,
             (Event::Entry(e), _) => {
                 state.entries.truncate(ENTRIES_KEPT - 1);
-                state.entries.push_front(Keyed { key: key.clone(), event: e.clone() });
-                "entry"
+                state.entries.push_front(Keyed::new(&key, e));
             }
-            (Event::Tally(e), Some(camera)) => {
-                camera.tally = Some(Keyed { key: key.clone(), event: e.clone() });
-                "tally"
-            }
-            (Event::Density(e), Some(camera)) => {
-                camera.density = Some(Keyed { key: key.clone(), event: e.clone() });
-                "density"
-            }
+            (Event::Tally(e), Some(camera)) => camera.tally = Some(Keyed::new(&key, e)),
+            (Event::Density(e), Some(camera)) => camera.density = Some(Keyed::new(&key, e)),
             // The density event that comes with it contains the level.
-            (Event::Level(_), _) => "level",
-            (Event::Map(e), Some(camera)) => {
-                camera.map = Some(Keyed { key: key.clone(), event: e.clone() });
-                "map"
-            }
-            (Event::Health(e), Some(camera)) => {
-                camera.health = Some(Keyed { key: key.clone(), event: e.clone() });
-                "health"
-            }
-        };
+            (Event::Level(_), _) => {}
+            (Event::Map(e), Some(camera)) => camera.map = Some(Keyed::new(&key, e)),
+            (Event::Health(e), Some(camera)) => camera.health = Some(Keyed::new(&key, e)),
+        }
         // Sent under the lock: a new reader's snapshot and its first message neither overlap nor
         // leave a gap.
         if self.messages.receiver_count() > 0 {
+            let kind = event.into();
             match serde_json::to_string(&Keyed { key, event }) {
                 Ok(json) => drop(self.messages.send(Message { kind, json: json.into() })),
                 Err(error) => {
@@ -316,7 +304,7 @@ mod tests {
     fn rendered() -> PreviewFrame {
         let picture = TestPicture::uniform(Size { width: 16, height: 16 }, 90);
         let now = Monotonic::from_start(Duration::ZERO);
-        Preview::new().render(&picture.i420(), &PeopleReading::default(), now).expect("a small picture is rendered")
+        Preview::default().render(&picture.i420(), &PeopleReading::default(), now).expect("a small picture is rendered")
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The view of a site before any event: its cameras, zones and lines.
 
-use gatehouse_config::{CrowdCamera, GateCamera, Line, Site};
+use gatehouse_config::{CameraSettings, CrowdCamera, Line, Site};
+use gatehouse_core::CameraId;
 use gatehouse_core::zone::Zone;
 use gatehouse_picture::Point;
 
@@ -9,7 +10,8 @@ use super::{CameraRole, CameraView, LineView, NodeView, SiteView, ZoneView};
 impl NodeView {
     /// The view of a site without any events.
     pub(crate) fn of(site: &Site) -> Self {
-        let cameras = site.gates.iter().map(gate_view).chain(site.crowds.iter().map(crowd_view)).collect();
+        let gates = site.gates.iter().map(|gate| camera_view(&gate.id, CameraRole::Gate, &gate.common));
+        let cameras = gates.chain(site.crowds.iter().map(crowd_view)).collect();
         let site = SiteView {
             area: site.site.area.clone(),
             site: site.site.id.clone(),
@@ -20,26 +22,18 @@ impl NodeView {
     }
 }
 
-fn gate_view(gate: &GateCamera) -> CameraView {
-    CameraView {
-        id: gate.id.clone(),
-        role: CameraRole::Gate,
-        name: gate.common.name.clone(),
-        zones: Vec::new(),
-        lines: Vec::new(),
-        preview: false,
-    }
-}
-
 fn crowd_view(camera: &CrowdCamera) -> CameraView {
     CameraView {
-        id: camera.id.clone(),
-        role: CameraRole::Crowd,
-        name: camera.common.name.clone(),
         zones: camera.zones.iter().map(zone_view).collect(),
         lines: camera.lines.iter().map(line_view).collect(),
         preview: camera.preview,
+        ..camera_view(&camera.id, CameraRole::Crowd, &camera.common)
     }
+}
+
+fn camera_view(id: &CameraId, role: CameraRole, common: &CameraSettings) -> CameraView {
+    let name = common.name.clone();
+    CameraView { id: id.clone(), role, name, zones: Vec::new(), lines: Vec::new(), preview: false }
 }
 
 fn zone_view(zone: &Zone) -> ZoneView {

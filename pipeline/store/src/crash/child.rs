@@ -92,9 +92,9 @@ fn child() {
     }
     let store = Store::open(&path, &secret).expect("opens");
     {
-        let Files { site, keys } = &mut *store.lock();
+        let Files { site, keys } = &mut *store.files.lock();
         die_at(site, given(AT), Arc::clone(&steps), true);
-        die_at(keys.connection_mut(), given(AT), Arc::clone(&steps), false);
+        die_at(&mut keys.connection, given(AT), Arc::clone(&steps), false);
     }
     match operation.as_str() {
         CHANGE_KEY => {

@@ -94,8 +94,8 @@ pub(super) fn operate(operation: &str, store: &Store) {
     match operation {
         "enrol" => drop(enrol(store, &["Zachary Quill"])),
         "renew" => drop(store.renew_consent(first(), &consent(), &desk(), NOW).expect("renews")),
-        "forget" => drop(store.forget(first(), &desk(), NOW).expect("forgets")),
-        "withdraw-face" => drop(store.withdraw_face(first(), &desk(), NOW).expect("withdraws")),
+        "forget" => _ = store.forget(first(), &desk(), NOW).expect("forgets"),
+        "withdraw-face" => _ = store.withdraw_face(first(), &desk(), NOW).expect("withdraws"),
         "use-pass" => {
             let used = store.use_pass(pass_id(1), NOW, HOUR).expect("uses");
             assert!(matches!(used, PassUse::Accepted { .. }), "{used:?}");

@@ -151,7 +151,7 @@ fn forgetting_leaves_nothing_that_could_be_read_again() {
         sealed(&site.keys_path(), "SELECT key_sealed FROM data_key WHERE owner = ?1 AND part = 'face'"),
     ];
 
-    assert_eq!(store.forget(person, &desk(), noon() + HOUR).expect("forgets").templates, 1);
+    assert_eq!(store.forget(person, &desk(), noon() + HOUR).expect("forgets"), 1);
     let counts = Counts { people: 1, with_face: 1, templates: 1, withdrawn: 1, ..Counts::default() };
     assert_eq!(store.count(noon()).expect("counts"), counts);
     let gallery = store.gallery(MODEL, VERSION, noon()).expect("reads");
@@ -182,7 +182,7 @@ fn withdrawing_a_face_keeps_the_person_for_passes() {
     let store = site.open();
     let person = enrol(&store, "Zebedee Quill", &[1.0, 2.0]);
     let before = store.gallery(MODEL, VERSION, noon()).expect("reads").revision;
-    assert_eq!(store.withdraw_face(person, &desk(), noon()).expect("withdraws").templates, 1);
+    assert_eq!(store.withdraw_face(person, &desk(), noon()).expect("withdraws"), 1);
     assert!(store.changed_since(before).expect("asks"));
     assert!(store.gallery(MODEL, VERSION, noon()).expect("reads").templates.is_empty());
     assert_eq!(store.name_of(person, &desk(), noon()).expect("reads").as_str(), "Zebedee Quill");

@@ -46,7 +46,7 @@ pub(super) fn card(args: &CardArgs) -> Result<(), Failure> {
     let template = desk.template(portraits).map_err(Failure::input)?;
     let (name, version) = desk.model();
     let contents = CardContents {
-        template: *template.template.to_i8(),
+        template: *template.to_i8(),
         model: ModelTag::of(name, version),
         consent_until: until,
         valid_until: until,

@@ -99,12 +99,13 @@ pub(super) fn add(args: &AddArgs) -> Result<(), Failure> {
         Some(gate) => live::portraits(&mut desk, gate, Duration::from_secs(args.within))?,
         None => photos::portraits(&mut desk, &args.photos)?,
     };
+    let pictures = portraits.len();
     let template = desk.template(portraits).map_err(Failure::input)?;
     let now = clock.wall();
     let person = PersonId::generate(now)?;
     desk.enrol(person, (&name, &consent), &template, &mut desk.enrolled(now)?, &actor, now)?;
     let valid_until = moment::end_text(consent.draft().valid_until);
-    print::line(&format!("enrolled {person} from {} picture(s); consent until {valid_until}", template.pictures))?;
+    print::line(&format!("enrolled {person} from {pictures} picture(s); consent until {valid_until}"))?;
     if let Some(path) = &args.receipt {
         let text = receipt::text(&place(&site), &person.to_string(), Some(&name), &consent);
         private_file::write(path, text.as_bytes())?;

@@ -5,7 +5,7 @@ use gatehouse_config::Site;
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::{Purpose, SiteSecret};
 use gatehouse_faces::{FaceDetector, FaceEmbedder, Gallery, LivenessModel, Template, TemplateProtection};
-use gatehouse_gate::enrol::{EnrolError, EnrolmentTemplate, Portrait, examine, fuse, refuse_duplicate};
+use gatehouse_gate::enrol::{EnrolError, Portrait, examine, fuse, refuse_duplicate};
 use gatehouse_gate::quality::Limits;
 use gatehouse_picture::YuvPicture;
 use gatehouse_runtime::{Assets, Registry, SessionOptions};
@@ -73,7 +73,7 @@ impl<'a> Desk<'a> {
     }
 
     /// One template from all portraits of one person.
-    pub(crate) fn template(&mut self, portraits: Vec<Portrait>) -> Result<EnrolmentTemplate, EnrolError> {
+    pub(crate) fn template(&mut self, portraits: Vec<Portrait>) -> Result<Template, EnrolError> {
         let faces: Vec<_> = portraits.into_iter().map(|portrait| portrait.aligned).collect();
         let mut embeddings = Vec::new();
         self.embedder.embed(&faces, &mut embeddings)?;
@@ -97,19 +97,19 @@ impl<'a> Desk<'a> {
         &self,
         id: PersonId,
         (name, consent): (&str, &Consent),
-        template: &EnrolmentTemplate,
+        template: &Template,
         enrolled: &mut Enrolled,
         actor: &Actor,
         now: WallTime,
     ) -> Result<(), Failure> {
         let (model, model_version) = self.model();
-        let row = [NewTemplate { model, model_version, values: template.template.as_slice() }];
+        let row = [NewTemplate { model, model_version, values: template.as_slice() }];
         loop {
-            refuse_duplicate(&enrolled.people, &template.template, None, self.threshold).map_err(Failure::input)?;
+            refuse_duplicate(&enrolled.people, template, None, self.threshold).map_err(Failure::input)?;
             let enrolment = Enrolment::Face { consent: consent.clone(), templates: &row };
             match self.store.enrol_checked(id, NewPerson { name, enrolment }, enrolled.revision, actor, now) {
                 Ok(revision) => {
-                    enrolled.people.insert(id, &template.template);
+                    enrolled.people.insert(id, template);
                     enrolled.revision = revision;
                     return Ok(());
                 }

@@ -48,7 +48,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
 fn as_json(record: &PersonRecord) -> Value {
     let consent = record.consent.as_ref().map(|consent| {
         json!({
-            "purpose": consent.purpose, "notice": consent.notice_version, "given": consent.how_given.as_str(),
+            "purpose": consent.purpose, "notice": consent.notice_version, "given": consent.how_given.to_string(),
             "given_at": consent.given_at, "until": consent.valid_until, "under_14": consent.under_14,
             "guardian": consent.guardian,
         })

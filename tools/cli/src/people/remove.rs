@@ -23,19 +23,15 @@ pub(crate) struct RemoveArgs {
 pub(super) fn withdraw(args: &RemoveArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let person = person(&args.person)?;
-    let forgotten = open(&site)?.withdraw_face(person, &args.role.actor()?, SystemClock::new().wall())?;
-    print::line(&format!(
-        "withdrawn: the face of {person}, with {} template(s); passes stay valid",
-        forgotten.templates
-    ))
+    let templates = open(&site)?.withdraw_face(person, &args.role.actor()?, SystemClock::new().wall())?;
+    print::line(&format!("withdrawn: the face of {person}, with {templates} template(s); passes stay valid"))
 }
 
 pub(super) fn forget(args: &RemoveArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let person = person(&args.person)?;
-    let forgotten = open(&site)?.forget(person, &args.role.actor()?, SystemClock::new().wall())?;
+    let templates = open(&site)?.forget(person, &args.role.actor()?, SystemClock::new().wall())?;
     print::line(&format!(
-        "forgotten: {person}, with {} template(s); the keys are destroyed, so no backup contains them",
-        forgotten.templates
+        "forgotten: {person}, with {templates} template(s); the keys are destroyed, so no backup contains them"
     ))
 }

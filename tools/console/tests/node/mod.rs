@@ -194,7 +194,7 @@ pub(crate) fn entry(sequence: u64, decision: &str, reason: &str) -> Event {
 pub(crate) fn picture(luma: u8) -> PreviewFrame {
     let size = Size { width: 64, height: 48 };
     let picture = TestPicture::uniform(size, luma);
-    Preview::new()
+    Preview::default()
         .render(&picture.i420(), &PeopleReading::default(), Monotonic::from_start(Duration::ZERO))
         .expect("it is rendered")
 }

@@ -90,7 +90,8 @@ proptest! {
                 if (entry.decision, entry.method) != (Decision::Admit, Method::Face) {
                     continue;
                 }
-                let who = outcome.admitted.and_then(|admitted| admitted.person).map(|person| person.as_u128() as usize);
+                let number = |person: PersonId| u128::from_be_bytes(person.to_bytes()) as usize;
+                let who = outcome.admitted.and_then(|admitted| admitted.person).map(number);
                 // The deciding frame may be an older one: only the frames of the window count.
                 let recent = named.iter().rev().take(policy().window() + 1);
                 let theirs: Vec<f32> = recent.filter(|(_, named, _)| *named == who).map(|(_, _, live)| *live).collect();
