@@ -1,5 +1,4 @@
-//! From a picture's file to a template, through the product's code: photo reader, detector,
-//! alignment, embedder and protection.
+//! From a picture's file to a template, through the product's reader, models and protection.
 
 use std::path::PathBuf;
 
@@ -24,7 +23,6 @@ pub(crate) enum Choice {
 
 /// The reason why a picture or a person gave no template, as reports name it.
 pub(crate) type Missed = &'static str;
-
 /// The face has invalid landmarks, an invalid embedding or an invalid liveness score.
 pub(crate) const UNUSABLE: Missed = "unusable";
 
@@ -39,19 +37,16 @@ pub struct ModelChoice {
     pub liveness: String,
     /// Number of threads; each has its own models.
     pub threads: usize,
-    /// True if pictures are processed like camera frames: with halved chroma, in the size of
-    /// frames.
+    /// True if pictures are processed like camera frames: halved chroma, a frame's size.
     pub as_video: bool,
 }
 
-/// The facts about a model, by its name.
 pub(crate) fn manifest<'r>(registry: &'r Registry, name: &str) -> Result<&'r Manifest, EvalError> {
     let known = || registry.catalogue().iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = registry.catalogue().get(name);
     Ok(found.ok_or_else(|| ModelError::Unknown { model: name.to_owned(), known: known() })?)
 }
 
-/// The face detector, and its manifest's lowest score of a face.
 pub(crate) struct FaceFinder {
     detector: FaceDetector,
     min_score: f32,
@@ -59,7 +54,6 @@ pub(crate) struct FaceFinder {
     faces: Vec<Vec<Face>>,
 }
 
-/// A picture with the chosen face, or the reason why there is none.
 type PictureFace = Result<(Photo, Face), Missed>;
 
 impl FaceFinder {
@@ -76,7 +70,6 @@ impl FaceFinder {
         if self.as_video { photo.as_video() } else { photo.as_picture() }
     }
 
-    /// Reads pictures and detects the chosen face in each.
     pub(crate) fn find_faces(&mut self, paths: &[PathBuf], choice: Choice) -> Result<Vec<PictureFace>, EvalError> {
         let photos: Vec<_> = paths.iter().map(|path| read_photo(path, &PhotoLimits::default())).collect();
         let pictures: Vec<_> = photos.iter().flatten().map(|photo| self.picture(photo)).collect();

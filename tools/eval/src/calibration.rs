@@ -45,8 +45,7 @@ pub fn calibration(report: &FaceReport) -> Result<Calibration, CalibrationError>
     Ok(calibration)
 }
 
-/// The thresholds, from the median of the impostor scores, below which no threshold is useful, to
-/// just above the highest.
+/// From the median of the impostor scores (no lower one is useful) to just above the highest.
 fn thresholds(median: f64, highest: f64) -> Vec<f64> {
     let first = (median * STEPS_BY_ONE).floor();
     // One step because of rounding down, and one to be above.

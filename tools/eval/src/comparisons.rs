@@ -1,5 +1,4 @@
-//! All comparisons among templates, as products of matrices in blocks, so that memory stays bounded
-//! for any number.
+//! All comparisons among templates, as products of matrices in blocks, which bounds the memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,7 +32,6 @@ impl Templates {
         self.people.len()
     }
 
-    /// The templates of these rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let mut values = Zeroizing::new(Vec::with_capacity(rows.len() * Template::DIMENSIONS));
         let row = |row: usize| &self.rows[row * Template::DIMENSIONS..(row + 1) * Template::DIMENSIONS];
@@ -48,7 +46,6 @@ impl Templates {
         counts
     }
 
-    /// The block that begins at a row.
     fn block(&self, from: usize) -> ArrayView2<'_, f32> {
         let mut all = ArrayView2::from_shape((self.people.len(), Template::DIMENSIONS), &self.rows)
             .unwrap_or_else(|_| unreachable!("made with this many numbers"));
@@ -101,10 +98,8 @@ fn within(score: f32) -> f32 {
     score.clamp(-1.0, 1.0)
 }
 
-/// The set of comparisons.
 #[derive(Clone, Copy)]
 pub(crate) enum Plan<'t> {
-    /// Every picture with every other.
     AllPairs(&'t Templates),
     /// Every probe with every template.
     Probes { probes: &'t Templates, templates: &'t Templates },
@@ -135,7 +130,6 @@ impl Plan<'_> {
         }
     }
 
-    /// Counts the scores: genuine if both templates are of one person.
     pub(crate) fn count(&self, threads: usize) -> ScoreCounts {
         let parts = self.for_rows(threads, ScoreCounts::default, |counts, own, people, scores| {
             for (score, person) in scores.iter().zip(people) {
@@ -151,8 +145,7 @@ impl Plan<'_> {
         all
     }
 
-    /// The sample for the bootstrap: all genuine scores, and the impostor scores from a given one
-    /// on.
+    /// For the bootstrap: all genuine scores, and impostor scores from `impostors_from` on.
     pub(crate) fn sample(&self, people: usize, impostors_from: f32, threads: usize) -> Sample {
         let new = || (Vec::new(), Vec::new());
         let parts = self.for_rows(threads, new, |(genuine, impostors), own, people, scores| {

@@ -11,7 +11,6 @@ use crate::acquire::{Missed, ModelChoice};
 use crate::error::EvalError;
 use crate::workers::{Progress, spread};
 
-/// Examines and embeds each picture separately, in order.
 pub(crate) fn examine_all(
     pictures: &[PathBuf],
     registry: &Registry,
@@ -28,8 +27,7 @@ pub(crate) fn examine_all(
     })
 }
 
-/// One template from a person's pictures, without the refused ones. If all are refused, the error
-/// is that of the first picture.
+/// One template from a person's accepted pictures; if all are refused, the first one's error.
 pub(crate) fn enrol(
     pictures: &[&Result<Embedding, Missed>],
     protection: &TemplateProtection,

@@ -1,13 +1,11 @@
-//! Evaluation of the product's code: face recognition after ISO/IEC 19795-1, liveness after ISO/IEC
-//! 30107-3, counts of people.
+//! Evaluation of face recognition (ISO/IEC 19795-1), liveness (ISO/IEC 30107-3) and counts.
 //!
 //! Pictures go through the product's code: the photo reader, the detector, the alignment, the
 //! embedder or the liveness model, and for enrolment the rules of `gatehouse-gate`. The result is a
 //! value with counts, rates and intervals ([`FaceReport`], [`PadReport`], [`CrowdReport`]), for
 //! output as JSON or HTML ([`report`]). No report contains a template or a person's name.
 //!
-//! A rate that the number of comparisons can't support is left out, with the reason in the notes.
-//! Nothing is extrapolated.
+//! Rates that the comparisons can't support are left out and noted: nothing is extrapolated.
 
 mod acquire;
 mod calibration;

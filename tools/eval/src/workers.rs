@@ -6,17 +6,14 @@ use parking_lot::Mutex;
 
 use crate::error::EvalError;
 
-/// Pictures that a worker takes at a time. On a CPU a batch costs as much as its pictures one by
-/// one, so it is small.
+/// Pictures a worker takes at a time; few, as batches are no cheaper than pictures on a CPU.
 const BATCH: usize = 4;
 
 /// Told how many of all pictures are done, from several threads.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
-/// What `work` makes of each picture, in their order. Every thread has a worker of its own, made by
-/// `new`.
-///
-/// The first error ends it all.
+/// What `work` makes of each picture, in order; `new` makes each thread's worker. The first error
+/// ends it all.
 pub(crate) fn spread<P: Sync, W, R: Send>(
     pictures: &[P],
     threads: usize,

@@ -7,7 +7,6 @@ use serde::Serialize;
 /// Lowest intersection over union of a correct box.
 const SAME: f32 = 0.5;
 
-/// Counts of detected and marked boxes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BoxTally {
     pub(super) found: usize,
@@ -46,8 +45,7 @@ impl std::iter::Sum for BoxTally {
     }
 }
 
-/// Accuracy of people's boxes at an intersection over union of 0.5. A detected box matches at most
-/// one marked box.
+/// Accuracy of boxes that match at an intersection over union of 0.5, each at most one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BoxErrors {
     /// Share of the detected boxes that are correct.
@@ -75,8 +73,7 @@ const SCORE_STEPS: usize = 10;
 pub(super) struct ScoreTally([(usize, usize); SCORE_STEPS]);
 
 impl ScoreTally {
-    /// Matches the detections of one picture, in order of descending score, each with the best
-    /// remaining marked box, as PASCAL VOC and COCO do.
+    /// Matches each detection, best first, to the best remaining mark, as PASCAL VOC and COCO do.
     pub(super) fn of(detections: &[Person], marked: &[Rect]) -> Self {
         let mut surest_first: Vec<&Person> = detections.iter().collect();
         surest_first.sort_by(|a, b| b.score.total_cmp(&a.score));

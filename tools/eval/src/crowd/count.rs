@@ -53,7 +53,6 @@ impl<'a> Counter<'a> {
         Self { reader, options, examples, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
     }
 
-    /// Counts the picture of the time `at`, which has the number `number` and the name `name`.
     /// `None` if there is no count yet.
     pub(super) fn count(
         &mut self,

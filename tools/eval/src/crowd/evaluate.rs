@@ -124,7 +124,6 @@ fn said(of_itself: SelfAssessment) -> &'static str {
     }
 }
 
-/// Counts single pictures.
 fn count_pictures(
     marked: &[Marked],
     options: &CrowdEvalOptions,

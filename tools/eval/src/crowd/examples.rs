@@ -18,7 +18,6 @@ pub struct Example {
     pub(crate) number: usize,
     /// Width and height of `grey`, in pixels.
     pub(crate) size: [usize; 2],
-    /// The reduced picture, in grey.
     pub(crate) grey: Vec<u8>,
     /// Marked heads, normalised.
     pub(crate) heads: Vec<[f64; 2]>,
@@ -26,7 +25,6 @@ pub struct Example {
     pub(crate) seen: Vec<Head>,
 }
 
-/// Collects the pictures from several threads.
 #[derive(Debug, Default)]
 pub(super) struct Examples(Mutex<Vec<Example>>);
 

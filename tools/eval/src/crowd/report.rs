@@ -34,8 +34,7 @@ pub struct CrowdReport {
     pub boxes: Option<BoxErrors>,
     /// Precision by score, over all pictures with marked boxes; empty without them.
     pub scores: Vec<ScoreBand>,
-    /// Errors by number of marked people: `0-10` contains pictures with 0 to 9, `300+` the rest.
-    /// Empty bands are left out.
+    /// Errors by number of marked people, without empty bands: `0-10` is 0 to 9, `300+` the rest.
     pub bands: BTreeMap<String, CountErrors>,
     /// Errors by self-assessment.
     pub by_self_assessment: BTreeMap<String, CountErrors>,
@@ -149,8 +148,7 @@ pub(super) fn band(marked: usize) -> String {
     }
 }
 
-/// [`CountedPicture::game`] from counted places with their numbers of people, and marked places;
-/// both in 0–1.
+/// [`CountedPicture::game`] from counted places with people, and marked places; both in 0–1.
 pub(super) fn game(counted: impl Iterator<Item = ([f64; 2], f64)> + Clone, marked: &[[f64; 2]]) -> [f64; 3] {
     [1u32, 2, 3].map(|level| {
         let side = 2usize.pow(level);

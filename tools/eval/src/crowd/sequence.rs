@@ -41,7 +41,6 @@ fn is_followed(options: &CrowdEvalOptions) -> bool {
     options.follow && Duration::from_secs_f64(1.0 / options.analyse_fps) <= MOST_APART
 }
 
-/// Counts pictures that are the frames of a camera.
 pub(super) fn count_frames(
     frames: &BTreeMap<u32, Marked>,
     per_second: f64,
@@ -72,8 +71,7 @@ pub(super) fn count_frames(
     Ok(counted)
 }
 
-/// Counts a video. Unless `all` frames are marked, marked frames are analysed besides the frames
-/// that are due.
+/// Counts a video. Unless `all` are marked, marked frames are analysed besides those that are due.
 pub(super) fn count_video(
     video: &Path,
     (frames, all): (&BTreeMap<u32, Truth>, bool),

@@ -10,7 +10,6 @@ const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// The pictures of one person, or of one kind of attack.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Group {
-    /// The folder's name.
     pub(crate) name: String,
     /// Its pictures, by name.
     pub(crate) pictures: Vec<PathBuf>,
@@ -33,10 +32,8 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Reads the names without opening pictures. Skips hidden files.
-    ///
-    /// # Errors
-    /// If a folder can't be read, or none of its folders contains a picture.
+    /// Reads the names without opening pictures, and skips hidden files. Fails if a folder can't be
+    /// read, or none of its folders contains a picture.
     pub(crate) fn read(folder: &Path) -> Result<Self, EvalError> {
         let mut grouped = Self { groups: Vec::new(), other_files: 0 };
         let (folders, files): (Vec<_>, Vec<_>) = entries(folder)?.into_iter().partition(|path| path.is_dir());

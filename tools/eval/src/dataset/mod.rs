@@ -1,7 +1,4 @@
-//! Folders of pictures as the evaluations expect them.
-//!
-//! A folder's name may be a person's name. It identifies people and pairs, and never appears in a
-//! report, a message or a log.
+//! Data sets' folders, whose names may be people's: these are in no report, message or log.
 
 mod folders;
 mod pairs;

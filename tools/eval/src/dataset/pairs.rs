@@ -12,7 +12,6 @@ use crate::error::EvalError;
 
 /// Folds of a list without folds: as many as LFW's.
 const FOLDS: usize = 10;
-/// The fields of a pair.
 const PAIR: &str = "NAME N M, or NAME N OTHER M";
 
 /// A pair of pictures, by their index in a [`Grouped`].
@@ -20,11 +19,8 @@ const PAIR: &str = "NAME N M, or NAME N OTHER M";
 pub(crate) struct Pair {
     /// The fold, from 0.
     pub(crate) fold: usize,
-    /// True if both are of one person.
     pub(crate) genuine: bool,
-    /// The first picture.
     pub(crate) a: usize,
-    /// The second picture.
     pub(crate) b: usize,
 }
 
@@ -35,15 +31,11 @@ pub(crate) struct Pairs {
     pub(crate) pairs: Vec<Pair>,
     /// Pairs in the list.
     pub(crate) listed: usize,
-    /// True if the list itself has folds.
     pub(crate) has_folds: bool,
 }
 
 impl Pairs {
-    /// Reads a list and finds its pictures.
-    ///
-    /// # Errors
-    /// If it can't be read, a line is wrong, or no pair's pictures exist.
+    /// Reads a list and finds its pictures. Fails if a line is wrong or no pair's pictures exist.
     pub(crate) fn read(path: &Path, pictures: &Grouped) -> Result<Self, EvalError> {
         let text = std::fs::read_to_string(path).map_err(EvalError::unreadable(path))?;
         // The error does not show the line, because it contains names.

@@ -104,8 +104,7 @@ pub fn evaluate_faces(
     Ok(Evaluation { grouped, people, pairs, pictures, enrolled, options }.report(models))
 }
 
-/// The key that protects the templates. Scores do not depend on it; a fixed key gives the same last
-/// digits in each run.
+/// The templates' key. Scores don't depend on it; a fixed key gives the same last digits.
 fn protection(seed: u64) -> TemplateProtection {
     TemplateProtection::new(&Sha256::digest(seed.to_le_bytes()).into())
 }

@@ -15,14 +15,12 @@ use super::report::{FPIR_TARGETS, FnirAt, Identification, target};
 /// Number of gallery sizes for strangers; each is half of the next.
 const GALLERY_SIZES: usize = 6;
 
-/// The templates of a person.
 #[derive(Debug)]
 pub(crate) struct Subject<'e> {
     /// Index among all people.
     pub(crate) person: u32,
     /// Only for the random choice.
     pub(crate) name: &'e str,
-    /// The template, if the person could be enrolled.
     pub(crate) template: Option<&'e Template>,
     /// Probes: pictures from which the template was not computed.
     pub(crate) probes: Vec<&'e Template>,
@@ -30,8 +28,7 @@ pub(crate) struct Subject<'e> {
     pub(crate) all: Vec<&'e Template>,
 }
 
-/// The strangers: all people without a template or without a probe; and, up to half of the people,
-/// others by random choice.
+/// All people without a template or a probe and, up to half of all, others by random choice.
 fn strangers(subjects: &[Subject<'_>], seed: u64) -> Vec<bool> {
     let mut out: Vec<bool> =
         subjects.iter().map(|subject| subject.template.is_none() || subject.probes.is_empty()).collect();
@@ -106,8 +103,7 @@ pub(crate) fn identify(
     (fnir_at_fpir, identification)
 }
 
-/// The best score of each stranger's first picture, by gallery size, ascending. A smaller gallery
-/// is a subset of a larger one.
+/// Best scores of each stranger's first picture by gallery size, ascending; galleries are nested.
 fn best_of_strangers(gallery: &Templates, non_mated: &Templates, threads: usize) -> Vec<(u64, Vec<f32>)> {
     let firsts: Vec<usize> =
         (0..non_mated.len()).filter(|row| *row == 0 || non_mated.people[row - 1] != non_mated.people[*row]).collect();

@@ -1,5 +1,4 @@
-//! Evaluation of face recognition after ISO/IEC 19795-1: verification, identification and failures
-//! to acquire.
+//! Face recognition after ISO/IEC 19795-1: verification, identification, failures to acquire.
 
 mod evaluate;
 mod identification;

@@ -1,5 +1,4 @@
-//! The result of an evaluation of faces. It contains only counts and rates: no picture, no
-//! template, no name.
+//! The result of an evaluation of faces: counts and rates, no picture, no template, no name.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +10,9 @@ use crate::maths::accuracy::Accuracy;
 use crate::maths::interval::{Interval, interval, rate};
 use crate::maths::scores::ScoreCounts;
 
-/// Target false match rates.
 pub(crate) const FMR_TARGETS: [&str; 5] = ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"];
-/// Target false positive identification rates.
 pub(crate) const FPIR_TARGETS: [&str; 3] = ["1e-1", "1e-2", "1e-3"];
 
-/// The value of a target's key.
 pub(crate) fn target(key: &str) -> f64 {
     key.parse().unwrap_or_else(|_| unreachable!("the keys above are numbers"))
 }
@@ -42,8 +38,7 @@ pub struct FaceReport {
     pub fta: Option<f64>,
     /// Details.
     pub fta_detail: FailureDetail,
-    /// Failure to enrol: share of people whom the product's enrolment refused; null where the
-    /// protocol has no enrolment.
+    /// Failure to enrol: share of people whom enrolment refused; null where there is none.
     pub fte: Option<f64>,
     /// Details.
     pub fte_detail: Option<FailureDetail>,
@@ -61,8 +56,7 @@ pub struct FaceReport {
     pub comparison_sets: Vec<ComparisonSet>,
     /// Notes for the reader, with the reasons for null values.
     pub notes: Vec<String>,
-    /// The listed pairs in order: true if both pictures show one person, and the score if both gave
-    /// a template.
+    /// The listed pairs in order: true if of one person, and the score if both gave a template.
     #[serde(skip)]
     pub pair_scores: Vec<(bool, Option<f32>)>,
 }
@@ -152,8 +146,7 @@ impl FailureDetail {
 /// A false non-match rate where the false match rate is at most a target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FnmrAt {
-    /// Share of genuine comparisons below the threshold, of those that could be made (ISO/IEC
-    /// 19795-1).
+    /// Share of the possible genuine comparisons that score below the threshold (ISO/IEC 19795-1).
     pub fnmr: f64,
     /// The lowest threshold that meets the target.
     pub threshold: f32,
@@ -164,15 +157,13 @@ pub struct FnmrAt {
     pub false_matches: u64,
     /// 95 % interval of `fnmr`, assuming independent comparisons (Clopper–Pearson).
     pub interval: Option<Interval>,
-    /// 95 % interval of `fnmr` by a bootstrap over people, which includes the threshold's
-    /// uncertainty.
+    /// 95 % interval of `fnmr`, with the threshold's uncertainty, by a bootstrap over people.
     pub interval_by_people: Option<Interval>,
     /// False rejection rate of one attempt: FTA + (1 − FTA) · FNMR.
     pub frr: f64,
 }
 
-/// A false negative identification rate where the false positive identification rate is at most a
-/// target.
+/// False negative identification rate where the false positive one is at most a target.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FnirAt {
     /// Share of mated searches that did not find the person at rank 1 and at the threshold.

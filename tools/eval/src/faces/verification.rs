@@ -16,8 +16,7 @@ const DRAWS: usize = 1000;
 const MOST_SAMPLED: u64 = 16_000_000;
 /// Up to this number all impostor scores are kept.
 const ALL_SAMPLED: u64 = 2_000_000;
-/// Of more scores the highest are kept: several times the number that the highest target allows,
-/// because draws differ.
+/// Of more, the highest are kept: several times what the highest target allows, as draws differ.
 const TAIL: f64 = 2.5e-2;
 
 /// Inputs of the error rates besides the scores.
@@ -27,11 +26,9 @@ pub(crate) struct Setting {
     pub(crate) threads: usize,
     /// Failure to acquire, for the false rejection rate.
     pub(crate) fta: f64,
-    /// The embedder's own threshold.
     pub(crate) manifest_threshold: Option<f32>,
 }
 
-/// Makes the comparisons of a plan.
 pub(crate) fn of_plan(
     name: &'static str,
     description: &'static str,

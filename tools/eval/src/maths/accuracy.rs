@@ -3,12 +3,10 @@
 
 use serde::Serialize;
 
-/// One pair of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Trial {
     /// Its fold, from 0.
     pub(crate) fold: usize,
-    /// True if both pictures show the same person.
     pub(crate) genuine: bool,
     /// Cosine, −1 to 1. `None` if a picture gave no face: the answer is then "not the same".
     pub(crate) score: Option<f32>,
@@ -29,14 +27,12 @@ pub struct Accuracy {
     pub mean: f64,
     /// Standard deviation over the folds (n − 1).
     pub std: f64,
-    /// Standard error of the mean, which LFW's tables print: the standard deviation over the root
-    /// of the folds.
+    /// Standard error of the mean, as in LFW's tables: the deviation over the root of the folds.
     pub standard_error: f64,
     pub folds: Vec<Fold>,
 }
 
-/// Judges each fold by the threshold that is best on all others. `None` with fewer than two folds,
-/// or if a fold is empty.
+/// Judges each fold by the best threshold of the others. `None` below two folds or if one is empty.
 pub(crate) fn cross_validated(trials: &[Trial]) -> Option<Accuracy> {
     let count = trials.iter().map(|trial| trial.fold + 1).max()?;
     if count < 2 {

@@ -1,6 +1,5 @@
-//! Intervals for comparisons that share people: the bootstrap draws people, not comparisons (the
-//! subsets bootstrap of Bolle, Ratha, Pankanti: "Error analysis of pattern recognition systems",
-//! 2004).
+//! Intervals for comparisons that share people: draws people, not comparisons (the subsets
+//! bootstrap of Bolle, Ratha, Pankanti: "Error analysis of pattern recognition systems", 2004).
 
 use super::interval::Interval;
 use super::random::Random;
@@ -25,7 +24,6 @@ pub(crate) struct Genuine {
 /// The design of the comparisons: the number of pictures of each person, by the person's index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Design {
-    /// Every picture with every other.
     AllPairs(Vec<u32>),
     /// Every template of the first list with every probe of the second.
     Probes { templates: Vec<u32>, probes: Vec<u32> },
@@ -68,12 +66,10 @@ impl Design {
     }
 }
 
-/// The sample to draw from.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) design: Design,
-    /// The highest impostor scores, in descending order: several times the number that the highest
-    /// target allows.
+    /// The highest impostor scores, descending: several times what the highest target allows.
     pub(crate) impostors: Vec<Impostor>,
     /// All genuine scores, in ascending order.
     pub(crate) genuine: Vec<Genuine>,
@@ -103,8 +99,7 @@ fn fnmr_of_draw(sample: &Sample, weights: &[u32], targets: &[f64]) -> Option<Vec
     if genuine == 0.0 {
         return None;
     }
-    // Scores above the limit are accepted. The limit is the first score that would exceed the
-    // target.
+    // Scores above the limit, the first score that would exceed the target, are accepted.
     let mut limits = Vec::with_capacity(targets.len());
     let mut tail = sample.impostors.iter();
     let mut accepted = 0;

@@ -1,5 +1,4 @@
-//! Random numbers from a seed. They are the same on every machine and in every release, so that an
-//! evaluation can be repeated.
+//! Seeded random numbers, the same on every machine and in every release: evaluations repeat.
 
 use sha2::{Digest, Sha256};
 
@@ -12,7 +11,6 @@ impl Random {
         Self(seed)
     }
 
-    /// The next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,15 +18,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is 1 or more (Lemire's multiplication; its bias is below 2⁻³²
-    /// here).
+    /// Below `end`, which is 1 or more (Lemire's multiplication; its bias is below 2⁻³² here).
     pub(crate) fn below(&mut self, end: u32) -> u32 {
         (((self.bits() >> 32) * u64::from(end)) >> 32) as u32
     }
 }
 
-/// The rank of a name in a random choice. It depends on the seed and the name, and not on other
-/// names.
+/// The rank of a name in a random choice, which depends only on the seed and this name.
 pub(crate) fn lot(seed: u64, name: &[u8]) -> u64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());

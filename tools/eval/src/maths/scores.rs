@@ -11,9 +11,8 @@ const BINS_PER_UNIT: f32 = 1_048_576.0;
 const ZERO: i32 = 1 << 20;
 const BINS: usize = (1 << 21) + 1;
 
-/// Histograms of genuine and impostor scores from −1 to 1, in steps of about a millionth.
-///
-/// Error rates at a bin's edge are exact. The memory does not depend on the number of comparisons.
+/// Histograms of genuine and impostor scores from −1 to 1, in steps of about a millionth, in
+/// constant memory. Error rates at a bin's edge are exact.
 #[derive(Clone)]
 pub struct ScoreCounts {
     genuine: Vec<u64>,
@@ -75,8 +74,7 @@ impl ScoreCounts {
         self.impostor.iter_mut().zip(&other.impostor).for_each(|(to, from)| *to += from);
     }
 
-    /// The median of the impostor scores and the highest, each as its bin's lower edge. `None`
-    /// without impostor scores.
+    /// Lower bin edges of the median and the highest impostor score; `None` without any.
     pub fn impostor_median_and_highest(&self) -> Option<(f32, f32)> {
         let half = self.impostor_total().div_ceil(2);
         let mut below = 0;
@@ -129,8 +127,7 @@ impl ScoreCounts {
         })
     }
 
-    /// The equal error rate and its threshold. Where the rates cross between two thresholds, it is
-    /// the mean of both.
+    /// The equal error rate and its threshold: the mean of both rates where they cross between two.
     pub fn equal_error(&self) -> Option<(f64, f32)> {
         let (genuine, impostor) = (self.genuine_total(), self.impostor_total());
         let (mut below, mut above) = (0u64, impostor);
@@ -170,8 +167,7 @@ impl ScoreCounts {
         points.into_iter().map(|(_, _, point)| point).collect()
     }
 
-    /// Genuine and impostor scores in `bars` equal parts of −1 to 1, for a picture of the
-    /// distributions.
+    /// Genuine and impostor scores in `bars` equal parts of −1 to 1, to draw distributions.
     pub fn bars(&self, bars: usize) -> Vec<(u64, u64)> {
         let mut counts = vec![(0, 0); bars];
         for bin in 0..BINS {

@@ -25,7 +25,6 @@ pub struct PadOptions {
     pub models: ModelChoice,
 }
 
-/// One thread's models.
 struct Judge {
     finder: FaceFinder,
     liveness: LivenessModel,

@@ -5,7 +5,6 @@ use super::scene::{Anchor, Colour, Frame, INK, SERIES, Scene, Shape};
 use crate::maths::probit::probit;
 use crate::maths::scores::DetPoint;
 
-/// Rates for the ticks of an axis.
 const TICKS: [(f64, &str); 11] = [
     (1e-7, "0.00001"),
     (1e-6, "0.0001"),

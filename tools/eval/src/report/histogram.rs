@@ -2,8 +2,7 @@
 
 use super::scene::{Anchor, Colour, Frame, SERIES, Scene, Shape};
 
-/// Histograms of two kinds of score over `from` to `to`, with a marked threshold. `bars` are the
-/// counts of the first and the second.
+/// Histograms of two kinds of score, with counts `bars` from `from` to `to`, and a threshold.
 pub(super) fn histogram(
     title: &str,
     names: [&str; 2],

@@ -3,7 +3,6 @@
 use crate::faces::ModelFacts;
 use crate::maths::interval::Interval;
 
-/// Text as HTML shows it.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -59,17 +58,14 @@ pub(super) fn list(items: &[String]) -> String {
     format!("<ul>{items}</ul>\n")
 }
 
-/// A dash where there is no value.
 pub(super) fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
 }
 
-/// A rate for people.
 pub(super) fn percent(rate: Option<f64>) -> String {
     or_dash(rate.map(|rate| format!("{} %", digits(100.0 * rate))))
 }
 
-/// An interval for people.
 pub(super) fn range(interval: Option<Interval>) -> String {
     or_dash(interval.map(|Interval { low, high }| format!("{} – {} %", digits(100.0 * low), digits(100.0 * high))))
 }

@@ -1,8 +1,6 @@
-//! Reports for people: one HTML file without scripts or anything from elsewhere, and the main plot
-//! as PNG.
+//! Reports for people: one self-contained HTML file without scripts, and the main plot as PNG.
 //!
-//! They hold what the JSON holds: no picture and no name of a person. The data set's name is the
-//! user's own.
+//! They hold what the JSON holds: no picture, no person's name. The data set's name is the user's.
 
 mod crowd;
 mod det;

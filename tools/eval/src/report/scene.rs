@@ -74,8 +74,7 @@ impl Scene {
     }
 }
 
-/// The part of a scene that a plot's axes enclose, and the way from values (0–1 along each axis) to
-/// pixels.
+/// The part of a scene within a plot's axes, and the way from values (0–1 each) to pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) left: f32,
@@ -90,14 +89,12 @@ impl Frame {
         (self.left + x * (self.right - self.left), self.bottom - y * (self.bottom - self.top))
     }
 
-    /// Grid line and label for a value along x.
     pub(super) fn tick_x(&self, scene: &mut Scene, x: f64, label: &str) {
         let (at, _) = self.at(x, 0.0);
         scene.line(vec![(at, self.top), (at, self.bottom)], GRID, 1.0);
         scene.text(at, self.bottom + 18.0, Anchor::Middle, label);
     }
 
-    /// Grid line and label for a value along y.
     pub(super) fn tick_y(&self, scene: &mut Scene, y: f64, label: &str) {
         let (_, at) = self.at(0.0, y);
         scene.line(vec![(self.left, at), (self.right, at)], GRID, 1.0);

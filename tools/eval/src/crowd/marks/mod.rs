@@ -21,7 +21,6 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    /// Adds a person who is marked by a box.
     fn push(&mut self, person: Rect) {
         let head = head_of(&person);
         self.heads.push([f64::from(head.x), f64::from(head.y)]);

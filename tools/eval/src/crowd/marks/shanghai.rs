@@ -14,7 +14,6 @@ const PREFIX: &str = "GT_";
 /// Deepest nesting of a list of heads.
 const DEEPEST: usize = 6;
 
-/// The folder of marks, if there is one.
 pub(super) fn marks(folder: &Path) -> Option<PathBuf> {
     FOLDERS.iter().map(|name| folder.join(name)).find(|marks| marks.is_dir())
 }
