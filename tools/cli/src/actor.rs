@@ -20,13 +20,11 @@ impl Role {
     }
 }
 
-/// The user who runs this process, in a role.
 pub(crate) fn actor(role: &str) -> Result<Actor, Failure> {
     Actor::new(role, &user()).map_err(Failure::input)
 }
 
-/// The user who runs this process: the name from the environment, with the number from the kernel,
-/// which nobody can forge.
+/// The user who runs this process: the environment's name, and the kernel's unforgeable number.
 fn user() -> String {
     let number = std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |m| m.uid().to_string());
     // Under `sudo` the actor is the user who called it.

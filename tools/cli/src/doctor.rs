@@ -1,5 +1,4 @@
-//! `gatehouse doctor`: checks that all libraries and models are installed, and prints their
-//! versions.
+//! `gatehouse doctor`: checks that libraries and models are installed, and prints versions.
 
 use gatehouse_runtime::{Assets, Build, Catalogue, ModelError, OnnxRuntime, Registry, RuntimeError, verify};
 use gatehouse_terminal::{Exit, Failure, print};

@@ -76,7 +76,6 @@ pub(crate) struct FileArgs {
 struct Ready<'a> {
     door: &'a str,
     gate: &'a str,
-    /// Socket for emergency releases.
     socket: &'a Path,
 }
 
@@ -140,8 +139,7 @@ fn change_door(args: &FileArgs, request: &Request) -> Result<(), Failure> {
     let timeout = file.actuator.timeout * 2 + ANSWER_WITHIN;
     let answer = match gatehouse_door::send_request(&file.release_socket(), request, timeout) {
         Ok(answer) => answer,
-        // A controller that hangs must not keep a door shut. A reset needs a controller that
-        // answers.
+        // A controller that hangs must not keep a door shut; a reset needs one that answers.
         Err(error @ RequestError::NoAnswer { .. }) if matches!(request, Request::Reset { .. }) => {
             return Err(error.into());
         }
@@ -200,7 +198,6 @@ fn log(args: &FileArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A record as one line of text.
 fn text(record: &Record) -> String {
     let by = |uid: &Option<u32>| uid.map(|uid| format!(" by user {uid}")).unwrap_or_default();
     let what = match &record.happened {

@@ -1,5 +1,4 @@
-//! `gatehouse key`: the key of a site, and its public half, with which gate controllers check
-//! grants.
+//! `gatehouse key`: a site's key, and its public half, with which gate controllers check grants.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,5 +1,4 @@
-//! The `gatehouse` command line: the commands for daily operation, and one module for each group of
-//! commands.
+//! The `gatehouse` command line: daily commands, and a module for each group of commands.
 
 mod actor;
 mod audit;

@@ -8,8 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use gatehouse_terminal::{Exit, Failure};
 
-/// Refuses files that exist. Call it before anything is stored, so that nothing is stored whose
-/// file can't be written.
+/// Refuses files that exist. Call it first: nothing must be stored whose file can't be written.
 pub(crate) fn refuse_existing<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
     match paths.into_iter().find(|path| path.exists()) {
         Some(path) => Err(Failure::message(Exit::Input, format!("{}: this file exists already", path.display()))),
@@ -17,7 +16,6 @@ pub(crate) fn refuse_existing<'a>(paths: impl IntoIterator<Item = &'a Path>) -> 
     }
 }
 
-/// Writes a new file that only its owner can read.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let name = || path.display().to_string();
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(name)?;

@@ -61,8 +61,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The lines to print for what arrived. An entry is preceded by the entries that were missed before
-/// it, and gives no line if it was printed before.
+/// The lines for what arrived: the entries missed before an entry, then itself if it is new.
 fn lines(watcher: &Watcher, gaps: &mut GapDetector, received: &Received, as_json: bool) -> Vec<String> {
     let event = received.event.as_ref();
     let own = event_text::line(&received.key, event.map_err(|e| e as &dyn Display), as_json);

@@ -11,7 +11,6 @@ use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_core::{CameraId, Delivery, Frame, FrameSink};
 use gatehouse_terminal::{Exit, Failure};
 
-/// How long the camera may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Passes frames on, and drops those for which the receiver is too slow.
@@ -30,10 +29,8 @@ impl StatusSink for FrameSender {
     }
 }
 
-/// Calls `on_frame` with the camera's frames, until it wants no more or `within` has passed.
-///
-/// # Errors
-/// If the camera can't be opened or sent no picture in time, or `on_frame` fails.
+/// Calls `on_frame` with the camera's frames, until it wants no more or `within` has passed. Fails
+/// if the camera can't be opened or sent no picture in time, or `on_frame` fails.
 pub(crate) fn for_each_frame(
     options: StreamOptions,
     within: Duration,

@@ -1,5 +1,4 @@
-//! `gatehouse camera view`: a crowd camera's reference view, and false detections in its empty
-//! scene.
+//! `gatehouse camera view`: a crowd camera's reference view and its empty scene.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -76,7 +75,6 @@ pub(crate) fn view(args: &ViewArgs) -> Result<(), Failure> {
     })
 }
 
-/// Records what the model detects while nobody is there.
 fn learn_empty_scene(
     site: &gatehouse_config::Site,
     settings: &CrowdCamera,

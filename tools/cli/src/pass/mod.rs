@@ -80,7 +80,6 @@ fn seconds(option: &str, at: WallTime) -> Result<UnixSeconds, Failure> {
         .ok_or_else(|| Failure::input(anyhow!("{option}: a code can carry times from 1970 until 2106, not {at}")))
 }
 
-/// A pass as one line of text.
 fn text(pass: &PassSummary, now: WallTime) -> String {
     let kind = match pass.kind {
         PassKind::Pass { person: Some(person) } => format!("pass of {person}"),

@@ -52,7 +52,6 @@ impl From<Given> for HowGiven {
 }
 
 impl ConsentArgs {
-    /// The consent, given at `now`.
     pub(crate) fn consent(&self, now: WallTime) -> anyhow::Result<Consent> {
         Consent::new(ConsentDraft {
             purpose: self.purpose.clone(),

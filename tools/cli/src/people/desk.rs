@@ -15,7 +15,6 @@ use gatehouse_terminal::{Exit, Failure};
 
 use crate::failure;
 
-/// The models, the key and the store of a site.
 pub(crate) struct Desk<'a> {
     pub(crate) site: &'a Site,
     pub(crate) secret: SiteSecret,
@@ -24,8 +23,7 @@ pub(crate) struct Desk<'a> {
     detector: FaceDetector,
     embedder: FaceEmbedder,
     protection: TemplateProtection,
-    /// The lowest match threshold of the site's gates: two people who score above it would be
-    /// mistaken for each other.
+    /// The gates' lowest match threshold: people who score above it are mistaken for each other.
     threshold: f32,
 }
 
@@ -58,7 +56,6 @@ impl<'a> Desk<'a> {
         Ok(Self { site, secret, store, registry, detector, embedder, protection, threshold })
     }
 
-    /// The liveness model and its threshold.
     pub(crate) fn liveness(&self) -> Result<(LivenessModel, f32), Failure> {
         let model = LivenessModel::load(&self.registry, &self.site.models.liveness, &options(self.site))
             .map_err(Failure::setup)?;
@@ -72,7 +69,6 @@ impl<'a> Desk<'a> {
         examine(&mut self.detector, picture, &Limits::ENROLMENT)
     }
 
-    /// One template from all portraits of one person.
     pub(crate) fn template(&mut self, portraits: Vec<Portrait>) -> Result<Template, EnrolError> {
         let faces: Vec<_> = portraits.into_iter().map(|portrait| portrait.aligned).collect();
         let mut embeddings = Vec::new();
@@ -122,8 +118,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Refuses to renew a consent if the same face was enrolled again after the consent had ended:
-    /// a gate could not distinguish the two.
+    /// Refuses if the face was enrolled again after the consent's end: gates can't tell them apart.
     pub(crate) fn refuse_duplicate_of(&self, person: PersonId, now: WallTime) -> Result<(), Failure> {
         let (model, version) = self.model();
         let enrolled = self.enrolled(now)?;

@@ -47,7 +47,6 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A person as one line of text.
 fn text(summary: &PersonSummary, now: WallTime) -> String {
     let face = match &summary.face {
         None => "passes only".to_owned(),

@@ -8,8 +8,7 @@ use gatehouse_terminal::{Exit, Failure};
 
 use super::desk::Desk;
 
-/// The portraits in one person's photos. The error names every unusable photo by its number, with
-/// all its problems.
+/// One person's portraits. The error names every unusable photo by number, with all its problems.
 pub(crate) fn portraits(desk: &mut Desk<'_>, photos: &[PathBuf]) -> Result<Vec<Portrait>, Failure> {
     let (mut portraits, mut problems) = (Vec::new(), Vec::new());
     for (number, path) in (1..).zip(photos) {

@@ -1,5 +1,4 @@
-//! The receipt of a consent, for the person: what they consented to, until when, and how to
-//! withdraw.
+//! A consent's receipt for the person: what they consented to, until when, how to withdraw.
 
 use std::fmt::Write as _;
 

@@ -95,8 +95,7 @@ fn is_enrolled(desk: &Desk<'_>, person: &str) -> Result<bool, Failure> {
     Ok(desk.store.people()?.iter().any(|summary| summary.person.to_string() == person))
 }
 
-/// Enrols one row. Calls `begin` with the person's number first. An error is not the row's fault
-/// and ends the run.
+/// Enrols one row; `begin` gets the number first. An error isn't the row's fault: it ends the run.
 fn add_row(
     desk: &mut Desk<'_>,
     enrolled: &mut Enrolled,

@@ -27,8 +27,7 @@ pub(super) struct Report {
 const HEADER: &str = "row,outcome,person,reason";
 
 impl Report {
-    /// Starts a report, or continues one of the same table. A power failure may have left an
-    /// incomplete last line, which is removed.
+    /// Starts or continues a table's report, without a last line that a power failure cut.
     pub(super) fn open(path: &Path, table: &[u8]) -> anyhow::Result<Self> {
         let name = || path.display().to_string();
         let first = format!("# table {}", base16ct::lower::encode_string(&Sha256::digest(table)));
@@ -78,7 +77,6 @@ impl Report {
     }
 }
 
-/// Parses a line of a report. `None` if it is not one.
 fn outcome(record: &csv::StringRecord) -> Option<(u64, Outcome)> {
     let number = record.get(0)?.parse().ok()?;
     match record.get(1)? {

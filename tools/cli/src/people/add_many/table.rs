@@ -38,7 +38,6 @@ impl Row {
         Ok(ConsentArgs { purpose, notice, given, until, under_14, guardian })
     }
 
-    /// The paths of this row's photos in `folder`.
     pub(super) fn photos(&self, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let names: Vec<&str> = self.photos.split(';').map(str::trim).filter(|name| !name.is_empty()).collect();
         if names.is_empty() {
@@ -53,8 +52,7 @@ impl Row {
     }
 }
 
-/// The table's rows by number; the header is row 1. An unreadable row has an error without its
-/// text.
+/// The rows by number; the header is row 1. An unreadable row has an error without its text.
 pub(super) fn rows(table: &[u8]) -> anyhow::Result<Vec<(u64, Result<Row, String>)>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(table);
     let header = reader.headers()?.clone();
