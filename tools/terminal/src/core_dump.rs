@@ -2,8 +2,7 @@
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// Stops the kernel from writing core dumps of this process, and other users' debuggers from
-/// reading its memory. Child processes are not affected.
+/// Keeps core dumps and other users' debuggers off this process; its children are not affected.
 pub(crate) fn switch_off() {
     if let Err(e) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(

@@ -1,5 +1,4 @@
-//! What the command-line programs of gatehouse share: exit codes, logs, output, stop signals, and
-//! events as text.
+//! What gatehouse's programs share: exit codes, logs, output, stop signals, events as text.
 
 mod core_dump;
 pub mod event_text;

@@ -24,7 +24,6 @@ enum Format {
 }
 
 impl LogArgs {
-    /// Starts the log of this process.
     pub(crate) fn start(&self) {
         // zenoh warns about every peer that is not there yet. The bus logs what an operator needs.
         let filter = EnvFilter::new(format!("{},zenoh=error,zenoh_transport=error", self.filter));

@@ -13,8 +13,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints a line. Returns `false` once the reader has closed the output (`gatehouse watch | head`):
-/// a reason to end, and no error.
+/// Prints a line; `false` once the reader has closed the output (`… | head`): a reason to end.
 ///
 /// # Errors
 /// If the output can't be written for another reason.

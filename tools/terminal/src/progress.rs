@@ -2,8 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar that counts up to `length` items, named by `unit` in the plural. It is hidden where
-/// standard error is no terminal.
+/// A bar up to `length` items, `unit` in the plural; hidden where standard error is no terminal.
 pub fn progress_bar(length: u64, unit: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
     match ProgressStyle::with_template(&format!("{{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left")) {

@@ -9,12 +9,9 @@ use gatehouse_terminal::{Exit, Failure, LogArgs};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
-/// Name of the program that runs at a site.
 const GATEHOUSE: &str = "gatehouse";
 
-/// The programs that the demo runs.
 pub(super) struct Programs {
-    /// `gatehouse`.
     pub(super) gatehouse: Program,
     /// `gatehouse-lab`, this program.
     pub(super) lab: Program,
@@ -59,8 +56,7 @@ fn gatehouse_beside(lab: &Path) -> Result<PathBuf, Failure> {
 }
 
 impl Program {
-    /// Starts a child process that runs until it is stopped. It logs to this process's standard
-    /// error.
+    /// Starts a process that runs until it is stopped; it logs to this one's standard error.
     pub(super) fn start(&self, name: &'static str, args: &[&str]) -> anyhow::Result<Child> {
         let mut process = Command::new(&self.path)
             .args(&self.log)
@@ -91,7 +87,6 @@ impl Program {
 }
 
 impl Child {
-    /// The next line of its output.
     pub(super) async fn line(&mut self, within: Duration) -> anyhow::Result<String> {
         let name = self.name;
         let line = tokio::time::timeout(within, self.output.next_line()).await;
@@ -99,8 +94,7 @@ impl Child {
         line.ok_or_else(|| anyhow!("the {name} has ended; the reason is above"))
     }
 
-    /// Waits until it has ended by itself. Reads its output, so that it never blocks on a full
-    /// pipe.
+    /// Waits for its end, and reads its output so that it never blocks on a full pipe.
     pub(super) async fn ended(&mut self) {
         while let Ok(Some(_)) = self.output.next_line().await {}
         let _ = self.process.wait().await;

@@ -44,7 +44,6 @@ pub(crate) struct DemoArgs {
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Deadline for the simulator, which encodes the scenes that are not in its cache.
 const SCENES_WITHIN: Duration = Duration::from_secs(300);
-/// Deadline for stopping a child process.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 pub(crate) fn demo(args: &DemoArgs, log: &LogArgs) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, Method, Reason};
 
-/// Counts of the events.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     admitted_by_face: u64,

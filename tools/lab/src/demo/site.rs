@@ -11,12 +11,10 @@ use super::path;
 const ENROLLED: [&str; 2] = ["obama.jpg", "obama3.jpg"];
 /// The enrolled person at the gate.
 const AT_THE_GATE: &str = "obama2.jpg";
-/// A person who is not enrolled.
 const STRANGER: &str = "astronaut.png";
 /// Video of pedestrians from a real, fixed camera.
 const PEDESTRIANS: &str = "vtest.avi";
 
-/// Checks that the media are installed.
 pub(super) fn check_media(assets: &Assets) -> Result<(), Failure> {
     let all = ENROLLED.into_iter().chain([AT_THE_GATE, STRANGER, PEDESTRIANS]);
     let missing: Vec<&str> = all.filter(|file| !assets.media().join(file).is_file()).collect();
@@ -35,8 +33,7 @@ fn quoted(text: impl std::fmt::Display) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
-/// The simulator's file: a gate that people walk up to, a gate where somebody shows a pass, and a
-/// square.
+/// The simulator's file: a gate for faces, a gate where somebody shows a pass, and a square.
 pub(super) fn sim(assets: &Assets, pass: &Path) -> String {
     let media = |file: &str| quoted(assets.media().join(file).display());
     format!(
@@ -157,12 +154,10 @@ pub(super) fn enrol(site_file: &str, assets: &Assets) -> Result<Vec<String>, Fai
     Ok(args)
 }
 
-/// The command line that enrols a person for passes only.
 pub(super) fn enrol_for_passes(site_file: &str) -> [&str; 6] {
     ["people", "add", site_file, "--name", "Demo Visitor", "--pass-only"]
 }
 
-/// The command line that issues a pass.
 pub(super) fn issue_pass<'a>(site_file: &'a str, person: &'a str, file: &'a str) -> [&'a str; 8] {
     ["pass", "issue", site_file, person, "--until", "2099-12-31", "--png", file]
 }

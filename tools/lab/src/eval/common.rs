@@ -32,7 +32,6 @@ pub(super) struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// The name of the data set.
     pub(super) fn dataset(&self, dir: &Path) -> String {
         let of_folder = || {
             let whole = dir.canonicalize().ok();
@@ -57,7 +56,6 @@ impl CommonArgs {
         Registry::open(assets, catalogue).map_err(Failure::setup)
     }
 
-    /// Evaluates with a progress bar.
     pub(super) fn with_progress<R>(
         &self,
         evaluate: impl FnOnce(Progress<'_>) -> Result<R, EvalError>,
@@ -75,7 +73,6 @@ impl CommonArgs {
         result.map_err(|error| Failure::new(exit_code(&error), error))
     }
 
-    /// Prints the report: as JSON, or as `lines`.
     pub(super) fn print<R: Serialize>(&self, report: &R, lines: impl FnOnce(&R) -> Vec<String>) -> Result<(), Failure> {
         let printed = if self.json { vec![serde_json::to_string(report)?] } else { lines(report) };
         for line in printed {
@@ -84,7 +81,6 @@ impl CommonArgs {
         Ok(())
     }
 
-    /// Writes the HTML and PNG files that were asked for.
     pub(super) fn write(&self, html: &str, png: Result<Option<Vec<u8>>, EvalError>) -> Result<(), Failure> {
         if let Some(path) = &self.html {
             write(path, html.as_bytes())?;

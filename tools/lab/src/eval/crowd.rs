@@ -72,7 +72,6 @@ pub(super) fn crowd(args: &CrowdArgs) -> Result<(), Failure> {
     common.print(&report, crowd_lines)
 }
 
-/// One table of several folders.
 fn several(args: &CrowdArgs) -> Result<(), Failure> {
     let common = &args.common;
     if args.counts.is_some() || common.html.is_some() || common.png.is_some() || common.dataset.is_some() {
@@ -123,8 +122,7 @@ fn counts_csv(report: &CrowdReport) -> Result<Vec<u8>, Failure> {
     Ok(csv.into_inner()?)
 }
 
-/// The header of [`count_rows`]. `GAME` is at level 1; `held` is the share of intervals that
-/// contain the marked number.
+/// [`count_rows`]'s header. `GAME`: level 1; `held`: share of intervals with the marked number.
 fn count_columns() -> String {
     format!(
         "{:<14} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>8} {:>8}",

@@ -76,8 +76,7 @@ pub(super) fn face(args: &FaceArgs) -> Result<(), Failure> {
     common.print(&report, face_lines)
 }
 
-/// The scores of the pairs. A pair without a template has no score. The file names nobody: the
-/// pairs are in the list's order.
+/// The pairs' scores in the list's order, without names. A pair without a template has no score.
 fn scores_csv(report: &FaceReport) -> String {
     let mut csv = String::from("pair,same_person,score\n");
     for (number, (genuine, score)) in (1..).zip(&report.pair_scores) {

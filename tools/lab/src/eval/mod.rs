@@ -1,5 +1,4 @@
-//! `gatehouse-lab eval`: measures face recognition, liveness and counting on the user's own
-//! pictures.
+//! `gatehouse-lab eval`: measures recognition, liveness and counting on the user's pictures.
 
 mod common;
 mod crowd;

@@ -58,7 +58,6 @@ pub fn sentence(event: &Event) -> String {
     format!("{at:<13}  {of:<12} {kind:<8} {text}")
 }
 
-/// The time of day, in UTC.
 fn time(at: &gatehouse_core::time::WallTime) -> String {
     at.to_string().split_once('T').map_or_else(|| at.to_string(), |(_, time)| time.to_owned())
 }
