@@ -5,8 +5,7 @@ use std::fmt;
 /// Longest role, and longest user, in characters.
 const LONGEST: usize = 100;
 
-/// Someone who acts on the store: a role and the user who holds it. The audit log names them as
-/// `role/user`.
+/// Someone who acts on the store, in a role. The audit log names them as `role/user`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     role: String,
@@ -22,8 +21,7 @@ pub struct ActorError {
 }
 
 impl Actor {
-    /// `role`: the capacity they act in, such as `desk` or `security`; `user`: their name.
-    /// Surrounding white space is removed.
+    /// `role` is a capacity such as `desk` or `security`. Removes surrounding white space.
     ///
     /// # Errors
     /// If one of them is empty, too long, or has a control character or a `/`.

@@ -134,7 +134,6 @@ impl FromStr for AuditHead {
     }
 }
 
-/// A row to write.
 pub(crate) struct Record<'a> {
     pub(crate) action: Action,
     pub(crate) subject: Option<Subject>,
@@ -162,7 +161,6 @@ impl AuditKey {
         AuditHead { sequence: 0, hash: self.mac(&[b"gatehouse audit log", store_id]) }
     }
 
-    /// The hash that a row has at this number.
     pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
         let subject = entry.subject.as_deref();
         self.mac(&[
@@ -186,7 +184,6 @@ pub(crate) struct AuditKeys<'a> {
 }
 
 impl AuditKeys<'_> {
-    /// The hash that a row has at this number.
     pub(crate) fn hash(&self, entry: &AuditEntry, sequence: u64) -> [u8; 32] {
         let key = self.before.iter().find(|(last, _)| sequence <= *last).map_or(self.current, |(_, key)| key);
         key.hash(entry, sequence)
@@ -234,7 +231,6 @@ impl Base {
         Ok(head)
     }
 
-    /// The keys of all rows that are still there.
     pub(crate) fn audit_keys(&self, site: &Transaction<'_>) -> Result<AuditKeys<'_>, Abort> {
         let mut statement = site.prepare("SELECT last_sequence, key_sealed FROM audit_key ORDER BY last_sequence")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
@@ -290,8 +286,7 @@ fn audit_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
 }
 
 impl Store {
-    /// Records an action outside the store. `details` must contain no name. Returns the row's
-    /// place, which a caller may keep elsewhere.
+    /// Records an action outside the store; no name in `details`. Returns the row's place.
     ///
     /// # Errors
     /// If the store can't be written.
@@ -308,9 +303,8 @@ impl Store {
         })
     }
 
-    /// Records a gate's new rules together with its previous ones. Does nothing if the log's last
-    /// rules of this gate are the same. `rules` must contain no name. Returns true if a row was
-    /// written.
+    /// Records a gate's new rules and its previous ones, unless the log's last ones are the same.
+    /// `rules` must contain no name. Returns true if a row was written.
     ///
     /// # Errors
     /// If the store can't be read or written.
@@ -339,8 +333,7 @@ impl Store {
         })
     }
 
-    /// Up to `limit` rows from number `from` on, or from the oldest still kept. Not verified: see
-    /// [`Store::verify_audit`].
+    /// Up to `limit` rows from `from` or the oldest on, unverified: see [`Store::verify_audit`].
     ///
     /// # Errors
     /// If the store can't be read.

@@ -63,15 +63,13 @@ pub struct AuditReport {
     pub removed_until: u64,
     /// The newest row. Note it elsewhere, and give it to the next verification.
     pub head: AuditHead,
-    /// Whether the log was compared with the head noted elsewhere. `false` if none was given, or if
-    /// retention has removed that row.
+    /// False if no head noted elsewhere was given, or retention has removed its row.
     pub compared_with_known: bool,
 }
 
 impl Store {
-    /// Reads the whole audit log and checks every row, the chain, its beginning and its end.
-    /// `known`: the head that was noted elsewhere at an earlier time, by which even a whole store
-    /// that was put back to an earlier state is found.
+    /// Checks every row of the audit log, the chain, its beginning and its end. `known`, a head
+    /// noted elsewhere earlier, also detects a whole store that was put back to an earlier state.
     ///
     /// # Errors
     /// [`StoreError::Audit`] with the first fault, or if the store can't be read.
@@ -81,7 +79,6 @@ impl Store {
 }
 
 impl Base {
-    /// As [`Store::verify_audit`].
     pub(crate) fn verify_audit(&self, site: &Transaction<'_>, known: Option<AuditHead>) -> Result<AuditReport, Abort> {
         let head = self.audit_head(site)?;
         let anchor = self.audit_anchor(site)?;

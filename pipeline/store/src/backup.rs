@@ -1,7 +1,5 @@
-//! Backing the store up, and restoring it.
-//!
-//! A backup is a copy of the store's file, never of the keys. A person who is forgotten later can
-//! no longer be read from it, and is left out when it is restored.
+//! Backs the store up, and restores it. A backup copies the store's file, never the keys: a person
+//! who is forgotten later can't be read from it, and is left out when it is restored.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -35,8 +33,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub enum NewerPeople {
     /// Refuse to restore, and report their number: a newer backup may have them.
     Refuse,
-    /// Restore without them. Their keys are destroyed when the store is next opened, and they have
-    /// to enrol again.
+    /// Restore without them: opening the store destroys their keys, and they must enrol again.
     Drop,
 }
 
@@ -45,8 +42,7 @@ pub enum NewerPeople {
 pub struct Restored {
     /// People in it.
     pub people: u64,
-    /// People who were in the backup and have withdrawn since, or whose keys are gone for another
-    /// reason: left out.
+    /// People of the backup who were left out: they have withdrawn since, or their keys are gone.
     pub dropped: u64,
     /// People who withdrew their face since: they stay for their passes.
     pub faces_dropped: u64,
@@ -85,9 +81,8 @@ impl Store {
 /// - passes and cards that were revoked since are revoked again;
 /// - people who were enrolled since are not in the backup: see [`NewerPeople`].
 ///
-/// How often passes were used since is lost, and so is what was logged and audited since; the
-/// restored audit log ends with a row that says what was restored. Entry numbers go on from where
-/// they were when the backup was made.
+/// Uses of passes, entries and audit rows since the backup are lost. The restored audit log ends
+/// with a row about it. Entry numbers continue from those of the backup.
 ///
 /// # Errors
 /// If there is a store already, the backup is damaged or no store or another secret's, the keys
@@ -105,8 +100,7 @@ pub fn restore(
     journal.push("-wal");
     refuse_existing(Path::new(&journal))?;
 
-    // Errors about the backup name the backup; errors about the keys name the keys of the store to
-    // come.
+    // Errors about the keys name those of the store to come.
     let base = Base { path: backup.to_owned(), ..Base::new(store, secret) };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(backup, flags).map_err(|e| base.opening_error(e))?;

@@ -60,9 +60,8 @@ pub enum ConsentError {
 }
 
 impl Consent {
-    /// Checks a draft: purpose and notice version are named, it ends after it was given, and for a
-    /// person younger than 14 a guardian is named. Surrounding white space is removed from the
-    /// texts.
+    /// Checks that a draft names purpose and notice version, ends after it was given, and names a
+    /// guardian for a person younger than 14. Removes surrounding white space from the texts.
     ///
     /// # Errors
     /// The first of these that doesn't hold.

@@ -21,7 +21,6 @@ impl ConsentOf {
         }
     }
 
-    /// The guardian's name, sealed, if there is a guardian.
     pub(crate) fn seal_guardian(
         self,
         seal: &Seal,
@@ -62,7 +61,6 @@ impl ConsentOf {
     }
 }
 
-/// Puts a person's new consent in the place of the one before.
 pub(crate) fn replace_of_person(
     site: &Transaction<'_>,
     person: &str,
@@ -96,7 +94,6 @@ fn write(
     site.prepare_cached(sql)?.execute(row).map(drop)
 }
 
-/// Refuses a consent that doesn't hold at `now`.
 pub(crate) fn must_hold(consent: &Consent, now: WallTime) -> Result<(), StoreError> {
     if consent.holds_at(now) {
         return Ok(());

@@ -17,8 +17,7 @@ pub struct Counts {
     pub with_face: u64,
     /// Those enrolled for passes only.
     pub pass_only: u64,
-    /// Those whose face is stored although their consent has ended. They renew it, or retention
-    /// forgets them.
+    /// Those whose face is stored although their consent has ended, until renewal or retention.
     pub expired: u64,
     /// Templates.
     pub templates: u64,
@@ -87,11 +86,8 @@ impl fmt::Display for LimitWarning {
     }
 }
 
-/// The warnings for a number of stored faces. Faces with an ended consent count as long as they are
-/// stored.
-///
-/// China's measures of 2025 on facial recognition, article 15, ask for a filing once 100,000
-/// people's faces are stored.
+/// The warnings for a number of stored faces, with those whose consent has ended. China's 2025
+/// measures on facial recognition, article 15, ask for a filing at 100,000 faces.
 pub fn warnings(counts: &Counts, limit: u64) -> Option<LimitWarning> {
     let stored = counts.with_face;
     // Wide enough for any two counts.

@@ -70,21 +70,18 @@ impl Store {
     /// Enrols someone, whole or not at all.
     ///
     /// # Errors
-    /// If the consent doesn't hold at `now`, a name or template is no sound one, or the store can't
-    /// be written.
+    /// If the consent doesn't hold at `now`, a name or template is unsound, or writing fails.
     pub fn enrol(&self, person: NewPerson<'_>, actor: &Actor, now: WallTime) -> Result<PersonId, StoreError> {
         let id = new_id(now)?;
         self.store(vec![self.base.seal_person(id, &person, now)?], None, actor, now)?;
         Ok(id)
     }
 
-    /// As [`Store::enrol`], with an id that the caller generated and saved, so that an interrupted
-    /// caller can find out whether the person is enrolled. Refuses if the gallery has changed since
-    /// `gallery`, in which the caller searched for the face. Returns the gallery's new revision.
-    ///
+    /// As [`Store::enrol`], with an id that the caller saved, to find out after an interruption
+    /// whether the person is enrolled. Refuses if the gallery has changed since `gallery`, in which
+    /// the caller searched for the face. Returns the new revision.
     /// # Errors
-    /// As [`Store::enrol`]; [`StoreError::GalleryChanged`] if a template or a consent has changed;
-    /// and if somebody has that id.
+    /// As [`Store::enrol`], if somebody has that id, and [`StoreError::GalleryChanged`].
     pub fn enrol_checked(
         &self,
         id: PersonId,
@@ -96,9 +93,8 @@ impl Store {
         self.store(vec![self.base.seal_person(id, &person, now)?], Some(checked), actor, now)
     }
 
-    /// Enrols many people in one transaction: all or nobody. Returns their ids in the same order.
-    ///
-    /// Gates that write entries wait for it; a thousand people take well below a second.
+    /// Enrols many people, all or nobody, and returns their ids in the same order. Gates that write
+    /// entries wait for it; a thousand people take well below a second.
     ///
     /// # Errors
     /// As [`Store::enrol`], with the number of the person whose enrolment is unsound.

@@ -1,5 +1,4 @@
-//! The site's own log of entries: who came in, sealed. Read only with a role and a reason, and each
-//! look is audited.
+//! The site's own log of who came in, sealed. Reading needs a role and a reason, and is audited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -176,9 +175,8 @@ impl Store {
         })
     }
 
-    /// How many people are inside at `now`: those whose last way through a gate since `since` led
-    /// in. A card's holder counts by their card. Says only how many, so it is not audited.
-    ///
+    /// How many people are inside at `now`: their last way through a gate since `since` led in. A
+    /// card's holder counts by their card. Not audited, because it names nobody.
     /// # Errors
     /// If the store can't be read, or the log was altered.
     pub fn present(&self, since: WallTime, now: WallTime) -> Result<u64, StoreError> {

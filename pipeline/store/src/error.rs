@@ -112,8 +112,7 @@ pub enum StoreError {
         path: PathBuf,
         /// The store's file.
         store: PathBuf,
-        /// How many people have a row that needs a key; holders of cards with a guardian are
-        /// counted too.
+        /// Number of people with a row that needs a key, and of holders of cards with a guardian.
         people: u64,
     },
     /// Some keys are missing that nobody destroyed.

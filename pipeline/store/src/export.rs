@@ -39,12 +39,10 @@ pub struct PersonRecord {
 }
 
 impl Store {
-    /// Puts out all that is stored of a person. The audit log says who did, and why, before they
-    /// get it.
+    /// Returns all that is stored of a person. The audit log first says who asked, and why.
     ///
     /// # Errors
-    /// If no reason is given, no one has that id, something in the store was altered, or the audit
-    /// log can't be written.
+    /// If no reason is given, no one has that id, something was altered, or auditing fails.
     pub fn export(
         &self,
         person: PersonId,

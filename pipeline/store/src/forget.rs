@@ -1,5 +1,4 @@
-//! Forgetting people, whole or their face only: their keys are destroyed first, so that no backup
-//! gives them back.
+//! Forgets people or their faces: keys are destroyed first, so that no backup gives them back.
 
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::PersonId;

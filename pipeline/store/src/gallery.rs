@@ -14,8 +14,7 @@ use crate::keys::Part;
 use crate::open::{Base, Store};
 use crate::seal::Seal;
 
-/// A state of the templates and consents. Only good for [`Store::changed_since`] and
-/// [`Store::gallery_changes`].
+/// A state of the templates and consents, for [`Store::changed_since`] and `gallery_changes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub(crate) i64);
 
@@ -38,7 +37,6 @@ pub struct GalleryTemplate {
     pub consent_until: WallTime,
 }
 
-/// A template's row, still sealed.
 struct SealedRow {
     person: String,
     values: Vec<u8>,

@@ -1,5 +1,4 @@
-//! How a running node learns that templates or consents changed, and for whom, without reading
-//! everybody again.
+//! How a running node learns whose templates or consents changed, without reading everybody again.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +11,17 @@ use crate::from_column::from_column;
 use crate::gallery::{GalleryTemplate, Revision};
 use crate::open::Store;
 
-/// How many changes are kept. A node looks several times a second; one that missed more reads
-/// everybody again.
+/// Changes kept. A node looks several times a second; one that missed more reads everybody again.
 const KEPT: i64 = 10_000;
 
 /// Changes since a gallery was read.
 #[derive(Debug)]
 pub enum Changes {
-    /// First take out the templates of everyone who is `removed`, then put in those that were
-    /// `added`.
+    /// Take out the templates of everyone in `removed` first, then put in those in `added`.
     These {
         /// The state after them.
         revision: Revision,
-        /// Whose templates are gone or no longer as they were. Someone who is also in `added` has
-        /// them anew.
+        /// People whose templates are gone or changed; their new ones, if any, are in `added`.
         removed: Vec<PersonId>,
         /// The templates to put in.
         added: Vec<GalleryTemplate>,
@@ -35,11 +31,9 @@ pub enum Changes {
 }
 
 impl Store {
-    /// Whether templates or consents changed since a gallery was read, by this process or another.
-    /// Cheap enough to ask several times a second; entries going through the outbox don't count as
-    /// a change.
-    ///
-    /// A consent that ends by itself changes nothing here: see [`GalleryTemplate::consent_until`].
+    /// True if this process or another changed templates or consents since a gallery was read.
+    /// Cheap enough to ask several times a second. Entries in the outbox, and consents that end by
+    /// themselves ([`GalleryTemplate::consent_until`]), do not count.
     ///
     /// # Errors
     /// If the store can't be read.
@@ -47,8 +41,7 @@ impl Store {
         self.read("looking for changes", |site| Ok(revision_of(site)? != revision))
     }
 
-    /// What changed since then in the gallery of a model, as [`Store::gallery`] would show it at
-    /// `now`.
+    /// Changes in a model's gallery since then, as [`Store::gallery`] would show it at `now`.
     ///
     /// # Errors
     /// If the store can't be read, or a template or a key was altered.
@@ -68,8 +61,7 @@ impl Store {
             if i64::try_from(changes.len()).ok() != revision.0.checked_sub(since.0) {
                 return Ok(Changes::Everything);
             }
-            // For each person: how many templates were added, and whether that is all that
-            // happened.
+            // Per person: how many templates were added, and whether that is all that happened.
             let mut people = BTreeMap::<PersonId, (i64, bool)>::new();
             for (person, added) in changes {
                 let (count, only_added) = people.entry(person).or_insert((0, true));

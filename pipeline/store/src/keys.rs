@@ -1,9 +1,8 @@
 //! The keys file: one key for each person's name, one for each face, one for each card with a
 //! guardian. What is destroyed here can't be read any more, in the store or in any backup of it.
 //!
-//! Every writer holds the store's write lock, so that two processes never disagree about which keys
-//! belong to someone. Each write is committed by itself, before the store's own: keys come before
-//! their rows and go before them.
+//! Every writer holds the store's write lock, so that processes never disagree about which keys
+//! belong to someone. Each write is committed before the store's: keys come and go before rows.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +17,8 @@ use crate::migration::{Found, KEYS};
 use crate::open::{KEY_CHECK, connect, is_whole, make_file, set_up};
 use crate::seal::{Key, Place, Seal};
 
-/// The data that a key seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// A person's name.
     Name,
     /// A person's templates, and their guardian.
     Face,
@@ -51,7 +48,6 @@ pub(crate) struct NewKey {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// An open keys file.
 pub(crate) struct Keys {
     path: PathBuf,
     pub(crate) connection: Connection,
@@ -59,21 +55,16 @@ pub(crate) struct Keys {
 
 pub(crate) const CHECK_PLACE: Place<'static> = Place { table: "keys", column: "key_check_sealed", row: &[] };
 
-/// Where the key of an owner stands.
 fn key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "data_key", column: "key_sealed", row }
 }
 
-/// A key as it will stand in the file.
 pub(crate) fn seal_key(seal: &Seal, part: Part, owner: &str, key: &Key) -> Result<NewKey, StoreError> {
     let sealed = seal.seal(key_place(&[part.as_str(), owner]), key.as_slice())?;
     Ok(NewKey { part, owner: owner.to_owned(), sealed })
 }
 
-/// A key as it was before it was sealed.
-///
-/// # Errors
-/// If it was altered.
+/// Opens a sealed key; fails if it was altered.
 pub(crate) fn open_key(keys: &Path, seal: &Seal, part: Part, owner: &str, sealed: &[u8]) -> Result<Key, StoreError> {
     let opened = seal.open(key_place(&[part.as_str(), owner]), sealed);
     let key = opened.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
@@ -92,11 +83,8 @@ pub(crate) fn keys_path(store: &Path) -> PathBuf {
 }
 
 impl Keys {
-    /// Opens the keys file of a store, if there is one. Changes nothing.
-    ///
-    /// # Errors
-    /// If it is something else than keys, or another store's, or sealed with another key, or
-    /// damaged.
+    /// Opens the keys file of a store, if there is one, and changes nothing. Fails if it is no keys
+    /// file, another store's, sealed with another key, or damaged.
     pub(crate) fn open(path: &Path, seal: &Seal, store_id: &[u8]) -> Result<Option<Self>, StoreError> {
         if !holds_something(path) {
             return Ok(None);
@@ -130,7 +118,6 @@ impl Keys {
         Ok(Some(keys))
     }
 
-    /// Makes the keys file of a store that has none.
     pub(crate) fn make(path: &Path, seal: &Seal, store_id: &[u8]) -> Result<Self, StoreError> {
         make_file(path)?;
         let keys = Self { path: path.to_owned(), connection: connect(path)? };
@@ -148,10 +135,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The cipher of an owner, or nothing if their key was destroyed.
-    ///
-    /// # Errors
-    /// If the file can't be read, or the key was altered.
+    /// The cipher of an owner; none if their key was destroyed. Fails if the key was altered.
     pub(crate) fn get(&self, seal: &Seal, part: Part, owner: &str) -> Result<Option<Seal>, StoreError> {
         let sealed: Option<Vec<u8>> = self.query("reading a key", |connection| {
             connection
@@ -218,7 +202,6 @@ impl Keys {
         })
     }
 
-    /// Removes keys that belong to nobody.
     pub(crate) fn remove(&self, orphans: &[Owner]) -> Result<(), StoreError> {
         self.write("removing keys that belong to nobody", |transaction| {
             let mut delete = transaction.prepare_cached("DELETE FROM data_key WHERE part = ?1 AND owner = ?2")?;
@@ -226,8 +209,7 @@ impl Keys {
         })
     }
 
-    /// Destroyed keys that may still have rows, with their times; names first, since faces go with
-    /// them.
+    /// Destroyed keys that may still have rows; names first, since faces go with them.
     pub(crate) fn destroyed(&self) -> Result<Vec<(Owner, WallTime)>, StoreError> {
         self.query("reading which keys were destroyed", |connection| {
             let sql =
@@ -251,7 +233,6 @@ impl Keys {
         self.query("emptying the journal of the keys file", empty_journal)
     }
 
-    /// Notes that a pass was taken back.
     pub(crate) fn add_revocation(&self, pass: PassId, until: WallTime, now: WallTime) -> Result<(), StoreError> {
         self.write("noting that a pass was taken back", |transaction| {
             let sql = "INSERT OR IGNORE INTO revocation (pass_id, revoked_at_unix_ns, valid_until_unix_ns)
@@ -261,7 +242,6 @@ impl Keys {
         })
     }
 
-    /// The passes that were taken back, and when.
     pub(crate) fn revocations(&self) -> Result<Vec<(PassId, WallTime)>, StoreError> {
         self.query("reading which passes were taken back", |connection| {
             let mut statement = connection.prepare("SELECT pass_id, revoked_at_unix_ns FROM revocation")?;
@@ -308,7 +288,6 @@ impl Keys {
     }
 }
 
-/// Whether there is a file with anything in it.
 pub(crate) fn holds_something(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }

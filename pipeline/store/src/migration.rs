@@ -2,8 +2,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-/// One kind of file of ours. Step `i` leads to version `oldest + i`; the first makes the file. A
-/// step that has shipped is never changed.
+/// Step `i` leads to version `oldest + i`; the first makes the file. None changes once shipped.
 pub(crate) struct Schema {
     /// Marks our files (`PRAGMA application_id`).
     application_id: i64,
@@ -12,8 +11,7 @@ pub(crate) struct Schema {
     steps: &'static [&'static str],
 }
 
-/// The store: `gths`. Version 1 was never released; its templates were raw embeddings, which no
-/// step can protect.
+/// The store: `gths`. Version 1 was never released; no step can protect its raw embeddings.
 pub(crate) const STORE: Schema = Schema {
     application_id: 0x6774_6873,
     oldest: 2,
@@ -24,7 +22,6 @@ pub(crate) const STORE: Schema = Schema {
 pub(crate) const KEYS: Schema =
     Schema { application_id: 0x6774_686b, oldest: 1, steps: &[include_str!("keys_schema.sql")] };
 
-/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Empty: nobody's yet.
@@ -40,7 +37,6 @@ pub(crate) enum Found {
 }
 
 impl Schema {
-    /// The version that this program writes.
     pub(crate) fn known(&self) -> i64 {
         self.oldest + self.steps.len() as i64 - 1
     }

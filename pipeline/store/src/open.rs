@@ -21,9 +21,7 @@ use crate::settle;
 
 /// How long to wait for another process that is writing. Ours hold the store for milliseconds.
 const BUSY: Duration = Duration::from_secs(5);
-/// Read and write for the owner, nothing for others.
 const MODE: u32 = 0o600;
-
 /// The plain text that store and keys file both hold sealed, to notice a wrong key.
 pub(crate) const KEY_CHECK: &[u8] = b"gatehouse store";
 pub(crate) const KEY_CHECK_PLACE: Place<'static> = Place { table: "meta", column: "key_check_sealed", row: &[] };
@@ -43,16 +41,14 @@ pub(crate) struct Base {
     pub(crate) audit: AuditKey,
 }
 
-/// The two open files.
 pub(crate) struct Files {
     pub(crate) site: Connection,
     pub(crate) keys: Keys,
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes it with this secret; its keys file lies beside it
-    /// (`site.db`, `site.keys`). Several processes may have it open at once. What a crash left
-    /// half-done is finished.
+    /// Opens the store at `path`, or makes it with this secret; its keys lie beside it (`site.db`,
+    /// `site.keys`). Several processes may open it. What a crash left half-done is finished.
     ///
     /// Both files belong to their owner alone (mode 0600). The journal is a write-ahead log
     /// synchronised at every commit, so what a call has returned survives a power cut.
@@ -101,9 +97,8 @@ impl Store {
         Ok(store)
     }
 
-    /// The keys file beside it. It is no part of [`Store::backup`]: keep a copy of its own, and
-    /// overwrite that copy each time, or anyone with an older copy can read the names and faces of
-    /// people who have withdrawn since.
+    /// The keys file beside it, not in [`Store::backup`]: keep a copy and overwrite it each time,
+    /// or anyone with an older copy can read names and faces of people who have withdrawn.
     pub fn keys_path(&self) -> &Path {
         &self.base.keys_path
     }
@@ -128,9 +123,8 @@ impl Store {
         self.base.transact(site, TransactionBehavior::Deferred, doing, |transaction| work(transaction, keys))
     }
 
-    /// Runs `work` and commits it, or rolls all of it back if it fails. Takes the write lock at
-    /// once: a transaction that reads first and writes later could find that another process wrote
-    /// in between.
+    /// Runs `work` and commits it, or rolls it back if it fails. Takes the write lock at once, or
+    /// another process could write between a read and a later write.
     pub(crate) fn write<T>(
         &self,
         doing: &'static str,
@@ -139,8 +133,7 @@ impl Store {
         self.base.write(&mut self.files.lock().site, doing, work)
     }
 
-    /// As [`Self::write`], with the keys. What `work` writes there is committed at once, before the
-    /// store's own transaction.
+    /// As [`Self::write`], with the keys, whose changes are committed before the store's own.
     pub(crate) fn write_with_keys<T>(
         &self,
         doing: &'static str,
@@ -150,8 +143,7 @@ impl Store {
         self.base.write(site, doing, |transaction| work(transaction, keys))
     }
 
-    /// After keys were destroyed and their rows deleted: drops the notes of it, and empties both
-    /// journals, so that what was deleted doesn't stay in them.
+    /// Drops the notes of destroyed keys whose rows are deleted, and empties both journals of them.
     pub(crate) fn finish(&self, unfinished: &Unfinished) -> Result<(), StoreError> {
         if unfinished.owners.is_empty() {
             return Ok(());
@@ -261,7 +253,6 @@ impl Base {
         }
     }
 
-    /// A sealed value that doesn't open.
     pub(crate) fn tampered(&self, table: &'static str, column: &'static str, row: impl fmt::Display) -> StoreError {
         StoreError::Tampered { path: self.path.clone(), table, column, row: row.to_string() }
     }
@@ -273,10 +264,9 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Makes a file for its owner alone, if it isn't there. Not left to SQLite, so that it never exists
-/// with a wider mode; SQLite gives the journal the same. A file that is there isn't even opened:
-/// closing it would take away the locks that this process's other connections hold on it (POSIX;
-/// "How To Corrupt An SQLite Database File", 2.2).
+/// Makes a file for its owner alone, if there is none. SQLite would first make it with a wider
+/// mode, and gives the journal the same. An existing file isn't even opened: closing it would drop
+/// this process's other locks on it (POSIX; "How To Corrupt An SQLite Database File", 2.2).
 pub(crate) fn make_file(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {

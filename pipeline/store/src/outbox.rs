@@ -10,14 +10,12 @@ use crate::error::{Abort, StoreError};
 use crate::open::Store;
 
 impl Store {
-    /// Draws the gate's next number, has `make` make the entry with it, and stores that in the
-    /// outbox and, with whom it is about, in the site's own log, all or nothing. When this returns,
-    /// the entry survives a power cut. `make` runs under the store's lock: it must be quick, and
-    /// must not use the store.
+    /// Draws the gate's next number, has `make` make the entry, and stores that in the outbox and,
+    /// with whom it is about, in the site's own log, all or nothing; it then survives a power cut.
+    /// `make` runs under the store's lock: it must be quick, and must not use the store.
     ///
     /// # Errors
-    /// If `make` names another gate or number, or the store can't be written; then the number is
-    /// not used up.
+    /// If `make` names another gate or number, or writing fails; then the number stays unused.
     pub fn append_entry(
         &self,
         gate: &CameraId,
@@ -64,8 +62,7 @@ impl Store {
         })
     }
 
-    /// The oldest `limit` entries that the bus has not taken yet, in the order they were decided.
-    /// Asked for at start, and again until there are none.
+    /// The oldest `limit` unpublished entries, in order; asked at start until there are none.
     ///
     /// # Errors
     /// If the store can't be read.

@@ -252,7 +252,6 @@ impl Store {
 }
 
 impl PassSummary {
-    /// The answer to using it at `now`.
     fn at(&self, now: WallTime, not_again_within: Duration) -> PassUse {
         let (from, until, person) = match self.kind {
             PassKind::Pass { person } => (self.valid_from, self.valid_until, person),

@@ -31,8 +31,7 @@ pub struct PersonSummary {
 /// Someone's enrolment for recognition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaceSummary {
-    /// When their consent ends; past ones are listed too, since they still have to be renewed or
-    /// forgotten.
+    /// When their consent ends. Ended ones are listed too: they are to be renewed or forgotten.
     pub consent_until: WallTime,
     /// True if they are younger than 14 years.
     pub under_14: bool,
@@ -73,8 +72,7 @@ impl Store {
         })
     }
 
-    /// A person's name, for someone at the enrolling desk who asks for it; the audit log says who
-    /// did. Overwritten in memory when dropped.
+    /// A person's name, overwritten in memory when dropped; the audit log says who asked.
     ///
     /// # Errors
     /// If no one has that id, the stored name was altered, or the audit log can't be written.

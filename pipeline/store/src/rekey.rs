@@ -1,5 +1,4 @@
-//! Changes the site's key: all sealed, chained and protected data moves to the new key, or none
-//! does.
+//! Changes the site's key: all sealed, chained and protected data moves to it, or none does.
 
 use std::path::Path;
 
@@ -22,8 +21,7 @@ use crate::seal::Seal;
 /// How many rows are read before they are written again.
 const PAGE: i64 = 4096;
 
-/// Replaces the old key's protection of a template's values by the new key's, or returns the reason
-/// why not.
+/// Replaces the old key's protection of a template by the new key's, or returns why not.
 pub type Reprotect<'a> = dyn FnMut(&mut [f32]) -> Result<(), String> + 'a;
 
 /// Numbers of records that [`Store::change_key`] rewrote or revoked.
@@ -52,8 +50,7 @@ impl Store {
     ///
     /// # Errors
     /// If another process has it open, the secret is the old one, the audit log doesn't verify,
-    /// something in the store was altered, a template can't be protected anew, or a file can't be
-    /// written; then nothing is changed.
+    /// something was altered, or a template or a file can't be written; then nothing is changed.
     pub fn change_key(
         self,
         new: &SiteSecret,
@@ -80,9 +77,8 @@ impl Store {
     }
 }
 
-/// Makes a file one that no other process has open, with a journal that several files can be
-/// committed with at once: a write-ahead log can't ("Atomic Commit In SQLite", 5; "Write-Ahead
-/// Logging", 1).
+/// Makes a file this process's alone, with a journal that commits several files at once: a
+/// write-ahead log can't ("Atomic Commit In SQLite", 5; "Write-Ahead Logging", 1).
 fn take_alone(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
     match mode {
@@ -105,7 +101,6 @@ fn attach(site: &Connection, keys: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// One change of key, in its transaction.
 struct Change<'a> {
     old: &'a Base,
     new: &'a Base,
@@ -153,8 +148,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The people's own keys; what they seal stays as it is but for the templates. Returns how many
-    /// people there are.
+    /// Reseals the people's keys; of what those seal, only templates change. Returns their number.
     fn data_keys(&self) -> Result<u64, Abort> {
         let mut people = 0;
         let mut update =

@@ -25,8 +25,7 @@ pub struct Retention {
     pub outbox: Duration,
     /// Entries in the site's own log, after their capture.
     pub entry_log: Duration,
-    /// Templates and consents, after the consent's end. The person goes with them, unless they have
-    /// a pass that is still good.
+    /// Templates and consents, after the consent's end; people too, unless a pass is still good.
     pub ended_consents: Duration,
     /// Passes and cards, after their end or revocation; and then people with neither face nor pass.
     pub ended_passes: Duration,
@@ -55,8 +54,7 @@ pub struct Applied {
 }
 
 impl Store {
-    /// Removes records past their retention, all or nothing. The audit log records it if anything
-    /// was removed.
+    /// Removes records past their retention, all or nothing; the audit log records a removal.
     ///
     /// # Errors
     /// If the store can't be written.
@@ -96,8 +94,7 @@ impl Store {
 }
 
 impl Base {
-    /// Removes the faces whose consent ended before `cutoff`, and their owners unless they have a
-    /// pass that is good.
+    /// Removes faces whose consent ended before `cutoff`, and their owners without a good pass.
     fn expire(
         &self,
         site: &Transaction<'_>,
@@ -129,8 +126,7 @@ impl Base {
         Ok(gone)
     }
 
-    /// Removes passes and cards that ended before `cutoff`, and then the people whom nothing else
-    /// keeps.
+    /// Removes passes and cards that ended before `cutoff`, then people whom nothing keeps.
     fn remove_ended_passes(
         &self,
         site: &Transaction<'_>,
@@ -170,8 +166,7 @@ impl Base {
         Ok(gone)
     }
 
-    /// Removes audit rows from the front of the log up to the first one that is not older than
-    /// `cutoff`, and notes where it begins now.
+    /// Removes audit rows before `cutoff` from the front of the log, and notes its new start.
     fn shorten_audit(&self, site: &Transaction<'_>, cutoff: WallTime, applied: &mut Applied) -> Result<(), Abort> {
         let until: Option<i64> = site.query_row(
             "SELECT coalesce((SELECT min(sequence) - 1 FROM audit_log WHERE at_unix_ns >= ?1),
@@ -201,8 +196,7 @@ impl Base {
         }
     }
 
-    /// Where the log begins, and the place of row `until` or the last before it, if all rows up to
-    /// there verify.
+    /// The log's start, and row `until` or the last before it, if all up to there verify.
     fn sound_until(&self, site: &Transaction<'_>, until: u64) -> Result<(AuditHead, AuditHead), Abort> {
         let anchor = self.audit_anchor(site)?;
         let newest = self.audit_head(site)?.sequence;

@@ -8,8 +8,6 @@ use crate::error::StoreError;
 
 /// Bytes of a nonce. Long enough to be drawn at random for as many values as a site will ever have.
 const NONCE: usize = 24;
-
-/// A key, overwritten in memory when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
 /// The place of a sealed value. A value sealed for one place does not open in another.
@@ -50,8 +48,7 @@ impl Seal {
         Ok([&nonce[..], &sealed.map_err(|e| StoreError::Random(e.to_string()))?].concat())
     }
 
-    /// The value, or nothing if it was not sealed with this key for this place, or was altered
-    /// since.
+    /// The value; none if it was not sealed with this key for this place, or was altered.
     pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
         let payload = Payload { msg: sealed, aad: &place.associated_data() };
@@ -59,7 +56,6 @@ impl Seal {
     }
 }
 
-/// A new key from the operating system's randomness.
 pub(crate) fn new_key() -> Result<Key, StoreError> {
     let mut key = Zeroizing::new([0; 32]);
     random_bytes(key.as_mut())?;

@@ -1,5 +1,4 @@
-//! Reconciles store and keys when a store is opened: a crash or an operator may have left them
-//! apart.
+//! Reconciles store and keys on opening: a crash or an operator may have left them apart.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
@@ -38,11 +37,8 @@ fn store_id(site: &Transaction<'_>) -> rusqlite::Result<Vec<u8>> {
     site.query_row("SELECT store_id FROM meta", [], |row| row.get(0))
 }
 
-/// Removes keys that were written for people whose rows then weren't, and takes back what the keys
-/// file says was taken back.
-///
-/// # Errors
-/// If somebody has a row but no key, and nobody destroyed it.
+/// Removes keys whose rows were never written, and repeats the keys file's revocations. Fails if
+/// somebody has a row but no key, and nobody destroyed it.
 pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<(), Abort> {
     let Compared { without_key, orphans } = compare(site, keys)?;
     if !without_key.is_empty() {
@@ -56,14 +52,12 @@ pub(crate) fn settle(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result
     Ok(())
 }
 
-/// Differences between store and keys.
 pub(crate) struct Compared {
     pub(crate) without_key: Vec<Owner>,
     /// Owners of keys that have no row.
     pub(crate) orphans: Vec<Owner>,
 }
 
-/// Finds rows without a key and keys without a row.
 pub(crate) fn compare(site: &Transaction<'_>, keys: &Keys) -> Result<Compared, Abort> {
     let mut compared = Compared { without_key: Vec::new(), orphans: Vec::new() };
     for part in Part::ALL {
@@ -94,8 +88,7 @@ pub(crate) fn compare(site: &Transaction<'_>, keys: &Keys) -> Result<Compared, A
     Ok(compared)
 }
 
-/// Takes back the passes that the keys file knows as taken back: a crash or a backup may have left
-/// them good.
+/// Revokes the passes of the keys file again: a crash or a backup may have left them good.
 pub(crate) fn revoke_again(base: &Base, site: &Transaction<'_>, keys: &Keys) -> Result<u64, Abort> {
     let actor = Actor::gatehouse();
     let mut revoked = 0;
