@@ -16,14 +16,12 @@ const MOST_DETECTED: usize = 40;
 /// Median height of people below which the detector is at its limit, in pixels of the tensor.
 const LEAST_HEIGHT_PX: f32 = 26.0;
 /// Detections of any score, in total and for each that counts, that hint at a crowd which the
-/// detector can't separate. Measured at 416, 768 and 1024 pixels: 85 to 363, and 12 and more for
-/// each, on 27 rendered crowds of 129 to 697 people; 16 to 35, and at most 8 for each, on a plaza
-/// with 3 to 8 people.
+/// detector can't separate. Measured at 416, 768 and 1024 pixels: 85 to 363, and from 12 for each,
+/// on 27 rendered crowds of 129 to 697; 16 to 35, up to 8 for each, on a plaza with 3 to 8 people.
 const CROWD_CANDIDATES: usize = 60;
 const CANDIDATES_PER_COUNTED: usize = 8;
 
-/// True if the models can count the scene. `people` are the boxes that count, `all` the fused
-/// count.
+/// True if the models can count the scene: `people` are the counting boxes, `all` the fused count.
 pub(crate) fn is_countable(
     counting: Option<&Counting>,
     all: &PeopleCount,
@@ -41,7 +39,6 @@ pub(crate) fn is_countable(
     }
 }
 
-/// True if enough candidates support the people of the density.
 fn is_supported(all: &PeopleCount, candidates: usize) -> bool {
     all.by_density < CROWD || candidates as f64 >= (CANDIDATES_PER_PERSON * all.by_density).max(1.0)
 }

@@ -21,9 +21,8 @@ use crate::reader::CrowdReader;
 use crate::tracker::{Track, Tracker};
 use crate::zone::{ZoneState, change};
 
-/// Least score of the detections that a crowd camera needs, far below what counts as a person.
-///
-/// Previews hide them too, tracks continue with them, and they hint at a dense crowd.
+/// Least score of the detections that a crowd camera needs, far below what counts as a person:
+/// previews hide them too, tracks continue with them, and they hint at a dense crowd.
 pub const LEAST_SCORE: f32 = 0.15;
 
 /// Settings of a crowd camera.
@@ -117,7 +116,6 @@ pub struct Crowd {
     options: CrowdOptions,
     zones: Vec<ZoneState>,
     flows: Vec<LineFlow>,
-    /// Size of the last picture.
     frame: Option<Size>,
     ground: Option<GroundPlane>,
     /// Phantoms of the empty scene, and the reading without them.
@@ -130,7 +128,6 @@ pub struct Crowd {
     grid: DensityGrid,
     /// Assessment and capture time of the last counted picture.
     last: Option<(SelfAssessment, WallTime)>,
-    /// People of the last picture.
     standing: Vec<Standing>,
     /// Scratch: boxes of people, and number and foot of each present track.
     people: Vec<Rect>,
@@ -187,8 +184,7 @@ impl Crowd {
     /// Counts the people of one picture.
     ///
     /// In a sequence, the first picture after a pause gives nothing, because a person must be
-    /// detected twice to count. Pictures that come too slowly for tracking are counted each by
-    /// itself.
+    /// detected twice to count. Pictures that come too slowly for tracking count each by itself.
     pub fn count(&mut self, picture: &CrowdPicture<'_>) -> Option<CrowdEvents> {
         match self.empty.take() {
             None => self.count_reading(picture),
@@ -243,10 +239,8 @@ impl Crowd {
         Some(self.events(&all, self_assessment, picture.capture_time, now, None))
     }
 
-    /// Repeats the last counts for a picture in which nothing has changed.
-    ///
-    /// Gives nothing if the last picture gave nothing, or if a track isn't settled: then the
-    /// picture must be counted.
+    /// Repeats the last counts for an unchanged picture. Gives nothing if the last picture gave
+    /// nothing or a track isn't settled: then the picture must be counted.
     pub fn unchanged(&mut self, capture_time: CaptureTime, arrival: Monotonic) -> Option<CrowdEvents> {
         let (self_assessment, since) = self.last.filter(|_| self.is_first || self.tracker.is_settled())?;
         self.tracker.hold(arrival);
@@ -310,8 +304,7 @@ impl Crowd {
     // The aspect may change with the size of the stream.
     fn update_ground(&mut self, frame: Size) {
         if self.frame.replace(frame) != Some(frame) {
-            // The node refused impossible calibrations at start, but another aspect can make one
-            // impossible.
+            // The node refused impossible calibrations, but another aspect can make one impossible.
             self.ground = self.options.ground.as_ref().and_then(|ground| GroundPlane::new(ground, frame).ok());
             for (zone, state) in self.options.zones.iter().zip(&mut self.zones) {
                 state.measure(zone, &self.options.excluded, self.ground.as_ref());
@@ -327,7 +320,6 @@ impl Crowd {
         self.fusion.update(&reading.density, uncertainty, now, self.options.follows);
     }
 
-    /// Fuses people with the density, and places those who count.
     fn place_people(&mut self, people: &[Rect], frame: Size, sound: bool) {
         let ramp = self.model.fusion_ramp().filter(|_| sound);
         let fused = self.fusion.fuse(people.iter().copied(), ramp);

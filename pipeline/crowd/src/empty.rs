@@ -1,7 +1,5 @@
-//! Phantoms of an empty scene: posters, lamp posts and foliage that a model takes for people. They
-//! are recorded once while nobody is there, and excluded from then on.
-//!
-//! Only places and scores of phantoms are kept, no picture.
+//! Phantoms of an empty scene: posters, lamp posts and foliage that a model takes for people. Their
+//! places and scores, and no picture, are recorded while nobody is there, to exclude them later.
 
 use gatehouse_people::{DensityMap, PeopleReading, Person};
 use gatehouse_picture::{Rect, Size};
@@ -32,7 +30,6 @@ pub struct Looking {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyScene {
-    /// Settings of the recording.
     looking: Looking,
     /// Left, top, width and height, normalised to the picture, and the highest score.
     people: Vec<([f32; 4], f32)>,
@@ -58,8 +55,7 @@ impl EmptySceneWatch {
         Self { scene, seen: Vec::new(), pictures: 0 }
     }
 
-    /// Adds the reading of a picture of size `frame`, with people of
-    /// [`LEAST_SCORE`](crate::LEAST_SCORE) and more.
+    /// Adds a picture's reading, with people of [`LEAST_SCORE`](crate::LEAST_SCORE) and more.
     pub fn add(&mut self, reading: &PeopleReading, frame: Size) {
         let EmptyScene { people, density_size, density, .. } = &mut self.scene;
         for person in &reading.people {

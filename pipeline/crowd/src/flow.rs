@@ -13,7 +13,6 @@ pub struct Crossing {
     pub inside: Point,
 }
 
-/// Direction of a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     In,

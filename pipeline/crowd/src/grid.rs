@@ -24,8 +24,7 @@ impl DensityGrid {
         Self { columns, rows, people: vec![0.0; columns * rows] }
     }
 
-    /// Fills the grid with people at normalised points. Points outside the picture move to its
-    /// edge.
+    /// Fills it with people at normalised points; those outside the picture move to its edge.
     pub(crate) fn fill(&mut self, standing_at: impl IntoIterator<Item = (Point, f32)>) {
         self.people.fill(0.0);
         for (point, people) in standing_at {
@@ -39,8 +38,7 @@ impl DensityGrid {
         }
     }
 
-    /// The two cells whose centres enclose a normalised coordinate, and the share of the second. At
-    /// an edge both are the same.
+    /// The two cells around a normalised coordinate (equal at an edge), and the second's share.
     fn neighbours(&self, at: f32, cells: usize) -> (usize, usize, f32) {
         let at = (at.clamp(0.0, 1.0) * cells as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
         let first = at.floor() as usize;

@@ -1,11 +1,9 @@
-//! Ground calibration: maps points of the picture to flat ground, and gives areas and apparent
-//! heights.
+//! Ground calibration: maps the picture to flat ground, and gives areas and apparent heights.
 //!
-//! The model is a pinhole camera without distortion, with its principal point in the picture's
-//! middle and square pixels. Four known points give the homography in closed form (Heckbert:
-//! "Fundamentals of texture mapping and image warping", 1989, section 2.2.3), and the homography
-//! gives the focal length (Zhang: "A flexible new technique for camera calibration", 2000, section
-//! 3.1).
+//! The model is a pinhole camera without distortion, with a central principal point and square
+//! pixels. Four known points give the homography in closed form (Heckbert: "Fundamentals of texture
+//! mapping and image warping", 1989, section 2.2.3), and the homography gives the focal length
+//! (Zhang: "A flexible new technique for camera calibration", 2000, section 3.1).
 
 use gatehouse_core::ground::GroundCalibration;
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
@@ -17,8 +15,7 @@ const HEAD_M: f64 = 1.55;
 const PERSON_M: f64 = 1.65;
 /// Height of a head from chin to crown, in metres.
 const HEAD_HEIGHT_M: f64 = 0.23;
-/// Focal length of a lens of 60° across, for a camera that looks straight down: four points don't
-/// give it.
+/// Focal length of a 60° lens, for cameras that look straight down: four points don't give it.
 const COMMON_FOCAL: f64 = 0.866;
 /// Range for lenses of 7° to 103° across. Points that need another lens were measured badly.
 const FOCALS: std::ops::RangeInclusive<f64> = 0.4..=8.0;
@@ -72,8 +69,7 @@ impl GroundPlane {
         Ok(Self { to_picture, from_picture: to_picture.inverse(), heads_from_picture, upwards, focal, aspect })
     }
 
-    /// Feet of a person with a head at a normalised point; they may be outside the picture. None at
-    /// or above the horizon of heads.
+    /// Feet below a normalised head, maybe outside the picture. None from the heads' horizon up.
     pub fn foot_below_head(&self, head: Point) -> Option<Point> {
         let ground = self.on_plane(&self.heads_from_picture, head)?;
         Some(self.in_picture(ground, 0.0))
@@ -106,9 +102,8 @@ impl GroundPlane {
         Some((head_px / median * longer_side(frame)).round() as usize)
     }
 
-    /// Longer side at which people in the zones have a height of at least `person_px`, in pixels.
-    /// It ignores the farthest quarter of the zones' area, because people vanish towards the
-    /// horizon. None if the zones have no ground.
+    /// Longer side at which people in the zones are at least `person_px` high, in pixels, without
+    /// the zones' farthest quarter, as people vanish towards the horizon. None without ground.
     pub fn longer_side_for_people(&self, person_px: f32, zones: &[NormalisedPolygon], frame: Size) -> Option<usize> {
         let feet = places().filter(|foot| zones.iter().any(|zone| zone.contains(*foot)));
         let mut heights: Vec<f32> = feet.filter_map(|foot| self.person_height(foot)).collect();
@@ -129,8 +124,7 @@ impl GroundPlane {
         Ok((corners.iter().zip(next).map(|(a, b)| a.perp_dot(*b)).sum::<f64>() / 2.0).abs())
     }
 
-    /// Share of a zone's ground, 0–1, that no excluded area covers. It samples the zone and weighs
-    /// each place by its ground area.
+    /// Share of a zone's ground, 0–1, that no exclusion covers: samples weighted by ground area.
     pub fn share_that_counts(&self, zone: &NormalisedPolygon, excluded: &[NormalisedPolygon]) -> f64 {
         /// Samples along each side of the picture.
         const PLACES: usize = 128;
@@ -175,7 +169,6 @@ impl GroundPlane {
     }
 }
 
-/// Points evenly over a picture.
 fn places() -> impl Iterator<Item = Point> {
     /// Points along each side.
     const PLACES: usize = 24;
@@ -210,8 +203,7 @@ fn from_points(points: &[(Point, [f64; 2]); 4], aspect: f64) -> Option<(DMat3, D
     let ground = points.map(|(_, place)| DVec2::from(place));
     let homography = from_square(picture)? * from_square(ground)?.inverse();
     let (h1, h2) = (homography.x_axis, homography.y_axis);
-    // The ground's axes are orthogonal and of equal length: two equations in 1/focal², by least
-    // squares.
+    // The ground's axes are orthogonal and equally long: two equations in 1/focal², least squares.
     let (flat1, flat2) = (h1.truncate(), h2.truncate());
     let (a, b) = (flat1.dot(flat2), flat1.length_squared() - flat2.length_squared());
     let (c, d) = (h1.z * h2.z, h1.z * h1.z - h2.z * h2.z);

@@ -1,5 +1,4 @@
-//! Levels of a zone, with hysteresis and a hold time against flicker, and surges. Pure functions of
-//! times and counts.
+//! Levels and surges of a zone, with hysteresis and hold time: pure functions of times and counts.
 
 use std::collections::VecDeque;
 
@@ -40,7 +39,6 @@ fn next_level(thresholds: &Thresholds, before: Level, value: f64) -> Level {
     if reached >= before || value <= threshold - margin { reached } else { before }
 }
 
-/// A zone's level over time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LevelKeeper {
     pub(crate) thresholds: Thresholds,
@@ -74,7 +72,6 @@ impl LevelKeeper {
     }
 }
 
-/// Detects surges of a zone.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SurgeWatch {
     rule: SurgeRule,

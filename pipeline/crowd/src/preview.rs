@@ -1,10 +1,9 @@
 //! Previews of crowd cameras: small pictures in which all people are pixelated.
 //!
-//! **The models that detect people hide them.** Detections of low scores are hidden too, and each
-//! box is grown. Places with a density are hidden as well, because a detector misses most people in
-//! a crowd. Hidden places stay hidden for a second, because detections flicker. A person whom all
-//! models miss is not hidden. No setting turns this off, and only [`Preview::render`] makes a
-//! [`PreviewFrame`].
+//! **The models that detect people hide them.** Detections of low scores are hidden too, each box
+//! is grown, and places with a density are hidden, because a detector misses most people in a
+//! crowd. All stay hidden for a second, because detections flicker. A person whom all models miss
+//! is not hidden. No setting turns this off; only [`Preview::render`] makes a [`PreviewFrame`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -75,9 +74,7 @@ struct Seen {
 }
 
 impl Preview {
-    /// Records the people of a picture of size `frame` at `now` without rendering it.
-    ///
-    /// The next preview then hides them too. [`Preview::render`] records its own.
+    /// Records people whom the next preview hides too; [`Preview::render`] records its own.
     pub fn notice(&mut self, frame: Size, found: &PeopleReading, now: Monotonic) {
         self.seen.retain(|seen| now.since(seen.at) <= REMEMBERED);
         let boxes = found.people.iter().map(|p| Seen { at: now, box_in_unit: normalised(p.box_in_frame, frame) });
@@ -100,8 +97,7 @@ impl Preview {
         }
     }
 
-    /// Renders a picture, at most 640 pixels wide. `found` is its reading at a low threshold, `now`
-    /// its arrival.
+    /// Renders a picture, at most 640 pixels wide. `found`: low-threshold reading; `now`: arrival.
     ///
     /// # Errors
     /// If OpenCV refuses the picture.
@@ -206,8 +202,7 @@ fn grown_to_even(from: f32, length: f32, end: usize) -> Range<usize> {
     first..last.next_multiple_of(2).min(end).max(first)
 }
 
-/// Splits a range with even ends into even parts of at least `part`. A narrow rest would reveal
-/// what the blocks hide.
+/// Splits a range into even parts of at least `part`: a narrow rest would reveal what blocks hide.
 fn cut(range: Range<usize>, part: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = if range.is_empty() { 0 } else { (range.len() / part).max(1) };
     let edge = move |i: usize| range.start + if i == parts { range.len() } else { (range.len() * i / parts) & !1 };

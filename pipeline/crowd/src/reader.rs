@@ -5,9 +5,7 @@ use gatehouse_runtime::{ModelError, Provider, Registry, SessionOptions};
 
 use crate::fusion::{MapMerger, combined_counting, needs_density_model};
 
-/// Reads people from pictures: a person detector and, if set, a separate density model.
-///
-/// Owns its sessions and buffers; one per worker.
+/// Reads people by a person detector and, if set, a separate density model; one per worker.
 #[derive(Debug)]
 pub struct CrowdReader {
     tiled: TiledDetector,

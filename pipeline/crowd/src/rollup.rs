@@ -37,7 +37,6 @@ pub struct SiteSum {
 #[derive(Debug)]
 struct State {
     last: Option<(Monotonic, DensityEvent)>,
-    /// Reason why it can't count, and since when.
     blind: Option<(Blindness, WallTime)>,
 }
 

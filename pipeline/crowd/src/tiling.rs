@@ -1,5 +1,4 @@
-//! Plans the tiles of a camera: parts of the picture in which people are too small for the whole
-//! picture.
+//! Plans a camera's tiles: parts in which people are too small for the whole picture.
 //!
 //! The ground calibration gives the apparent height of people, or detections teach it: on flat
 //! ground it grows linearly from the horizon down. Tiles cover the rows in which people are small
@@ -88,8 +87,7 @@ impl Tiling {
     }
 }
 
-/// Least-squares line of people's heights over the row of their feet, both in heights of the
-/// picture. Older pictures weigh less.
+/// Least-squares line of people's heights over feet, in picture heights; older pictures weigh less.
 #[derive(Debug, Default)]
 struct Heights {
     people: f64,
@@ -152,10 +150,8 @@ impl Heights {
 }
 
 /// Plans at most `most` tiles for the rows at which people are small. `height_at` gives the height
-/// of a person with feet at a row, both in heights of the picture.
-///
-/// No tile has more pixels in the tensor than the whole picture. If that takes too many tiles, the
-/// people farthest away are not covered.
+/// of a person with feet at a row, both in heights of the picture. No tile has more tensor pixels
+/// than the whole picture; if that takes too many tiles, the farthest people are not covered.
 fn plan(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, most: usize) -> Vec<Tile> {
     let scale = detail_px as f32 / frame.width.max(frame.height) as f32;
     let rows = (0..ROWS).filter_map(|row| {
@@ -170,8 +166,7 @@ fn plan(height_at: impl Fn(f32) -> Option<f32>, frame: Size, detail_px: usize, m
     fitting.next().unwrap_or_default().iter().flat_map(|band| band.tiles(frame)).collect()
 }
 
-/// Pixels of the tensor per pixel of the picture at which a person of this height is large enough;
-/// at most 1.
+/// Tensor pixels per picture pixel at which people of this height are large enough; at most 1.
 fn enlarged(height: f32) -> f32 {
     (SMALL_PX / height).min(1.0)
 }
@@ -194,8 +189,7 @@ struct Band {
     count: usize,
 }
 
-/// Splits rows, from the farthest to the nearest, into as few bands as possible. `scale` is the
-/// whole picture's.
+/// Splits rows, farthest first, into the fewest bands. `scale` is the whole picture's.
 fn bands(rows: &[Row], frame: Size, scale: f32) -> Vec<Band> {
     let (width, tall) = (frame.width as f32, frame.height as f32);
     let mut bands = Vec::new();

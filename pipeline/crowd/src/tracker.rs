@@ -1,5 +1,4 @@
-//! A short-term tracker: associates people of successive pictures, so that counts don't flicker and
-//! stays can be measured.
+//! A short-term tracker of people, so that counts don't flicker and stays can be measured.
 //!
 //! It uses place and size, never appearance. A track lives for seconds within one camera and is
 //! never published or stored. As in ByteTrack (Zhang et al., 2022), a detection of low score can
@@ -26,8 +25,7 @@ const FAINT: f32 = 0.25;
 const FAINTLY: Duration = Duration::from_millis(1200);
 /// Intersection over union above which two boxes may be one person.
 const SAME: f32 = 0.3;
-/// Greatest distance from the predicted place, in heights of the person: 1.4 m/s is 0.8 heights a
-/// second.
+/// Greatest distance from the prediction, in heights of the person: 1.4 m/s is 0.8 a second.
 const REACH: f32 = 0.45;
 const REACH_A_SECOND: f32 = 0.5;
 /// Weight of the last step in the predicted speed.
@@ -47,8 +45,7 @@ pub(crate) struct Track {
     /// Pixels per second.
     speed: (f32, f32),
     confirmed: bool,
-    /// True if it wasn't detected and another person is at its predicted place: most likely the
-    /// same one.
+    /// True if undetected with another person at its predicted place: most likely the same one.
     covered: bool,
 }
 
@@ -89,7 +86,6 @@ impl Track {
     }
 }
 
-/// The tracks of one camera.
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
     tracks: Vec<Track>,
@@ -104,9 +100,8 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    /// Updates the tracks by the detections of a picture of size `frame` that arrived `now`.
-    /// Detections of `min_score` and more count. False if there is no recent picture to compare
-    /// with.
+    /// Updates the tracks by a picture's detections, of which those of `min_score` and more count.
+    /// False if there is no recent picture to compare with.
     pub(crate) fn update(&mut self, people: &[Person], min_score: f32, frame: Size, now: Monotonic) -> bool {
         let soon = self.looked.is_some_and(|before| now.since(before) <= MOST_APART);
         let compares = soon && self.frame == Some(frame);
@@ -120,8 +115,7 @@ impl Tracker {
         }
         self.taken.clear();
         self.taken.resize(people.len(), false);
-        // Detections that count are associated first, best fit first; then confirmed tracks may
-        // continue with low scores.
+        // Detections that count go first, by fit; then low scores may continue confirmed tracks.
         let missing = &mut self.missing;
         missing.clear();
         missing.extend(0..self.tracks.len());
@@ -197,8 +191,7 @@ impl Tracker {
         }
     }
 
-    /// Tracks that count: confirmed, and detected just now or recently without having left the
-    /// picture.
+    /// Confirmed tracks, detected just now or recently without having left the picture.
     pub(crate) fn present(&self, now: Monotonic) -> impl Iterator<Item = &Track> {
         let stays = move |track: &Track| {
             let Point { x, y } = track.expected(now).centre();

@@ -30,9 +30,8 @@ const FEWEST_EDGES: f32 = 0.03;
 /// Least similarity of a moved scene (mean cosine of its edges), and its least gain over the place
 /// where the scene should be.
 ///
-/// Measured in place: 0.85 and more for a fixed camera over 80 seconds. Turned by up to 20° or
-/// zoomed by 0.7 to 1.5: 0.1 to 0.5 in place, 0.56 and more when moved back. Other scenes: at most
-/// 0.17.
+/// Measured in place: 0.85 and more in 80 s of a fixed camera; 0.1 to 0.5 if turned by up to 20° or
+/// zoomed by 0.7 to 1.5, and 0.56 and more when moved back. Other scenes: at most 0.17.
 const ALIKE: f32 = 0.5;
 const BETTER: f32 = 0.2;
 /// Search of moves: shifts by up to a tenth of the picture, turns about the axis, zooms, or both. A
@@ -44,14 +43,12 @@ const ZOOMS: isize = 8;
 const ZOOM: f32 = 1.065;
 /// Greatest shift of the middle, in cells, of a turn or zoom.
 const WANDERS: isize = 2;
-/// Number of edges for the search; then all visible edges must confirm it, and at least this share
-/// must be visible.
+/// Edges for the search; all visible ones must then confirm it, and at least this share be visible.
 const SEARCHED: usize = 150;
 const LEAST_SEEN: f32 = 0.2;
 /// Share of similar parts in place below which the camera was moved. Measured: 10 % under a crowd
 /// over nine tenths of the picture, 23 % at night under noise, 0 % for other scenes.
 const FEWEST_PARTS: f32 = 0.05;
-/// Least similarity of such a part.
 const PART_ALIKE: f32 = 0.6;
 /// Time that a move must hold: a truck in front of the lens leaves again.
 const HELD: Duration = Duration::from_secs(20);
@@ -93,7 +90,6 @@ impl ReferenceView {
         (0..CELLS).map(move |at| Some(self.edge(at)).filter(|edge| edge.length() > least)?.try_normalize())
     }
 
-    /// True if it has enough edges for a reference.
     fn has_edges(&self) -> bool {
         self.directions(EDGE).flatten().count() as f32 >= FEWEST_EDGES * CELLS as f32
     }
@@ -113,7 +109,6 @@ impl ReferenceView {
         (moved >= ALIKE && moved >= in_place + BETTER) || self.parts_in_place(&seen) < FEWEST_PARTS
     }
 
-    /// Share of parts that are similar in place.
     fn parts_in_place(&self, seen: &[Vec2]) -> f32 {
         const PART: (usize, usize) = (6, 8);
         let mut parts = [(0.0, 0usize); (ROWS / PART.0) * (COLUMNS / PART.1)];
@@ -136,7 +131,6 @@ fn place(at: usize) -> Vec2 {
 
 const MIDDLE: Vec2 = Vec2::new((COLUMNS - 1) as f32 / 2.0, (ROWS - 1) as f32 / 2.0);
 
-/// A move of the scene within the picture.
 #[derive(Debug, Clone, Copy)]
 struct Move {
     to: Affine2,
@@ -146,7 +140,6 @@ struct Move {
 impl Move {
     const NONE: Self = Self { to: Affine2::IDENTITY, zoom: 1.0 };
 
-    /// All searched moves.
     fn all() -> impl Iterator<Item = Self> {
         let moves = (-TURNS..=TURNS).flat_map(|turn| (-ZOOMS..=ZOOMS).map(move |zoom| (turn, zoom)));
         moves.flat_map(|(turn, zoom)| {
@@ -184,8 +177,7 @@ pub struct ViewCheck {
     looked: Option<Monotonic>,
     elsewhere_since: Option<Monotonic>,
     moved: bool,
-    /// True once the scene was seen in place. After that, a change is most likely a truck that
-    /// hides it.
+    /// True once the scene was seen in place: a later change is most likely a truck in the way.
     was_in_place: bool,
 }
 

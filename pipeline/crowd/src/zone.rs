@@ -40,8 +40,7 @@ impl ZoneState {
         }
     }
 
-    /// Computes the ground area in which people count, unless the zone has a measured one. A zone
-    /// above the horizon or one that is fully excluded has no area.
+    /// Computes the counted ground area unless measured; none above the horizon or if excluded.
     pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
         let measured = |ground: &GroundPlane| {
             let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
@@ -50,7 +49,6 @@ impl ZoneState {
         self.area_m2 = zone.area_m2.or_else(|| measured(ground?));
     }
 
-    /// Updates which tracks are inside.
     pub(crate) fn update_stays(
         &mut self,
         zone: &Zone,
@@ -76,8 +74,7 @@ impl ZoneState {
         (are_tracked && median >= SHORTEST_STAY).then(|| round_to_tenth(median.as_secs_f64()))
     }
 
-    /// The zone's part of an event. `counting` is none if the errors are unknown or the scene can't
-    /// be counted.
+    /// The zone's part of an event; `counting` is none without known errors or a countable scene.
     pub(crate) fn count(
         &mut self,
         zone: &Zone,
@@ -105,7 +102,6 @@ impl ZoneState {
         }
     }
 
-    /// Level and surge before a count.
     pub(crate) fn before(&self) -> (Option<Level>, bool) {
         (self.level.as_ref().map(|keeper| keeper.level), self.surge.as_ref().is_some_and(|watch| watch.surging))
     }

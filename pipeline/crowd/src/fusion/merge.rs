@@ -10,10 +10,8 @@ pub(crate) fn needs_density_model(detector_map: &DensityMap, ramp: Option<&Fusio
     ramp.is_none_or(|ramp| detector_map.is_empty() || detector_map.sum() > ramp.people_in_picture[0])
 }
 
-/// Measured errors and ramp of a detector with a density model.
-///
-/// The density model's errors hold. Density takes over from detections by the detector's ramp if
-/// the detector measures a density (`detector_has_density`), else by the model's.
+/// Errors and ramp of a detector with a density model: the model's errors, and the detector's ramp
+/// if it measures a density (`detector_has_density`), else the model's.
 pub(crate) fn combined_counting(detector: Option<&Counting>, detector_has_density: bool, model: &Counting) -> Counting {
     let ramp = detector.filter(|_| detector_has_density).and_then(|detector| detector.fusion_ramp);
     Counting { fusion_ramp: ramp.or(model.fusion_ramp), ..model.clone() }

@@ -1,12 +1,10 @@
 //! Fuses detections with a density map, so that each person counts once.
 //!
-//! A detector counts few people right; a density counts many people who hide each other. Each place
-//! of the picture has a density share, 0–1. A detection counts with one minus the share at its
-//! head, a cell of the map with its share. The two add up to one everywhere, so nobody counts
-//! twice.
+//! A detector counts few people right; a density counts many who hide each other. Each place of the
+//! picture has a density share, 0–1. A detection counts with one minus the share at its head, a
+//! cell of the map with its share. They add up to one everywhere, so nobody counts twice.
 //!
-//! Everything that decides how the two are fused is in this module, as pure functions of readings
-//! and times:
+//! This module decides how the two are fused, in pure functions of readings and times:
 //!
 //! - `ramp.rs`: the ramps of a manifest's [`FusionRamp`];
 //! - `MapMerger`: which pictures a separate density model measures, and how its map is merged;
@@ -65,15 +63,13 @@ pub(crate) struct Fusion {
     uncertainty: f32,
     updated: Option<Monotonic>,
     shares: DensityShares,
-    /// The last fused people.
     pub(crate) fused: FusedPeople,
 }
 
 impl Fusion {
-    /// Updates density and detector uncertainty (0–1) by the picture of `now`.
-    ///
-    /// With `smooth` they are averaged over two seconds, since both waver from picture to picture.
-    /// Without it, after a pause or for a map of another size, the picture replaces the average.
+    /// Updates density and detector uncertainty (0–1) by the picture of `now`. With `smooth` it
+    /// averages them over two seconds, since both waver. Without it, after a pause or for a map of
+    /// another size, the picture replaces the average.
     pub(crate) fn update(&mut self, density: &DensityMap, uncertainty: f32, now: Monotonic, smooth: bool) {
         let same_cells = density.people().len() == self.density.people().len()
             && density.cell_in_frame() == self.density.cell_in_frame();

@@ -2,8 +2,7 @@
 
 use gatehouse_people::{DensityMap, FusionRamp};
 
-/// Uncertainty of a detector about a picture, 0–1, by the scores of its detections. Those of
-/// `min_score` and more count as people.
+/// Uncertainty of a detector about a picture, 0–1, by its scores; people have `min_score` or more.
 pub(crate) fn detector_uncertainty(fusion: &FusionRamp, scores: impl Iterator<Item = f32>, min_score: f32) -> f32 {
     let Some(rule) = fusion.detector_uncertainty else { return 0.0 };
     let (mut candidates, mut rejected) = (0u32, 0u32);
@@ -36,8 +35,7 @@ pub(super) struct DensityShares {
 }
 
 impl DensityShares {
-    /// The share of each cell, row by row. A square is cut off at the picture's edge; its people
-    /// are scaled up to the full square.
+    /// The share of each cell, row by row. The people of a square cut by the edge are scaled up.
     pub(super) fn of(&mut self, map: &DensityMap, fusion: &FusionRamp, uncertainty: f32) -> &[f32] {
         let (columns, rows) = (map.columns(), map.rows());
         self.sum_areas(map);
