@@ -16,8 +16,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::plan::{BatchPolicy, Plan, Waiting, plan};
 
 /// [`Lane::shortest_wait`] assumes that items are shipped this much faster than of late. Above 1,
-/// so
-/// that the rate at which items are shipped can grow again.
+/// so that the rate can grow again.
 const SPEED_UP: f64 = 1.5;
 
 struct Slot<T> {
@@ -28,7 +27,6 @@ struct Slot<T> {
     /// Items of all lanes shipped a second, between its last two turns.
     shipped_a_second: Option<f64>,
     is_open: bool,
-    /// A worker has its item.
     is_busy: bool,
 }
 
@@ -43,7 +41,6 @@ impl<T> Slot<T> {
 
 struct State<T> {
     lanes: Vec<Slot<T>>,
-    /// Items shipped so far.
     served: u64,
     is_closed: bool,
     /// Reused by every plan.
@@ -124,7 +121,6 @@ impl<T> Batcher<T> {
 pub struct Worker<T> {
     shared: Arc<Shared<T>>,
     batch: Vec<T>,
-    /// The lanes of the batch.
     lanes: Vec<usize>,
 }
 
@@ -232,10 +228,9 @@ impl<T> Lane<T> {
         if replaced.is_some() { Offer::Replaced } else { Offer::Queued }
     }
 
-    /// The shortest time that an item offered now waits for a worker, by the lanes before it and
-    /// the rate at which items were shipped of late. `None` until the lane was served twice. An
-    /// item whose wait is longer than the time to the lane's next one would be replaced: it need
-    /// not be made.
+    /// The shortest wait of an item offered now, by the lanes before it and the rate at which items
+    /// were shipped of late. `None` until the lane was served twice. An item whose wait exceeds the
+    /// time to the lane's next one would be replaced: it need not be made.
     pub fn shortest_wait(&self) -> Option<Duration> {
         let state = self.shared.state();
         let slot = &state.lanes[self.index];

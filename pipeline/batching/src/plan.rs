@@ -1,5 +1,4 @@
-//! Decides when a batch is shipped and which lanes are in it: a pure function of the lanes and the
-//! time.
+//! Decides when a batch is shipped, and with which lanes: a pure function of lanes and time.
 
 use std::time::Duration;
 
