@@ -1,5 +1,4 @@
-//! Aligns a face: warps it out of a picture so that its landmarks lie where the embedder expects
-//! them.
+//! Aligns a face: warps it so that its landmarks lie where the embedder expects them.
 
 use std::fmt;
 
@@ -80,8 +79,7 @@ fn mean(points: &[Point; 5]) -> (f64, f64) {
     (sum.0 / 5.0, sum.1 / 5.0)
 }
 
-/// A face of 112 × 112 pixels, RGB, with landmarks at [`TEMPLATE_IN_CROP`]. Overwritten when
-/// dropped.
+/// A face of 112 × 112 RGB pixels, landmarks at [`TEMPLATE_IN_CROP`]. Overwritten when dropped.
 #[derive(ZeroizeOnDrop)]
 pub struct AlignedFace {
     // Planes of R, G and B. On the heap: moving it leaves no copy behind.
@@ -104,9 +102,8 @@ impl fmt::Debug for AlignedFace {
 
 /// Aligns the face with these landmarks (in the order of [`crate::Face`]), from full resolution.
 ///
-/// It warps each plane with bilinear interpolation and converts the crop to RGB (ITU-R BT.601,
-/// limited range). Of a photo, it warps the full-colour pixels. Pixels beyond the picture's edges
-/// are black.
+/// Warps each plane bilinearly and converts the crop to RGB (ITU-R BT.601, limited range). Of a
+/// photo, it warps the full-colour pixels. Pixels beyond the picture's edges are black.
 ///
 /// # Errors
 /// If the landmarks are not finite or coincide, or OpenCV fails.

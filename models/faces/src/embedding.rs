@@ -6,9 +6,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::error::FaceError;
 
-/// A unit vector of 128 dimensions. Those of one person's faces point in similar directions.
-///
-/// It has no `serde` form on purpose: [`Embedding::as_slice`] is the only way to store one.
+/// A unit vector of 128 dimensions. Those of one person's faces point in similar directions. It has
+/// no `serde` form on purpose: [`Embedding::as_slice`] is the only way to store one.
 #[derive(Clone, PartialEq, Zeroize, ZeroizeOnDrop)]
 pub struct Embedding(
     // On the heap: moving it leaves no copy behind.

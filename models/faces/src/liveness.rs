@@ -1,9 +1,8 @@
 //! fr_liveness, a presentation-attack detector: tells a live face from one on paper or on a screen.
 //!
-//! It is of the family of *Silent-Face-Anti-Spoofing* (Minivision, 2020). The small network sees a
-//! face **and its surroundings**, 2.7 times as wide and high as the face. It mostly detects the
-//! edge of the paper or the screen, so it judges less surely when the surroundings don't fit into
-//! the frame.
+//! Of the family of *Silent-Face-Anti-Spoofing* (Minivision, 2020). The small network sees a face
+//! **and its surroundings**, 2.7 times as wide and high. It mostly detects the edge of the paper or
+//! the screen, so it judges less surely when the surroundings don't fit into the frame.
 
 use gatehouse_picture::{Rect, Size, YuvPicture};
 
@@ -20,11 +19,9 @@ const SURROUNDINGS: f64 = 2.7;
 const LIVE_CLASS: usize = 0;
 const CLASSES: usize = 3;
 
-/// The part of a frame that shows a face and its surroundings.
-///
-/// It is the face's box 2.7 times as wide and high, scaled down until it fits and then moved inside
-/// the frame. It keeps the aspect of the box, and the face may lie off its centre. If the face is
-/// higher than 1/2.7 (37 %) of the frame, the model detects attacks less surely.
+/// A face's box 2.7 times as wide and high, scaled down until it fits and then moved inside the
+/// frame. It keeps the box's aspect, and the face may lie off its centre. If the face is higher
+/// than 1/2.7 (37 %) of the frame, the model detects attacks less surely.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Surroundings {
     left_px: usize,
@@ -33,8 +30,7 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    /// Surroundings of a face, whose box may reach beyond the frame. None if the box is empty, not
-    /// finite or wholly outside.
+    /// The face's box may reach beyond the frame. None if it is empty, not finite or outside.
     fn of(face_in_frame: &Rect, frame: Size) -> Option<Self> {
         let Rect { x, y, width, height } = *face_in_frame;
         let inside = x < frame.width as f32 && y < frame.height as f32 && x + width > 0.0 && y + height > 0.0;
@@ -53,8 +49,7 @@ impl Surroundings {
     }
 }
 
-// First pixel and length along one axis, even for 4:2:0. The reference's are at most a pixel
-// longer.
+// First pixel and length along one axis, even for 4:2:0; at most a pixel below the reference.
 fn along(face_from: f32, face: f32, scale: f64, frame: usize) -> (usize, usize) {
     let length = f64::from(face) * scale;
     let from = f64::from(face_from) + (f64::from(face) - length) / 2.0;
@@ -91,8 +86,7 @@ impl LivenessModel {
         Ok(Self { model, output, size, order, normalisation, resizer: Resizer::default() })
     }
 
-    /// Scores how likely each face is live, 0–1, in one inference. It overwrites the pixels in its
-    /// own buffers afterwards.
+    /// Scores how likely each face is live, 0–1, in one inference; overwrites its pixel buffers.
     ///
     /// A face is a picture and the face's box in it; `results[i]` belongs to `faces[i]`.
     ///

@@ -39,8 +39,7 @@ impl FaceEmbedder {
         Ok(Self { model, output, order, normalisation })
     }
 
-    /// Embeds faces in one inference; `results[i]` belongs to `faces[i]`. It overwrites the pixels
-    /// in its own buffers afterwards.
+    /// Embeds faces in one inference; overwrites its pixel buffers. `results[i]` is of `faces[i]`.
     ///
     /// # Errors
     /// If the inference fails or an embedding is not finite. `results` is empty then.

@@ -107,8 +107,7 @@ impl TemplateProtection {
         self.turn(embedding.as_slice().iter().map(|value| f64::from(*value)))
     }
 
-    /// Converts a template of the old key `before` to this key, to the precision of f32. Nobody has
-    /// to enrol again when a site changes its key.
+    /// Converts a template of key `before` to this key, in f32, so that nobody must enrol again.
     pub fn protect_again(&self, before: &Self, template: &Template) -> Template {
         // A rotation's inverse is its transpose.
         let mut embedding = Zeroizing::new([0f64; DIMENSIONS]);
@@ -140,8 +139,7 @@ fn fill_with_normals(key: &[u8; 32], values: &mut [f64]) {
         bytes.fill(0);
         stream.apply_keystream(bytes.as_mut_slice());
         let drawn = u128::from_le_bytes(*bytes);
-        // The upper 53 bits of each half; an f64 holds them exactly. The first is never 0, for the
-        // logarithm.
+        // The upper 53 bits of each half, exact in f64. The first is never 0, for the logarithm.
         let step = 1.0 / (1u64 << 53) as f64;
         let (first, second) = ((drawn as u64 >> 11) + 1, (drawn >> 75) as u64);
         // From `libm`: C libraries differ in the last digit.
@@ -151,8 +149,7 @@ fn fill_with_normals(key: &[u8; 32], values: &mut [f64]) {
     }
 }
 
-/// Makes rows orthonormal by modified Gram–Schmidt, twice for each row, which is enough (Giraud et
-/// al., 2005).
+/// Makes rows orthonormal by modified Gram–Schmidt; twice is enough (Giraud et al., 2005).
 fn orthonormalise(rows: &mut [[f64; DIMENSIONS]]) {
     for index in 0..rows.len() {
         let (done, rest) = rows.split_at_mut(index);

@@ -56,8 +56,7 @@ impl FaceDetector {
     /// Opens the named model and warms it up.
     ///
     /// # Errors
-    /// If it is unknown, for another task, not the file of its manifest, or lacks an output of
-    /// YuNet.
+    /// If it is unknown, for another task, not its manifest's file, or lacks an output of YuNet.
     pub fn load(registry: &Registry, name: &str, options: &SessionOptions) -> Result<Self, ModelError> {
         let model = registry.load(name, Task::FaceDetection, options)?;
         LEVELS.iter().try_for_each(|(_, output)| model.require_output(output))?;
@@ -96,9 +95,8 @@ impl FaceDetector {
         self.detect_at(photos.iter().map(|photo| (*photo, Some(PHOTO_SIDE_PX))), min_score, results)
     }
 
-    /// Detects faces, as [`Self::detect`]. Each picture comes with the size of its longer side in
-    /// the tensor, in pixels; none for the model's default size. Cost grows with the number of
-    /// pixels.
+    /// Detects faces, as [`Self::detect`]. Each picture has its longer side in the tensor, in
+    /// pixels; none for the model's default. Cost grows with the number of pixels.
     ///
     /// # Errors
     /// As [`Self::detect`].
@@ -137,8 +135,7 @@ impl FaceDetector {
         self.model.provider()
     }
 
-    /// Runs one batch of empty 16:9 pictures, for the caller to time. `longer_side_px` as in
-    /// [`Self::detect_at`].
+    /// Runs one empty 16:9 batch, to be timed; `longer_side_px` as in [`Self::detect_at`].
     ///
     /// # Errors
     /// If the batch is too large for the model or the inference fails.

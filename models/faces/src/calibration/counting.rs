@@ -35,9 +35,8 @@ pub struct Measured {
 const STEPS_BY_ONE: f64 = 1e4;
 
 impl Calibration {
-    /// Counts errors at up to 400 thresholds, evenly spaced. They run from the median of the
-    /// impostors' scores (a lower threshold is useless) to just above the highest score of any
-    /// stranger.
+    /// Counts errors at up to 400 evenly spaced thresholds: from the median of the impostors'
+    /// scores (a lower one is useless) to just above any stranger's highest score.
     ///
     /// # Errors
     /// If a score is not finite, or the counts don't fit the data set.

@@ -44,8 +44,7 @@ impl Rate {
     }
 }
 
-/// Independent trials without an error that show, with 95 % confidence, that a rate is at most
-/// `rate`.
+/// Independent trials without an error that show, with 95 % confidence, a rate of at most `rate`.
 ///
 /// The *rule of three* approximates it by 3 ÷ rate (Jovanovic and Levy, 1997; ISO/IEC 19795-1).
 pub fn trials_to_show(rate: f64) -> u64 {

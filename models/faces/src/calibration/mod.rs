@@ -1,5 +1,4 @@
-//! Error rates of a face model by threshold, measured on a named data set, and predictions for a
-//! gate.
+//! A face model's error rates by threshold, measured on a named data set, and predictions.
 //!
 //! Comparisons that share a person depend on each other, so thousands of them can be worth a few
 //! hundred independent ones. The number of independent trials is counted conservatively:
@@ -95,8 +94,7 @@ impl Calibration {
     /// Parses and checks the `[calibration]` table of a manifest.
     ///
     /// # Errors
-    /// If a key is unknown or missing, the numbers contradict each other, or the table is of
-    /// another model.
+    /// If a key is unknown or missing, numbers contradict each other, or the model is another.
     pub fn of(manifest: &Manifest) -> Result<Option<Self>, ManifestError> {
         let Some(table) = &manifest.calibration else { return Ok(None) };
         let calibration: Self = table.parse()?;
@@ -192,8 +190,7 @@ impl Calibration {
         Some(Rate::of(*self.false_matches.get(self.row_at_or_below(threshold)?)?, self.impostor, self.people / 2))
     }
 
-    /// False non-match rate (1:1) at a threshold: that of the row at or above it. None above the
-    /// table.
+    /// False non-match rate (1:1) of the row at or above a threshold; none above the table.
     pub fn fnmr(&self, threshold: f32) -> Option<Rate> {
         // In f32, as scores are.
         let row = self.thresholds.partition_point(|value| (*value as f32) < threshold);

@@ -99,8 +99,7 @@ impl Tried {
 impl Calibration {
     /// Predicts the errors of `threshold` with `enrolled` people; none outside the table.
     ///
-    /// Between two rows it takes strangers from the lower and residents from the higher one, so
-    /// that neither is too low.
+    /// Between two rows, strangers are the lower's and residents the higher's: none is too low.
     pub fn predict(&self, threshold: f32, enrolled: u64) -> Option<Prediction> {
         let row = self.row_at_or_below(threshold)?;
         let residents_referred = self.fnmr(threshold)?;
@@ -123,8 +122,7 @@ impl Calibration {
     /// passes only if the highest wrong one would.
     ///
     /// # Errors
-    /// If the data support the target at no threshold; it names what they support and what is
-    /// needed.
+    /// If the data support the target nowhere; it names what they support and what is needed.
     pub fn threshold_for(&self, target: Target) -> Result<Prediction, TargetError> {
         let Target { strangers_let_in, enrolled } = target;
         if !(strangers_let_in > 0.0 && strangers_let_in < 1.0) {

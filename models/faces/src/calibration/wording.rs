@@ -5,7 +5,6 @@ use std::fmt;
 use super::Rate;
 use super::target::{Prediction, Target, Tried, Unsupported};
 
-/// Groups digits: 10,000.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -75,8 +75,7 @@ impl<K: Copy + Eq> Gallery<K> {
         for segment in &mut self.segments {
             let wanted: Vec<bool> = segment.keys.iter().map(|key| !unwanted(key)).collect();
             if wanted.contains(&false) {
-                // A copy even if nobody else holds the segment, so that the old one is overwritten
-                // as a whole.
+                // Copied even if nobody else holds it, so that all of the old one is overwritten.
                 *segment = Arc::new(segment.only(&wanted));
             }
         }
@@ -102,8 +101,7 @@ impl<K: Copy + Eq> Gallery<K> {
         self.search_all(std::slice::from_ref(probe)).pop().flatten()
     }
 
-    /// The same for several probes, in their order, in one pass: cheaper than one after another,
-    /// once the gallery no longer fits in the processor's caches.
+    /// The same for several probes, in order, in one pass: cheaper for galleries beyond the caches.
     pub fn search_all(&self, probes: &[Template]) -> Vec<Option<Found<'_, K>>> {
         let arch = Arch::new();
         let mut found = vec![None; probes.len()];

@@ -49,7 +49,6 @@ impl<K> Segment<K> {
 }
 
 impl<K: Copy> Segment<K> {
-    /// Copies the wanted rows.
     pub(super) fn only(&self, wanted: &[bool]) -> Self {
         let mut copy = Self::default();
         for ((key, row), _) in self.keys.iter().zip(self.rows.iter()).zip(wanted).filter(|(_, wanted)| **wanted) {
@@ -58,7 +57,6 @@ impl<K: Copy> Segment<K> {
         copy
     }
 
-    /// Copies the rows of both.
     pub(super) fn joined_with(&self, other: &Self) -> Self {
         let mut copy = self.clone();
         for (key, row) in other.keys.iter().zip(other.rows.iter()) {
