@@ -1,6 +1,4 @@
-//! The `[counting]` table of a manifest: measured errors of counts, and where density takes over.
-//!
-//! `gatehouse-crowd` applies it, in its `fusion` module.
+//! The `[counting]` table of a manifest: errors of counts, and its ramps for `gatehouse-crowd`.
 
 use gatehouse_runtime::{Manifest, ManifestError, RawTable};
 use serde::Deserialize;
@@ -28,8 +26,7 @@ pub struct Counting {
     pub most_people: f64,
 }
 
-/// Half the width of an interval around a count of `n`: `√(constant² + per_person·n +
-/// (relative·n)²)`.
+/// Half an interval's width at a count of `n`: `√(constant² + per_person·n + (relative·n)²)`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountSpread {
@@ -58,9 +55,8 @@ pub struct FusionRamp {
     pub detector_uncertainty: Option<UncertaintyRamp>,
 }
 
-/// How uncertain a detector is: the share of its candidates that score too low to count.
-///
-/// Many such candidates hide each other, and density counts them better.
+/// How uncertain a detector is: the share of its candidates that score too low to count. Many such
+/// candidates hide each other, and density counts them better.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UncertaintyRamp {

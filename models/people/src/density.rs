@@ -5,8 +5,7 @@ use gatehouse_picture::{Point, Size};
 use gatehouse_runtime::Placement;
 use ndarray::ArrayView2;
 
-/// People per cell, row by row from the top left; a person counts at the head. Empty without a
-/// model.
+/// People per cell, row by row from the top left, counted at the head. Empty without a model.
 #[derive(Debug, Default, PartialEq)]
 pub struct DensityMap {
     columns: usize,
@@ -53,8 +52,7 @@ impl DensityMap {
         self.people.resize(self.columns * self.rows, 0.0);
     }
 
-    /// Fills it with a model's output, without the cells beyond the picture. Negative and
-    /// non-finite cells become 0.
+    /// Fills it from a model's output within the picture. Negative and non-finite cells become 0.
     pub(crate) fn fill(&mut self, map: ArrayView2<'_, f32>) {
         for (row, cells) in map.rows().into_iter().take(self.rows).enumerate() {
             let into = &mut self.people[row * self.columns..(row + 1) * self.columns];
@@ -108,8 +106,7 @@ impl DensityMap {
         })
     }
 
-    /// Index of the cell that holds a point of the picture, or of the nearest one if it lies
-    /// outside.
+    /// Index of the cell with a point of the picture; the nearest one if the point is outside.
     ///
     /// # Panics
     /// If there is no map.

@@ -1,5 +1,4 @@
-//! NanoDet, reduced to its person class, and crowd models on its backbone, which measure a density
-//! in the same pass.
+//! NanoDet with only its person class, and crowd models on its backbone that also give a density.
 //!
 //! At strides 8, 16 and 32 each cell gives a score and, for each side of the box, a distribution
 //! over the distance from the cell's centre. The distance is its expectation (Li et al.:
@@ -136,8 +135,7 @@ impl PersonDetector {
         self.model.provider()
     }
 
-    /// Runs one batch of empty 16:9 scenes, for the caller to time. `longer_side_px` as of a
-    /// [`PeopleScene`].
+    /// Runs a batch of empty 16:9 scenes, to be timed; `longer_side_px` as in [`PeopleScene`].
     ///
     /// # Errors
     /// If the batch is too large for the model or the inference fails.

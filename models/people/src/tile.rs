@@ -1,14 +1,12 @@
-//! Tiles: parts of a picture that a detector sees again, larger. Merges their detections with the
-//! whole picture's.
+//! Tiles: parts of a picture that a detector sees again, larger, and how detections are merged.
 
 use gatehouse_picture::{Rect, Size, YuvPicture};
 
 use crate::nanodet::Person;
 
-/// Height in the tensor below which people are small, in pixels. Tiles show small people larger.
-///
-/// The detectors were trained on COCO, which calls objects below 32² pixels small (Lin et al.,
-/// 2014). A person of 50 pixels has about that area.
+/// Height in the tensor below which people are small, in pixels: tiles show them larger. COCO, on
+/// which the detectors were trained, calls objects below 32² pixels small (Lin et al., 2014). A
+/// person of 50 pixels has about that area.
 pub const SMALL_PX: f32 = 50.0;
 /// Intersection over union above which boxes of two views are one person.
 const SAME_IOU: f32 = 0.5;
@@ -66,7 +64,6 @@ enum Precedence {
     Small,
 }
 
-/// A detection of one view.
 #[derive(Debug)]
 pub(crate) struct Candidate {
     precedence: Precedence,
@@ -77,8 +74,7 @@ pub(crate) struct Candidate {
     person: Person,
 }
 
-/// Merges the detections of tiles, in pixels of each tile, into those of the whole picture. Best
-/// first.
+/// Merges tiles' detections, in pixels of each tile, into those of the whole picture, best first.
 ///
 /// `longer_side_px` is the whole picture's in the tensor. Each person is there once: one whom a
 /// tile's edge cuts is in the neighbouring tile or, if too large for tiles, in the whole picture.
@@ -127,7 +123,6 @@ pub(crate) fn merge<'t>(
     whole.extend(candidates.drain(..).map(|candidate| candidate.person));
 }
 
-/// True if boxes of two views are one person.
 fn is_one_person(one: &Rect, other: &Rect) -> bool {
     let height_ratio = one.height.min(other.height) / one.height.max(other.height);
     let inside = one.overlap(other) > INSIDE * one.area().min(other.area());
