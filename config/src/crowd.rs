@@ -1,7 +1,6 @@
 //! The `[[crowd]]` tables of a site file.
 //!
-//! [`CrowdCamera`] has no field that could hold a face model, a threshold or a gallery. A gate
-//! camera has,
+//! [`CrowdCamera`] has no field for a face model, a threshold or a gallery. A gate camera has,
 //!
 //! ```
 //! fn threshold(camera: &gatehouse_config::GateCamera) -> Option<f32> {

@@ -1,5 +1,4 @@
-//! From a file to the struct that it describes, or to every mistake in it; the same for each kind
-//! of file.
+//! From a file of either kind to the struct that it describes, or to every mistake in it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,8 +18,7 @@ use crate::text_position::Lines;
 /// The largest file that is read, in bytes. A site of a hundred cameras has about 50 kB.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The line and column at which each value of a file stands. Any two are equal, so that files with
-/// the same content are.
+/// Line and column of each value. Any two are equal, so that files with the same content are.
 #[derive(Debug, Clone, Default)]
 pub struct SourceMap {
     file: PathBuf,
@@ -34,8 +32,7 @@ impl PartialEq for SourceMap {
 }
 
 impl SourceMap {
-    /// Line and column, both from 1, of the value at a path such as `gate[0].source`; `None` where
-    /// the file leaves it out.
+    /// Line and column, from 1, of the value at a path like `gate[0].source`; `None` if left out.
     pub fn locate(&self, path: &str) -> Option<(usize, usize)> {
         self.positions.get(path).copied()
     }

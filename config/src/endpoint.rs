@@ -28,8 +28,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Splits `HOST[:PORT]`. The host is a name, an IPv4 address, or an IPv6 address in square brackets
-/// (RFC 3986, 3.2.2).
+/// Splits `HOST[:PORT]`. HOST is a name, an IPv4 address or `[IPv6]` (RFC 3986, 3.2.2).
 pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let host_end = match authority.strip_prefix('[') {
         Some(rest) => {

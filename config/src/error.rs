@@ -3,9 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// One mistake in a configuration file.
-///
-/// No part of it repeats a secret: the excerpt hides every value that may be one.
+/// One mistake in a configuration file. Its excerpt hides every value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The file, as the caller named it.
@@ -14,8 +12,7 @@ pub struct ConfigError {
     pub line: usize,
     /// The column in characters, from 1; 0 where the error is about the file as a whole.
     pub column: usize,
-    /// The path of the key: `gate[0].analyse_fps`. Empty for a mistake in the TOML syntax or in the
-    /// file as a whole.
+    /// The key's path: `gate[0].analyse_fps`. Empty for mistakes in the syntax or the whole file.
     pub path: String,
     /// What is wrong, in one line.
     pub message: String,
@@ -72,8 +69,7 @@ fn as_wide(c: char) -> char {
     }
 }
 
-/// Whether a terminal draws the character two cells wide: the scripts of East Asia, roughly
-/// Unicode's annex 11.
+/// True if a terminal draws the character two cells wide: roughly Unicode's annex 11.
 fn is_wide(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
         | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'

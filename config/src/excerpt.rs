@@ -1,9 +1,7 @@
-//! The line of the file that is printed under an error message, without anything that may be a
-//! secret.
+//! The line of the file under an error message, without anything that may be a secret.
 //!
-//! Messages end up on screens, in logs and in questions to others, and someone may have written a
-//! password into this very line. So a value is shown only if its key holds no secrets, or if it has
-//! a form that holds none. Comments are never shown.
+//! Messages end up on screens and in logs, and someone may have written a password into this line.
+//! So a value is shown only if its key or its form holds no secrets; comments are never shown.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -23,12 +21,10 @@ use crate::text_position::{Lines, Position};
 
 /// Stands for the rest of a line that is not shown.
 const HIDDEN: &str = "[hidden]";
-
 /// Longer lines are cut: a terminal would fold them and misplace the mark.
 const MAX_CHARS: usize = 160;
 
-/// The line at `position`, with `span` (bytes of the whole text) marked; `None` if no part of it
-/// may be shown.
+/// The line at `position`, with `span` (bytes of the text) marked; `None` if none may be shown.
 pub(crate) fn excerpt(
     root: &'static TableSpec,
     lines: &Lines<'_>,

@@ -1,6 +1,5 @@
 //! What a text must look like.
 
-/// What a text must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Name,
@@ -42,8 +41,7 @@ impl Format {
         }
     }
 
-    /// Whether a text of this format may be a secret. A public key may: the site's secret has 64
-    /// digits too, and may be pasted by mistake.
+    /// True for a public key too: a site's secret has 64 digits too, and may be pasted by mistake.
     pub(crate) fn may_hold_a_secret(self) -> bool {
         use Format::{Area, ConsoleAddress, HostPort, ModelName, Name, Path, Rate, Title};
         !matches!(self, Name | Area | ModelName | Title | Path | ConsoleAddress | Rate | HostPort)
@@ -78,8 +76,7 @@ impl Format {
         }
     }
 
-    /// What JSON Schema can hold of the format, as an ECMA-262 regular expression. The reader is
-    /// stricter.
+    /// JSON Schema's share of the format, an ECMA-262 regular expression. The reader is stricter.
     pub(crate) fn pattern(self) -> &'static str {
         match self {
             Format::Name => "^[a-z0-9-]{1,64}$",
@@ -108,8 +105,7 @@ fn is_title(text: &str) -> bool {
     (1..=64).contains(&text.chars().count()) && text.trim() == text && !text.contains(char::is_control)
 }
 
-/// Whether a text is the path of an area: up to eight names of small letters, digits and `-`,
-/// joined by `/`.
+/// True for an area's path: up to eight names of small letters, digits and `-`, joined by `/`.
 pub fn is_area(text: &str) -> bool {
     let levels: Vec<&str> = text.split('/').collect();
     levels.len() <= 8 && levels.iter().all(|level| is_name(level))

@@ -5,9 +5,7 @@ use std::fmt;
 use crate::endpoint::host_and_port;
 use crate::value::Invalid;
 
-/// An `http://` URL without user and password.
-///
-/// `Display` and `Debug` leave the query out: some devices take a token there.
+/// An `http://` URL without login. `Display` and `Debug` leave the query out: it may hold a token.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpUrl(String);
 
@@ -17,8 +15,7 @@ impl HttpUrl {
         &self.0
     }
 
-    /// Reads an `http://` URL. No error repeats any of the text, since a password may stand
-    /// anywhere in it.
+    /// Reads an `http://` URL. Errors never repeat the text: it may hold a password anywhere.
     pub(crate) fn parse(text: &str) -> Result<HttpUrl, Invalid> {
         let Some(rest) = text.strip_prefix("http://") else {
             return Err(match text.strip_prefix("https://") {

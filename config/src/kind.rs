@@ -7,7 +7,6 @@ use crate::format::Format;
 use crate::polygon::{MAX_CORNERS, MIN_CORNERS};
 use crate::spec::TableSpec;
 
-/// What a value must be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Integer {
@@ -45,7 +44,6 @@ pub(crate) enum Unit {
     Named(&'static str),
 }
 
-/// A whole number.
 pub(crate) const fn integer(range: RangeInclusive<i64>) -> Kind {
     Kind::Integer { min: *range.start(), max: *range.end(), unit: Unit::None }
 }
@@ -63,7 +61,6 @@ pub(crate) const fn seconds(range: RangeInclusive<f64>) -> Kind {
     number(range).with(Unit::Seconds)
 }
 
-/// A time in seconds, without fractions.
 pub(crate) const fn whole_seconds(range: RangeInclusive<i64>) -> Kind {
     integer(range).with(Unit::Seconds)
 }
@@ -88,7 +85,6 @@ pub(crate) const HOST_PORT: Kind = Kind::Text(Format::HostPort);
 pub(crate) const ARGUMENTS: Kind = Kind::List(&Kind::Text(Format::Argument));
 
 impl Kind {
-    /// The same kind, of numbers in this unit.
     pub(crate) const fn unit(self, name: &'static str) -> Kind {
         self.with(Unit::Named(name))
     }

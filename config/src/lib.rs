@@ -2,8 +2,7 @@
 //! door file: which door a gate controller moves, and whom it trusts.
 //!
 //! [`Site::load`] and [`DoorFile::load`] read a TOML file. They return its checked values, or
-//! [`ConfigErrors`]: every mistake in the file at once, each with line, column and, where there is
-//! one, a remedy.
+//! [`ConfigErrors`]: every mistake in the file, each with line, column and, if known, a remedy.
 //!
 //! Each key is declared once, with `table!`: the Rust field, the reader, [`schema`] and
 //! [`reference()`] come from that declaration, so what is documented is what is read.

@@ -7,10 +7,8 @@ use crate::value::Invalid;
 
 pub(crate) const MIN_CORNERS: usize = 3;
 pub(crate) const MAX_CORNERS: usize = 64;
-
 /// The least area, as a share of the picture: about one pixel of a megapixel. Less is a line.
 const MIN_AREA: f64 = 1e-6;
-
 type Corner = (f64, f64);
 
 pub(crate) fn read(raw: &RawValue<'_, '_>) -> Option<NormalisedPolygon> {
@@ -85,8 +83,7 @@ fn check(corners: &[Corner]) -> Result<(), (String, Option<&'static str>)> {
     Ok(())
 }
 
-/// Twice the signed area of a triangle: its sign says on which side of the line a–b the point c
-/// lies.
+/// Twice the signed area of a triangle; the sign says on which side of a–b the point c lies.
 fn turn(a: Corner, b: Corner, c: Corner) -> f64 {
     (b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)
 }

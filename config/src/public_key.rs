@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of an Ed25519 public key (RFC 8032).
 const LENGTH: usize = 32;
-/// The largest file of a public key, in bytes.
 const MAX_BYTES: u64 = 1024;
 
 /// Where a public key is: in the door file itself, or in its own file.

@@ -10,9 +10,7 @@ use crate::reader::{Table, TableReader};
 use crate::spec::Key;
 use crate::value::Invalid;
 
-/// A value of the file, its place and what it must be.
 pub(crate) struct RawValue<'a, 'c> {
-    /// The table in which its key stands.
     pub(crate) table: &'a TableReader<'a, 'c>,
     pub(crate) key: &'static Key,
     /// The key's kind, or that of an item of its list.
@@ -43,7 +41,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         RawValue { table: self.table, key: self.key, kind, path, span: part.span(), value: part.get_ref() }
     }
 
-    /// Reads a text with `read`, or reports why it can't be read.
     pub(crate) fn text<T>(&self, read: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
         let read = self.value.as_str().map_or(Err(Invalid::NotOfKind), read);
         read.map_err(|invalid| self.reject(invalid)).ok()
@@ -69,7 +66,6 @@ impl<'a, 'c> RawValue<'a, 'c> {
         }
     }
 
-    /// What to do about a text of the wrong format.
     pub(crate) fn help(&self) -> Option<&'static str> {
         match (self.value, self.kind) {
             (DeValue::String(_), Kind::Text(format)) => format.help(),

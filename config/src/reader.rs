@@ -1,5 +1,4 @@
-//! Reads values out of the parsed document by the description of its keys, and notes every mistake
-//! instead of stopping at the first.
+//! Reads values from the parsed document by the keys' description, and notes every mistake.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,7 +26,6 @@ pub(crate) trait Table: Sized {
     fn read(table: &TableReader<'_, '_>) -> Option<Self>;
 }
 
-/// The fields of a table while they are read.
 pub(crate) type Draft<T> = <T as Table>::Draft;
 
 /// Keys that are declared apart from the table in which they stand.
@@ -74,7 +72,6 @@ pub(crate) struct Mistake {
     pub(crate) is_local: bool,
 }
 
-/// What reading a file collects.
 pub(crate) struct Context<'s> {
     /// All keys of this kind of file.
     pub(crate) root: &'static TableSpec,
@@ -94,13 +91,11 @@ impl<'s> Context<'s> {
         self.mistakes.borrow_mut().push(mistake);
     }
 
-    /// Remembers where a value stands.
     pub(crate) fn record_span(&self, path: &str, span: Range<usize>) {
         self.spans.borrow_mut().insert(path.to_owned(), span);
     }
 }
 
-/// Reads one table, key by key.
 pub(crate) struct TableReader<'a, 'c> {
     pub(crate) context: &'a Context<'c>,
     pub(crate) spec: &'static TableSpec,
@@ -108,12 +103,10 @@ pub(crate) struct TableReader<'a, 'c> {
     path: String,
     /// The table's header, or `{ … }`.
     span: Range<usize>,
-    /// The table in which this one stands.
     outer: Option<&'a TableReader<'a, 'c>>,
 }
 
 impl<'a, 'c> TableReader<'a, 'c> {
-    /// The reader for the whole file.
     pub(crate) fn of_file(context: &'a Context<'c>, values: &'a DeTable<'a>) -> TableReader<'a, 'c> {
         TableReader { context, spec: context.root, values, path: String::new(), span: 0..0, outer: None }
     }
@@ -125,7 +118,6 @@ impl<'a, 'c> TableReader<'a, 'c> {
         value
     }
 
-    /// Reads the table `values` that stands in this one.
     pub(crate) fn read_inner<T: Table>(
         &self,
         spec: &'static TableSpec,
@@ -153,7 +145,6 @@ impl<'a, 'c> TableReader<'a, 'c> {
         self.outer.is_some_and(|outer| outer.values.contains_key(name) || outer.is_given_around(name))
     }
 
-    /// Whether the table's `kind` is this one.
     fn is_of_kind(&self, kind: Option<&str>) -> bool {
         self.values.get("kind").and_then(|value| value.get_ref().as_str()) == kind
     }
@@ -230,7 +221,6 @@ impl<'a, 'c> TableReader<'a, 'c> {
         self.context.report(Mistake { span, path, message, help, is_local: false });
     }
 
-    /// Reports keys that belong to a `kind` that this table is not of.
     fn reject_keys_of_another_kind(&self, table: &'static TableSpec) {
         let given = self.values.get("kind").and_then(|value| value.get_ref().as_str());
         let is_kind = |kind: &str| {
@@ -257,7 +247,6 @@ impl<'a, 'c> TableReader<'a, 'c> {
 }
 
 impl RawValue<'_, '_> {
-    /// Reports the value for the reason that it is invalid.
     pub(crate) fn reject(&self, invalid: Invalid) {
         let (message, help) = match invalid {
             Invalid::Because { message, help } => (message, help.map(str::to_owned)),

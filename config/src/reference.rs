@@ -83,8 +83,7 @@ passed.
 
 ";
 
-/// The reference page of the site file, as Markdown: every key with its range, default, change and
-/// meaning.
+/// The site file's reference page, as Markdown: each key's range, default, change and meaning.
 pub fn reference() -> String {
     page(SITE_INTRODUCTION, const { &<Site as Table>::SPEC }, true)
 }

@@ -9,20 +9,16 @@ use crate::reader::Table;
 use crate::site::Site;
 use crate::spec::{KeyIn, Presence, TableSpec};
 
-/// The JSON Schema (draft 2020-12) of a site file.
-///
-/// What it rejects, [`Site::parse`] rejects too. The reader also checks what a schema can't
-/// express, such as crossing sides of a polygon or two cameras of one name.
+/// The JSON Schema (draft 2020-12) of a site file. It rejects less than [`Site::parse`]: it can't
+/// express crossing sides of a polygon or two cameras of one name, for example.
 pub fn schema() -> Value {
     let mut schema = document(const { &<Site as Table>::SPEC }, "gatehouse site file");
     schema["anyOf"] = json!([{ "required": ["gate"] }, { "required": ["crowd"] }]);
     schema
 }
 
-/// The JSON Schema (draft 2020-12) of a door file.
-///
-/// What it rejects, [`DoorFile::parse`] rejects too. The reader also checks that an actuator has
-/// the keys of its kind and no others.
+/// The JSON Schema (draft 2020-12) of a door file. It rejects less than [`DoorFile::parse`]: it
+/// does not check that an actuator has the keys of its kind and no others.
 pub fn door_schema() -> Value {
     document(const { &<DoorFile as Table>::SPEC }, "gatehouse door file")
 }
@@ -96,7 +92,6 @@ fn point(min: f64, max: f64) -> Value {
     json!({ "type": "array", "items": part, "minItems": 2, "maxItems": 2 })
 }
 
-/// A TOML value as JSON.
 fn to_json(text: &str) -> Value {
     let table: Map<String, Value> =
         toml::from_str(&format!("value = {text}")).unwrap_or_else(|_| unreachable!("declarations are TOML"));

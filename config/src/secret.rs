@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 /// The largest secret file, in bytes: far more than any key or login.
 const MAX_BYTES: u64 = 64 * 1024;
-
 /// Where systemd puts the credentials of a service (systemd.exec(5), `LoadCredential=`).
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 

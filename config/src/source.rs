@@ -10,8 +10,7 @@ use crate::value::Invalid;
 /// Words in a URL after which cameras take a login.
 const LOGIN_PARAMETERS: [&str; 7] = ["user=", "username=", "usr=", "password=", "passwd=", "pwd=", "pass="];
 
-/// Reads a source, the value of `key`. No error repeats any of the text, since a password may stand
-/// anywhere in it.
+/// Reads a source, the value of `key`. Errors never repeat the text: it may hold a password.
 pub(crate) fn parse(key: &str, text: &str, folder: &Path) -> Result<Source, Invalid> {
     let Some((scheme, rest)) = text.split_once("://") else { return Err(Invalid::NotOfKind) };
     match scheme {

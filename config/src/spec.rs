@@ -1,9 +1,7 @@
-//! The description of a file's tables and keys. [`table!`](crate::table) makes it from their
-//! declaration.
+//! The description of a file's tables and keys, which [`table!`](crate::table) makes.
 
 use crate::kind::Kind;
 
-/// A table of a file and the keys that it may hold.
 #[derive(Debug)]
 pub(crate) struct TableSpec {
     /// Its name in messages: `[site]`, `[[crowd.zone]]`, `` `levels` ``.
@@ -14,7 +12,6 @@ pub(crate) struct TableSpec {
     pub(crate) entries: &'static [Entry],
 }
 
-/// A part of a table.
 #[derive(Debug)]
 pub(crate) enum Entry {
     Key(Key),
@@ -103,7 +100,6 @@ impl Key {
         }
     }
 
-    /// How to add the key where it is missing.
     pub(crate) fn how_to_add(&self) -> String {
         match self.kind.table().filter(|table| table.has_header()) {
             Some(table) => format!("add {} and its keys", table.heading),

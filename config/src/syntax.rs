@@ -17,10 +17,8 @@ pub(crate) struct Readable {
     pub(crate) is_rest_sound: bool,
 }
 
-/// Finds the syntax errors of a text.
-///
-/// The parser recovers from an error, but a single slip can make it misread or skip the following
-/// lines. So only its first error counts; then that line is blanked and the text parsed again.
+/// Finds the syntax errors of a text. A slip can make the parser misread the following lines, so
+/// only its first error counts; then that line is blanked and the text parsed again.
 pub(crate) fn readable(text: &str) -> Readable {
     let mut readable = Readable { text: text.to_owned(), errors: Vec::new(), is_rest_sound: true };
     while readable.errors.len() < MAX_ERRORS {
@@ -53,14 +51,12 @@ pub(crate) fn readable(text: &str) -> Readable {
     readable
 }
 
-/// The text with each byte from `from` to `to` replaced.
 fn text_with(text: &str, from: usize, to: usize, replace: impl Fn(u8) -> char) -> String {
     let replaced = text[from..to].bytes().map(replace);
     text[..from].chars().chain(replaced).chain(text[to..].chars()).collect()
 }
 
-/// Whether the error is within a list or table of several lines that may not be closed. The parser
-/// then reads all that follows as a part of it.
+/// True within a list or table of several lines that may be open: the rest is read as part of it.
 fn is_in_brackets(text: &str, error: &Error) -> bool {
     let message = error.message();
     let about_brackets =

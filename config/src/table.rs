@@ -1,5 +1,4 @@
-//! The declaration of a table's keys: one place for the Rust field, the reader, the JSON Schema and
-//! the reference page.
+//! Declares a table's keys: one place for Rust field, reader, JSON Schema and reference page.
 
 /// Declares a table of a file: a struct, and for each field the key that it is read from.
 ///

@@ -7,7 +7,6 @@ pub(crate) struct Position {
     pub(crate) column: usize,
 }
 
-/// A text and the offsets of its lines.
 pub(crate) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,

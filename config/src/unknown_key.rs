@@ -14,12 +14,10 @@ const IDENTITY_WORDS: [&str; 10] =
 static GATE: TableSpec = GateCamera::SPEC;
 static CROWD: TableSpec = CrowdCamera::SPEC;
 
-/// The message about an unknown key.
 pub(crate) struct UnknownKey {
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// Whether it was surely meant as a key. Next to a broken line it may be the rest of a value,
-    /// and so a secret.
+    /// False next to a broken line, where it may be the rest of a value, and so a secret.
     pub(crate) surely_a_key: bool,
 }
 

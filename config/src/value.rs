@@ -28,7 +28,6 @@ use crate::raw_value::{RawValue, integer, number};
 use crate::secret::SecretRef;
 use crate::source;
 
-/// A type that a key's value can be read into.
 pub(crate) trait FromToml: Sized {
     /// Whether every value of this kind fits the type.
     fn accepts(_kind: &Kind) -> bool {
@@ -51,16 +50,13 @@ pub(crate) trait FromToml: Sized {
 )]
 pub(crate) trait KeyType: Sized {
     const KIND: Kind;
-    /// The kind of a list of such values.
     const LIST: Kind = Kind::List(&Self::KIND);
 }
 
 /// Why a value is not accepted.
 #[derive(Debug)]
 pub(crate) enum Invalid {
-    /// It is not of the key's kind.
     NotOfKind,
-    /// Another reason.
     Because { message: String, help: Option<&'static str> },
 }
 
@@ -85,7 +81,6 @@ fn of_kind<T>(raw: &RawValue<'_, '_>, value: Option<T>) -> Option<T> {
     value
 }
 
-/// A number of the key's kind, within its range.
 fn in_range(raw: &RawValue<'_, '_>) -> Option<f64> {
     let number = match raw.kind {
         Kind::Integer { min, max, .. } => {
