@@ -40,7 +40,8 @@ impl ZoneState {
         }
     }
 
-    /// Computes the counted ground area unless measured; none above the horizon or if excluded.
+    /// Computes the zone's counted ground area, unless the operator has measured it. What lies above
+    /// the horizon, or is excluded, has none.
     pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
         let measured = |ground: &GroundPlane| {
             let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
@@ -74,7 +75,8 @@ impl ZoneState {
         (are_tracked && median >= SHORTEST_STAY).then(|| round_to_tenth(median.as_secs_f64()))
     }
 
-    /// The zone's part of an event; `counting` is none without known errors or a countable scene.
+    /// The zone's part of an event. `counting` is `None` if the model's errors aren't known, or if
+    /// it can't count the scene.
     pub(crate) fn count(
         &mut self,
         zone: &Zone,

@@ -97,9 +97,10 @@ impl Tried {
 }
 
 impl Calibration {
-    /// Predicts the errors of `threshold` with `enrolled` people; none outside the table.
+    /// Predicts the errors of `threshold` with `enrolled` people; `None` outside the table.
     ///
-    /// Between two rows, strangers are the lower's and residents the higher's: none is too low.
+    /// Between two rows, strangers' errors are those of the lower row and residents' those of the
+    /// higher, so that no prediction is too low.
     pub fn predict(&self, threshold: f32, enrolled: u64) -> Option<Prediction> {
         let row = self.row_at_or_below(threshold)?;
         let residents_referred = self.fnmr(threshold)?;
