@@ -12,10 +12,10 @@ use gstreamer_video as gst_video;
 use crate::decode_plan::PictureDecision;
 use crate::failure::Failure;
 use crate::mapped::{MapError, MappedPictures, camera_time};
+use crate::note::Note;
 use crate::options::StreamOptions;
 use crate::privacy::PrivacyMask;
 use crate::shared_plan::SharedPlan;
-use crate::supervisor::Note;
 
 /// Runs on the decoder's thread, once for each decoded picture.
 pub(crate) struct Delivery {

@@ -19,6 +19,7 @@ mod elements;
 mod failure;
 mod file;
 mod mapped;
+mod note;
 mod options;
 mod packet_probe;
 mod pipeline;

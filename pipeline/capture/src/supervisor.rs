@@ -20,6 +20,7 @@ use crate::backoff;
 use crate::decoder::{Decoders, decoder_of};
 use crate::delivery::Delivery;
 use crate::failure::{self, Failure};
+use crate::note::Note;
 use crate::options::StreamOptions;
 use crate::pipeline::{self, Connections};
 use crate::shared_plan::SharedPlan;
@@ -30,17 +31,6 @@ use crate::watchdog::{self, Seen, Verdict};
 const TICK: Duration = Duration::from_millis(250);
 /// A connection that lived this long resets the back-off.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
-
-/// A message from the pipeline's threads.
-pub(crate) enum Note {
-    Failed(Failure),
-    /// The decoder can't go on.
-    DecoderFailed(Decoder, Failure),
-    Caps {
-        width: u32,
-        height: u32,
-    },
-}
 
 pub(crate) struct Supervisor {
     options: StreamOptions,

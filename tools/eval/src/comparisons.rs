@@ -102,7 +102,10 @@ fn within(score: f32) -> f32 {
 pub(crate) enum Plan<'t> {
     AllPairs(&'t Templates),
     /// Every probe with every template.
-    Probes { probes: &'t Templates, templates: &'t Templates },
+    Probes {
+        probes: &'t Templates,
+        templates: &'t Templates,
+    },
 }
 
 impl Plan<'_> {

@@ -26,7 +26,10 @@ pub(crate) struct Genuine {
 pub(crate) enum Design {
     AllPairs(Vec<u32>),
     /// Every template of the first list with every probe of the second.
-    Probes { templates: Vec<u32>, probes: Vec<u32> },
+    Probes {
+        templates: Vec<u32>,
+        probes: Vec<u32>,
+    },
 }
 
 impl Design {

@@ -1,0 +1,16 @@
+//! What a pipeline's threads tell their camera's thread.
+
+use gatehouse_core::stream::Decoder;
+
+use crate::failure::Failure;
+
+/// A message from the pipeline's threads.
+pub(crate) enum Note {
+    Failed(Failure),
+    /// The decoder can't go on.
+    DecoderFailed(Decoder, Failure),
+    Caps {
+        width: u32,
+        height: u32,
+    },
+}
