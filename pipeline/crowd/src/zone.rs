@@ -40,8 +40,8 @@ impl ZoneState {
         }
     }
 
-    /// Computes the zone's counted ground area, unless the operator has measured it. What lies above
-    /// the horizon, or is excluded, has none.
+    /// Computes the zone's counted ground area, unless the operator has measured it. What lies
+    /// above the horizon, or is excluded, has none.
     pub(crate) fn measure(&mut self, zone: &Zone, excluded: &[NormalisedPolygon], ground: Option<&GroundPlane>) {
         let measured = |ground: &GroundPlane| {
             let area = ground.area_m2(&zone.polygon).ok()? * ground.share_that_counts(&zone.polygon, excluded);
