@@ -41,7 +41,7 @@ impl Format {
         }
     }
 
-    /// True for a public key too: a site's secret has 64 digits too, and may be pasted by mistake.
+    /// True for a public key too: a site's secret also has 64 digits, and may be pasted by mistake.
     pub(crate) fn may_hold_a_secret(self) -> bool {
         use Format::{Area, ConsoleAddress, HostPort, ModelName, Name, Path, Rate, Title};
         !matches!(self, Name | Area | ModelName | Title | Path | ConsoleAddress | Rate | HostPort)
@@ -76,7 +76,8 @@ impl Format {
         }
     }
 
-    /// JSON Schema's share of the format, an ECMA-262 regular expression. The reader is stricter.
+    /// What JSON Schema can hold of the format, as an ECMA-262 regular expression. The reader is
+    /// stricter.
     pub(crate) fn pattern(self) -> &'static str {
         match self {
             Format::Name => "^[a-z0-9-]{1,64}$",

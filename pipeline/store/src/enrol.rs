@@ -80,6 +80,7 @@ impl Store {
     /// As [`Store::enrol`], with an id that the caller saved, to find out after an interruption
     /// whether the person is enrolled. Refuses if the gallery has changed since `gallery`, in which
     /// the caller searched for the face. Returns the new revision.
+    ///
     /// # Errors
     /// As [`Store::enrol`], if somebody has that id, and [`StoreError::GalleryChanged`].
     pub fn enrol_checked(

@@ -177,6 +177,7 @@ impl Store {
 
     /// How many people are inside at `now`: their last way through a gate since `since` led in. A
     /// card's holder counts by their card. Not audited, because it names nobody.
+    ///
     /// # Errors
     /// If the store can't be read, or the log was altered.
     pub fn present(&self, since: WallTime, now: WallTime) -> Result<u64, StoreError> {

@@ -4,16 +4,22 @@
 //! also after a failed test.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Longest wait for a page to show a text.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest wait for a killed process of the browser to end.
+const KILLED_WITHIN: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Resolves as soon as a visible element at the selector has the text. Watches the page for
 /// changes.
@@ -176,20 +182,20 @@ impl Driver {
         Self { process, port, profile, _output: output }
     }
 
-    /// Process ids of the browser, found by the profile in their command lines.
-    fn browser_processes(&self) -> Vec<String> {
+    /// The browser's processes, found by the profile in their command lines.
+    fn browser_processes(&self) -> Vec<OwnedFd> {
         let profile = self.profile.path().to_string_lossy().into_owned();
         let Ok(processes) = std::fs::read_dir("/proc") else {
             return Vec::new();
         };
-        let ours = |pid: &String| {
-            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&command).contains(&profile)
-        };
         processes
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
-            .filter(ours)
+            .filter_map(|entry| {
+                let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+                // Opened first: the number may be another process's later.
+                let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+                let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+                String::from_utf8_lossy(&command).contains(&profile).then_some(process)
+            })
             .collect()
     }
 }
@@ -198,13 +204,18 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // A killed driver leaves its browser running, so the browser ends first, found by its own
         // profile. The profile's folder is removed last, when nobody writes to it.
+        // A process that was being started while its parent was killed is found in the next round.
         for _ in 0..100 {
             let left = self.browser_processes();
             if left.is_empty() {
                 break;
             }
-            let _ = Command::new("kill").arg("-KILL").args(&left).stderr(Stdio::null()).status();
-            std::thread::sleep(Duration::from_millis(20));
+            for process in &left {
+                let _ = pidfd_send_signal(process, Signal::KILL);
+            }
+            for process in &left {
+                let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&KILLED_WITHIN));
+            }
         }
         let _ = self.process.kill();
         let _ = self.process.wait();

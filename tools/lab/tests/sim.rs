@@ -13,17 +13,18 @@ fn quit_ends_the_simulator() {
     )
     .expect("written");
     let mut sim = Command::new(env!("CARGO_BIN_EXE_gatehouse-lab"))
-        .args(["sim"])
+        .args(["--log", "info", "sim", "--stop-with-stdin"])
         .arg(&file)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
-    let mut input = sim.stdin.take().expect("a pipe");
-    input.write_all(b"stats\nquit\n").expect("it reads");
-    // The input stays open: `quit` alone ends it.
+    // The input ends too, so that the simulator ends whatever it does with `quit`.
+    sim.stdin.take().expect("a pipe").write_all(b"stats\nquit\n").expect("it reads");
     let output = sim.wait_with_output().expect("it ends");
-    drop(input);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("rtsp://127.0.0.1:") && text.contains("ball"), "{text}");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("quit: stopping"), "{log}");
 }

@@ -190,7 +190,7 @@ impl Calibration {
         Some(Rate::of(*self.false_matches.get(self.row_at_or_below(threshold)?)?, self.impostor, self.people / 2))
     }
 
-    /// False non-match rate (1:1) of the row at or above a threshold; none above the table.
+    /// False non-match rate (1:1) of the row at or above a threshold; `None` above the table.
     pub fn fnmr(&self, threshold: f32) -> Option<Rate> {
         // In f32, as scores are.
         let row = self.thresholds.partition_point(|value| (*value as f32) < threshold);

@@ -60,7 +60,8 @@ fn decode_jpeg(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, PhotoError>
 fn decode_by_libjpeg(file: &[u8]) -> io::Result<Zeroizing<Vec<[u8; 3]>>> {
     let decode = || {
         let mut decoder = Decompress::new_mem(file)?.to_colorspace(ColorSpace::JCS_EXT_BGR)?;
-        let pixels = Zeroizing::new(decoder.read_scanlines()?);
+        let mut pixels = Zeroizing::new(vec![[0; 3]; decoder.width() * decoder.height()]);
+        decoder.read_scanlines_into(&mut pixels)?;
         decoder.finish()?;
         Ok(pixels)
     };

@@ -39,7 +39,7 @@ pub(super) struct Loaded {
     revision: Revision,
 }
 
-/// A placeholder: each gate's own rule is set before its gallery is searched.
+/// The rule of the loaded people, whom nobody searches: each gate's copy has the gate's own rule.
 const ANY_RULE: MatchRule = MatchRule { threshold: 1.0, margin: 0.0 };
 
 impl Galleries {

@@ -9,7 +9,6 @@ use gatehouse_core::event::{EntryEvent, EventId};
 use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::{CameraId, Event};
 use gatehouse_credential::{SiteSigner, sign_grant};
-use gatehouse_gate::Admitted;
 use gatehouse_store::{Store, Who};
 use ulid::Ulid;
 
@@ -77,8 +76,7 @@ impl EntryPublisher {
         let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
         let event_id = EventId(Ulid::from_parts(millis, rand::random()));
         // The site's own log names people; the event does not.
-        let who = |admitted: Admitted| Who { person: admitted.person, pass: admitted.pass };
-        let who = outcome.admitted.map(who).unwrap_or_default();
+        let who = outcome.admitted.map(|by| Who { person: by.person, pass: by.pass }).unwrap_or_default();
         let site = self.sender.key.to_string();
         self.retry(gate, failures, || {
             self.store.append_entry(gate, who, |sequence| {

@@ -87,7 +87,7 @@ scene = {{ file = {pedestrians} }}
     )
 }
 
-/// The site file. Without cameras it has a placeholder gate, so that passes can be issued.
+/// The site file. Without cameras it has a gate with a test pattern, so that passes can be issued.
 pub(super) fn site(cameras: Option<[&str; 3]>) -> String {
     let head = r#"version = 1
 
