@@ -237,7 +237,7 @@ fn sums_of_site_and_area_name_their_blind_cameras() {
     assert!((1.0..=11.0).contains(&site.count), "one of the two who look at the plaza: {site:?}");
 
     // A command centre that listens receives the sum.
-    let listen = BusOptions { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() };
+    let listen = BusOptions::listening(vec!["tcp/127.0.0.1:0".to_owned()]);
     let centre = Watcher::open(&listen, "gatehouse/v1/city/area/rollup").expect("it listens");
     let run = std::process::Command::new(PROGRAM.0)
         .args(["crowd", "rollup", "city", "--every", "1", "--expect", "county/other/site", "--json"])

@@ -7,10 +7,10 @@ use gatehouse_core::CameraId;
 use strum::{EnumString, VariantNames};
 
 use crate::actuator::Actuator;
+use crate::bus::DoorBus;
 use crate::document;
-use crate::endpoint::Endpoint;
 use crate::error::ConfigErrors;
-use crate::kind::{AREA, CONNECT, LISTEN, NAME, integer, milliseconds, seconds};
+use crate::kind::{AREA, NAME, integer, milliseconds, seconds};
 use crate::public_key::PublicKeyRef;
 use crate::reader::{Draft, TableReader};
 use crate::table;
@@ -86,26 +86,6 @@ pub enum Fail {
     Secure,
     /// It opens, until the node is back.
     Safe,
-}
-
-table! {
-    /// How the controller reaches the gate's node: zenoh, over TCP.
-    pub struct DoorBus = "[bus]", check check_bus {
-        /// The endpoints at which others connect to learn the state of the door, once the node has
-        /// announced it to them. Not needed if `connect` leads to a router. With port 0 the system
-        /// chooses a free one. With an empty list nobody can connect.
-        listen: Vec<Endpoint> = LISTEN, default ["tcp/127.0.0.1:0"], example ["tcp/192.0.2.30:7447"],
-            change ProcessRestart;
-        /// The node, or routers that lead to it. At least one.
-        connect: Vec<Endpoint> = CONNECT, required, example ["tcp/192.0.2.7:7447"],
-            change ProcessRestart;
-    }
-}
-
-fn check_bus(table: &TableReader<'_, '_>, bus: &Draft<DoorBus>) {
-    if bus.connect.as_ref().is_some_and(Vec::is_empty) {
-        table.reject(&["connect"], "`connect` must name at least one endpoint", None);
-    }
 }
 
 table! {

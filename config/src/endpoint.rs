@@ -13,6 +13,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// A port of the loopback interface, which the system chooses.
+    pub(crate) fn any_port_of_loopback() -> Endpoint {
+        Endpoint("tcp/127.0.0.1:0".to_owned())
+    }
+
     /// `None` if the text is no endpoint, or if its port is 0 and the system may not choose one.
     pub(crate) fn parse(text: &str, may_choose_port: bool) -> Option<Endpoint> {
         let authority = text.strip_prefix("tcp/")?;

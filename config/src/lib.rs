@@ -11,6 +11,7 @@
 //! crate repeats a secret, even where someone wrote one into the file by mistake.
 
 mod actuator;
+mod bus;
 mod camera;
 mod crowd;
 mod document;
@@ -42,10 +43,11 @@ mod unknown_key;
 mod value;
 
 pub use actuator::{Actuator, ActuatorKind, Arguments, CommandActuator, HttpActuator, HttpMethod, ModbusActuator};
+pub use bus::{Bus, DoorBus};
 pub use camera::CameraSettings;
 pub use crowd::{CrowdCamera, Line};
 pub use document::SourceMap;
-pub use door::{Door, DoorBus, DoorFile, Emergency, Fail};
+pub use door::{Door, DoorFile, Emergency, Fail};
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, ConfigErrors};
 pub use format::is_area;
@@ -57,6 +59,6 @@ pub use rate::OneIn;
 pub use reference::{door_reference, reference};
 pub use schema::{door_schema, schema};
 pub use secret::{Secret, SecretError, SecretRef};
-pub use site::{Bus, Console, Site, SiteId, Store};
+pub use site::{Console, Site, SiteId, Store};
 
 pub(crate) use table::table;

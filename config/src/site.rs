@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::bus::Bus;
 use crate::crowd::CrowdCamera;
 use crate::document::{self, SourceMap};
-use crate::endpoint::Endpoint;
 use crate::error::ConfigErrors;
 use crate::gate::GateCamera;
-use crate::kind::{AREA, CONNECT, LISTEN, NAME, NAMES, days, integer};
+use crate::kind::{AREA, NAME, NAMES, days, integer};
 use crate::models::Models;
 use crate::reader::{Draft, TableReader};
 use crate::secret::SecretRef;
@@ -91,19 +91,6 @@ table! {
             change ProcessRestart;
         /// How long a pass or card stays listed after its end. It opens nothing during this time.
         ended_pass as "ended_pass_days": Duration = days(0..=365), default 30, example 7,
-            change ProcessRestart;
-    }
-}
-
-table! {
-    /// How events leave the site: zenoh, over TCP.
-    pub struct Bus = "[bus]" {
-        /// The endpoints at which others may connect. With port 0 the system chooses a free one.
-        /// With an empty list nobody can connect.
-        listen: Vec<Endpoint> = LISTEN, default ["tcp/127.0.0.1:0"], example ["tcp/127.0.0.1:7447"],
-            change ProcessRestart;
-        /// The routers or peers that the node connects to.
-        connect: Vec<Endpoint> = CONNECT, default [], example ["tcp/router.example:7447"],
             change ProcessRestart;
     }
 }

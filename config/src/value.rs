@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use gatehouse_core::bus_mode::BusMode;
 use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::provider::Provider;
@@ -168,7 +169,7 @@ macro_rules! choices {
         }
     )+};
 }
-choices!(Transport, Decoder, Provider, Direction, LivenessPolicy, LevelUnit, Fail, HttpMethod, ActuatorName);
+choices!(Transport, Decoder, Provider, Direction, LivenessPolicy, LevelUnit, Fail, HttpMethod, ActuatorName, BusMode);
 
 impl FromToml for String {
     fn accepts(kind: &Kind) -> bool {

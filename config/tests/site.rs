@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatehouse_config::{
-    Bus, Console, CrowdCamera, DoorFile, Endpoint, GateCamera, Line, Models, SecretRef, Site, SiteId, Store,
+    Console, CrowdCamera, DoorFile, Endpoint, GateCamera, Line, Models, SecretRef, Site, SiteId, Store,
 };
+use gatehouse_core::bus_mode::BusMode;
 use gatehouse_core::event::Direction;
 use gatehouse_core::ground::GroundCalibration;
 use gatehouse_core::liveness::LivenessPolicy;
@@ -67,7 +68,8 @@ fn a_file_with_only_the_required_keys_gets_the_defaults() {
         ended_pass: days(30),
     };
     assert_eq!(store, expected);
-    assert_eq!((endpoints(&bus.listen), endpoints(&bus.connect)), (vec!["tcp/127.0.0.1:0"], vec![]));
+    assert_eq!((endpoints(&bus.listen()), endpoints(&bus.connect)), (vec!["tcp/127.0.0.1:0"], vec![]));
+    assert_eq!((bus.mode, bus.gossip), (None, false));
     assert_eq!(console, None);
     let expected = Models {
         face_detector: "yunet".into(),
@@ -163,6 +165,7 @@ fn every_value_of_the_full_example_arrives() {
         .replace("grant_s = 5", "grant_s = 60")
         .replace("preview = true", "preview = false")
         .replace("skip_unchanged = true                   # a picture", "skip_unchanged = false # a picture")
+        .replace("gossip = false", "gossip = true")
         .replace("South plaza", "南广场")
         .replace("Steps of the town hall", "Steps")
         .replace("8554/gate-sub", "8554/gate-small")
@@ -177,8 +180,11 @@ fn every_value_of_the_full_example_arrives() {
     assert_eq!((site.area.as_str(), site.node.as_str()), ("riverside/oak-county/mill-town/cell-12", "node-9"));
     assert_eq!((store.people_limit, store.outbox, store.entry_log), (5, days(90), days(1)));
     assert_eq!((store.audit, store.ended_consent, store.ended_pass), (days(36_500), days(0), days(365)));
-    let Bus { listen, connect } = &bus;
-    assert_eq!((endpoints(listen), endpoints(connect)), (vec!["tcp/127.0.0.1:7447"], vec!["tcp/router.example:1"]));
+    assert_eq!(
+        (endpoints(&bus.listen()), endpoints(&bus.connect)),
+        (vec!["tcp/127.0.0.1:7447"], vec!["tcp/router.example:1"])
+    );
+    assert_eq!((bus.mode, bus.gossip), (Some(BusMode::Peer), true));
     assert_eq!(console.unwrap().listen.to_string(), "[::1]:0");
     assert_eq!((models.face_detector.as_str(), models.max_wait), ("my_yunet.2", Duration::ZERO));
     assert_eq!(models.manifests, [Path::new("etc/more"), Path::new("/opt/models")]);
@@ -266,4 +272,27 @@ fn a_value_is_located_after_reading() {
     assert_eq!(error.to_string(), format!("etc/site.toml:{}:17: there is no model `sface`", line("face_embedder")));
     let left_out = parse(MINIMAL).source_map.error_at("models.face_embedder", "there is no model `sface`", None);
     assert_eq!(left_out.to_string(), "etc/site.toml: there is no model `sface`");
+}
+
+#[test]
+fn a_node_that_connects_listens_only_where_it_says_so() {
+    let with = |bus: &str| {
+        let gate = "[[gate]]\nid = 'g'\nsource = 'rtsp://192.0.2.10/main'\nliveness = 'off'\n";
+        Site::parse(&format!("{MINIMAL}[bus]\n{bus}\n{gate}"), Path::new("site.toml"))
+    };
+    let router = "connect = ['tcp/router.example:7447']";
+    let listens = |bus: &str| endpoints(&with(bus).unwrap_or_else(|e| panic!("{e}")).bus.listen()).len();
+    for (bus, expected) in [("", 1), ("listen = []", 0), (router, 0), ("mode = 'peer'", 1)] {
+        assert_eq!(listens(bus), expected, "{bus}");
+    }
+    assert_eq!(listens(&format!("{router}\nlisten = ['tcp/[::]:7447']")), 1);
+    for (bus, expected) in [
+        (format!("{router}\nlisten = ['tcp/[::]:7447']\nmode = 'client'"), "bus.mode: a client does not listen"),
+        ("mode = 'client'".to_owned(), "bus.mode: a client needs a router or node to connect to"),
+        (format!("{router}\ngossip = true"), "bus.gossip: a client has one connection"),
+        (format!("{router}\nmode = 'router'"), "`mode` must be `\"client\"` or `\"peer\"`"),
+    ] {
+        let errors = with(&bus).err().unwrap_or_else(|| panic!("the reader accepts {bus}")).to_string();
+        assert!(errors.contains(expected), "{errors}");
+    }
 }

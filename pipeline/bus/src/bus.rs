@@ -10,15 +10,15 @@ use gatehouse_core::key::SiteKey;
 use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 use serde_json::Value;
+use zenoh::Wait;
 use zenoh::liveliness::LivelinessToken;
-use zenoh::{Session, Wait};
 use zenoh_ext::AdvancedPublisher;
 
 use crate::answer::AnswerDesk;
 use crate::error::BusError;
 use crate::history::{self, HistoryRequest};
 use crate::options::BusOptions;
-use crate::session::{self, close_within};
+use crate::session::{self, BusSession, close_within};
 use crate::travel;
 
 /// A node on the bus. Its session ends when it is closed or dropped.
@@ -29,7 +29,7 @@ use crate::travel;
 /// publishes; `alive` only at closing. No thread holds both.
 pub struct Bus {
     site: SiteKey,
-    session: Session,
+    session: BusSession,
     publishers: Mutex<HashMap<String, Arc<AdvancedPublisher<'static>>>>,
     alive: Mutex<Option<LivelinessToken>>,
     desk: Arc<AnswerDesk>,
@@ -123,7 +123,7 @@ impl Bus {
         close_within(deadline, move || {
             drop(alive);
             desk.close();
-            session.close().wait().map_err(|error| error.to_string())
+            session.close()
         })
     }
 }

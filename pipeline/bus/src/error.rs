@@ -14,6 +14,9 @@ pub enum BusError {
         /// Why it is refused.
         reason: String,
     },
+    /// The mode does not go with the endpoints.
+    #[error("the bus: {0}")]
+    Mode(&'static str),
     /// The bus can't be opened.
     #[error("can't open the bus ({endpoints}): {reason}")]
     Open {

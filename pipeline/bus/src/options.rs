@@ -1,7 +1,8 @@
-//! Where a session listens and connects.
+//! Where a session listens and connects, and as what.
 
 use std::fmt;
 
+use gatehouse_core::bus_mode::BusMode;
 use zenoh::config::EndPoint;
 
 use crate::error::BusError;
@@ -13,18 +14,55 @@ const PROTOCOL: &str = "tcp";
 /// zenoh: `tcp/192.0.2.7:7447`, or `tcp/0.0.0.0:0` for any free port of any interface.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BusOptions {
-    /// Where to listen; nowhere if empty.
+    /// How it takes part. `None`: as a client if it connects and does not listen, else as a peer.
+    pub mode: Option<BusMode>,
+    /// Where a peer listens; nowhere if empty.
     pub listen: Vec<String>,
-    /// Whom to connect to; tried again for ever, in the background.
+    /// Whom to connect to; tried again for ever, in the background. A peer connects to all of them,
+    /// a client to the first that answers.
     pub connect: Vec<String>,
+    /// Whether a peer also connects to the peers that those it is connected to know of. The access
+    /// rules of a router do not apply to such connections.
+    pub gossip: bool,
 }
 
 impl BusOptions {
-    /// Checks each endpoint.
+    /// Options of an end that listens there.
+    pub fn listening(listen: Vec<String>) -> Self {
+        Self { listen, ..Self::default() }
+    }
+
+    /// Options of an end that connects there, and does not listen.
+    pub fn connecting(connect: Vec<String>) -> Self {
+        Self { connect, ..Self::default() }
+    }
+
+    /// Options of a receiver that hears every node or router that it is given: a client of one, and
+    /// a peer of several, because a client uses one connection at a time.
+    pub fn hearing_all(connect: Vec<String>) -> Self {
+        let mode = (connect.len() > 1).then_some(BusMode::Peer);
+        Self { mode, ..Self::connecting(connect) }
+    }
+
+    /// How this end takes part.
+    pub fn mode(&self) -> BusMode {
+        self.mode.unwrap_or(BusMode::default_for(!self.listen.is_empty(), !self.connect.is_empty()))
+    }
+
+    /// Checks the mode and each endpoint.
     ///
     /// # Errors
-    /// If one can't be read, or wants a transport that this build doesn't have.
+    /// If a client listens or has nobody to connect to, or if an endpoint can't be read or wants a
+    /// transport that this build doesn't have.
     pub fn check(&self) -> Result<(), BusError> {
+        if self.mode() == BusMode::Client {
+            if !self.listen.is_empty() {
+                return Err(BusError::Mode("a client does not listen"));
+            }
+            if self.connect.is_empty() {
+                return Err(BusError::Mode("a client needs a node or router to connect to"));
+            }
+        }
         for endpoint in self.listen.iter().chain(&self.connect) {
             let refuse = |reason| Err(BusError::Endpoint { endpoint: shown(endpoint), reason });
             match endpoint.parse::<EndPoint>() {
@@ -59,7 +97,8 @@ impl fmt::Display for BusOptions {
             [] => "nowhere".to_owned(),
             some => some.iter().map(|endpoint| shown(endpoint)).collect::<Vec<_>>().join(", "),
         };
-        write!(f, "listening at {}; connecting to {}", list(&self.listen), list(&self.connect))
+        let (listen, connect) = (list(&self.listen), list(&self.connect));
+        write!(f, "{}, listening at {listen}; connecting to {connect}", self.mode())
     }
 }
 
@@ -99,7 +138,7 @@ mod tests {
     use super::*;
 
     fn listening(endpoint: &str) -> BusOptions {
-        BusOptions { listen: vec![endpoint.to_owned()], connect: Vec::new() }
+        BusOptions::listening(vec![endpoint.to_owned()])
     }
 
     #[test]
@@ -115,6 +154,21 @@ mod tests {
         }
         for endpoint in ["tcp/127.0.0.1:0", "tcp/[::1]:7447", "tcp/gate.example:7447"] {
             listening(endpoint).check().expect(endpoint);
+        }
+    }
+
+    #[test]
+    fn an_end_that_only_connects_is_a_client() {
+        let some = || vec!["tcp/127.0.0.1:7447".to_owned()];
+        assert_eq!(BusOptions::connecting(some()).mode(), BusMode::Client);
+        assert_eq!(BusOptions::listening(some()).mode(), BusMode::Peer);
+        assert_eq!(BusOptions::default().mode(), BusMode::Peer);
+        assert_eq!(BusOptions { connect: some(), ..BusOptions::listening(some()) }.mode(), BusMode::Peer);
+        assert_eq!(BusOptions::hearing_all(some()).mode(), BusMode::Client);
+        assert_eq!(BusOptions::hearing_all([some(), some()].concat()).mode(), BusMode::Peer);
+        for listen in [Vec::new(), some()] {
+            let client = BusOptions { mode: Some(BusMode::Client), ..BusOptions::listening(listen) };
+            assert!(matches!(client.check(), Err(BusError::Mode(_))), "{client}");
         }
     }
 

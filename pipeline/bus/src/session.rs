@@ -1,10 +1,13 @@
 //! Opening and closing a zenoh session.
 
-use std::sync::mpsc;
+use std::ops::Deref;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use gatehouse_core::bus_mode::BusMode;
 use serde_json::{Value, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use zenoh::internal::runtime::{Runtime, RuntimeBuilder, ZRuntime};
 use zenoh::{Config, Session, Wait};
 
 use crate::error::BusError;
@@ -18,7 +21,62 @@ const WAIT_BEFORE_CLOSE_US: u64 = 1_000_000;
 /// history less than one megabyte; zenoh's own limit is a gigabyte.
 const LARGEST_MESSAGE: u64 = 16 << 20;
 
-pub(crate) fn open(options: &BusOptions) -> Result<Session, BusError> {
+/// Longest wait for a client's first connection while it is opened.
+const OPEN_WITHIN: Duration = Duration::from_millis(500);
+/// Pause after a client's first attempt to connect; doubles up to [`LONGEST_PAUSE`], as in zenoh.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// An open session. It closes when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct BusSession(Arc<Inner>);
+
+struct Inner {
+    session: Session,
+    /// The runtime of a client, which is ours to close.
+    client: Option<Runtime>,
+}
+
+impl Deref for BusSession {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0.session
+    }
+}
+
+impl BusSession {
+    /// Ends the session. Ending it twice is no error.
+    pub(crate) fn close(&self) -> Result<(), String> {
+        self.0.close()
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), String> {
+        let closed = self.session.close().wait();
+        // After the session, which says goodbye through it.
+        let ended = match &self.client {
+            Some(runtime) if !runtime.is_closed() => runtime.close().wait(),
+            _ => Ok(()),
+        };
+        closed.and(ended).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.client.is_some()
+            && let Err(error) = self.close()
+        {
+            tracing::debug!("the bus did not close: {error}");
+        }
+    }
+}
+
+/// Opens a session. Takes up to half a second while nobody is there to connect to, and then looks
+/// for them in the background.
+pub(crate) fn open(options: &BusOptions) -> Result<BusSession, BusError> {
     options.check()?;
     if Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::CurrentThread) {
         return Err(BusError::CurrentThreadRuntime);
@@ -28,15 +86,59 @@ pub(crate) fn open(options: &BusOptions) -> Result<Session, BusError> {
     for (key, value) in settings(options) {
         config.insert_json5(key, &value.to_string()).map_err(open_error)?;
     }
-    zenoh::open(config).wait().map_err(open_error)
+    let (session, client) = match options.mode() {
+        BusMode::Peer => (zenoh::open(config).wait().map_err(open_error)?, None),
+        BusMode::Client => {
+            let (session, runtime) = open_client(config).map_err(open_error)?;
+            (session, Some(runtime))
+        }
+    };
+    Ok(BusSession(Arc::new(Inner { session, client })))
 }
 
-fn settings(options: &BusOptions) -> [(&'static str, Value); 6] {
+/// Opens a client's session, connected or not. `zenoh::open` itself fails, or waits for ever, while
+/// no router is there.
+fn open_client(config: Config) -> zenoh::Result<(Session, Runtime)> {
+    let runtime = ZRuntime::Application.block_in_place(RuntimeBuilder::new(config).build())?;
+    let session = zenoh::session::init(runtime.clone().into()).wait()?;
+    let (sender, connected) = mpsc::channel();
+    ZRuntime::Net.spawn(connect(runtime.clone(), sender));
+    // An error means that nobody is there yet.
+    let _ = connected.recv_timeout(OPEN_WITHIN);
+    Ok((session, runtime))
+}
+
+/// Tries a client's endpoints in turn until one answers. From then on zenoh reconnects by itself.
+async fn connect(mut runtime: Runtime, connected: mpsc::Sender<()>) {
+    let closed = runtime.get_cancellation_token();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let started = tokio::select! {
+            () = closed.cancelled() => return,
+            started = runtime.start() => started,
+        };
+        match started {
+            Ok(()) => {
+                let _ = connected.send(());
+                return;
+            }
+            Err(error) => tracing::debug!("no router or node answers: {error}"),
+        }
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn settings(options: &BusOptions) -> [(&'static str, Value); 7] {
     [
-        ("mode", json!("peer")),
+        ("mode", json!(options.mode().to_string())),
         ("listen/endpoints", json!(options.listen)),
         ("connect/endpoints", json!(options.connect)),
         ("scouting/multicast/enabled", json!(false)),
+        ("scouting/gossip/enabled", json!(options.gossip)),
         ("transport/link/tx/queue/congestion_control/block/wait_before_close", json!(WAIT_BEFORE_CLOSE_US)),
         ("transport/link/rx/max_message_size", json!(LARGEST_MESSAGE)),
     ]

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_core::Event;
+use gatehouse_core::bus_mode::BusMode;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::key::{DecodeError, SiteKey, decode};
 use serde_json::Value;
+use zenoh::Wait;
 use zenoh::query::{ConsolidationMode, QueryTarget};
 use zenoh::sample::{Sample, SampleKind};
-use zenoh::{Session, Wait};
 use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
 use crate::announcer::Announcer;
@@ -20,7 +21,7 @@ use crate::gap::Gap;
 use crate::history;
 use crate::node::NodeWatch;
 use crate::options::BusOptions;
-use crate::session::{self, close_within};
+use crate::session::{self, BusSession, close_within};
 
 /// Samples that may wait for the receiver. zenoh's threads never wait: the next sample is dropped
 /// and counted. A dropped entry shows as a gap at the following entry.
@@ -53,7 +54,8 @@ pub enum RecvError {
 /// Receives events: first the last ones of each key that nodes still hold, then each as it comes.
 /// Samples that a slow network dropped are asked for again while their node is up.
 pub struct Watcher {
-    session: Session,
+    session: BusSession,
+    mode: BusMode,
     /// Dropping it ends the subscription.
     _subscriber: AdvancedSubscriber<()>,
     samples: flume::Receiver<(String, Vec<u8>)>,
@@ -88,7 +90,7 @@ impl Watcher {
             .query_timeout(ANSWER_WITHIN)
             .wait();
         let subscriber = subscriber.map_err(|error| BusError::declare(key_expr, "subscriber", error))?;
-        Ok(Self { session, _subscriber: subscriber, samples, dropped })
+        Ok(Self { session, mode: options.mode(), _subscriber: subscriber, samples, dropped })
     }
 
     /// The next event, waited for no longer than `timeout`.
@@ -128,6 +130,11 @@ impl Watcher {
     pub fn peers(&self) -> usize {
         let info = self.session.info();
         info.peers_zid().wait().count() + info.routers_zid().wait().count()
+    }
+
+    /// True for a peer that is connected to a router: it does not hear the other peers there.
+    pub fn is_peer_at_router(&self) -> bool {
+        self.mode == BusMode::Peer && self.session.info().routers_zid().wait().next().is_some()
     }
 
     /// Reports nodes that are there, come and go, for a key expression such as
@@ -226,7 +233,7 @@ impl Watcher {
     /// # Errors
     /// If it isn't done by then, or zenoh reports one.
     pub fn close(self, deadline: Duration) -> Result<(), BusError> {
-        close_within(deadline, move || self.session.close().wait().map_err(|error| error.to_string()))
+        close_within(deadline, move || self.session.close())
     }
 }
 

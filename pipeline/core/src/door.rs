@@ -20,7 +20,7 @@ pub struct DoorEvent {
     pub failed_safe: bool,
     /// False while the actuator fails to carry out commands.
     pub actuator_works: bool,
-    /// Number of grants that the door was opened for since the controller's start.
+    /// Number of grants that the actuator has opened the door for since the controller's start.
     pub openings: u64,
     /// Time of the last change of any field except `openings` and `log`.
     pub since: WallTime,

@@ -3,6 +3,7 @@
 //! This crate names no native library. It does not know how frames are decoded or how events are
 //! sent.
 
+pub mod bus_mode;
 pub mod door;
 pub mod event;
 pub mod fates;

@@ -152,7 +152,12 @@ fn start_cameras(streams: Vec<Stream>, clock: &Arc<dyn Clock>) -> Result<Cameras
 
 fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>) -> Result<Bus, NodeError> {
     let endpoints = |list: &[Endpoint]| list.iter().map(|e| e.as_str().to_owned()).collect();
-    let options = BusOptions { listen: endpoints(&site.bus.listen), connect: endpoints(&site.bus.connect) };
+    let options = BusOptions {
+        mode: site.bus.mode,
+        listen: endpoints(&site.bus.listen()),
+        connect: endpoints(&site.bus.connect),
+        gossip: site.bus.gossip,
+    };
     let bus = Bus::open(&options, key.clone(), &site.site.node)?;
     let view = Arc::clone(view);
     bus.serve_status(move || serde_json::to_value(view.snapshot()).unwrap_or_default())?;

@@ -154,7 +154,7 @@ impl Node {
         });
         let text = |v: &serde_json::Value| v.as_str().expect("an address").to_owned();
         let (bus, console) = (text(&ready["bus"][0]), text(&ready["console"]));
-        let options = BusOptions { listen: Vec::new(), connect: vec![bus.clone()] };
+        let options = BusOptions::connecting(vec![bus.clone()]);
         let watcher = Watcher::open(&options, EVERYTHING).expect("the bus can be watched");
         Self { child, bus, console, watcher: Some(watcher), log }
     }

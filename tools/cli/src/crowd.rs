@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use gatehouse_bus::{BusOptions, Watcher};
+use gatehouse_bus::Watcher;
 use gatehouse_core::Event;
 use gatehouse_core::rollup::{area_key, site_of, sites_of};
 use gatehouse_core::time::{Clock, SystemClock};
 use gatehouse_crowd::rollup::AreaSum;
 use gatehouse_terminal::{Exit, Failure, event_text, print, stop};
+
+use crate::connect::ConnectArgs;
 
 /// Sum up the crowd cameras of an area
 #[derive(Debug, Subcommand)]
@@ -27,9 +29,8 @@ pub(crate) struct RollupArgs {
     /// The area's path, as in the site files: `riverside/oak-county`
     #[arg(value_parser = area)]
     area: String,
-    /// Address of a node or router; may be given several times
-    #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
-    connect: Vec<String>,
+    #[command(flatten)]
+    bus: ConnectArgs,
     /// A site that must exist, by its path below the area (`cell-12/north-gate`): reported as
     /// silent until its first sum arrives. May be given several times
     #[arg(long, value_name = "SITE", value_parser = area)]
@@ -51,8 +52,7 @@ fn area(text: &str) -> Result<String, String> {
 
 pub(crate) fn rollup(args: &RollupArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let options = BusOptions { listen: Vec::new(), connect: args.connect.clone() };
-    let watcher = Watcher::open(&options, &sites_of(&args.area))?;
+    let watcher = Watcher::open(&args.bus.options(), &sites_of(&args.area))?;
     let announcer = watcher.announcer(&area_key(&args.area))?;
     let expected = args.expect.iter().map(|site| format!("{}/{site}", args.area));
     let mut sum = AreaSum::new(args.area.clone(), expected);

@@ -6,6 +6,7 @@ mod bus;
 mod camera;
 mod check;
 mod config;
+mod connect;
 mod crowd;
 mod doctor;
 mod door;

@@ -4,11 +4,13 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Args;
-use gatehouse_bus::{Arrival, BusOptions, GapDetector, Received, RecvError, Watcher};
+use gatehouse_bus::{Arrival, GapDetector, Received, RecvError, Watcher};
 use gatehouse_core::Event;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::key::EVERYTHING;
 use gatehouse_terminal::{Failure, event_text, print};
+
+use crate::connect::ConnectArgs;
 
 /// Print events from the bus as they arrive
 ///
@@ -16,9 +18,8 @@ use gatehouse_terminal::{Failure, event_text, print};
 /// Requests entries that were missed, and prints them too.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// Address of a node or router, as `gatehouse run` prints it; may be given several times
-    #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
-    connect: Vec<String>,
+    #[command(flatten)]
+    bus: ConnectArgs,
     /// Keys to print, as a zenoh key expression: `gatehouse/v1/riverside/**` for one city,
     /// `**/entry` for entries
     #[arg(long, value_name = "EXPRESSION", default_value = EVERYTHING)]
@@ -35,16 +36,20 @@ pub(crate) struct WatchArgs {
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) fn watch(args: &WatchArgs) -> Result<(), Failure> {
-    let options = BusOptions { listen: Vec::new(), connect: args.connect.clone() };
-    let watcher = Watcher::open(&options, &args.key)?;
+    let watcher = Watcher::open(&args.bus.options(), &args.key)?;
     let mut gaps = GapDetector::default();
     let mut printed = 0;
     while args.count.is_none_or(|count| printed < count) {
         let received = match watcher.recv_timeout(WARN_EVERY) {
             Ok(received) => received,
             Err(RecvError::Timeout) => {
+                let at = args.bus.connect.join(", ");
                 if watcher.peers() == 0 {
-                    tracing::warn!("no node answers at {}; still trying", args.connect.join(", "));
+                    tracing::warn!("no node or router answers at {at}; still trying");
+                } else if printed == 0 && watcher.is_peer_at_router() {
+                    tracing::warn!(
+                        "nothing heard from the router at {at}: a peer does not hear the peers there; use --mode client"
+                    );
                 }
                 continue;
             }

@@ -114,7 +114,9 @@ impl Door {
         let (give_back, listened) = mpsc::channel();
         let open_bus = || -> Result<(), DoorError> {
             let texts = |list: &[config::Endpoint]| list.iter().map(|endpoint| endpoint.as_str().to_owned()).collect();
-            let options = BusOptions { listen: texts(&file.bus.listen), connect: texts(&file.bus.connect) };
+            let bus = &file.bus;
+            let (listen, connect) = (texts(&bus.listen), texts(&bus.connect));
+            let options = BusOptions { mode: bus.mode, listen, connect, gossip: bus.gossip };
             // All events of the gate: entries, tallies and camera health.
             let watcher = Watcher::open(&options, &format!("{site}/*/{}/*", door.gate))?;
             let listening = Listening {

@@ -100,6 +100,7 @@ fn garbage_is_reported_as_such_and_disturbs_nothing() {
     let stranger = stranger(&bus);
     let mut options = options(&[&bus]);
     options.connect.extend(stranger.info().locators().wait().iter().map(ToString::to_string));
+    let options = BusOptions::hearing_all(options.connect);
     let watcher = Watcher::open(&options, EVERYTHING).expect("opens");
     for (key, payload) in [
         (site().entry(&gate()), "{\"broken"),
@@ -138,11 +139,11 @@ fn a_watcher_that_came_first_finds_the_node_later() {
     // A port that was free a moment ago: the watcher needs to know it before the node does.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let endpoint = vec![format!("tcp/127.0.0.1:{port}")];
-    let options = BusOptions { listen: Vec::new(), connect: endpoint.clone() };
+    let options = BusOptions::connecting(endpoint.clone());
     let watcher = Watcher::open(&options, EVERYTHING).expect("opens although nobody is there");
     assert_eq!(watcher.peers(), 0);
 
-    let options = BusOptions { listen: endpoint, connect: Vec::new() };
+    let options = BusOptions::listening(endpoint);
     let bus = gatehouse_bus::Bus::open(&options, site(), "node-a").expect("opens");
     bus.publish(&health(4)).expect("publishes");
     assert_eq!(next(&watcher).event.expect("it is one"), health(4), "its last value is fetched");
@@ -161,7 +162,7 @@ fn a_task_receives_too() {
 #[test]
 fn what_can_not_work_is_refused_with_its_reason() {
     let bus = node("node-a");
-    let taken = BusOptions { listen: bus.locators(), connect: Vec::new() };
+    let taken = BusOptions::listening(bus.locators());
     let error = gatehouse_bus::Bus::open(&taken, site(), "node-b").expect_err("the port is taken");
     assert!(matches!(&error, BusError::Open { .. }) && error.to_string().contains(&taken.listen[0]), "{error}");
 

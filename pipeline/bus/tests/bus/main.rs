@@ -3,5 +3,6 @@
 mod closing;
 mod delivery;
 mod queries;
+mod router;
 #[cfg(test)]
 mod support;

@@ -24,14 +24,17 @@ pub(crate) fn gate() -> CameraId {
     CameraId::new("gate-1")
 }
 
+pub(crate) fn any_port() -> Vec<String> {
+    vec!["tcp/127.0.0.1:0".to_owned()]
+}
+
 /// A node on a port of its own.
 pub(crate) fn node(name: &str) -> Bus {
-    let options = BusOptions { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() };
-    Bus::open(&options, site(), name).expect("opens")
+    Bus::open(&BusOptions::listening(any_port()), site(), name).expect("opens")
 }
 
 pub(crate) fn options(nodes: &[&Bus]) -> BusOptions {
-    BusOptions { listen: Vec::new(), connect: nodes.iter().flat_map(|node| node.locators()).collect() }
+    BusOptions::hearing_all(nodes.iter().flat_map(|node| node.locators()).collect())
 }
 
 pub(crate) fn watch(node: &Bus) -> Watcher {

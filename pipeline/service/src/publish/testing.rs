@@ -35,7 +35,7 @@ pub(super) fn site() -> Site {
 pub(super) fn open_sender(clock: &Arc<dyn Clock>) -> EventSender {
     let site = site();
     let key = SiteKey::new(&site.site.area, &site.site.id);
-    let options = BusOptions { listen: Vec::new(), connect: Vec::new() };
+    let options = BusOptions::default();
     let bus = Bus::open(&options, key.clone(), &site.site.node).expect("a bus without endpoints opens");
     EventSender { bus: Arc::new(bus), view: Arc::new(NodeView::of(&site)), key, clock: Arc::clone(clock) }
 }

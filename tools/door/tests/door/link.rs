@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::*;
 
 fn watch(node: &Bus) -> Watcher {
-    let options = BusOptions { listen: Vec::new(), connect: node.locators() };
+    let options = BusOptions::connecting(node.locators());
     Watcher::open(&options, &format!("{}/door/*/state", site())).expect("opens")
 }
 

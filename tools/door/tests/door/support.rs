@@ -33,7 +33,7 @@ pub(crate) fn signer(digits: &str) -> SiteSigner {
 /// A node that listens at a port of its own, or at the one that an earlier node had.
 pub(crate) fn node(locator: Option<String>) -> Bus {
     let listen = vec![locator.unwrap_or_else(|| "tcp/127.0.0.1:0".to_owned())];
-    Bus::open(&BusOptions { listen, connect: Vec::new() }, site(), "node-1").expect("opens")
+    Bus::open(&BusOptions::listening(listen), site(), "node-1").expect("opens")
 }
 
 /// An `admit` of now, which no one has signed yet.

@@ -117,7 +117,7 @@ fn path(path: &Path) -> Result<&str, Failure> {
 
 /// Prints events until the time is over, the user stops the demo, or the node ends.
 async fn print_events(args: &DemoArgs, bus: &str, node: &mut Child) -> Result<Outcome, Failure> {
-    let options = BusOptions { listen: Vec::new(), connect: vec![bus.to_owned()] };
+    let options = BusOptions::connecting(vec![bus.to_owned()]);
     let watcher = Watcher::open(&options, EVERYTHING)?;
     let mut outcome = Outcome::default();
     let end = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
