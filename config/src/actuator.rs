@@ -86,6 +86,10 @@ table! {
         /// A header that is sent along, such as a token: a secret of the form `Name: value`.
         header: Option<SecretRef>, optional "none is sent", example "file:secrets/door.header",
             change ProcessRestart;
+        /// The device's login: a secret of the form `user:password`. It is sent as the device asks
+        /// for it, by Digest (RFC 7616: MD5, SHA-256 or SHA-512-256) or Basic (RFC 7617).
+        login: Option<SecretRef>, optional "no login", example "file:secrets/relay.login",
+            change ProcessRestart;
     }
 }
 

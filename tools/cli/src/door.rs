@@ -170,10 +170,11 @@ fn print_answer(door: &str, answer: &Answer, as_json: bool) -> Result<(), Failur
     if as_json {
         return print::line(&serde_json::to_string(answer)?);
     }
-    let state = match (answer.released, answer.failed_safe) {
-        (true, _) => "RELEASED: it stays open until it is reset",
-        (false, true) => "held open, because the node is lost",
-        (false, false) => "working: it opens for grants",
+    let state = match (answer.released, answer.failed_safe, answer.actuator_works) {
+        (true, ..) => "RELEASED: it stays open until it is reset",
+        (false, true, _) => "held open, because the node is lost",
+        (false, false, true) => "working: it opens for grants",
+        (false, false, false) => "NOT working: its actuator fails, and it opens for nobody",
     };
     let sure = if answer.confirmed { "" } else { " (the actuator did NOT confirm this)" };
     print::line(&format!("door {door}: {state}{sure}"))?;

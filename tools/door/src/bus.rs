@@ -94,9 +94,7 @@ impl Listening {
                 // Written first: a controller that is killed now must not open for this entry
                 // again.
                 let kept = self.folder.remember(&self.controller.memory);
-                self.state.lock().openings += 1;
-                self.driver.open(self.clock.monotonic() + until.distance(now));
-                tracing::info!("entry {}: the door opens", entry.sequence);
+                self.driver.open(entry.sequence, self.clock.monotonic() + until.distance(now));
                 // A power cut is rarer than a kill, so the person does not wait for the disk.
                 let kept = kept.and_then(|()| files::sync(&self.folder.memory_path()));
                 if let Err(error) = kept
@@ -129,7 +127,8 @@ impl Listening {
         let log = self.log.lock().head.clone();
         let (state, changed) = {
             let mut state = self.state.lock();
-            let (hold, works) = (position.hold, position.works);
+            let (hold, works) = (position.hold, position.trouble.is_none());
+            state.openings = position.openings;
             let changed =
                 (state.released, state.failed_safe, state.actuator_works) != (hold.released, hold.failed_safe, works);
             if changed {

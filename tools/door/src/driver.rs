@@ -20,6 +20,11 @@ use crate::actuator::{Actuator, ActuatorError, Command};
 
 /// Time between a failure and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// Time between a command that the device refuses and the next try; doubles with each refusal.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The same, while the door has to be held open.
+const LONGEST_PAUSE_OF_A_RELEASE: Duration = Duration::from_secs(4);
 /// How often the command to hold the door open is repeated: its device may have restarted.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 
@@ -42,25 +47,45 @@ impl Hold {
 }
 
 /// Last known position of the door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) hold: Hold,
-    /// True while the actuator carries out commands.
-    pub(crate) works: bool,
+    /// Why the actuator does not carry out commands; `None` while it does.
+    pub(crate) trouble: Option<String>,
+    /// How often the actuator has confirmed that the door opens for a grant.
+    pub(crate) openings: u64,
+}
+
+/// An order to open for one person.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    /// Number of the entry.
+    entry: u64,
+    /// End of its grant.
+    by: Monotonic,
+    /// True until it is tried.
+    is_new: bool,
+}
+
+impl Opening {
+    fn log_as_missed(self) {
+        tracing::error!("entry {}: the door did NOT open before the grant ended", self.entry);
+    }
 }
 
 #[derive(Debug, Default)]
 struct Wants {
     hold: Hold,
-    /// Deadline for opening for a person, if one is waiting.
-    open_by: Option<Monotonic>,
+    /// The person who is waiting.
+    opening: Option<Opening>,
+    openings: u64,
     stopping: bool,
     /// The holder's last command that succeeded: true to hold the door open, false to shut it.
     held: Option<bool>,
     /// True when the opener moved the door while it is held open.
     disturbed: bool,
-    opener_failing: bool,
-    holder_failing: bool,
+    opener_trouble: Option<String>,
+    holder_trouble: Option<String>,
     opener_ended: bool,
     holder_ended: bool,
 }
@@ -94,10 +119,12 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Opens for one person. Retried until `by`.
-    pub(crate) fn open(&self, by: Monotonic) {
+    /// Opens for the person of an entry. Retried until `by`. A person who is still waiting goes
+    /// through with this one.
+    pub(crate) fn open(&self, entry: u64, by: Monotonic) {
         let mut wants = self.shared.wants.lock();
-        wants.open_by = wants.open_by.max(Some(by));
+        let by = wants.opening.map_or(by, |waiting| waiting.by.max(by));
+        wants.opening = Some(Opening { entry, by, is_new: true });
         self.shared.changed.notify_all();
     }
 
@@ -109,7 +136,8 @@ impl Driver {
 
     pub(crate) fn position(&self) -> Position {
         let wants = self.shared.wants.lock();
-        Position { hold: wants.hold, works: !wants.opener_failing && !wants.holder_failing }
+        let trouble = wants.holder_trouble.as_ref().or(wants.opener_trouble.as_ref()).cloned();
+        Position { hold: wants.hold, trouble, openings: wants.openings }
     }
 
     /// Waits until the holder has carried out its command. False if that takes longer than
@@ -167,20 +195,28 @@ impl Shared {
             let now = self.clock.monotonic();
             if wants.hold.any() {
                 // The door is open, and the holder shuts it later.
-                (wants.open_by, shut_at) = (None, None);
+                (wants.opening, shut_at) = (None, None);
             }
-            let open_by = wants.open_by.filter(|by| now < *by);
-            let command = match (open_by, shut_at) {
-                (Some(_), _) if !wants.stopping => Command::Open(self.open_for),
-                (_, Some(at)) if wants.stopping || now >= at => Command::Shut,
-                _ if wants.stopping => break,
-                (_, at) => {
-                    wants.open_by = None;
-                    self.wait(&mut wants, at.map(|at| at.since(now)));
+            if let Some(opening) = wants.opening.filter(|opening| now >= opening.by) {
+                wants.opening = None;
+                opening.log_as_missed();
+            }
+            let opening = wants.opening.filter(|_| !wants.stopping);
+            let may_retry = failures.retry_at.is_none_or(|at| now >= at);
+            let command = match (opening, shut_at) {
+                (Some(opening), _) if opening.is_new || may_retry => Command::Open(self.open_for),
+                (_, Some(at)) if may_retry && (wants.stopping || now >= at) => Command::Shut,
+                (_, None) if wants.stopping => break,
+                _ => {
+                    let retry_at = failures.retry_at.unwrap_or(now);
+                    let next_open = opening.map(|opening| retry_at.min(opening.by));
+                    let next_shut = shut_at.map(|at| if wants.stopping { retry_at } else { at.max(retry_at) });
+                    let next = next_open.into_iter().chain(next_shut).min();
+                    self.wait(&mut wants, next.map(|at| at.since(now)));
                     continue;
                 }
             };
-            wants.open_by = None;
+            let ordered = if command == Command::Shut { None } else { wants.opening.take() };
             drop(wants);
             let outcome = apply(actuator.as_mut(), command);
             let now = self.clock.monotonic();
@@ -191,17 +227,19 @@ impl Shared {
                 _ => {}
             }
             wants = self.wants.lock();
-            wants.opener_failing = !done;
+            wants.opener_trouble = outcome.err().map(|error| error.to_string());
+            if let Some(opening) = ordered.filter(|_| done) {
+                wants.openings += 1;
+                tracing::info!("entry {}: the door opens", opening.entry);
+            }
             if wants.hold.any() {
                 wants.disturbed = true;
                 self.changed.notify_all();
-            } else if !done {
-                if matches!(command, Command::Open(_)) {
-                    wants.open_by = wants.open_by.max(open_by);
-                    // Some relays switch although they do not confirm it.
-                    shut_at = shut_at.or(actuator.shut_after(self.open_for).map(|after| now + after));
-                }
-                self.wait(&mut wants, Some(RETRY_AFTER));
+            } else if let Some(opening) = ordered.filter(|_| !done) {
+                // A later grant takes its place.
+                wants.opening = wants.opening.or(Some(Opening { is_new: false, ..opening }));
+                // Some relays switch although they do not confirm it.
+                shut_at = shut_at.or(actuator.shut_after(self.open_for).map(|after| now + after));
             }
         }
         wants.opener_ended = true;
@@ -212,10 +250,12 @@ impl Shared {
     fn hold(&self, mut actuator: Box<dyn Actuator>) {
         let mut failures = Failures::default();
         let mut commanded_at = self.clock.monotonic();
+        let mut last = None;
         let mut wants = self.wants.lock();
         loop {
             let hold = wants.hold.any();
-            let until_repeat = REPEAT_AFTER.saturating_sub(self.clock.monotonic().since(commanded_at));
+            let now = self.clock.monotonic();
+            let until_repeat = REPEAT_AFTER.saturating_sub(now.since(commanded_at));
             let repeat = wants.disturbed || until_repeat.is_zero();
             if wants.held == Some(hold) && !(hold && repeat) {
                 if wants.stopping && wants.opener_ended {
@@ -224,19 +264,22 @@ impl Shared {
                 self.wait(&mut wants, hold.then_some(until_repeat));
                 continue;
             }
+            // A command that has just failed waits; another one does not.
+            if let Some(at) = failures.retry_at.filter(|at| now < *at && last == Some(hold)) {
+                self.wait(&mut wants, Some(at.since(now)));
+                continue;
+            }
             wants.disturbed = false;
             drop(wants);
             let command = if hold { Command::Hold } else { Command::Shut };
             let outcome = apply(actuator.as_mut(), command);
             commanded_at = self.clock.monotonic();
             let done = failures.record(command, &outcome, commanded_at);
+            last = Some(hold);
             wants = self.wants.lock();
-            wants.holder_failing = !done;
+            wants.holder_trouble = outcome.err().map(|error| error.to_string());
             wants.held = done.then_some(hold);
             self.changed.notify_all();
-            if !done {
-                self.wait(&mut wants, Some(RETRY_AFTER));
-            }
         }
         wants.holder_ended = true;
         self.changed.notify_all();
@@ -251,34 +294,48 @@ fn apply(actuator: &mut dyn Actuator, command: Command) -> Result<(), ActuatorEr
     })
 }
 
-/// Logs an actuator's failures at a limited rate, and its recovery.
+/// Logs an actuator's failures at a limited rate, and its recovery; says when to try again.
 #[derive(Default)]
 struct Failures {
     log: LogLimit,
-    failing: bool,
+    /// Failures since the last command that succeeded.
+    in_a_row: u32,
+    /// Earliest time to repeat a command that has failed.
+    retry_at: Option<Monotonic>,
 }
 
 impl Failures {
     /// Records the outcome of a command. True if it succeeded.
     fn record(&mut self, command: Command, outcome: &Result<(), ActuatorError>, now: Monotonic) -> bool {
-        match outcome {
-            Ok(()) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("the door's actuator works again");
-                }
-                true
+        let Err(error) = outcome else {
+            self.retry_at = None;
+            if std::mem::take(&mut self.in_a_row) > 0 {
+                tracing::info!("the door's actuator works again");
             }
-            Err(error) => {
-                self.failing = true;
-                if let Some(count) = self.log.count(now) {
-                    tracing::error!(
-                        "the door's actuator failed at `{command}`: {error}; trying again ({count} failures since the last message)"
-                    );
-                }
-                false
-            }
+            return true;
+        };
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let pause = pause_after(command, error, self.in_a_row);
+        self.retry_at = Some(now + pause);
+        if let Some(count) = self.log.count(now) {
+            tracing::error!(
+                "the door does not move: its actuator failed at `{command}`: {error}; trying again in {} ms ({count} \
+                 failures since the last message)",
+                pause.as_millis()
+            );
         }
+        false
     }
+}
+
+/// Pause after a failure. A device that refuses the command itself is asked less and less often,
+/// because devices lock a login that fails too often; but in an emergency, often enough.
+fn pause_after(command: Command, error: &ActuatorError, in_a_row: u32) -> Duration {
+    if !matches!(error, ActuatorError::Denied { .. }) {
+        return RETRY_AFTER;
+    }
+    let longest = if command == Command::Hold { LONGEST_PAUSE_OF_A_RELEASE } else { LONGEST_PAUSE };
+    FIRST_PAUSE.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(longest)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Position};
 use crate::files;
 use crate::link::Link;
 use crate::log_file::{Happened, LogFile};
@@ -62,6 +62,8 @@ pub struct Answer {
     pub failed_safe: bool,
     /// True if the actuator has confirmed the door's position.
     pub confirmed: bool,
+    /// False while the actuator fails to carry out commands: the door opens for nobody.
+    pub actuator_works: bool,
     /// Further faults. The release works all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
@@ -171,16 +173,20 @@ pub(crate) struct Desk {
 
 impl Desk {
     fn answer(&self, request: &Request, uid: Option<u32>) -> Answer {
-        let trouble = match request {
+        let mut trouble = match request {
             Request::Release { reason } => self.release(&tidy(reason), uid),
             Request::Reset { reason } => self.reset(&tidy(reason), uid),
             Request::Status => Vec::new(),
         };
         let wait = if *request == Request::Status { Duration::ZERO } else { self.confirm_within };
         let confirmed = self.driver.settled_within(wait);
-        let hold = self.driver.position().hold;
+        let Position { hold, trouble: of_actuator, .. } = self.driver.position();
+        let actuator_works = of_actuator.is_none();
+        if let Some(reason) = of_actuator.filter(|_| !confirmed || *request == Request::Status) {
+            trouble.push(format!("the door does not move: {reason}"));
+        }
         let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
-        Answer { released: hold.released, failed_safe: hold.failed_safe, confirmed, trouble }
+        Answer { released: hold.released, failed_safe: hold.failed_safe, confirmed, actuator_works, trouble }
     }
 
     /// Opens the door first; saving and logging follow.

@@ -24,7 +24,8 @@ pub fn act_alone(file: &config::DoorFile, request: &Request, clock: &Arc<dyn Clo
     let (command, happened) = match request {
         Request::Status => {
             let released = marker.reason().is_some();
-            return Ok(Answer { released, failed_safe: false, confirmed: false, trouble: None });
+            let (confirmed, actuator_works) = (false, false);
+            return Ok(Answer { released, failed_safe: false, confirmed, actuator_works, trouble: None });
         }
         Request::Release { reason } => (Command::Hold, Happened::Released { reason: tidy(reason), uid }),
         Request::Reset { reason } => (Command::Shut, Happened::Reset { reason: tidy(reason), uid }),
@@ -50,5 +51,5 @@ pub fn act_alone(file: &config::DoorFile, request: &Request, clock: &Arc<dyn Clo
         Err(error) => trouble.push(error.to_string()),
     }
     let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
-    Ok(Answer { released, failed_safe: false, confirmed, trouble })
+    Ok(Answer { released, failed_safe: false, confirmed, actuator_works: confirmed, trouble })
 }

@@ -128,7 +128,7 @@ fn a_failed_http_request_is_reported_without_its_query() {
     let errors: Vec<ActuatorError> = (0..4).map(|_| device.apply(Command::Hold).expect_err("not done")).collect();
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let device = format!("http://{address}/?…");
-    assert_eq!(told[0], format!("{device} refused: HTTP status 302"));
+    assert_eq!(told[0], format!("{device} refuses: HTTP status 302"));
     assert_eq!(told[1], format!("{device} refused: HTTP status 500"));
     assert_eq!(told[2], format!("{device} cannot be reached: its answer is not HTTP"));
     assert_eq!(told[3], format!("{device} did not answer within 500 ms"));
@@ -206,9 +206,9 @@ fn a_modbus_relay_is_switched_and_its_refusals_are_reported() {
     assert_eq!(relay(3, 7, "pulse_ms = 500").shut_after(five), Some(Duration::from_millis(500)));
 
     let refused = relay(10, 7, "").apply(OPEN).expect_err("there is no coil 10").to_string();
-    let expected = format!("the relay {address} (unit 7, coil 10) refused: Modbus exception: ");
+    let expected = format!("the relay {address} (unit 7, coil 10) refuses: Modbus exception: ");
     assert!(refused.starts_with(&expected), "{refused}");
-    assert!(matches!(relay(3, 1, "").apply(OPEN), Err(ActuatorError::Refused { .. })), "unit 1 isn't there");
+    assert!(matches!(relay(3, 1, "").apply(OPEN), Err(ActuatorError::Denied { .. })), "unit 1 isn't there");
     assert_eq!(*coils.lock(), HashMap::from([(3, false)]));
     runtime.shutdown_background();
 }

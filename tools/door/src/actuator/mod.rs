@@ -3,6 +3,7 @@
 mod command;
 mod http;
 mod log;
+mod login;
 mod modbus;
 
 use std::fmt;
@@ -73,10 +74,18 @@ pub enum ActuatorError {
         /// Why.
         reason: String,
     },
-    /// The device refused the command.
+    /// The device failed to carry out the command.
     #[error("{what} refused: {reason}")]
     Refused {
         /// Which device or program.
+        what: String,
+        /// Its answer.
+        reason: String,
+    },
+    /// The device refuses the command itself, so that repeating it soon is of no use.
+    #[error("{what} refuses: {reason}")]
+    Denied {
+        /// Which device.
         what: String,
         /// Its answer.
         reason: String,

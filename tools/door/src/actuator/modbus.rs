@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gatehouse_config::ModbusActuator as Config;
-use tokio_modbus::Slave;
 use tokio_modbus::client::sync::{Writer, tcp};
+use tokio_modbus::{ExceptionCode, Slave};
 
 use super::{Actuator, ActuatorError, Command};
 
@@ -65,7 +65,14 @@ impl ModbusActuator {
         match relay.write_single_coil(self.config.coil, on) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(exception)) => {
-                Err(ActuatorError::Refused { what: self.what(), reason: format!("Modbus exception: {exception}") })
+                let (what, reason) = (self.what(), format!("Modbus exception: {exception}"));
+                Err(match exception {
+                    // It has no such coil, or takes no such command.
+                    ExceptionCode::IllegalFunction
+                    | ExceptionCode::IllegalDataAddress
+                    | ExceptionCode::IllegalDataValue => ActuatorError::Denied { what, reason },
+                    _ => ActuatorError::Refused { what, reason },
+                })
             }
             Err(tokio_modbus::Error::Transport(error)) => Err(self.error(error)),
             Err(tokio_modbus::Error::Protocol(error)) => {

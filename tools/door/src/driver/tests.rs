@@ -10,16 +10,25 @@ const LONG: Duration = Duration::from_secs(3600);
 /// An actuator that reports each command and waits for the test to say how it ended.
 struct Scripted {
     commands: Sender<Command>,
-    outcome: Receiver<bool>,
+    outcome: Receiver<Outcome>,
     shut_after: Option<Duration>,
+}
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Fails,
+    Denied,
 }
 
 impl Actuator for Scripted {
     fn apply(&mut self, command: Command) -> Result<(), ActuatorError> {
         let _ = self.commands.send(command);
         match self.outcome.recv_timeout(DEADLINE) {
-            Ok(true) => Ok(()),
-            Ok(false) if command == Command::Hold => panic!("an actuator must not"),
+            Ok(Outcome::Done) => Ok(()),
+            Ok(Outcome::Fails) if command == Command::Hold => panic!("an actuator must not"),
+            Ok(Outcome::Denied) => Err(denied()),
             _ => Err(ActuatorError::TimedOut { what: "it".to_owned(), after: DEADLINE }),
         }
     }
@@ -29,10 +38,14 @@ impl Actuator for Scripted {
     }
 }
 
+fn denied() -> ActuatorError {
+    ActuatorError::Denied { what: "it".to_owned(), reason: "no".to_owned() }
+}
+
 /// The test's end of a [`Scripted`].
 struct Script {
     commands: Receiver<Command>,
-    outcome: Sender<bool>,
+    outcome: Sender<Outcome>,
 }
 
 impl Script {
@@ -45,14 +58,14 @@ impl Script {
         self.commands.recv_timeout(DEADLINE).expect("a command reaches the actuator in time")
     }
 
-    fn end(&self, well: bool) {
-        self.outcome.send(well).expect("the actuator is there");
+    fn end(&self, outcome: Outcome) {
+        self.outcome.send(outcome).expect("the actuator is there");
     }
 
     /// Expects a command, and does it.
     fn does(&self, command: Command) {
         assert_eq!(self.next(), command);
-        self.end(true);
+        self.end(Outcome::Done);
     }
 }
 
@@ -74,7 +87,7 @@ fn door(shut_after: Option<Duration>, hold: Hold) -> Door {
 
 impl Door {
     fn open(&self) {
-        self.driver.open(self.clock.monotonic() + LONG);
+        self.driver.open(1, self.clock.monotonic() + LONG);
     }
 
     fn release(&self, released: bool) {
@@ -90,7 +103,7 @@ fn a_door_that_shuts_by_itself_gets_only_open_commands() {
         door.open();
         door.opener.does(OPEN);
     }
-    assert!(door.driver.settled_within(DEADLINE) && door.driver.position().works);
+    assert!(door.driver.settled_within(DEADLINE) && door.driver.position().trouble.is_none());
     assert_eq!(door.driver.stop(DEADLINE), Vec::<&str>::new());
     assert_eq!(door.opener.commands.try_iter().count() + door.holder.commands.try_iter().count(), 0);
 }
@@ -115,14 +128,14 @@ fn a_relay_gets_shut_after_its_time_and_at_the_end() {
 fn what_fails_is_tried_again_until_it_works_or_the_grant_ends() {
     let door = door(None, Hold::default());
     assert_eq!(door.holder.next(), Command::Shut);
-    door.holder.end(false);
+    door.holder.end(Outcome::Fails);
     door.holder.does(Command::Shut);
     door.open();
     assert_eq!(door.opener.next(), OPEN);
-    door.opener.end(false);
+    door.opener.end(Outcome::Fails);
     door.opener.does(OPEN);
     // A grant that has ended opens nothing any more.
-    door.driver.open(door.clock.monotonic());
+    door.driver.open(2, door.clock.monotonic());
     door.open();
     door.opener.does(OPEN);
     assert!(door.opener.commands.try_recv().is_err());
@@ -139,7 +152,7 @@ fn a_release_overtakes_a_hanging_opener_and_has_priority() {
     door.holder.does(Command::Hold);
     assert!(door.driver.settled_within(DEADLINE));
     // The opener's command ends and may have shut the door: the holder repeats its command.
-    door.opener.end(true);
+    door.opener.end(Outcome::Done);
     door.holder.does(Command::Hold);
     door.open();
     door.release(false);
@@ -154,7 +167,7 @@ fn a_door_stays_open_while_a_reason_holds_and_after_a_stop() {
     let door = door(None, Hold { released: true, failed_safe: false });
     assert_eq!(door.holder.next(), Command::Hold);
     // It panics, and gets the command again.
-    door.holder.end(false);
+    door.holder.end(Outcome::Fails);
     door.holder.does(Command::Hold);
     door.driver.set_hold(|hold| hold.failed_safe = true);
     door.release(false);
@@ -170,4 +183,42 @@ fn an_actuator_that_does_not_end_is_named() {
     assert_eq!(door.holder.next(), Command::Shut);
     assert!(!door.driver.settled_within(Duration::ZERO));
     assert_eq!(door.driver.stop(Duration::from_secs(1)), [HOLDER]);
+}
+
+#[test]
+fn a_device_that_refuses_is_asked_less_often_and_the_door_says_so() {
+    let door = door(None, Hold::default());
+    door.holder.does(Command::Shut);
+    let began = door.clock.monotonic();
+    door.open();
+    for _ in 0..2 {
+        assert_eq!(door.opener.next(), OPEN);
+        door.opener.end(Outcome::Denied);
+    }
+    assert!(door.clock.monotonic().since(began) >= FIRST_PAUSE, "the second try has waited");
+    // The next person's command doesn't wait for the pause.
+    door.open();
+    door.opener.does(OPEN);
+    door.open();
+    assert_eq!(door.opener.next(), OPEN);
+    let position = door.driver.position();
+    assert_eq!((position.trouble, position.openings), (None, 1));
+    door.opener.end(Outcome::Denied);
+    // It is stopped before the next try, and while the person is still waiting.
+    assert_eq!(door.driver.stop(DEADLINE), Vec::<&str>::new());
+    let position = door.driver.position();
+    assert_eq!((position.trouble.as_deref(), position.openings), (Some("it refuses: no"), 1));
+}
+
+#[test]
+fn pauses_grow_where_the_device_refuses_the_command() {
+    let pauses = |command, error: &ActuatorError| {
+        (1..=8).map(|failures| pause_after(command, error, failures).as_millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(pauses(OPEN, &denied()), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+    assert_eq!(pauses(Command::Shut, &denied())[7], 30_000);
+    assert_eq!(pauses(Command::Hold, &denied()), [1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000]);
+    let late = ActuatorError::TimedOut { what: "it".to_owned(), after: DEADLINE };
+    assert_eq!(pauses(OPEN, &late), [250; 8], "it may be back any moment");
+    assert_eq!(pause_after(OPEN, &denied(), u32::MAX), LONGEST_PAUSE);
 }

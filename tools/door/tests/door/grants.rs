@@ -64,7 +64,7 @@ fn a_restarted_controller_opens_for_no_earlier_grant() {
     publish(&node, good);
     publish(&node, admit(2, place.now()));
     assert_eq!(device.next(), "open");
-    assert_eq!(door.state().openings, 1);
+    wait_until(|| door.state().openings == 1);
     stop(door);
     assert_eq!(device.commands.try_iter().count(), 0);
     node.close(DEADLINE).expect("closes");

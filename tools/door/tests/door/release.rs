@@ -18,7 +18,8 @@ fn reset() -> Request {
     Request::Reset { reason: "all clear".to_owned() }
 }
 
-const RELEASED: Answer = Answer { released: true, failed_safe: false, confirmed: true, trouble: None };
+const RELEASED: Answer =
+    Answer { released: true, failed_safe: false, confirmed: true, actuator_works: true, trouble: None };
 const WORKING: Answer = Answer { released: false, ..RELEASED };
 
 #[test]
