@@ -1,10 +1,14 @@
-//! Reads photos for enrolment. They are untrusted: memory-safe decoders check them first. The size
+//! Reads photos: JPEG, PNG and WebP. They are untrusted: memory-safe decoders check them first. The size
 //! in the header is checked before decoding, because a few kilobytes can claim gigabytes of pixels.
 //!
 //! Errors don't name the file, because its name may be a person's.
 
 mod decode;
+mod format;
+mod jpeg_file;
 mod orientation;
+mod png_file;
+mod webp_file;
 
 use std::fs::File;
 use std::io::Read;
@@ -30,9 +34,17 @@ pub enum PhotoError {
         /// The limit.
         max: u64,
     },
-    /// Neither JPEG nor PNG, or truncated within its header.
-    #[error("the photo is no JPEG or PNG file")]
+    /// None of the formats that are read, or truncated within its header.
+    #[error("the photo is no JPEG, PNG or WebP file")]
     UnknownFormat,
+    /// A known format that is not read.
+    #[error("the photo's format is {format}, which is not read; {advice}")]
+    OtherFormat {
+        /// What people call it.
+        format: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// Too many pixels.
     #[error("the photo has {size} pixels, more than the {max_pixels} allowed")]
     TooLarge {
@@ -149,7 +161,7 @@ impl Photo {
     }
 }
 
-/// Reads a JPEG or PNG file and turns it upright by its Exif orientation. An odd last row or column
+/// Reads a JPEG, PNG or WebP file and turns it upright by its Exif orientation. An odd last row or column
 /// is cut off.
 ///
 /// # Errors
