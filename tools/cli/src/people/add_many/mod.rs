@@ -1,5 +1,6 @@
 //! `gatehouse people add-many`: enrols many people from a table and a folder of photos.
 
+mod encoding;
 mod report;
 mod table;
 
@@ -20,13 +21,15 @@ use super::{photos, place, receipt};
 use crate::actor::Role;
 use crate::{check, private_file};
 use report::{Outcome, Report};
-use table::Row;
+use table::{Row, Table};
 
 /// Enrol many people from a table and a folder of photos
 ///
 /// The table is a CSV file with a header:
 /// `name,photos,purpose,notice,given,until,under_14,guardian`. `photos` are file names in the
-/// folder, separated by `;`; `given` is paper, screen or online; `under_14` is yes or empty. The
+/// folder, separated by `;`; `given` is paper, screen or online; `under_14` is yes or empty. Fields
+/// are separated by commas, semicolons or tabs. The table is read as UTF-8 or UTF-16, and as GB
+/// 18030 or Windows-1252 if it cannot be anything else; the command says what it assumed. The
 /// report lists, by row number and without names, who was enrolled and what is wrong with the other
 /// rows. After an interruption the same command continues. To retry failed rows, correct them and
 /// start a new report.
@@ -42,6 +45,10 @@ pub(crate) struct AddManyArgs {
     /// The report to write or to continue
     #[arg(long, value_name = "FILE")]
     report: PathBuf,
+    /// The table's encoding, such as gb18030, windows-1252, big5 or shift_jis [default: as its bytes
+    /// show, if only one explains them]
+    #[arg(long, value_name = "NAME", value_parser = encoding::by_label)]
+    encoding: Option<&'static encoding_rs::Encoding>,
     /// Write a printable receipt of each consent into this folder, as `NUMBER.txt`
     #[arg(long, value_name = "FOLDER")]
     receipts: Option<PathBuf>,
@@ -53,7 +60,11 @@ pub(super) fn add_many(args: &AddManyArgs) -> Result<(), Failure> {
     let site = check::load(&args.site)?;
     let actor = args.role.actor()?;
     let table = std::fs::read(&args.table).with_context(|| args.table.display().to_string()).map_err(Failure::input)?;
-    let rows = table::rows(&table).map_err(|e| Failure::input(e.context(args.table.display().to_string())))?;
+    let Table { rows, assumed } =
+        table::read(&table, args.encoding).map_err(|e| Failure::input(e.context(args.table.display().to_string())))?;
+    if let Some(assumed) = assumed {
+        print::line(&format!("{}: {assumed}", args.table.display()))?;
+    }
     let mut report = Report::open(&args.report, &table).map_err(Failure::input)?;
     let receipts = Receipts::open(args.receipts.as_deref(), place(&site)).map_err(Failure::input)?;
     let mut desk = Desk::open(&site)?;
