@@ -1,5 +1,6 @@
 //! Pictures with marked people, in the layouts of public data sets.
 
+mod mat;
 mod mot;
 mod points;
 mod shanghai;
