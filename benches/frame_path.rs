@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, reason = "a bench without its models has nothing to measure")]
 
 use divan::{Bencher, black_box};
+use gatehouse_credential::{QrReader, SearchedInVain};
 use gatehouse_faces::{FaceDetector, FaceEmbedder, align_face};
 use gatehouse_people::{PeopleScene, PersonDetector};
 use gatehouse_picture::Size;
@@ -76,4 +77,24 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_video(), &landmarks).expect("a face")).collect();
     let mut embeddings = Vec::new();
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
+}
+
+/// Frames of a street, each another one, so that every part is searched. The second of two is also
+/// searched for codes that are light on dark.
+#[divan::bench(sample_count = 200)]
+fn search_codes(bencher: Bencher) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/golden");
+    let frames = ["vtest-000.jpg", "vtest-600.jpg", "vtest-720.jpg"].map(|name| {
+        read_photo(&std::path::Path::new(folder).join(name), &PhotoLimits::default()).expect("it is in the repository")
+    });
+    let (mut reader, mut before) = (QrReader::default(), SearchedInVain::default());
+    let mut next = 0;
+    bencher.bench_local(|| {
+        // Two frames, one of each turn.
+        for _ in 0..2 {
+            let luma = frames[next % frames.len()].as_video().luma();
+            next += 1;
+            black_box(reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, &mut before));
+        }
+    });
 }

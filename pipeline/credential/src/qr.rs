@@ -3,7 +3,8 @@
 //! A frame is searched as it is. If that finds no code of ours but something like a finder pattern,
 //! it is searched again with sharpened edges, which recovers codes that a fixed-focus camera blurs
 //! over half a module. (Without such a pattern sharpening found a code in 3 of 960 drawn frames,
-//! and took half of the time.) Detection and decoding are `rxing`'s (the port of zxing-cpp's
+//! and took half of the time.) Every other frame is searched for codes that are light on dark as well,
+//! as phones in dark mode show them. Detection and decoding are `rxing`'s (the port of zxing-cpp's
 //! reader). The work is bounded, since anyone can hold anything up to a gate.
 //!
 //! Measured on drawn frames of 1280 × 720 (`tests/scene`: paper and phone, turned and tilted up to
@@ -85,17 +86,20 @@ impl QrReader {
         };
         let mut texts = Vec::new();
         texture.parts(picture, [width, height], stride, before, parts);
+        let light_on_dark = !parts.is_empty() && before.is_turn_of_light_on_dark();
         for part in parts.iter() {
             let found_before = texts.len();
             plain.clear();
             let rows = picture[part.y * stride..].chunks(stride).take(part.height);
             rows.for_each(|row| plain.extend_from_slice(&row[part.x..][..part.width]));
-            let may_hold_a_code = search(black_and_white.of(plain, part.width, part.height), &mut texts);
-            if may_hold_a_code && !texts.iter().any(|text| text.starts_with(PREFIX)) {
-                sharpen(plain, part.width, part.height, column_sums, sharp);
-                search(black_and_white.of(sharp, part.width, part.height), &mut texts);
+            let size = (part.width, part.height);
+            let corners = search(black_and_white.of(plain, size.0, size.1), [true, light_on_dark], &mut texts);
+            if corners.contains(&true) && !is_one_ours(&texts) {
+                sharpen(plain, size.0, size.1, column_sums, sharp);
+                search(black_and_white.of(sharp, size.0, size.1), corners, &mut texts);
             }
-            if texts.len() == found_before {
+            // In vain only after both searches: the next frame makes up for the one left out.
+            if texts.len() == found_before && light_on_dark {
                 texture.was_in_vain(*part, before);
             }
         }
@@ -163,44 +167,60 @@ fn sharpen(plain: &[u8], width: usize, height: usize, column_sums: &mut Vec<u16>
     }
 }
 
-/// Adds new texts found in a black-and-white picture, and returns true if anything looks like a
-/// finder pattern. A picture that makes the library panic counts as empty, since anyone can hold it
-/// up to a gate.
-fn search(picture: Option<BitMatrix>, texts: &mut Vec<String>) -> bool {
-    let Some(picture) = picture else { return false };
-    let found = catch_unwind(AssertUnwindSafe(|| search_unguarded(&picture)));
-    let Ok(Found { texts: found, any_corner }) = found else { return false };
+fn is_one_ours(texts: &[String]) -> bool {
+    texts.iter().any(|text| text.starts_with(PREFIX))
+}
+
+/// Searches a black-and-white picture for codes that are dark on light, and for codes that are
+/// light on dark, as phones in dark mode show them. Adds new texts, and returns for which of both
+/// anything looks like a finder pattern. Once a code of ours is found, the rest is left out.
+fn search(picture: Option<BitMatrix>, [dark_on_light, light_on_dark]: [bool; 2], texts: &mut Vec<String>) -> [bool; 2] {
+    let Some(mut picture) = picture else { return [false; 2] };
+    let dark = if dark_on_light { search_dark_on_light(&picture, texts) } else { 0 };
+    // A wall of patterns has taken long enough.
+    if !light_on_dark || dark == MOST_PATTERNS || is_one_ours(texts) {
+        return [dark > 0, false];
+    }
+    picture.flip_self();
+    [dark > 0, search_dark_on_light(&picture, texts) > 0]
+}
+
+/// Returns the number of places that look like a finder pattern. A picture that makes the library
+/// panic counts as empty, since anyone can hold it up to a gate.
+fn search_dark_on_light(picture: &BitMatrix, texts: &mut Vec<String>) -> usize {
+    let found = catch_unwind(AssertUnwindSafe(|| search_unguarded(picture)));
+    let Ok(Found { texts: found, corners }) = found else { return 0 };
     for text in found {
         if !texts.contains(&text) {
             texts.push(text);
         }
     }
-    any_corner
+    corners
 }
 
 /// The result for one picture.
 struct Found {
     texts: Vec<String>,
-    /// True if anything looks like a finder pattern.
-    any_corner: bool,
+    /// Number of places that look like a finder pattern, up to [`MOST_PATTERNS`].
+    corners: usize,
 }
 
 fn search_unguarded(picture: &BitMatrix) -> Found {
     let mut patterns = FindFinderPatterns(picture, true, 0);
     patterns.truncate(MOST_PATTERNS);
-    let any_corner = !patterns.is_empty();
+    let corners = patterns.len();
     let (mut texts, mut used) = (Vec::new(), Vec::new());
-    for corners in GenerateFinderPatternSets(&mut patterns).into_iter().take(MOST_TRIES) {
-        if [corners.bl, corners.tl, corners.tr].iter().any(|corner| used.contains(corner)) {
+    for three in GenerateFinderPatternSets(&mut patterns).into_iter().take(MOST_TRIES) {
+        if [three.bl, three.tl, three.tr].iter().any(|corner| used.contains(corner)) {
             continue;
         }
-        let Ok(modules) = SampleQR(picture, &corners) else { continue };
+        let Ok(modules) = SampleQR(picture, &three) else { continue };
         let Some(code) = Decode(modules.getBits()).ok().filter(|code| code.isValid()) else { continue };
-        used.extend([corners.bl, corners.tl, corners.tr]);
+        used.extend([three.bl, three.tl, three.tr]);
         texts.push(code.text());
         if texts.len() == MOST_CODES {
             break;
         }
     }
-    Found { texts, any_corner }
+    Found { texts, corners }
 }

@@ -25,6 +25,8 @@ const AGAIN_AFTER: u8 = 5;
 pub struct SearchedInVain {
     columns: usize,
     blocks: Vec<Option<Vain>>,
+    /// True if the last search was for codes that are light on dark as well.
+    had_light_on_dark: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +103,13 @@ impl Look {
 }
 
 impl SearchedInVain {
+    /// Says whether this search is for codes that are light on dark as well: the first one, and
+    /// every other one from then on.
+    pub(crate) fn is_turn_of_light_on_dark(&mut self) -> bool {
+        self.had_light_on_dark = !self.had_light_on_dark;
+        self.had_light_on_dark
+    }
+
     /// True if this block must be searched; counts the search.
     fn is_news(&mut self, block: usize, look: Look) -> bool {
         let vain = &mut self.blocks[block];

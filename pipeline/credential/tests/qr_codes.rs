@@ -7,8 +7,8 @@ mod scene;
 
 use gatehouse_core::time::WallTime;
 use gatehouse_credential::{
-    CardContents, CardKey, ModelTag, Paper, Pass, PassId, QrReader, Sheet, SheetError, SiteSecret, SiteSigner,
-    UnixSeconds, seal_card, sign_pass,
+    CardContents, CardKey, ModelTag, Paper, Pass, PassId, QrReader, SearchedInVain, Sheet, SheetError, SiteSecret,
+    SiteSigner, UnixSeconds, seal_card, sign_pass,
 };
 use proptest::prelude::*;
 use qrcode::{EcLevel, QrCode};
@@ -85,6 +85,65 @@ fn pass_and_card_are_read_at_the_documented_sizes() {
             });
             assert!(reads.count() >= 3, "modules of {module_px} px, blurred by {blur_px} px, {} bytes", text.len());
         }
+    }
+}
+
+/// Phones in dark mode: light modules on dark, with the margin dark as well, or with no margin.
+fn in_dark_mode(scene: Scene) -> Scene {
+    Scene { ink: 225.0, paper: 25.0, quiet_modules: if scene.seed.is_multiple_of(2) { 0.0 } else { 3.0 }, ..scene }
+}
+
+#[test]
+fn codes_in_dark_mode_are_read_as_well() {
+    for text in [pass_text(), card_text()] {
+        let code = code(&text);
+        for (module_px, blur_px) in [(3.0, 0.7), (4.0, 1.0), (6.0, 1.5)] {
+            let reads = (0..8).filter(|seed| {
+                let scene = in_dark_mode(held(*seed, module_px, blur_px));
+                read(&mut QrReader::default(), &scene, &scene.draw(Some(&code))) == [text.as_str()]
+            });
+            let reads = reads.count();
+            assert!(
+                reads >= 6,
+                "{reads} of 8: modules of {module_px} px, blurred by {blur_px} px, {} bytes",
+                text.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_camera_reads_a_code_in_dark_mode_within_two_frames_and_others_at_once() {
+    let text = pass_text();
+    let code = code(&text);
+    for seed in 0..4 {
+        for frames_before in 0..8 {
+            let (mut reader, mut before) = (QrReader::default(), SearchedInVain::default());
+            let mut next = |scene: &Scene, code: Option<&QrCode>| {
+                reader.read_next(&scene.draw(code), scene.width, scene.height, scene.width, &mut before)
+            };
+            let light = Scene { seed, quality: None, noise: 0.0, ..Scene::good() };
+            let dark = in_dark_mode(light);
+            (0..frames_before).for_each(|_| drop(next(&light, None)));
+            let first = next(&dark, Some(&code));
+            let found = if first.is_empty() { next(&dark, Some(&code)) } else { first };
+            assert_eq!(found, [text.as_str()], "after {frames_before} frames");
+            assert_eq!(next(&light, Some(&code)), [text.as_str()], "dark on light");
+        }
+    }
+}
+
+/// As a phone's front camera shows it, and pale: a dim screen, or a worn print.
+#[test]
+fn mirrored_and_pale_codes_are_read() {
+    let text = pass_text();
+    let code = code(&text);
+    for (ink, paper) in [(35.0, 215.0), (90.0, 150.0), (225.0, 25.0), (140.0, 80.0)] {
+        let scene = Scene { ink, paper, module_px: 5.0, ..Scene::good() };
+        let mut luma = scene.draw(Some(&code));
+        assert_eq!(read(&mut QrReader::default(), &scene, &luma), [text.as_str()], "{ink} on {paper}");
+        luma.chunks_mut(scene.width).for_each(<[u8]>::reverse);
+        assert_eq!(read(&mut QrReader::default(), &scene, &luma), [text.as_str()], "{ink} on {paper}, mirrored");
     }
 }
 
