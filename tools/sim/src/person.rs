@@ -21,11 +21,11 @@ pub enum Media {
 /// A live person, or an attack that shows a picture of them (a presentation attack instrument of
 /// ISO/IEC 30107-1).
 ///
-/// All three are drawn from the same photo or video. The live person is cut out of a photo: they
+/// All are drawn from the same photo or video. The live person is cut out of a photo: they
 /// move and grow in front of the gate, but are flat. The attacks have only the traits described
 /// here, so they do not measure how well real attacks are detected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Presentation {
     /// A live person: cut out of a photo with a face box. In a video, or a photo without a face
     /// box, the surroundings of the face fill the frame.
@@ -37,6 +37,9 @@ pub enum Presentation {
     /// The photo or video on a tablet: a dark frame, moiré, a rolling band of brightness, and the
     /// reflection of a lamp.
     Replay,
+    /// As [`Presentation::Replay`], with light and dark exchanged, as phones in dark mode show the
+    /// QR code of a pass.
+    DarkMode,
 }
 
 /// A person who walks up to the camera.
@@ -52,7 +55,7 @@ pub struct Person {
 }
 
 /// The form in the config: `{ photo = "a.png" }` or `{ video = "b.mp4", face_box = [10, 20, 100,
-/// 130] }`, either with `presentation = "print"`.
+/// 130] }`, either with `presentation = "print"`, "replay" or "dark-mode".
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenPerson {

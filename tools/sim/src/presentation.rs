@@ -57,7 +57,7 @@ impl Shown {
         let stays = match presentation {
             Presentation::Live => false,
             Presentation::Print => true,
-            Presentation::Replay => matches!(source, Source::Photo(_)),
+            Presentation::Replay | Presentation::DarkMode => matches!(source, Source::Photo(_)),
         };
         let held = if stays { Held::of(presentation, source.next()?.as_ref(), face_box) } else { None };
         let mask = match (&source, presentation, face_box) {
@@ -115,6 +115,7 @@ impl Held {
             Presentation::Live => None,
             Presentation::Print => Some(Self::print(picture, face)),
             Presentation::Replay => Some(Self::tablet(picture, face)),
+            Presentation::DarkMode => Some(Self::tablet(&inverted(picture), face)),
         }
     }
 
@@ -212,6 +213,15 @@ fn around(
     (shown, FaceBox(x - left as f64, y - top as f64, width, height))
 }
 
+/// The picture with light and dark exchanged, in limited range.
+fn inverted(picture: &Picture) -> Picture {
+    let mut inverted = picture.clone();
+    let [luma, chroma @ ..] = &mut inverted.planes;
+    luma.map(|value| 251 - value.clamp(16, 235));
+    chroma.iter_mut().for_each(|plane| plane.map(|value| (256 - u16::from(value.clamp(16, 240))) as u8));
+    inverted
+}
+
 fn even(pixels: f64) -> usize {
     pixels as usize / 2 * 2
 }
@@ -275,6 +285,16 @@ mod tests {
         assert!(wall(&print) > 300_000 && rim(&print) == 0, "{} {}", wall(&print), rim(&print));
         assert!(print.planes[0].bytes.iter().filter(|&&luma| luma == PAPER[0]).count() > 5_000, "a white margin");
         assert!(wall(&replay) > 300_000 && rim(&replay) > 5_000, "{} {}", wall(&replay), rim(&replay));
+    }
+
+    #[test]
+    fn dark_mode_exchanges_light_and_dark() {
+        let frame = drawn(Presentation::DarkMode, 0.0);
+        let row = &frame.planes[0].bytes[300 * 1280..][..1280];
+        let beside = row[460];
+        let width = row[500..780].iter().filter(|&&luma| luma + 30 < beside).count();
+        assert!((235..=275).contains(&width), "the light face is dark: {width} px wide instead of about 270");
+        assert_eq!(inverted(&inverted(&photo())), photo());
     }
 
     #[test]
