@@ -15,7 +15,7 @@ table! {
         /// connect to it, or it connects to several others. Two peers at one router do not hear
         /// each other. [Networks](../guide/network.md) says which to choose.
         mode: Option<BusMode>, optional "`client` with `connect` and without `listen`, else `peer`",
-            example "client", change ProcessRestart;
+            example "peer", change ProcessRestart;
         /// The endpoints at which others may connect to a peer. With port 0 the system chooses a
         /// free one. With an empty list nobody can connect.
         listen: Option<Vec<Endpoint>> = LISTEN, optional "a free port of 127.0.0.1 without `connect`, else none",
@@ -39,9 +39,9 @@ table! {
         /// choose.
         mode: Option<BusMode>, optional "`client` without `listen`, else `peer`", example "client",
             change ProcessRestart;
-        /// The endpoints at which others connect to a peer. Not needed: the node or router passes on
-        /// the state of the door. With port 0 the system chooses a free one.
-        listen: Vec<Endpoint> = LISTEN, default [], example ["tcp/192.0.2.30:7447"], change ProcessRestart;
+        /// The endpoints at which others connect to a peer. Not needed: the node or router passes
+        /// on the state of the door. With port 0 the system chooses a free one.
+        listen: Vec<Endpoint> = LISTEN, default [], example [], change ProcessRestart;
         /// The node, or routers that lead to it. At least one. A client connects to the first that
         /// answers, and to another one when it is lost.
         connect: Vec<Endpoint> = CONNECT, required, example ["tcp/192.0.2.7:7447"],

@@ -287,9 +287,9 @@ fn a_node_that_connects_listens_only_where_it_says_so() {
     }
     assert_eq!(listens(&format!("{router}\nlisten = ['tcp/[::]:7447']")), 1);
     for (bus, expected) in [
-        (format!("{router}\nlisten = ['tcp/[::]:7447']\nmode = 'client'"), "bus.mode: a client does not listen"),
-        ("mode = 'client'".to_owned(), "bus.mode: a client needs a router or node to connect to"),
-        (format!("{router}\ngossip = true"), "bus.gossip: a client has one connection"),
+        (format!("{router}\nlisten = ['tcp/[::]:7447']\nmode = 'client'"), "a client does not listen"),
+        ("mode = 'client'".to_owned(), "a client needs a router or node to connect to"),
+        (format!("{router}\ngossip = true"), "a client has one connection"),
         (format!("{router}\nmode = 'router'"), "`mode` must be `\"client\"` or `\"peer\"`"),
     ] {
         let errors = with(&bus).err().unwrap_or_else(|| panic!("the reader accepts {bus}")).to_string();

@@ -1,9 +1,9 @@
 //! Events on zenoh: the only crate that names it.
 //!
-//! A node opens a [`Bus`] and publishes; a receiver opens a [`Watcher`]. No router is needed, though
-//! one may stand between them. Each end is a client of one router or node, or a peer that listens
-//! or connects to several ([`BusOptions`]). Ends are found by the addresses that they are given,
-//! never by multicast, and by gossip only where it is asked for.
+//! A node opens a [`Bus`] and publishes; a receiver opens a [`Watcher`]. No router is needed,
+//! though one may stand between them. Each end is a client of one router or node, or a peer that
+//! listens or connects to several ([`BusOptions`]). Ends are found by the addresses that they are
+//! given, never by multicast, and by gossip only where it is asked for.
 //!
 //! How events travel:
 //!

@@ -3,9 +3,9 @@
 //! A frame is searched as it is. If that finds no code of ours but something like a finder pattern,
 //! it is searched again with sharpened edges, which recovers codes that a fixed-focus camera blurs
 //! over half a module. (Without such a pattern sharpening found a code in 3 of 960 drawn frames,
-//! and took half of the time.) Every other frame is searched for codes that are light on dark as well,
-//! as phones in dark mode show them. Detection and decoding are `rxing`'s (the port of zxing-cpp's
-//! reader). The work is bounded, since anyone can hold anything up to a gate.
+//! and took half of the time.) Every other frame is searched for codes that are light on dark as
+//! well, as phones in dark mode show them. Detection and decoding are `rxing`'s (the port of
+//! zxing-cpp's reader). The work is bounded, since anyone can hold anything up to a gate.
 //!
 //! Measured on drawn frames of 1280 × 720 (`tests/scene`: paper and phone, turned and tilted up to
 //! 30° each, uneven light, noise, JPEG at quality 40–90, a cluttered background), one frame each,

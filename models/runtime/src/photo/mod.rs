@@ -1,5 +1,6 @@
-//! Reads photos: JPEG, PNG and WebP. They are untrusted: memory-safe decoders check them first. The size
-//! in the header is checked before decoding, because a few kilobytes can claim gigabytes of pixels.
+//! Reads photos: JPEG, PNG and WebP. They are untrusted: memory-safe decoders check them first. The
+//! size in the header is checked before decoding, because a few kilobytes can claim gigabytes of
+//! pixels.
 //!
 //! Errors don't name the file, because its name may be a person's.
 
@@ -161,8 +162,8 @@ impl Photo {
     }
 }
 
-/// Reads a JPEG, PNG or WebP file and turns it upright by its Exif orientation. An odd last row or column
-/// is cut off.
+/// Reads a JPEG, PNG or WebP file and turns it upright by its Exif orientation. An odd last row or
+/// column is cut off.
 ///
 /// # Errors
 /// If the file can't be read or decoded, is truncated, or exceeds a limit.

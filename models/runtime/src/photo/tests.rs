@@ -153,7 +153,7 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
-fn a_jpeg_that_ends_early_or_skips_is_refused_however_it_is_arranged() {
+fn a_jpeg_of_any_arrangement_that_ends_early_or_skips_is_refused() {
     let default = PhotoLimits::default();
     for (number, file) in arrangements(&textured(160, 128, 7), 160).into_iter().enumerate() {
         read(&file, &default).unwrap_or_else(|error| panic!("arrangement {number}: {error}"));
@@ -161,8 +161,8 @@ fn a_jpeg_that_ends_early_or_skips_is_refused_however_it_is_arranged() {
         for end in (data..file.len()).step_by(41).chain([file.len() - 2, file.len() - 1]) {
             let cut = read(&file[..end], &default).map(drop);
             assert!(matches!(cut, Err(PhotoError::Undecodable(_))), "arrangement {number}, cut at {end}: {cut:?}");
-            // As many programs repair a file that is cut short. A progressive file that ends between
-            // two scans has all of its picture, with less detail.
+            // As many programs repair a file that is cut short. A progressive file that ends
+            // between two scans has all of its picture, with less detail.
             let closed = read(&[&file[..end], b"\xff\xd9"].concat(), &default).map(drop);
             assert!(number > 1 || end > file.len() - 3 || closed.is_err(), "arrangement {number}, closed at {end}");
         }

@@ -65,7 +65,7 @@ fn watch(options: &BusOptions) -> Watcher {
 }
 
 #[test]
-fn node_and_watcher_at_a_router_hear_each_other_if_either_is_a_client() {
+fn ends_at_a_router_hear_each_other_if_one_is_a_client() {
     let router = Router::new();
     let ends = [router.client(), router.listening_peer(), router.silent_peer()];
     let pairs = [(0, 0), (1, 0), (2, 0), (0, 1), (0, 2)];
@@ -109,7 +109,7 @@ fn an_end_behind_a_router_is_found_after_the_router_restarts() {
 }
 
 #[test]
-fn a_client_opens_before_its_router_and_takes_the_one_that_answers() {
+fn a_client_opens_before_its_router_and_finds_it_later() {
     let address = Router::new().close();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
     let options = BusOptions::connecting([vec![format!("tcp/{nobody}")], address.clone()].concat());
@@ -138,7 +138,7 @@ fn a_client_without_a_router_closes_at_once() {
 }
 
 #[test]
-fn the_access_rules_of_a_router_bind_whoever_is_at_it() {
+fn the_access_rules_of_a_router_bind_clients_and_peers() {
     let rules = json!({
         "enabled": true,
         "default_permission": "allow",

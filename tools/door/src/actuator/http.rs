@@ -70,7 +70,7 @@ impl HttpActuator {
             (_, Command::Shut) => Some(json!({ "command": "shut" })),
         };
         let body = body.map(|body| body.to_string());
-        let target = Target::new(method_name(self.urls.method), url.as_str(), body.as_deref().unwrap_or("").as_bytes());
+        let target = Target::new(method_name(self.urls.method), url.as_str());
         let answer = self.login.as_mut().and_then(|login| login.answer(&target));
         let was_answered = answer.is_some();
         let (status, headers) = self.request(url.as_str(), body.as_deref(), answer)?;
@@ -102,6 +102,9 @@ impl HttpActuator {
     fn refusal(&self, command: Command, status: u16) -> ActuatorError {
         let what = self.url(command).to_string();
         let meaning = match (status, &self.login) {
+            (401, Some(login)) if !login.knows_challenge() => {
+                ", it asks for a kind of login that is not supported (Digest and Basic are)".to_owned()
+            }
             (401, Some(login)) => format!(", it does not accept the login in {}", login.place),
             (401, None) => ", it asks for a login (`login` in [actuator])".to_owned(),
             (403, _) => ", it does not allow this".to_owned(),

@@ -2,7 +2,7 @@
 
 use gatehouse_config::SecretRef;
 use gatehouse_core::stream::Login;
-use http_auth::digest::{Algorithm, Qop};
+use http_auth::digest::Algorithm;
 use http_auth::{ChallengeParser, DigestClient, PasswordClient, PasswordParams};
 use ureq::http::{HeaderMap, HeaderValue, header};
 
@@ -16,21 +16,20 @@ pub(super) struct DeviceLogin {
     client: Option<(String, PasswordClient)>,
 }
 
-/// What a request is for: its method, its address as in the request line, and its body.
+/// What a request is for: its method, and its address as in the request line.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) method: &'a str,
     pub(super) host: &'a str,
     pub(super) uri: &'a str,
-    pub(super) body: &'a [u8],
 }
 
 impl<'a> Target<'a> {
     /// Splits an `http://` address.
-    pub(super) fn new(method: &'a str, url: &'a str, body: &'a [u8]) -> Self {
+    pub(super) fn new(method: &'a str, url: &'a str) -> Self {
         let rest = url.strip_prefix("http://").unwrap_or(url);
         let (host, uri) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        Self { method, host, uri, body }
+        Self { method, host, uri }
     }
 }
 
@@ -49,16 +48,17 @@ impl DeviceLogin {
             query if query.starts_with('?') => format!("/{query}"),
             uri => uri.to_owned(),
         };
-        // Devices that also offer to protect the body often get it wrong.
-        let body = match client {
-            PasswordClient::Digest(digest) if !(digest.qop() & Qop::Auth) => Some(target.body),
-            _ => None,
-        };
         let (username, password) = (self.login.user.as_str(), self.login.password.as_str());
-        let parameters = PasswordParams { username, password, uri: &uri, method: target.method, body };
+        // Without the body: devices that offer to protect it as well often get it wrong.
+        let parameters = PasswordParams { username, password, uri: &uri, method: target.method, body: None };
         let mut value = HeaderValue::from_str(&client.respond(&parameters).ok()?).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// False if the device's last challenge is of a kind that is not known here.
+    pub(super) fn knows_challenge(&self) -> bool {
+        self.client.is_some()
     }
 
     /// Takes the challenge of a response with status 401. False if there is none that can be
@@ -72,9 +72,27 @@ impl DeviceLogin {
     }
 }
 
+const ALGORITHMS: [&str; 6] = ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"];
+
+/// A header with the algorithms as the standard writes them: some devices write `md5`.
+fn with_standard_names(header: &str) -> String {
+    let mut standard = String::with_capacity(header.len());
+    let mut rest = header;
+    while let Some(at) = rest.to_ascii_lowercase().find("algorithm=") {
+        let (before, value) = rest.split_at(at + "algorithm=".len());
+        let (word, after) = value.split_at(value.find([',', ' ']).unwrap_or(value.len()));
+        let plain = word.trim_matches('"');
+        standard.push_str(before);
+        standard.push_str(ALGORITHMS.iter().find(|name| name.eq_ignore_ascii_case(plain)).unwrap_or(&word));
+        rest = after;
+    }
+    standard + rest
+}
+
 /// The challenges of a header that can be answered.
 fn clients(header: &str) -> Vec<PasswordClient> {
-    let challenges = ChallengeParser::new(header).map_while(Result::ok);
+    let header = with_standard_names(header);
+    let challenges = ChallengeParser::new(&header).map_while(Result::ok);
     challenges.filter_map(|challenge| PasswordClient::try_from(&challenge).ok()).collect()
 }
 

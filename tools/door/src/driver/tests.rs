@@ -186,7 +186,7 @@ fn an_actuator_that_does_not_end_is_named() {
 }
 
 #[test]
-fn a_device_that_refuses_is_asked_less_often_and_the_door_says_so() {
+fn a_device_that_refuses_is_asked_less_often() {
     let door = door(None, Hold::default());
     door.holder.does(Command::Shut);
     let began = door.clock.monotonic();

@@ -41,7 +41,7 @@ fn only_a_current_grant_of_this_site_and_gate_opens() {
     publish(&node, admit(8, now));
     publish(&node, admit(10, place.now()));
     assert_eq!(device.next(), "open");
-    assert_eq!(door.state().openings, 2);
+    wait_until(|| door.state().openings == 2);
     stop(door);
     assert_eq!(device.commands.try_iter().collect::<Vec<_>>(), Vec::<String>::new());
     node.close(DEADLINE).expect("closes");

@@ -45,8 +45,8 @@ pub(crate) struct AddManyArgs {
     /// The report to write or to continue
     #[arg(long, value_name = "FILE")]
     report: PathBuf,
-    /// The table's encoding, such as gb18030, windows-1252, big5 or shift_jis [default: as its bytes
-    /// show, if only one explains them]
+    /// The table's encoding, such as gb18030, windows-1252, big5 or shift_jis [default: as its
+    /// bytes show, if only one explains them]
     #[arg(long, value_name = "NAME", value_parser = encoding::by_label)]
     encoding: Option<&'static encoding_rs::Encoding>,
     /// Write a printable receipt of each consent into this folder, as `NUMBER.txt`

@@ -82,16 +82,23 @@ pub(super) fn read(bytes: &[u8], stated: Option<&'static Encoding>) -> anyhow::R
         .trim(csv::Trim::All)
         .from_reader(table.as_bytes());
     let header = header(reader.headers()?)?;
-    let mut rows = Vec::new();
-    for (record, counted) in reader.records().zip(2u64..) {
-        let line = record.as_ref().ok().and_then(|record| record.position()).map_or(counted, csv::Position::line);
-        let number = line + skipped;
+    let (mut rows, mut line, mut counted) = (Vec::new(), 1 + skipped, 0);
+    for record in reader.records() {
+        let position = match &record {
+            Ok(record) => record.position(),
+            Err(error) => error.position(),
+        };
+        // The reader's own count lags behind after `\r\n`.
+        let start = position.map_or(counted, |position| position.byte() as usize).clamp(counted, table.len());
+        let start = start + table[start..].len() - table[start..].trim_start_matches(['\r', '\n']).len();
+        line += table[counted..start].replace("\r\n", "\n").matches(['\r', '\n']).count() as u64;
+        counted = start;
         match record {
             // Excel leaves rows of separators behind the last person.
             Ok(record) if record.iter().all(str::is_empty) => {}
-            Ok(record) => rows.push((number, row(&record, &header, called))),
+            Ok(record) => rows.push((line, row(&record, &header, called))),
             // The parser's message would repeat the field, which may be a name.
-            Err(_) => rows.push((number, Err("the row cannot be read; is a quotation mark missing?".to_owned()))),
+            Err(_) => rows.push((line, Err("the row cannot be read; is a quotation mark missing?".to_owned()))),
         }
     }
     let by_default = encoding == encoding_rs::UTF_8 && separator == b',';
@@ -223,11 +230,13 @@ mod tests {
         let tabs = "photos\tname\tpurpose\tnotice\tgiven\tuntil\tunder_14\tguardian\n\
                     a.jpg;b.jpg\tQuill, Ann\tentry\t1\tpaper\t2099-12-31\tyes\t\"Bea \"\"B\"\" Quill\"\n\t\t\n";
         let excel = format!("sep=;\r\n{quoted}");
+        let old_mac = tabs.replace('\n', "\r");
         for (table, first, assumed) in [
             (plain, 2, None),
             (quoted, 2, Some("read as UTF-8 with semicolons between the fields")),
             (tabs, 2, Some("read as UTF-8 with tabs between the fields")),
             (excel.as_str(), 3, Some("read as UTF-8 with semicolons between the fields")),
+            (old_mac.as_str(), 2, Some("read as UTF-8 with tabs between the fields")),
         ] {
             let read = read(table.as_bytes(), None).unwrap_or_else(|error| panic!("{table}: {error}"));
             assert_eq!(read.assumed.as_deref(), assumed);

@@ -82,7 +82,6 @@ fn location(array: &Array) -> Option<&Array> {
 #[cfg(test)]
 mod tests {
     use super::super::Marks;
-    use super::*;
 
     /// Files written by SciPy 1.17's `savemat`: the layout of ShanghaiTech (a structure in a cell),
     /// compressed and not; three structures in an array, with 16-bit numbers and behind a text; and
