@@ -98,14 +98,14 @@ fn codes_in_dark_mode_are_read_as_well() {
     for text in [pass_text(), card_text()] {
         let code = code(&text);
         for (module_px, blur_px) in [(3.0, 0.7), (4.0, 1.0), (6.0, 1.5)] {
-            let reads = (0..8).filter(|seed| {
+            let reads = (0..4).filter(|seed| {
                 let scene = in_dark_mode(held(*seed, module_px, blur_px));
                 read(&mut QrReader::default(), &scene, &scene.draw(Some(&code))) == [text.as_str()]
             });
             let reads = reads.count();
             assert!(
-                reads >= 6,
-                "{reads} of 8: modules of {module_px} px, blurred by {blur_px} px, {} bytes",
+                reads >= 3,
+                "{reads} of 4: modules of {module_px} px, blurred by {blur_px} px, {} bytes",
                 text.len()
             );
         }
@@ -116,20 +116,17 @@ fn codes_in_dark_mode_are_read_as_well() {
 fn a_camera_reads_dark_mode_within_two_frames() {
     let text = pass_text();
     let code = code(&text);
-    for seed in 0..4 {
-        for frames_before in 0..8 {
-            let (mut reader, mut before) = (QrReader::default(), SearchedInVain::default());
-            let mut next = |scene: &Scene, code: Option<&QrCode>| {
-                reader.read_next(&scene.draw(code), scene.width, scene.height, scene.width, &mut before)
-            };
-            let light = Scene { seed, quality: None, noise: 0.0, ..Scene::good() };
-            let dark = in_dark_mode(light);
-            (0..frames_before).for_each(|_| drop(next(&light, None)));
-            let first = next(&dark, Some(&code));
-            let found = if first.is_empty() { next(&dark, Some(&code)) } else { first };
-            assert_eq!(found, [text.as_str()], "after {frames_before} frames");
-            assert_eq!(next(&light, Some(&code)), [text.as_str()], "dark on light");
-        }
+    let light = Scene { quality: None, noise: 0.0, ..Scene::good() };
+    let (empty, dark) = (light.draw(None), in_dark_mode(light).draw(Some(&code)));
+    let light_code = light.draw(Some(&code));
+    for frames_before in 0..8 {
+        let (mut reader, mut before) = (QrReader::default(), SearchedInVain::default());
+        let mut next = |luma: &[u8]| reader.read_next(luma, light.width, light.height, light.width, &mut before);
+        (0..frames_before).for_each(|_| drop(next(&empty)));
+        let first = next(&dark);
+        let found = if first.is_empty() { next(&dark) } else { first };
+        assert_eq!(found, [text.as_str()], "after {frames_before} frames");
+        assert_eq!(next(&light_code), [text.as_str()], "dark on light is read at once");
     }
 }
 

@@ -153,7 +153,7 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
-fn a_jpeg_of_any_arrangement_that_ends_early_or_skips_is_refused() {
+fn a_jpeg_that_ends_early_or_skips_is_refused() {
     let default = PhotoLimits::default();
     for (number, file) in arrangements(&textured(160, 128, 7), 160).into_iter().enumerate() {
         read(&file, &default).unwrap_or_else(|error| panic!("arrangement {number}: {error}"));

@@ -142,7 +142,7 @@ fn the_access_rules_of_a_router_bind_clients_and_peers() {
     let rules = json!({
         "enabled": true,
         "default_permission": "allow",
-        "rules": [{ "id": "no-entries", "messages": ["put"], "flows": ["ingress"], "permission": "deny",
+        "rules": [{ "id": "no-entries", "messages": ["put", "reply"], "flows": ["ingress"], "permission": "deny",
             "key_exprs": ["gatehouse/**/entry"] }],
         "subjects": [{ "id": "all" }],
         "policies": [{ "rules": ["no-entries"], "subjects": ["all"] }],
