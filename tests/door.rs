@@ -85,10 +85,12 @@ fn a_pass_or_an_emergency_release_opens_the_door() {
     let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
     let code = site.path("pass.png");
     site.run("pass issue", &[owner, "--until", "2099-12-31", "--png", code.to_str().expect("UTF-8")]);
-    let shown = vec![Person::photo(code).presented(Presentation::Print)];
+    // On paper, then on a phone in dark mode.
+    let media = [Presentation::Print, Presentation::DarkMode];
+    let shown = media.map(|medium| Person::photo(&code).presented(medium)).to_vec();
     // Hidden long enough that the next showing is a new attempt.
     let scene = Scene::WalkUp(WalkUp { people: shown, seconds_each: 3.0, gap_seconds: 5.0 });
-    let mount = MountConfig { max_seconds: 8, ..MountConfig::new("gate-1", scene) };
+    let mount = MountConfig { max_seconds: 16, ..MountConfig::new("gate-1", scene) };
     let sim = Sim::start(SimConfig { mounts: vec![mount], ..SimConfig::default() }).expect("the simulator starts");
     let source = sim.url("gate-1");
     site.set_cameras(&format!(

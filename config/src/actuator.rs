@@ -87,7 +87,8 @@ table! {
         header: Option<SecretRef>, optional "none is sent", example "file:secrets/door.header",
             change ProcessRestart;
         /// The device's login: a secret of the form `user:password`. It is sent as the device asks
-        /// for it, by Digest (RFC 7616: MD5, SHA-256 or SHA-512-256) or Basic (RFC 7617).
+        /// for it, by Digest (RFC 7616: MD5, SHA-256 or SHA-512-256) or Basic (RFC 7617). A command
+        /// then takes up to two requests, each of which may take half of `timeout_ms`.
         login: Option<SecretRef>, optional "no login", example "file:secrets/relay.login",
             change ProcessRestart;
     }

@@ -20,6 +20,8 @@ use crate::actuator::{Actuator, ActuatorError, Command};
 
 /// Time between a failure and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// The longest time, if the device answers that it could not do it; doubles up to here.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// Time between a command that the device refuses and the next try; doubles with each refusal.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -331,11 +333,14 @@ impl Failures {
 /// Pause after a failure. A device that refuses the command itself is asked less and less often,
 /// because devices lock a login that fails too often; but in an emergency, often enough.
 fn pause_after(command: Command, error: &ActuatorError, in_a_row: u32) -> Duration {
-    if !matches!(error, ActuatorError::Denied { .. }) {
-        return RETRY_AFTER;
-    }
-    let longest = if command == Command::Hold { LONGEST_PAUSE_OF_A_RELEASE } else { LONGEST_PAUSE };
-    FIRST_PAUSE.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(longest)
+    let (first, longest) = match error {
+        ActuatorError::Denied { .. } if command == Command::Hold => (FIRST_PAUSE, LONGEST_PAUSE_OF_A_RELEASE),
+        ActuatorError::Denied { .. } => (FIRST_PAUSE, LONGEST_PAUSE),
+        ActuatorError::Refused { .. } => (RETRY_AFTER, LONGEST_RETRY),
+        // It may be back at any moment.
+        _ => (RETRY_AFTER, RETRY_AFTER),
+    };
+    first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(longest)
 }
 
 #[cfg(test)]

@@ -318,7 +318,7 @@ fn a_refusal_says_what_it_means() {
         ("403 Forbidden", "refuses: HTTP status 403, it does not allow this"),
         ("404 Not Found", "refuses: HTTP status 404, it has no such address"),
         ("405 Method Not Allowed", "refuses: HTTP status 405"),
-        ("429 Too Many Requests", "refused: HTTP status 429"),
+        ("429 Too Many Requests", "refuses: HTTP status 429"),
         ("500 Broken", "refused: HTTP status 500"),
     ] {
         let (address, _log) = serve(Device { status, ..Device::digest("MD5", "qop=\"auth\", ") });

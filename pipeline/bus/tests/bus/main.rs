@@ -3,6 +3,7 @@
 mod closing;
 mod delivery;
 mod queries;
+#[cfg(test)]
 mod router;
 #[cfg(test)]
 mod support;

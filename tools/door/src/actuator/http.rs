@@ -113,8 +113,8 @@ impl HttpActuator {
         };
         let reason = format!("HTTP status {status}{meaning}");
         match status {
-            // It is busy, or wants to be asked again.
-            408 | 425 | 429 => ActuatorError::Refused { what, reason },
+            // It wants to be asked again.
+            408 | 425 => ActuatorError::Refused { what, reason },
             300..=499 => ActuatorError::Denied { what, reason },
             _ => ActuatorError::Refused { what, reason },
         }

@@ -218,6 +218,8 @@ fn pauses_grow_where_the_device_refuses_the_command() {
     assert_eq!(pauses(OPEN, &denied()), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
     assert_eq!(pauses(Command::Shut, &denied())[7], 30_000);
     assert_eq!(pauses(Command::Hold, &denied()), [1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000]);
+    let busy = ActuatorError::Refused { what: "it".to_owned(), reason: "busy".to_owned() };
+    assert_eq!(pauses(OPEN, &busy), [250, 500, 1000, 2000, 2000, 2000, 2000, 2000]);
     let late = ActuatorError::TimedOut { what: "it".to_owned(), after: DEADLINE };
     assert_eq!(pauses(OPEN, &late), [250; 8], "it may be back any moment");
     assert_eq!(pause_after(OPEN, &denied(), u32::MAX), LONGEST_PAUSE);

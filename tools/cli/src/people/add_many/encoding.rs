@@ -91,9 +91,8 @@ fn detect(bytes: &[u8]) -> anyhow::Result<&'static Encoding> {
     let guess = detector.guess(None, Utf8Detection::Deny);
     let mut possible: Vec<&str> = vec![name(guess)];
     if guess.name() == "GBK" && is_chinese(bytes) {
-        let rivals: [(&'static Encoding, fn(&[u8]) -> bool); 3] =
-            [(EUC_KR, is_korean), (EUC_JP, is_japanese), (BIG5, is_traditional)];
-        possible.extend(rivals.iter().filter(|(_, is_plausible)| is_plausible(bytes)).map(|(rival, _)| name(rival)));
+        let rivals = [(EUC_KR, is_korean(bytes)), (EUC_JP, is_japanese(bytes)), (BIG5, is_traditional(bytes))];
+        possible.extend(rivals.iter().filter(|(_, is_plausible)| *is_plausible).map(|(rival, _)| name(rival)));
         if possible.len() == 1 {
             return Ok(GB18030);
         }
@@ -151,12 +150,12 @@ fn is_korean(bytes: &[u8]) -> bool {
 
 /// Japanese: kana, and few characters outside the first level of JIS X 0208 (0xB0 to 0xCF).
 fn is_japanese(bytes: &[u8]) -> bool {
-    decodes(bytes, EUC_JP) && pairs(bytes).is_some_and(|pairs| share(&pairs, 0xa1..=0xcf) >= 0.8)
+    decodes(bytes, EUC_JP) && pairs(bytes).is_some_and(|pairs| share(&pairs, 0xa1..=0xcf) >= 0.9)
 }
 
 /// Traditional Chinese: mostly the common characters of Big5 (0xA4 to 0xC6).
 fn is_traditional(bytes: &[u8]) -> bool {
-    decodes(bytes, BIG5) && pairs(bytes).is_some_and(|pairs| share(&pairs, 0xa1..=0xc6) >= 0.8)
+    decodes(bytes, BIG5) && pairs(bytes).is_some_and(|pairs| share(&pairs, 0xa1..=0xc6) >= 0.9)
 }
 
 /// A language of Western Europe: letters and quotes where such languages have them.
