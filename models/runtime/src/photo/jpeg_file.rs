@@ -29,6 +29,10 @@ pub(super) fn decode(file: &[u8], limits: &PhotoLimits) -> Result<Decoded, Photo
     decoder.decode_headers().map_err(|_| PhotoError::UnknownFormat)?;
     let (width, height) = decoder.dimensions().ok_or(PhotoError::UnknownFormat)?;
     let size = limits.check(Size { width, height })?;
+    if decoder.info().is_some_and(|info| info.components == 4) {
+        let advice = "save it as JPEG in RGB with the program that shows it";
+        return Err(PhotoError::OtherFormat { format: "JPEG in a printer's colours (CMYK)", advice });
+    }
     let orientation = decoder.exif().map_or(Orientation::UPRIGHT, |exif| Orientation::read(exif));
     drop(Zeroizing::new(decoder.decode().map_err(|error| PhotoError::Undecodable(error.to_string()))?));
     let pixels = decode_by_libjpeg(file).map_err(|error| PhotoError::Undecodable(error.to_string()))?;

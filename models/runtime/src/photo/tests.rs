@@ -177,6 +177,14 @@ fn a_jpeg_that_ends_early_or_skips_is_refused() {
     }
 }
 
+#[test]
+fn a_jpeg_in_colours_of_printing_is_refused_by_name() {
+    let mut file = Vec::new();
+    Encoder::new(&mut file, 90).encode(&[90; 160 * 128 * 4], 160, 128, ColorType::Cmyk).expect("encoded");
+    let error = read(&file, &PhotoLimits::default()).expect_err("CMYK").to_string();
+    assert!(error.contains("CMYK") && error.contains("save it as JPEG in RGB"), "{error}");
+}
+
 /// Phones add a video or a second picture behind the photo.
 #[test]
 fn what_follows_a_photo_in_its_file_is_left_alone() {
