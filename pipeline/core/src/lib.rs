@@ -3,6 +3,8 @@
 //! This crate names no native library. It does not know how frames are decoded or how events are
 //! sent.
 
+pub mod camera_clock;
+pub mod clock_watch;
 pub mod door;
 pub mod event;
 pub mod fates;
@@ -14,6 +16,7 @@ pub mod key;
 pub mod liveness;
 pub mod load;
 pub mod log_limit;
+pub mod node_clock;
 pub mod picture_check;
 pub mod provider;
 pub mod rate;

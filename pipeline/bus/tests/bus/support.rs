@@ -76,7 +76,7 @@ fn at(ms: u64) -> WallTime {
 }
 
 fn capture_time(ms: u64) -> CaptureTime {
-    CaptureTime { at: at(ms), source: ClockSource::Rtcp, error_ms: 100 }
+    CaptureTime { at: at(ms), source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None }
 }
 
 pub(crate) fn entry(sequence: u64) -> EntryEvent {
@@ -157,5 +157,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         key_frames_only: false,
         stream: None,
         sub_stream: None,
+        at: at(0),
+        clock_offset: None,
     })
 }

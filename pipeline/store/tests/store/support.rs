@@ -124,7 +124,7 @@ pub(crate) fn entry(gate: &CameraId, sequence: u64, at: WallTime) -> EntryEvent 
         decision: Decision::Admit,
         reason: Reason::Matched,
         method: Method::Face,
-        capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100 },
+        capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None },
         latency_ms: EntryLatency {
             acquire: 120.5,
             capture_to_arrival: 80.0,
