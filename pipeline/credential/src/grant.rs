@@ -138,7 +138,7 @@ mod tests {
         let entry = signed(entry(1, 2, 1_790_000_000_000), 1_790_000_005_000);
         assert_eq!(
             entry.grant.expect("an admit has one").signature,
-            "94c385e8d3737d27d320f0710c7694fb1127fc904e34327fc87a060d60379c7482741a7479deb3e7b2cb3ffd19be4280f94ac7a89ec5c1744e3820eac7b8f706"
+            "32b718fa5854b63714b99bea81f58fa09eab8bcb140058fd753fbda0d3406bbd611d2a238fba7ff68ff25cdf14ff548a19a440792d8c5d67404910b560114803"
         );
     }
 

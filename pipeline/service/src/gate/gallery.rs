@@ -72,11 +72,19 @@ impl Galleries {
     /// Reads the whole store into every gallery.
     pub(super) fn load(&self) -> Result<Loaded, StoreError> {
         let clock_steps = self.wall_clock.observe();
-        let enrolled = self.store.gallery(&self.model.name, &self.model.version, self.clock.wall())?;
+        let now = self.clock.wall();
+        let enrolled = self.store.gallery(&self.model.name, &self.model.version, now)?;
         let count = enrolled.templates.len();
         let people = Gallery::new(enrolled.templates.iter().filter_map(template), ANY_RULE);
         self.publish(&people);
         tracing::info!(templates = count, "gallery loaded");
+        if count == 0 && enrolled.not_held > 0 {
+            tracing::warn!(
+                consents = enrolled.not_held,
+                "nobody is known: at {now}, which this machine's clock shows, every consent has ended or begins later. Is the \
+                 clock right? Once it is set, people are known again without a restart"
+            );
+        }
         Ok(Loaded { people, revision: enrolled.revision, clock_steps, next_start: enrolled.next_start })
     }
 
@@ -207,7 +215,7 @@ mod tests {
         let (stop, stopped) = bounded(0);
         let thread = std::thread::spawn(move || galleries.watch(loaded, &stopped));
         // Right, 30 years behind, right, 8 h ahead, and a moment before the consent begins.
-        let steps = [(10.5, 1), (-262_980.0, 0), (10.5, 1), (18.5, 0), (10.0 - 0.8 / 3600.0, 0)];
+        let steps = [(10.5, 1), (-262_980.0, 0), (10.5, 1), (18.5, 0), (10.0 - 1.4 / 3600.0, 0)];
         for (query, (at, people)) in (1u32..).zip(steps) {
             manual.wait_for_timer(QUERY_EVERY * query);
             manual.set_wall_offset_ms(hours_ms(at));

@@ -117,7 +117,7 @@ fn present_are_those_whose_last_way_led_in() {
     assert_eq!(go(card, Out, Admit), 1);
     assert_eq!(go(Who::default(), In, Admit), 1, "nobody known is nobody counted");
     // Whose way out has an earlier time, because the clock was set back in between, is out.
-    let mut later = |at, direction| log(&store, card, at, |e| (e.direction, e.decision) = (direction, Admit));
+    let later = |at, direction| log(&store, card, at, |e| (e.direction, e.decision) = (direction, Admit));
     later(at + HOUR * 8, In);
     assert_eq!(store.present(noon()).expect("counts"), 2);
     later(at, Out);

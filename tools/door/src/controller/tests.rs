@@ -273,7 +273,7 @@ impl World {
     fn make(&mut self) {
         self.now += 20;
         self.sequence += 1;
-        let entry = entry_of(self.number, self.sequence, self.node_ms(self.now), self.node_wall_ms % (1 << 50));
+        let entry = entry_of(self.number, self.sequence, self.node_ms(self.now), self.node_wall_ms % (1 << 42));
         self.made.push(entry);
         self.made_at.push(self.now);
     }
