@@ -65,9 +65,9 @@ table! {
         /// camera longer ago, even if the grant is still valid.
         max_age as "max_age_s": Duration = seconds(1.0..=60.0), default 10.0, example 5.0,
             change ProcessRestart;
-        /// The greatest error with which the door may know the node's clock: the longest time from its
-        /// query for that clock to the answer. Raise it for a slow network. The wall clocks of the two
-        /// machines may differ.
+        /// The greatest error with which the door may know the node's clock: the longest time from
+        /// its query for that clock to the answer. Raise it for a slow network. The wall clocks of
+        /// the two machines may differ.
         clock_error as "clock_error_ms": Duration = milliseconds(10..=10_000), default 1000, example 200,
             change ProcessRestart;
         /// How long the door stays open for one person.

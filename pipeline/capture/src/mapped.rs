@@ -97,8 +97,8 @@ pub(crate) fn camera_time(buffer: &gst::BufferRef) -> Option<WallTime> {
         .map(WallTime::from_unix_nanos)
 }
 
-/// Nanoseconds since 1970, from nanoseconds since the start of an NTP era: times without the highest
-/// bit of their 32-bit seconds are from 2036 on (RFC 4330, section 3).
+/// Nanoseconds since 1970, from nanoseconds since the start of an NTP era: times without the
+/// highest bit of their 32-bit seconds are from 2036 on (RFC 4330, section 3).
 fn unix_nanos(ntp_nanos: u64) -> Option<i64> {
     let era_s: u64 = if ntp_nanos / 1_000_000_000 < 1 << 31 { 1 << 32 } else { 0 };
     let unix = i128::from(ntp_nanos) + (i128::from(era_s) - i128::from(NTP_TO_UNIX_S)) * 1_000_000_000;

@@ -50,8 +50,8 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     (read == N).then_some(bytes)
 }
 
-/// Signs passes, cards, grants and statements of the clock of one site (Ed25519, RFC 8032). Overwritten in memory when
-/// dropped; never printed.
+/// Signs passes, cards, grants and statements of the clock of one site (Ed25519, RFC 8032).
+/// Overwritten in memory when dropped; never printed.
 #[derive(Clone)]
 pub struct SiteSigner(SigningKey);
 

@@ -34,8 +34,8 @@ impl ManualClock {
         state.timers.retain(|(at, _)| *at > since_start);
     }
 
-    /// Sets the wall clock this far ahead of the time since the start, in milliseconds. The monotonic
-    /// clock and the timers go on.
+    /// Sets the wall clock this far ahead of the time since the start, in milliseconds. The
+    /// monotonic clock and the timers go on.
     pub fn set_wall_offset_ms(&self, ahead: i64) {
         self.state.lock().wall_offset_ms = ahead;
     }

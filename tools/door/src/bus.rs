@@ -156,7 +156,7 @@ impl Listening {
         }
     }
 
-    /// Decides again about entries that waited for an answer about the node's clock, in their order.
+    /// Decides again about entries that waited for an answer about the node's clock, in order.
     fn handle_waiting(&mut self, state: &mut State) {
         let (now, answers) = (self.clock.monotonic(), self.node_clock.lock().answers());
         for mut waiting in std::mem::take(&mut state.waiting) {

@@ -72,7 +72,7 @@ impl Door {
         let folder = Arc::new(Folder::open(&door.data)?);
         let started = clock.wall();
         let controller = Controller { rules, memory: folder.memory()?, started: clock.monotonic() };
-        // Saved at once: a folder that cannot be written shows at the start, not at the first person.
+        // Saved at once: a folder that can't be written shows at the start, not at the first entry.
         folder
             .remember(&controller.memory)
             .map_err(|source| DoorError::Folder { folder: door.data.clone(), source })?;

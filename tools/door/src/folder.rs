@@ -41,7 +41,8 @@ impl Folder {
         self.path.join("grants.json")
     }
 
-    /// Reads the last controller's memory. Without one, no entry from before the start opens the door.
+    /// Reads the last controller's memory. Without one, no entry from before the start opens the
+    /// door.
     pub(crate) fn memory(&self) -> Result<Memory, DoorError> {
         let path = self.memory_path();
         let bytes = files::read(&path).map_err(|source| DoorError::Folder { folder: self.path.clone(), source })?;

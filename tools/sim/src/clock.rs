@@ -25,8 +25,8 @@ impl CameraClock {
         *self == Self::default()
     }
 
-    /// Changes the time in a packet that starts with a sender report. `running_s`: seconds since the
-    /// start of the stream.
+    /// Changes the time in a packet that starts with a sender report. `running_s`: seconds since
+    /// the start of the stream.
     pub(crate) fn change(&self, packet: &mut [u8], running_s: f64) {
         if packet.get(1) != Some(&SENDER_REPORT) {
             return;

@@ -88,8 +88,8 @@ impl Galleries {
         Ok(Loaded { people, revision: enrolled.revision, clock_steps, next_start: enrolled.next_start })
     }
 
-    /// Applies the changes since the galleries were loaded. Reads everything anew when the wall clock
-    /// was set, or when a consent begins: the store gives only templates whose consents hold.
+    /// Applies the changes since the galleries were loaded. Reads everything anew when the wall
+    /// clock was set, or when a consent begins: the store gives only templates whose consents hold.
     fn follow(&self, loaded: Loaded) -> Result<Loaded, StoreError> {
         let begins = |start: WallTime| start <= self.clock.wall();
         if self.wall_clock.observe() != loaded.clock_steps || loaded.next_start.is_some_and(begins) {

@@ -157,7 +157,7 @@ fn no_wall_clock_changes_a_decision() {
 }
 
 #[test]
-fn a_restarted_node_counts_from_its_own_start_and_its_old_grants_are_refused() {
+fn an_earlier_run_of_the_node_opens_nothing() {
     let mut controller = controller();
     let mut clock = clock(1, 0, 50_000);
     let (old, held) = (entry(500, 50_100), entry(501, 50_200));

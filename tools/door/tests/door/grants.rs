@@ -1,7 +1,5 @@
 //! What opens a door on a real bus.
 
-use std::time::Duration;
-
 use gatehouse_core::CameraId;
 use gatehouse_core::event::Decision;
 use gatehouse_credential::{GrantTimes, sign_grant};
