@@ -33,11 +33,19 @@ pub(crate) struct ConnectionClock {
     /// The last offset that was logged; 0 while the clock was right.
     logged_ms: i64,
     log: LogLimit,
+    senseless_log: LogLimit,
 }
 
 impl ConnectionClock {
     pub(crate) fn new(camera: CameraId, latency: Duration) -> Self {
-        Self { camera, latency, clock: CameraClock::new(), logged_ms: 0, log: LogLimit::default() }
+        Self {
+            camera,
+            latency,
+            clock: CameraClock::new(),
+            logged_ms: 0,
+            log: LogLimit::default(),
+            senseless_log: LogLimit::default(),
+        }
     }
 
     /// The capture time of a frame. `stated` is the camera's own time of it.
@@ -51,6 +59,15 @@ impl ConnectionClock {
         let before = self.clock.offset();
         let capture = self.clock.capture_time(stated, arrival, arrived, self.latency);
         let offset = self.clock.offset();
+        if self.clock.is_senseless(arrival)
+            && let Some(times) = self.senseless_log.count(arrival)
+        {
+            tracing::warn!(
+                camera = %self.camera, times,
+                "the camera's sender reports state another time again and again; its clock is ignored, and capture times are \
+                 those of arrival. Update its firmware"
+            );
+        }
         if offset != before {
             gauge.set(offset);
             self.log(offset, arrival);

@@ -23,6 +23,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10);
 /// clock runs 30 ms off in that time.
 const BUCKET: Duration = Duration::from_secs(10);
 const BUCKETS: usize = 6;
+/// A camera whose clock jumps three times in this period states times without sense.
+const JUMPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How far a camera's clock differs from its node's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +45,8 @@ pub struct CameraClock {
     /// Largest lead in each period of [`BUCKET`], with the period's start. Oldest first.
     leads: VecDeque<(Monotonic, i64)>,
     offset: Option<ClockOffset>,
+    /// The last jumps of the camera's clock, the oldest first.
+    jumps: [Option<Monotonic>; 3],
 }
 
 impl CameraClock {
@@ -51,7 +55,8 @@ impl CameraClock {
         Self { leads: VecDeque::with_capacity(BUCKETS + 1), ..Self::default() }
     }
 
-    /// The camera's offset at its last frame. `None` while it sends no sender reports.
+    /// The camera's offset at its last frame. `None` while it sends no sender reports, or states
+    /// times without sense.
     pub fn offset(&self) -> Option<ClockOffset> {
         self.offset
     }
@@ -69,13 +74,19 @@ impl CameraClock {
         arrived: WallTime,
         latency: Duration,
     ) -> CaptureTime {
-        let Some(stated) = stated else {
-            self.offset = None;
-            let error_ms = millis(LONGEST_TRANSIT + latency);
-            return CaptureTime { at: arrived, source: ClockSource::Arrival, error_ms, clock_offset_ms: None };
+        let by_arrival = CaptureTime {
+            at: arrived,
+            source: ClockSource::Arrival,
+            error_ms: millis(LONGEST_TRANSIT + latency),
+            clock_offset_ms: None,
         };
+        self.offset = None;
+        let Some(stated) = stated else { return by_arrival };
         let since_start = nanos(arrival.since_start());
         let delay = self.record(stated, stated.unix_nanos().saturating_sub(since_start), arrival);
+        if self.is_senseless(arrival) {
+            return by_arrival;
+        }
         // The clock's difference from ours, less the shortest time in transit.
         let lead = stated.unix_nanos().saturating_add(nanos(delay));
         let difference = lead.saturating_sub(arrived.unix_nanos());
@@ -100,8 +111,11 @@ impl CameraClock {
     /// transit than the fastest recent frame.
     fn record(&mut self, stated: WallTime, lead: i64, arrival: Monotonic) -> Duration {
         let was_set_back = self.last.replace(stated).is_some_and(|last| stated < last);
-        if was_set_back || self.fastest().is_some_and(|fastest| delay(fastest, lead) > LONGEST_DELAY) {
+        let is_far = |fastest: i64| Duration::from_nanos(fastest.abs_diff(lead)) > LONGEST_DELAY;
+        if was_set_back || self.fastest().is_some_and(is_far) {
             self.leads.clear();
+            self.jumps.rotate_left(1);
+            self.jumps[2] = Some(arrival);
         }
         match self.leads.back_mut() {
             Some((start, largest)) if arrival.since(*start) < BUCKET => *largest = lead.max(*largest),
@@ -111,6 +125,11 @@ impl CameraClock {
             self.leads.pop_front();
         }
         delay(self.fastest().unwrap_or(lead), lead)
+    }
+
+    /// True while the camera's clock jumps again and again.
+    pub fn is_senseless(&self, now: Monotonic) -> bool {
+        self.jumps[0].is_some_and(|oldest| now.since(oldest) < JUMPS_WITHIN)
     }
 
     /// The largest recent lead.
