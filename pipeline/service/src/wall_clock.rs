@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatehouse_core::clock_watch::ClockWatch;
+use gatehouse_core::clock_watch::{ClockStep, ClockWatch};
 use gatehouse_core::load::ClockSet;
+use gatehouse_core::log_limit::LogLimit;
 use gatehouse_core::time::Clock;
 use parking_lot::Mutex;
 
@@ -14,10 +15,14 @@ use parking_lot::Mutex;
 /// without a battery for its clock starts with a wrong time, and NTP corrects it within minutes.
 pub(crate) const STEADY_BEFORE_REMOVAL: Duration = Duration::from_secs(600);
 
+/// Every step from this size on is logged. Of smaller ones, one in 30 s is.
+const LOGGED_FROM_MS: u64 = 10_000;
+
 /// The node's wall clock.
 pub(crate) struct WallClock {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    small_steps_log: LogLimit,
 }
 
 struct State {
@@ -28,7 +33,11 @@ struct State {
 impl WallClock {
     pub(crate) fn new(clock: &Arc<dyn Clock>) -> Arc<Self> {
         let watch = ClockWatch::new(clock.monotonic(), clock.wall());
-        Arc::new(Self { clock: Arc::clone(clock), state: Mutex::new(State { watch, last_step: None }) })
+        Arc::new(Self {
+            clock: Arc::clone(clock),
+            state: Mutex::new(State { watch, last_step: None }),
+            small_steps_log: LogLimit::default(),
+        })
     }
 
     /// Compares the wall clock with the monotonic one, and logs a step. Returns how often the clock
@@ -42,7 +51,10 @@ impl WallClock {
             state.last_step = Some(ClockSet { by_ms: step.by_ms, seen_at: wall, times: steps });
         }
         drop(state);
-        if let Some(step) = step {
+        // NTP may correct a clock in many small steps.
+        let is_logged =
+            |step: &ClockStep| step.by_ms.unsigned_abs() >= LOGGED_FROM_MS || self.small_steps_log.count(now).is_some();
+        if let Some(step) = step.filter(is_logged) {
             tracing::warn!(
                 "{step}; it is now {wall}. Consents and passes are judged by the new time at once, and no record is removed \
                  for its age for the next {} minutes. Decisions and doors go on",

@@ -50,7 +50,7 @@ proptest! {
         let mut ms = 0;
         for (n, late_ms) in late_ms.into_iter().enumerate() {
             ms += 100;
-            let mut decide = |gate: &mut Gate, capture: Option<i64>| {
+            let decide = |gate: &mut Gate, capture: Option<i64>| {
                 let at_time = |mut times: StageTimes| {
                     times.frame.capture.at = capture.map_or(times.frame.capture.at, WallTime::from_unix_nanos);
                     times
