@@ -159,7 +159,7 @@ fn one_picture(model: &str, density: Option<&str>, picture: &str, zone_number: u
         let events = crowd.count(&CrowdPicture {
             reading: &readings[0],
             frame: picture.size(),
-            capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 0 },
+            capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 0, clock_offset_ms: None },
             arrival: Monotonic::from_start(after),
             verdict: PictureVerdict::Sound,
             moved: false,

@@ -106,7 +106,7 @@ fn time_changes(site: &SiteFolder, people: &[PersonId]) {
             withdrawing.push(timed(|| store.forget(*person, &desk(), now()).expect("they are enrolled")).0);
             let (time, next) = timed(|| {
                 let changes = store.gallery_changes(revision, MODEL[0], MODEL[1], now()).expect("it can be read");
-                let Changes::These { revision, removed, added } = changes else { panic!("one change is few") };
+                let Changes::These { revision, removed, added, .. } = changes else { panic!("one change is few") };
                 let removed: HashSet<_> = removed.iter().copied().collect();
                 assert!(removed.contains(person));
                 let next = held().with_changes(&removed, added.iter().map(entry));

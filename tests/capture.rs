@@ -9,10 +9,12 @@ use std::time::Duration;
 use gatehouse_capture::{Camera, CameraControl, Cameras, StreamOptions, Wanted};
 use gatehouse_core::health::{StreamFacts, StreamStatus};
 use gatehouse_core::stream::{Decoder, Login, Source, Transport};
-use gatehouse_core::time::{ClockSource, SystemClock};
+use gatehouse_core::time::{Clock, ClockSource, SystemClock};
 use gatehouse_core::{CameraId, FateCounters, FrameDemand, ThreadPriority};
 use gatehouse_picture::{NormalisedPolygon, Point, Size};
-use gatehouse_sim::{AuthScheme, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig};
+use gatehouse_sim::{
+    AuthScheme, CameraClock, Codec, Fault, MountConfig, Password, Scene, SenderReports, Sim, SimConfig,
+};
 use gatehouse_testing::recorder::{Recorded, RecordedFrame, Recorder};
 
 const STOP: Duration = Duration::from_secs(5);
@@ -106,7 +108,10 @@ fn both_codecs_and_transports_give_all_three_times() {
             (count > 110 && seen.times.capture.source == ClockSource::Rtcp).then_some(seen)
         });
         assert_eq!(last.size, Size { width: 320, height: 180 });
-        assert!(last.times.capture.error_ms < 500, "the simulator runs on this very clock: {:?}", last.times.capture);
+        let capture = last.times.capture;
+        assert!(capture.error_ms <= 500, "half a second on the way: {capture:?}");
+        let offset = capture.clock_offset_ms.map(i64::abs);
+        assert!(offset.is_some_and(|off| off < 500), "the simulator runs on this very clock: {capture:?}");
         camera.stop();
     }
     sim.stop().expect("the simulator stops");
@@ -245,6 +250,47 @@ fn the_first_decoder_that_is_here_decodes_and_says_so() {
         camera.frame("a frame from hardware", |_| true);
     }
     camera.stop();
+    sim.stop().expect("the simulator stops");
+}
+
+/// Waits for a frame whose camera's clock is this far off, in ms. Checks each frame until then: its
+/// capture time is near its arrival, whatever the camera's clock shows.
+fn wait_for_offset(camera: &Watched, what: &str, off_ms: i64) -> RecordedFrame {
+    camera.wait(what, |heard| {
+        let Recorded::Frame(seen) = heard else { return None };
+        let capture = seen.times.capture;
+        let since_arrival = camera.clock.monotonic().since(seen.times.arrival);
+        let age = camera.clock.wall().distance(capture.at + since_arrival);
+        assert!(age < Duration::from_millis(1500), "{what}: {age:?} from its arrival: {capture:?}");
+        let is_near = |offset: i64| (offset - off_ms).abs() <= 1000;
+        capture.clock_offset_ms.is_some_and(is_near).then_some(seen)
+    })
+}
+
+#[test]
+fn a_wrong_camera_clock_is_measured_and_not_believed() {
+    let years_30_s = 30.0 * 365.25 * 86_400.0;
+    let clock = |offset_seconds| CameraClock { offset_seconds, ..CameraClock::default() };
+    let offsets_s = [2.0, -5.0, 10.0, 3600.0, -years_30_s];
+    let cameras = offsets_s.map(|off| MountConfig { clock: clock(off), ..mount(&format!("off-{off}")) });
+    let sim = sim(cameras.to_vec());
+    let watched = offsets_s.map(|off| (off, Watched::start(options(sim.url(&format!("off-{off}"))))));
+    for (off, camera) in &watched {
+        let frame = wait_for_offset(camera, &format!("{off} s"), (off * 1000.0) as i64);
+        assert_eq!((frame.times.capture.source, frame.times.capture.error_ms >= 500), (ClockSource::Rtcp, true));
+        let offset = camera.camera().clock_offset().expect("measured");
+        assert!((offset.ms as f64 - off * 1000.0).abs() <= f64::from(offset.error_ms), "{offset:?} of {off} s");
+    }
+    // Set while the streams run: right, back by little and by much, and forward.
+    for ((off, camera), new) in watched.iter().zip([0.0, -7.0, -3600.0, 86_400.0]) {
+        sim.set_clock(&format!("off-{off}"), clock(new)).expect("there is such a mount");
+        wait_for_offset(camera, &format!("{off} s, then {new} s"), (new * 1000.0) as i64);
+    }
+    let (off, camera) = &watched[4];
+    sim.set_clock(&format!("off-{off}"), CameraClock { garbage: true, ..clock(0.0) }).expect("there is such a mount");
+    camera.frame("a frame whose camera's clock is ignored", |seen| seen.times.capture.source == ClockSource::Arrival);
+    assert_eq!(camera.camera().clock_offset(), None);
+    watched.into_iter().for_each(|(_, camera)| camera.stop());
     sim.stop().expect("the simulator stops");
 }
 

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
-use gatehouse_sim::{MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
+use gatehouse_core::event::Decision;
+use gatehouse_sim::{CameraClock, MountConfig, Person, Presentation, Scene, Sim, SimConfig, WalkUp};
 use gatehouse_testing::node::{Node, Program, SiteFolder};
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_gatehouse"));
@@ -78,8 +79,8 @@ fn door(node: &Node, what: &str, wanted: impl Fn(&DoorEvent) -> bool) -> DoorEve
     })
 }
 
-#[test]
-fn a_pass_or_an_emergency_release_opens_the_door() {
+/// A site whose gate sees a pass every 8 s, and the camera.
+fn site_with_pass() -> (SiteFolder, Sim) {
     let site = SiteFolder::new(PROGRAM, "[[gate]]\nid = \"later\"\nsource = \"test://smpte\"\nliveness = \"off\"\n");
     let owner = site.run("people add", &["--name", "Zora Quill", "--pass-only"]);
     let owner = owner.split_whitespace().nth(1).expect("enrolled NUMBER …");
@@ -96,6 +97,39 @@ fn a_pass_or_an_emergency_release_opens_the_door() {
     site.set_cameras(&format!(
         "[[gate]]\nid = \"gate-1\"\nsource = \"{source}\"\nliveness = \"required\"\npass_again_s = 0\ncool_down_s = 0\n"
     ));
+    (site, sim)
+}
+
+/// The camera's clock is set while people come: ahead, behind, and by decades.
+#[test]
+fn a_door_opens_whatever_the_cameras_clock_shows() {
+    let (site, sim) = site_with_pass();
+    let clock = |offset_seconds: f64| CameraClock { offset_seconds, ..CameraClock::default() };
+    sim.set_clock("gate-1", clock(2.0)).expect("there is such a mount");
+    let node = Node::start(&site);
+    let controller = Controller::start(&site, &node.bus);
+    let mut openings = 0;
+    for offset_s in [2.0, -5.0, 3600.0] {
+        sim.set_clock("gate-1", clock(offset_s)).expect("there is such a mount");
+        let is_off = |ms: i64| (ms as f64 / 1000.0 - offset_s).abs() < 1.0;
+        let what = format!("an admission by a camera that is {offset_s} s ahead");
+        let entry = node.wait(&what, |_, event| match event {
+            Event::Entry(entry) if entry.capture_time.clock_offset_ms.is_some_and(is_off) => Some(entry.clone()),
+            _ => None,
+        });
+        assert_eq!(entry.decision, Decision::Admit, "{entry:?}");
+        // The second opening at the latest is for a picture with this offset.
+        let opened = door(&node, "two more openings", |door| door.openings >= openings + 2);
+        assert_eq!((opened.refused_in_a_row, opened.warning), (0, None));
+        openings = opened.openings;
+    }
+    controller.stop();
+    node.stop();
+}
+
+#[test]
+fn a_pass_or_an_emergency_release_opens_the_door() {
+    let (site, _sim) = site_with_pass();
     let node = Node::start(&site);
     let controller = Controller::start(&site, &node.bus);
 

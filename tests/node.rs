@@ -74,8 +74,11 @@ fn people_are_admitted_by_face_until_they_withdraw() {
 
     let admitted = next_entry(&node, "an admission", Decision::Admit);
     assert_eq!((admitted.reason, admitted.method), (Reason::Matched, Method::Face));
-    let grant = admitted.grant.as_ref().expect("an admission comes with a grant").expires_at;
-    assert_eq!(grant.distance(admitted.capture_time.at), std::time::Duration::from_secs(5));
+    let grant = admitted.grant.as_ref().expect("an admission comes with a grant");
+    assert_eq!(grant.until_ms - grant.from_ms, 5000);
+    // From its arrival on, which is at most the error after its capture.
+    let after_capture = grant.expires_at.distance(admitted.capture_time.at).as_millis();
+    assert!((5000..=5000 + u128::from(admitted.capture_time.error_ms)).contains(&after_capture), "{after_capture} ms");
     let referred = next_entry(&node, "a referral", Decision::Refer);
     assert_eq!((referred.reason, &referred.grant), (Reason::NoMatch, &None));
 

@@ -65,9 +65,10 @@ table! {
         /// camera longer ago, even if the grant is still valid.
         max_age as "max_age_s": Duration = seconds(1.0..=60.0), default 10.0, example 5.0,
             change ProcessRestart;
-        /// The greatest difference between the clocks of this machine and of the node. A grant from
-        /// further in the future is refused. Keep both clocks set (NTP).
-        clock_error as "clock_error_ms": Duration = milliseconds(0..=10_000), default 1000, example 200,
+        /// The greatest error with which the door may know the node's clock: the longest time from
+        /// its query for that clock to the answer. Raise it for a slow network. The wall clocks of
+        /// the two machines may differ.
+        clock_error as "clock_error_ms": Duration = milliseconds(10..=10_000), default 1000, example 200,
             change ProcessRestart;
         /// How long the door stays open for one person.
         open_for as "open_s": Duration = seconds(0.1..=60.0), default 5.0, example 3.0,

@@ -62,7 +62,8 @@ who may change it can open the door.
 
 **What opens the door.** An `admit` of the door's gate, if its grant is signed by the site, has not
 ended, is not older than `max_age_s`, and is newer than the last one. Each grant opens the door
-once, even if the controller restarts in between.
+once, even if the controller restarts in between. The controller asks the node for its monotonic
+clock, so neither machine's wall clock needs to be right.
 
 **What keeps it open.** The emergency release, until it is reset; and, with `fail = \"safe\"`, a
 lost node, until it is back.
@@ -76,7 +77,8 @@ release in its wiring as well.**
 
 **What the door reports**, on change and every 10 s, at `gatehouse/v1/AREA/SITE/door/ID/state`:
 whether it is released, whether it is held open because the node is lost, whether its actuator
-works, how often it opened since the start, and the end of its log. The report does not say who
+works, how often it opened since the start, the end of its log, and a warning if it has refused three
+grants in a row or waits for the node's clock. The report does not say who
 passed.
 
 **Changes.** The controller reads the file once, at start, so restart it after a change.

@@ -58,7 +58,7 @@ fn every_value_of_the_example_arrives() {
         .replace("node-1", "node-2")
         .replace("lost_after_s = 10.0", "lost_after_s = 1")
         .replace("max_age_s = 10.0", "max_age_s = 60")
-        .replace("clock_error_ms = 1000", "clock_error_ms = 0")
+        .replace("clock_error_ms = 1000", "clock_error_ms = 10")
         .replace("open_s = 5.0", "open_s = 0.5")
         .replace("unit = 1", "unit = 255")
         .replace("coil = 0 ", "coil = 0xffff ")
@@ -66,7 +66,7 @@ fn every_value_of_the_example_arrives() {
     let file = parse(&text);
     let door = &file.door;
     assert_eq!((door.node.as_str(), door.fail, door.lost_after), ("node-2", Fail::Secure, Duration::from_secs(1)));
-    assert_eq!((door.max_age, door.clock_error), (Duration::from_secs(60), Duration::ZERO));
+    assert_eq!((door.max_age, door.clock_error), (Duration::from_secs(60), Duration::from_millis(10)));
     assert_eq!((door.open_for, file.actuator.timeout), (Duration::from_millis(500), Duration::from_millis(50)));
     assert_eq!(file.release_socket(), Path::new("/run/gatehouse/door-1.sock"));
     let ActuatorKind::Modbus(relay) = file.actuator.kind else { panic!("{:?}", file.actuator) };

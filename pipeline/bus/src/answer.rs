@@ -69,6 +69,26 @@ impl AnswerDesk {
         Ok(())
     }
 
+    /// Answers queries on `key` at once, on zenoh's thread, with what `answer` makes of their
+    /// parameters; it must be quick, and must not wait. `None` gives no answer.
+    pub(crate) fn serve_at_once(
+        &self,
+        session: &Session,
+        key: String,
+        answer: impl Fn(&str) -> Option<Value> + Send + Sync + 'static,
+    ) -> Result<(), BusError> {
+        let declare_error = |reason: &dyn Display| BusError::declare(&key, "queryable", reason);
+        let mut open = self.open.lock();
+        let open = open.as_mut().ok_or_else(|| declare_error(&"the bus is closed"))?;
+        let take = move |query: Query| match answer(query.parameters().as_str()) {
+            Some(value) => reply(&query, &|_| Ok(value.clone())),
+            None => tracing::debug!(key = %query.key_expr(), "a query is left unanswered: it cannot be understood"),
+        };
+        let queryable = session.declare_queryable(key.clone()).callback(take).wait();
+        open.queryables.push(queryable.map_err(|error| declare_error(&error))?);
+        Ok(())
+    }
+
     /// Takes no more queries, and returns when those waiting are answered.
     pub(crate) fn close(&self) {
         let open = self.open.lock().take();

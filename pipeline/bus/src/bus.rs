@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::node_clock::{ClockStatement, LONGEST_NONCE};
 use gatehouse_core::{CameraId, Event};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -87,6 +88,23 @@ impl Bus {
     /// If the queryable can't be declared.
     pub fn serve_status(&self, snapshot: impl Fn() -> Value + Send + Sync + 'static) -> Result<(), BusError> {
         self.desk.serve(&self.session, self.site.status(), move |_| Ok(snapshot()))
+    }
+
+    /// Answers queries for the clock of this node with what `state` makes of the query's nonce.
+    /// `state` runs on a thread of zenoh, so that the answer is not delayed: it must be quick.
+    ///
+    /// # Errors
+    /// If the queryable can't be declared.
+    pub fn serve_clock(
+        &self,
+        node: &str,
+        state: impl Fn(String) -> ClockStatement + Send + Sync + 'static,
+    ) -> Result<(), BusError> {
+        self.desk.serve_at_once(&self.session, self.site.clock(node), move |parameters| {
+            let nonce = parameters.split(';').find_map(|pair| pair.strip_prefix("nonce="))?;
+            let fits = !nonce.is_empty() && nonce.len() <= LONGEST_NONCE;
+            fits.then(|| serde_json::to_value(state(nonce.to_owned())).ok()).flatten()
+        })
     }
 
     /// Answers queries for the past entries of these gates. `entries` gives up to the requested

@@ -153,7 +153,7 @@ mod tests {
             decision: Decision::Refer,
             reason: Reason::NoMatch,
             method: Method::Face,
-            capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 600 },
+            capture_time: CaptureTime { at, source: ClockSource::Arrival, error_ms: 600, clock_offset_ms: None },
             latency_ms: EntryLatency::default(),
             grant: None,
         }

@@ -20,6 +20,8 @@
 //!
 //! # Queries
 //! - `<site>/status`: a JSON object, one reply from each node.
+//! - `<site>/node/<node>/clock?nonce=<text>`: the node's clock, signed together with the nonce; see
+//!   [`ClockStatement`](gatehouse_core::node_clock::ClockStatement).
 //! - `<site>/history/gate/<gate>/entry?from=<sequence>;limit=<count>`: the gate's entries in order,
 //!   as one JSON array. One array and not one reply per entry, since zenoh keeps only the last of
 //!   several replies on one key unless asked otherwise. `from` is 1 or more, `limit` at most 1000;

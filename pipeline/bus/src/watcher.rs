@@ -9,9 +9,10 @@ use gatehouse_core::Event;
 use gatehouse_core::bus_mode::BusMode;
 use gatehouse_core::event::EntryEvent;
 use gatehouse_core::key::{DecodeError, SiteKey, decode};
+use gatehouse_core::node_clock::ClockStatement;
 use serde_json::Value;
 use zenoh::Wait;
-use zenoh::query::{ConsolidationMode, QueryTarget};
+use zenoh::query::{ConsolidationMode, QueryTarget, Reply};
 use zenoh::sample::{Sample, SampleKind};
 use zenoh_ext::{AdvancedSubscriber, AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
@@ -201,6 +202,37 @@ impl Watcher {
     /// If no node answers within 3 s, or one answers with an error.
     pub fn status(&self, site: &SiteKey) -> Result<Vec<Value>, BusError> {
         self.ask(&site.status())
+    }
+
+    /// Asks a node for its clock, and returns at once. `on_answer` gets each answer on a thread of
+    /// zenoh, at its arrival; it must be quick. Answers after `timeout` are dropped.
+    ///
+    /// # Errors
+    /// If the query can't be sent.
+    pub fn ask_clock(
+        &self,
+        clock_key: &str,
+        nonce: &str,
+        timeout: Duration,
+        on_answer: impl Fn(ClockStatement) + Send + Sync + 'static,
+    ) -> Result<(), BusError> {
+        let selector = format!("{clock_key}?nonce={nonce}");
+        let take = move |reply: Reply| match reply.into_result() {
+            Ok(sample) => match serde_json::from_slice(&sample.payload().to_bytes()) {
+                Ok(statement) => on_answer(statement),
+                Err(error) => tracing::debug!("the answer about a node's clock cannot be read: {error}"),
+            },
+            Err(error) => tracing::debug!("no answer about a node's clock: {error}"),
+        };
+        let sent = self
+            .session
+            .get(selector.as_str())
+            .target(QueryTarget::All)
+            .consolidation(ConsolidationMode::None)
+            .timeout(timeout)
+            .callback(take)
+            .wait();
+        sent.map_err(|error| BusError::Answer { selector, reason: error.to_string() })
     }
 
     /// The answers of every node that serves this, as JSON.

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gatehouse_core::camera_clock::ClockOffset;
 use gatehouse_core::health::StatusSink;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, FateCounters, FrameSink};
@@ -95,6 +96,12 @@ impl CameraControl {
     /// Times that the connection was lost since the start.
     pub fn reconnects(&self) -> u64 {
         self.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// How far the camera's clock differs from this machine's. `None` while it sends no sender
+    /// reports.
+    pub fn clock_offset(&self) -> Option<ClockOffset> {
+        self.plan.camera_offset().get()
     }
 
     /// True while all of its frames are decoded though fewer are wanted, because its key frames are

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, StreamTime};
+use gatehouse_core::time::{Clock, FrameTimes, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
+use crate::camera_clock::ConnectionClock;
 use crate::decode_plan::PictureDecision;
 use crate::failure::Failure;
 use crate::mapped::{MapError, MappedPictures, camera_time};
@@ -20,7 +21,7 @@ use crate::shared_plan::SharedPlan;
 /// Runs on the decoder's thread, once for each decoded picture.
 pub(crate) struct Delivery {
     camera: CameraId,
-    latency: Duration,
+    camera_clock: ConnectionClock,
     clock: Arc<dyn Clock>,
     frames: Arc<dyn FrameSink>,
     plan: Arc<SharedPlan>,
@@ -41,7 +42,7 @@ impl Delivery {
     ) -> Self {
         Self {
             camera: options.camera.clone(),
-            latency: options.latency,
+            camera_clock: ConnectionClock::new(options.camera.clone(), options.latency),
             clock: Arc::clone(clock),
             frames: Arc::clone(frames),
             plan: Arc::clone(plan),
@@ -74,7 +75,8 @@ impl Delivery {
             let segment = s.downcast_ref::<gst::ClockTime>()?;
             segment.to_running_time(buffer.pts())
         });
-        let capture = CaptureTime::choose(camera_time(&buffer), self.clock.wall(), self.latency);
+        let (stated, arrived) = (camera_time(&buffer), self.clock.wall());
+        let capture = self.camera_clock.capture_time(stated, arrival, arrived, self.plan.camera_offset());
         let stream = StreamTime(running.map_or(Duration::ZERO, Duration::from));
         let unreadable = |problem: MapError| {
             let _ = self.notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));

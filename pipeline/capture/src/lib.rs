@@ -11,6 +11,7 @@
 
 mod backoff;
 mod camera;
+mod camera_clock;
 mod codec;
 mod decode_plan;
 mod decoder;

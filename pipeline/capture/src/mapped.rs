@@ -93,9 +93,16 @@ pub(crate) fn camera_time(buffer: &gst::BufferRef) -> Option<WallTime> {
     buffer
         .iter_meta::<gst::ReferenceTimestampMeta>()
         .find(|meta| meta.reference().structure(0).is_some_and(|s| s.name() == "timestamp/x-ntp"))
-        .and_then(|meta| meta.timestamp().nseconds().checked_sub(NTP_TO_UNIX_S * 1_000_000_000))
-        .and_then(|nanos| i64::try_from(nanos).ok())
+        .and_then(|meta| unix_nanos(meta.timestamp().nseconds()))
         .map(WallTime::from_unix_nanos)
+}
+
+/// Nanoseconds since 1970, from nanoseconds since the start of an NTP era: times without the
+/// highest bit of their 32-bit seconds are from 2036 on (RFC 4330, section 3).
+fn unix_nanos(ntp_nanos: u64) -> Option<i64> {
+    let era_s: u64 = if ntp_nanos / 1_000_000_000 < 1 << 31 { 1 << 32 } else { 0 };
+    let unix = i128::from(ntp_nanos) + (i128::from(era_s) - i128::from(NTP_TO_UNIX_S)) * 1_000_000_000;
+    i64::try_from(unix).ok()
 }
 
 #[cfg(test)]
@@ -106,6 +113,15 @@ mod tests {
         gst::init().expect("GStreamer");
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 32, 16).build().expect("a size");
         (info.clone(), [(); 3].map(|()| gst::Buffer::with_size(info.size()).expect("memory")))
+    }
+
+    #[test]
+    fn ntp_times_count_from_1968_to_2104() {
+        let seconds = |ntp_s: u64| unix_nanos(ntp_s * 1_000_000_000).map(|nanos| nanos / 1_000_000_000);
+        assert_eq!(seconds(NTP_TO_UNIX_S), Some(0), "a camera that was never set");
+        assert_eq!(seconds(NTP_TO_UNIX_S - 3600), Some(-3600));
+        assert_eq!(seconds(u64::from(u32::MAX)), Some(2_085_978_495));
+        assert_eq!(seconds(0), Some(2_085_978_496), "2036");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A camera's decode plan and frame record, shared by the threads of its stream.
 //!
-//! Locks: one, around the plan, held for one decision.
+//! Locks: around the plan, held for one decision, and around the offset of the camera's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_core::{Delivery, DropReason, Fate, FateCounters};
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::camera_clock::OffsetGauge;
 use crate::decode_plan::{
     AccessUnit, Consumer, Decision, DecodePlan, PacketDecision, PictureDecision, RtpPacket, UnitDecision, Wanted,
 };
@@ -18,15 +19,21 @@ use crate::decode_plan::{
 pub(crate) struct SharedPlan {
     plan: Mutex<DecodePlan>,
     fates: Arc<FateCounters>,
+    camera_offset: OffsetGauge,
 }
 
 impl SharedPlan {
     pub(crate) fn new(wanted: Wanted, fates: Arc<FateCounters>) -> Self {
-        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates }
+        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates, camera_offset: OffsetGauge::default() }
     }
 
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {
         &self.fates
+    }
+
+    /// The offset of the camera's clock. A lock of its own, held for one assignment.
+    pub(crate) fn camera_offset(&self) -> &OffsetGauge {
+        &self.camera_offset
     }
 
     /// For questions about the plan's state.

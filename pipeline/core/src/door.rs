@@ -22,10 +22,26 @@ pub struct DoorEvent {
     pub actuator_works: bool,
     /// Number of grants that the actuator has opened the door for since the controller's start.
     pub openings: u64,
-    /// Time of the last change of any field except `openings` and `log`.
+    /// Time of the last change of `released`, `failed_safe` or `actuator_works`.
     pub since: WallTime,
     /// End of the door's log. A receiver that keeps it notices when lines were cut off.
     pub log: LogHead,
+    /// Number of grants that did not open the door since it last opened. Old ones that the bus
+    /// repeats do not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_in_a_row: u64,
+    /// Why the door may be shut for people whom the gate admits, in words for an operator: it has
+    /// refused three grants in a row, or waits for the node's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Node's wall clock minus the door's, in milliseconds. No decision depends on it. Absent until
+    /// the node has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_clock_offset_ms: Option<i64>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// End of a hash-chained log.

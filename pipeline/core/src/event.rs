@@ -15,6 +15,7 @@ use crate::door::DoorEvent;
 use crate::health::HealthEvent;
 use crate::id::{CameraId, LineId, ZoneId};
 use crate::load::NodeLoad;
+use crate::node_clock::RunId;
 use crate::rollup::RollUp;
 use crate::time::{CaptureTime, WallTime};
 
@@ -61,7 +62,8 @@ impl Event {
     }
 }
 
-/// Unique identifier of an event (ULID). Sorts by time.
+/// Unique identifier of an event (ULID), made of the node's clock at the decision. A node's ids
+/// increase strictly, also when its clock is set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(#[schemars(with = "String", regex(pattern = r"^[0-9A-HJKMNP-TV-Z]{26}$"))] pub Ulid);
@@ -114,13 +116,22 @@ pub enum Direction {
 
 /// The right to pass one gate once, until it expires. A gate controller opens only for a grant that
 /// the site signed.
+///
+/// A controller judges its age by `run`, `from_ms` and `until_ms`, and by the answer to a query for
+/// the node's clock. So neither wall clock needs to be right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The moment at which the grant becomes invalid.
+    /// The moment at which the grant becomes invalid, on the node's wall clock.
     pub expires_at: WallTime,
+    /// The run of the node that gave it. A later run of the node gives no right to use it.
+    pub run: RunId,
+    /// Arrival of the frame that decided, in milliseconds since the start of the run.
+    pub from_ms: u64,
+    /// The same moment as `expires_at`, in milliseconds since the start of the run.
+    pub until_ms: u64,
     /// The site's Ed25519 signature (RFC 8032) over site, gate, direction, event id, sequence,
-    /// capture time and expiry: 128 hexadecimal digits.
+    /// capture time, expiry, run, start and end: 128 hexadecimal digits.
     #[schemars(regex(pattern = r"^[0-9a-f]{128}$"))]
     pub signature: String,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::camera_clock::ClockOffset;
 use crate::fates::FrameFates;
 use crate::id::CameraId;
 use crate::time::WallTime;
@@ -79,6 +80,12 @@ pub struct HealthEvent {
     /// A gate's sub-stream, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_stream: Option<SubStream>,
+    /// When this was reported.
+    pub at: WallTime,
+    /// How far the camera's clock differs from the node's. Absent without sender reports. No
+    /// decision depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset: Option<ClockOffset>,
 }
 
 /// The second, smaller stream of a gate's camera. It shows whether anything moves: while it is live

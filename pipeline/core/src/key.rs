@@ -63,6 +63,11 @@ impl SiteKey {
         format!("{self}/node/{node}/alive")
     }
 
+    /// The key of the queryable that states a node's clock.
+    pub fn clock(&self, node: &str) -> String {
+        format!("{self}/node/{node}/clock")
+    }
+
     /// The key of the queryable that returns a snapshot of the site.
     pub fn status(&self) -> String {
         format!("{self}/status")

@@ -4,6 +4,8 @@
 //! sent.
 
 pub mod bus_mode;
+pub mod camera_clock;
+pub mod clock_watch;
 pub mod door;
 pub mod event;
 pub mod fates;
@@ -15,6 +17,7 @@ pub mod key;
 pub mod liveness;
 pub mod load;
 pub mod log_limit;
+pub mod node_clock;
 pub mod picture_check;
 pub mod provider;
 pub mod rate;

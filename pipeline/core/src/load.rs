@@ -28,6 +28,25 @@ pub struct NodeLoad {
     /// The node's crowd cameras. Absent without crowd cameras.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowds: Option<RoleLoad>,
+    /// The last time that the node's wall clock was set since its start. Absent if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_set: Option<ClockSet>,
+    /// True while no record is removed for its age, because the wall clock has not been steady for
+    /// ten minutes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removal_paused: bool,
+}
+
+/// The wall clock of a node was set while it ran, or its machine slept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSet {
+    /// How far, in milliseconds: positive for forward, negative for back.
+    pub by_ms: i64,
+    /// When the node noticed it, by the new time.
+    pub seen_at: WallTime,
+    /// How often the clock was set since the node's start.
+    pub times: u64,
 }
 
 /// Frames of all cameras of one role in the period.

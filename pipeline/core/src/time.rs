@@ -26,6 +26,11 @@ impl Monotonic {
         Self(since_start)
     }
 
+    /// Time since the clock's start.
+    pub fn since_start(self) -> Duration {
+        self.0
+    }
+
     /// Time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -84,6 +89,19 @@ impl Sub<Duration> for WallTime {
     }
 }
 
+/// A duration for an operator, in the unit that suits it: `1.5 s`, `8.0 h`, `30.0 years`.
+pub fn rough(duration: Duration) -> String {
+    const UNITS: [(f64, &str); 4] = [(60.0, "s"), (60.0, "min"), (24.0, "h"), (365.25, "days")];
+    let mut value = duration.as_secs_f64();
+    for (next, unit) in UNITS {
+        if value < next {
+            return format!("{value:.1} {unit}");
+        }
+        value /= next;
+    }
+    format!("{value:.1} years")
+}
+
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
@@ -111,7 +129,8 @@ impl<'de> Deserialize<'de> for WallTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClockSource {
-    /// The camera's own clock, carried by RTCP sender reports (RFC 3550, section 6.4.1).
+    /// This machine's clock, corrected by the differences between the times that the camera states
+    /// in RTCP sender reports (RFC 3550, section 6.4.1).
     Rtcp,
     /// This machine's wall clock when the decoded frame arrived: late by the delays of network,
     /// jitter buffer and decoder.
@@ -127,35 +146,11 @@ pub struct CaptureTime {
     pub source: ClockSource,
     /// Bound of the error in either direction, in milliseconds.
     pub error_ms: u32,
-}
-
-/// Assumed error of an arrival time besides the jitter buffer: camera encoder, network and decoder.
-const ARRIVAL_ERROR: Duration = Duration::from_millis(500);
-/// Assumed error of a camera clock that agrees with ours: its synchronisation and the sender
-/// report.
-const RTCP_ERROR: Duration = Duration::from_millis(100);
-/// A camera clock that differs more from ours was never set (cameras start in 1970 or 2000).
-const RTCP_TRUSTED_WITHIN: Duration = Duration::from_secs(10);
-
-impl CaptureTime {
-    /// Chooses between the camera's clock and this machine's.
-    ///
-    /// `rtcp` is the camera's own time of the frame, if sender reports carry one. `arrived` is this
-    /// machine's wall time when the decoded frame arrived. `latency` is the length of the jitter
-    /// buffer. A frame is held that long only if a packet is missing, so it widens the error and
-    /// does not shift the time.
-    pub fn choose(rtcp: Option<WallTime>, arrived: WallTime, latency: Duration) -> Self {
-        let millis = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(u32::MAX);
-        match rtcp {
-            Some(at) if at.distance(arrived) <= RTCP_TRUSTED_WITHIN => {
-                // A capture after the arrival means that the camera's clock is ahead by at least
-                // the difference.
-                let ahead = if at > arrived { at.distance(arrived) } else { Duration::ZERO };
-                Self { at, source: ClockSource::Rtcp, error_ms: millis(RTCP_ERROR + ahead) }
-            }
-            _ => Self { at: arrived, source: ClockSource::Arrival, error_ms: millis(ARRIVAL_ERROR + latency) },
-        }
-    }
+    /// Camera's clock minus this machine's, in milliseconds; positive if the camera is ahead.
+    /// Includes the time that frames are under way. Absent without sender reports. `at` is
+    /// corrected by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// The three times of one frame.
@@ -219,31 +214,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NOON: WallTime = WallTime(1_790_000_000_000_000_000);
-    const LATENCY: Duration = Duration::from_millis(100);
-
-    #[test]
-    fn a_camera_clock_near_ours_is_used_and_one_far_off_is_not() {
-        let near = CaptureTime::choose(Some(NOON - Duration::from_millis(180)), NOON, LATENCY);
-        assert_eq!((near.source, near.error_ms), (ClockSource::Rtcp, 100));
-        let unset = CaptureTime::choose(Some(WallTime(0)), NOON, LATENCY);
-        assert_eq!((unset.source, unset.at, unset.error_ms), (ClockSource::Arrival, NOON, 600));
-        let none = CaptureTime::choose(None, NOON, LATENCY);
-        assert_eq!(none, unset);
-    }
-
-    #[test]
-    fn a_camera_clock_ahead_of_ours_widens_the_error() {
-        let ahead = CaptureTime::choose(Some(NOON + Duration::from_secs(2)), NOON, LATENCY);
-        assert_eq!((ahead.source, ahead.error_ms), (ClockSource::Rtcp, 2100));
-    }
-
     #[test]
     fn wall_time_is_written_as_rfc_3339() {
         let at = WallTime::from_unix_nanos(1_700_000_000_123_456_789);
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
         let back: WallTime = serde_json::from_str(&serde_json::to_string(&at).expect("serialises")).expect("parses");
         assert_eq!(back.unix_millis(), at.unix_millis());
+    }
+
+    #[test]
+    fn a_duration_is_written_in_the_unit_that_suits_it() {
+        let written =
+            [1500u64, 90_000, 28_800_000, 3 * 86_400_000, 946_728_000_000].map(|ms| rough(Duration::from_millis(ms)));
+        assert_eq!(written, ["1.5 s", "1.5 min", "8.0 h", "3.0 days", "30.0 years"]);
     }
 
     #[test]
@@ -260,17 +243,6 @@ mod tests {
         fn monotonic_never_subtracts_below_zero(a in 0u64..1_000_000, b in 0u64..1_000_000) {
             let (a, b) = (Duration::from_micros(a), Duration::from_micros(b));
             prop_assert_eq!(Monotonic(a).since(Monotonic(b)), a.saturating_sub(b));
-        }
-
-        #[test]
-        fn the_error_covers_a_camera_clock_that_is_ahead(offset_ms in -20_000i64..20_000) {
-            let rtcp = WallTime(NOON.0 + offset_ms * 1_000_000);
-            let chosen = CaptureTime::choose(Some(rtcp), NOON, LATENCY);
-            if chosen.source == ClockSource::Rtcp {
-                prop_assert!(i64::from(chosen.error_ms) >= offset_ms);
-            } else {
-                prop_assert!(offset_ms.abs() > 10_000);
-            }
         }
     }
 }

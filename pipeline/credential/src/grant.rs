@@ -1,6 +1,7 @@
 //! Grants: the site's signature on an entry. A gate controller opens for nothing else.
 
 use gatehouse_core::event::{Decision, Direction, EntryEvent, Grant};
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::WallTime;
 
 use crate::signing::{Signed, from_hex, push_text};
@@ -26,17 +27,31 @@ pub enum GrantError {
     Forged,
 }
 
-/// Signs the right to pass that comes with an entry, good until `expires_at` (rounded down to whole
-/// milliseconds). `site` is the site's key, such as `gatehouse/v1/area/site`. `None` for an entry
-/// that isn't an `admit`.
+/// When a grant may be used: on the clock of the node's run, and on its wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantTimes {
+    /// The run of the node that gives it.
+    pub run: RunId,
+    /// Its start, in milliseconds since the start of the run.
+    pub from_ms: u64,
+    /// Its end, in milliseconds since the start of the run.
+    pub until_ms: u64,
+    /// Its end on the wall clock. Rounded down to whole milliseconds.
+    pub expires_at: WallTime,
+}
+
+/// Signs the right to pass that comes with an entry. `site` is the site's key, such as
+/// `gatehouse/v1/area/site`. `None` for an entry that isn't an `admit`.
 ///
 /// The signature covers the site, the gate, the event's id and sequence number, the capture time,
-/// the end and the direction.
-pub fn sign_grant(signer: &SiteSigner, site: &str, entry: &EntryEvent, expires_at: WallTime) -> Option<Grant> {
+/// the direction and all times of the grant.
+pub fn sign_grant(signer: &SiteSigner, site: &str, entry: &EntryEvent, times: GrantTimes) -> Option<Grant> {
+    let GrantTimes { run, from_ms, until_ms, expires_at } = times;
     // Events travel with milliseconds: what is signed must be what arrives.
     let expires_at = WallTime::from_unix_nanos(expires_at.unix_millis().saturating_mul(1_000_000));
-    let signature = base16ct::lower::encode_string(&signer.sign(Signed::Grant, site, &signed_bytes(entry, expires_at)));
-    (entry.decision == Decision::Admit).then_some(Grant { expires_at, signature })
+    let mut grant = Grant { expires_at, run, from_ms, until_ms, signature: String::new() };
+    grant.signature = base16ct::lower::encode_string(&signer.sign(Signed::Grant, site, &signed_bytes(entry, &grant)));
+    (entry.decision == Decision::Admit).then_some(grant)
 }
 
 /// Checks that this site signed the grant of an entry. The receiver checks its age, and whether it
@@ -51,20 +66,23 @@ pub fn check_grant(verifier: &SiteVerifier, site: &str, entry: &EntryEvent) -> R
     let grant = entry.grant.as_ref().ok_or(GrantError::Missing)?;
     let signature =
         from_hex(&grant.signature).ok_or_else(|| GrantError::Unreadable { found: grant.signature.chars().count() })?;
-    if verifier.verifies(Signed::Grant, site, &signed_bytes(entry, grant.expires_at), &signature) {
+    if verifier.verifies(Signed::Grant, site, &signed_bytes(entry, grant), &signature) {
         Ok(())
     } else {
         Err(GrantError::Forged)
     }
 }
 
-fn signed_bytes(entry: &EntryEvent, expires_at: WallTime) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(128);
+fn signed_bytes(entry: &EntryEvent, grant: &Grant) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(160);
     push_text(&mut bytes, entry.gate.as_str());
     bytes.extend(entry.event_id.0.to_bytes());
     bytes.extend(entry.sequence.to_be_bytes());
     bytes.extend(entry.capture_time.at.unix_millis().to_be_bytes());
-    bytes.extend(expires_at.unix_millis().to_be_bytes());
+    bytes.extend(grant.expires_at.unix_millis().to_be_bytes());
+    bytes.extend(grant.run.0.to_bytes());
+    bytes.extend(grant.from_ms.to_be_bytes());
+    bytes.extend(grant.until_ms.to_be_bytes());
     bytes.push(match entry.direction {
         Direction::In => 0,
         Direction::Out => 1,
@@ -99,15 +117,20 @@ mod tests {
             decision: Decision::Admit,
             reason: Reason::Matched,
             method: Method::Face,
-            capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100 },
+            capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None },
             latency_ms: EntryLatency::default(),
             grant: None,
         }
     }
 
     fn signed(mut entry: EntryEvent, expires_ms: i64) -> EntryEvent {
-        entry.grant = sign_grant(&signer(), SITE, &entry, WallTime::from_unix_nanos(expires_ms * MILLISECOND));
+        entry.grant = sign_grant(&signer(), SITE, &entry, until(expires_ms));
         entry
+    }
+
+    fn until(ms: i64) -> GrantTimes {
+        let expires_at = WallTime::from_unix_nanos(ms * MILLISECOND);
+        GrantTimes { run: RunId(Ulid(77)), from_ms: 1000, until_ms: 6000, expires_at }
     }
 
     #[test]
@@ -115,7 +138,7 @@ mod tests {
         let entry = signed(entry(1, 2, 1_790_000_000_000), 1_790_000_005_000);
         assert_eq!(
             entry.grant.expect("an admit has one").signature,
-            "94c385e8d3737d27d320f0710c7694fb1127fc904e34327fc87a060d60379c7482741a7479deb3e7b2cb3ffd19be4280f94ac7a89ec5c1744e3820eac7b8f706"
+            "32b718fa5854b63714b99bea81f58fa09eab8bcb140058fd753fbda0d3406bbd611d2a238fba7ff68ff25cdf14ff548a19a440792d8c5d67404910b560114803"
         );
     }
 
@@ -125,7 +148,7 @@ mod tests {
         let check = |entry: &EntryEvent| check_grant(&signer().verifier(), SITE, entry);
         assert_eq!(check(&entry), Err(GrantError::Missing));
         entry.decision = Decision::Refer;
-        assert_eq!(sign_grant(&signer(), SITE, &entry, WallTime::from_unix_nanos(9)), None);
+        assert_eq!(sign_grant(&signer(), SITE, &entry, until(9)), None);
         assert_eq!(check(&signed(entry.clone(), 9)), Err(GrantError::NotAdmitted));
         entry.decision = Decision::Admit;
         let entry = signed(entry, 9);
@@ -143,7 +166,8 @@ mod tests {
     fn a_grant_survives_the_bus() {
         let mut entry = entry(7, 8, 0);
         entry.capture_time.at = WallTime::from_unix_nanos(1_790_000_000_123_456_789);
-        entry.grant = sign_grant(&signer(), SITE, &entry, WallTime::from_unix_nanos(1_790_000_005_999_999_999));
+        let expires_at = WallTime::from_unix_nanos(1_790_000_005_999_999_999);
+        entry.grant = sign_grant(&signer(), SITE, &entry, GrantTimes { expires_at, ..until(0) });
         let text = serde_json::to_string(&entry).expect("an event is JSON");
         let arrived: EntryEvent = serde_json::from_str(&text).expect("it reads back");
         assert_eq!(check_grant(&signer().verifier(), SITE, &arrived), Ok(()));
@@ -161,7 +185,7 @@ mod tests {
             prop_assert_eq!(check_grant(&verifier, SITE, &good), Ok(()));
 
             let later = |at: WallTime| WallTime::from_unix_nanos(at.unix_nanos() + MILLISECOND * (other % 100_000 + 1) as i64);
-            let alterations: [&dyn Fn(&mut EntryEvent); 8] = [
+            let alterations: [&dyn Fn(&mut EntryEvent); 11] = [
                 &|e| e.event_id.0.0 ^= u128::from(other),
                 &|e| e.event_id.0.0 ^= u128::from(other) << 64,
                 &|e| e.sequence ^= other,
@@ -169,6 +193,9 @@ mod tests {
                 &|e| e.direction = Direction::Out,
                 &|e| e.capture_time.at = later(e.capture_time.at),
                 &|e| e.grant.iter_mut().for_each(|grant| grant.expires_at = later(grant.expires_at)),
+                &|e| e.grant.iter_mut().for_each(|grant| grant.run.0.0 ^= u128::from(other)),
+                &|e| e.grant.iter_mut().for_each(|grant| grant.from_ms ^= other),
+                &|e| e.grant.iter_mut().for_each(|grant| grant.until_ms ^= other),
                 &|e| e.grant.iter_mut().for_each(|grant| {
                     let mut signature: [u8; 64] = from_hex(&grant.signature).expect("signed");
                     signature[bit / 8] ^= 1 << (bit % 8);

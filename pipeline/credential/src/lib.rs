@@ -10,10 +10,12 @@
 //! - [`QrReader`] finds QR codes in a camera's frames; [`Sheet`] prints them.
 //! - [`sign_grant`] signs a gate's decision; [`check_grant`] checks it with the public key alone
 //!   ([`SiteVerifier`]).
+//! - [`state_clock`] signs what a node states about its clock; [`is_clock_of`] checks it.
 
 mod base45;
 mod black_and_white;
 mod card;
+mod clock;
 mod envelope;
 mod grant;
 mod pass;
@@ -27,8 +29,9 @@ mod texture;
 mod time;
 
 pub use card::{CardContents, CardKey, ModelTag, NewCard, SealedCard, seal_card};
+pub use clock::{is_clock_of, state_clock};
 pub use envelope::{CredentialError, PREFIX, Presented, read};
-pub use grant::{GrantError, check_grant, sign_grant};
+pub use grant::{GrantError, GrantTimes, check_grant, sign_grant};
 pub use pass::{Pass, sign_pass};
 pub use pass_id::{NoRandomness, PassId, PassIdError};
 pub use person_id::PersonId;

@@ -13,6 +13,7 @@ pub(crate) enum Signed {
     Pass,
     Card,
     Grant,
+    Clock,
 }
 
 impl Signed {
@@ -21,7 +22,8 @@ impl Signed {
         match self {
             Self::Pass => b"gatehouse pass v1",
             Self::Card => b"gatehouse card v1",
-            Self::Grant => b"gatehouse grant v1",
+            Self::Grant => b"gatehouse grant v2",
+            Self::Clock => b"gatehouse clock v1",
         }
     }
 
@@ -48,8 +50,8 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     (read == N).then_some(bytes)
 }
 
-/// Signs passes, cards and grants of one site (Ed25519, RFC 8032). Overwritten in memory when
-/// dropped; never printed.
+/// Signs passes, cards, grants and statements of the clock of one site (Ed25519, RFC 8032).
+/// Overwritten in memory when dropped; never printed.
 #[derive(Clone)]
 pub struct SiteSigner(SigningKey);
 
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_signature_binds_kind_site_and_message() {
-        let (signer, kinds) = (signer(), [Signed::Pass, Signed::Card, Signed::Grant]);
+        let (signer, kinds) = (signer(), [Signed::Pass, Signed::Card, Signed::Grant, Signed::Clock]);
         let verifier = signer.verifier();
         for kind in kinds {
             let signature = signer.sign(kind, "a/b", b"c");

@@ -224,7 +224,7 @@ mod tests {
     fn event(camera: &str, count: f64, half: Option<f64>, said: SelfAssessment) -> DensityEvent {
         DensityEvent {
             camera: CameraId::new(camera),
-            capture_time: CaptureTime { at: wall(0), source: ClockSource::Arrival, error_ms: 0 },
+            capture_time: CaptureTime { at: wall(0), source: ClockSource::Arrival, error_ms: 0, clock_offset_ms: None },
             count,
             interval: half.map(|half| CountInterval { low: count - half, high: count + half }),
             coverage: None,

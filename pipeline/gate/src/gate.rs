@@ -16,7 +16,7 @@ use crate::encounter::{Encounter, Matched, Observation, State, Verdict};
 use crate::pass::Codes;
 use crate::policy::Policy;
 use crate::quality::Problem;
-use crate::times::StageTimes;
+use crate::times::{GrantPeriod, StageTimes};
 use crate::track::{Continuity, Sighting, Track, TrackId, Tracks};
 
 /// A track that was admitted by face is dropped when it was out of sight for this long.
@@ -54,8 +54,10 @@ pub struct EntryDraft {
     pub capture_time: CaptureTime,
     /// Latency by stage.
     pub latency_ms: EntryLatency,
-    /// The end of the grant; `None` unless the decision is `admit`.
-    pub expires_at: Option<WallTime>,
+    /// When the gate decided, on this machine's wall clock.
+    pub decided_at: WallTime,
+    /// When the grant may be used; `None` unless the decision is `admit`.
+    pub grant: Option<GrantPeriod>,
 }
 
 /// A decision, and what stays at the site.
@@ -122,7 +124,7 @@ impl Gate {
     }
 
     /// Number of frames and codes that were too old to be evidence. It grows when the node is
-    /// overloaded or the camera's clock is behind.
+    /// overloaded.
     pub fn stale_frames(&self) -> u64 {
         self.stale_frames
     }
@@ -285,7 +287,8 @@ impl Gate {
             method,
             capture_time: times.frame.capture,
             latency_ms: times.latency(first.unwrap_or(times.frame.arrival)),
-            expires_at: Some(times.grant_ends(&self.policy)),
+            decided_at: times.wall(),
+            grant: Some(times.grant(&self.policy)),
         };
         Outcome { entry, admitted: Some(admitted), problem: None }
     }
@@ -324,7 +327,8 @@ fn refer(
         method,
         capture_time: times.frame.capture,
         latency_ms: times.latency(first.unwrap_or(times.frame.arrival)),
-        expires_at: None,
+        decided_at: times.wall(),
+        grant: None,
     };
     Outcome { entry, admitted: None, problem }
 }

@@ -64,4 +64,4 @@ pub use gate::{EntryDraft, FrameResult, Gate, Outcome, Probe, ProbeId};
 pub use motion_gate::MotionGate;
 pub use pass::CodeCheck;
 pub use policy::Policy;
-pub use times::StageTimes;
+pub use times::{GrantPeriod, StageTimes};

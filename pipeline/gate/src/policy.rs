@@ -25,11 +25,11 @@ pub struct Policy {
     /// Time after the first near frame at which an undecided person is referred, and for which a
     /// card is compared with the nearest face.
     pub deadline: Duration,
-    /// Greatest age of a frame, counted from its capture, at which it is evidence.
+    /// Greatest age of a frame, counted from its arrival, at which it is evidence.
     pub max_frame_age: Duration,
     /// How long an admitted person is not admitted again.
     pub cool_down: Duration,
-    /// How long a grant may be used, counted from the capture of the frame that decided.
+    /// How long a grant may be used, counted from the arrival of the frame that decided.
     pub grant: Duration,
 }
 

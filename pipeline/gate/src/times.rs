@@ -7,6 +7,17 @@ use gatehouse_core::time::{FrameTimes, Monotonic, WallTime};
 
 use crate::policy::Policy;
 
+/// When a grant may be used: from the arrival of the frame that it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantPeriod {
+    /// Its start.
+    pub from: Monotonic,
+    /// The first moment at which it is invalid.
+    pub until: Monotonic,
+    /// The same moment on this machine's wall clock.
+    pub until_wall: WallTime,
+}
+
 /// When the stages of a frame ended. A skipped stage ends together with the stage before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageTimes {
@@ -35,25 +46,24 @@ impl StageTimes {
 
     /// This machine's wall time at `matched`.
     pub fn wall(&self) -> WallTime {
-        self.arrived + self.matched.since(self.frame.arrival)
+        self.arrived + self.age()
     }
 
-    /// When the frame was captured, never later than it arrived: a camera whose clock is ahead must
-    /// not lengthen grants.
-    fn captured(&self) -> WallTime {
-        self.frame.capture.at.min(self.arrived)
+    /// How long the frame has been here. No wall clock, and so no camera, can change it.
+    pub fn age(&self) -> Duration {
+        self.matched.since(self.frame.arrival)
     }
 
-    /// The end of a grant that rests on this frame.
-    pub(crate) fn grant_ends(&self, policy: &Policy) -> WallTime {
-        self.captured() + policy.grant
+    /// The period of a grant that rests on this frame.
+    pub(crate) fn grant(&self, policy: &Policy) -> GrantPeriod {
+        let from = self.frame.arrival;
+        GrantPeriod { from, until: from + policy.grant, until_wall: self.arrived + policy.grant }
     }
 
     /// True if the frame is evidence: it is not older than the policy allows, and a grant that
     /// rests on it has not ended yet.
     pub(crate) fn is_fresh(&self, policy: &Policy) -> bool {
-        let now = self.wall();
-        now.distance(self.captured()) <= policy.max_frame_age && self.grant_ends(policy) > now
+        self.age() <= policy.max_frame_age && self.age() < policy.grant
     }
 
     /// Latency by stage. `first`: arrival of the first frame that counted towards the decision.
@@ -62,7 +72,7 @@ impl StageTimes {
         let millis = |d: Duration| (d.as_secs_f64() * 10_000.0).round() / 10.0;
         EntryLatency {
             acquire: millis(self.frame.arrival.since(first)),
-            capture_to_arrival: millis(self.arrived.distance(self.captured())),
+            capture_to_arrival: millis(self.arrived.distance(self.frame.capture.at.min(self.arrived))),
             detect: millis(self.detected.since(self.frame.arrival)),
             embed: millis(self.embedded.since(self.detected)),
             decide: millis(self.matched.since(self.embedded)),

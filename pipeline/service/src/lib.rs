@@ -5,6 +5,7 @@
 //! `gate` and `crowd`. ARCHITECTURE.md lists their threads and locks.
 
 pub mod view;
+mod wall_clock;
 
 mod crowd;
 mod error;

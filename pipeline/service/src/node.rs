@@ -10,9 +10,12 @@ use gatehouse_capture::{Camera, Cameras};
 use gatehouse_config::{Endpoint, Site};
 use gatehouse_core::CameraId;
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::Clock;
+use gatehouse_credential::{SiteSigner, state_clock};
 use gatehouse_runtime::Assets;
 use gatehouse_store::Store;
+use ulid::Ulid;
 
 use crate::NodeError;
 use crate::crowd::{self, Crowds};
@@ -25,6 +28,7 @@ use crate::report::{self, HealthBoard, Meters};
 use crate::stream::Stream;
 use crate::threads::Threads;
 use crate::view::NodeView;
+use crate::wall_clock::WallClock;
 
 /// Share of a stop's deadline that the cameras may take; the rest is for draining the queues.
 const CAMERAS_SHARE: f64 = 0.5;
@@ -59,19 +63,31 @@ impl Node {
         let view = Arc::new(NodeView::of(site));
         let key = SiteKey::new(&site.site.area, &site.site.id);
         let bus = Arc::new(open_bus(site, &key, &store, &view)?);
+        let run = RunId(Ulid(rand::random()));
+        serve_clock(&bus, site, &key, SiteSigner::new(&secret), run, &clock)?;
 
+        let wall_clock = WallClock::new(&clock);
         let (meters, present) = (Meters::new(&clock), Arc::new(Present::default()));
         let sender =
             EventSender { bus: Arc::clone(&bus), view: Arc::clone(&view), key: key.clone(), clock: Arc::clone(&clock) };
         let publishers = publish::build(
             site,
-            publish::Deps { sender, store: &store, secret: &secret, present: &present, meters: &meters },
+            publish::Deps { sender, store: &store, secret: &secret, run, present: &present, meters: &meters },
         )?;
         let outbound = &publishers.outbound;
         let health = Arc::new(HealthBoard::new(camera_ids(site), Arc::clone(&clock), outbound.clone()));
         let build_gates = |models| {
             let (key, health, meter) = (&key, &health, &meters.gates);
-            let deps = gate::Deps { clock: &clock, store: &store, secret: &secret, key, outbound, health, meter };
+            let deps = gate::Deps {
+                clock: &clock,
+                wall_clock: &wall_clock,
+                store: &store,
+                secret: &secret,
+                key,
+                outbound,
+                health,
+                meter,
+            };
             gate::build(site, models, &deps)
         };
         let build_crowds = |models| {
@@ -93,7 +109,7 @@ impl Node {
         let cameras = start_cameras(streams, &clock)?;
 
         let (mut timed, (stop_timed, stopped)) = (Threads::new(), bounded(0));
-        let housekeeping = housekeeping::build(site, open_store_with(site, &secret)?, &clock, present);
+        let housekeeping = housekeeping::build(site, open_store_with(site, &secret)?, &clock, &wall_clock, present);
         let until_stopped = stopped.clone();
         timed.spawn("housekeeping", move || housekeeping.run(&until_stopped))?;
         let deps = report::Deps {
@@ -103,6 +119,7 @@ impl Node {
             cameras: cameras.controls().cloned().collect(),
             fates,
             outbound: outbound.clone(),
+            wall_clock,
         };
         let reports = report::build(site, deps);
         timed.spawn("reports", move || reports.run(&stopped))?;
@@ -148,6 +165,23 @@ fn start_cameras(streams: Vec<Stream>, clock: &Arc<dyn Clock>) -> Result<Cameras
         cameras.push(Camera::start(options, Arc::clone(clock), frames, status, fates)?);
     }
     Ok(cameras)
+}
+
+/// Answers doors that ask for the node's clock.
+fn serve_clock(
+    bus: &Bus,
+    site: &Site,
+    key: &SiteKey,
+    signer: SiteSigner,
+    run: RunId,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), NodeError> {
+    let (key, clock) = (key.to_string(), Arc::clone(clock));
+    bus.serve_clock(&site.site.node, move |nonce| {
+        let now_ms = u64::try_from(clock.monotonic().since_start().as_millis()).unwrap_or(u64::MAX);
+        state_clock(&signer, &key, run, now_ms, clock.wall(), nonce)
+    })?;
+    Ok(())
 }
 
 fn open_bus(site: &Site, key: &SiteKey, store: &Arc<Store>, view: &Arc<NodeView>) -> Result<Bus, NodeError> {

@@ -25,6 +25,10 @@ pub struct Gallery {
     pub revision: Revision,
     /// By person, each person's in the order they were stored.
     pub templates: Vec<GalleryTemplate>,
+    /// When the next consent begins that does not hold yet.
+    pub next_start: Option<WallTime>,
+    /// Consents that do not hold now: they have ended, or begin later.
+    pub not_held: u64,
 }
 
 /// One template.
@@ -51,7 +55,7 @@ impl Store {
     /// If the store can't be read, or a template or a key was altered.
     pub fn gallery(&self, model: &str, model_version: &str, now: WallTime) -> Result<Gallery, StoreError> {
         self.read_with_keys("reading the gallery", |site, keys| {
-            let revision = revision_of(site)?;
+            let (revision, next_start, not_held) = (revision_of(site)?, next_start(site, now)?, not_held(site, now)?);
             let mut statement = site.prepare_cached(
                 "SELECT person_id, values_sealed, valid_until_unix_ns FROM template JOIN consent USING (person_id)
                  WHERE model = ?1 AND model_version = ?2 AND given_at_unix_ns <= ?3 AND ?3 < valid_until_unix_ns
@@ -83,7 +87,7 @@ impl Store {
             let rest = rows.find_map(Result::err);
             match failed.or(rest) {
                 Some(error) => Err(error.into()),
-                None => Ok(Gallery { revision, templates }),
+                None => Ok(Gallery { revision, templates, next_start, not_held }),
             }
         })
     }
@@ -109,6 +113,20 @@ impl Store {
             Ok(templates.into_iter().map(|template| template.values).collect())
         })
     }
+}
+
+/// Number of consents that do not hold at `now`.
+fn not_held(site: &rusqlite::Transaction<'_>, now: WallTime) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM consent WHERE given_at_unix_ns > ?1 OR valid_until_unix_ns <= ?1";
+    let count: i64 = site.prepare_cached(sql)?.query_row([now.unix_nanos()], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// When the next consent begins, after `now`.
+pub(crate) fn next_start(site: &rusqlite::Transaction<'_>, now: WallTime) -> rusqlite::Result<Option<WallTime>> {
+    let sql = "SELECT min(given_at_unix_ns) FROM consent WHERE given_at_unix_ns > ?1";
+    let next: Option<i64> = site.prepare_cached(sql)?.query_row([now.unix_nanos()], |row| row.get(0))?;
+    Ok(next.map(WallTime::from_unix_nanos))
 }
 
 impl Base {

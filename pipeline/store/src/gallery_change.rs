@@ -8,7 +8,7 @@ use rusqlite::{Transaction, params};
 
 use crate::error::StoreError;
 use crate::from_column::from_column;
-use crate::gallery::{GalleryTemplate, Revision};
+use crate::gallery::{GalleryTemplate, Revision, next_start};
 use crate::open::Store;
 
 /// Changes kept. A node looks several times a second; one that missed more reads everybody again.
@@ -25,6 +25,8 @@ pub enum Changes {
         removed: Vec<PersonId>,
         /// The templates to put in.
         added: Vec<GalleryTemplate>,
+        /// When the next consent begins that does not hold yet.
+        next_start: Option<WallTime>,
     },
     /// Too many, or too long ago: read the whole gallery.
     Everything,
@@ -53,7 +55,7 @@ impl Store {
         now: WallTime,
     ) -> Result<Changes, StoreError> {
         self.read_with_keys("reading the gallery's changes", |site, keys| {
-            let revision = revision_of(site)?;
+            let (revision, next_start) = (revision_of(site)?, next_start(site, now)?);
             let mut statement = site
                 .prepare_cached("SELECT person_id, added FROM gallery_change WHERE revision > ?1 ORDER BY revision")?;
             let rows = statement.query_map([since.0], |row| Ok((from_column(row, 0)?, row.get(1)?)))?;
@@ -77,7 +79,7 @@ impl Store {
                 }
                 all_added.extend(self.base.templates_of(site, keys, person, (model, model_version), now)?);
             }
-            Ok(Changes::These { revision, removed, added: all_added })
+            Ok(Changes::These { revision, removed, added: all_added, next_start })
         })
     }
 }

@@ -20,6 +20,8 @@ pub struct ManualClock {
 #[derive(Debug, Default)]
 struct State {
     since_start: Duration,
+    /// Wall time minus the time since the start.
+    wall_offset_ms: i64,
     /// Timers that have not fired. Dropping a sender fires its timer.
     timers: Vec<(Duration, Sender<Instant>)>,
 }
@@ -30,6 +32,12 @@ impl ManualClock {
         let mut state = self.state.lock();
         state.since_start = since_start;
         state.timers.retain(|(at, _)| *at > since_start);
+    }
+
+    /// Sets the wall clock this far ahead of the time since the start, in milliseconds. The
+    /// monotonic clock and the timers go on.
+    pub fn set_wall_offset_ms(&self, ahead: i64) {
+        self.state.lock().wall_offset_ms = ahead;
     }
 
     /// Advances the clock, and returns the new time.
@@ -66,7 +74,8 @@ impl Clock for ManualClock {
     }
 
     fn wall(&self) -> WallTime {
-        WallTime::from_unix_nanos(0) + self.since_start()
+        let state = self.state.lock();
+        WallTime::from_unix_nanos(state.wall_offset_ms * 1_000_000) + state.since_start
     }
 
     fn timer(&self, at: Monotonic) -> Timer {

@@ -34,7 +34,7 @@ function row(camera) {
     el("th", { scope: "row" }, title(camera), el("small", {}, t(`role.${camera.role}`))),
     el("td", {}, chip, why ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-reason` }, why) : null,
       health?.key_frames_only ? el("span", { class: "hint", "data-testid": `camera-${camera.id}-key-frames-only` }, t("health.key_frames_only")) : null,
-      subStream(camera.id, health?.sub_stream)),
+      subStream(camera.id, health?.sub_stream), cameraClock(camera.id, health?.clock_offset)),
     el("td", { class: "plain" }, health ? moment(new Date(health.since)) : ""),
     el("td", { class: "plain" }, health?.stream ? video(health.stream) : ""),
     el("td", { class: "plain" }, health ? `${number(health.fps_decoded, 1)} (${number(health.fps_analysed + health.fps_unchanged, 1)})` : ""),
@@ -47,6 +47,14 @@ function subStream(camera, stream) {
   const why = stream.reason ? ` (${stream.reason})` : "";
   return el("span", { class: "hint", "data-testid": `camera-${camera}-sub-stream` },
     t("health.sub_stream", { state: t(`state.${stream.state}`) }) + why);
+}
+
+// A difference of a second or more: a smaller one may be the time that frames are under way.
+function cameraClock(camera, offset) {
+  if (!offset || Math.abs(offset.ms) < 1000) return null;
+  const off = { seconds: number(Math.abs(offset.ms) / 1000, 1) };
+  return el("span", { class: "hint", "data-testid": `camera-${camera}-clock` },
+    offset.ms > 0 ? t("health.clock_ahead", off) : t("health.clock_behind", off));
 }
 
 function video({ codec, decoder, width, height }) {

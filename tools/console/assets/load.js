@@ -1,7 +1,7 @@
 // How busy the node is, and what to do when it is full.
 
 import { byId, setText } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { moment, number, t } from "./i18n.js";
 
 export function updateLoad(store) {
   const load = store.load?.event;
@@ -13,6 +13,10 @@ export function updateLoad(store) {
     : [];
   const words = [t("load.busy", { percent: number(100 * load.cpu_usage), processors: load.processors }),
     ...role("gates", load.gates), ...role("crowds", load.crowds)];
+  if (load.clock_set) {
+    const { by_ms, seen_at } = load.clock_set;
+    words.push(t("load.clock_set", { seconds: number(by_ms / 1000, 1), time: moment(new Date(seen_at)) }));
+  }
   setText(byId("load"), words.join(" · "));
   setText(byId("load-full").lastElementChild, load.full ? t("load.full") : "");
 }

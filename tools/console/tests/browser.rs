@@ -62,6 +62,7 @@ async fn a_person_sees_counts_change_entries_come_and_the_line_break() {
     node.record(&node::health(CROWD, "stalled", Some("connected, but no frame for 5.0 s")));
     browser.wait_for_exactly(STATE, "Stalled").await;
     browser.wait_for("[data-testid='camera-market-square-reason']", "no frame for 5.0 s").await;
+    browser.wait_for("[data-testid='camera-market-square-clock']", "clock is 7,200.0 s ahead").await;
 
     node.stop().await;
     browser.wait_for("[data-testid='banner']", "Picture and counts have not been updated since").await;

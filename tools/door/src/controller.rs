@@ -1,21 +1,19 @@
 //! Decides which entries open the door: a pure function of the entries seen, their signatures and
-//! the time.
+//! the node's clock. No wall clock takes part.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::event::{EntryEvent, EventId};
-use gatehouse_core::time::WallTime;
+use gatehouse_core::event::EntryEvent;
+use gatehouse_core::node_clock::RunId;
+use gatehouse_core::time::Monotonic;
 use gatehouse_credential::{GrantError, SiteVerifier, check_grant};
 use serde::{Deserialize, Serialize};
 
-/// Tolerance between the order of sequence numbers and the order of capture times, which event ids
-/// carry. A gate decides by no picture that is older than this.
-const ORDER_TOLERANCE: Duration = Duration::from_secs(3);
-/// Upper bound on the clock error that an entry states: a node uses no camera clock that is further
-/// off.
-const MAX_STATED_ERROR: Duration = Duration::from_secs(10);
+use crate::node_clock::{NodeClock, NodeTime};
+
+/// Runs of the node that are remembered. The newest is last.
+const REMEMBERED_RUNS: usize = 64;
 
 /// Which grants open the door.
 #[derive(Debug, Clone)]
@@ -25,9 +23,9 @@ pub struct Rules {
     /// The gate whose decisions count.
     pub gate: CameraId,
     pub verifier: SiteVerifier,
-    /// Age of a capture at which its grant no longer opens the door.
+    /// Age of a picture at which its grant no longer opens the door.
     pub max_age: Duration,
-    /// Largest expected difference between the clocks here and at the node.
+    /// Longest round trip of a query for the node's clock.
     pub clock_error: Duration,
 }
 
@@ -38,11 +36,15 @@ pub(crate) enum Refusal {
     OtherGate,
     #[error(transparent)]
     Grant(GrantError),
+    #[error("its age is not known: the node has not answered the door's queries for its clock")]
+    NoClock,
+    #[error("an earlier run of the node decided it; the node has restarted since")]
+    EarlierRun,
     #[error("its grant ended {} ms ago", .ago.as_millis())]
     Expired { ago: Duration },
-    #[error("its picture is {} ms old; are the clocks here and at the node right?", .age.as_millis())]
-    Stale { age: Duration },
-    #[error("it is from {} ms in the future; are the clocks here and at the node right?", .ahead.as_millis())]
+    #[error("its picture is {} ms old, and `max_age_s` allows {} ms", .age.as_millis(), .allowed.as_millis())]
+    Stale { age: Duration, allowed: Duration },
+    #[error("it is {} ms ahead of the node's own clock", .ahead.as_millis())]
     FromTheFuture { ahead: Duration },
     /// It is older than this controller, which does not know for which entries the door had opened
     /// then.
@@ -61,33 +63,38 @@ impl Refusal {
         match self {
             Self::OtherGate | Self::Grant(GrantError::NotAdmitted) | Self::Repeated | Self::BeforeStart => false,
             Self::Grant(_)
+            | Self::NoClock
+            | Self::EarlierRun
             | Self::FromTheFuture { .. }
             | Self::OutOfOrder { .. }
             | Self::Expired { .. }
             | Self::Stale { .. } => true,
         }
     }
+
+    /// True if the node's next answer about its clock may lead to another decision: it may have
+    /// restarted.
+    pub(crate) fn waits_for_clock(&self) -> bool {
+        matches!(self, Self::NoClock | Self::EarlierRun | Self::FromTheFuture { .. })
+    }
 }
 
 /// State that must survive a restart, so that no grant opens the door twice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Memory {
-    /// Nothing captured earlier opens the door, in milliseconds since 1970.
-    not_before_ms: i64,
-    /// Highest sequence number of the current count that opened the door; 0 for none.
-    last_sequence: u64,
-    /// Latest time in the id of an event that opened the door, in milliseconds since 1970.
-    last_made_ms: u64,
-    /// Events within [`ORDER_TOLERANCE`] before that. Older ones are refused for their time.
-    recent: BTreeSet<EventId>,
+    /// The node's runs in which the door opened. Empty until it has opened.
+    runs: Vec<RunMemory>,
 }
 
-impl Memory {
-    /// The memory of a controller that starts for the first time.
-    pub(crate) fn new(now: WallTime) -> Self {
-        Self { not_before_ms: now.unix_millis(), last_sequence: 0, last_made_ms: 0, recent: BTreeSet::new() }
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunMemory {
+    run: RunId,
+    /// No grant from earlier opens the door, in milliseconds since the start of the run.
+    not_before_ms: u64,
+    /// Highest sequence number that opened the door.
+    last_sequence: u64,
 }
 
 /// Decides for each entry whether it opens the door. Each grant opens it once at most: entries may
@@ -98,70 +105,93 @@ pub(crate) struct Controller {
     pub(crate) rules: Rules,
     /// State to save. Changes with each entry that opens the door.
     pub(crate) memory: Memory,
+    /// When the controller started.
+    pub(crate) started: Monotonic,
 }
 
 impl Controller {
-    /// Decides about an entry from the bus, at the wall time `now`. `Ok` opens the door once,
-    /// before the end of the grant.
-    pub(crate) fn decide(&mut self, entry: &EntryEvent, now: WallTime) -> Result<WallTime, Refusal> {
-        let until = self.check(entry, now)?;
-        self.remember(entry);
-        Ok(until)
+    /// Decides about an entry that arrived from the bus by `now`. `Ok` opens the door once, within
+    /// this time from `now`.
+    pub(crate) fn decide(
+        &mut self,
+        entry: &EntryEvent,
+        clock: &NodeClock,
+        now: Monotonic,
+    ) -> Result<Duration, Refusal> {
+        let (run, left) = self.check(entry, clock, now)?;
+        self.remember(run);
+        Ok(left)
     }
 
-    /// The end of the grant, if the entry opens the door.
-    fn check(&self, entry: &EntryEvent, now: WallTime) -> Result<WallTime, Refusal> {
-        let Rules { site, gate, verifier, max_age, clock_error } = &self.rules;
+    /// What to remember, and how long the grant is good, if the entry opens the door.
+    fn check(&self, entry: &EntryEvent, clock: &NodeClock, now: Monotonic) -> Result<(RunMemory, Duration), Refusal> {
+        let Rules { site, gate, verifier, max_age, .. } = &self.rules;
         if entry.gate != *gate {
             return Err(Refusal::OtherGate);
         }
         // The signature first: no field of an unsigned entry is read any further.
         check_grant(verifier, site, entry).map_err(Refusal::Grant)?;
         let grant = entry.grant.as_ref().ok_or(Refusal::Grant(GrantError::Missing))?;
-        let (captured, memory) = (entry.capture_time.at, &self.memory);
-        if captured.unix_millis() < memory.not_before_ms {
+        let node = clock.time(now).ok_or(Refusal::NoClock)?;
+        if grant.run != node.run {
+            return Err(Refusal::EarlierRun);
+        }
+        let mut run = self.run_memory(&node, now);
+        if grant.from_ms < run.not_before_ms {
             return Err(Refusal::BeforeStart);
         }
-        if now >= grant.expires_at {
-            return Err(Refusal::Expired { ago: now.distance(grant.expires_at) });
-        }
-        if captured < now && now.distance(captured) > *max_age {
-            return Err(Refusal::Stale { age: now.distance(captured) });
-        }
-        // A camera's clock may be ahead of its node's by the error that the entry states.
-        let stated = Duration::from_millis(entry.capture_time.error_ms.into()).min(MAX_STATED_ERROR);
-        let latest_capture = now + *clock_error + stated;
-        if captured > latest_capture {
-            return Err(Refusal::FromTheFuture { ahead: captured.distance(now) });
-        }
-        let made_ms = entry.event_id.0.timestamp_ms();
-        let latest_made_ms = (now + *clock_error).unix_millis().max(0).unsigned_abs();
-        if made_ms > latest_made_ms {
-            let ahead = Duration::from_millis(made_ms.saturating_sub(now.unix_millis().max(0).unsigned_abs()));
-            return Err(Refusal::FromTheFuture { ahead });
-        }
-        if memory.recent.contains(&entry.event_id) {
+        if entry.sequence == run.last_sequence {
             return Err(Refusal::Repeated);
         }
-        let moment = ORDER_TOLERANCE.as_millis() as u64;
-        let is_next = entry.sequence > memory.last_sequence && made_ms.saturating_add(moment) >= memory.last_made_ms;
-        // A gate that lost its store counts from 1 again. Its new decisions are later than all old
-        // ones.
-        let count_restarted =
-            entry.sequence <= memory.last_sequence && made_ms > memory.last_made_ms.saturating_add(moment);
-        if !is_next && !count_restarted {
-            return Err(Refusal::OutOfOrder { sequence: entry.sequence, last: memory.last_sequence });
+        if entry.sequence < run.last_sequence {
+            return Err(Refusal::OutOfOrder { sequence: entry.sequence, last: run.last_sequence });
         }
-        Ok(grant.expires_at)
+        let ms = Duration::from_millis;
+        if grant.from_ms > node.latest_ms {
+            return Err(Refusal::FromTheFuture { ahead: ms(grant.from_ms - node.latest_ms) });
+        }
+        if node.latest_ms >= grant.until_ms {
+            return Err(Refusal::Expired { ago: ms(node.latest_ms - grant.until_ms) });
+        }
+        let age = ms(node.latest_ms - grant.from_ms);
+        if age > *max_age {
+            return Err(Refusal::Stale { age, allowed: *max_age });
+        }
+        run.last_sequence = entry.sequence;
+        Ok((run, ms(grant.until_ms - node.latest_ms)))
     }
 
-    fn remember(&mut self, entry: &EntryEvent) {
-        let memory = &mut self.memory;
-        memory.last_sequence = entry.sequence;
-        memory.last_made_ms = memory.last_made_ms.max(entry.event_id.0.timestamp_ms());
-        memory.recent.insert(entry.event_id);
-        let oldest = memory.last_made_ms.saturating_sub(ORDER_TOLERANCE.as_millis() as u64);
-        memory.recent.retain(|id| id.0.timestamp_ms() >= oldest);
+    /// The node's time at this controller's start, at most.
+    fn start_ms(&self, node: &NodeTime, now: Monotonic) -> u64 {
+        let running = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
+        node.latest_ms.saturating_sub(running)
+    }
+
+    fn run_memory(&self, node: &NodeTime, now: Monotonic) -> RunMemory {
+        if let Some(known) = self.memory.runs.iter().find(|known| known.run == node.run) {
+            return *known;
+        }
+        // Without any memory, an earlier controller may have opened for what came before.
+        let not_before_ms = if self.memory.runs.is_empty() { self.start_ms(node, now) } else { 0 };
+        RunMemory { run: node.run, not_before_ms, last_sequence: 0 }
+    }
+
+    fn remember(&mut self, run: RunMemory) {
+        let runs = &mut self.memory.runs;
+        match runs.iter_mut().find(|known| known.run == run.run) {
+            Some(known) => *known = run,
+            None => runs.push(run),
+        }
+        if runs.len() > REMEMBERED_RUNS {
+            runs.remove(0);
+        }
+    }
+
+    /// True if a signed entry was decided before this controller started: the bus repeats old
+    /// entries to a watcher that joins late.
+    pub(crate) fn is_from_before_start(&self, entry: &EntryEvent, clock: &NodeClock, now: Monotonic) -> bool {
+        let (Some(grant), Some(node)) = (&entry.grant, clock.time(now)) else { return false };
+        grant.run == node.run && grant.from_ms < self.start_ms(&node, now)
     }
 }
 

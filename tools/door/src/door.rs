@@ -22,11 +22,13 @@ use crate::error::DoorError;
 use crate::folder::{Folder, log_path};
 use crate::link::Link;
 use crate::log_file::{Happened, LogFile};
+use crate::node_clock::NodeClock;
 use crate::release::{Desk, Listener, Marker};
 
 /// A running controller.
 ///
-/// Locks: `state`, `link` and the log are leaves; none is taken while another is held.
+/// Locks: `state`, `link`, the node's clock and the log are leaves; none is taken while another is
+/// held.
 pub struct Door {
     driver: Arc<Driver>,
     listener: Listener,
@@ -69,8 +71,8 @@ impl Door {
         let (opener, holder) = (actuator::build(&file.actuator)?, actuator::build(&file.actuator)?);
         let folder = Arc::new(Folder::open(&door.data)?);
         let started = clock.wall();
-        let controller = Controller { rules, memory: folder.memory(started)? };
-        // Saved at once, so that a controller that is killed early keeps its first start.
+        let controller = Controller { rules, memory: folder.memory()?, started: clock.monotonic() };
+        // Saved at once: a folder that can't be written shows at the start, not at the first entry.
         folder
             .remember(&controller.memory)
             .map_err(|source| DoorError::Folder { folder: door.data.clone(), source })?;
@@ -86,19 +88,6 @@ impl Door {
         let driver = Driver::start(opener, holder, door.open_for, hold, Arc::clone(&clock));
         let driver = Arc::new(driver.map_err(DoorError::Thread)?);
         let link = Arc::new(Mutex::new(Link::new(clock.monotonic(), door.lost_after)));
-        let desk = Desk {
-            driver: Arc::clone(&driver),
-            marker,
-            log: Arc::clone(&log),
-            clock: Arc::clone(&clock),
-            // Time for the command in progress, then for the new one.
-            confirm_within: file.actuator.timeout * 2 + Duration::from_millis(500),
-            link: Arc::clone(&link),
-            fail: door.fail,
-        };
-        let socket = file.release_socket();
-        let listener = Listener::start(&socket, desk).map_err(|source| DoorError::Socket { socket, source })?;
-
         let state = Arc::new(Mutex::new(DoorEvent {
             door: door.id.clone(),
             gate,
@@ -108,7 +97,23 @@ impl Door {
             openings: 0,
             since: started,
             log: LogHead::default(),
+            refused_in_a_row: 0,
+            warning: None,
+            node_clock_offset_ms: None,
         }));
+        let desk = Desk {
+            driver: Arc::clone(&driver),
+            marker,
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            // Time for the command in progress, then for the new one.
+            confirm_within: file.actuator.timeout * 2 + Duration::from_millis(500),
+            link: Arc::clone(&link),
+            fail: door.fail,
+            state: Arc::clone(&state),
+        };
+        let socket = file.release_socket();
+        let listener = Listener::start(&socket, desk).map_err(|source| DoorError::Socket { socket, source })?;
         let site = SiteKey::new(&door.area, &door.site);
         let stopping = Arc::new(AtomicBool::new(false));
         let (give_back, listened) = mpsc::channel();
@@ -123,6 +128,8 @@ impl Door {
                 nodes: watcher.nodes(&site.alive(&door.node))?,
                 announcer: watcher.announcer(&site.door(&door.id))?,
                 watcher,
+                clock_key: site.clock(&door.node),
+                node_clock: Arc::new(Mutex::new(NodeClock::new(door.clock_error))),
                 controller,
                 folder: Arc::clone(&folder),
                 driver: Arc::clone(&driver),
@@ -131,7 +138,6 @@ impl Door {
                 state: Arc::clone(&state),
                 clock: Arc::clone(&clock),
                 stopping: Arc::clone(&stopping),
-                started,
             };
             let listen = move || drop(give_back.send(listening.run()));
             thread::Builder::new().name("door-bus".to_owned()).spawn(listen).map_err(DoorError::Thread)?;

@@ -6,7 +6,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use gatehouse_config as config;
-use gatehouse_core::time::WallTime;
 
 use crate::controller::Memory;
 use crate::error::DoorError;
@@ -42,17 +41,18 @@ impl Folder {
         self.path.join("grants.json")
     }
 
-    /// Reads the last controller's memory. Without one, no entry from before `now` opens the door.
-    pub(crate) fn memory(&self, now: WallTime) -> Result<Memory, DoorError> {
+    /// Reads the last controller's memory. Without one, no entry from before the start opens the
+    /// door.
+    pub(crate) fn memory(&self) -> Result<Memory, DoorError> {
         let path = self.memory_path();
         let bytes = files::read(&path).map_err(|source| DoorError::Folder { folder: self.path.clone(), source })?;
-        let Some(bytes) = bytes else { return Ok(Memory::new(now)) };
+        let Some(bytes) = bytes else { return Ok(Memory::default()) };
         Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
             tracing::warn!(
                 "cannot read {} ({error}); entries from before this start will not open the door",
                 path.display()
             );
-            Memory::new(now)
+            Memory::default()
         }))
     }
 

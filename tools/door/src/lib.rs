@@ -30,6 +30,8 @@ mod files;
 mod folder;
 mod link;
 mod log_file;
+mod node_clock;
+mod refusals;
 mod release;
 mod without_controller;
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use gatehouse_config::Fail;
+use gatehouse_core::door::DoorEvent;
 use gatehouse_core::time::Clock;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -169,6 +170,8 @@ pub(crate) struct Desk {
     pub(crate) link: Arc<Mutex<Link>>,
     /// What the door does when the node is lost.
     pub(crate) fail: Fail,
+    /// The door's state, with a warning about refused grants.
+    pub(crate) state: Arc<Mutex<DoorEvent>>,
 }
 
 impl Desk {
@@ -176,7 +179,7 @@ impl Desk {
         let mut trouble = match request {
             Request::Release { reason } => self.release(&tidy(reason), uid),
             Request::Reset { reason } => self.reset(&tidy(reason), uid),
-            Request::Status => Vec::new(),
+            Request::Status => self.state.lock().warning.clone().into_iter().collect(),
         };
         let wait = if *request == Request::Status { Duration::ZERO } else { self.confirm_within };
         let confirmed = self.driver.settled_within(wait);

@@ -2,10 +2,10 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{Fault, SenderReports, fault::FaultError};
+use crate::{CameraClock, Fault, SenderReports, fault::FaultError};
 
 /// One line typed by the operator. A mount's name may have a leading slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// `fault MOUNT FAULT`
     Fault(String, Fault),
@@ -13,6 +13,8 @@ pub enum Command {
     Clear(String),
     /// `reports MOUNT normal|missing|late SECONDS`: RTCP sender reports from now on
     Reports(String, SenderReports),
+    /// `clock MOUNT right|garbage|SECONDS [PPM]`: the camera's clock from now on
+    Clock(String, CameraClock),
     /// `stats`
     Stats,
     /// `stop`: the server stops.
@@ -41,6 +43,7 @@ fault MOUNT drop|refuse|freeze|black|silence|wrong-password   something goes wro
 fault MOUNT resolution WIDTHxHEIGHT                           the picture size changes in mid-stream
 clear MOUNT                                                   all is well again
 reports MOUNT normal|missing|late SECONDS                     RTCP sender reports
+clock MOUNT right|garbage|SECONDS [PPM]                       the camera's clock: SECONDS ahead, gaining PPM
 stats                                                         counters of every mount
 stop / restart                                                the whole server goes away / comes back
 help / quit";
@@ -70,6 +73,19 @@ help / quit";
                 };
                 Self::Reports((*mount).to_owned(), reports)
             }
+            ["clock", mount, clock @ ..] => {
+                let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(unknown);
+                let clock = match clock {
+                    ["right"] => CameraClock::default(),
+                    ["garbage"] => CameraClock { garbage: true, ..CameraClock::default() },
+                    [seconds] => CameraClock { offset_seconds: number(seconds)?, ..CameraClock::default() },
+                    [seconds, ppm] => {
+                        CameraClock { offset_seconds: number(seconds)?, drift_ppm: number(ppm)?, garbage: false }
+                    }
+                    _ => return Err(unknown()),
+                };
+                Self::Clock((*mount).to_owned(), clock)
+            }
             ["stats"] => Self::Stats,
             ["stop"] => Self::StopServer,
             ["restart"] => Self::RestartServer,
@@ -96,6 +112,11 @@ mod tests {
             ("clear plaza", Command::Clear(plaza())),
             ("reports plaza late 2.5", Command::Reports(plaza(), SenderReports::Late(Duration::from_millis(2500)))),
             ("reports plaza missing", Command::Reports(plaza(), SenderReports::Missing)),
+            ("clock plaza right", Command::Clock(plaza(), CameraClock::default())),
+            (
+                "clock plaza -5 500",
+                Command::Clock(plaza(), CameraClock { offset_seconds: -5.0, drift_ppm: 500.0, garbage: false }),
+            ),
             ("stats", Command::Stats),
             ("stop", Command::StopServer),
             ("restart", Command::RestartServer),
@@ -108,7 +129,17 @@ mod tests {
 
     #[test]
     fn a_wrong_line_says_what_was_wrong() {
-        for line in ["", "fault", "clear", "reports plaza late soon", "reports plaza late -1", "stats plaza", "dance"] {
+        for line in [
+            "",
+            "fault",
+            "clear",
+            "reports plaza late soon",
+            "reports plaza late -1",
+            "stats plaza",
+            "clock plaza soon",
+            "clock plaza inf",
+            "dance",
+        ] {
             assert_eq!(Command::parse(line), Err(CommandError::Unknown(line.to_owned())), "{line}");
         }
         let error = Command::parse("fault plaza blck").unwrap_err();

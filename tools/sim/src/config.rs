@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Codec, Fault, Login, Scene, SenderReports, SimError, encode::Encoding};
+use crate::{CameraClock, Codec, Fault, Login, Scene, SenderReports, SimError, encode::Encoding};
 
 /// The config of a simulator.
 #[derive(Debug, Clone, Deserialize)]
@@ -72,6 +72,9 @@ pub struct MountConfig {
     /// The policy for RTCP sender reports.
     #[serde(default)]
     pub sender_reports: SenderReports,
+    /// The camera's clock, as its sender reports show it. Default: this machine's.
+    #[serde(default)]
+    pub clock: CameraClock,
     /// Scheduled faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScriptedFault>,
@@ -177,6 +180,7 @@ impl MountConfig {
             max_seconds: sixty_seconds(),
             auth: None,
             sender_reports: SenderReports::default(),
+            clock: CameraClock::default(),
             faults: Vec::new(),
             prepare_faults: Vec::new(),
         }
@@ -281,6 +285,7 @@ mod tests {
         max_seconds = 20
         auth = { scheme = "digest", user = "admin", password = "s3cret" }
         sender_reports = { late_seconds = 5 }
+        clock = { offset_seconds = -2.5, drift_ppm = 100 }
         prepare_faults = ["black", "resolution 320x240"]
         [[mount.fault]]
         at_seconds = 20.0
@@ -325,6 +330,7 @@ mod tests {
             Some(Login { scheme: AuthScheme::Digest, user: "admin".to_owned(), password: Password::new("s3cret") })
         );
         assert_eq!(plaza.sender_reports, SenderReports::Late(Duration::from_secs(5)));
+        assert_eq!(plaza.clock, CameraClock { offset_seconds: -2.5, drift_ppm: 100.0, garbage: false });
         assert_eq!(plaza.prepare_faults, [Fault::Black, Fault::Resolution { width: 320, height: 240 }]);
         assert_eq!(plaza.faults, [ScriptedFault { at_seconds: 20.0, for_seconds: 5.0, kind: Fault::Black }]);
         let Scene::WalkUp(walk_up) = &gate.scene else { panic!("{:?}", gate.scene) };

@@ -27,6 +27,7 @@
 
 mod auth;
 mod clip;
+mod clock;
 mod command;
 mod config;
 mod cutout;
@@ -52,6 +53,7 @@ mod view;
 mod walk_up;
 
 pub use auth::{AuthScheme, Login, Password};
+pub use clock::CameraClock;
 pub use command::Command;
 pub use config::{MountConfig, ScriptedFault, SimConfig};
 pub use encode::Codec;

@@ -20,7 +20,7 @@ use gstreamer_rtsp_server::{
 use parking_lot::Mutex;
 
 use crate::{
-    ClipLibrary, Fault, Login, MountConfig, Scene, SenderReports, SimError, auth,
+    CameraClock, ClipLibrary, Fault, Login, MountConfig, Scene, SenderReports, SimError, auth,
     clip::Clip,
     encode::Encoding,
     error::spawn,
@@ -71,6 +71,7 @@ impl Mount {
             players: Mutex::default(),
         });
         parts.reports.set(config.sender_reports);
+        parts.reports.set_clock(config.clock);
 
         let server = RTSPServer::new();
         // Without pool threads, clients are served on the mount's own thread.
@@ -195,6 +196,10 @@ impl Mount {
 
     pub(crate) fn set_sender_reports(&self, policy: SenderReports) {
         self.parts.reports.set(policy);
+    }
+
+    pub(crate) fn set_clock(&self, clock: CameraClock) {
+        self.parts.reports.set_clock(clock);
     }
 
     /// Changes the login permanently. Disconnects the clients, as a camera does when its settings

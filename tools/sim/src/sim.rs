@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    ClipLibrary, Command, Fault, Login, SenderReports, SimConfig, SimError,
+    CameraClock, ClipLibrary, Command, Fault, Login, SenderReports, SimConfig, SimError,
     door::{Door, Mounts},
     error::init_gstreamer,
     mount::Mount,
@@ -116,6 +116,15 @@ impl Sim {
         Ok(())
     }
 
+    /// Sets a camera's clock, which its next sender report shows.
+    ///
+    /// # Errors
+    /// If there is no such mount.
+    pub fn set_clock(&self, mount: &str, clock: CameraClock) -> Result<(), SimError> {
+        self.mount(mount)?.set_clock(clock);
+        Ok(())
+    }
+
     /// The counters of one camera.
     ///
     /// # Errors
@@ -186,6 +195,10 @@ impl Sim {
             Command::Reports(mount, reports) => {
                 self.set_sender_reports(mount, *reports)?;
                 Ok(format!("{mount}: sender reports {reports:?}"))
+            }
+            Command::Clock(mount, clock) => {
+                self.set_clock(mount, *clock)?;
+                Ok(format!("{mount}: {clock:?}"))
             }
             Command::Stats => Ok(self.mounts.values().fold(String::new(), |mut lines, mount| {
                 // Writing to a String cannot fail.

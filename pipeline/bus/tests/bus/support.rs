@@ -9,6 +9,7 @@ use gatehouse_core::event::{
 };
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::key::{EVERYTHING, SiteKey};
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
 use gatehouse_core::{CameraId, FrameFates, ZoneId};
 use zenoh::{Session, Wait};
@@ -79,7 +80,7 @@ fn at(ms: u64) -> WallTime {
 }
 
 fn capture_time(ms: u64) -> CaptureTime {
-    CaptureTime { at: at(ms), source: ClockSource::Rtcp, error_ms: 100 }
+    CaptureTime { at: at(ms), source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None }
 }
 
 pub(crate) fn entry(sequence: u64) -> EntryEvent {
@@ -93,7 +94,13 @@ pub(crate) fn entry(sequence: u64) -> EntryEvent {
         method: Method::Face,
         capture_time: capture_time(sequence),
         latency_ms: EntryLatency { acquire: 100.0, capture_to_arrival: 80.0, detect: 20.0, embed: 15.0, decide: 0.5 },
-        grant: Some(Grant { expires_at: at(sequence + 10_000), signature: "ab".repeat(64) }),
+        grant: Some(Grant {
+            expires_at: at(sequence + 10_000),
+            run: RunId(ulid::Ulid(1)),
+            from_ms: sequence,
+            until_ms: sequence + 10_000,
+            signature: "ab".repeat(64),
+        }),
     }
 }
 
@@ -160,5 +167,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         key_frames_only: false,
         stream: None,
         sub_stream: None,
+        at: at(0),
+        clock_offset: None,
     })
 }

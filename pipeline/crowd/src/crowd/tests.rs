@@ -18,7 +18,10 @@ const FRAME: Size = Size { width: 1000, height: 500 };
 fn when(ms: u64) -> (CaptureTime, Monotonic) {
     let nanos = i64::try_from(ms * 1_000_000).expect("a small number");
     let at = WallTime::from_unix_nanos(nanos);
-    (CaptureTime { at, source: ClockSource::Arrival, error_ms: 600 }, Monotonic::from_start(Duration::from_millis(ms)))
+    (
+        CaptureTime { at, source: ClockSource::Arrival, error_ms: 600, clock_offset_ms: None },
+        Monotonic::from_start(Duration::from_millis(ms)),
+    )
 }
 
 fn person(foot_x: f32, foot_y: f32, height: f32, score: f32) -> Person {

@@ -32,7 +32,12 @@ fn face(x: f32, eye_distance: f32) -> Face {
 /// and matched after 9, 40 and 41 ms.
 fn times(ms: u64) -> StageTimes {
     let wall = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + Duration::from_millis(ms);
-    let capture = CaptureTime { at: wall - Duration::from_millis(30), source: ClockSource::Rtcp, error_ms: 100 };
+    let capture = CaptureTime {
+        at: wall - Duration::from_millis(30),
+        source: ClockSource::Rtcp,
+        error_ms: 100,
+        clock_offset_ms: None,
+    };
     let frame = FrameTimes { stream: StreamTime(Duration::from_millis(ms)), arrival: at(ms), capture };
     StageTimes { frame, arrived: wall, detected: at(ms + 9), embedded: at(ms + 40), matched: at(ms + 41) }
 }

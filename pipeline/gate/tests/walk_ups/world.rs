@@ -51,7 +51,7 @@ pub(crate) struct World {
 fn times(captured_ms: u64, now_ms: u64) -> StageTimes {
     let at = |ms| Monotonic::from_start(Duration::from_millis(ms));
     let wall = WallTime::from_unix_nanos(1_790_000_000_000_000_000) + Duration::from_millis(captured_ms);
-    let capture = CaptureTime { at: wall, source: ClockSource::Rtcp, error_ms: 100 };
+    let capture = CaptureTime { at: wall, source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None };
     let frame =
         FrameTimes { stream: StreamTime(Duration::from_millis(captured_ms)), arrival: at(captured_ms), capture };
     StageTimes::found(frame, wall, at(now_ms))
@@ -148,8 +148,8 @@ impl World {
             let cool_down = self.policy.cool_down.as_millis() as u64;
             let again = last.iter().any(|(p, before)| *p == person && at_ms - before < cool_down);
             assert!(!again, "admitted again at {at_ms} ms");
-            let expected = times(*captured_ms, *at_ms).frame.capture.at + self.policy.grant;
-            assert_eq!(outcome.entry.expires_at, Some(expected));
+            let expected = times(*captured_ms, *at_ms).frame.arrival + self.policy.grant;
+            assert_eq!(outcome.entry.grant.map(|grant| grant.until), Some(expected));
             last.push((person, *at_ms));
         }
     }

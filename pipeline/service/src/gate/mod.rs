@@ -38,6 +38,7 @@ use crate::report::{HealthBoard, PictureMonitor, RoleMeter};
 use crate::stream::{CameraFates, Stream, stream};
 use crate::threads::Threads;
 use crate::view::CameraRole;
+use crate::wall_clock::WallClock;
 use crate::workers::batcher;
 use codes::{CodeJob, CodeWorker, READS_PER_SECOND};
 use detection::{DetectJob, DetectionWorker};
@@ -51,6 +52,7 @@ use sub_stream_monitor::SubStreamMonitor;
 /// What gates need of the rest of the node.
 pub(crate) struct Deps<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) wall_clock: &'a Arc<WallClock>,
     pub(crate) store: &'a Arc<Store>,
     pub(crate) secret: &'a SiteSecret,
     pub(crate) key: &'a SiteKey,
@@ -104,7 +106,7 @@ pub(crate) fn build(site: &Site, models: GateModels, deps: &Deps<'_>) -> Result<
     let (embedder, liveness) = (first.embedder.manifest(), first.liveness.as_ref());
     let model = TemplateModel { name: embedder.name.clone(), version: embedder.version.clone() };
     let model_tag = ModelTag::of(&model.name, &model.version);
-    let mut galleries = Galleries::new(Arc::clone(deps.store), model, Arc::clone(deps.clock));
+    let mut galleries = Galleries::new(Arc::clone(deps.store), model, deps.clock, deps.wall_clock);
     for gate in &site.gates {
         gates.add_gate(site, gate, embedder, liveness, &mut galleries, deps)?;
     }

@@ -180,11 +180,10 @@ impl GatePipeline {
             return;
         }
         if let Some(count) = self.stale_log.count(now) {
-            let age_ms = times.arrived.distance(times.frame.capture.at).as_millis();
             tracing::warn!(
-                camera = %self.camera, times = count, age_ms, clock = ?times.frame.capture.source,
-                "frames are too old to admit anybody: the camera's clock is behind (set it by NTP), the network delays its \
-                 stream, or the node is overloaded"
+                camera = %self.camera, times = count, age_ms = times.age().as_millis(),
+                "frames are too old to admit anybody when their analysis ends: the node is overloaded. Give cameras to \
+                 another node, or lower `analyse_fps`"
             );
         }
     }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, select};
 use gatehouse_core::event::{EntryEvent, EventId};
 use gatehouse_core::log_limit::LogLimit;
+use gatehouse_core::node_clock::RunId;
+use gatehouse_core::time::Monotonic;
 use gatehouse_core::{CameraId, Event};
-use gatehouse_credential::{SiteSigner, sign_grant};
+use gatehouse_credential::{GrantTimes, SiteSigner, sign_grant};
 use gatehouse_store::{Store, Who};
-use ulid::Ulid;
 
+use super::entry_ids::EntryIds;
 use super::minute_tally::MinuteTally;
 use super::outbound::{Decided, Sent};
 use super::sender::EventSender;
@@ -32,6 +34,8 @@ pub(super) struct EntryPublisher {
     pub(super) store: Arc<Store>,
     /// Signs the grants of admissions.
     pub(super) signer: SiteSigner,
+    /// The node's current run, which grants name.
+    pub(super) run: RunId,
     pub(super) present: Arc<Present>,
     pub(super) meter: Arc<RoleMeter>,
     /// Closed when the node can't wait any longer for the store.
@@ -44,6 +48,7 @@ impl EntryPublisher {
         let failures = LogLimit::default();
         let clock = Arc::clone(&self.sender.clock);
         self.publish_outbox(&failures);
+        let mut ids = EntryIds::after(self.newest_id());
         let now = clock.wall();
         let mut tallies: Vec<MinuteTally> = gates.into_iter().map(|gate| MinuteTally::new(gate, now)).collect();
         loop {
@@ -54,7 +59,8 @@ impl EntryPublisher {
                     let entry = &decided.outcome.entry;
                     let tally = tallies.iter_mut().find(|tally| tally.0.gate == decided.gate);
                     tally.into_iter().for_each(|tally| tally.count(entry.decision, entry.method));
-                    let Some(entry) = self.store_entry(&decided, &failures) else { return };
+                    let event_id = ids.next(entry.decided_at);
+                    let Some(entry) = self.store_entry(&decided, event_id, &failures) else { return };
                     self.publish_entry(entry, &failures);
                     self.meter.record_published(at);
                 }
@@ -68,13 +74,19 @@ impl EntryPublisher {
         }
     }
 
+    /// The newest id of an earlier run.
+    fn newest_id(&self) -> Option<EventId> {
+        self.store.newest_entry_id().unwrap_or_else(|e| {
+            tracing::error!("the entry log cannot be read, and new entries may get ids before those of old ones: {e}");
+            None
+        })
+    }
+
     /// Writes an entry to the outbox, and the person to the site's own log. Retries until it
     /// succeeds; `None` if the node ends before.
-    fn store_entry(&self, decided: &Decided, failures: &LogLimit) -> Option<EntryEvent> {
+    fn store_entry(&self, decided: &Decided, event_id: EventId, failures: &LogLimit) -> Option<EntryEvent> {
         let Decided { gate, direction, outcome } = decided;
         let draft = &outcome.entry;
-        let millis = u64::try_from(draft.capture_time.at.unix_millis()).unwrap_or_default();
-        let event_id = EventId(Ulid::from_parts(millis, rand::random()));
         // The site's own log names people; the event does not.
         let who = outcome.admitted.map(|by| Who { person: by.person, pass: by.pass }).unwrap_or_default();
         let site = self.sender.key.to_string();
@@ -92,7 +104,15 @@ impl EntryPublisher {
                     latency_ms: draft.latency_ms,
                     grant: None,
                 };
-                entry.grant = draft.expires_at.and_then(|end| sign_grant(&self.signer, &site, &entry, end));
+                entry.grant = draft.grant.and_then(|period| {
+                    let times = GrantTimes {
+                        run: self.run,
+                        from_ms: since_start_ms(period.from),
+                        until_ms: since_start_ms(period.until),
+                        expires_at: period.until_wall,
+                    };
+                    sign_grant(&self.signer, &site, &entry, times)
+                });
                 entry
             })
         })
@@ -157,6 +177,10 @@ impl EntryPublisher {
     }
 }
 
+fn since_start_ms(at: Monotonic) -> u64 {
+    u64::try_from(at.since_start().as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use crossbeam_channel::{Sender, bounded, unbounded};
@@ -178,6 +202,7 @@ mod tests {
             sender: open_sender(&shared),
             store: Arc::new(store),
             signer: SiteSigner::new(&secret),
+            run: RunId(ulid::Ulid(1)),
             present: Arc::default(),
             meter: RoleMeter::new(&shared),
             abandoned,

@@ -2,6 +2,7 @@
 //! which the last value counts. They are apart so that a full disk holds up entries only.
 
 mod entries;
+mod entry_ids;
 mod events;
 mod minute_tally;
 mod outbound;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded};
 use gatehouse_config::Site;
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_credential::{SiteSecret, SiteSigner};
 use gatehouse_store::Store;
@@ -35,6 +37,7 @@ pub(crate) struct Deps<'a> {
     pub(crate) sender: EventSender,
     pub(crate) store: &'a Arc<Store>,
     pub(crate) secret: &'a SiteSecret,
+    pub(crate) run: RunId,
     pub(crate) present: &'a Arc<Present>,
     pub(crate) meters: &'a Meters,
 }
@@ -54,13 +57,14 @@ pub(crate) struct Publishers {
 /// # Errors
 /// If the system gives no thread.
 pub(crate) fn build(site: &Site, deps: Deps<'_>) -> Result<Publishers, NodeError> {
-    let Deps { sender, store, secret, present, meters } = deps;
+    let Deps { sender, store, secret, run, present, meters } = deps;
     let (outbound, inbound) = outbound::channel(&sender.clock);
     let (abandon, abandoned) = bounded(0);
     let entries = EntryPublisher {
         sender: sender.clone(),
         store: Arc::clone(store),
         signer: SiteSigner::new(secret),
+        run,
         present: Arc::clone(present),
         meter: Arc::clone(&meters.gates),
         abandoned,

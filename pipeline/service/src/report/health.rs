@@ -66,6 +66,8 @@ impl HealthBoard {
             key_frames_only: false,
             stream: None,
             sub_stream: None,
+            at: since,
+            clock_offset: None,
         };
         let entry = |camera| Entry {
             event: connecting(camera),
@@ -95,6 +97,7 @@ impl HealthBoard {
             if entry.event == before {
                 return;
             }
+            entry.event.at = self.clock.wall();
             if entry.event.state != before.state {
                 entry.event.since = self.clock.wall();
             }
@@ -142,13 +145,14 @@ impl HealthBoard {
     /// Reports every camera, with the counters that `count` sets and the rates since the last such
     /// report.
     pub(crate) fn report_all(&self, count: impl Fn(&mut HealthEvent)) {
-        let now = self.clock.monotonic();
+        let (now, at) = (self.clock.monotonic(), self.clock.wall());
         let events: Vec<_> = self
             .cameras
             .lock()
             .iter_mut()
             .map(|entry| {
                 entry.measure(&count, now);
+                entry.event.at = at;
                 entry.event.clone()
             })
             .collect();

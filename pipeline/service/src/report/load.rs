@@ -11,6 +11,8 @@ use gatehouse_core::time::{Clock, FrameTimes, Monotonic};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
+use crate::wall_clock::WallClock;
+
 use super::processors::{usable_processors, used_by_process};
 
 /// A node is full from this share of its processors' time on: bursts take the rest.
@@ -143,6 +145,7 @@ pub(super) struct LoadReporter {
     crowds: Option<Arc<RoleMeter>>,
     before: Before,
     is_full: bool,
+    wall_clock: Arc<WallClock>,
 }
 
 /// The counters at the last report.
@@ -153,7 +156,7 @@ struct Before {
 }
 
 impl LoadReporter {
-    pub(super) fn new(site: &Site, meters: &Meters, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(site: &Site, meters: &Meters, clock: &Arc<dyn Clock>, wall_clock: &Arc<WallClock>) -> Self {
         let before = Before { at: clock.monotonic(), used: used_by_process(), missed: MissedFrames::default() };
         Self {
             node: site.site.node.clone(),
@@ -162,6 +165,7 @@ impl LoadReporter {
             crowds: (!site.crowds.is_empty()).then(|| Arc::clone(&meters.crowds)),
             before,
             is_full: false,
+            wall_clock: Arc::clone(wall_clock),
         }
     }
 
@@ -190,6 +194,8 @@ impl LoadReporter {
             full,
             gates,
             crowds,
+            removal_paused: !self.wall_clock.allows_removal(),
+            clock_set: self.wall_clock.last_step(),
         };
         if std::mem::replace(&mut self.is_full, full) != full {
             log_load(&load);
@@ -239,9 +245,11 @@ mod tests {
             crowds: None,
             before: Before { at: clock.monotonic(), used: used_by_process(), missed: MissedFrames::default() },
             is_full: false,
+            wall_clock: WallClock::new(&shared),
         };
         let missed = MissedFrames { gates: 1, crowds: 0 };
-        let capture = CaptureTime { at: clock.wall(), source: ClockSource::Arrival, error_ms: 500 };
+        let capture =
+            CaptureTime { at: clock.wall(), source: ClockSource::Arrival, error_ms: 500, clock_offset_ms: None };
         let [arrival, taken, inferred, decided] =
             [40, 10, 20, 5].map(|later| clock.advance(Duration::from_millis(later)));
         let times = FrameTimes { stream: StreamTime(Duration::ZERO), arrival, capture };

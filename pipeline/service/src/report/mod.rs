@@ -26,6 +26,7 @@ use crate::publish::Outbound;
 use crate::stream::CameraFates;
 use crate::threads::pause;
 use crate::view::CameraRole;
+use crate::wall_clock::WallClock;
 use load::{LoadReporter, MissedFrames};
 use load_shedder::{Change, LoadShedder};
 use processors::ProcessorUse;
@@ -41,6 +42,7 @@ pub(crate) struct Deps {
     pub(crate) cameras: Vec<CameraControl>,
     pub(crate) fates: Vec<CameraFates>,
     pub(crate) outbound: Outbound,
+    pub(crate) wall_clock: Arc<WallClock>,
 }
 
 /// Makes the periodic reports.
@@ -53,7 +55,7 @@ pub(crate) struct Reports {
 
 /// Builds the reports of a site, whose first period starts now.
 pub(crate) fn build(site: &Site, deps: Deps) -> Reports {
-    let load = LoadReporter::new(site, &deps.meters, &deps.clock);
+    let load = LoadReporter::new(site, &deps.meters, &deps.clock, &deps.wall_clock);
     Reports { deps, load, processors: ProcessorUse::since_now(), shedder: LoadShedder::default() }
 }
 
@@ -74,13 +76,17 @@ impl Reports {
 
     fn report_health(&self, fates: &[(&CameraFates, FrameFates)]) {
         // Read before the board is locked, because a camera's plan has a lock of its own.
-        let cameras: Vec<_> = self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed())).collect();
+        let cameras: Vec<_> =
+            self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed(), c.clock_offset())).collect();
         self.deps.health.report_all(|event| {
             if let Some((_, frames)) = fates.iter().find(|(of, _)| of.camera == event.camera) {
                 event.frames = *frames;
             }
-            if let Some((_, reconnects, is_shed)) = cameras.iter().find(|(camera, ..)| **camera == event.camera) {
+            if let Some((_, reconnects, is_shed, clock_offset)) =
+                cameras.iter().find(|(camera, ..)| **camera == event.camera)
+            {
                 (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
+                event.clock_offset = *clock_offset;
             }
         });
     }
@@ -133,6 +139,7 @@ mod tests {
         let deps = Deps {
             health: Arc::new(health),
             meters: Meters::new(&clock),
+            wall_clock: WallClock::new(&clock),
             clock,
             cameras: Vec::new(),
             fates: vec![CameraFates { camera: plaza, role: CameraRole::Crowd, fates: Arc::default() }],

@@ -77,7 +77,7 @@ pub(super) fn append(store: &Store) {
         decision: Decision::Refer,
         reason: Reason::NotLive,
         method: Method::Face,
-        capture_time: CaptureTime { at: NOW, source: ClockSource::Rtcp, error_ms: 100 },
+        capture_time: CaptureTime { at: NOW, source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None },
         latency_ms: EntryLatency::default(),
         grant: None,
     });

@@ -29,7 +29,7 @@ impl Held {
     fn follow(&mut self, store: &Store) -> (usize, usize) {
         let since = self.revision.expect("was read");
         match store.gallery_changes(since, MODEL, VERSION, noon()).expect("reads") {
-            Changes::These { revision, removed, added } => {
+            Changes::These { revision, removed, added, .. } => {
                 self.revision = Some(revision);
                 removed.iter().for_each(|person| drop(self.templates.remove(person)));
                 added.iter().for_each(|template| self.put(template));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::event::{Decision, Direction, EntryEvent, EntryLatency, EventId, Grant, Method, Reason};
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
 use gatehouse_credential::{PassId, SiteSecret};
 use gatehouse_store::{
@@ -12,6 +13,7 @@ use gatehouse_store::{
     Who,
 };
 use tempfile::TempDir;
+use ulid::Ulid;
 
 pub(crate) const MODEL: &str = "sface";
 pub(crate) const VERSION: &str = "2021dec";
@@ -124,7 +126,7 @@ pub(crate) fn entry(gate: &CameraId, sequence: u64, at: WallTime) -> EntryEvent 
         decision: Decision::Admit,
         reason: Reason::Matched,
         method: Method::Face,
-        capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100 },
+        capture_time: CaptureTime { at, source: ClockSource::Rtcp, error_ms: 100, clock_offset_ms: None },
         latency_ms: EntryLatency {
             acquire: 120.5,
             capture_to_arrival: 80.0,
@@ -132,7 +134,13 @@ pub(crate) fn entry(gate: &CameraId, sequence: u64, at: WallTime) -> EntryEvent 
             embed: 15.25,
             decide: 0.125,
         },
-        grant: Some(Grant { expires_at: at + Duration::from_secs(10), signature: "0f".repeat(64) }),
+        grant: Some(Grant {
+            expires_at: at + Duration::from_secs(10),
+            run: RunId(Ulid(1)),
+            from_ms: 1000,
+            until_ms: 11_000,
+            signature: "0f".repeat(64),
+        }),
     }
 }
 

@@ -163,6 +163,8 @@ pub(crate) fn health(camera: &str, state: &str, reason: Option<&str>) -> Event {
         "fps_decoded": 25.0,
         "fps_analysed": 9.9,
         "fps_unchanged": 0.0,
+        "at": now(),
+        "clock_offset": { "ms": 7_200_000, "error_ms": 500 },
         "frames": {
             "received": 250, "decoded": 250, "analysed": 99, "unchanged": 0, "superseded": 3, "missed": 3, "failed": 0,
             "dropped": { "between_key_frames": 0, "not_due": 148, "would_be_superseded": 0, "idle": 0, "catch_up": 0 },

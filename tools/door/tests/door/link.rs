@@ -30,7 +30,7 @@ fn a_fail_safe_door_opens_when_its_node_is_lost() {
     let file = place.file(&locator, &device, "safe");
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    let watcher = watch(&first);
+    let watcher = watch(&first.bus);
     let state = said(&watcher, |state| state["failed_safe"] == false);
     assert_eq!(
         (&state["door"], &state["gate"], &state["actuator_works"]),
@@ -42,12 +42,12 @@ fn a_fail_safe_door_opens_when_its_node_is_lost() {
     assert_eq!(device.next(), "hold");
 
     let second = node(Some(locator));
-    let watcher = watch(&second);
+    let watcher = watch(&second.bus);
     assert_eq!(device.next_after_hold(), "shut");
     // Its log has three lines by then: started, lost, back.
     let state = said(&watcher, |state| state["failed_safe"] == false && state["log"]["number"] == 3);
     assert_eq!(state["released"], false);
-    publish(&second, admit(1, place.now()));
+    publish(&second, second.admit(1));
     assert_eq!(device.next(), "open");
     watcher.close(DEADLINE).expect("closes");
     // Nobody is in control of a door whose controller stops.

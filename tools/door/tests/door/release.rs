@@ -70,7 +70,7 @@ fn a_release_does_not_wait_for_a_hanging_actuator() {
     file.actuator.timeout = DEADLINE;
     let door = place.start(&file);
     assert_eq!(device.next(), "shut");
-    publish(&node, admit(1, place.now()));
+    publish(&node, node.admit(1));
     assert_eq!(device.next(), "open");
     // That is never answered; the door's folk can't wait for it.
     assert_eq!(send_request(&file.release_socket(), &release(), DEADLINE / 2).expect("answers"), RELEASED);

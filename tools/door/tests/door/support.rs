@@ -14,8 +14,9 @@ use gatehouse_config::DoorFile;
 use gatehouse_core::CameraId;
 use gatehouse_core::event::{Decision, Direction, EntryEvent, EntryLatency, Event, EventId, Method, Reason};
 use gatehouse_core::key::SiteKey;
+use gatehouse_core::node_clock::RunId;
 use gatehouse_core::time::{CaptureTime, Clock, ClockSource, SystemClock, WallTime};
-use gatehouse_credential::{SiteSecret, SiteSigner, sign_grant};
+use gatehouse_credential::{GrantTimes, SiteSecret, SiteSigner, sign_grant, state_clock};
 use gatehouse_door::Door;
 use tempfile::TempDir;
 
@@ -30,38 +31,78 @@ pub(crate) fn signer(digits: &str) -> SiteSigner {
     SiteSigner::new(&SiteSecret::from_text(&digits.repeat(32)).expect("a secret"))
 }
 
-/// A node that listens at a port of its own, or at the one that an earlier node had.
-pub(crate) fn node(locator: Option<String>) -> Bus {
-    let listen = vec![locator.unwrap_or_else(|| "tcp/127.0.0.1:0".to_owned())];
-    Bus::open(&BusOptions::listening(listen), site(), "node-1").expect("opens")
+/// A node: its bus, and its clock, whose wall time is off by hours.
+pub(crate) struct Node {
+    pub(crate) bus: Bus,
+    pub(crate) clock: Arc<SystemClock>,
+    run: RunId,
 }
 
-/// An `admit` of now, which no one has signed yet.
-pub(crate) fn unsigned(sequence: u64, captured: WallTime) -> EntryEvent {
-    let made_ms = captured.unix_millis().unsigned_abs();
+impl Node {
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.monotonic().since_start().as_millis() as u64
+    }
+
+    pub(crate) fn close(&self, deadline: Duration) -> Result<(), gatehouse_bus::BusError> {
+        self.bus.close(deadline)
+    }
+
+    /// Good for 5 s.
+    pub(crate) fn grant(&self, from_ms: u64) -> GrantTimes {
+        GrantTimes { run: self.run, from_ms, until_ms: from_ms + 5000, expires_at: WallTime::from_unix_nanos(0) }
+    }
+
+    /// Signed by the site, of now.
+    pub(crate) fn admit(&self, sequence: u64) -> EntryEvent {
+        self.admit_from(sequence, self.now_ms())
+    }
+
+    pub(crate) fn admit_from(&self, sequence: u64, from_ms: u64) -> EntryEvent {
+        let mut entry = unsigned(sequence);
+        entry.grant = sign_grant(&signer("42"), &site().to_string(), &entry, self.grant(from_ms));
+        entry
+    }
+}
+
+/// A node that listens at a port of its own, or at the one that an earlier node had.
+pub(crate) fn node(locator: Option<String>) -> Node {
+    let node = silent_node(locator);
+    let (clock, run) = (Arc::clone(&node.clock), node.run);
+    let state = move |nonce| {
+        let now_ms = clock.monotonic().since_start().as_millis() as u64;
+        let at = clock.wall() + Duration::from_secs(8 * 3600);
+        state_clock(&signer("42"), &site().to_string(), run, now_ms, at, nonce)
+    };
+    node.bus.serve_clock("node-1", state).expect("declares");
+    node
+}
+
+/// A node that does not answer queries for its clock.
+pub(crate) fn silent_node(locator: Option<String>) -> Node {
+    let listen = vec![locator.unwrap_or_else(|| "tcp/127.0.0.1:0".to_owned())];
+    let bus = Bus::open(&BusOptions::listening(listen), site(), "node-1").expect("opens");
+    Node { bus, clock: Arc::new(SystemClock::new()), run: RunId(ulid::Ulid(rand::random())) }
+}
+
+/// An `admit` which no one has signed yet. Its wall times are those of a clock that was never set.
+pub(crate) fn unsigned(sequence: u64) -> EntryEvent {
+    let captured = WallTime::from_unix_nanos(0);
     EntryEvent {
-        event_id: EventId(ulid::Ulid::from_parts(made_ms, u128::from(sequence))),
+        event_id: EventId(ulid::Ulid::from_parts(0, u128::from(sequence))),
         sequence,
         gate: CameraId::new("gate-1"),
         direction: Direction::In,
         decision: Decision::Admit,
         reason: Reason::Matched,
         method: Method::Face,
-        capture_time: CaptureTime { at: captured, source: ClockSource::Arrival, error_ms: 100 },
+        capture_time: CaptureTime { at: captured, source: ClockSource::Arrival, error_ms: 100, clock_offset_ms: None },
         latency_ms: EntryLatency::default(),
         grant: None,
     }
 }
 
-/// Signed by the site, good for 5 s.
-pub(crate) fn admit(sequence: u64, captured: WallTime) -> EntryEvent {
-    let mut entry = unsigned(sequence, captured);
-    entry.grant = sign_grant(&signer("42"), &site().to_string(), &entry, captured + Duration::from_secs(5));
-    entry
-}
-
-pub(crate) fn publish(node: &Bus, entry: EntryEvent) {
-    node.publish(&Event::Entry(entry)).expect("publishes");
+pub(crate) fn publish(node: &Node, entry: EntryEvent) {
+    node.bus.publish(&Event::Entry(entry)).expect("publishes");
 }
 
 /// A device that takes HTTP requests, and tells which commands it got. It never answers some of
@@ -140,10 +181,6 @@ impl Place {
         self.folder.path().join("data")
     }
 
-    pub(crate) fn now(&self) -> WallTime {
-        self.clock.wall()
-    }
-
     pub(crate) fn file(&self, node: &str, device: &Device, fail: &str) -> DoorFile {
         let text = format!(
             "version = 1\n[door]\nid = 'door-1'\ngate = 'gate-1'\narea = 'county/town'\nsite = 'north-gate'\n\
@@ -159,13 +196,20 @@ impl Place {
         Door::start(file, Arc::clone(&self.clock)).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Starts a door, and waits until it knows the node's clock.
+    pub(crate) fn start_with_clock(&self, file: &DoorFile) -> Door {
+        let door = self.start(file);
+        wait_until(|| door.state().node_clock_offset_ms.is_some());
+        door
+    }
+
     pub(crate) fn is_released(&self) -> bool {
         fs::exists(self.data().join("released")).expect("can be looked at")
     }
 }
 
-pub(crate) fn locator(node: &Bus) -> String {
-    node.locators().into_iter().next().expect("it listens")
+pub(crate) fn locator(node: &Node) -> String {
+    node.bus.locators().into_iter().next().expect("it listens")
 }
 
 /// Where nobody is.

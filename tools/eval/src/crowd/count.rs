@@ -68,8 +68,12 @@ impl<'a> Counter<'a> {
         let reading = self.read(picture)?;
         let (frame, arrival) = (picture.size(), Monotonic::from_start(at));
         let nanos = i64::try_from(at.as_nanos()).unwrap_or(i64::MAX);
-        let capture_time =
-            CaptureTime { at: WallTime::from_unix_nanos(nanos), source: ClockSource::Arrival, error_ms: 0 };
+        let capture_time = CaptureTime {
+            at: WallTime::from_unix_nanos(nanos),
+            source: ClockSource::Arrival,
+            error_ms: 0,
+            clock_offset_ms: None,
+        };
         let verdict = self.check.judge(&picture, arrival);
         let events =
             self.crowd.count(&CrowdPicture { reading: &reading, frame, capture_time, arrival, verdict, moved: false });

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use gatehouse_core::Event;
 use gatehouse_core::door::DoorEvent;
@@ -13,6 +14,7 @@ use gatehouse_core::event::{
 use gatehouse_core::health::{CameraState, HealthEvent};
 use gatehouse_core::load::{NodeLoad, RoleLoad};
 use gatehouse_core::rollup::{Blindness, RollUp, TopZone};
+use gatehouse_core::time::rough;
 use serde_json::json;
 
 /// The line of what arrived under a key: with `as_json` the object `{"key": …, "event": …}` (or
@@ -143,7 +145,22 @@ fn load_text(load: &NodeLoad) -> String {
     let roles = [("gates", &load.gates), ("crowds", &load.crowds)].into_iter();
     let roles: String = roles.filter_map(|(name, of)| of.as_ref().map(|of| role((name, of)))).collect();
     let full = if load.full { "FULL, " } else { "" };
-    format!("{full}{:.0} % of {} processors{roles}", 100.0 * load.cpu_usage, load.processors)
+    let clock = load.clock_set.map(|set| {
+        let (by, side) =
+            (rough(Duration::from_millis(set.by_ms.unsigned_abs())), if set.by_ms < 0 { "back" } else { "forward" });
+        let paused = if load.removal_paused {
+            "; no record is removed for its age until it has been steady for 10 min"
+        } else {
+            ""
+        };
+        format!("; THE NODE'S CLOCK WAS SET {by} {side} at {}{paused}", time(&set.seen_at))
+    });
+    format!(
+        "{full}{:.0} % of {} processors{roles}{}",
+        100.0 * load.cpu_usage,
+        load.processors,
+        clock.unwrap_or_default()
+    )
 }
 
 fn rollup_text(sum: &RollUp) -> String {
@@ -185,7 +202,8 @@ fn door_text(door: &DoorEvent) -> String {
     };
     let works = if door.actuator_works { "" } else { "; THE ACTUATOR DOES NOT OBEY COMMANDS" };
     let (since, gate) = (time(&door.since), &door.gate);
-    format!("{state} (gate {gate}) since {since}, opened {} times{works}", door.openings)
+    let warning = door.warning.as_ref().map(|warning| format!("; WARNING: {warning}")).unwrap_or_default();
+    format!("{state} (gate {gate}) since {since}, opened {} times{works}{warning}", door.openings)
 }
 
 fn health_text(health: &HealthEvent) -> String {
@@ -199,13 +217,23 @@ fn health_text(health: &HealthEvent) -> String {
         format!(", sub-stream {}{reason}", state_name(sub.state))
     });
     let sub_stream = sub_stream.unwrap_or_default();
+    let clock = health.clock_offset.map_or_else(String::new, |offset| clock_text(offset.ms));
     format!(
-        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}",
+        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}{clock}",
         state_name(health.state),
         time(&health.since),
         health.fps_decoded,
         health.fps_analysed
     )
+}
+
+/// A difference of a second or more. A smaller one may be the time that frames are under way.
+fn clock_text(ms: i64) -> String {
+    if ms.unsigned_abs() < 1000 {
+        return String::new();
+    }
+    let side = if ms > 0 { "ahead" } else { "behind" };
+    format!(", its clock is {} {side}", rough(Duration::from_millis(ms.unsigned_abs())))
 }
 
 fn state_name(state: CameraState) -> String {

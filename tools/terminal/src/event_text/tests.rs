@@ -1,14 +1,19 @@
+use gatehouse_core::camera_clock::ClockOffset;
 use gatehouse_core::event::{Direction, EntryLatency, EventId, LevelEvent};
 use gatehouse_core::health::SubStream;
-use gatehouse_core::load::{FrameLatency, Quantiles};
+use gatehouse_core::load::{ClockSet, FrameLatency, Quantiles};
 use gatehouse_core::rollup::{BlindCamera, LevelCounts};
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
 use gatehouse_core::{CameraId, FrameFates, ZoneId};
 
 use super::*;
 
-const WHEN: CaptureTime =
-    CaptureTime { at: WallTime::from_unix_nanos(1_790_000_000_250_000_000), source: ClockSource::Rtcp, error_ms: 100 };
+const WHEN: CaptureTime = CaptureTime {
+    at: WallTime::from_unix_nanos(1_790_000_000_250_000_000),
+    source: ClockSource::Rtcp,
+    error_ms: 100,
+    clock_offset_ms: None,
+};
 
 #[test]
 fn an_entry_reads_as_a_sentence() {
@@ -54,10 +59,12 @@ fn a_health_event_names_the_fault_of_each_stream() {
         key_frames_only: true,
         stream: None,
         sub_stream: Some(SubStream { state: CameraState::Lost, reason: Some("no route".into()) }),
+        at: WHEN.at,
+        clock_offset: Some(ClockOffset { ms: 7_200_000, error_ms: 500 }),
     };
     assert_eq!(
         sentence(&Event::Health(health)).trim_start(),
-        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route"
+        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route, its clock is 2.0 h ahead"
     );
 }
 
@@ -135,13 +142,24 @@ fn counts_show_their_interval_and_doubt() {
         full: true,
         gates: Some(role),
         crowds: None,
+        clock_set: None,
+        removal_paused: true,
     };
     assert_eq!(
         sentence(&Event::Load(Box::new(load.clone()))),
         "14:13:20.250Z  node-1       load     FULL, 94 % of 2 processors; gates: 1290 frames, 110 missed, 31 ms (99 %: 105)"
     );
     (load.full, load.gates) = (false, None);
-    assert_eq!(sentence(&Event::Load(Box::new(load))), "14:13:20.250Z  node-1       load     94 % of 2 processors");
+    assert_eq!(
+        sentence(&Event::Load(Box::new(load.clone()))),
+        "14:13:20.250Z  node-1       load     94 % of 2 processors"
+    );
+    load.clock_set = Some(ClockSet { by_ms: -28_800_000, seen_at: WHEN.at, times: 1 });
+    assert_eq!(
+        sentence(&Event::Load(Box::new(load))).split_once("; ").expect("two parts").1,
+        "THE NODE'S CLOCK WAS SET 8.0 h back at 14:13:20.250Z; no record is removed for its age until it has been \
+         steady for 10 min"
+    );
     let level = LevelEvent {
         camera: CameraId::new("plaza"),
         capture_time: WHEN,

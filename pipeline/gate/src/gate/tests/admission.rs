@@ -70,7 +70,8 @@ fn a_person_is_admitted_once_within_the_cool_down() {
     let first = walk_up(&mut gate, 0..2000, Matched::Person(ANN));
     assert_eq!(decisions(&first), [ADMITTED_BY_FACE]);
     assert_eq!(first[0].admitted, Some(Admitted { person: Some(ANN), pass: None }));
-    assert_eq!(first[0].entry.expires_at, Some(first[0].entry.capture_time.at + policy().grant));
+    let grant = first[0].entry.grant.expect("an admission has one");
+    assert_eq!(grant.until, grant.from + policy().grant);
     let latency = EntryLatency { acquire: 100.0, capture_to_arrival: 30.0, detect: 9.0, embed: 31.0, decide: 1.0 };
     assert_eq!(first[0].entry.latency_ms, latency);
 
@@ -85,7 +86,7 @@ fn a_stranger_is_referred_without_grant_and_name() {
     let mut gate = Gate::new(policy());
     let outcomes = walk_up(&mut gate, 0..20_000, Matched::Nobody);
     assert_eq!(decisions(&outcomes), [NO_MATCH]);
-    assert_eq!((outcomes[0].entry.expires_at, outcomes[0].admitted), (None, None));
+    assert_eq!((outcomes[0].entry.grant, outcomes[0].admitted), (None, None));
 }
 
 #[test]

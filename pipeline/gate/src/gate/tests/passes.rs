@@ -9,7 +9,7 @@ fn a_pass_admits_at_once_and_excuses_its_owners_face() {
     let by_pass = show_code(&mut gate, "pass", 500, || accepted(Some(ANN))).expect("admitted");
     assert_eq!(decisions(&[by_pass]), [(Decision::Admit, Reason::PassAccepted, Method::Qr)]);
     assert_eq!(by_pass.admitted, Some(Admitted { person: Some(ANN), pass: Some(PASS) }));
-    assert!(by_pass.entry.expires_at.is_some());
+    assert!(by_pass.entry.grant.is_some());
     assert_eq!(walk_up(&mut gate, 600..9000, Matched::Nobody), []);
 }
 

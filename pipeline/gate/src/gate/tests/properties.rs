@@ -83,9 +83,9 @@ proptest! {
             }
             for outcome in outcomes {
                 let entry = &outcome.entry;
-                prop_assert_eq!(entry.expires_at.is_some(), entry.decision == Decision::Admit);
-                if let Some(expires_at) = entry.expires_at {
-                    prop_assert_eq!(expires_at, entry.capture_time.at + policy().grant);
+                prop_assert_eq!(entry.grant.is_some(), entry.decision == Decision::Admit);
+                if let Some(grant) = entry.grant {
+                    prop_assert_eq!(grant.until, grant.from + policy().grant);
                 }
                 if (entry.decision, entry.method) != (Decision::Admit, Method::Face) {
                     continue;
