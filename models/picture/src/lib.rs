@@ -2,6 +2,7 @@
 //!
 //! This crate owns no pixels, calls no native library and knows no cameras.
 
+mod colour;
 mod geometry;
 mod thumbnail;
 mod yuv;
@@ -9,6 +10,7 @@ mod yuv;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use colour::{ColourSpace, Matrix, Range, ToRgb};
 pub use geometry::{NormalisedPolygon, NormalisedPolygonError, Point, Rect, Size};
 pub use thumbnail::Thumbnail;
 pub use yuv::{PictureError, PixelFormat, Plane, YuvPicture};

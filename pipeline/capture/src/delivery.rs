@@ -7,10 +7,10 @@ use crossbeam_channel::Sender;
 use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
-use gstreamer_video as gst_video;
 
 use crate::decode_plan::PictureDecision;
 use crate::failure::Failure;
+use crate::layout::PictureLayout;
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::note::Note;
 use crate::options::StreamOptions;
@@ -25,8 +25,8 @@ pub(crate) struct Delivery {
     frames: Arc<dyn FrameSink>,
     plan: Arc<SharedPlan>,
     notes: Sender<Note>,
-    /// The last caps, parsed. A stream may change them at any frame.
-    info: Option<(gst::Caps, gst_video::VideoInfo)>,
+    /// The last caps, and what they say. A stream may change them at any frame.
+    layout: Option<(gst::Caps, PictureLayout)>,
     privacy: PrivacyMask,
     pictures: MappedPictures,
 }
@@ -46,7 +46,7 @@ impl Delivery {
             frames: Arc::clone(frames),
             plan: Arc::clone(plan),
             notes,
-            info: None,
+            layout: None,
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
         }
@@ -58,13 +58,13 @@ impl Delivery {
         let (Some(buffer), Some(caps)) = (buffer, caps) else {
             return Err(gst::FlowError::Error);
         };
-        if self.info.as_ref().is_none_or(|(known, _)| *known != caps) {
-            let info = gst_video::VideoInfo::from_caps(&caps).map_err(|_| gst::FlowError::NotNegotiated)?;
+        if self.layout.as_ref().is_none_or(|(known, _)| *known != caps) {
+            let layout = PictureLayout::of(&caps).map_err(|_| gst::FlowError::NotNegotiated)?;
             // The camera's thread may have ended.
-            let _ = self.notes.send(Note::Caps { width: info.width(), height: info.height() });
-            self.info = Some((caps, info));
+            let _ = self.notes.send(Note::Caps { width: layout.info.width(), height: layout.info.height() });
+            self.layout = Some((caps, layout));
         }
-        let Some((_, info)) = &self.info else { return Err(gst::FlowError::NotNegotiated) };
+        let Some((_, layout)) = &self.layout else { return Err(gst::FlowError::NotNegotiated) };
         let (decision, number) = self.plan.on_picture(buffer.pts().map(Duration::from), arrival);
         if decision == PictureDecision::Hidden {
             return Ok(gst::FlowSuccess::Ok);
@@ -80,8 +80,8 @@ impl Delivery {
             let _ = self.notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));
             gst::FlowError::Error
         };
-        let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
-        let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
+        let buffer = self.privacy.black_out(buffer, layout).map_err(unreadable)?;
+        let buffer = self.pictures.map(buffer, layout).map_err(unreadable)?;
         let times = FrameTimes { stream, arrival, capture };
         let frame = Frame { camera: self.camera.clone(), number, times, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);

@@ -7,10 +7,10 @@ use gatehouse_core::frame::PictureBuffer;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 
 use crate::CaptureError;
 use crate::failure::without_addresses;
+use crate::layout::PictureLayout;
 use crate::mapped::MappedPicture;
 use crate::pipeline::add_file;
 
@@ -73,8 +73,8 @@ impl VideoFile {
             return Err(self.error("a frame without a picture"));
         };
         let at = buffer.pts().map_or(Duration::ZERO, Duration::from);
-        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| self.error(error.message.to_string()))?;
-        let picture = MappedPicture::new(buffer, &info).map_err(|error| self.error(error.to_string()))?;
+        let layout = PictureLayout::of(caps).map_err(|error| self.error(error.message.to_string()))?;
+        let picture = MappedPicture::new(buffer, &layout).map_err(|error| self.error(error.to_string()))?;
         Ok(FileFrame { at, picture: Box::new(picture) })
     }
 }

@@ -18,6 +18,7 @@ mod delivery;
 mod elements;
 mod failure;
 mod file;
+mod layout;
 mod mapped;
 mod note;
 mod options;
