@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bt601_is_opencvs_to_the_bit(half_width in 1usize..60, half_height in 1usize..40, seed: u32) {
+        fn bt601_is_within_a_level_of_opencvs(half_width in 1usize..60, half_height in 1usize..40, seed: u32) {
             let size = Size { width: 2 * half_width, height: 2 * half_height };
             let yuv = noise(size.width * size.height / 2 * 3, seed);
             for format in FORMATS {
@@ -154,7 +154,9 @@ mod tests {
                     let [mut ours, mut theirs] = [(); 2].map(|()| vec![0; size.width * size.height * 3]);
                     planes.by_factors(order, &mut ours);
                     planes.by_opencv(order, &mut theirs).expect("converted");
-                    prop_assert_eq!(&ours, &theirs, "{:?} {:?} {}", format, order, size);
+                    // OpenCV rounds its factors to three digits.
+                    let off = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).max();
+                    prop_assert!(off <= Some(1), "{:?} {:?} {}: {:?}", format, order, size, off);
                 }
             }
         }
