@@ -3,6 +3,7 @@
 //! This crate owns no pixels, calls no native library and knows no cameras.
 
 mod colour;
+mod deinterlace;
 mod geometry;
 mod thumbnail;
 mod yuv;
@@ -11,6 +12,7 @@ mod yuv;
 pub mod testing;
 
 pub use colour::{ColourSpace, Matrix, Range, ToRgb};
+pub use deinterlace::deinterlace;
 pub use geometry::{NormalisedPolygon, NormalisedPolygonError, Point, Rect, Size};
 pub use thumbnail::Thumbnail;
 pub use yuv::{PictureError, PixelFormat, Plane, YuvPicture};

@@ -21,6 +21,21 @@ impl PictureLayout {
         let colour = colour_space(caps, &info);
         Ok(Self { info, colour })
     }
+
+    /// The colour space in GStreamer's words.
+    pub(crate) fn colorimetry(&self) -> gst_video::VideoColorimetry {
+        let matrix = match self.colour.matrix {
+            Matrix::Bt601 => gst_video::VideoColorMatrix::Bt601,
+            Matrix::Bt709 => gst_video::VideoColorMatrix::Bt709,
+            Matrix::Bt2020 => gst_video::VideoColorMatrix::Bt2020,
+        };
+        let range = match self.colour.range {
+            Range::Limited => gst_video::VideoColorRange::Range16_235,
+            Range::Full => gst_video::VideoColorRange::Range0_255,
+        };
+        let unstated = self.info.colorimetry();
+        gst_video::VideoColorimetry::new(range, matrix, unstated.transfer(), unstated.primaries())
+    }
 }
 
 /// The colour space that the stream states. Where it states no matrix, it is guessed by the size;

@@ -12,6 +12,7 @@
 mod backoff;
 mod camera;
 mod codec;
+mod conversion;
 mod decode_plan;
 mod decoder;
 mod delivery;

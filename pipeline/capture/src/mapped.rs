@@ -17,7 +17,7 @@ const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 /// Why a buffer can't be used as a picture.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MapError {
-    #[error("pixel format {0}, expected I420 or NV12")]
+    #[error("pixel format {0} can't be converted to 8-bit 4:2:0")]
     Format(String),
     #[error("the buffer can't be mapped for reading")]
     Map,
