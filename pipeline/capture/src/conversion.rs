@@ -126,8 +126,10 @@ fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, gst::glib::BoolE
 fn is_interlaced(info: &gst_video::VideoInfo, buffer: &gst::BufferRef) -> bool {
     match info.interlace_mode() {
         gst_video::VideoInterlaceMode::Interleaved => true,
-        gst_video::VideoInterlaceMode::Mixed => gst_video::VideoBufferFlags::from_bits_truncate(buffer.flags().bits())
-            .contains(gst_video::VideoBufferFlags::INTERLACED),
+        gst_video::VideoInterlaceMode::Mixed => buffer.video_flags().contains(gst_video::VideoBufferFlags::INTERLACED),
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -376,6 +376,7 @@ mod tests {
             (mount("form = { states_matrix = false }"), "of h265 only"),
             (mount("codec = \"h265\"\nform = { interlaced = true }"), "interlaced pictures are h264"),
             (mount("form = { crop = [2, 0, 0, 0] }"), "multiples of 4"),
+            (mount("form = { light_percent = 0 }"), "light_percent is from 1 to 100"),
             (mount("fps = 0"), "fps is from 1 to 120, got 0"),
             (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
             (mount("sender_reports = \"never\""), "unknown variant `never`"),

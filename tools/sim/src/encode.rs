@@ -110,8 +110,9 @@ impl Encoding {
     pub(crate) fn fingerprint(&self) -> String {
         let (encoded, Self { seconds_skipped, seconds_max, .. }) = (self.encoder(), self);
         format!(
-            "{} ! {}{encoded} | {seconds_skipped} to {seconds_max} s | {}",
+            "{}{} ! {}{encoded} | {seconds_skipped} to {seconds_max} s | {}",
             self.raw_caps(),
+            self.form.colour_steps(),
             self.form.filters(),
             gst::version_string()
         )
@@ -141,8 +142,9 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
         Scene::WalkUp(_) => "appsrc name=source format=time block=true max-buffers=4 ! videoconvert".to_owned(),
     };
     let description = format!(
-        "{source} ! {raw} ! {filters}{encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
+        "{source}{colours} ! {raw} ! {filters}{encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
         raw = encoding.raw_caps(),
+        colours = encoding.form.colour_steps(),
         filters = encoding.form.filters(),
         encoder = encoding.encoder(),
         encoded = encoding.codec.caps(),

@@ -84,6 +84,8 @@ pub struct PictureForm {
     /// Coded pixels beside the picture, which the stream says to cut off: left, top, right and
     /// bottom, even. Of H.264 in 4:2:0 only. Default none.
     pub crop: [u32; 4],
+    /// Light of the scene in percent, 1 to 100. Default 100.
+    pub light_percent: u32,
 }
 
 impl Default for PictureForm {
@@ -95,6 +97,7 @@ impl Default for PictureForm {
             samples: Samples::default(),
             interlaced: false,
             crop: [0; 4],
+            light_percent: 100,
         }
     }
 }
@@ -118,7 +121,27 @@ impl PictureForm {
         if self.crop.iter().any(|pixels| pixels % 4 != 0 || *pixels > 256) {
             return Err(format!("crop has multiples of 4 up to 256, got {:?}", self.crop));
         }
+        if !(1..=100).contains(&self.light_percent) {
+            return Err(format!("light_percent is from 1 to 100, got {}", self.light_percent));
+        }
         Ok(())
+    }
+
+    /// Elements before the raw caps, each behind its link: they dim the scene and convert its
+    /// colours. The way over 16-bit RGB is exact to a level; `videoconvert` alone rounds down, and
+    /// converts no range where the matrix stays.
+    pub(crate) fn colour_steps(&self) -> String {
+        let mut steps = String::new();
+        if self.light_percent < 100 {
+            let light = f64::from(self.light_percent) / 100.0;
+            steps += &format!(
+                " ! videoconvert ! video/x-raw,format=I420 ! videobalance contrast={light} saturation={light}"
+            );
+        }
+        if (self.matrix, self.range) != (Matrix::default(), Range::default()) {
+            steps += " ! videoconvert ! video/x-raw,format=ARGB64 ! videoconvert dither=none";
+        }
+        steps
     }
 
     /// Fields of raw caps: pixel format and colorimetry, with the transfer and the primaries of
