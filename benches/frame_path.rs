@@ -9,8 +9,10 @@
 use divan::{Bencher, black_box};
 use gatehouse_faces::{FaceDetector, FaceEmbedder, align_face};
 use gatehouse_people::{PeopleScene, PersonDetector};
-use gatehouse_picture::Size;
-use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_picture::{ColourSpace, Matrix, Range, Size, deinterlace};
+use gatehouse_runtime::{
+    Assets, Catalogue, ColourOrder, OwnedI420, Photo, PhotoLimits, Registry, Resizer, SessionOptions, read_photo,
+};
 
 fn main() {
     divan::main();
@@ -76,4 +78,37 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     let faces: Vec<_> = (0..batch).map(|_| align_face(&photo.as_video(), &landmarks).expect("a face")).collect();
     let mut embeddings = Vec::new();
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
+}
+
+/// Of a colour space other than OpenCV's.
+#[divan::bench(args = SIZES, sample_count = 50)]
+fn detect_faces_in_bt709(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let frame = frame(width, height);
+    let colour = ColourSpace { matrix: Matrix::Bt709, range: Range::Limited };
+    let mut found = Vec::new();
+    bencher.bench_local(|| detector.detect(&[frame.as_picture().with_colour(colour)], 0.7, black_box(&mut found)));
+}
+
+/// The preparation alone, which is all that a colour space changes.
+#[divan::bench(args = ["bt601", "bt709", "bt601 full"], sample_count = 200)]
+fn prepare(bencher: Bencher, colour: &str) {
+    let colour = match colour {
+        "bt601" => ColourSpace::BT601,
+        "bt709" => ColourSpace { matrix: Matrix::Bt709, range: Range::Limited },
+        _ => ColourSpace { matrix: Matrix::Bt601, range: Range::Full },
+    };
+    let frame = frame(1280, 720);
+    let mut resizer = Resizer::default();
+    let size = Size { width: 640, height: 360 };
+    bencher.bench_local(|| {
+        resizer.resize(&frame.as_picture().with_colour(colour), size, ColourOrder::Bgr).map(|tensor| tensor.len())
+    });
+}
+
+/// An interlaced picture that stands still, in place, luma and chroma.
+#[divan::bench(args = [(704, 576), (1920, 1080)], sample_count = 100)]
+fn remove_combs(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut plane = vec![90u8; width * height / 2 * 3];
+    bencher.bench_local(|| deinterlace(black_box(&mut plane), width, width, height / 2 * 3));
 }

@@ -144,9 +144,8 @@ impl PictureForm {
         steps
     }
 
-    /// Fields of raw caps: pixel format and colorimetry, with the transfer and the primaries of
-    /// BT.709, so that only matrix and range are converted.
-    pub(crate) fn caps_fields(&self) -> String {
+    /// With the transfer and the primaries of BT.709, so that only matrix and range are converted.
+    fn colorimetry(&self) -> String {
         let range = match self.range {
             Range::Full => 1,
             Range::Limited => 2,
@@ -156,10 +155,13 @@ impl PictureForm {
             Matrix::Bt601 => 4,
             Matrix::Bt2020 => 6,
         };
-        let format = self.samples.format();
         // The word keeps the clips of earlier versions in the cache.
-        let colorimetry = if (range, matrix) == (2, 3) { "bt709".to_owned() } else { format!("{range}:{matrix}:5:1") };
-        format!("format={format},colorimetry={colorimetry}")
+        if (range, matrix) == (2, 3) { "bt709".to_owned() } else { format!("{range}:{matrix}:5:1") }
+    }
+
+    /// Fields of raw caps: pixel format and colorimetry.
+    pub(crate) fn caps_fields(&self) -> String {
+        format!("format={},colorimetry={}", self.samples.format(), self.colorimetry())
     }
 
     /// Elements between the raw caps and the encoder, each with its link.
@@ -167,7 +169,12 @@ impl PictureForm {
         let [left, top, right, bottom] = self.crop;
         let mut filters = String::new();
         if self.crop != [0; 4] {
-            filters += &format!("videobox left=-{left} top=-{top} right=-{right} bottom=-{bottom} ! ");
+            // `videobox` forgets the colorimetry.
+            filters += &format!(
+                "videobox left=-{left} top=-{top} right=-{right} bottom=-{bottom} \
+                 ! capssetter caps=video/x-raw,colorimetry={} ! ",
+                self.colorimetry()
+            );
         }
         if self.interlaced {
             filters += "interlace field-pattern=1:1 top-field-first=true ! ";

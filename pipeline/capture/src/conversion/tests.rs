@@ -72,6 +72,34 @@ fn other_formats_keep_their_luma_and_colour_space() {
 }
 
 #[test]
+fn pixels_far_from_square_become_square() {
+    for (size, ratio, expected) in [
+        ((704, 576), (12, 11), (704, 576)),
+        ((704, 480), (10, 11), (704, 480)),
+        ((1920, 1080), (1, 1), (1920, 1080)),
+        // A CIF encoder of every second row, and HD cameras that save columns.
+        ((704, 288), (6, 11), (704, 528)),
+        ((1440, 1080), (4, 3), (1920, 1080)),
+        ((960, 1080), (2, 1), (1920, 1080)),
+        ((704, 576), (16, 11), (1024, 576)),
+        // Mistakes.
+        ((640, 480), (640, 1), (640, 480)),
+    ] {
+        for format in ["I420", "NV12", "Y42B"] {
+            let (plain, buffer) = plain(format, size.0, size.1, "progressive", 90);
+            let mut caps = plain.info.to_caps().expect("caps");
+            let ratio = gst::Fraction::new(ratio.0, ratio.1);
+            caps.make_mut().set("pixel-aspect-ratio", ratio);
+            let layout = PictureLayout::of(&caps).expect("raw video");
+            let picture = convert(&layout, buffer);
+            let picture = picture.picture();
+            assert_eq!((picture.size().width, picture.size().height), expected, "{format} {size:?} {ratio:?}");
+            assert!(picture.luma().row(expected.1 - 1).iter().all(|v| *v == 90), "{format} {size:?}");
+        }
+    }
+}
+
+#[test]
 fn only_interlaced_pictures_lose_their_combs() {
     for (mode, flagged, combed) in
         [("interleaved", false, false), ("mixed", true, false), ("mixed", false, true), ("progressive", false, true)]
