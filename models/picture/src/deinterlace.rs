@@ -50,8 +50,8 @@ fn remove(this: &mut [u8], above: &[u8], below: &[u8], next: Option<&[u8]>) {
 /// `next_is_high`, `next_is_low`: how the next row of the same moment differs.
 #[inline(always)]
 fn without_comb(sample: u8, above: u8, below: u8, next_is_high: bool, next_is_low: bool) -> u8 {
-    let is_high = sample > above.max(below).saturating_add(COMB_LEVELS) && next_is_high;
-    let is_low = sample < above.min(below).saturating_sub(COMB_LEVELS) && next_is_low;
+    let is_high = (sample > above.max(below).saturating_add(COMB_LEVELS)) & next_is_high;
+    let is_low = (sample < above.min(below).saturating_sub(COMB_LEVELS)) & next_is_low;
     if is_high | is_low { above.midpoint(below) } else { sample }
 }
 

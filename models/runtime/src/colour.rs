@@ -5,7 +5,7 @@
 //! sample for four pixels.
 
 use gatehouse_picture::{ColourSpace, PixelFormat, Size, ToRgb};
-use opencv::core::Mat;
+use opencv::core::{Mat, Vector};
 use opencv::imgproc;
 
 use crate::manifest::ColourOrder;
@@ -21,14 +21,34 @@ pub(crate) struct Planes<'a> {
     pub(crate) colour: ColourSpace,
 }
 
+/// Working memory of conversions. It only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Conversion {
+    /// Red, green and blue, plane by plane.
+    planar: Vec<u8>,
+    rows: Vec<i16>,
+}
+
+impl Conversion {
+    /// Overwrites the last picture with zeros.
+    pub(crate) fn clear(&mut self) {
+        self.planar.fill(0);
+        self.rows.fill(0);
+    }
+}
+
 impl Planes<'_> {
     /// Converts to rows × columns × 3 bytes.
-    pub(crate) fn to_packed(self, order: ColourOrder, packed: &mut [u8]) -> opencv::Result<()> {
+    pub(crate) fn to_packed(
+        self,
+        order: ColourOrder,
+        packed: &mut [u8],
+        memory: &mut Conversion,
+    ) -> opencv::Result<()> {
         if self.colour == ColourSpace::BT601 {
             self.by_opencv(order, packed)
         } else {
-            self.by_factors(order, packed);
-            Ok(())
+            self.by_factors(order, packed, memory)
         }
     }
 
@@ -45,87 +65,116 @@ impl Planes<'_> {
         imgproc::cvt_color(&source, &mut target, code, 3)
     }
 
-    fn by_factors(self, order: ColourOrder, packed: &mut [u8]) {
+    /// Plane by plane and row by row, in simple loops that the compiler turns into vector
+    /// instructions; OpenCV then interleaves the planes.
+    fn by_factors(self, order: ColourOrder, packed: &mut [u8], memory: &mut Conversion) -> opencv::Result<()> {
         let Size { width, height } = self.size;
-        if width == 0 || height == 0 {
-            return;
-        }
+        let (rows, columns) = (to_i32(height)?, to_i32(width)?);
         let factors = Fixed::new(self.colour.to_rgb());
+        let Conversion { planar, rows: scratch } = memory;
+        planar.resize((3 * width * height).max(planar.len()), 0);
+        scratch.resize((4 * width).max(scratch.len()), 0);
+        let (red, rest) = planar.split_at_mut(width * height);
+        let (green, rest) = rest.split_at_mut(width * height);
+        let blue = &mut rest[..width * height];
+        let (row, chroma_rows) = scratch[..4 * width].split_at_mut(width);
         let (luma, chroma) = self.yuv.split_at(width * height);
         let (u, v) = chroma.split_at(chroma.len() / 2);
-        let rows = luma.chunks_exact(2 * width).zip(packed.chunks_exact_mut(6 * width)).enumerate();
-        for (pair, (luma, packed)) in rows {
+        for pair in 0..height / 2 {
             let half = pair * width / 2..(pair + 1) * width / 2;
             match self.format {
-                PixelFormat::I420 => {
-                    let chroma = u[half.clone()].iter().zip(&v[half]).map(|(u, v)| [*u, *v]);
-                    factors.convert_rows(luma, chroma, order, packed);
-                }
+                PixelFormat::I420 => factors.chroma(u[half.clone()].iter().zip(&v[half]), chroma_rows),
                 PixelFormat::Nv12 => {
-                    let pairs = chroma[pair * width..(pair + 1) * width].as_chunks::<2>().0.iter().copied();
-                    factors.convert_rows(luma, pairs, order, packed);
+                    let pairs = chroma[pair * width..(pair + 1) * width].as_chunks::<2>().0;
+                    factors.chroma(pairs.iter().map(|[u, v]| (u, v)), chroma_rows);
+                }
+            }
+            for line in [2 * pair, 2 * pair + 1] {
+                let line = line * width..(line + 1) * width;
+                factors.luma(&luma[line.clone()], row);
+                let planes = [&mut *red, &mut *green, &mut *blue];
+                for (plane, chroma) in planes.into_iter().zip(chroma_rows.chunks_exact(width)) {
+                    add(row, chroma, &mut plane[line.clone()]);
                 }
             }
         }
+        let planes = match order {
+            ColourOrder::Rgb => [&*red, &*green, &*blue],
+            ColourOrder::Bgr => [&*blue, &*green, &*red],
+        };
+        let [first, second, third] = planes.map(|plane| Mat::new_rows_cols_with_bytes::<u8>(rows, columns, plane));
+        let mut target = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, packed)?;
+        let mut planes = Vector::<Mat>::with_capacity(3);
+        for plane in [first?, second?, third?] {
+            planes.push(plane.clone_pointee());
+        }
+        opencv::core::merge(&planes, &mut target)
     }
 }
 
-/// Bits behind the point, as in OpenCV.
-const SHIFT: u32 = 20;
-
-/// [`ToRgb`] in fixed point.
+/// [`ToRgb`] in fixed point, for 16-bit arithmetic.
 #[derive(Debug, Clone, Copy)]
 struct Fixed {
-    black: i32,
-    luma: i32,
-    red_v: i32,
-    green_u: i32,
-    green_v: i32,
-    blue_u: i32,
+    black: i16,
+    /// With 14 bits behind the point.
+    luma: i16,
+    /// With 13 bits behind the point.
+    red_v: i16,
+    green_u: i16,
+    green_v: i16,
+    blue_u: i16,
 }
+
+/// Bits behind the point of products.
+const SHIFT: u32 = 4;
 
 impl Fixed {
     fn new(factors: ToRgb) -> Self {
-        let fixed = |factor: f32| (f64::from(factor) * f64::from(1u32 << SHIFT)).round() as i32;
+        let fixed = |factor: f32, bits: u32| (factor * (1u32 << bits) as f32).round() as i16;
         Self {
-            black: i32::from(factors.black),
-            luma: fixed(factors.luma),
-            red_v: fixed(factors.red_v),
-            green_u: fixed(factors.green_u),
-            green_v: fixed(factors.green_v),
-            blue_u: fixed(factors.blue_u),
+            black: i16::from(factors.black),
+            luma: fixed(factors.luma, 14),
+            red_v: fixed(factors.red_v, 13),
+            green_u: fixed(factors.green_u, 13),
+            green_v: fixed(factors.green_v, 13),
+            blue_u: fixed(factors.blue_u, 13),
         }
     }
 
-    /// Converts two rows, which share their chroma.
-    #[inline(always)]
-    fn convert_rows(&self, luma: &[u8], chroma: impl Iterator<Item = [u8; 2]>, order: ColourOrder, packed: &mut [u8]) {
-        match order {
-            ColourOrder::Rgb => self.convert_rows_in::<false>(luma, chroma, packed),
-            ColourOrder::Bgr => self.convert_rows_in::<true>(luma, chroma, packed),
+    fn luma(&self, samples: &[u8], row: &mut [i16]) {
+        for (value, sample) in row.iter_mut().zip(samples) {
+            *value = high(i16::from(*sample).wrapping_sub(self.black).max(0) << 6, self.luma);
         }
     }
 
+    /// What the chroma of two rows adds to red, to green and to blue: three rows. Half a level is
+    /// in it, for rounding.
     #[inline(always)]
-    fn convert_rows_in<const BGR: bool>(&self, luma: &[u8], chroma: impl Iterator<Item = [u8; 2]>, packed: &mut [u8]) {
-        let (upper, lower) = luma.split_at(luma.len() / 2);
-        let (upper_out, lower_out) = packed.split_at_mut(packed.len() / 2);
-        let luma = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-        let out = upper_out.as_chunks_mut::<6>().0.iter_mut().zip(lower_out.as_chunks_mut::<6>().0);
-        for (([u, v], (upper, lower)), (upper_out, lower_out)) in chroma.zip(luma).zip(out) {
-            let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-            let half = 1 << (SHIFT - 1);
-            let red = half + self.red_v * v;
-            let green = half - self.green_u * u - self.green_v * v;
-            let blue = half + self.blue_u * u;
-            for (luma, out) in [(upper, upper_out), (lower, lower_out)] {
-                for (y, pixel) in luma.iter().zip(out.as_chunks_mut::<3>().0) {
-                    let y = (i32::from(*y) - self.black).max(0) * self.luma;
-                    let [r, g, b] = [y + red, y + green, y + blue].map(|value| (value >> SHIFT).clamp(0, 255) as u8);
-                    *pixel = if BGR { [b, g, r] } else { [r, g, b] };
-                }
-            }
+    fn chroma<'a>(&self, samples: impl Iterator<Item = (&'a u8, &'a u8)>, rows: &mut [i16]) {
+        let (red, rest) = rows.split_at_mut(rows.len() / 3);
+        let (green, blue) = rest.split_at_mut(rest.len() / 2);
+        let pairs = red.as_chunks_mut::<2>().0.iter_mut().zip(green.as_chunks_mut::<2>().0);
+        let pairs = pairs.zip(blue.as_chunks_mut::<2>().0);
+        let half = 1i16 << (SHIFT - 1);
+        for (((red, green), blue), (u, v)) in pairs.zip(samples) {
+            let (u, v) = (i16::from(*u).wrapping_sub(128) << 7, i16::from(*v).wrapping_sub(128) << 7);
+            *red = [high(v, self.red_v).wrapping_add(half); 2];
+            *green = [half.wrapping_sub(high(u, self.green_u)).wrapping_sub(high(v, self.green_v)); 2];
+            *blue = [high(u, self.blue_u).wrapping_add(half); 2];
         }
+    }
+}
+
+/// The upper half of the product. No value of 8 bits overflows here: the checked operations of a
+/// build with debug assertions would keep the loops from being vectors.
+#[inline(always)]
+fn high(a: i16, b: i16) -> i16 {
+    (i32::from(a).wrapping_mul(i32::from(b)) >> 16) as i16
+}
+
+fn add(luma: &[i16], chroma: &[i16], plane: &mut [u8]) {
+    for ((value, luma), chroma) in plane.iter_mut().zip(luma).zip(chroma) {
+        *value = (luma.wrapping_add(*chroma) >> SHIFT).clamp(0, 255) as u8;
     }
 }
 
@@ -152,7 +201,7 @@ mod tests {
                 for order in ORDERS {
                     let planes = Planes { yuv: &yuv, format, size, colour: ColourSpace::BT601 };
                     let [mut ours, mut theirs] = [(); 2].map(|()| vec![0; size.width * size.height * 3]);
-                    planes.by_factors(order, &mut ours);
+                    planes.by_factors(order, &mut ours, &mut Conversion::default()).expect("converted");
                     planes.by_opencv(order, &mut theirs).expect("converted");
                     // OpenCV rounds its factors to three digits.
                     let off = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).max();
@@ -167,7 +216,7 @@ mod tests {
             let yuv = noise(size.width * size.height / 2 * 3, seed);
             let (colour, order) = (COLOUR_SPACES[space], ORDERS[usize::from(!bgr)]);
             let mut packed = vec![0; size.width * size.height * 3];
-            Planes { yuv: &yuv, format: PixelFormat::I420, size, colour }.to_packed(order, &mut packed).expect("converted");
+            Planes { yuv: &yuv, format: PixelFormat::I420, size, colour }.to_packed(order, &mut packed, &mut Conversion::default()).expect("converted");
             for (i, pixel) in packed.as_chunks::<3>().0.iter().enumerate() {
                 let half = i / 8 / 2 * 4 + i % 8 / 2;
                 let mut expected = colour.to_rgb().apply(yuv[i].max(colour.range.black()), yuv[48 + half], yuv[60 + half]);

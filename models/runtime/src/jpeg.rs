@@ -7,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use opencv::core::{Mat, ToInputArray, ToOutputArray};
 use opencv::imgproc;
 
-use crate::colour::Planes;
+use crate::colour::{Conversion, Planes};
 use crate::error::ModelError;
 use crate::manifest::ColourOrder;
 use crate::planes::{Pair, to_i32, with_matrix};
@@ -130,6 +130,7 @@ fn by_area(source: &impl ToInputArray, target: &mut impl ToOutputArray, rows: i3
 pub struct JpegEncoder {
     bgr: Vec<u8>,
     jpeg: Vec<u8>,
+    conversion: Conversion,
 }
 
 impl fmt::Debug for JpegEncoder {
@@ -159,7 +160,11 @@ impl JpegEncoder {
 
     fn convert(&mut self, picture: &SmallPicture) -> opencv::Result<()> {
         let SmallPicture { size, colour, ref yuv, .. } = *picture;
-        Planes { yuv, format: PixelFormat::I420, size, colour }.to_packed(ColourOrder::Bgr, &mut self.bgr)
+        Planes { yuv, format: PixelFormat::I420, size, colour }.to_packed(
+            ColourOrder::Bgr,
+            &mut self.bgr,
+            &mut self.conversion,
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use opencv::core::Mat;
 use opencv::imgproc;
 
-use crate::colour::Planes;
+use crate::colour::{Conversion, Planes};
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Input};
 use crate::placement::{Fit, Placement};
@@ -21,6 +21,7 @@ pub struct Resizer {
     yuv: Vec<u8>,
     packed: Vec<u8>,
     scratch: Vec<u8>,
+    conversion: Conversion,
 }
 
 impl Resizer {
@@ -47,7 +48,9 @@ impl Resizer {
             let yuv = &mut self.yuv[..pixels * 3 / 2];
             resize_planes(picture, size, yuv, &mut self.scratch).map_err(ModelError::opencv("shrinking a picture"))?;
             let planes = Planes { yuv, format: picture.format(), size, colour: picture.colour() };
-            planes.to_packed(order, packed).map_err(ModelError::opencv("converting a picture"))?;
+            planes
+                .to_packed(order, packed, &mut self.conversion)
+                .map_err(ModelError::opencv("converting a picture"))?;
         }
         ArrayView3::from_shape((size.height, size.width, 3), packed)
             .map_err(|error| ModelError::OpenCv { step: "converting a picture", message: error.to_string() })
@@ -56,6 +59,7 @@ impl Resizer {
     /// Overwrites the buffers of the last picture with zeros.
     pub fn clear(&mut self) {
         [&mut self.yuv, &mut self.packed, &mut self.scratch].into_iter().for_each(|buffer| buffer.fill(0));
+        self.conversion.clear();
     }
 }
 
