@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_statement_the_size_decides_and_the_range_is_limited() {
+    fn unstated_colours_follow_the_size_in_limited_range() {
         let guesses = [(144, Matrix::Bt601), (576, Matrix::Bt601), (720, Matrix::Bt709), (2160, Matrix::Bt709)];
         for (height, matrix) in guesses {
             let limited = ColourSpace { matrix, range: Range::Limited };
