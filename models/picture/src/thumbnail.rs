@@ -1,4 +1,4 @@
-//! A picture reduced to 64 × 36 mean luma values of limited range, too coarse to recognise a person.
+//! A picture reduced to 64 × 36 mean luma values (limited range), too coarse to show who is there.
 
 use crate::YuvPicture;
 

@@ -8,7 +8,7 @@ use crate::time::Monotonic;
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 18;
-/// In limited range, where black is 16; a camera at night with its infrared lamp on is well above this.
+/// In limited range, where black is 16. A camera with its infrared lamp on is well above this.
 const BLACK_AT_MOST: f32 = 22.0;
 /// A real sensor never gives the same samples for this long: even a still scene has noise.
 const FROZEN_AFTER: Duration = Duration::from_secs(5);
@@ -93,8 +93,8 @@ mod tests {
             let colour = ColourSpace { matrix: Matrix::Bt601, range };
             PictureCheck::default().judge(&picture.i420().with_colour(colour), Monotonic::from_start(Duration::ZERO))
         };
-        // From black to a dim room: the same light in either range. At 6 the mean is the threshold, and
-        // rounding decides.
+        // From black to a dim room, the same light in either range. At 6 the mean is the threshold,
+        // and rounding decides.
         for light in (0..60u8).filter(|light| *light != 6) {
             let full = (f32::from(light) * 255.0 / 219.0).round() as u8;
             assert_eq!(verdict(Range::Limited, 16 + light), verdict(Range::Full, full), "light {light}");

@@ -70,7 +70,8 @@ pub struct MountConfig {
     /// memory.
     #[serde(default = "sixty_seconds")]
     pub max_seconds: u32,
-    /// Colour space, samples, scan and cropping. Default: BT.709, limited range, 4:2:0, progressive.
+    /// Colour space, samples, scan, cropping and light. Default: BT.709, limited range, 4:2:0,
+    /// progressive.
     #[serde(default)]
     pub form: PictureForm,
     /// The login. Default: none is required.
