@@ -10,8 +10,10 @@ use divan::{Bencher, black_box};
 use gatehouse_credential::{QrReader, SearchedInVain};
 use gatehouse_faces::{FaceDetector, FaceEmbedder, align_face};
 use gatehouse_people::{PeopleScene, PersonDetector};
-use gatehouse_picture::Size;
-use gatehouse_runtime::{Assets, Catalogue, OwnedI420, Photo, PhotoLimits, Registry, SessionOptions, read_photo};
+use gatehouse_picture::{ColourSpace, Matrix, Range, Size, deinterlace};
+use gatehouse_runtime::{
+    Assets, Catalogue, ColourOrder, OwnedI420, Photo, PhotoLimits, Registry, Resizer, SessionOptions, read_photo,
+};
 
 fn main() {
     divan::main();
@@ -79,24 +81,4 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
 }
 
-/// A frame of a street that has changed everywhere; and with the search for codes that are light on
-/// dark, which every other frame gets.
-#[divan::bench(args = [false, true], sample_count = 200)]
-fn search_codes(bencher: Bencher, light_on_dark: bool) {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/golden/vtest-720.jpg");
-    let photo = read_photo(file.as_ref(), &PhotoLimits::default()).expect("it is in the repository");
-    let luma = photo.as_video().luma();
-    let squares: Vec<u8> = (0..128 * 128).map(|i| if (i % 128 / 4 + i / 512) % 2 == 0 { 30 } else { 210 }).collect();
-    let mut reader = QrReader::default();
-    let before = || {
-        let mut before = SearchedInVain::default();
-        if !light_on_dark {
-            // Takes the turn.
-            QrReader::default().read_next(&squares, 128, 128, 128, &mut before);
-        }
-        before
-    };
-    bencher.with_inputs(before).bench_local_refs(|before| {
-        black_box(reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, before));
-    });
-}
+x

@@ -102,7 +102,7 @@ impl fmt::Debug for AlignedFace {
 
 /// Aligns the face with these landmarks (in the order of [`crate::Face`]), from full resolution.
 ///
-/// Warps each plane bilinearly and converts the crop to RGB (ITU-R BT.601, limited range). Of a
+/// Warps each plane bilinearly and converts the crop to RGB by the picture's colour space. Of a
 /// photo, it warps the full-colour pixels. Pixels beyond the picture's edges are black.
 ///
 /// # Errors
@@ -128,9 +128,10 @@ fn crop_of_pixels(bgr: &Plane<'_>, to_crop: &Similarity) -> Result<Vec<u8>, Mode
 
 fn crop_of_planes(picture: &YuvPicture<'_>, luma_to_crop: &Similarity) -> Result<Vec<u8>, ModelError> {
     let chroma_to_crop = luma_to_crop.of_chroma();
+    let to_rgb = picture.colour().to_rgb();
     let mut y = Zeroizing::new(vec![0; PIXELS]);
     let mut chroma = Zeroizing::new(vec![0; 2 * PIXELS]);
-    warp(&picture.luma(), PixelKind::Single, luma_to_crop, BLACK_LUMA, &mut y)?;
+    warp(&picture.luma(), PixelKind::Single, luma_to_crop, f64::from(to_rgb.black), &mut y)?;
     match picture.format() {
         PixelFormat::I420 => {
             for (plane, crop) in picture.chroma().iter().zip(chroma.chunks_exact_mut(PIXELS)) {
@@ -149,14 +150,13 @@ fn crop_of_planes(picture: &YuvPicture<'_>, luma_to_crop: &Similarity) -> Result
             PixelFormat::I420 => (chroma[pixel], chroma[PIXELS + pixel]),
             PixelFormat::Nv12 => (chroma[2 * pixel], chroma[2 * pixel + 1]),
         };
-        for (channel, value) in yuv_to_rgb(y[pixel], u, v).into_iter().enumerate() {
+        for (channel, value) in to_rgb.apply(y[pixel], u, v).into_iter().enumerate() {
             rgb[channel * PIXELS + pixel] = value;
         }
     }
     Ok(rgb)
 }
 
-const BLACK_LUMA: f64 = 16.0;
 const NEUTRAL_CHROMA: f64 = 128.0;
 
 fn warp(
@@ -170,13 +170,6 @@ fn warp(
     let size = Size { width: ALIGNED_SIDE, height: ALIGNED_SIDE };
     let mut scratch = Zeroizing::new(Vec::new());
     Warp { to_target: [a, -b, tx, b, a, ty], size, beyond }.apply(plane, kind, crop, &mut scratch)
-}
-
-/// Converts a pixel, ITU-R BT.601, limited range in, full range out.
-fn yuv_to_rgb(y: u8, u: u8, v: u8) -> [u8; 3] {
-    let (y, u, v) = (1.164_383 * (f32::from(y) - 16.0), f32::from(u) - 128.0, f32::from(v) - 128.0);
-    // `as` rounds towards zero and saturates at 0 and 255.
-    [y + 1.596_027 * v, y - 0.391_762 * u - 0.812_968 * v, y + 2.017_232 * u].map(|value| (value + 0.5) as u8)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! This crate owns no pixels, calls no native library and knows no cameras.
 
+mod colour;
+mod deinterlace;
 mod geometry;
 mod thumbnail;
 mod yuv;
@@ -9,6 +11,8 @@ mod yuv;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use colour::{ColourSpace, Matrix, Range, ToRgb};
+pub use deinterlace::deinterlace;
 pub use geometry::{NormalisedPolygon, NormalisedPolygonError, Point, Rect, Size};
 pub use thumbnail::Thumbnail;
 pub use yuv::{PictureError, PixelFormat, Plane, YuvPicture};

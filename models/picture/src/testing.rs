@@ -1,6 +1,15 @@
 //! Pictures for tests.
 
-use crate::{Size, YuvPicture};
+use crate::{ColourSpace, Matrix, Range, Size, YuvPicture};
+
+/// Every colour space.
+pub const COLOUR_SPACES: [ColourSpace; 6] = {
+    const fn both(matrix: Matrix) -> [ColourSpace; 2] {
+        [ColourSpace { matrix, range: Range::Limited }, ColourSpace { matrix, range: Range::Full }]
+    }
+    let [a, b, c] = [both(Matrix::Bt601), both(Matrix::Bt709), both(Matrix::Bt2020)];
+    [a[0], a[1], b[0], b[1], c[0], c[1]]
+};
 
 /// A 4:2:0 picture that owns its planes, without padding between the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A picture reduced to 64 × 36 mean luma values, too coarse to recognise a person.
+//! A picture reduced to 64 × 36 mean luma values (limited range), too coarse to show who is there.
 
 use crate::YuvPicture;
 
@@ -32,7 +32,7 @@ impl Thumbnail {
 
     /// Overwrites this thumbnail with that of a picture of any size.
     pub fn update(&mut self, picture: &YuvPicture<'_>) {
-        let luma = picture.luma();
+        let (luma, range) = (picture.luma(), picture.colour().range);
         for (row, means) in self.0.chunks_exact_mut(Self::COLUMNS).enumerate() {
             let lines = row * luma.rows / Self::ROWS
                 ..((row + 1) * luma.rows / Self::ROWS).max(row * luma.rows / Self::ROWS + 1);
@@ -48,12 +48,12 @@ impl Thumbnail {
                 }
             }
             for (mean, (sum, count)) in means.iter_mut().zip(sums.into_iter().zip(counts)) {
-                *mean = sum as f32 / count.max(1) as f32;
+                *mean = range.to_limited(sum as f32 / count.max(1) as f32);
             }
         }
     }
 
-    /// Mean luma (0–255) of each cell, row by row.
+    /// Mean luma of each cell, row by row; limited range whatever the picture's range is.
     pub fn means(&self) -> &[f32; Self::CELLS] {
         &self.0
     }
@@ -76,8 +76,8 @@ impl Thumbnail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Size;
     use crate::testing::TestPicture;
+    use crate::{ColourSpace, Matrix, Range, Size};
 
     fn thumbnail(size: Size, luma: &[u8]) -> Thumbnail {
         Thumbnail::of(&TestPicture::grey(size, luma.to_vec()).i420())
@@ -91,6 +91,20 @@ mod tests {
             let means = *thumbnail(size, &left).means();
             assert!((means[0] - 40.0).abs() < 0.01 && (means[Thumbnail::CELLS - 1] - 200.0).abs() < 0.01, "{size}");
         }
+    }
+
+    #[test]
+    fn full_range_is_the_same_thumbnail() {
+        let size = Size { width: 640, height: 360 };
+        let full = ColourSpace { matrix: Matrix::Bt709, range: Range::Full };
+        let of = |luma: fn(usize, usize) -> u8, colour| {
+            Thumbnail::of(&TestPicture::from_fn(size, luma).i420().with_colour(colour))
+        };
+        let limited = of(|x, y| (16 + (x / 16 + y / 16) % 220) as u8, ColourSpace::BT601);
+        let stretched = of(|x, y| (((x / 16 + y / 16) % 220) as f32 * 255.0 / 219.0).round() as u8, full);
+        assert!(!stretched.differs(&limited));
+        let off = stretched.means().iter().zip(limited.means()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 0.5, "{off}: rounding alone");
     }
 
     #[test]

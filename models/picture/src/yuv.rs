@@ -1,8 +1,8 @@
-//! Decoded pictures as their decoder left them: 4:2:0 YUV planes, limited range (ITU-R BT.601/709).
+//! Decoded pictures as their decoder left them: 4:2:0 YUV planes of the stream's own colour space.
 //!
 //! A photo additionally has its pixels in full colour.
 
-use crate::Size;
+use crate::{ColourSpace, Size};
 
 /// Layout of the planes of a [`YuvPicture`]: 4:2:0 with 8 bits per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub enum PictureError {
 pub struct YuvPicture<'a> {
     format: PixelFormat,
     size: Size,
+    colour: ColourSpace,
     planes: [Plane<'a>; 3],
     bgr: Option<Plane<'a>>,
 }
@@ -99,7 +100,13 @@ impl<'a> YuvPicture<'a> {
         for (i, plane) in planes.iter().enumerate().filter(|(_, plane)| plane.rows > 0) {
             plane.check(i)?;
         }
-        Ok(Self { format, size, planes, bgr: None })
+        Ok(Self { format, size, colour: ColourSpace::BT601, planes, bgr: None })
+    }
+
+    /// The same planes, in another colour space than BT.601 in limited range.
+    #[must_use]
+    pub fn with_colour(self, colour: ColourSpace) -> Self {
+        Self { colour, ..self }
     }
 
     /// Adds the pixels in full colour: rows of blue, green and red bytes, full range, `stride`
@@ -136,7 +143,7 @@ impl<'a> YuvPicture<'a> {
             Some(bgr) => Some(bgr.part(3 * left_px, top_px, 3 * size.width, size.height)?),
             None => None,
         };
-        Some(Self { format: self.format, size, planes, bgr })
+        Some(Self { size, planes, bgr, ..*self })
     }
 
     /// Layout of the planes.
@@ -147,6 +154,11 @@ impl<'a> YuvPicture<'a> {
     /// Size in luma pixels.
     pub fn size(&self) -> Size {
         self.size
+    }
+
+    /// Matrix and range of the planes.
+    pub fn colour(&self) -> ColourSpace {
+        self.colour
     }
 
     /// The luma plane.

@@ -2,22 +2,25 @@
 
 use std::fmt;
 
-use gatehouse_picture::{PixelFormat, Plane, Size, YuvPicture};
+use gatehouse_picture::{ColourSpace, PixelFormat, Plane, Size, YuvPicture};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use opencv::core::{Mat, ToInputArray, ToOutputArray};
 use opencv::imgproc;
 
+use crate::colour::{Conversion, Planes};
 use crate::error::ModelError;
-use crate::planes::{Bgr, Pair, to_i32, with_matrix};
+use crate::manifest::ColourOrder;
+use crate::planes::{Pair, to_i32, with_matrix};
 
 /// JPEG quality, 1–100: text stays readable.
 const QUALITY: u8 = 75;
 
-/// A small picture in planes of its own (I420, 8 bits a sample, limited range), which the caller
-/// can change. It reuses its memory.
+/// A small picture in planes of its own (I420, 8 bits a sample), which the caller can change. It
+/// keeps the colour space of the picture, and reuses its memory.
 pub struct SmallPicture {
     /// Even sides; 0×0 before the first picture.
     size: Size,
+    colour: ColourSpace,
     /// Planes in sequence without padding, as OpenCV's 4:2:0 conversions want them.
     yuv: Vec<u8>,
     interleaved: Vec<u8>,
@@ -38,7 +41,7 @@ pub struct PlaneMut<'a> {
 impl Default for SmallPicture {
     fn default() -> Self {
         let size = Size { width: 0, height: 0 };
-        Self { size, yuv: Vec::new(), interleaved: Vec::new(), scratch: Vec::new() }
+        Self { size, colour: ColourSpace::BT601, yuv: Vec::new(), interleaved: Vec::new(), scratch: Vec::new() }
     }
 }
 
@@ -57,6 +60,7 @@ impl SmallPicture {
     /// If OpenCV refuses the planes. The former picture is lost then.
     pub fn shrink(&mut self, picture: &YuvPicture<'_>, size: Size) -> Result<(), ModelError> {
         self.size = size;
+        self.colour = picture.colour();
         self.yuv.resize(size.width * size.height / 2 * 3, 0);
         self.shrink_planes(picture).map_err(ModelError::opencv("shrinking a picture"))
     }
@@ -126,6 +130,7 @@ fn by_area(source: &impl ToInputArray, target: &mut impl ToOutputArray, rows: i3
 pub struct JpegEncoder {
     bgr: Vec<u8>,
     jpeg: Vec<u8>,
+    conversion: Conversion,
 }
 
 impl fmt::Debug for JpegEncoder {
@@ -136,7 +141,7 @@ impl fmt::Debug for JpegEncoder {
 }
 
 impl JpegEncoder {
-    /// Encodes a picture, whose colours are ITU-R BT.601, limited range.
+    /// Encodes a picture.
     ///
     /// # Errors
     /// If the picture is empty, as a new [`SmallPicture`] is.
@@ -154,10 +159,12 @@ impl JpegEncoder {
     }
 
     fn convert(&mut self, picture: &SmallPicture) -> opencv::Result<()> {
-        let (rows, columns) = (to_i32(picture.size.height)?, to_i32(picture.size.width)?);
-        let yuv = Mat::new_rows_cols_with_bytes::<u8>(rows / 2 * 3, columns, &picture.yuv)?;
-        let mut bgr = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, &mut self.bgr)?;
-        imgproc::cvt_color(&yuv, &mut bgr, imgproc::COLOR_YUV2BGR_I420, 3)
+        let SmallPicture { size, colour, ref yuv, .. } = *picture;
+        Planes { yuv, format: PixelFormat::I420, size, colour }.to_packed(
+            ColourOrder::Bgr,
+            &mut self.bgr,
+            &mut self.conversion,
+        )
     }
 }
 

@@ -8,6 +8,7 @@
 //! `gatehouse-people` decode them, and parse the tables of a manifest that concern them.
 
 mod assets;
+mod colour;
 mod error;
 mod interface;
 pub mod jpeg;

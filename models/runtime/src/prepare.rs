@@ -2,14 +2,14 @@
 //!
 //! Of a photo, the full-colour pixels are resized. Resizing is OpenCV's `INTER_LINEAR`, as in the
 //! Python references that the models were tested with. It aliases, and the models have seen that.
-//! Colours are ITU-R BT.601, limited range, whatever the stream says. On BT.709 video, greens and
-//! reds shift by a few levels, which doesn't change the results of these models.
+//! Colours are converted as the stream's colour space says, after the resizing.
 
 use gatehouse_picture::{PixelFormat, Plane, Size, YuvPicture};
 use ndarray::{ArrayView3, ArrayViewMut3};
 use opencv::core::Mat;
 use opencv::imgproc;
 
+use crate::colour::{Conversion, Planes};
 use crate::error::ModelError;
 use crate::manifest::{ColourOrder, Input};
 use crate::placement::{Fit, Placement};
@@ -21,6 +21,7 @@ pub struct Resizer {
     yuv: Vec<u8>,
     packed: Vec<u8>,
     scratch: Vec<u8>,
+    conversion: Conversion,
 }
 
 impl Resizer {
@@ -46,7 +47,10 @@ impl Resizer {
             grow(&mut self.yuv, pixels * 3 / 2);
             let yuv = &mut self.yuv[..pixels * 3 / 2];
             resize_planes(picture, size, yuv, &mut self.scratch).map_err(ModelError::opencv("shrinking a picture"))?;
-            convert(yuv, picture.format(), size, order, packed).map_err(ModelError::opencv("converting a picture"))?;
+            let planes = Planes { yuv, format: picture.format(), size, colour: picture.colour() };
+            planes
+                .to_packed(order, packed, &mut self.conversion)
+                .map_err(ModelError::opencv("converting a picture"))?;
         }
         ArrayView3::from_shape((size.height, size.width, 3), packed)
             .map_err(|error| ModelError::OpenCv { step: "converting a picture", message: error.to_string() })
@@ -55,6 +59,7 @@ impl Resizer {
     /// Overwrites the buffers of the last picture with zeros.
     pub fn clear(&mut self) {
         [&mut self.yuv, &mut self.packed, &mut self.scratch].into_iter().for_each(|buffer| buffer.fill(0));
+        self.conversion.clear();
     }
 }
 
@@ -102,19 +107,6 @@ fn resize(
     columns: i32,
 ) -> opencv::Result<()> {
     imgproc::resize(source, target, opencv::core::Size::new(columns, rows), 0.0, 0.0, imgproc::INTER_LINEAR)
-}
-
-fn convert(yuv: &[u8], format: PixelFormat, size: Size, order: ColourOrder, packed: &mut [u8]) -> opencv::Result<()> {
-    let code = match (format, order) {
-        (PixelFormat::I420, ColourOrder::Bgr) => imgproc::COLOR_YUV2BGR_I420,
-        (PixelFormat::I420, ColourOrder::Rgb) => imgproc::COLOR_YUV2RGB_I420,
-        (PixelFormat::Nv12, ColourOrder::Bgr) => imgproc::COLOR_YUV2BGR_NV12,
-        (PixelFormat::Nv12, ColourOrder::Rgb) => imgproc::COLOR_YUV2RGB_NV12,
-    };
-    let (rows, columns) = (to_i32(size.height)?, to_i32(size.width)?);
-    let source = Mat::new_rows_cols_with_bytes::<u8>(rows / 2 * 3, columns, yuv)?;
-    let mut target = Mat::new_rows_cols_with_bytes_mut::<Bgr>(rows, columns, packed)?;
-    imgproc::cvt_color(&source, &mut target, code, 3)
 }
 
 /// Normalisation of each channel of a pixel: `(value − mean) / std`.

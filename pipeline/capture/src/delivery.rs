@@ -7,11 +7,12 @@ use crossbeam_channel::Sender;
 use gatehouse_core::time::{Clock, FrameTimes, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
-use gstreamer_video as gst_video;
 
 use crate::camera_clock::ConnectionClock;
+use crate::conversion::Conversion;
 use crate::decode_plan::PictureDecision;
 use crate::failure::Failure;
+use crate::layout::PictureLayout;
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::note::Note;
 use crate::options::StreamOptions;
@@ -26,8 +27,8 @@ pub(crate) struct Delivery {
     frames: Arc<dyn FrameSink>,
     plan: Arc<SharedPlan>,
     notes: Sender<Note>,
-    /// The last caps, parsed. A stream may change them at any frame.
-    info: Option<(gst::Caps, gst_video::VideoInfo)>,
+    /// The last caps, and how their pictures are converted. A stream may change them at any frame.
+    conversion: Option<(gst::Caps, Conversion)>,
     privacy: PrivacyMask,
     pictures: MappedPictures,
 }
@@ -47,7 +48,7 @@ impl Delivery {
             frames: Arc::clone(frames),
             plan: Arc::clone(plan),
             notes,
-            info: None,
+            conversion: None,
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
         }
@@ -59,13 +60,14 @@ impl Delivery {
         let (Some(buffer), Some(caps)) = (buffer, caps) else {
             return Err(gst::FlowError::Error);
         };
-        if self.info.as_ref().is_none_or(|(known, _)| *known != caps) {
-            let info = gst_video::VideoInfo::from_caps(&caps).map_err(|_| gst::FlowError::NotNegotiated)?;
+        if self.conversion.as_ref().is_none_or(|(known, _)| *known != caps) {
+            let layout = PictureLayout::of(&caps).map_err(|_| gst::FlowError::NotNegotiated)?;
             // The camera's thread may have ended.
-            let _ = self.notes.send(Note::Caps { width: info.width(), height: info.height() });
-            self.info = Some((caps, info));
+            let _ = self.notes.send(Note::Caps { width: layout.info.width(), height: layout.info.height() });
+            let conversion = Conversion::of(&layout).map_err(|problem| unreadable(&self.notes, &problem))?;
+            self.conversion = Some((caps, conversion));
         }
-        let Some((_, info)) = &self.info else { return Err(gst::FlowError::NotNegotiated) };
+        let Some((_, conversion)) = &self.conversion else { return Err(gst::FlowError::NotNegotiated) };
         let (decision, number) = self.plan.on_picture(buffer.pts().map(Duration::from), arrival);
         if decision == PictureDecision::Hidden {
             return Ok(gst::FlowSuccess::Ok);
@@ -78,12 +80,10 @@ impl Delivery {
         let (stated, arrived) = (camera_time(&buffer), self.clock.wall());
         let capture = self.camera_clock.capture_time(stated, arrival, arrived, self.plan.camera_offset());
         let stream = StreamTime(running.map_or(Duration::ZERO, Duration::from));
-        let unreadable = |problem: MapError| {
-            let _ = self.notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));
-            gst::FlowError::Error
-        };
-        let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
-        let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
+        let layout = conversion.layout();
+        let converted = conversion.apply(buffer).and_then(|buffer| self.privacy.black_out(buffer, layout));
+        let mapped = converted.and_then(|buffer| self.pictures.map(buffer, layout));
+        let buffer = mapped.map_err(|problem| unreadable(&self.notes, &problem))?;
         let times = FrameTimes { stream, arrival, capture };
         let frame = Frame { camera: self.camera.clone(), number, times, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);
@@ -93,4 +93,9 @@ impl Delivery {
         self.pictures.release();
         Ok(gst::FlowSuccess::Ok)
     }
+}
+
+fn unreadable(notes: &Sender<Note>, problem: &MapError) -> gst::FlowError {
+    let _ = notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));
+    gst::FlowError::Error
 }

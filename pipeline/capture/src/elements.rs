@@ -14,6 +14,7 @@ pub const REQUIRED: &[(&str, &str, &str)] = &[
     ("filesrc", "files", "libgstreamer1.0-0"),
     ("decodebin", "files of any codec", "gstreamer1.0-plugins-base"),
     ("videoconvert", "files in other pixel formats", "gstreamer1.0-plugins-base"),
+    ("videoflip", "files of turned phones", "gstreamer1.0-plugins-good"),
     ("videotestsrc", "test pictures", "gstreamer1.0-plugins-base"),
     ("appsink", "frames out of the pipeline", "gstreamer1.0-plugins-base"),
 ];

@@ -34,7 +34,7 @@ pub(crate) fn of_error(source: &Source, error: &gst::glib::Error, debug: Option<
         return Failure::Lost(format!("the stream can't be decoded: {}", without_addresses(error.message())));
     }
     if answered("not-negotiated") {
-        return Failure::Lost("the stream's pixel format is not 8-bit 4:2:0, the only one that is decoded".into());
+        return Failure::Lost("the decoder's pictures are in a format that cannot be used".into());
     }
     if error.matches(gst::ResourceError::OpenRead) || error.matches(gst::ResourceError::OpenReadWrite) {
         return Failure::Lost(format!("can't connect: {}", without_addresses(error.message())));

@@ -7,12 +7,13 @@ use gatehouse_core::frame::PictureBuffer;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 
 use crate::CaptureError;
+use crate::conversion::Conversion;
 use crate::failure::without_addresses;
+use crate::layout::PictureLayout;
 use crate::mapped::MappedPicture;
-use crate::pipeline::add_file;
+use crate::pipeline::{add_file, picture_caps};
 
 /// Frames that are decoded ahead of the reader.
 const AHEAD: u32 = 2;
@@ -30,6 +31,8 @@ pub struct VideoFile {
     path: PathBuf,
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
+    /// The last caps, and how their pictures are converted.
+    conversion: Option<(gst::Caps, Conversion)>,
     failed: bool,
 }
 
@@ -42,12 +45,10 @@ impl VideoFile {
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let error = |reason: String| CaptureError::File { path: path.to_owned(), reason };
         let pipeline = gst::Pipeline::new();
-        let formats = gst::List::new(["I420", "NV12"]);
-        let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
-        let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(AHEAD).sync(false).build();
+        let sink = gst_app::AppSink::builder().caps(&picture_caps()).max_buffers(AHEAD).sync(false).build();
         let built = pipeline.add(&sink).and_then(|()| add_file(&pipeline, &sink, path));
         built.map_err(|e| error(e.message.to_string()))?;
-        let file = Self { path: path.to_owned(), pipeline, sink, failed: false };
+        let file = Self { path: path.to_owned(), pipeline, sink, conversion: None, failed: false };
         // A failure to start is on the bus, and returned in place of the first frame.
         let _ = file.pipeline.set_state(gst::State::Playing);
         Ok(file)
@@ -68,13 +69,19 @@ impl VideoFile {
         }))
     }
 
-    fn frame(&self, sample: &gst::Sample) -> Result<FileFrame, CaptureError> {
+    fn frame(&mut self, sample: &gst::Sample) -> Result<FileFrame, CaptureError> {
         let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else {
             return Err(self.error("a frame without a picture"));
         };
         let at = buffer.pts().map_or(Duration::ZERO, Duration::from);
-        let info = gst_video::VideoInfo::from_caps(caps).map_err(|error| self.error(error.message.to_string()))?;
-        let picture = MappedPicture::new(buffer, &info).map_err(|error| self.error(error.to_string()))?;
+        if self.conversion.as_ref().is_none_or(|(known, _)| **known != *caps) {
+            let layout = PictureLayout::of(caps).map_err(|error| self.error(error.message.to_string()))?;
+            let conversion = Conversion::of(&layout).map_err(|error| self.error(error.to_string()))?;
+            self.conversion = Some((caps.to_owned(), conversion));
+        }
+        let Some((_, conversion)) = &self.conversion else { return Err(self.error("a frame without a picture")) };
+        let mapped = conversion.apply(buffer).and_then(|buffer| MappedPicture::new(buffer, conversion.layout()));
+        let picture = mapped.map_err(|error| self.error(error.to_string()))?;
         Ok(FileFrame { at, picture: Box::new(picture) })
     }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use gatehouse_core::frame::PictureBuffer;
 use gatehouse_core::time::WallTime;
-use gatehouse_picture::{PictureError, Size, YuvPicture};
+use gatehouse_picture::{ColourSpace, PictureError, Size, YuvPicture};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
+
+use crate::layout::PictureLayout;
 
 /// Seconds from 1900, the start of NTP, to 1970 (RFC 868).
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
@@ -15,7 +17,7 @@ const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 /// Why a buffer can't be used as a picture.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MapError {
-    #[error("pixel format {0}, expected I420 or NV12")]
+    #[error("pixel format {0} can't be converted to 8-bit 4:2:0")]
     Format(String),
     #[error("the buffer can't be mapped for reading")]
     Map,
@@ -25,13 +27,16 @@ pub(crate) enum MapError {
 
 /// A mapped video frame of I420 or NV12; odd sides lose their last row or column. `None` once it is
 /// released.
-pub(crate) struct MappedPicture(Option<gst_video::VideoFrame<gst_video::video_frame::Readable>>);
+pub(crate) struct MappedPicture {
+    frame: Option<gst_video::VideoFrame<gst_video::video_frame::Readable>>,
+    colour: ColourSpace,
+}
 
 impl MappedPicture {
-    pub(crate) fn new(buffer: gst::Buffer, info: &gst_video::VideoInfo) -> Result<Self, MapError> {
-        let frame = gst_video::VideoFrame::from_buffer_readable(buffer, info).map_err(|_| MapError::Map)?;
+    pub(crate) fn new(buffer: gst::Buffer, layout: &PictureLayout) -> Result<Self, MapError> {
+        let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &layout.info).map_err(|_| MapError::Map)?;
         planes(&frame)?;
-        Ok(Self(Some(frame)))
+        Ok(Self { frame: Some(frame), colour: layout.colour })
     }
 }
 
@@ -40,12 +45,8 @@ impl MappedPicture {
 pub(crate) struct MappedPictures(Vec<Arc<MappedPicture>>);
 
 impl MappedPictures {
-    pub(crate) fn map(
-        &mut self,
-        buffer: gst::Buffer,
-        info: &gst_video::VideoInfo,
-    ) -> Result<Arc<MappedPicture>, MapError> {
-        let picture = MappedPicture::new(buffer, info)?;
+    pub(crate) fn map(&mut self, buffer: gst::Buffer, layout: &PictureLayout) -> Result<Arc<MappedPicture>, MapError> {
+        let picture = MappedPicture::new(buffer, layout)?;
         self.release();
         for known in &mut self.0 {
             if let Some(free) = Arc::get_mut(known) {
@@ -60,7 +61,7 @@ impl MappedPictures {
 
     /// Returns unused buffers to the decoder.
     pub(crate) fn release(&mut self) {
-        self.0.iter_mut().filter_map(Arc::get_mut).for_each(|unused| unused.0 = None);
+        self.0.iter_mut().filter_map(Arc::get_mut).for_each(|unused| unused.frame = None);
     }
 }
 
@@ -83,8 +84,8 @@ impl PictureBuffer for MappedPicture {
         reason = "a picture in use is mapped, and its planes were checked when it was mapped"
     )]
     fn picture(&self) -> YuvPicture<'_> {
-        let frame = self.0.as_ref().expect("it is released only when unused");
-        planes(frame).expect("the planes were checked when the buffer was mapped")
+        let frame = self.frame.as_ref().expect("it is released only when unused");
+        planes(frame).expect("the planes were checked when the buffer was mapped").with_colour(self.colour)
     }
 }
 
@@ -109,10 +110,11 @@ fn unix_nanos(ntp_nanos: u64) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn buffers() -> (gst_video::VideoInfo, [gst::Buffer; 3]) {
+    fn buffers() -> (PictureLayout, [gst::Buffer; 3]) {
         gst::init().expect("GStreamer");
         let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, 32, 16).build().expect("a size");
-        (info.clone(), [(); 3].map(|()| gst::Buffer::with_size(info.size()).expect("memory")))
+        let buffers = [(); 3].map(|()| gst::Buffer::with_size(info.size()).expect("memory"));
+        (PictureLayout { info, colour: ColourSpace::BT601 }, buffers)
     }
 
     #[test]
@@ -126,9 +128,9 @@ mod tests {
 
     #[test]
     fn a_new_picture_reuses_memory() {
-        let (info, [one, two, three]) = buffers();
+        let (layout, [one, two, three]) = buffers();
         let mut pictures = MappedPictures::default();
-        let mut next = |buffer: &gst::Buffer| pictures.map(buffer.clone(), &info).expect("mapped");
+        let mut next = |buffer: &gst::Buffer| pictures.map(buffer.clone(), &layout).expect("mapped");
         // One waits while the next one comes.
         let mut waits = next(&one);
         let mut three_come = || [&two, &three, &one].into_iter().for_each(|buffer| waits = next(buffer));
@@ -139,13 +141,13 @@ mod tests {
 
     #[test]
     fn the_decoder_gets_an_unused_buffer_back() {
-        let (info, [mut one, two, _]) = buffers();
+        let (layout, [mut one, two, _]) = buffers();
         let mut pictures = MappedPictures::default();
-        let in_use = pictures.map(one.clone(), &info).expect("mapped");
+        let in_use = pictures.map(one.clone(), &layout).expect("mapped");
         pictures.release();
         assert!(one.get_mut().is_none(), "it is in use");
         drop(in_use);
-        let other = pictures.map(two, &info).expect("mapped");
+        let other = pictures.map(two, &layout).expect("mapped");
         assert!(one.get_mut().is_some(), "the next one came");
         drop(other);
         assert_eq!(pictures.0.len(), 1);

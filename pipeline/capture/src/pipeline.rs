@@ -3,12 +3,12 @@
 //! - `rtsp://`: `rtspsrc` → `rtph264depay`/`rtph265depay` → `h264parse`/`h265parse` → a decoder
 //!   (`avdec_h264`/`avdec_h265` on one thread, or another of [`crate::decoder`]). Streams other
 //!   than video are not set up. A codec other than H.264 and H.265 is an error.
-//! - `file://`: `filesrc` → `decodebin` (any codec) → `videoconvert` (any pixel format), at the
-//!   file's own pace, once.
+//! - `file://`: `filesrc` → `decodebin` (any codec) → `videoconvert` (any pixel format) →
+//!   `videoflip` (upright, as the file's header says), at the file's own pace, once.
 //! - `test://PATTERN`: `videotestsrc`, live, 1280×720 at 25 frames a second.
 //!
-//! Decoders give I420 (software) or NV12 (hardware). No other format is accepted, so nothing is
-//! converted on the way.
+//! Decoders of most streams give I420 (software) or NV12 (hardware), which nothing converts on the
+//! way. Other formats are converted behind the appsink (`conversion.rs`).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +21,7 @@ use gatehouse_core::time::Clock;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video::VideoFormat;
 
 use crate::codec::Codec;
 use crate::decode_plan::Wanted;
@@ -52,11 +53,9 @@ pub(crate) fn build(
     connections: &Connections<'_>,
 ) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
-    let formats = gst::List::new(["I420", "NV12"]);
-    let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();
     // One buffer that the newest frame replaces: a late consumer gets the newest frame, and memory
     // can't grow.
-    let sink = gst_app::AppSink::builder().caps(&caps).max_buffers(1).drop(true).build();
+    let sink = gst_app::AppSink::builder().caps(&picture_caps()).max_buffers(1).drop(true).build();
     pipeline.add(&sink)?;
     match &options.source {
         Source::Rtsp(url) => {
@@ -83,6 +82,16 @@ pub(crate) fn build(
     Ok((pipeline, sink))
 }
 
+/// The caps of pictures that [`crate::conversion`] accepts: every format in plain memory, the best
+/// first.
+pub(crate) fn picture_caps() -> gst::Caps {
+    let best = [VideoFormat::I420, VideoFormat::Nv12];
+    let others = VideoFormat::iter_raw().filter(|format| !best.contains(format));
+    let formats: Vec<_> = best.into_iter().chain(others).map(VideoFormat::to_str).collect();
+    let modes = gst::List::new(["progressive", "interleaved", "mixed"]);
+    gst::Caps::builder("video/x-raw").field("format", gst::List::new(formats)).field("interlace-mode", modes).build()
+}
+
 /// Adds a file of any codec, linked to `sink`, which is in the pipeline already.
 ///
 /// # Errors
@@ -95,9 +104,11 @@ pub(crate) fn add_file(
     let file = gst::ElementFactory::make("filesrc").property("location", path).build()?;
     let decoder = gst::ElementFactory::make("decodebin").build()?;
     let convert = gst::ElementFactory::make("videoconvert").build()?;
-    pipeline.add_many([&file, &decoder, &convert])?;
+    let upright = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
+    pipeline.add_many([&file, &decoder, &convert, &upright])?;
     gst::Element::link(&file, &decoder)?;
-    gst::Element::link(&convert, sink)?;
+    gst::Element::link(&convert, &upright)?;
+    gst::Element::link(&upright, sink)?;
     decoder.connect_pad_added(move |_, pad| {
         let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
         if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {

@@ -8,10 +8,11 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use crate::layout::PictureLayout;
 use crate::mapped::MapError;
 
-/// Black of limited-range YUV (ITU-R BT.601).
-const BLACK: [u8; 3] = [16, 128, 128];
+/// Chroma of black.
+const NEUTRAL: u8 = 128;
 
 /// A camera's privacy zones. Most cameras have none; their buffers are handed on untouched.
 #[derive(Debug, Default)]
@@ -45,11 +46,13 @@ impl PrivacyMask {
     pub(crate) fn black_out(
         &mut self,
         mut buffer: gst::Buffer,
-        info: &gst_video::VideoInfo,
+        layout: &PictureLayout,
     ) -> Result<gst::Buffer, MapError> {
         if self.parts.is_empty() {
             return Ok(buffer);
         }
+        let PictureLayout { info, colour } = layout;
+        let black = colour.range.black();
         let (width, height) = (info.width(), info.height());
         let known = self.spans.take().filter(|known| (known.width, known.height) == (width, height));
         let Spans { spans, .. } = self.spans.insert(known.unwrap_or_else(|| {
@@ -68,14 +71,14 @@ impl PrivacyMask {
         for (pair, columns) in spans.iter() {
             let wide = 2 * columns.start..2 * columns.end;
             for row in [2 * pair, 2 * pair + 1] {
-                fill(&mut frame, 0, row * strides[0], wide.clone(), BLACK[0])?;
+                fill(&mut frame, 0, row * strides[0], wide.clone(), black)?;
             }
             if interleaved {
                 // U and V are both 128.
-                fill(&mut frame, 1, pair * strides[1], wide, BLACK[1])?;
+                fill(&mut frame, 1, pair * strides[1], wide, NEUTRAL)?;
             } else {
-                fill(&mut frame, 1, pair * strides[1], columns.clone(), BLACK[1])?;
-                fill(&mut frame, 2, pair * strides[2], columns.clone(), BLACK[2])?;
+                fill(&mut frame, 1, pair * strides[1], columns.clone(), NEUTRAL)?;
+                fill(&mut frame, 2, pair * strides[2], columns.clone(), NEUTRAL)?;
             }
         }
         Ok(frame.into_buffer())
@@ -145,10 +148,12 @@ fn spans(part: &NormalisedPolygon, width: usize, height: usize) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
-    use gatehouse_picture::Point;
+    use gatehouse_picture::{ColourSpace, Matrix, Point, Range};
     use proptest::prelude::*;
 
     use super::*;
+
+    const RANGES: [(Range, u8); 2] = [(Range::Limited, 16), (Range::Full, 0)];
 
     fn polygon(corners: &[(f32, f32)]) -> Option<NormalisedPolygon> {
         NormalisedPolygon::new(corners.iter().map(|&(x, y)| Point { x, y }).collect()).ok()
@@ -200,22 +205,24 @@ mod tests {
     }
 
     #[test]
-    fn zones_are_black_in_both_formats_and_the_rest_is_kept() {
+    fn zones_are_black_in_any_form_and_the_rest_is_kept() {
         gst::init().expect("GStreamer starts");
-        for format in [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12] {
+        let formats = [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12];
+        for (format, (range, black)) in formats.into_iter().flat_map(|format| RANGES.map(|range| (format, range))) {
             let info = gst_video::VideoInfo::builder(format, 32, 16).build().expect("a picture");
+            let layout = PictureLayout { info: info.clone(), colour: ColourSpace { matrix: Matrix::Bt601, range } };
             let buffer = gst::Buffer::from_mut_slice(vec![200u8; info.size()]);
             let shared = buffer.clone();
             let left = polygon(&[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]).expect("a rectangle");
-            let masked = PrivacyMask::new(vec![left]).black_out(buffer, &info).expect("it is masked");
+            let masked = PrivacyMask::new(vec![left]).black_out(buffer, &layout).expect("it is masked");
             let frame = gst_video::VideoFrame::from_buffer_readable(masked, &info).expect("readable");
             let luma = frame.plane_data(0).expect("a plane");
             assert!(
-                luma.chunks(32).all(|row| row[..16].iter().all(|v| *v == 16) && row[16..].iter().all(|v| *v == 200))
+                luma.chunks(32).all(|row| row[..16].iter().all(|v| *v == black) && row[16..].iter().all(|v| *v == 200))
             );
             let chroma = frame.plane_data(1).expect("a plane");
-            let (row, black) = if format == gst_video::VideoFormat::Nv12 { (32, 16) } else { (16, 8) };
-            assert!(chroma.chunks(row).all(|row| row[..black].iter().all(|v| *v == 128)), "{format}");
+            let (row, masked) = if format == gst_video::VideoFormat::Nv12 { (32, 16) } else { (16, 8) };
+            assert!(chroma.chunks(row).all(|row| row[..masked].iter().all(|v| *v == 128)), "{format}");
             assert!(shared.map_readable().expect("readable").iter().all(|v| *v == 200), "the decoder's own is kept");
         }
     }

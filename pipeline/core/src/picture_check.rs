@@ -8,7 +8,7 @@ use crate::time::Monotonic;
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 18;
-/// Limited-range black is 16; a camera at night with its infrared lamp on is well above this.
+/// In limited range, where black is 16. A camera with its infrared lamp on is well above this.
 const BLACK_AT_MOST: f32 = 22.0;
 /// A real sensor never gives the same samples for this long: even a still scene has noise.
 const FROZEN_AFTER: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl PictureCheck {
             self.changed_at = Some(now);
         }
         let mean = samples.iter().map(|s| f32::from(*s)).sum::<f32>() / samples.len() as f32;
-        if mean <= BLACK_AT_MOST {
+        if picture.colour().range.to_limited(mean) <= BLACK_AT_MOST {
             PictureVerdict::Dark
         } else if self.changed_at.is_some_and(|at| now.since(at) >= FROZEN_AFTER) {
             PictureVerdict::Frozen
@@ -64,8 +64,8 @@ impl PictureCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatehouse_picture::Size;
     use gatehouse_picture::testing::TestPicture;
+    use gatehouse_picture::{ColourSpace, Matrix, Range, Size};
 
     fn judge(check: &mut PictureCheck, luma: &[u8], seconds: u64) -> PictureVerdict {
         let size = Size { width: 64, height: 36 };
@@ -83,5 +83,24 @@ mod tests {
         assert_eq!(judge(&mut check, &scene, 6), PictureVerdict::Frozen);
         let moved: Vec<u8> = scene.iter().map(|v| v + 1).collect();
         assert_eq!(judge(&mut check, &moved, 7), PictureVerdict::Sound, "any change thaws it");
+    }
+
+    #[test]
+    fn a_dim_scene_is_dark_in_neither_range_and_black_in_both() {
+        let size = Size { width: 64, height: 36 };
+        let verdict = |range: Range, luma: u8| {
+            let picture = TestPicture::uniform(size, luma);
+            let colour = ColourSpace { matrix: Matrix::Bt601, range };
+            PictureCheck::default().judge(&picture.i420().with_colour(colour), Monotonic::from_start(Duration::ZERO))
+        };
+        // From black to a dim room, the same light in either range. At 6 the mean is the threshold,
+        // and rounding decides.
+        for light in (0..60u8).filter(|light| *light != 6) {
+            let full = (f32::from(light) * 255.0 / 219.0).round() as u8;
+            assert_eq!(verdict(Range::Limited, 16 + light), verdict(Range::Full, full), "light {light}");
+        }
+        assert_eq!(verdict(Range::Full, 6), PictureVerdict::Dark);
+        assert_eq!(verdict(Range::Full, 8), PictureVerdict::Sound);
+        assert_eq!(verdict(Range::Limited, 8), PictureVerdict::Dark, "without the range it would be black");
     }
 }

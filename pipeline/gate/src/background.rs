@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gatehouse_core::time::Monotonic;
-use gatehouse_picture::{Plane, Rect, Size};
+use gatehouse_picture::{Rect, Size, YuvPicture};
 
 const COLUMNS: usize = 96;
 const ROWS: usize = 54;
@@ -77,8 +77,8 @@ impl fmt::Debug for Background {
 }
 
 impl Background {
-    /// Learns from the luma of the newest frame, in which these faces were detected.
-    pub fn learn(&mut self, luma: &Plane<'_>, faces: impl ExactSizeIterator<Item = Rect>, now: Monotonic) {
+    /// Learns from the newest frame, in which these faces were detected.
+    pub fn learn(&mut self, picture: &YuvPicture<'_>, faces: impl ExactSizeIterator<Item = Rect>, now: Monotonic) {
         let has_faces = faces.len() > 0;
         if has_faces {
             self.last_face = Some(now);
@@ -94,8 +94,8 @@ impl Background {
             return;
         }
         self.last_learnt = Some(now);
-        cell_means(luma, &mut self.current);
-        let frame = Size { width: luma.row_bytes, height: luma.rows };
+        cell_means(picture, &mut self.current);
+        let frame = picture.size();
         faces.for_each(|face| self.mask_person(&face, frame));
         if self.pictures.len() < MAX_PICTURES {
             self.pictures.push(self.current);
@@ -134,17 +134,17 @@ impl Background {
         }
     }
 
-    /// Openness of the background around a face, 0–1, from its frame's luma.
+    /// Openness of the background around a face in its frame, 0–1.
     ///
     /// It is the share of lines from the face to the frame's edge along which only the background
     /// is visible, on the best of three sides (left, right, above). So a neighbour closes one side,
     /// not all. `None` while the background is unknown, and where the face leaves no room.
-    pub fn openness(&mut self, luma: &Plane<'_>, face: &Rect) -> Option<f32> {
+    pub fn openness(&mut self, picture: &YuvPicture<'_>, face: &Rect) -> Option<f32> {
         if !self.is_known() {
             return None;
         }
-        cell_means(luma, &mut self.current);
-        let frame = Size { width: luma.row_bytes, height: luma.rows };
+        cell_means(picture, &mut self.current);
+        let frame = picture.size();
         // Also without a correction: where people cover half the frame, the exposure cannot be
         // estimated.
         let exposures = [1.0, self.exposure()];
@@ -220,8 +220,9 @@ fn cell(at: f32, cells: usize) -> usize {
     at.clamp(0.0, cells as f32) as usize
 }
 
-/// Writes the mean luma of each cell.
-fn cell_means(luma: &Plane<'_>, cells: &mut [u8; CELLS]) {
+/// Writes the mean luma of each cell, in limited range.
+fn cell_means(picture: &YuvPicture<'_>, cells: &mut [u8; CELLS]) {
+    let (luma, range) = (picture.luma(), picture.colour().range);
     for (row, cells) in cells.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
         let mut sums = [0_u16; COLUMNS];
         for line in row * SAMPLES..(row + 1) * SAMPLES {
@@ -231,7 +232,7 @@ fn cell_means(luma: &Plane<'_>, cells: &mut [u8; CELLS]) {
             }
         }
         for (cell, sum) in cells.iter_mut().zip(sums) {
-            *cell = (sum / (SAMPLES * SAMPLES) as u16) as u8;
+            *cell = range.to_limited(f32::from(sum / (SAMPLES * SAMPLES) as u16)) as u8;
         }
     }
 }

@@ -10,7 +10,11 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{CameraClock, Codec, Fault, Login, Scene, SenderReports, SimError, encode::Encoding};
+use crate::{
+    CameraClock, Codec, Fault, Login, PictureForm, Scene, SenderReports, SimError,
+    encode::{self, Encoding},
+    error::{ClipError, init_gstreamer},
+};
 
 /// The config of a simulator.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,7 +43,7 @@ pub struct MountConfig {
     /// H.264 (default) or H.265.
     #[serde(default)]
     pub codec: Codec,
-    /// Width and height in pixels, even. Default 1280×720.
+    /// Width and height in pixels; even, unless `form` says otherwise. Default 1280×720.
     #[serde(default = "size_720p")]
     pub size: [u32; 2],
     /// Frames per second, 1 to 120. Default 25.
@@ -66,6 +70,10 @@ pub struct MountConfig {
     /// memory.
     #[serde(default = "sixty_seconds")]
     pub max_seconds: u32,
+    /// Colour space, samples, scan, cropping and light. Default: BT.709, limited range, 4:2:0,
+    /// progressive.
+    #[serde(default)]
+    pub form: PictureForm,
     /// The login. Default: none is required.
     #[serde(default)]
     pub auth: Option<Login>,
@@ -178,6 +186,7 @@ impl MountConfig {
             b_frames: 0,
             skip_seconds: 0,
             max_seconds: sixty_seconds(),
+            form: PictureForm::default(),
             auth: None,
             sender_reports: SenderReports::default(),
             clock: CameraClock::default(),
@@ -189,6 +198,22 @@ impl MountConfig {
     /// The path without slashes at its ends, which is the mount's name.
     pub fn name(&self) -> &str {
         self.path.trim_matches('/')
+    }
+
+    /// Encodes the scene into a file, as the byte stream of its codec. Players open it.
+    ///
+    /// # Errors
+    /// When the settings are wrong, the scene cannot be encoded, or the file cannot be written.
+    pub fn write_stream(&self, path: &Path) -> Result<(), SimError> {
+        let mount = self.name().to_owned();
+        self.validate().map_err(|reason| SimError::Config(format!("mount {mount:?}: {reason}")))?;
+        init_gstreamer()?;
+        let clip = encode::encode(&self.scene, &self.encoding());
+        let written = clip.and_then(|clip| {
+            let stream: Vec<u8> = clip.units.iter().flat_map(|unit| unit.bytes.iter().copied()).collect();
+            fs::write(path, stream).map_err(|source| ClipError::File { path: path.to_owned(), source })
+        });
+        written.map_err(|source| SimError::Clip { mount, source })
     }
 
     /// How the scene is encoded.
@@ -204,6 +229,7 @@ impl MountConfig {
             b_frames: self.b_frames,
             seconds_skipped: self.skip_seconds,
             seconds_max: self.max_seconds,
+            form: self.form,
         }
     }
 
@@ -225,9 +251,7 @@ impl MountConfig {
                 return Err(format!("{name} is from {} to {}, got {value}", range.start(), range.end()));
             }
         }
-        if self.size.iter().any(|pixels| pixels % 2 != 0) {
-            return Err(format!("width and height are even, got {}x{}", self.size[0], self.size[1]));
-        }
+        self.form.validate(self.codec, self.size)?;
         // A mount that ends waits 5 s for its players, which may be in the middle of the key wait.
         for (name, seconds, most) in
             [("gop_seconds", self.gop_seconds, 60.0), ("key_wait_seconds", self.key_wait_seconds, 4.0)]
@@ -283,6 +307,7 @@ mod tests {
         b_frames = 1
         skip_seconds = 2
         max_seconds = 20
+        form = { range = "full", states_matrix = false }
         auth = { scheme = "digest", user = "admin", password = "s3cret" }
         sender_reports = { late_seconds = 5 }
         clock = { offset_seconds = -2.5, drift_ppm = 100 }
@@ -322,7 +347,8 @@ mod tests {
                 gop_pictures: 5,
                 b_frames: 1,
                 seconds_skipped: 2,
-                seconds_max: 20
+                seconds_max: 20,
+                form: PictureForm { range: crate::Range::Full, states_matrix: false, ..PictureForm::default() }
             }
         );
         assert_eq!(
@@ -352,7 +378,12 @@ mod tests {
         let mount = |line: &str| format!("[[mount]]\npath = \"/a\"\nscene = {{ black = true }}\n{line}\n");
         for (text, expected) in [
             (mount("colour = 1"), "unknown field `colour`"),
-            (mount("size = [641, 480]"), "even, got 641x480"),
+            (mount("size = [641, 480]"), "even in 4:2:0, and the width in 4:2:2, got 641x480"),
+            (mount("form = { samples = \"4:1:1\" }"), "unknown variant `4:1:1`"),
+            (mount("form = { states_matrix = false }"), "of h265 only"),
+            (mount("codec = \"h265\"\nform = { interlaced = true }"), "interlaced pictures are h264"),
+            (mount("form = { crop = [2, 0, 0, 0] }"), "multiples of 4"),
+            (mount("form = { light_percent = 0 }"), "light_percent is from 1 to 100"),
             (mount("fps = 0"), "fps is from 1 to 120, got 0"),
             (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
             (mount("sender_reports = \"never\""), "unknown variant `never`"),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::{
     clip::{AccessUnit, Clip},
     error::ClipError,
+    form::PictureForm,
     scene::Scene,
     walk_up,
 };
@@ -51,9 +52,9 @@ impl Codec {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Encoding {
     pub codec: Codec,
-    /// Pixels, even.
+    /// Pixels.
     pub width: u32,
-    /// Pixels, even.
+    /// Pixels.
     pub height: u32,
     pub fps: u32,
     pub bitrate_kbps: u32,
@@ -65,15 +66,18 @@ pub struct Encoding {
     pub seconds_skipped: u32,
     /// The most seconds to encode.
     pub seconds_max: u32,
+    /// Colour space, samples, scan and cropping.
+    pub form: PictureForm,
 }
 
 impl Encoding {
     /// Caps of the encoder's raw frames.
     fn raw_caps(&self) -> String {
-        let Self { width, height, fps, .. } = self;
+        let Self { width, height, form, .. } = self;
+        let fps = self.fps * form.moments();
         format!(
-            "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1,pixel-aspect-ratio=1/1,\
-             colorimetry=bt709"
+            "video/x-raw,{},width={width},height={height},framerate={fps}/1,pixel-aspect-ratio=1/1",
+            form.caps_fields()
         )
     }
 
@@ -88,14 +92,15 @@ impl Encoding {
         } else {
             ["b-adapt=false b-pyramid=false ", ":b-adapt=0:b-pyramid=0:rc-lookahead=5"]
         };
+        let ((interlaced, crop), unstated) = (self.form.h264(), self.form.h265());
         match self.codec {
             Codec::H264 => format!(
-                "x264enc bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes={b_frames} {always_264}threads=1 tune=zerolatency \
-                 speed-preset=superfast option-string=scenecut=0 ! h264parse config-interval=-1"
+                "x264enc {interlaced}bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes={b_frames} {always_264}threads=1 tune=zerolatency \
+                 speed-preset=superfast option-string=scenecut=0{crop} ! h264parse config-interval=-1"
             ),
             Codec::H265 => format!(
                 "x265enc bitrate={bitrate_kbps} key-int-max={gop_pictures} tune=zerolatency speed-preset=ultrafast \
-                 log-level=none option-string=bframes={b_frames}:scenecut=0:open-gop=0:pools=none:frame-threads=1{always_265} \
+                 log-level=none option-string=bframes={b_frames}:scenecut=0:open-gop=0:pools=none:frame-threads=1{always_265}{unstated} \
                  ! h265parse config-interval=-1"
             ),
         }
@@ -104,7 +109,13 @@ impl Encoding {
     /// All settings that change the encoded bytes, for the key of the clip cache.
     pub(crate) fn fingerprint(&self) -> String {
         let (encoded, Self { seconds_skipped, seconds_max, .. }) = (self.encoder(), self);
-        format!("{} ! {encoded} | {seconds_skipped} to {seconds_max} s | {}", self.raw_caps(), gst::version_string())
+        format!(
+            "{}{} ! {}{encoded} | {seconds_skipped} to {seconds_max} s | {}",
+            self.raw_caps(),
+            self.form.colour_steps(),
+            self.form.filters(),
+            gst::version_string()
+        )
     }
 }
 
@@ -119,7 +130,9 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
         Scene::WalkUp(_) => "walk-up scene".to_owned(),
         Scene::Black => "black picture".to_owned(),
     };
-    let fps = encoding.fps;
+    // Interlaced pictures are drawn at twice their rate.
+    let drawn = Encoding { fps: encoding.fps * encoding.form.moments(), ..*encoding };
+    let fps = drawn.fps;
     let source = match scene {
         Scene::File(_) => "filesrc name=source ! decodebin ! videoconvert ! videoscale ! videorate".to_owned(),
         Scene::Pattern(pattern) => {
@@ -129,8 +142,10 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
         Scene::WalkUp(_) => "appsrc name=source format=time block=true max-buffers=4 ! videoconvert".to_owned(),
     };
     let description = format!(
-        "{source} ! {raw} ! {encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
+        "{source}{colours} ! {raw} ! {filters}{encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
         raw = encoding.raw_caps(),
+        colours = encoding.form.colour_steps(),
+        filters = encoding.form.filters(),
         encoder = encoding.encoder(),
         encoded = encoding.codec.caps(),
     );
@@ -141,12 +156,12 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
             let source = pipeline.app_src("source")?;
             let impossible =
                 |error: glib::BoolError| ClipError::Pipeline { what: what.clone(), reason: error.to_string() };
-            let info = walk_up::video_info(encoding).map_err(impossible)?;
+            let info = walk_up::video_info(&drawn).map_err(impossible)?;
             source.set_caps(Some(&info.to_caps().map_err(impossible)?));
             pipeline.play()?;
             return std::thread::scope(|scope| {
                 let drawing = scope.spawn(move || {
-                    let drawn = scene.push_frames(encoding, &info, &source);
+                    let drawn = scene.push_frames(&drawn, &info, &source);
                     let _ = source.end_of_stream();
                     drawn
                 });
@@ -298,6 +313,7 @@ mod tests {
             bitrate_kbps: 300,
             seconds_skipped: 0,
             seconds_max: 2,
+            form: PictureForm::default(),
         }
     }
 

@@ -1,5 +1,5 @@
-use gatehouse_picture::Size;
 use gatehouse_picture::testing::TestPicture;
+use gatehouse_picture::{ColourSpace, Matrix, Range, Size};
 use proptest::prelude::*;
 
 use super::*;
@@ -59,9 +59,10 @@ fn the_table_of_colour_bars_converts() {
         ([41, 240, 110], [0, 0, 255]),
     ] {
         let [y, u, v] = yuv;
-        let off = yuv_to_rgb(y, u, v).iter().zip(rgb).map(|(got, wanted)| got.abs_diff(wanted)).max();
+        let got = ColourSpace::BT601.to_rgb().apply(y, u, v);
+        let off = got.iter().zip(rgb).map(|(got, wanted)| got.abs_diff(wanted)).max();
         // The table is rounded to 8 bits.
-        assert!(off <= Some(2), "{yuv:?} gave {:?}, expected {rgb:?}", yuv_to_rgb(y, u, v));
+        assert!(off <= Some(2), "{yuv:?} gave {got:?}, expected {rgb:?}");
     }
 }
 
@@ -104,6 +105,16 @@ fn beyond_the_edges_it_is_black() {
     let face = align_face(&picture.i420(), &landmarks).expect("a face");
     assert_eq!([0, 1, 2].map(|channel| face.rgb()[[channel, 60, 10]]), [0, 0, 0]);
     assert!(face.rgb()[[0, 60, 100]] > 100);
+}
+
+#[test]
+fn beyond_the_edges_it_is_black_in_full_range_too() {
+    let colour = ColourSpace { matrix: Matrix::Bt709, range: Range::Full };
+    let landmarks = TEMPLATE_IN_CROP.map(|point| Point { x: point.x - 56.0, y: point.y });
+    let picture = TestPicture::uniform(Size { width: 112, height: 112 }, 100);
+    let face = align_face(&picture.i420().with_colour(colour), &landmarks).expect("a face");
+    assert_eq!([0, 1, 2].map(|channel| face.rgb()[[channel, 60, 10]]), [0, 0, 0]);
+    assert_eq!([0, 1, 2].map(|channel| face.rgb()[[channel, 60, 100]]), [100; 3]);
 }
 
 #[test]

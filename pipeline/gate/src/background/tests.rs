@@ -1,3 +1,4 @@
+use gatehouse_picture::{ColourSpace, Matrix, Range};
 use proptest::prelude::*;
 
 use super::*;
@@ -27,12 +28,13 @@ fn person(mut picture: Vec<u8>) -> Vec<u8> {
     picture
 }
 
-fn luma(picture: &[u8]) -> Plane<'_> {
-    Plane { data: picture, stride: FRAME.width, row_bytes: FRAME.width, rows: FRAME.height }
+fn grey(luma: &[u8]) -> YuvPicture<'_> {
+    const NEUTRAL: &[u8] = &[128; FRAME.width * FRAME.height / 2];
+    YuvPicture::nv12(FRAME, [luma, NEUTRAL], [FRAME.width; 2]).expect("a picture")
 }
 
 fn learn(background: &mut Background, picture: &[u8], has_face: bool, ms: u64) {
-    background.learn(&luma(picture), std::iter::repeat_n(FACE, usize::from(has_face)), at(ms));
+    background.learn(&grey(picture), std::iter::repeat_n(FACE, usize::from(has_face)), at(ms));
 }
 
 /// A background that was learnt, four seconds after the gate was last empty.
@@ -43,7 +45,7 @@ fn known() -> Background {
 }
 
 fn openness(background: &mut Background, picture: &[u8]) -> Option<f32> {
-    let open = background.openness(&luma(picture), &FACE);
+    let open = background.openness(&grey(picture), &FACE);
     assert_eq!(background.current, [0; CELLS], "no picture of the person is kept");
     open
 }
@@ -53,6 +55,20 @@ fn the_background_is_visible_around_a_person_in_any_light() {
     for light in [0.7, 1.0, 1.3] {
         assert_eq!(openness(&mut known(), &person(gate(light))), Some(1.0), "light {light}");
     }
+}
+
+#[test]
+fn the_background_is_the_same_in_full_range() {
+    let full = ColourSpace { matrix: Matrix::Bt709, range: Range::Full };
+    let stretched: Vec<u8> =
+        person(gate(1.0)).iter().map(|v| ((f32::from(*v) - 16.0) * 255.0 / 219.0).round() as u8).collect();
+    let mut background = known();
+    assert_eq!(background.openness(&grey(&stretched).with_colour(full), &FACE), Some(1.0));
+    // The exposure is estimated from the whole picture, so it makes up for some of a wrong range.
+    let mut cells = [[0; CELLS]; 2];
+    cell_means(&grey(&stretched).with_colour(full), &mut cells[0]);
+    cell_means(&grey(&person(gate(1.0))), &mut cells[1]);
+    assert!(cells[0].iter().zip(&cells[1]).all(|(a, b)| a.abs_diff(*b) <= 2));
 }
 
 #[test]
@@ -129,7 +145,7 @@ fn an_occupied_gate_learns_a_new_background_in_minutes() {
 #[test]
 fn a_face_that_leaves_no_room_has_no_openness() {
     let all = Rect { x: 0.0, y: 0.0, width: 640.0, height: 360.0 };
-    assert_eq!(known().openness(&luma(&gate(1.0)), &all), None);
+    assert_eq!(known().openness(&grey(&gate(1.0)), &all), None);
 }
 
 proptest! {
@@ -137,7 +153,7 @@ proptest! {
     fn any_face_at_the_empty_gate_is_fully_open_or_unknown(
         x in -700.0_f32..1400.0, y in -400.0_f32..800.0, width in 1.0_f32..900.0, height in 1.0_f32..900.0,
     ) {
-        let open = known().openness(&luma(&gate(1.0)), &Rect { x, y, width, height });
+        let open = known().openness(&grey(&gate(1.0)), &Rect { x, y, width, height });
         prop_assert!(open.is_none_or(|open| open == 1.0), "{open:?}");
     }
 }

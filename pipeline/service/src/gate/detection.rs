@@ -58,7 +58,7 @@ fn process_frame(job: DetectJob, faces: &[Face], stages: FrameStages, clock: &dy
     let pipeline = Arc::clone(&job.pipeline);
     pipeline.fates.count(Fate::Analysed);
     let boxes = faces.iter().map(|face| face.box_in_frame);
-    pipeline.learn_background(&job.frame.picture().luma(), boxes, clock.monotonic());
+    pipeline.learn_background(&job.frame.picture(), boxes, clock.monotonic());
     let times = StageTimes::found(job.frame.times, job.arrived, clock.monotonic());
     let (result, stale) = pipeline.update(|gate| (gate.process_frame(faces, &times), gate.stale_frames()));
     pipeline.log_stale(stale, &times, clock.monotonic());
@@ -83,7 +83,7 @@ fn cut_out(job: DetectJob, probes: Vec<Probe>, times: &StageTimes, clock: &dyn C
             let outcome = pipeline.update(|gate| gate.process_probe(probe.id, Observation::Unusable(*problem), &times));
             outcome.into_iter().for_each(|outcome| pipeline.decide(outcome));
         } else {
-            openness.push(pipeline.openness(&frame.picture().luma(), &probe.face.box_in_frame));
+            openness.push(pipeline.openness(&frame.picture(), &probe.face.box_in_frame));
             kept.push(probe);
             faces.push(aligned);
         }

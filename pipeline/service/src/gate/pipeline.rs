@@ -19,7 +19,7 @@ use gatehouse_faces::Face;
 use gatehouse_gate::{
     Background, Gallery, Gate, MIN_OPENNESS, Outcome, Policy, StageTimes, coarse_side_px, may_be_near,
 };
-use gatehouse_picture::{Plane, Rect, Size};
+use gatehouse_picture::{Rect, Size, YuvPicture};
 use parking_lot::{Mutex, RwLock};
 
 use super::recognition::EmbedJob;
@@ -133,19 +133,19 @@ impl GatePipeline {
     /// Learns the background from a frame with faces in these boxes.
     pub(super) fn learn_background(
         &self,
-        luma: &Plane<'_>,
+        picture: &YuvPicture<'_>,
         faces: impl ExactSizeIterator<Item = Rect>,
         now: Monotonic,
     ) {
         if let Some(background) = &self.background {
-            background.lock().learn(luma, faces, now);
+            background.lock().learn(picture, faces, now);
         }
     }
 
     /// The share of the background that is visible around a face, 0–1. `None` if the background is
     /// not compared or not known.
-    pub(super) fn openness(&self, luma: &Plane<'_>, face: &Rect) -> Option<f32> {
-        self.background.as_ref().and_then(|background| background.lock().openness(luma, face))
+    pub(super) fn openness(&self, picture: &YuvPicture<'_>, face: &Rect) -> Option<f32> {
+        self.background.as_ref().and_then(|background| background.lock().openness(picture, face))
     }
 
     pub(super) fn gallery(&self) -> Arc<Gallery> {
