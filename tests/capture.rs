@@ -36,6 +36,7 @@ fn options(address: String) -> StreamOptions {
         thread_priority: ThreadPriority::Normal,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
+        with_damaged: true,
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address.into()),
         login: None,

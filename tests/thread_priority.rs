@@ -19,6 +19,7 @@ fn with_camera(address: String, thread_priority: ThreadPriority, transport: Tran
         thread_priority,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
+        with_damaged: true,
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address.into()),
         login: None,

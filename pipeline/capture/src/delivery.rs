@@ -25,6 +25,7 @@ pub(crate) struct Delivery {
     frames: Arc<dyn FrameSink>,
     plan: Arc<SharedPlan>,
     notes: Sender<Note>,
+    with_damaged: bool,
     /// The last caps, parsed. A stream may change them at any frame.
     info: Option<(gst::Caps, gst_video::VideoInfo)>,
     privacy: PrivacyMask,
@@ -46,6 +47,7 @@ impl Delivery {
             frames: Arc::clone(frames),
             plan: Arc::clone(plan),
             notes,
+            with_damaged: options.with_damaged,
             info: None,
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
@@ -69,6 +71,11 @@ impl Delivery {
         if decision == PictureDecision::Hidden {
             return Ok(gst::FlowSuccess::Ok);
         }
+        let is_damaged = self.plan.is_damaged(buffer.pts().map(Duration::from));
+        if is_damaged && !self.with_damaged {
+            self.plan.drop_damaged();
+            return Ok(gst::FlowSuccess::Ok);
+        }
 
         let running = sample.segment().and_then(|s| {
             let segment = s.downcast_ref::<gst::ClockTime>()?;
@@ -83,7 +90,7 @@ impl Delivery {
         let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
         let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
         let times = FrameTimes { stream, arrival, capture };
-        let frame = Frame { camera: self.camera.clone(), number, times, buffer };
+        let frame = Frame { camera: self.camera.clone(), number, times, is_damaged, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);
         let delivery = is_analysed.then(|| self.frames.deliver(frame));
         self.plan.record(delivery, arrival);

@@ -153,6 +153,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         fps_analysed: 10.0,
         fps_unchanged: 0.0,
         frames: FrameFates::default(),
+        packets: None,
         reconnects,
         key_frames_only: false,
         stream: None,

@@ -76,12 +76,14 @@ impl Reports {
         // Read before the board is locked, because a camera's plan has a lock of its own.
         let cameras: Vec<_> = self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed())).collect();
         self.deps.health.report_all(|event| {
-            if let Some((_, frames)) = fates.iter().find(|(of, _)| of.camera == event.camera) {
+            let record = fates.iter().find(|(of, _)| of.camera == event.camera);
+            if let Some((_, frames)) = record {
                 event.frames = *frames;
             }
             if let Some((_, reconnects, is_shed)) = cameras.iter().find(|(camera, ..)| **camera == event.camera) {
                 (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
             }
+            record.map(|(of, _)| of.fates.packets()).unwrap_or_default()
         });
     }
 

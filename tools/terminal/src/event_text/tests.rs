@@ -1,5 +1,5 @@
 use gatehouse_core::event::{Direction, EntryLatency, EventId, LevelEvent};
-use gatehouse_core::health::SubStream;
+use gatehouse_core::health::{PacketLoss, SubStream};
 use gatehouse_core::load::{FrameLatency, Quantiles};
 use gatehouse_core::rollup::{BlindCamera, LevelCounts};
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
@@ -50,6 +50,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
         fps_analysed: 1.0,
         fps_unchanged: 0.0,
         frames: FrameFates::default(),
+        packets: Some(PacketLoss { lost: 12, share: 0.013 }),
         reconnects: 0,
         key_frames_only: true,
         stream: None,
@@ -57,7 +58,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
     };
     assert_eq!(
         sentence(&Event::Health(health)).trim_start(),
-        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route"
+        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, 12 packets lost (1.3 %), sub-stream lost: no route"
     );
 }
 
