@@ -40,9 +40,7 @@ pub(crate) struct Connections<'a> {
 ///
 /// # Errors
 /// If an element is missing or can't be linked.
-pub(crate) fn build(
-    options: &StreamOptions,
-) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
+pub(crate) fn build(options: &StreamOptions) -> Result<(gst::Pipeline, gst_app::AppSink), gst::glib::BoolError> {
     let pipeline = gst::Pipeline::with_name(&format!("camera-{}", options.camera));
     let formats = gst::List::new(["I420", "NV12"]);
     let caps = gst::Caps::builder("video/x-raw").field("format", formats).build();

@@ -33,8 +33,7 @@ impl Address {
         };
         let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         // A user that is called `{password}` is filled in as it is.
-        let parts: Vec<_> =
-            url.split(USER).map(|part| part.replace(PASSWORD, &encoded(&login.password))).collect();
+        let parts: Vec<_> = url.split(USER).map(|part| part.replace(PASSWORD, &encoded(&login.password))).collect();
         Self::parse(&parts.join(&encoded(&login.user)))
     }
 
@@ -197,8 +196,7 @@ mod tests {
         let source = RtspUrl::from("rtsp://cam:554/user={user}_password={password}_stream=0.sdp?p={password}");
         let filled = Address::of(&source, Some(&login)).unwrap();
         let password = "a%2Fb%3Fc%20d%26%C3%A9%25";
-        let expected =
-            format!("rtsp://cam:554/user=%7Bpassword%7D_password={password}_stream=0.sdp?p={password}");
+        let expected = format!("rtsp://cam:554/user=%7Bpassword%7D_password={password}_stream=0.sdp?p={password}");
         assert_eq!(filled.as_str(), expected);
     }
 

@@ -341,7 +341,9 @@ mod tests {
                 "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
             );
             assert_eq!(response(&answer), expected);
-            assert!(String::from_utf8(answer).unwrap().contains(&format!("algorithm={algorithm}, qop=auth, nc=00000001")));
+            assert!(
+                String::from_utf8(answer).unwrap().contains(&format!("algorithm={algorithm}, qop=auth, nc=00000001"))
+            );
         }
         // RFC 2617, section 3.5, and without `qop` as in RFC 2069.
         let offer = "Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"";
@@ -361,10 +363,19 @@ mod tests {
             let offer = format!("Digest realm=\"r\", nonce=\"n\", {parameters}");
             response(&challenge(&[&offer]).answer(b"u", b"p", "PLAY", "rtsp://cam/", 2, "c"))
         };
-        assert_eq!(answer("algorithm=SHA-512-256, qop=auth"), "32a5e37e424274d5c3618a9d2fc36531344c2791f3c05c1806096ce6d2f1a6c7");
+        assert_eq!(
+            answer("algorithm=SHA-512-256, qop=auth"),
+            "32a5e37e424274d5c3618a9d2fc36531344c2791f3c05c1806096ce6d2f1a6c7"
+        );
         assert_eq!(answer("algorithm=MD5-sess, qop=auth"), "32b95b3bef0005f0cfb0619081e2d910");
-        assert_eq!(answer("algorithm=SHA-256-sess"), "4b8c501dd627dbeb01bceff804de8522c2ef850690c52c11a207fe50aa7db6b7");
-        assert_eq!(answer("algorithm=SHA-256, qop=auth-int"), "20cdc95a082c8d171f837c05c56989d6a985f425e8466fe4b306d5ce09843491");
+        assert_eq!(
+            answer("algorithm=SHA-256-sess"),
+            "4b8c501dd627dbeb01bceff804de8522c2ef850690c52c11a207fe50aa7db6b7"
+        );
+        assert_eq!(
+            answer("algorithm=SHA-256, qop=auth-int"),
+            "20cdc95a082c8d171f837c05c56989d6a985f425e8466fe4b306d5ce09843491"
+        );
     }
 
     #[test]

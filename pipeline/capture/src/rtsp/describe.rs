@@ -1,9 +1,9 @@
 //! Chooses the track of a camera's description (SDP, RFC 8866) that is shown.
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::DecodePaddingMode;
 use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use gstreamer as gst;
 use gstreamer_sdp::{SDPMediaRef, SDPMessage};
 
@@ -15,8 +15,10 @@ use crate::codec::Codec;
 pub(crate) const CLOCK_RATE: u32 = 90_000;
 
 /// Base 64 as cameras write it: with padding or without.
-const LENIENT: GeneralPurpose =
-    GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The track that is shown.
 #[derive(Debug, Clone)]
@@ -62,6 +64,7 @@ pub(crate) fn choose_track(asked: &str, headers: &Headers, body: &[u8]) -> Resul
                     session_url,
                 });
             }
+            let name = name.or_else(|| well_known(payload_type).map(str::to_owned));
             let name = name.unwrap_or_else(|| format!("type {payload_type}"));
             offered.push(if kind == "video" { name } else { format!("{kind} ({name})") });
         }
@@ -70,6 +73,18 @@ pub(crate) fn choose_track(asked: &str, headers: &Headers, body: &[u8]) -> Resul
         return Err("the camera's description of its stream (SDP) has no track".into());
     }
     Err(format!("the camera sends {}; H.264 or H.265 is needed", offered.join(", ")))
+}
+
+/// The names of types that need no description (RFC 3551, section 6).
+fn well_known(payload_type: u8) -> Option<&'static str> {
+    Some(match payload_type {
+        0 => "PCMU",
+        8 => "PCMA",
+        26 => "JPEG",
+        32 => "MPEG-1 or MPEG-2",
+        33 => "MPEG-2 TS",
+        _ => return None,
+    })
 }
 
 fn setup_urls(base: &str, session_url: &str, media: &SDPMediaRef) -> Vec<String> {
@@ -102,7 +117,8 @@ fn with_sound_parameters(caps: &gst::Caps, codec: Codec, payload_type: u8) -> gs
     match codec {
         Codec::H264 => {
             let sets = stated("sprop-parameter-sets").unwrap_or_default();
-            let sets: Vec<_> = sets.split(',').filter_map(|set| parameter_set(set, |n| matches!(n & 31, 7 | 8))).collect();
+            let sets: Vec<_> =
+                sets.split(',').filter_map(|set| parameter_set(set, |n| matches!(n & 31, 7 | 8))).collect();
             let has = |kind: u8| sets.iter().any(|(first, _)| first & 31 == kind);
             if has(7) && has(8) {
                 let sets: Vec<_> = sets.into_iter().map(|(_, set)| set).collect();
@@ -158,7 +174,9 @@ mod tests {
     }
 
     fn video(name: &str, fmtp: &str) -> String {
-        format!("m=video 0 RTP/AVP 96\r\na=rtpmap:96 {name}/90000\r\na=fmtp:96 packetization-mode=1{fmtp}\r\na=control:trackID=1\r\n")
+        format!(
+            "m=video 0 RTP/AVP 96\r\na=rtpmap:96 {name}/90000\r\na=fmtp:96 packetization-mode=1{fmtp}\r\na=control:trackID=1\r\n"
+        )
     }
 
     fn choose(text: &str) -> Result<Track, String> {

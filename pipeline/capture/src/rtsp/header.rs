@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn extensions_sources_and_padding_are_no_payload() {
-        let mut packet = vec![0x80 | 32 | 16 | 1, 0x80 | 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 9, 9, 9, 9, 0xab, 0xac, 0, 1, 8, 8, 8, 8];
+        let mut packet =
+            vec![0x80 | 32 | 16 | 1, 0x80 | 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 9, 9, 9, 9, 0xab, 0xac, 0, 1, 8, 8, 8, 8];
         packet.extend([0x65, 0x88, 1, 2, 3, 0, 0, 3]);
         let header = Header::parse(&packet).unwrap();
         assert_eq!((header.payload_type, header.sequence_number, header.timestamp, header.ssrc), (96, 1, 2, 3));
@@ -108,7 +109,9 @@ mod tests {
     #[test]
     fn first_slices_are_told_from_others() {
         let h264 = |payload: &[u8]| begins_picture(Codec::H264, payload);
-        for first in [&[0x67, 0x42][..], &[9, 0xf0], &[6, 5], &[0x65, 0x88], &[0x7c, 0x85, 0x88], &[0x78, 0, 2, 0x67, 0x42]] {
+        for first in
+            [&[0x67, 0x42][..], &[9, 0xf0], &[6, 5], &[0x65, 0x88], &[0x7c, 0x85, 0x88], &[0x78, 0, 2, 0x67, 0x42]]
+        {
             assert!(h264(first), "{first:?}");
         }
         for later in [&[0x65, 0x08][..], &[0x7c, 0x05, 0x88], &[0x7c, 0x85, 0x08], &[0x41], &[]] {

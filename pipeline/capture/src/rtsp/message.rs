@@ -71,7 +71,10 @@ pub(crate) struct Request {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A packet on a channel: where its bytes are in the input.
-    Packet { channel: u8, bytes: Range<usize> },
+    Packet {
+        channel: u8,
+        bytes: Range<usize>,
+    },
     Response(Response),
     Request(Request),
     /// Line ends between messages, which mean nothing.
@@ -120,8 +123,9 @@ fn message(input: &[u8]) -> Option<(Item, usize)> {
         None => {
             // It may be the beginning of a message.
             let word = input.iter().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_')).unwrap_or(input.len());
-            let may_be =
-                word <= MAX_METHOD && input.len() < MAX_FIRST_LINE && matches!(input.get(word), None | Some(b' ' | b'/'));
+            let may_be = word <= MAX_METHOD
+                && input.len() < MAX_FIRST_LINE
+                && matches!(input.get(word), None | Some(b' ' | b'/'));
             return if may_be { None } else { UNKNOWN };
         }
     };

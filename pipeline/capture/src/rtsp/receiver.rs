@@ -141,13 +141,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn in_order(
-        &mut self,
-        header: &Header,
-        bytes: &mut [u8],
-        gap: Gap,
-        now: Monotonic,
-    ) -> Result<(), gst::FlowError> {
+    fn in_order(&mut self, header: &Header, bytes: &mut [u8], gap: Gap, now: Monotonic) -> Result<(), gst::FlowError> {
         let lost = if let Gap::Lost(lost) = gap { lost } else { 0 };
         self.counts.received += 1;
         self.counts.lost += u64::from(lost);

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn sender_reports_and_goodbyes_are_read() {
-        let words = [0x80c8_0006u32, 7, 0xe000_0000, 0x8000_0000, 90_000, 1, 2, 0x81ca_0002, 7, 0x0101_7800, 0x81cb_0001, 7];
+        let words =
+            [0x80c8_0006u32, 7, 0xe000_0000, 0x8000_0000, 90_000, 1, 2, 0x81ca_0002, 7, 0x0101_7800, 0x81cb_0001, 7];
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         let expected =
             [Report::Sender { ssrc: 7, ntp: 0xe000_0000_8000_0000, rtp: 90_000 }, Report::Goodbye { ssrc: 7 }];

@@ -93,7 +93,7 @@ fn converse(
 ) -> Result<End, Problem> {
     let described = dialogue.ask("DESCRIBE", address.as_str(), &[("Accept", b"application/sdp")])?;
     match described.status {
-        200..300 => {}
+        200..=299 => {}
         301 | 302 | 303 | 307 | 308 => {
             let location = described.headers.get("Location").unwrap_or_default();
             let to = address.redirected(&location);
@@ -262,9 +262,9 @@ impl Playing<'_> {
 
     fn on_connection(&mut self, now: Monotonic) -> Result<(), Problem> {
         if let Err(trouble) = self.dialogue.connection.fill() {
-            let was_disliked = self.asked.is_some_and(|(method, at)| {
-                method == KeepAliveMethod::GetParameter && now.since(at) < DISLIKED_WITHIN
-            });
+            let was_disliked = self
+                .asked
+                .is_some_and(|(method, at)| method == KeepAliveMethod::GetParameter && now.since(at) < DISLIKED_WITHIN);
             if was_disliked {
                 self.setup.memory.lock().keep_alive = KeepAliveMethod::Options;
             }

@@ -26,8 +26,7 @@ pub(crate) struct Answered {
 
 /// Reads the answer's field. What it leaves out is as it was asked.
 pub(crate) fn read(field: Option<&str>, asked: Transport) -> Answered {
-    let mut answered =
-        Answered { transport: asked, channels: (0, 1), server_ports: None, source: None, ssrc: None };
+    let mut answered = Answered { transport: asked, channels: (0, 1), server_ports: None, source: None, ssrc: None };
     // Several alternatives may be stated; the first one counts.
     let field = field.unwrap_or_default().split(',').next().unwrap_or_default();
     let mut parts = field.split(';').map(str::trim);

@@ -9,12 +9,17 @@ use crate::failure::Failure;
 /// [`refused`] says so.
 pub(crate) fn of_status(method: &str, status: u16) -> Failure {
     Failure::Lost(match status {
-        403 => "the camera forbids this stream (403): let the user of the login view it, or check the path in the address".into(),
+        403 => {
+            "the camera forbids this stream (403): let the user of the login view it, or check the path in the address"
+                .into()
+        }
         404 => "the camera knows no such stream (404): check the path in the address".into(),
         453 => "the camera has no bandwidth for another viewer (453): close other viewers, or raise its limit".into(),
         461 => "the camera refuses RTP over TCP and over UDP (461): check its stream settings".into(),
         500 => format!("the camera has an internal error (500, at {method}): restart it if this goes on"),
-        501 | 405 => format!("the camera does not know {method} ({status}): check that the address is of its RTSP service"),
+        501 | 405 => {
+            format!("the camera does not know {method} ({status}): check that the address is of its RTSP service")
+        }
         503 => "the camera is not available now (503): it starts, is busy, or has too many viewers".into(),
         505 => "the camera speaks another version of RTSP (505)".into(),
         502 | 504 => format!("what stands between the node and the camera does not reach it ({status})"),
@@ -62,7 +67,9 @@ pub(crate) fn no_datagrams(seconds: u64) -> Failure {
 
 pub(crate) fn cannot_connect(error: &io::Error) -> Failure {
     let why = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens on the port: check the port and that RTSP is enabled".into(),
+        io::ErrorKind::ConnectionRefused => {
+            "nothing listens on the port: check the port and that RTSP is enabled".into()
+        }
         io::ErrorKind::TimedOut => "it does not answer: check its power, network and address".into(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "the network has no way to it: check its address and the network".into()

@@ -360,7 +360,13 @@ mod tests {
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
         board.status(
             &camera,
-            StreamStatus::Live(StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360, transport: None }),
+            StreamStatus::Live(StreamFacts {
+                codec: "h264".into(),
+                decoder: None,
+                width: 640,
+                height: 360,
+                transport: None,
+            }),
         );
         let last = board.last_picture(&camera);
         board.picture(&camera, &last, PictureVerdict::Dark);

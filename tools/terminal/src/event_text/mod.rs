@@ -199,9 +199,10 @@ fn health_text(health: &HealthEvent) -> String {
         format!(", sub-stream {}{reason}", state_name(sub.state))
     });
     let sub_stream = sub_stream.unwrap_or_default();
-    let lost = health.packets.filter(|packets| packets.lost > 0).map(|packets| {
-        format!(", {} packets lost ({:.1} %)", packets.lost, packets.share * 100.0)
-    });
+    let lost = health
+        .packets
+        .filter(|packets| packets.lost > 0)
+        .map(|packets| format!(", {} packets lost ({:.1} %)", packets.lost, packets.share * 100.0));
     let lost = lost.unwrap_or_default();
     format!(
         "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{lost}{sub_stream}",
