@@ -1,16 +1,12 @@
 //! A camera's address, and the addresses that its answers refer to (RFC 2326, section 3.2).
 
-use gatehouse_core::stream::{Login, RtspUrl};
+use gatehouse_core::stream::{Login, PASSWORD_PLACEHOLDER, RtspUrl, USER_PLACEHOLDER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The port of RTSP (RFC 2326, section 9.1).
 const DEFAULT_PORT: u16 = 554;
 /// The characters that need no percent-encoding in a path or query (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Stands for the user in the path or query of an address.
-const USER: &str = "{user}";
-/// Stands for the password in the path or query of an address.
-const PASSWORD: &str = "{password}";
 
 /// An `rtsp://` address that is ready to be sent. It may hold a login: it has no `Debug`, and no
 /// text for operators is made of it.
@@ -28,12 +24,15 @@ impl Address {
     /// Fills the login into the address's placeholders. `None` if it is no RTSP address.
     pub(crate) fn of(source: &RtspUrl, login: Option<&Login>) -> Option<Self> {
         let url = source.as_str();
-        let Some(login) = login.filter(|_| url.contains(USER) || url.contains(PASSWORD)) else {
+        let Some(login) = login.filter(|_| source.needs_login()) else {
             return Self::parse(url);
         };
         let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         // A user that is called `{password}` is filled in as it is.
-        let parts: Vec<_> = url.split(USER).map(|part| part.replace(PASSWORD, &encoded(&login.password))).collect();
+        let parts: Vec<_> = url
+            .split(USER_PLACEHOLDER)
+            .map(|part| part.replace(PASSWORD_PLACEHOLDER, &encoded(&login.password)))
+            .collect();
         Self::parse(&parts.join(&encoded(&login.user)))
     }
 
