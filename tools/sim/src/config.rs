@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Codec, Fault, Login, Scene, SenderReports, SimError, encode::Encoding};
+use crate::{Codec, Fault, Login, Oddity, Scene, SenderReports, SimError, encode::Encoding};
 
 /// The config of a simulator.
 #[derive(Debug, Clone, Deserialize)]
@@ -75,6 +75,10 @@ pub struct MountConfig {
     /// Scheduled faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScriptedFault>,
+    /// What this camera does otherwise than the standard says. A camera with oddities has a port of
+    /// its own that the system chooses, and no faults.
+    #[serde(default)]
+    pub oddities: Vec<Oddity>,
     /// Faults whose pictures are encoded at the start, and not when they are first injected.
     #[serde(default)]
     pub prepare_faults: Vec<Fault>,
@@ -178,6 +182,7 @@ impl MountConfig {
             auth: None,
             sender_reports: SenderReports::default(),
             faults: Vec::new(),
+            oddities: Vec::new(),
             prepare_faults: Vec::new(),
         }
     }
@@ -234,6 +239,11 @@ impl MountConfig {
         }
         if let Scene::WalkUp(walk_up) = &self.scene {
             walk_up.validate()?;
+        }
+        if !self.oddities.is_empty() && (self.auth.is_some() || !self.faults.is_empty() || self.b_frames > 0) {
+            return Err(
+                "a camera with oddities has no auth, fault or B-frames; its login is the oddity `digest`".to_owned()
+            );
         }
         let mut end = 0.0;
         for fault in &self.faults {
@@ -346,6 +356,8 @@ mod tests {
         let mount = |line: &str| format!("[[mount]]\npath = \"/a\"\nscene = {{ black = true }}\n{line}\n");
         for (text, expected) in [
             (mount("colour = 1"), "unknown field `colour`"),
+            (mount("oddities = [\"loss 2000\"]"), "\"loss 2000\" is not an oddity"),
+            (mount("oddities = [\"noise\"]\nb_frames = 1"), "has no auth, fault or B-frames"),
             (mount("size = [641, 480]"), "even, got 641x480"),
             (mount("fps = 0"), "fps is from 1 to 120, got 0"),
             (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
