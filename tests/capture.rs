@@ -147,6 +147,7 @@ fn key_frames_alone_are_decoded_if_frequent_enough() {
         assert!(!camera.camera().decodes_whole_stream() && !camera.camera().is_shed());
         let fates = camera.fates.snapshot();
         let dropped = fates.dropped.between_key_frames + fates.dropped.not_due;
+        assert_eq!(camera.fates.packets().lost, 0, "{name}: packets that are dropped on purpose are not lost");
         assert!(fates.received >= 75 && dropped > fates.received / 2 && fates.analysed > 3, "{name}: {fates:?}");
         camera.stop();
     }

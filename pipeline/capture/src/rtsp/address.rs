@@ -91,6 +91,9 @@ impl Address {
         if let Some(address) = Self::parse(location) {
             return Ok(address);
         }
+        if after_scheme(location).is_some() {
+            return Err("the camera redirects to an address that can't be read");
+        }
         if location.contains("://") {
             return Err("the camera redirects to an address that is not RTSP");
         }

@@ -66,11 +66,11 @@ impl Reorder {
         if ahead == 0 {
             self.held.pop_front();
             self.next = Some(number.wrapping_add(1));
-            self.stray = None;
+            (self.stray, self.old) = (None, (0, 0));
             return true;
         }
         if ahead < MAX_AHEAD {
-            self.stray = None;
+            (self.stray, self.old) = (None, (0, 0));
             let index = usize::from(ahead);
             if self.held.len() <= index {
                 self.held.resize(index + 1, None);
@@ -183,6 +183,9 @@ mod tests {
             }
         }
         assert_eq!(numbers(&through(&[1, 2, 40_000, 3, 4])), [1, 2, 3, 4], "a stray packet is none");
+        let twice: Vec<u16> = (0..100).flat_map(|n| [n, n]).collect();
+        let out = through(&twice);
+        assert_eq!((out.len(), out.iter().all(|(_, gap)| *gap == Gap::None)), (100, true), "old ones are none");
     }
 
     proptest! {

@@ -133,7 +133,9 @@ mod tests {
                 };
                 let gap = if missing > 0 { Gap::Lost(std::mem::take(&mut missing)) } else { Gap::None };
                 let time = Duration::from_secs(frame.into());
-                let mark = |time: Duration| drop(marked.insert(time.as_secs() as u32));
+                let mark = |time: Duration| {
+                    marked.insert(time.as_secs() as u32);
+                };
                 units.on_packet(&packet(frame, n == 2, content), gap, || n == 0, (time, at(0)), mark);
             }
         }
