@@ -129,6 +129,7 @@ pub(crate) fn density(camera: &str, count: u32) -> Event {
         model: "nanodet 1".to_owned(),
         self_assessment: SelfAssessment::InRange,
         unchanged_since: None,
+        damaged: false,
     })
 }
 

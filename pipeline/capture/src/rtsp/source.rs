@@ -113,10 +113,10 @@ impl Source {
     }
 
     fn on_own(&mut self, timestamp: u32, now: Monotonic) {
-        if self.last.is_none_or(|(last, _)| last != timestamp) {
-            if let Some(began) = self.frame_began.replace(now) {
-                self.longest_gap = (self.longest_gap - self.longest_gap / 16).max(now.since(began));
-            }
+        if self.last.is_none_or(|(last, _)| last != timestamp)
+            && let Some(began) = self.frame_began.replace(now)
+        {
+            self.longest_gap = (self.longest_gap - self.longest_gap / 16).max(now.since(began));
         }
         (self.last, self.has_ended) = (Some((timestamp, now)), false);
     }

@@ -131,7 +131,7 @@ impl CameraClock {
         if ntp >> 32 == 0 || !self.last.is_none_or(near) {
             return;
         }
-        let fraction = (ntp & 0xffff_ffff) * 1_000_000_000 >> 32;
+        let fraction = ((ntp & 0xffff_ffff) * 1_000_000_000) >> 32;
         let pair = Pair { wall: Duration::from_secs(ntp >> 32) + Duration::from_nanos(fraction), rtp };
         let agrees = |known: Option<Pair>| known.is_some_and(|known| pair.agrees_with(known));
         if agrees(self.believed) || agrees(self.doubted) || (self.believed.is_none() && self.doubted.is_none()) {

@@ -16,14 +16,13 @@ pub(crate) fn of_status(method: &str, status: u16) -> Failure {
         404 => "the camera knows no such stream (404): check the path in the address".into(),
         453 => "the camera has no bandwidth for another viewer (453): close other viewers, or raise its limit".into(),
         461 => "the camera refuses RTP over TCP and over UDP (461): check its stream settings".into(),
-        500 => format!("the camera has an internal error (500, at {method}): restart it if this goes on"),
         501 | 405 => {
             format!("the camera does not know {method} ({status}): check that the address is of its RTSP service")
         }
         503 => "the camera is not available now (503): it starts, is busy, or has too many viewers".into(),
         505 => "the camera speaks another version of RTSP (505)".into(),
         502 | 504 => format!("what stands between the node and the camera does not reach it ({status})"),
-        500.. => format!("the camera fails at {method} ({status}): restart it if this goes on"),
+        500..=599 => format!("the camera fails at {method} ({status}): restart it if this goes on"),
         _ => format!("the camera refuses {method} ({status}): check the path in the address"),
     })
 }

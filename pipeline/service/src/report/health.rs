@@ -290,7 +290,7 @@ mod tests {
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&CameraId::new("another"), lost.clone());
-        board.report_all(|_| {});
+        board.report_all(|_| PacketCounts::default());
         let reported = |event| match event {
             Event::Health(health) => (health.state, health.sub_stream),
             other => panic!("{other:?}"),

@@ -310,7 +310,7 @@ impl Playing {
                     }
                 }
             }
-            if self.next % 10 == 0 {
+            if self.next.is_multiple_of(10) {
                 unsent.extend(odd.between());
             }
         }

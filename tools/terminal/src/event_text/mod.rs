@@ -127,8 +127,9 @@ fn density_text(density: &DensityEvent) -> String {
         SelfAssessment::Moved => "; THE CAMERA WAS MOVED, its zones are not counted",
     };
     let unchanged = density.unchanged_since.map(|at| format!("; unchanged since {}", time(&at))).unwrap_or_default();
+    let damaged = if density.damaged { "; packets lost, parts of the picture are guessed" } else { "" };
     format!(
-        "{} {}{parts}{doubt}{unchanged}",
+        "{} {}{parts}{doubt}{unchanged}{damaged}",
         people_text(density.count, density.interval),
         if density.count == 1.0 { "person" } else { "people" },
     )

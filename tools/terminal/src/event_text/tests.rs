@@ -85,10 +85,12 @@ fn counts_show_their_interval_and_doubt() {
         model: "nanodet".into(),
         self_assessment: SelfAssessment::InRange,
         unchanged_since: None,
+        damaged: true,
     };
     assert_eq!(
         sentence(&Event::Density(density.clone())),
-        "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s"
+        "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s; packets lost, parts of the \
+         picture are guessed"
     );
     let sum = RollUp {
         place: "city/cell/north".to_owned(),
@@ -120,7 +122,7 @@ fn counts_show_their_interval_and_doubt() {
     );
     density.zones.clear();
     density.self_assessment = SelfAssessment::NoPicture;
-    density.count = 0.0;
+    (density.count, density.damaged) = (0.0, false);
     assert_eq!(
         sentence(&Event::Density(density)),
         "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"
