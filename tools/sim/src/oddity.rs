@@ -19,15 +19,15 @@ pub enum Oddity {
     Twice,
     /// The first two packets of each picture are exchanged.
     Reordered,
-    /// So many of a thousand packets are left out. Which ones is the same at each start.
+    /// This number of a thousand packets is left out. Which ones is the same at each start.
     Loss(u16),
     /// Packets of another source (SSRC) are on the same channel.
     SecondSource,
-    /// The source (SSRC) changes after so many pictures.
+    /// The source (SSRC) changes after this number of pictures.
     NewSource(u32),
-    /// The sequence numbers begin anew after so many pictures.
+    /// The sequence numbers begin anew after this number of pictures.
     NewSequence(u32),
-    /// The timestamps jump by an hour after so many pictures.
+    /// The timestamps jump by an hour after this number of pictures.
     TimestampJump(u32),
     /// All packets have the same timestamp.
     StoppedTimestamps,
@@ -43,7 +43,7 @@ pub enum Oddity {
     NoMarker,
     /// OPTIONS is answered with 404.
     NoOptions,
-    /// The connection is closed if no request comes within so many seconds.
+    /// The connection is closed if no request comes within this number of seconds.
     KeepAlive(u64),
     /// DESCRIBE of any address but `…/moved` is redirected there.
     Redirect,

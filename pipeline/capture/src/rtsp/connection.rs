@@ -20,7 +20,7 @@ use super::transport::Datagrams;
 const INPUT: usize = 192 << 10;
 /// Room for the longest message.
 const MAX_INPUT: usize = 2 << 20;
-/// So many unknown bytes without a message or packet between them: it is not RTSP.
+/// The most unknown bytes without a message or packet between them. More are not RTSP.
 const MAX_UNKNOWN: usize = 256 << 10;
 
 /// Asks a camera's thread to stop, from another thread.

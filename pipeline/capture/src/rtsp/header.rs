@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn first_slices_are_told_from_others() {
+    fn first_slices_differ_from_others() {
         let h264 = |payload: &[u8]| begins_picture(Codec::H264, payload);
         for first in
             [&[0x67, 0x42][..], &[9, 0xf0], &[6, 5], &[0x65, 0x88], &[0x7c, 0x85, 0x88], &[0x78, 0, 2, 0x67, 0x42]]

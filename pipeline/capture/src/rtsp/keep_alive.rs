@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_come_within_half_the_time_out_and_a_refusal_changes_the_method() {
+    fn requests_come_in_time_and_a_refusal_changes_the_method() {
         let at = |millis| Monotonic::from_start(Duration::from_millis(millis));
         let mut keep_alive = KeepAlive::new(Duration::from_secs(60), KeepAliveMethod::GetParameter, at(0));
         assert_eq!(keep_alive.due(at(23_999)), None);

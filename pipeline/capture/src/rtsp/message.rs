@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_requests_and_bytes_between_them_are_told_apart() {
+    fn packets_requests_and_unknown_bytes_are_separated() {
         let mut input = Vec::new();
         input.extend(b"$\0\0\x0c\x80aaaaaaaaaaa");
         input.extend(b"\0\0\0\0\0garbage\xff\xfe$\x09\0");

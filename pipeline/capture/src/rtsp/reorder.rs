@@ -12,8 +12,7 @@ const MAX_HELD: usize = 1024;
 const MAX_AHEAD: u16 = 3000;
 /// A number that is further behind belongs to another sequence.
 const MAX_BEHIND: u16 = 1000;
-/// So many packets in a row, each the next of the one before, show that a sequence began anew
-/// though its numbers look like old ones.
+/// The number of packets with old but successive numbers that show that a sequence began anew.
 const OLD_IN_A_ROW: u32 = 8;
 
 /// What is missing before a packet.
@@ -21,7 +20,7 @@ const OLD_IN_A_ROW: u32 = 8;
 pub(crate) enum Gap {
     /// Nothing.
     None,
-    /// So many packets.
+    /// This number of packets.
     Lost(u16),
     /// Unknown: the sequence began anew.
     Restart,

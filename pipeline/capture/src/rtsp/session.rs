@@ -296,7 +296,7 @@ impl Playing<'_> {
         let Some(datagrams) = &self.datagrams else { return Ok(()) };
         for (socket, is_rtp) in [(&datagrams.rtp, true), (&datagrams.rtcp, false)] {
             for _ in 0..DATAGRAMS_AT_ONCE {
-                // An error of one datagram, as a port that is not open, says nothing of the next.
+                // An error of one datagram, as a port that is not open, does not concern the next.
                 let (length, from) = match socket.recv_from(buffer) {
                     Ok(received) => received,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,

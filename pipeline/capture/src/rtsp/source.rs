@@ -6,9 +6,9 @@ use gatehouse_core::time::Monotonic;
 
 use super::header::Header;
 
-/// Another source takes over when the first was silent for so many of its longest gaps.
+/// Another source takes over when the first was silent for this multiple of its longest gap.
 const SILENT_GAPS: f64 = 2.5;
-/// … and for at least this long, and at most that long.
+/// The least and the greatest silence after which another source takes over.
 const SILENT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(10));
 /// The most packets of another source that are kept until then.
 const MAX_KEPT: usize = 2048;

@@ -3,8 +3,8 @@
 use super::packets::HEADER;
 use crate::{Codec, Oddity};
 
-/// The pictures of a second source are those of so many pictures later.
-const OTHER_SOURCE: u32 = 7;
+/// Changes the SSRC and the timestamps of a second source.
+const OTHER_SOURCE: u8 = 7;
 const HOUR: u32 = 3600 * 90_000;
 const MARKER: u8 = 0x80;
 
@@ -31,7 +31,7 @@ impl Odd {
         self.oddities.contains(oddity)
     }
 
-    /// True behind so many pictures, if `of` finds their number.
+    /// True after the number of pictures that `of` finds in an oddity.
     fn is_past(&self, of: impl Fn(&Oddity) -> Option<u32>) -> bool {
         self.oddities.iter().filter_map(of).any(|after| self.pictures >= after)
     }
@@ -80,8 +80,8 @@ impl Odd {
                 let mut other = packet.clone();
                 set_number(&mut other, self.other_sequence);
                 self.other_sequence = self.other_sequence.wrapping_add(1);
-                other[7] ^= OTHER_SOURCE as u8;
-                other[11] ^= OTHER_SOURCE as u8;
+                other[7] ^= OTHER_SOURCE;
+                other[11] ^= OTHER_SOURCE;
                 others.push(other);
             }
         }
