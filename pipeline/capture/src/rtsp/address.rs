@@ -153,7 +153,8 @@ pub(crate) fn control_urls(base: &str, control: Option<&str>) -> Vec<String> {
     let resolved = if control.starts_with('/') {
         format!("{root}{control}")
     } else {
-        let path = base.split('?').next().unwrap_or(base);
+        let query = base[root.len()..].find('?').map_or(base.len(), |at| root.len() + at);
+        let path = &base[..query];
         let folder = path[root.len()..].rfind('/').map_or(root, |at| &path[..root.len() + at]);
         format!("{folder}/{control}")
     };

@@ -1,7 +1,7 @@
 //! The RTSP connection of one camera: bytes in and out, without blocking longer than asked.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,12 +123,8 @@ impl Connection {
         wake: &Arc<Wake>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Trouble> {
-        // A name is looked up by the system, which may take its own time.
         let mut last = Trouble::Io(io::Error::other("its name has no address"));
-        let addresses = address.host_and_port().to_socket_addrs().map_err(|_| {
-            io::Error::other("its name has no address: check the host in the address and the name server")
-        })?;
-        for socket_address in addresses {
+        for socket_address in resolve(address)? {
             if wake.is_stopping() {
                 return Err(Trouble::Stopped);
             }
@@ -319,6 +315,28 @@ impl Connection {
     }
 }
 
+/// The socket addresses of a host. A name is looked up by the system, which may take its own time.
+fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Trouble> {
+    let (host, port) = address.host_and_port();
+    if let Some((plain, zone)) = host.split_once('%') {
+        // The system takes a zone for link-local addresses only.
+        let ip = plain.parse().map_err(|_| io::Error::other("a zone belongs to an IPv6 address"))?;
+        let scope = zone.parse().or_else(|_| index_of(zone)).map_err(|_| {
+            io::Error::other("this machine has no network interface of that name: check the zone behind `%`")
+        })?;
+        return Ok(vec![SocketAddrV6::new(ip, port, 0, scope).into()]);
+    }
+    let addresses = (host, port)
+        .to_socket_addrs()
+        .map_err(|_| io::Error::other("its name has no address: check the host in the address and the name server"))?;
+    Ok(addresses.collect())
+}
+
+fn index_of(interface: &str) -> Result<u32, rustix::io::Errno> {
+    let socket = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::netdevice::name_to_index(socket, interface)
+}
+
 fn timespec(duration: Duration) -> Timespec {
     // A wait is a few seconds at most.
     Timespec { tv_sec: duration.as_secs().min(3600) as i64, tv_nsec: i64::from(duration.subsec_nanos()) }
@@ -344,4 +362,25 @@ fn connect_to(address: SocketAddr, timeout: Duration, wake: &Wake) -> Result<Tcp
     }
     set_tcp_nodelay(&socket, true)?;
     Ok(TcpStream::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_become_the_numbers_of_interfaces() {
+        let resolved = |url: &str| resolve(&Address::parse(url).unwrap()).map_err(|_| ());
+        let loopback = index_of("lo").unwrap();
+        for (url, expected) in [
+            ("rtsp://[fe80::1%25lo]:8554/", SocketAddrV6::new("fe80::1".parse().unwrap(), 8554, 0, loopback)),
+            ("rtsp://[::1%lo]/", SocketAddrV6::new("::1".parse().unwrap(), 554, 0, loopback)),
+            ("rtsp://[fe80::1%257]/", SocketAddrV6::new("fe80::1".parse().unwrap(), 554, 0, 7)),
+            ("rtsp://[::1]/", SocketAddrV6::new("::1".parse().unwrap(), 554, 0, 0)),
+        ] {
+            assert_eq!(resolved(url), Ok(vec![expected.into()]), "{url}");
+        }
+        assert!(resolved("rtsp://[fe80::1%25nowhere]/").is_err());
+        assert_eq!(resolved("rtsp://127.0.0.1/"), Ok(vec!["127.0.0.1:554".parse().unwrap()]));
+    }
 }
