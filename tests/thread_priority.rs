@@ -1,5 +1,4 @@
-//! Thread priorities of cameras: in a process of its own, because a thread is lent to the next
-//! camera.
+//! Thread priorities of cameras: in a process of its own, because it counts the process's threads.
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::sync::Arc;
@@ -19,6 +18,7 @@ fn with_camera(address: String, thread_priority: ThreadPriority, transport: Tran
         thread_priority,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
+        with_damaged: true,
         camera: CameraId::new("cam"),
         source: Source::Rtsp(address.into()),
         login: None,
@@ -33,17 +33,16 @@ fn with_camera(address: String, thread_priority: ThreadPriority, transport: Tran
     assert_eq!(cameras.stop(clock.as_ref(), Duration::from_secs(5)).len(), 0);
 }
 
-/// The number of threads of idle priority that read or decode a camera. The simulator's threads
-/// have other names.
+/// The number of threads of idle priority that read and decode a camera.
 fn idle_threads() -> usize {
-    const READ_OR_DECODE: [&str; 2] = ["task", "rtpjitterbuffer"];
+    const READ_AND_DECODE: &str = "rtsp-cam";
     const SCHED_IDLE: &str = "5";
     let stats = std::fs::read_dir("/proc/self/task").expect("a process has threads").flatten();
     let stats = stats.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
     let is_idle = |stat: &String| {
         let (name, rest) =
             stat.split_once('(').and_then(|(_, stat)| stat.rsplit_once(") ")).expect("a name in brackets");
-        READ_OR_DECODE.iter().any(|role| name.starts_with(role)) && rest.split(' ').nth(38) == Some(SCHED_IDLE)
+        name == READ_AND_DECODE && rest.split(' ').nth(38) == Some(SCHED_IDLE)
     };
     stats.filter(is_idle).count()
 }
@@ -62,9 +61,8 @@ fn a_lowered_thread_never_serves_a_camera_of_normal_priority() {
         with_camera(sim.url("cam"), ThreadPriority::Idle, transport, |camera| {
             let frame = camera.frame("a frame", |_| true);
             assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(Idle));
-            assert_eq!(idle_threads(), 2, "one reads, or asks for datagrams; one decodes");
+            assert_eq!(idle_threads(), 1, "one thread reads and decodes");
         });
-        // Started while the other camera's threads still exist.
         with_camera(sim.url("cam"), ThreadPriority::Normal, transport, |camera| {
             let frame = camera.frame("a frame that no lowered thread brought", |_| idle_threads() == 0);
             assert_eq!(frame.policy, ThreadSchedulePolicy::Normal(Other));

@@ -183,6 +183,7 @@ fn decode(addresses: &[String], time: Duration, every: Option<Duration>) {
         thread_priority: ThreadPriority::Normal,
         decoders: vec![Decoder::Software],
         privacy: Vec::new(),
+        with_damaged: true,
     };
     let sink = Arc::new(DropFrames);
     let mut cameras = Cameras::default();

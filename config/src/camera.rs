@@ -17,6 +17,8 @@ table! {
         /// What people call the camera, in any language. The console shows it in place of the `id`.
         name: Option<String> = TITLE, optional "the console shows the `id`", example "East gate", change Live;
         /// Where the video comes from. An address with a user or password is rejected: use `login`.
+        /// For a camera that takes them in its path or query, write `{user}` and `{password}` in
+        /// their place: they are filled in from `login` when the request is sent.
         source: Source, required, example "rtsp://192.0.2.10:554/main", change CameraRestart;
         /// The camera's login for an `rtsp://` source: a secret of the form `user:password`.
         login: Option<SecretRef>, optional "the camera needs no login", example "env:GATE_1_LOGIN",
@@ -40,11 +42,24 @@ table! {
     }
 }
 
+/// Checks the value of `key`, an address of a camera without a login.
+pub(crate) fn check_placeholders(table: &TableReader<'_, '_>, key: &str, source: &Source) {
+    if matches!(source, Source::Rtsp(url) if url.needs_login()) {
+        let message = format!("`{key}` has a place for the user or password, and the camera has no `login`");
+        let help = "put `user:password` into an environment variable or its own file: `login = \"env:NAME\"` or \
+                    `login = \"file:PATH\"`";
+        table.reject(&[key], message, Some(help));
+    }
+}
+
 fn check_camera(table: &TableReader<'_, '_>, camera: &Draft<CameraSettings>) {
     if let (Some(source), Some(Some(_))) = (&camera.source, &camera.login)
         && !matches!(source, Source::Rtsp(_))
     {
         table.reject(&["login"], "`login` needs an `rtsp://` source", None);
+    }
+    if let (Some(source), Some(None)) = (&camera.source, &camera.login) {
+        check_placeholders(table, "source", source);
     }
     let Some(decoders) = &camera.decoders else { return };
     if decoders.is_empty() {

@@ -86,7 +86,7 @@ impl Format {
             Format::Title => "^\\S(.{0,62}\\S)?$",
             Format::Path => "^[^\\u0000]+$",
             Format::Secret => "^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|credential:[A-Za-z0-9_-][A-Za-z0-9_.-]*)$",
-            Format::Source => "^(rtsp://[^@]+|file://.+|test://[a-z0-9-]+)$",
+            Format::Source => "^([Rr][Tt][Ss][Pp]://[^@]+|file://.+|test://[a-z0-9-]+)$",
             Format::Listen | Format::Connect => "^tcp/.+:[0-9]+$",
             Format::ConsoleAddress => "^(127\\.[0-9.]+|\\[::1\\]):[0-9]+$",
             Format::Rate => "^1 in [1-9][0-9,]*$",

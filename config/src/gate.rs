@@ -7,7 +7,7 @@ use gatehouse_core::event::Direction;
 use gatehouse_core::liveness::LivenessPolicy;
 use gatehouse_core::stream::Source;
 
-use crate::camera::CameraSettings;
+use crate::camera::{CameraSettings, check_placeholders};
 use crate::kind::{integer, number, seconds, whole_seconds};
 use crate::rate::OneIn;
 use crate::reader::{Draft, TableReader};
@@ -105,6 +105,9 @@ table! {
 fn check_gate(table: &TableReader<'_, '_>, gate: &Draft<GateCamera>) {
     if let (Some(Some(sub)), Some(common)) = (&gate.sub_source, &gate.common) {
         check_sub_source(table, sub, &common.source, gate.skip_unchanged);
+        if common.login.is_none() {
+            check_placeholders(table, "sub_source", sub);
+        }
     }
     if let (Some(Some(_)), Some(Some(_))) = (&gate.match_target, gate.match_threshold) {
         let message = "`match_threshold` and `match_target` can't be given together: one is computed from the other";

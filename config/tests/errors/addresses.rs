@@ -94,7 +94,7 @@ fn an_invalid_source_or_secret_is_reported_unrepeated() {
         (
             "rtsp://cam/live",
             "rtsp://a:b@cam/live",
-            "10:10 gate[0].source: `source` contains a login, which would end up in logs and backups (remove it from the address and put `user:password` into an environment variable or its own file: `login = \"env:NAME\"` or `login = \"file:PATH\"`)",
+            "10:10 gate[0].source: `source` contains a login, which would end up in logs and backups (remove it from the address and put `user:password` into an environment variable or its own file: `login = \"env:NAME\"` or `login = \"file:PATH\"`; where the camera takes it in the path or query, write `{user}` and `{password}` in its place)",
         ),
         ("rtsp://cam/live", "file://", "10:10 gate[0].source: `source` names no file after `file://`"),
         (

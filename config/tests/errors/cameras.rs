@@ -8,7 +8,7 @@ fn keys_of_a_gate_that_do_not_go_together_are_reported() {
         (
             "id = 'g'",
             "id = 'g'\nsub_source = 'rtsp://admin:hunter2@192.0.2.10/sub'",
-            "10:14 gate[0].sub_source: `sub_source` contains a login, which would end up in logs and backups (remove it from the address and put `user:password` into an environment variable or its own file: `login = \"env:NAME\"` or `login = \"file:PATH\"`)",
+            "10:14 gate[0].sub_source: `sub_source` contains a login, which would end up in logs and backups (remove it from the address and put `user:password` into an environment variable or its own file: `login = \"env:NAME\"` or `login = \"file:PATH\"`; where the camera takes it in the path or query, write `{user}` and `{password}` in its place)",
         ),
         (
             "id = 'g'",

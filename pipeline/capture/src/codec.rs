@@ -8,12 +8,16 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
-    /// By `encoding-name` of SDP.
+    /// By the encoding's name in SDP, in any case.
     pub(crate) fn from_encoding_name(name: &str) -> Option<Self> {
-        match name {
-            "H264" => Some(Self::H264),
-            "H265" => Some(Self::H265),
-            _ => None,
+        [Self::H264, Self::H265].into_iter().find(|codec| codec.encoding_name().eq_ignore_ascii_case(name))
+    }
+
+    /// The encoding's name in SDP (RFC 6184, section 8.1; RFC 7798, section 7.1).
+    pub(crate) fn encoding_name(self) -> &'static str {
+        match self {
+            Self::H264 => "H264",
+            Self::H265 => "H265",
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Delivery {
     frames: Arc<dyn FrameSink>,
     plan: Arc<SharedPlan>,
     notes: Sender<Note>,
+    with_damaged: bool,
     /// The last caps, and how their pictures are converted. A stream may change them at any frame.
     conversion: Option<(gst::Caps, Conversion)>,
     privacy: PrivacyMask,
@@ -48,6 +49,7 @@ impl Delivery {
             frames: Arc::clone(frames),
             plan: Arc::clone(plan),
             notes,
+            with_damaged: options.with_damaged,
             conversion: None,
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
@@ -72,6 +74,11 @@ impl Delivery {
         if decision == PictureDecision::Hidden {
             return Ok(gst::FlowSuccess::Ok);
         }
+        let is_damaged = self.plan.is_damaged(buffer.pts().map(Duration::from));
+        if is_damaged && !self.with_damaged {
+            self.plan.drop_damaged();
+            return Ok(gst::FlowSuccess::Ok);
+        }
 
         let running = sample.segment().and_then(|s| {
             let segment = s.downcast_ref::<gst::ClockTime>()?;
@@ -85,7 +92,7 @@ impl Delivery {
         let mapped = converted.and_then(|buffer| self.pictures.map(buffer, layout));
         let buffer = mapped.map_err(|problem| unreadable(&self.notes, &problem))?;
         let times = FrameTimes { stream, arrival, capture };
-        let frame = Frame { camera: self.camera.clone(), number, times, buffer };
+        let frame = Frame { camera: self.camera.clone(), number, times, is_damaged, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);
         let delivery = is_analysed.then(|| self.frames.deliver(frame));
         self.plan.record(delivery, arrival);

@@ -4,7 +4,6 @@ use crate::CaptureError;
 
 /// Every element, its purpose, and the Debian package that has it.
 pub const REQUIRED: &[(&str, &str, &str)] = &[
-    ("rtspsrc", "RTSP client", "gstreamer1.0-plugins-good"),
     ("rtph264depay", "H.264 out of RTP", "gstreamer1.0-plugins-good"),
     ("rtph265depay", "H.265 out of RTP", "gstreamer1.0-plugins-good"),
     ("h264parse", "H.264 access units", "gstreamer1.0-plugins-bad"),
@@ -30,16 +29,12 @@ pub struct Missing {
     pub package: &'static str,
 }
 
-/// Starts GStreamer. May be called more than once. Unused threads of GLib's pools end instead of
-/// being lent to another pool: see `stream_threads.rs`.
+/// Starts GStreamer. May be called more than once.
 ///
 /// # Errors
 /// If the library doesn't start.
 pub fn init() -> Result<(), CaptureError> {
-    gstreamer::init().map_err(|e| CaptureError::Init(e.to_string()))?;
-    crate::stream_threads::init();
-    gstreamer::glib::ThreadPool::set_max_unused_threads(Some(0));
-    Ok(())
+    gstreamer::init().map_err(|e| CaptureError::Init(e.to_string()))
 }
 
 /// The version of the GStreamer library, as `1.22.0`.

@@ -7,7 +7,7 @@
 //! back-off, and reports to a [`StatusSink`](gatehouse_core::health::StatusSink).
 //!
 //! `decode_plan` decides which frames are decoded and analysed, without any type of GStreamer.
-//! `packet_probe`, `unit_probe` and `delivery` carry its decisions out.
+//! `rtsp`, `unit_probe` and `delivery` carry its decisions out.
 
 mod backoff;
 mod camera;
@@ -24,11 +24,10 @@ mod layout;
 mod mapped;
 mod note;
 mod options;
-mod packet_probe;
 mod pipeline;
 mod privacy;
+mod rtsp;
 mod shared_plan;
-mod stream_threads;
 mod supervisor;
 mod unit_probe;
 mod watchdog;

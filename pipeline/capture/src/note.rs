@@ -1,6 +1,6 @@
 //! What a pipeline's threads tell their camera's thread.
 
-use gatehouse_core::stream::Decoder;
+use gatehouse_core::stream::{Decoder, Transport};
 
 use crate::failure::Failure;
 
@@ -9,6 +9,8 @@ pub(crate) enum Note {
     Failed(Failure),
     /// The decoder can't go on.
     DecoderFailed(Decoder, Failure),
+    /// The camera's packets flow, over this transport.
+    Playing(Transport),
     Caps {
         width: u32,
         height: u32,

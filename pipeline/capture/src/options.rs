@@ -27,6 +27,9 @@ pub struct StreamOptions {
     pub thread_priority: ThreadPriority,
     /// The decoders of an RTSP camera's stream, best first; at least one.
     pub decoders: Vec<Decoder>,
+    /// True if frames that packets are missing for are delivered too. A gate doesn't decide on
+    /// them.
+    pub with_damaged: bool,
     /// Parts of the picture that are blacked out behind the decoder.
     pub privacy: Vec<NormalisedPolygon>,
 }

@@ -1,7 +1,9 @@
 //! A camera's decode plan and frame record, shared by the threads of its stream.
 //!
-//! Locks: around the plan, held for one decision, and around the offset of the camera's clock.
+//! Locks: one around the plan, held for one decision; one around the damaged pictures; one around
+//! the offset of the camera's clock. None is taken while another is held.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,17 +16,23 @@ use crate::decode_plan::{
     AccessUnit, Consumer, Decision, DecodePlan, PacketDecision, PictureDecision, RtpPacket, UnitDecision, Wanted,
 };
 
+/// The most pictures that are known to be damaged and were not decoded yet.
+const MAX_DAMAGED: usize = 512;
+
 /// The plan with its counters. Counts each frame's fate as it is decided.
 #[derive(Debug)]
 pub(crate) struct SharedPlan {
     plan: Mutex<DecodePlan>,
     fates: Arc<FateCounters>,
     camera_offset: OffsetGauge,
+    /// The presentation times of pictures whose packets, or those of pictures that they refer to,
+    /// were lost.
+    damaged: Mutex<VecDeque<Duration>>,
 }
 
 impl SharedPlan {
     pub(crate) fn new(wanted: Wanted, fates: Arc<FateCounters>) -> Self {
-        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates, camera_offset: OffsetGauge::default() }
+        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates, camera_offset: OffsetGauge::default(), damaged: Mutex::default() }
     }
 
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {
@@ -48,6 +56,35 @@ impl SharedPlan {
             self.fates.count(Fate::Dropped(DropReason::BetweenKeyFrames));
         }
         decision
+    }
+
+    /// Packets are missing for the picture that is shown at this time.
+    pub(crate) fn mark_damaged(&self, at: Duration) {
+        let mut damaged = self.damaged.lock();
+        if damaged.back() == Some(&at) {
+            return;
+        }
+        if damaged.len() == MAX_DAMAGED {
+            damaged.pop_front();
+        }
+        damaged.push_back(at);
+    }
+
+    /// True if packets are missing for this picture.
+    pub(crate) fn is_damaged(&self, at: Option<Duration>) -> bool {
+        let damaged = self.damaged.lock();
+        at.is_some_and(|at| damaged.iter().rev().any(|known| *known == at))
+    }
+
+    /// A decoded picture is not delivered, because packets are missing for it.
+    pub(crate) fn drop_damaged(&self) {
+        self.fates.count(Fate::Dropped(DropReason::Damaged));
+    }
+
+    /// A new connection begins: its presentation times begin anew.
+    pub(crate) fn begin_connection(&self) {
+        self.damaged.lock().clear();
+        self.state().begin_connection();
     }
 
     pub(crate) fn on_unit(&self, unit: &AccessUnit, consumer: &Consumer) -> Decision {

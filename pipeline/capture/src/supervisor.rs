@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select, unbounded};
 use gatehouse_core::health::{StatusSink, StreamFacts, StreamStatus};
-use gatehouse_core::stream::{Decoder, Source};
+use gatehouse_core::stream::{Decoder, RtspUrl, Source, Transport};
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Fate, FrameSink};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
 use crate::backoff;
 use crate::decoder::{Decoders, decoder_of};
@@ -23,8 +24,8 @@ use crate::failure::{self, Failure};
 use crate::note::Note;
 use crate::options::StreamOptions;
 use crate::pipeline::{self, Connections};
+use crate::rtsp::{Client, Memory};
 use crate::shared_plan::SharedPlan;
-use crate::stream_threads::StreamThreads;
 use crate::watchdog::{self, Seen, Verdict};
 
 /// The interval between two checks of a connection.
@@ -41,6 +42,8 @@ pub(crate) struct Supervisor {
     decoders: Arc<Decoders>,
     reconnects: Arc<AtomicU64>,
     stopped: Receiver<()>,
+    /// What was learnt of an RTSP camera.
+    memory: Arc<Mutex<Memory>>,
 }
 
 /// How a connection ended.
@@ -60,7 +63,7 @@ impl Supervisor {
         stopped: Receiver<()>,
     ) -> Self {
         let decoders = Arc::new(Decoders::new(options.decoders.clone()));
-        Self { options, clock, frames, status, plan, decoders, reconnects, stopped }
+        Self { options, clock, frames, status, plan, decoders, reconnects, stopped, memory: Arc::default() }
     }
 
     fn report(&self, status: StreamStatus) {
@@ -111,24 +114,57 @@ impl Supervisor {
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
-        let connections =
-            Connections { frames: &self.frames, clock: &self.clock, plan: &self.plan, decoders: &self.decoders };
-        let (pipeline, sink) = match pipeline::build(&self.options, &connections) {
+        let (pipeline, sink) = match pipeline::build(&self.options) {
             Ok(built) => built,
             Err(e) => {
                 return failed(Failure::Lost(format!("the pipeline can't be built: {}", e.message)), connected);
             }
         };
         let (notes_in, notes) = unbounded();
-        self.listen(&pipeline, &sink, notes_in);
+        self.listen(&pipeline, &sink, notes_in.clone());
         // An error here is also posted on the bus, with its reason.
         let _ = pipeline.set_state(gst::State::Playing);
+        let client = match &self.options.source {
+            Source::Rtsp(url) => match self.start_client(url, &pipeline, &sink, notes_in) {
+                Ok(client) => Some(client),
+                Err(e) => {
+                    tear_down(&self.options.camera, pipeline, sink);
+                    let reason = format!("the system gives no thread or descriptor: {e}");
+                    return failed(Failure::Lost(reason), self.clock.monotonic());
+                }
+            },
+            Source::File(_) | Source::Test(_) => None,
+        };
         let outcome = self.watch(&pipeline, &notes, connected);
+        if let Some(client) = client {
+            client.stop();
+        }
         tear_down(&self.options.camera, pipeline, sink);
         match outcome {
             None => Outcome::Stopped,
             Some(failure) => failed(failure, self.clock.monotonic()),
         }
+    }
+
+    fn start_client(
+        &self,
+        url: &RtspUrl,
+        pipeline: &gst::Pipeline,
+        sink: &gst_app::AppSink,
+        notes: Sender<Note>,
+    ) -> std::io::Result<Client> {
+        let (pipeline, sink, wanted) = (pipeline.downgrade(), sink.downgrade(), self.options.wanted);
+        let (frames, clock) = (Arc::clone(&self.frames), Arc::clone(&self.clock));
+        let (plan, decoders) = (Arc::clone(&self.plan), Arc::clone(&self.decoders));
+        let attach = move |pad: &gst::Pad, caps: &gst::Caps, codec| {
+            let (Some(pipeline), Some(sink)) = (pipeline.upgrade(), sink.upgrade()) else {
+                return Err(Failure::Lost("the pipeline ended".into()));
+            };
+            let connections = Connections { frames: &frames, clock: &clock, plan: &plan, decoders: &decoders };
+            pipeline::attach(&pipeline, &sink, (pad, caps, codec), wanted, &connections)
+                .map_err(|why| Failure::Lost(format!("the stream can't be decoded: {why}")))
+        };
+        Client::start(&self.options, url, &self.clock, &self.plan, notes, &self.memory, Box::new(attach))
     }
 
     /// Watches a connection until it fails, or the camera is stopped (`None`).
@@ -137,6 +173,7 @@ impl Supervisor {
         let mut before = counts();
         let mut seen = Seen { connected, arrived: None, decoded: None, max_decode_gap: Duration::ZERO };
         let mut facts: Option<StreamFacts> = None;
+        let mut transport: Option<Transport> = None;
         let mut stalled = false;
         loop {
             select! {
@@ -148,10 +185,12 @@ impl Supervisor {
                         // fault.
                         return Some(if seen.decoded.is_none() { self.without(decoder, failure) } else { failure });
                     }
+                    Ok(Note::Playing(over)) => transport = Some(over),
                     Ok(Note::Caps { width, height }) => {
                         let (codec, decoder) = pipeline::decoding(pipeline);
                         let decoder = decoder.map(|decoder| decoder.to_string());
-                        let now_seen = StreamFacts { codec: codec.into(), decoder, width, height };
+                        let transport = transport.map(|transport| transport.to_string());
+                        let now_seen = StreamFacts { codec: codec.into(), decoder, width, height, transport };
                         if facts.as_ref() != Some(&now_seen) {
                             self.report(StreamStatus::Live(now_seen.clone()));
                             facts = Some(now_seen);
@@ -222,7 +261,6 @@ impl Supervisor {
     fn listen(&self, pipeline: &gst::Pipeline, sink: &gst_app::AppSink, notes: Sender<Note>) {
         if let Some(bus) = pipeline.bus() {
             let (notes, source) = (notes.clone(), self.options.source.clone());
-            let threads = StreamThreads::new(&self.options);
             // Handled on the thread that posts it, so that no main loop is needed and nothing
             // queues up.
             bus.set_sync_handler(move |_, message| {
@@ -234,10 +272,6 @@ impl Supervisor {
                             Some(decoder) => Note::DecoderFailed(decoder, failure),
                             None => Note::Failed(failure),
                         })
-                    }
-                    gst::MessageView::StreamStatus(status) => {
-                        threads.on_status(status);
-                        None
                     }
                     gst::MessageView::Eos(_) => Some(Note::Failed(Failure::Ended)),
                     _ => None,

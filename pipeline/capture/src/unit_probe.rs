@@ -24,7 +24,7 @@ pub(crate) fn install(
     clock: Arc<dyn Clock>,
     plan: Arc<SharedPlan>,
 ) -> Result<(), String> {
-    plan.state().begin_connection();
+    plan.begin_connection();
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
     let held = Mutex::new(Vec::<gst::Buffer>::new());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {

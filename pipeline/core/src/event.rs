@@ -292,6 +292,10 @@ pub struct DensityEvent {
     /// Present if the picture has not changed since this time: the counts are those of then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchanged_since: Option<WallTime>,
+    /// True if packets of the picture, or of pictures that it refers to, were lost on the way:
+    /// parts of it are the decoder's guess.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 /// One zone's part of a [`DensityEvent`].

@@ -21,6 +21,8 @@ pub enum DropReason {
     Idle,
     /// Decoded only so that a later frame could be decoded.
     CatchUp,
+    /// Decoded, and packets of it or of frames that it refers to were lost on the way.
+    Damaged,
 }
 
 /// One step in a frame's life.
@@ -52,11 +54,14 @@ pub struct FateCounters {
     would_be_superseded: AtomicU64,
     idle: AtomicU64,
     catch_up: AtomicU64,
+    damaged: AtomicU64,
     unchanged: AtomicU64,
     superseded: AtomicU64,
     failed: AtomicU64,
     analysed: AtomicU64,
     missed: AtomicU64,
+    packets_received: AtomicU64,
+    packets_lost: AtomicU64,
 }
 
 impl FateCounters {
@@ -69,6 +74,7 @@ impl FateCounters {
             Fate::Dropped(DropReason::WouldBeSuperseded) => &self.would_be_superseded,
             Fate::Dropped(DropReason::Idle) => &self.idle,
             Fate::Dropped(DropReason::CatchUp) => &self.catch_up,
+            Fate::Dropped(DropReason::Damaged) => &self.damaged,
             Fate::Unchanged => &self.unchanged,
             Fate::Superseded => &self.superseded,
             Fate::Failed => &self.failed,
@@ -89,6 +95,20 @@ impl FateCounters {
     /// Sets how many due analyses never happened.
     pub fn set_missed(&self, missed: u64) {
         self.missed.store(missed, Ordering::Relaxed);
+    }
+
+    /// Counts packets of the camera's stream: those that came, and those that are missing.
+    pub fn count_packets(&self, received: u64, lost: u64) {
+        self.packets_received.fetch_add(received, Ordering::Relaxed);
+        self.packets_lost.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    /// Packets that came, and packets that were lost, since the start.
+    pub fn packets(&self) -> PacketCounts {
+        PacketCounts {
+            received: self.packets_received.load(Ordering::Relaxed),
+            lost: self.packets_lost.load(Ordering::Relaxed),
+        }
     }
 
     /// The count of one fate.
@@ -112,9 +132,19 @@ impl FateCounters {
                 would_be_superseded: self.get(Fate::Dropped(DropReason::WouldBeSuperseded)),
                 idle: self.get(Fate::Dropped(DropReason::Idle)),
                 catch_up: self.get(Fate::Dropped(DropReason::CatchUp)),
+                damaged: self.get(Fate::Dropped(DropReason::Damaged)),
             },
         }
     }
+}
+
+/// Packets of a camera's stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PacketCounts {
+    /// Packets that came.
+    pub received: u64,
+    /// Packets that were lost on the way, by their sequence numbers.
+    pub lost: u64,
 }
 
 /// What became of a camera's frames since the node started.
@@ -154,6 +184,10 @@ pub struct DroppedFrames {
     pub idle: u64,
     /// Decoded only so that a later frame could be decoded.
     pub catch_up: u64,
+    /// Decoded and not shown to a gate: packets of them, or of frames that they refer to, were
+    /// lost on the way.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 #[cfg(test)]
@@ -169,12 +203,13 @@ mod tests {
             DropReason::WouldBeSuperseded,
             DropReason::Idle,
             DropReason::CatchUp,
+            DropReason::Damaged,
         ];
         let fates = [Fate::Received, Fate::Decoded, Fate::Unchanged, Fate::Superseded, Fate::Failed, Fate::Analysed];
         for (n, fate) in (1..).zip(fates.into_iter().chain(dropped.map(Fate::Dropped))) {
             assert_eq!(counters.count_many(fate, n), n);
         }
-        counters.set_missed(12);
+        counters.set_missed(13);
         let expected = FrameFates {
             received: 1,
             decoded: 2,
@@ -182,13 +217,14 @@ mod tests {
             superseded: 4,
             failed: 5,
             analysed: 6,
-            missed: 12,
+            missed: 13,
             dropped: DroppedFrames {
                 between_key_frames: 7,
                 not_due: 8,
                 would_be_superseded: 9,
                 idle: 10,
                 catch_up: 11,
+                damaged: 12,
             },
         };
         assert_eq!(counters.snapshot(), expected);

@@ -27,6 +27,9 @@ pub struct Frame {
     pub number: u64,
     /// Its three times.
     pub times: FrameTimes,
+    /// True if packets of it, or of frames that it refers to, were lost on the way: parts of the
+    /// picture are the decoder's guess.
+    pub is_damaged: bool,
     /// Its pixels. Shared, because a preview may need the picture while a model still reads it.
     pub buffer: Arc<dyn PictureBuffer>,
 }

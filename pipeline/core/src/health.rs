@@ -44,6 +44,19 @@ pub struct StreamFacts {
     pub width: u32,
     /// Picture height in pixels.
     pub height: u32,
+    /// What carries its packets: `tcp` (the RTSP connection) or `udp`; for an RTSP camera only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+}
+
+/// Packets that a camera's stream lost on its way, over the last report's time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PacketLoss {
+    /// Packets that are missing, by their sequence numbers.
+    pub lost: u64,
+    /// Their share of all packets, 0 to 1.
+    pub share: f64,
 }
 
 /// The state of a camera (`camera/<camera>/health`), on change and every 10 s.
@@ -68,6 +81,10 @@ pub struct HealthEvent {
     pub fps_unchanged: f64,
     /// What became of its frames since the node started.
     pub frames: FrameFates,
+    /// Packets that its stream lost on the way, over the last report's time; for an RTSP camera
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets: Option<PacketLoss>,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,
     /// True while load shedding decodes only its key frames, though they are rarer than the

@@ -29,6 +29,6 @@ pub mod zone;
 
 pub use self::thread_priority::ThreadPriority;
 pub use event::Event;
-pub use fates::{DropReason, Fate, FateCounters, FrameFates};
+pub use fates::{DropReason, Fate, FateCounters, FrameFates, PacketCounts};
 pub use frame::{Delivery, Frame, FrameDemand, FrameSink};
 pub use id::{CameraId, LineId, ZoneId};

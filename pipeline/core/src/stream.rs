@@ -27,13 +27,24 @@ impl fmt::Display for Source {
     }
 }
 
-/// An `rtsp://` URL without user and password, which the configuration has checked.
+/// An `rtsp://` URL without user and password, which the configuration has checked. Where a camera
+/// takes them in the path or the query, [`USER_PLACEHOLDER`] and [`PASSWORD_PLACEHOLDER`] stand.
 ///
 /// `Display` and `Debug` leave the query out: some cameras take a token there.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RtspUrl(String);
 
+/// Stands for the percent-encoded user in the path or query of an address.
+pub const USER_PLACEHOLDER: &str = "{user}";
+/// Stands for the percent-encoded password in the path or query of an address.
+pub const PASSWORD_PLACEHOLDER: &str = "{password}";
+
 impl RtspUrl {
+    /// True if the login is to be filled into the address.
+    pub fn needs_login(&self) -> bool {
+        [USER_PLACEHOLDER, PASSWORD_PLACEHOLDER].iter().any(|placeholder| self.0.contains(placeholder))
+    }
+
     /// The whole URL, for the client that connects. Not for logs.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -277,6 +277,7 @@ impl Crowd {
             model: model.name.clone(),
             self_assessment,
             unchanged_since,
+            damaged: false,
         };
         self.grid.fill(self.standing.iter().map(|standing| (standing.foot, standing.head.people)));
         let quantised = self.grid.quantised();

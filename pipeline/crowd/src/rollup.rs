@@ -234,6 +234,7 @@ mod tests {
             model: "m".to_owned(),
             self_assessment: said,
             unchanged_since: None,
+            damaged: false,
         }
     }
 

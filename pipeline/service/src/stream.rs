@@ -40,6 +40,7 @@ pub fn stream(camera: &CameraId, settings: &CameraSettings) -> Result<StreamOpti
         wanted: Wanted::All,
         thread_priority: ThreadPriority::Normal,
         decoders: settings.decoders.clone(),
+        with_damaged: false,
         privacy: settings.privacy.clone(),
     })
 }

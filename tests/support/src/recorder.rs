@@ -19,6 +19,8 @@ use crate::PATIENCE;
 pub struct RecordedFrame {
     pub size: Size,
     pub times: FrameTimes,
+    /// True if packets are missing for it.
+    pub is_damaged: bool,
     pub mean_luma: f64,
     /// Least and greatest luma of the left half, and of the right half.
     pub halves: [[u8; 2]; 2],
@@ -52,7 +54,14 @@ impl FrameSink for Sink {
             samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
         });
         let policy = thread_schedule_policy().expect("the kernel says");
-        let recorded = RecordedFrame { size: frame.size(), times: frame.times, mean_luma, halves, policy };
+        let recorded = RecordedFrame {
+            size: frame.size(),
+            times: frame.times,
+            is_damaged: frame.is_damaged,
+            mean_luma,
+            halves,
+            policy,
+        };
         // A test that has finished no longer receives.
         let _ = self.recorded.try_send(Recorded::Frame(recorded));
         Delivery::Analysed

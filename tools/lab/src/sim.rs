@@ -79,6 +79,6 @@ mod tests {
     fn the_example_in_the_guide_is_valid() {
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/sim.toml");
         let config = SimConfig::load(std::path::Path::new(example)).expect("the example loads");
-        assert_eq!(config.mounts.len(), 2);
+        assert_eq!(config.mounts.len(), 3);
     }
 }

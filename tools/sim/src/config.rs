@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    CameraClock, Codec, Fault, Login, PictureForm, Scene, SenderReports, SimError,
+    CameraClock, Codec, Fault, Login, Oddity, PictureForm, Scene, SenderReports, SimError,
     encode::{self, Encoding},
     error::{ClipError, init_gstreamer},
 };
@@ -86,6 +86,10 @@ pub struct MountConfig {
     /// Scheduled faults.
     #[serde(default, rename = "fault")]
     pub faults: Vec<ScriptedFault>,
+    /// What this camera does otherwise than the standard says. A camera with oddities has a port of
+    /// its own that the system chooses, and no faults.
+    #[serde(default)]
+    pub oddities: Vec<Oddity>,
     /// Faults whose pictures are encoded at the start, and not when they are first injected.
     #[serde(default)]
     pub prepare_faults: Vec<Fault>,
@@ -191,6 +195,7 @@ impl MountConfig {
             sender_reports: SenderReports::default(),
             clock: CameraClock::default(),
             faults: Vec::new(),
+            oddities: Vec::new(),
             prepare_faults: Vec::new(),
         }
     }
@@ -262,6 +267,11 @@ impl MountConfig {
         }
         if let Scene::WalkUp(walk_up) = &self.scene {
             walk_up.validate()?;
+        }
+        if !self.oddities.is_empty() && (self.auth.is_some() || !self.faults.is_empty() || self.b_frames > 0) {
+            return Err(
+                "a camera with oddities has no auth, fault or B-frames; its login is the oddity `digest`".to_owned()
+            );
         }
         let mut end = 0.0;
         for fault in &self.faults {
@@ -378,6 +388,8 @@ mod tests {
         let mount = |line: &str| format!("[[mount]]\npath = \"/a\"\nscene = {{ black = true }}\n{line}\n");
         for (text, expected) in [
             (mount("colour = 1"), "unknown field `colour`"),
+            (mount("oddities = [\"loss 2000\"]"), "\"loss 2000\" is not an oddity"),
+            (mount("oddities = [\"noise\"]\nb_frames = 1"), "has no auth, fault or B-frames"),
             (mount("size = [641, 480]"), "even in 4:2:0, and the width in 4:2:2, got 641x480"),
             (mount("form = { samples = \"4:1:1\" }"), "unknown variant `4:1:1`"),
             (mount("form = { states_matrix = false }"), "of h265 only"),

@@ -4,9 +4,11 @@
 //! processor time per camera-second on a slow machine: a twentieth of the time that a node needs
 //! for the camera. Here GStreamer's payloader makes a clip's packets once ([`packets`]), and one
 //! thread sends them to all clients, with sequence numbers, timestamps and sender reports for each
-//! client ([`session`]). It supports no transport except the RTSP connection (RFC 2326, section
-//! 10.12), no login, no fault and no B-frames.
+//! client ([`session`]). It supports no fault and no B-frames, but the oddities of cameras
+//! ([`odd`], [`login`]).
 
+mod login;
+mod odd;
 mod packets;
 mod session;
 
@@ -25,12 +27,14 @@ use std::{
 use gstreamer::glib;
 
 use crate::{
-    ClipLibrary, MountConfig, SimError,
+    ClipLibrary, Codec, MountConfig, Oddity, SimError,
     clip::Clip,
     error::{cannot_listen, init_gstreamer, spawn},
 };
 use packets::Recording;
 use session::Session;
+
+pub use login::Algorithm;
 
 /// Time between two checks for new clients and for clients that do not play yet.
 const CHECK_EVERY: Duration = Duration::from_millis(5);
@@ -44,6 +48,8 @@ struct Camera {
     recording: Arc<Recording>,
     /// Time from a client's PLAY to its first picture.
     key_wait: Duration,
+    codec: Codec,
+    oddities: Vec<Oddity>,
 }
 
 /// Running cameras. Dropping them stops them.
@@ -55,7 +61,7 @@ pub struct Replay {
 
 impl Replay {
     /// Encodes the scenes, makes their packets and starts to serve them. Uses only the path, scene,
-    /// encoding and `key_wait_seconds` of a mount.
+    /// encoding, `key_wait_seconds` and oddities of a mount.
     ///
     /// # Errors
     /// Names the mount whose scene cannot be encoded, or the address that cannot be listened on.
@@ -77,7 +83,10 @@ impl Replay {
                 }
             };
             let key_wait = Duration::from_secs_f64(mount.key_wait_seconds);
-            cameras.insert(mount.name().to_owned(), Camera { recording, key_wait });
+            cameras.insert(
+                mount.name().to_owned(),
+                Camera { recording, key_wait, codec: mount.codec, oddities: mount.oddities.clone() },
+            );
         }
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listen = |error: io::Error| cannot_listen(any, &error.to_string());
@@ -125,7 +134,7 @@ fn serve(listener: &TcpListener, cameras: &HashMap<String, Camera>, stopping: &A
                     }
                 }
             }
-            sessions.retain_mut(|session| session.is_playing() || session.converse(cameras));
+            sessions.retain_mut(|session| session.is_playing() || session.converse(now, cameras));
         }
         sessions.retain_mut(|session| session.send_due(now, cameras));
         let due = sessions.iter().filter_map(Session::due).min().map_or(next_check, |due| due.min(next_check));

@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    CameraClock, ClipLibrary, Command, Fault, Login, SenderReports, SimConfig, SimError,
+    CameraClock, ClipLibrary, Command, Fault, Login, Replay, SenderReports, SimConfig, SimError,
     door::{Door, Mounts},
     error::init_gstreamer,
     mount::Mount,
@@ -25,6 +25,8 @@ pub struct Sim {
     /// `None` while the server is stopped.
     door: Mutex<Option<Door>>,
     scripts: Vec<Script>,
+    /// The cameras with oddities, and their names.
+    odd: Option<(Replay, Vec<String>)>,
 }
 
 impl Sim {
@@ -45,10 +47,20 @@ impl Sim {
     pub fn start_with(config: SimConfig, library: &ClipLibrary) -> Result<Self, SimError> {
         init_gstreamer()?;
         config.validate()?;
-        let mut sim =
-            Self { mounts: Mounts::default(), address: config.listen, door: Mutex::default(), scripts: Vec::new() };
+        let mut sim = Self {
+            mounts: Mounts::default(),
+            address: config.listen,
+            door: Mutex::default(),
+            scripts: Vec::new(),
+            odd: None,
+        };
         let mut mounts = std::collections::BTreeMap::new();
-        for mount in config.mounts {
+        let (odd, plain): (Vec<_>, Vec<_>) = config.mounts.into_iter().partition(|mount| !mount.oddities.is_empty());
+        if !odd.is_empty() {
+            let names = odd.iter().map(|mount| mount.name().to_owned()).collect();
+            sim.odd = Some((Replay::start(&odd, library)?, names));
+        }
+        for mount in plain {
             let mount = Mount::start(mount, library.clone())?;
             mounts.insert(mount.name().to_owned(), Arc::new(mount));
         }
@@ -67,13 +79,19 @@ impl Sim {
         self.address
     }
 
-    /// The names of the mounts, sorted.
+    /// The names of the mounts: those without oddities, sorted, and those with oddities.
     pub fn mounts(&self) -> impl Iterator<Item = &str> {
-        self.mounts.keys().map(String::as_str)
+        let odd = self.odd.iter().flat_map(|(_, names)| names);
+        self.mounts.keys().chain(odd).map(String::as_str)
     }
 
     /// The URL of a mount, without a login. It need not exist.
     pub fn url(&self, mount: &str) -> String {
+        if let Some((odd, names)) = &self.odd
+            && names.iter().any(|name| name == mount.trim_matches('/'))
+        {
+            return odd.url(mount);
+        }
         let mut address = self.address;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());

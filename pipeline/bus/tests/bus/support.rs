@@ -139,6 +139,7 @@ pub(crate) fn density(camera: &str, count: u32) -> Event {
         model: "nanodet 1".to_owned(),
         self_assessment: SelfAssessment::InRange,
         unchanged_since: None,
+        damaged: false,
     })
 }
 
@@ -163,6 +164,7 @@ pub(crate) fn health(reconnects: u64) -> Event {
         fps_analysed: 10.0,
         fps_unchanged: 0.0,
         frames: FrameFates::default(),
+        packets: None,
         reconnects,
         key_frames_only: false,
         stream: None,

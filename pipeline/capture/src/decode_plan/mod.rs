@@ -2,7 +2,7 @@
 //!
 //! [`DecodePlan`] is a pure state machine: facts go in, a decision with its reason comes out. No
 //! GStreamer type, clock, lock or atomic is in it. Pad probes and the appsink carry it out. `rtp`
-//! and `packets` treat packets before RTP's session, `key_frames` and `held` treat access units;
+//! and `packets` treat packets before the depayloader, `key_frames` and `held` treat access units;
 //! neither pair uses the other, and neither uses this file.
 
 mod held;
@@ -23,7 +23,7 @@ use held::{HeldUnits, Holding};
 use key_frames::{KeyFrameCadence, MAX_SHED_GAP};
 pub(crate) use packets::PacketDecision;
 use packets::PacketFilter;
-pub(crate) use rtp::RtpPacket;
+pub(crate) use rtp::{Content, RtpPacket};
 
 /// The frames of a stream that are analysed. Others need not be decoded, unless these refer to
 /// them.

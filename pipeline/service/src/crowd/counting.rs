@@ -101,7 +101,10 @@ impl CountingWorker {
                 moved: job.is_moved,
             })
         };
-        events.into_iter().for_each(|events| self.outbound.crowd(events));
+        events.into_iter().for_each(|mut events| {
+            events.density.damaged = job.frame.is_damaged;
+            self.outbound.crowd(events);
+        });
     }
 
     fn show_preview(&self, job: &CountJob, reading: &PeopleReading, failures: &LogLimit) {

@@ -117,7 +117,7 @@ impl Crowds {
         };
         let thread_priority = settings::stream_priority(site);
         let wanted = Wanted::OneIn(Duration::from_secs_f64(1.0 / camera.analyse_fps));
-        let options = StreamOptions { wanted, thread_priority, ..stream(&id, &camera.common)? };
+        let options = StreamOptions { wanted, thread_priority, with_damaged: true, ..stream(&id, &camera.common)? };
         let (frames, status) = (Arc::new(sink), deps.health.clone());
         self.streams.push(Stream { options, frames, status, fates: Arc::clone(&fates) });
         self.fates.push(CameraFates { camera: id, role: CameraRole::Crowd, fates });

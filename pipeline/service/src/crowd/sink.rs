@@ -76,7 +76,8 @@ impl CrowdSink {
             return false;
         }
         let events = pipeline.state.lock().crowd.unchanged(frame.times.capture, frame.times.arrival);
-        let Some(events) = events else { return false };
+        let Some(mut events) = events else { return false };
+        events.density.damaged = frame.is_damaged;
         self.outbound.crowd(events);
         true
     }

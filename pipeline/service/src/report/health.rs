@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamStatus, SubStream};
+use gatehouse_core::health::{CameraState, HealthEvent, PacketLoss, StatusSink, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic};
-use gatehouse_core::{CameraId, Event, FrameFates};
+use gatehouse_core::{CameraId, Event, FrameFates, PacketCounts};
 use parking_lot::Mutex;
 
 use crate::publish::Outbound;
@@ -40,6 +40,8 @@ struct Entry {
     /// A gate's sub-stream, as it is connected.
     sub_connection: Option<SubStream>,
     sub_picture: Arc<LastPicture>,
+    /// The packets of its stream at the last periodic report.
+    packets: PacketCounts,
     reported_at: Monotonic,
 }
 
@@ -62,6 +64,7 @@ impl HealthBoard {
             fps_analysed: 0.0,
             fps_unchanged: 0.0,
             frames: FrameFates::default(),
+            packets: None,
             reconnects: 0,
             key_frames_only: false,
             stream: None,
@@ -75,6 +78,7 @@ impl HealthBoard {
             picture: Arc::default(),
             sub_connection: None,
             sub_picture: Arc::default(),
+            packets: PacketCounts::default(),
             reported_at,
         };
         Self { cameras: Mutex::new(cameras.map(entry).collect()), clock, outbound }
@@ -142,9 +146,9 @@ impl HealthBoard {
         });
     }
 
-    /// Reports every camera, with the counters that `count` sets and the rates since the last such
-    /// report.
-    pub(crate) fn report_all(&self, count: impl Fn(&mut HealthEvent)) {
+    /// Reports every camera, with the counters that `count` sets, and the rates and lost packets
+    /// since the last such report. `count` returns the packets since the start.
+    pub(crate) fn report_all(&self, count: impl Fn(&mut HealthEvent) -> PacketCounts) {
         let (now, at) = (self.clock.monotonic(), self.clock.wall());
         let events: Vec<_> = self
             .cameras
@@ -170,10 +174,12 @@ fn find<'e>(cameras: &'e mut [Entry], camera: &CameraId) -> Option<&'e mut Entry
 }
 
 impl Entry {
-    fn measure(&mut self, count: impl Fn(&mut HealthEvent), now: Monotonic) {
+    fn measure(&mut self, count: impl Fn(&mut HealthEvent) -> PacketCounts, now: Monotonic) {
         let event = &mut self.event;
         let old = event.frames;
-        count(event);
+        let packets = count(event);
+        event.packets = loss(self.packets, packets);
+        self.packets = packets;
         let seconds = now.since(self.reported_at).as_secs_f64();
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
@@ -191,6 +197,13 @@ impl Entry {
         let is_frozen = connection.state == CameraState::Live && self.sub_picture.get() == PictureVerdict::Frozen;
         Some(SubStream { state: if is_frozen { CameraState::Frozen } else { connection.state }, ..connection })
     }
+}
+
+/// The loss between two counts. `None` for a source without packets.
+fn loss(before: PacketCounts, now: PacketCounts) -> Option<PacketLoss> {
+    let (received, lost) = (now.received.saturating_sub(before.received), now.lost.saturating_sub(before.lost));
+    let share = if lost == 0 { 0.0 } else { lost as f64 / (received + lost) as f64 };
+    (now.received > 0).then_some(PacketLoss { lost, share: (share * 1e4).round() / 1e4 })
 }
 
 impl StatusSink for HealthBoard {
@@ -215,7 +228,8 @@ fn log_change(event: &HealthEvent, before: CameraState) {
     match (event.state, &event.stream) {
         (CameraState::Live, Some(s)) => {
             let by = s.decoder.as_ref().map(|decoder| format!(" by {decoder}")).unwrap_or_default();
-            tracing::info!(%camera, "live: {} {}×{}{by} (was {before:?})", s.codec, s.width, s.height);
+            let over = s.transport.as_ref().map(|transport| format!(" over {transport}")).unwrap_or_default();
+            tracing::info!(%camera, "live: {} {}×{}{over}{by} (was {before:?})", s.codec, s.width, s.height);
         }
         (CameraState::Live | CameraState::Connecting | CameraState::Ended, _) => {
             tracing::info!(%camera, "{:?}", event.state);
@@ -280,7 +294,7 @@ mod tests {
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&gate, lost.clone());
         board.sub_stream(&CameraId::new("another"), lost.clone());
-        board.report_all(|_| {});
+        board.report_all(|_| PacketCounts::default());
         let reported = |event| match event {
             Event::Health(health) => (health.state, health.sub_stream),
             other => panic!("{other:?}"),
@@ -321,7 +335,7 @@ mod tests {
         let lost = || StreamStatus::Lost { reason: "can't connect".into(), retry_in: Duration::from_secs(1) };
         board.status(&camera, lost());
         board.status(&camera, lost());
-        let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 };
+        let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360, transport: None };
         board.status(&camera, StreamStatus::Live(facts.clone()));
         board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
         clock.set(Duration::from_secs(7));
@@ -350,7 +364,13 @@ mod tests {
         let board = HealthBoard::new([camera.clone()].into_iter(), clock, outbound);
         board.status(
             &camera,
-            StreamStatus::Live(StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 }),
+            StreamStatus::Live(StreamFacts {
+                codec: "h264".into(),
+                decoder: None,
+                width: 640,
+                height: 360,
+                transport: None,
+            }),
         );
         let last = board.last_picture(&camera);
         board.picture(&camera, &last, PictureVerdict::Dark);
@@ -370,10 +390,14 @@ mod tests {
             clock.set(Duration::from_secs(at));
             let (analysed, unchanged) = (decoded / 25, decoded / 50);
             let frames = FrameFates { decoded, analysed, unchanged, missed: 3, ..FrameFates::default() };
-            board.report_all(|event| (event.frames, event.reconnects, event.key_frames_only) = (frames, 1, true));
+            board.report_all(|event| {
+                (event.frames, event.reconnects, event.key_frames_only) = (frames, 1, true);
+                PacketCounts { received: 9 * at, lost: at }
+            });
             let health = &board.all()[0];
             assert_eq!((health.fps_decoded, health.fps_analysed, health.fps_unchanged), (25.0, 1.0, 0.5));
             assert_eq!((health.frames, health.reconnects, health.key_frames_only), (frames, 1, true));
+            assert_eq!(health.packets, Some(PacketLoss { lost: 10, share: 0.1 }));
         }
     }
 }

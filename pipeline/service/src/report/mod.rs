@@ -79,7 +79,8 @@ impl Reports {
         let cameras: Vec<_> =
             self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed(), c.clock_offset())).collect();
         self.deps.health.report_all(|event| {
-            if let Some((_, frames)) = fates.iter().find(|(of, _)| of.camera == event.camera) {
+            let record = fates.iter().find(|(of, _)| of.camera == event.camera);
+            if let Some((_, frames)) = record {
                 event.frames = *frames;
             }
             if let Some((_, reconnects, is_shed, clock_offset)) =
@@ -88,6 +89,7 @@ impl Reports {
                 (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
                 event.clock_offset = *clock_offset;
             }
+            record.map(|(of, _)| of.fates.packets()).unwrap_or_default()
         });
     }
 

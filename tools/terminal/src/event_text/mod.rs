@@ -129,8 +129,9 @@ fn density_text(density: &DensityEvent) -> String {
         SelfAssessment::Moved => "; THE CAMERA WAS MOVED, its zones are not counted",
     };
     let unchanged = density.unchanged_since.map(|at| format!("; unchanged since {}", time(&at))).unwrap_or_default();
+    let damaged = if density.damaged { "; packets lost, parts of the picture are guessed" } else { "" };
     format!(
-        "{} {}{parts}{doubt}{unchanged}",
+        "{} {}{parts}{doubt}{unchanged}{damaged}",
         people_text(density.count, density.interval),
         if density.count == 1.0 { "person" } else { "people" },
     )
@@ -218,8 +219,13 @@ fn health_text(health: &HealthEvent) -> String {
     });
     let sub_stream = sub_stream.unwrap_or_default();
     let clock = health.clock_offset.map_or_else(String::new, |offset| clock_text(offset.ms));
+    let lost = health
+        .packets
+        .filter(|packets| packets.lost > 0)
+        .map(|packets| format!(", {} packets lost ({:.1} %)", packets.lost, packets.share * 100.0));
+    let lost = lost.unwrap_or_default();
     format!(
-        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{sub_stream}{clock}",
+        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{lost}{sub_stream}{clock}",
         state_name(health.state),
         time(&health.since),
         health.fps_decoded,

@@ -1,6 +1,6 @@
 use gatehouse_core::camera_clock::ClockOffset;
 use gatehouse_core::event::{Direction, EntryLatency, EventId, LevelEvent};
-use gatehouse_core::health::SubStream;
+use gatehouse_core::health::{PacketLoss, SubStream};
 use gatehouse_core::load::{ClockSet, FrameLatency, Quantiles};
 use gatehouse_core::rollup::{BlindCamera, LevelCounts};
 use gatehouse_core::time::{CaptureTime, ClockSource, WallTime};
@@ -55,6 +55,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
         fps_analysed: 1.0,
         fps_unchanged: 0.0,
         frames: FrameFates::default(),
+        packets: Some(PacketLoss { lost: 12, share: 0.013 }),
         reconnects: 0,
         key_frames_only: true,
         stream: None,
@@ -64,7 +65,7 @@ fn a_health_event_names_the_fault_of_each_stream() {
     };
     assert_eq!(
         sentence(&Event::Health(health)).trim_start(),
-        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, sub-stream lost: no route, its clock is 2.0 h ahead"
+        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, 12 packets lost (1.3 %), sub-stream lost: no route, its clock is 2.0 h ahead"
     );
 }
 
@@ -91,10 +92,12 @@ fn counts_show_their_interval_and_doubt() {
         model: "nanodet".into(),
         self_assessment: SelfAssessment::InRange,
         unchanged_since: None,
+        damaged: true,
     };
     assert_eq!(
         sentence(&Event::Density(density.clone())),
-        "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s"
+        "14:13:20.250Z  plaza        density  6 people: crossing 4 (3–5) 0.03/m² MEDIUM SURGE for 12 s; packets lost, parts of the \
+         picture are guessed"
     );
     let sum = RollUp {
         place: "city/cell/north".to_owned(),
@@ -126,7 +129,7 @@ fn counts_show_their_interval_and_doubt() {
     );
     density.zones.clear();
     density.self_assessment = SelfAssessment::NoPicture;
-    density.count = 0.0;
+    (density.count, density.damaged) = (0.0, false);
     assert_eq!(
         sentence(&Event::Density(density)),
         "14:13:20.250Z  plaza        density  0 people; NO PICTURE, nobody is counted"

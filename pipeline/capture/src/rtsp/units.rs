@@ -1,0 +1,208 @@
+//! Follows the access units of a stream, packet by packet: which packet ends one, and which units
+//! are damaged because packets are missing.
+
+use std::time::Duration;
+
+use gatehouse_core::time::Monotonic;
+
+use super::reorder::Gap;
+use crate::decode_plan::{Content, RtpPacket};
+
+/// Without a further loss, units no longer count as damaged after this time, though no key frame
+/// has come: the stream refreshes its pictures in another way.
+const HEALED_AFTER: Duration = Duration::from_secs(30);
+
+/// One unit, as far as it has come.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    timestamp: u32,
+    time: Duration,
+    has_slices: bool,
+    /// True once a slice had the marker.
+    is_complete: bool,
+    misses_packets: bool,
+}
+
+/// The units of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Units {
+    unit: Option<Unit>,
+    /// When packets were last lost, while pictures may refer to what they held.
+    lost_at: Option<Monotonic>,
+    /// Pictures that are shown before this key frame refer to earlier ones.
+    healed_by: Option<Duration>,
+}
+
+impl Units {
+    /// Whether the packet's marker stands at the end of a picture. Some cameras set it on SEI,
+    /// delimiters or parameter sets before the picture, which would be split there.
+    pub(crate) fn ends_picture(&self, packet: &RtpPacket) -> bool {
+        let has_slice = !matches!(packet.content, Content::Auxiliary | Content::Parameters);
+        let follows_slices = || self.continued(packet.timestamp).is_some_and(|unit| unit.has_slices);
+        packet.marker && (has_slice || follows_slices())
+    }
+
+    /// The unit that a packet belongs to, unless it begins one.
+    fn continued(&self, timestamp: u32) -> Option<&Unit> {
+        self.unit.as_ref().filter(|unit| unit.timestamp == timestamp && !unit.is_complete)
+    }
+
+    /// Takes a packet whose picture is shown at `time`. Calls `mark` with the time of each unit
+    /// that turns out to be damaged. `begins_picture`: it holds the first part of one.
+    pub(crate) fn on_packet(
+        &mut self,
+        packet: &RtpPacket,
+        gap: Gap,
+        begins_picture: impl FnOnce() -> bool,
+        (time, now): (Duration, Monotonic),
+        mut mark: impl FnMut(Duration),
+    ) {
+        let ends_picture = self.ends_picture(packet);
+        let before = self.unit;
+        let mut unit = match self.continued(packet.timestamp) {
+            Some(unit) => *unit,
+            None => {
+                Unit { timestamp: packet.timestamp, time, has_slices: false, is_complete: false, misses_packets: false }
+            }
+        };
+        if gap != Gap::None {
+            let is_new = self.continued(packet.timestamp).is_none();
+            let cut_off = before.filter(|before| !before.is_complete);
+            let begins = is_new && begins_picture();
+            unit.misses_packets |= !begins;
+            if gap != Gap::Restart || !begins || cut_off.is_some() {
+                self.lost_at = Some(now);
+            }
+            if let Some(before) = cut_off {
+                mark(before.time);
+            }
+        }
+        self.lost_at = self.lost_at.filter(|at| now.since(*at) < HEALED_AFTER);
+        match packet.content {
+            Content::Auxiliary | Content::Parameters => {}
+            Content::Key | Content::Unusual if !unit.misses_packets => {
+                if self.lost_at.take().is_some() {
+                    self.healed_by = Some(unit.time);
+                }
+                unit.has_slices = true;
+            }
+            _ => {
+                unit.has_slices = true;
+                let refers_back = self.healed_by.is_some_and(|key| unit.time < key);
+                if self.lost_at.is_some() || refers_back {
+                    mark(unit.time);
+                } else if self.healed_by.is_some_and(|key| unit.time > key) {
+                    self.healed_by = None;
+                }
+            }
+        }
+        unit.is_complete |= ends_picture;
+        self.unit = Some(unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_start(Duration::from_secs(seconds))
+    }
+
+    fn packet(frame: u32, marker: bool, content: Content) -> RtpPacket {
+        RtpPacket { sequence_number: 0, timestamp: frame, marker, content }
+    }
+
+    /// The damaged ones of 30 frames, a key frame every 10, three packets each, if these packets
+    /// (frame, packet) are lost. `order`: the frame that is shown at a place in the stream.
+    fn damaged(lost: &[(u32, u32)], order: impl Fn(u32) -> u32) -> Vec<u32> {
+        let (mut units, mut marked, mut missing) = (Units::default(), BTreeSet::new(), 0);
+        for place in 0..30 {
+            let frame = order(place);
+            for n in 0..3 {
+                if lost.contains(&(place, n)) {
+                    missing += 1;
+                    continue;
+                }
+                let content = match (place % 10, n) {
+                    (0, 0) => Content::Parameters,
+                    (0, _) => Content::Key,
+                    _ => Content::Delta,
+                };
+                let gap = if missing > 0 { Gap::Lost(std::mem::take(&mut missing)) } else { Gap::None };
+                let time = Duration::from_secs(frame.into());
+                let mark = |time: Duration| {
+                    marked.insert(time.as_secs() as u32);
+                };
+                units.on_packet(&packet(frame, n == 2, content), gap, || n == 0, (time, at(0)), mark);
+            }
+        }
+        marked.into_iter().collect()
+    }
+
+    #[test]
+    fn everything_up_to_the_next_clean_key_frame_is_damaged() {
+        let in_order = |place| place;
+        assert!(damaged(&[], in_order).is_empty());
+        assert_eq!(damaged(&[(3, 1)], in_order), (3..10).collect::<Vec<_>>());
+        assert_eq!(damaged(&[(3, 2)], in_order), (3..10).collect::<Vec<_>>(), "the end of a frame");
+        assert_eq!(damaged(&[(3, 0), (3, 1), (3, 2)], in_order), (4..10).collect::<Vec<_>>(), "a whole frame");
+        assert_eq!(damaged(&[(9, 2)], in_order), [9], "the key frame is whole");
+        assert_eq!(damaged(&[(9, 2), (10, 0)], in_order), (9..20).collect::<Vec<_>>(), "it is not");
+        assert_eq!(damaged(&[(10, 1)], in_order), (10..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn pictures_before_the_key_frame_refer_to_damaged_ones() {
+        // The two frames that are sent behind a key frame are shown before it.
+        let order = |place: u32| match place % 10 {
+            0 => place + 2,
+            1 | 2 => place - 1,
+            _ => place,
+        };
+        assert!(damaged(&[], order).is_empty());
+        assert_eq!(damaged(&[(7, 1)], order), [7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn a_stream_without_key_frames_heals_in_time() {
+        let mut units = Units::default();
+        let mut marked = Vec::new();
+        for second in 0..60 {
+            let gap = if second == 10 { Gap::Lost(1) } else { Gap::None };
+            let time = Duration::from_secs(second);
+            units.on_packet(
+                &packet(second as u32, true, Content::Delta),
+                gap,
+                || false,
+                (time, at(second)),
+                |time| {
+                    marked.push(time.as_secs());
+                },
+            );
+        }
+        assert_eq!(marked, (10..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_marker_before_the_picture_is_none() {
+        let mut units = Units::default();
+        let mut ends = |frame, marker, content| {
+            let packet = packet(frame, marker, content);
+            let ends = units.ends_picture(&packet);
+            units.on_packet(&packet, Gap::None, || true, (Duration::ZERO, at(0)), |_| {});
+            ends
+        };
+        for frame in 0..3 {
+            assert!(!ends(frame, true, Content::Auxiliary), "SEI before the picture");
+            assert!(!ends(frame, true, Content::Parameters));
+            assert!(!ends(frame, false, Content::Key));
+            assert!(ends(frame, true, Content::Key));
+            assert!(!ends(frame, true, Content::Auxiliary), "of the next picture, with this one's time");
+        }
+        assert!(!ends(9, false, Content::Delta));
+        assert!(ends(9, true, Content::Auxiliary), "SEI behind the slices, as H.265 has it");
+    }
+}
