@@ -81,4 +81,57 @@ fn embed_faces(bencher: Bencher, batch: usize) {
     bencher.bench_local(|| embedder.embed(&faces, black_box(&mut embeddings)));
 }
 
-x
+/// A frame of a street that has changed everywhere; and with the search for codes that are light on
+/// dark, which every other frame gets.
+#[divan::bench(args = [false, true], sample_count = 200)]
+fn search_codes(bencher: Bencher, light_on_dark: bool) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/golden/vtest-720.jpg");
+    let photo = read_photo(file.as_ref(), &PhotoLimits::default()).expect("it is in the repository");
+    let luma = photo.as_video().luma();
+    let squares: Vec<u8> = (0..128 * 128).map(|i| if (i % 128 / 4 + i / 512) % 2 == 0 { 30 } else { 210 }).collect();
+    let mut reader = QrReader::default();
+    let before = || {
+        let mut before = SearchedInVain::default();
+        if !light_on_dark {
+            // Takes the turn.
+            QrReader::default().read_next(&squares, 128, 128, 128, &mut before);
+        }
+        before
+    };
+    bencher.with_inputs(before).bench_local_refs(|before| {
+        black_box(reader.read_next(luma.data, luma.row_bytes, luma.rows, luma.stride, before));
+    });
+}
+
+/// Of a colour space other than OpenCV's.
+#[divan::bench(args = SIZES, sample_count = 50)]
+fn detect_faces_in_bt709(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut detector = FaceDetector::load(&registry(), "yunet", &SessionOptions::default()).expect("run `make setup`");
+    let frame = frame(width, height);
+    let colour = ColourSpace { matrix: Matrix::Bt709, range: Range::Limited };
+    let mut found = Vec::new();
+    bencher.bench_local(|| detector.detect(&[frame.as_picture().with_colour(colour)], 0.7, black_box(&mut found)));
+}
+
+/// The preparation alone, which is all that a colour space changes.
+#[divan::bench(args = ["bt601", "bt709", "bt601 full"], sample_count = 200)]
+fn prepare(bencher: Bencher, colour: &str) {
+    let colour = match colour {
+        "bt601" => ColourSpace::BT601,
+        "bt709" => ColourSpace { matrix: Matrix::Bt709, range: Range::Limited },
+        _ => ColourSpace { matrix: Matrix::Bt601, range: Range::Full },
+    };
+    let frame = frame(1280, 720);
+    let mut resizer = Resizer::default();
+    let size = Size { width: 640, height: 360 };
+    bencher.bench_local(|| {
+        resizer.resize(&frame.as_picture().with_colour(colour), size, ColourOrder::Bgr).map(|tensor| tensor.len())
+    });
+}
+
+/// An interlaced picture that stands still, in place, luma and chroma.
+#[divan::bench(args = [(704, 576), (1920, 1080)], sample_count = 100)]
+fn remove_combs(bencher: Bencher, (width, height): (usize, usize)) {
+    let mut plane = vec![90u8; width * height / 2 * 3];
+    bencher.bench_local(|| deinterlace(black_box(&mut plane), width, width, height / 2 * 3));
+}

@@ -32,7 +32,12 @@ pub(crate) struct SharedPlan {
 
 impl SharedPlan {
     pub(crate) fn new(wanted: Wanted, fates: Arc<FateCounters>) -> Self {
-        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates, camera_offset: OffsetGauge::default(), damaged: Mutex::default() }
+        Self {
+            plan: Mutex::new(DecodePlan::new(wanted)),
+            fates,
+            camera_offset: OffsetGauge::default(),
+            damaged: Mutex::default(),
+        }
     }
 
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {

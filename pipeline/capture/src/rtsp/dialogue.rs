@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatehouse_core::stream::Login;
 use gatehouse_core::time::Clock;
+use gatehouse_login::{Authorization, NoKnownMethod, Request};
 
-use super::authorization::Authorization;
 use super::connection::{Connection, Event, Trouble};
 use super::message::{Response, answer, request};
 use super::words;
@@ -77,7 +77,9 @@ impl Dialogue {
     pub(crate) fn send(&mut self, method: &str, url: &str, fields: &[(&str, &[u8])]) -> Result<(), Trouble> {
         self.sequence += 1;
         let credentials = match (&mut self.authorization, &self.login) {
-            (Some(authorization), Some(login)) => Some(authorization.field(login, method, url, rand::random())),
+            (Some(authorization), Some(login)) => {
+                Some(authorization.field(login, &Request { method, url, body: b"" }, rand::random()))
+            }
             _ => None,
         };
         let session = self.session.as_deref().map(|id| ("Session", id.as_bytes()));
@@ -125,7 +127,7 @@ impl Dialogue {
         }
     }
 
-    fn challenge(&self, response: &Response) -> Result<Authorization, super::authorization::NoKnownMethod> {
+    fn challenge(&self, response: &Response) -> Result<Authorization, NoKnownMethod> {
         Authorization::choose(response.headers.all("WWW-Authenticate"))
     }
 

@@ -6,13 +6,12 @@
 //! `docs/design/capture.md` says why it is our own.
 //!
 //! - `address`, `message`, `connection`: addresses, text and bytes;
-//! - `authorization`, `dialogue`: logins, questions and answers;
+//! - `dialogue`: questions and answers, with logins;
 //! - `describe`, `transport`, `keep_alive`, `session`: one connection from DESCRIBE to TEARDOWN;
 //! - `header`, `source`, `reorder`, `units`, `timeline`, `rtcp`, `receiver`: packets;
 //! - `words`: what goes wrong, for an operator.
 
 mod address;
-mod authorization;
 mod connection;
 mod describe;
 mod dialogue;

@@ -70,7 +70,8 @@ impl HttpActuator {
             (_, Command::Shut) => Some(json!({ "command": "shut" })),
         };
         let body = body.map(|body| body.to_string());
-        let target = Target::new(method_name(self.urls.method), url.as_str());
+        let sent_body = body.as_deref().unwrap_or_default().as_bytes();
+        let target = Target::new(method_name(self.urls.method), url.as_str(), sent_body);
         let answer = self.login.as_mut().and_then(|login| login.answer(&target));
         let was_answered = answer.is_some();
         let (status, headers) = self.request(url.as_str(), body.as_deref(), answer)?;

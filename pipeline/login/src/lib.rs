@@ -1,9 +1,8 @@
-//! Answers a camera's demand for a login: Digest (RFC 7616, RFC 2617, RFC 2069) or Basic
-//! (RFC 7617).
+//! Answers a camera or a relay that asks for a login: Digest (RFC 7616, RFC 2617, RFC 2069) or
+//! Basic (RFC 7617), over RTSP and HTTP.
 //!
-//! The crates `http-auth` and `digest_auth` answer the first Digest challenge, not the strongest,
-//! leave out its algorithm where it has no `qop`, and refuse a realm that is not ASCII. So the
-//! header is made here, with the hashes of RustCrypto.
+//! The crates `http-auth` and `digest_auth` leave out the algorithm where a challenge has no `qop`,
+//! and refuse a realm that is not ASCII. So the header is made here, with the hashes of RustCrypto.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,7 +53,7 @@ struct DigestChallenge {
     realm: Vec<u8>,
     nonce: Vec<u8>,
     opaque: Option<Vec<u8>>,
-    /// The algorithm's name as the camera writes it, if it does.
+    /// The algorithm's name as the device writes it, if it does.
     algorithm: Option<Vec<u8>>,
     hash: Hash,
     is_session: bool,
@@ -119,20 +118,32 @@ impl Scheme {
     }
 }
 
-/// Why no challenge can be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoKnownMethod;
+/// No challenge is of a kind that is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it asks for a kind of login that is not supported (Digest and Basic are)")]
+pub struct NoKnownMethod;
 
-/// How a camera wants the login.
+/// The request that an answer is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'r> {
+    /// Its method: `DESCRIBE`, `GET`.
+    pub method: &'r str,
+    /// Its address, as in the request line.
+    pub url: &'r str,
+    /// Its body; empty if it has none.
+    pub body: &'r [u8],
+}
+
+/// How a device wants the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Method {
     Basic,
     Digest(DigestChallenge),
 }
 
-/// Makes the `Authorization` field of each request after a challenge.
+/// Makes the `Authorization` field of each request after a challenge. `Debug` shows no login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Authorization {
+pub struct Authorization {
     method: Method,
     /// How often the nonce was used.
     uses: u32,
@@ -144,7 +155,7 @@ impl Authorization {
     ///
     /// # Errors
     /// If no method that is offered is known.
-    pub(crate) fn choose<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> Result<Self, NoKnownMethod> {
+    pub fn choose<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> Result<Self, NoKnownMethod> {
         let schemes: Vec<_> = fields.into_iter().flat_map(schemes).collect();
         let mut strongest: Option<DigestChallenge> = None;
         for challenge in schemes.iter().filter(|scheme| scheme.is("Digest")).filter_map(Scheme::digest) {
@@ -162,19 +173,24 @@ impl Authorization {
         Ok(Self { method, uses: 0 })
     }
 
-    /// True if the camera says that the nonce was too old, and not that the login was wrong.
-    pub(crate) fn is_stale(&self) -> bool {
+    /// True if the device says that the nonce was too old, and not that the login was wrong.
+    pub fn is_stale(&self) -> bool {
         matches!(&self.method, Method::Digest(challenge) if challenge.is_stale)
     }
 
-    /// The field's value for a request without a body. `salt`: a random number.
-    pub(crate) fn field(&mut self, login: &Login, method: &str, url: &str, salt: u64) -> Vec<u8> {
+    /// True if the answer is the password itself, which no fresh challenge makes right.
+    pub fn is_basic(&self) -> bool {
+        self.method == Method::Basic
+    }
+
+    /// The field's value for a request. `salt`: a random number.
+    pub fn field(&mut self, login: &Login, request: &Request<'_>, salt: u64) -> Vec<u8> {
         self.uses = self.uses.saturating_add(1);
         let (user, password) = (login.user.as_bytes(), login.password.as_bytes());
         match &self.method {
             Method::Basic => format!("Basic {}", STANDARD.encode([user, password].join(&b':'))).into_bytes(),
             Method::Digest(challenge) => {
-                challenge.answer(user, password, method, url, self.uses, &format!("{salt:016x}"))
+                challenge.answer((user, password), request, self.uses, &format!("{salt:016x}"))
             }
         }
     }
@@ -182,18 +198,18 @@ impl Authorization {
 
 impl DigestChallenge {
     /// RFC 7616, section 3.4.
-    fn answer(&self, user: &[u8], password: &[u8], method: &str, url: &str, uses: u32, cnonce: &str) -> Vec<u8> {
+    fn answer(&self, (user, password): (&[u8], &[u8]), of: &Request<'_>, uses: u32, cnonce: &str) -> Vec<u8> {
         let hash = |parts: &[&[u8]]| self.hash.of_parts(parts);
         let (cnonce, count) = (cnonce.as_bytes(), format!("{uses:08x}").into_bytes());
         let mut secret = hash(&[user, &self.realm, password]);
         if self.is_session {
             secret = hash(&[&secret, &self.nonce, cnonce]);
         }
-        let (method, url) = (method.as_bytes(), url.as_bytes());
+        let (method, url) = (of.method.as_bytes(), of.url.as_bytes());
         let (request, quality): (_, Option<&[u8]>) = match self.quality {
             Quality::None => (hash(&[method, url]), None),
             Quality::Request => (hash(&[method, url]), Some(b"auth")),
-            Quality::RequestAndBody => (hash(&[method, url, &hash(&[b""])]), Some(b"auth-int")),
+            Quality::RequestAndBody => (hash(&[method, url, &hash(&[of.body])]), Some(b"auth-int")),
         };
         let response = match quality {
             None => hash(&[&secret, &self.nonce, &request]),
@@ -303,6 +319,10 @@ mod tests {
         Login { user: user.to_owned().into(), password: password.to_owned().into() }
     }
 
+    fn request<'r>(method: &'r str, url: &'r str) -> Request<'r> {
+        Request { method, url, body: b"" }
+    }
+
     fn chosen(fields: &[&str]) -> Authorization {
         Authorization::choose(fields.iter().map(|field| field.as_bytes())).unwrap()
     }
@@ -333,10 +353,8 @@ mod tests {
             ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
         ] {
             let answer = challenge(&[&offer(algorithm)]).answer(
-                b"Mufasa",
-                b"Circle of Life",
-                "GET",
-                "/dir/index.html",
+                (b"Mufasa", b"Circle of Life"),
+                &request("GET", "/dir/index.html"),
                 1,
                 "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
             );
@@ -348,7 +366,8 @@ mod tests {
         // RFC 2617, section 3.5, and without `qop` as in RFC 2069.
         let offer = "Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"";
         let answer = |offer: &str| {
-            challenge(&[offer]).answer(b"Mufasa", b"Circle Of Life", "GET", "/dir/index.html", 1, "0a4f113b")
+            let request = request("GET", "/dir/index.html");
+            challenge(&[offer]).answer((b"Mufasa", b"Circle Of Life"), &request, 1, "0a4f113b")
         };
         assert_eq!(response(&answer(&format!("{offer}, qop=\"auth,auth-int\""))), "6629fae49393a05397450978507c4ef1");
         assert_eq!(response(&answer(offer)), "670fd8c2df070c60b045671b8b24ff02");
@@ -361,7 +380,7 @@ mod tests {
     fn sessions_and_the_longest_hash_are_answered() {
         let answer = |parameters: &str| {
             let offer = format!("Digest realm=\"r\", nonce=\"n\", {parameters}");
-            response(&challenge(&[&offer]).answer(b"u", b"p", "PLAY", "rtsp://cam/", 2, "c"))
+            response(&challenge(&[&offer]).answer((b"u", b"p"), &request("PLAY", "rtsp://cam/"), 2, "c"))
         };
         assert_eq!(
             answer("algorithm=SHA-512-256, qop=auth"),
@@ -405,11 +424,12 @@ mod tests {
 
     #[test]
     fn basic_is_base64_and_the_counter_counts() {
-        let field = chosen(&["Basic realm=\"x\""]).field(&login("Aladdin", "open sesame"), "PLAY", "rtsp://c/", 1);
+        let field =
+            chosen(&["Basic realm=\"x\""]).field(&login("Aladdin", "open sesame"), &request("PLAY", "rtsp://c/"), 1);
         assert_eq!(field, b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         let mut digest = chosen(&["Digest realm=\"x\", nonce=\"1\", qop=auth"]);
         for count in ["nc=00000001", "nc=00000002"] {
-            let field = digest.field(&login("a\"b", "p"), "PLAY", "rtsp://c/", 1);
+            let field = digest.field(&login("a\"b", "p"), &request("PLAY", "rtsp://c/"), 1);
             let field = String::from_utf8(field).unwrap();
             assert!(field.contains(count) && field.contains("username=\"a\\\"b\""), "{field}");
         }
@@ -418,7 +438,7 @@ mod tests {
     #[test]
     fn a_realm_in_any_encoding_is_repeated_as_it_is() {
         let field = [b"Digest realm=\"\xb5\xc7\xc2\xbc\\\"\", nonce=\"1\"".as_slice()];
-        let answer = Authorization::choose(field).unwrap().field(&login("u", "p"), "PLAY", "rtsp://c/", 1);
+        let answer = Authorization::choose(field).unwrap().field(&login("u", "p"), &request("PLAY", "rtsp://c/"), 1);
         assert!(answer.windows(12).any(|part| part == b"m=\"\xb5\xc7\xc2\xbc\\\"\", "), "{answer:?}");
     }
 
@@ -427,8 +447,8 @@ mod tests {
         fn any_field_is_read(field in proptest::collection::vec(any::<u8>(), 0..80)) {
             for field in [field.clone(), [b"Digest nonce=".as_slice(), &field].concat()] {
                 if let Ok(mut chosen) = Authorization::choose([field.as_slice()]) {
-                    let field = chosen.field(&login("u", "p"), "PLAY", "rtsp://cam/", 1);
-                    prop_assert!(!field.contains(&b'\n') || field.is_empty() || chosen.uses == 1);
+                    let field = chosen.field(&login("u", "p"), &request("PLAY", "rtsp://cam/"), 1);
+                    prop_assert!(!field.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "it adds no line");
                 }
             }
         }
