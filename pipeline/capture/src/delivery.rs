@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, StreamTime};
+use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, Monotonic, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -29,6 +29,8 @@ pub(crate) struct Delivery {
     info: Option<(gst::Caps, gst_video::VideoInfo)>,
     privacy: PrivacyMask,
     pictures: MappedPictures,
+    /// The arrival of the last picture's access unit.
+    last_arrival: Option<Monotonic>,
 }
 
 impl Delivery {
@@ -49,15 +51,22 @@ impl Delivery {
             info: None,
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
+            last_arrival: None,
         }
     }
 
     pub(crate) fn on_sample(&mut self, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let arrival = self.clock.monotonic();
+        let now = self.clock.monotonic();
         let (buffer, caps) = (sample.buffer_owned(), sample.caps_owned());
         let (Some(buffer), Some(caps)) = (buffer, caps) else {
             return Err(gst::FlowError::Error);
         };
+        let is_marked = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
+        let (shown, number) = self.plan.on_picture(buffer.pts().map(Duration::from), now, is_marked);
+        let decision = shown.decision;
+        if matches!(decision, PictureDecision::Hidden | PictureDecision::Corrupted) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
         if self.info.as_ref().is_none_or(|(known, _)| *known != caps) {
             let info = gst_video::VideoInfo::from_caps(&caps).map_err(|_| gst::FlowError::NotNegotiated)?;
             // The camera's thread may have ended.
@@ -65,16 +74,17 @@ impl Delivery {
             self.info = Some((caps, info));
         }
         let Some((_, info)) = &self.info else { return Err(gst::FlowError::NotNegotiated) };
-        let (decision, number) = self.plan.on_picture(buffer.pts().map(Duration::from), arrival);
-        if decision == PictureDecision::Hidden {
-            return Ok(gst::FlowSuccess::Ok);
-        }
 
         let running = sample.segment().and_then(|s| {
             let segment = s.downcast_ref::<gst::ClockTime>()?;
             segment.to_running_time(buffer.pts())
         });
-        let capture = CaptureTime::choose(camera_time(&buffer), self.clock.wall(), self.latency);
+        // A decoder gives pictures late, in the order of their presentation. The arrivals of its units
+        // are not in that order.
+        let arrival = shown.arrived.unwrap_or(now).max(self.last_arrival.unwrap_or(now).min(now));
+        self.last_arrival = Some(arrival);
+        let waited = now.since(shown.arrived.unwrap_or(now));
+        let capture = CaptureTime::choose(camera_time(&buffer), self.clock.wall() - waited, self.latency);
         let stream = StreamTime(running.map_or(Duration::ZERO, Duration::from));
         let unreadable = |problem: MapError| {
             let _ = self.notes.send(Note::Failed(Failure::Lost(format!("a frame can't be read: {problem}"))));
@@ -86,7 +96,7 @@ impl Delivery {
         let frame = Frame { camera: self.camera.clone(), number, times, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);
         let delivery = is_analysed.then(|| self.frames.deliver(frame));
-        self.plan.record(delivery, arrival);
+        self.plan.record(delivery, now);
         // Most frames are dropped at once.
         self.pictures.release();
         Ok(gst::FlowSuccess::Ok)

@@ -18,6 +18,7 @@ mod delivery;
 mod elements;
 mod failure;
 mod file;
+mod liveness;
 mod mapped;
 mod note;
 mod options;
@@ -28,7 +29,6 @@ mod shared_plan;
 mod stream_threads;
 mod supervisor;
 mod unit_probe;
-mod watchdog;
 
 pub use camera::{Camera, CameraControl, Cameras};
 pub use decode_plan::Wanted;

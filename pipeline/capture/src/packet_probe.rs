@@ -1,4 +1,5 @@
-//! Carries out the decode plan where packets enter RTP's session.
+//! Carries out the decode plan where packets enter RTP's session, and where they enter the
+//! depayloader.
 //!
 //! Of a camera that is analysed once in 2 s, 49 of 50 frames are received only to be dropped.
 //! Before the session a packet costs nothing more; behind it, it has been accounted for, queued,
@@ -6,6 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use gatehouse_core::time::Clock;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -13,44 +15,114 @@ use crate::codec::Codec;
 use crate::decode_plan::{PacketDecision, RtpPacket};
 use crate::shared_plan::SharedPlan;
 
-/// Asks the plan about each packet of `source`, an `rtspsrc` over TCP, once the codec is known.
-pub(crate) fn install(source: &gst::Element, codec: &Arc<OnceLock<Codec>>, plan: &Arc<SharedPlan>) {
-    let (codec, plan) = (Arc::clone(codec), Arc::clone(plan));
-    source.connect("new-manager", false, move |values| {
-        let manager = values.get(1).and_then(|value| value.get::<gst::Element>().ok())?;
-        install_before(&manager, &codec, &plan);
-        None
-    });
+/// What to do with packets that enter the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packets {
+    /// They come in order, as over TCP: the plan may drop some.
+    Decide,
+    /// They may be out of order: the plan is told of them.
+    Watch,
 }
 
-/// The same where packets enter `manager`, an `rtpbin` to which nothing is linked yet.
-fn install_before(manager: &gst::Element, codec: &Arc<OnceLock<Codec>>, plan: &Arc<SharedPlan>) {
-    let (codec, plan) = (Arc::clone(codec), Arc::clone(plan));
-    manager.connect_pad_added(move |_, pad| {
-        if pad.name().starts_with("recv_rtp_sink_") {
-            install_at(pad, Arc::clone(&codec), Arc::clone(&plan));
-        }
-    });
+/// What is known to the probes of one stream.
+#[derive(Clone)]
+pub(crate) struct PacketProbe {
+    /// Known once the camera's pad appears.
+    pub(crate) codec: Arc<OnceLock<Codec>>,
+    pub(crate) plan: Arc<SharedPlan>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) packets: Packets,
 }
 
-fn install_at(input: &gst::Pad, codec: Arc<OnceLock<Codec>>, plan: Arc<SharedPlan>) {
-    input.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let (Some(codec), Some(buffer)) = (codec.get(), info.buffer_mut()) else { return gst::PadProbeReturn::Ok };
-        let Ok(bytes) = buffer.map_readable() else { return gst::PadProbeReturn::Ok };
-        let Some(packet) = RtpPacket::parse(*codec, &bytes) else { return gst::PadProbeReturn::Ok };
-        drop(bytes);
-        match plan.on_packet(&packet) {
-            PacketDecision::Forward(number) if number != packet.sequence_number => {
-                if let Ok(mut bytes) = buffer.make_mut().map_writable() {
-                    bytes[2..4].copy_from_slice(&number.to_be_bytes());
-                }
-                gst::PadProbeReturn::Ok
+impl PacketProbe {
+    /// Asks the plan about each packet of `source`, an `rtspsrc`, once the codec is known.
+    pub(crate) fn install(self, source: &gst::Element) {
+        source.connect("new-manager", false, move |values| {
+            let manager = values.get(1).and_then(|value| value.get::<gst::Element>().ok())?;
+            self.clone().install_before(&manager);
+            None
+        });
+    }
+
+    /// The same where packets enter `manager`, an `rtpbin` to which nothing is linked yet.
+    fn install_before(self, manager: &gst::Element) {
+        manager.connect_pad_added(move |_, pad| {
+            let name = pad.name();
+            if name.starts_with("recv_rtp_sink_") {
+                self.clone().install_at(pad);
+            } else if name.starts_with("recv_rtcp_sink_") {
+                let Self { plan, clock, .. } = self.clone();
+                pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                    plan.on_report(clock.monotonic());
+                    gst::PadProbeReturn::Ok
+                });
             }
-            PacketDecision::Forward(_) => gst::PadProbeReturn::Ok,
-            // Not `Drop`: before a sink pad GStreamer then frees what Rust has freed already.
-            PacketDecision::Drop { .. } => gst::PadProbeReturn::Handled,
+        });
+    }
+
+    fn install_at(self, input: &gst::Pad) {
+        input.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let (Some(codec), Some(buffer)) = (self.codec.get(), info.buffer_mut()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let Some(packet) = parse(*codec, buffer) else { return gst::PadProbeReturn::Ok };
+            let arrival = self.clock.monotonic();
+            if self.packets == Packets::Watch {
+                self.plan.watch_packet(&packet, arrival);
+                return gst::PadProbeReturn::Ok;
+            }
+            match self.plan.on_packet(&packet, arrival) {
+                PacketDecision::Forward(number) if number != packet.sequence_number => {
+                    if let Ok(mut bytes) = buffer.make_mut().map_writable() {
+                        bytes[2..4].copy_from_slice(&number.to_be_bytes());
+                    }
+                    gst::PadProbeReturn::Ok
+                }
+                PacketDecision::Forward(_) => gst::PadProbeReturn::Ok,
+                // Not `Drop`: before a sink pad GStreamer then frees what Rust has freed already.
+                PacketDecision::Drop { .. } => gst::PadProbeReturn::Handled,
+            }
+        });
+    }
+}
+
+fn parse(codec: Codec, buffer: &gst::BufferRef) -> Option<RtpPacket> {
+    RtpPacket::parse(codec, &buffer.map_readable().ok()?)
+}
+
+/// Takes untrue markers away before `depayloader`, which ends an access unit at each. Packets come
+/// in order there.
+///
+/// # Errors
+/// If the element has no input.
+pub(crate) fn mend_markers(depayloader: &gst::Element, codec: Codec, plan: &Arc<SharedPlan>) -> Result<(), String> {
+    let (input, plan) = (depayloader.static_pad("sink").ok_or("the depayloader has no input")?, Arc::clone(plan));
+    let mend = move |buffer: &mut gst::Buffer| {
+        let Some(packet) = parse(codec, buffer) else { return };
+        if !plan.ends_unit(&packet)
+            && packet.marker
+            && let Ok(mut bytes) = buffer.make_mut().map_writable()
+        {
+            bytes[1] &= 127;
         }
+    };
+    input.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => mend(buffer),
+            Some(gst::PadProbeData::BufferList(list)) => {
+                let mut mended = gst::BufferList::new_sized(list.len());
+                let into = mended.make_mut();
+                list.iter_owned().for_each(|mut buffer| {
+                    mend(&mut buffer);
+                    into.add(buffer);
+                });
+                *list = mended;
+            }
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
     });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -96,10 +168,13 @@ mod tests {
             let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
             let [manager, parser, pay] = ["manager", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
             let wanted = Wanted::OneIn(Duration::from_millis(250));
-            let (plan, known) = (Arc::new(SharedPlan::new(wanted, Arc::default())), Arc::new(OnceLock::from(codec)));
-            let clock = Arc::new(SystemClock::new());
-            crate::unit_probe::install(&parser, wanted, Arc::new(Nobody), clock, Arc::clone(&plan)).unwrap();
-            install_before(&manager, &known, &plan);
+            let plan = Arc::new(SharedPlan::new(wanted, Arc::default()));
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+            let nobody = Arc::new(Nobody);
+            crate::unit_probe::install(&parser, codec, wanted, nobody, Arc::clone(&clock), Arc::clone(&plan)).unwrap();
+            let codec_known = Arc::new(OnceLock::from(codec));
+            let probe = PacketProbe { codec: codec_known, plan: Arc::clone(&plan), clock, packets: Packets::Decide };
+            probe.install_before(&manager);
             pay.link_pads(Some("src"), &manager, Some("recv_rtp_sink_0")).unwrap();
             let came = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&came);

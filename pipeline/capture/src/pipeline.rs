@@ -26,9 +26,10 @@ use crate::codec::Codec;
 use crate::decode_plan::Wanted;
 use crate::decoder::{Decoders, byte_stream, decoder_of};
 use crate::options::StreamOptions;
+use crate::packet_probe::{PacketProbe, Packets, mend_markers};
 use crate::shared_plan::SharedPlan;
 use crate::stream_threads::StreamThreads;
-use crate::{packet_probe, unit_probe};
+use crate::unit_probe;
 
 /// The longest wait for a camera's answer on TCP, and for its first datagram on UDP.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,9 +134,14 @@ fn rtsp(
 
     limit_login_attempts(&source);
     let codec = Arc::new(OnceLock::new());
-    if options.transport == Transport::Tcp && matches!(options.wanted, Wanted::OneIn(_)) {
-        packet_probe::install(&source, &codec, connections.plan);
+    let may_drop = options.transport == Transport::Tcp && matches!(options.wanted, Wanted::OneIn(_));
+    PacketProbe {
+        codec: Arc::clone(&codec),
+        plan: Arc::clone(connections.plan),
+        clock: Arc::clone(connections.clock),
+        packets: if may_drop { Packets::Decide } else { Packets::Watch },
     }
+    .install(&source);
     let threads = StreamThreads::new(options);
     source.connect("select-stream", false, move |values| {
         if let (Err(problem), Some(source)) =
@@ -157,12 +163,13 @@ fn rtsp(
         if sink.static_pad("sink").is_none_or(|s| s.is_linked()) {
             return;
         }
-        let on_parser = |parser: &gst::Element, codec| -> Result<(), String> {
-            unit_probe::install(parser, wanted, Arc::clone(&frames), Arc::clone(&clock), Arc::clone(&plan))?;
+        let before_data = |depay: &gst::Element, parser: &gst::Element, codec| -> Result<(), String> {
+            mend_markers(depay, codec, &plan)?;
+            unit_probe::install(parser, codec, wanted, Arc::clone(&frames), Arc::clone(&clock), Arc::clone(&plan))?;
             known_codec.get_or_init(|| codec);
             Ok(())
         };
-        if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, on_parser) {
+        if let Err(problem) = link_decoder(&pipeline, pad, &sink, &decoders, before_data) {
             gst::element_error!(source, gst::StreamError::CodecNotFound, ("{problem}"));
         }
     });
@@ -188,14 +195,14 @@ fn limit_login_attempts(source: &gst::Element) {
     });
 }
 
-/// Links the camera's pad through depayloader, parser and decoder to the appsink. `on_parser` is
-/// called before data can flow.
+/// Links the camera's pad through depayloader, parser and decoder to the appsink. `before_data` gets
+/// depayloader and parser before data can flow.
 fn link_decoder(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &gst_app::AppSink,
     decoders: &Decoders,
-    on_parser: impl FnOnce(&gst::Element, Codec) -> Result<(), String>,
+    before_data: impl FnOnce(&gst::Element, &gst::Element, Codec) -> Result<(), String>,
 ) -> Result<(), String> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let encoding = caps.structure(0).and_then(|s| s.get::<String>("encoding-name").ok()).unwrap_or_default();
@@ -210,7 +217,7 @@ fn link_decoder(
         // One thread a camera: many cameras share the processors, and frame threads add delay.
         decoder.set_property("max-threads", 1i32);
     }
-    on_parser(&parse, codec)?;
+    before_data(&depay, &parse, codec)?;
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
     depay.link(&parse).map_err(words)?;

@@ -1,6 +1,6 @@
-//! A camera's decode plan and frame record, shared by the threads of its stream.
+//! A camera's decode plan, liveness and frame record, shared by the threads of its stream.
 //!
-//! Locks: one, around the plan, held for one decision.
+//! Locks: one, around plan and liveness, held for one decision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,32 +10,59 @@ use gatehouse_core::{Delivery, DropReason, Fate, FateCounters};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::decode_plan::{
-    AccessUnit, Consumer, Decision, DecodePlan, PacketDecision, PictureDecision, RtpPacket, UnitDecision, Wanted,
+    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PictureDecision, RtpPacket, Shown,
+    UnitDecision, Wanted,
 };
+use crate::liveness::{Liveness, Verdict};
 
 /// The plan with its counters. Counts each frame's fate as it is decided.
 #[derive(Debug)]
 pub(crate) struct SharedPlan {
-    plan: Mutex<DecodePlan>,
+    state: Mutex<State>,
     fates: Arc<FateCounters>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) plan: DecodePlan,
+    pub(crate) liveness: Liveness,
 }
 
 impl SharedPlan {
     pub(crate) fn new(wanted: Wanted, fates: Arc<FateCounters>) -> Self {
-        Self { plan: Mutex::new(DecodePlan::new(wanted)), fates }
+        let state = State { plan: DecodePlan::new(wanted), liveness: Liveness::default() };
+        Self { state: Mutex::new(state), fates }
     }
 
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {
         &self.fates
     }
 
-    /// For questions about the plan's state.
-    pub(crate) fn state(&self) -> MutexGuard<'_, DecodePlan> {
-        self.plan.lock()
+    /// For questions about the state.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
-    pub(crate) fn on_packet(&self, packet: &RtpPacket) -> PacketDecision {
-        let decision = self.state().on_packet(packet);
+    /// A new connection begins.
+    pub(crate) fn begin_connection(&self, now: Monotonic) {
+        let mut state = self.state();
+        state.plan.begin_connection();
+        state.liveness.begin_connection(now);
+    }
+
+    /// Records a packet that goes on whatever it is. For packets that may be out of order.
+    pub(crate) fn watch_packet(&self, packet: &RtpPacket, arrival: Monotonic) {
+        self.state().watch(packet, arrival);
+    }
+
+    /// Records a packet and decides about it. Packets must come in order.
+    pub(crate) fn on_packet(&self, packet: &RtpPacket, arrival: Monotonic) -> PacketDecision {
+        let decision = {
+            let mut state = self.state();
+            state.watch(packet, arrival);
+            state.plan.on_packet(packet)
+        };
         if decision == (PacketDecision::Drop { begins_unit: true }) {
             self.fates.count(Fate::Received);
             self.fates.count(Fate::Dropped(DropReason::BetweenKeyFrames));
@@ -43,11 +70,31 @@ impl SharedPlan {
         decision
     }
 
+    /// Records an RTCP report of the camera.
+    pub(crate) fn on_report(&self, arrival: Monotonic) {
+        self.state().liveness.on_report(arrival);
+    }
+
+    /// True if a packet that goes to the depayloader ends its access unit. Packets must come in
+    /// order.
+    pub(crate) fn ends_unit(&self, packet: &RtpPacket) -> bool {
+        self.state().plan.ends_unit(packet)
+    }
+
     pub(crate) fn on_unit(&self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
         self.fates.count(Fate::Received);
         let (decision, missed) = {
-            let mut plan = self.state();
-            (plan.on_unit(unit, consumer), plan.missed())
+            let mut state = self.state();
+            let awaited = state.plan.mode().awaits_key_frame;
+            let decision = state.plan.on_unit(unit, consumer);
+            let begins = unit.kind.is_key() || (awaited && !state.plan.mode().awaits_key_frame);
+            state.liveness.on_unit(begins, unit.arrival);
+            match decision.unit {
+                UnitDecision::Decode(_) => state.liveness.on_sent(false, unit.arrival),
+                UnitDecision::DecodeAlone(_) => state.liveness.on_sent(true, unit.arrival),
+                UnitDecision::Hold | UnitDecision::Drop(_) => {}
+            }
+            (decision, state.plan.missed())
         };
         self.fates.set_missed(missed);
         if let UnitDecision::Drop(reason) = decision.unit {
@@ -56,37 +103,64 @@ impl SharedPlan {
         decision
     }
 
-    /// Held units are discarded, or decoded without being shown.
-    pub(crate) fn drop_held(&self, units: usize, reason: DropReason) {
+    /// What became of units that were held.
+    pub(crate) fn record_held(&self, decision: HeldDecision, units: usize) {
+        let reason = match decision {
+            HeldDecision::Keep => return,
+            HeldDecision::Discard(reason) => reason,
+            HeldDecision::Decode => DropReason::CatchUp,
+        };
         self.fates.count_many(Fate::Dropped(reason), units as u64);
     }
 
-    /// The decision, and the picture's number among those decoded; 0 for a hidden one.
-    pub(crate) fn on_picture(&self, at: Option<Duration>, arrival: Monotonic) -> (PictureDecision, u64) {
-        let (decision, missed) = {
-            let mut plan = self.state();
-            (plan.on_picture(at, arrival), plan.missed())
+    /// The decision, and the picture's number among those decoded; 0 for one that isn't shown.
+    /// `is_marked`: the decoder marked it as broken.
+    pub(crate) fn on_picture(&self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> (Shown, u64) {
+        let (shown, missed) = {
+            let mut state = self.state();
+            let shown = state.plan.on_picture(at, now, is_marked);
+            state.liveness.on_picture(shown.decision != PictureDecision::Corrupted, now);
+            (shown, state.plan.missed())
         };
         self.fates.set_missed(missed);
-        let number = if decision == PictureDecision::Hidden { 0 } else { self.fates.count(Fate::Decoded) };
-        (decision, number)
+        let number = match shown.decision {
+            PictureDecision::Hidden => 0,
+            PictureDecision::Corrupted => {
+                self.fates.count(Fate::Dropped(DropReason::Corrupted));
+                0
+            }
+            PictureDecision::Analyse | PictureDecision::NotDue => self.fates.count(Fate::Decoded),
+        };
+        (shown, number)
     }
 
-    /// Records what the consumer did with a picture that arrived then; `None`: it was not
-    /// delivered.
-    pub(crate) fn record(&self, delivery: Option<Delivery>, arrival: Monotonic) {
+    /// Records what the consumer did with a picture that came then; `None`: it was not delivered.
+    pub(crate) fn record(&self, delivery: Option<Delivery>, now: Monotonic) {
         let fate = match delivery {
             None => Fate::Dropped(DropReason::NotDue),
             Some(Delivery::Queued | Delivery::Closed) => return,
             Some(Delivery::Unchanged) => Fate::Unchanged,
             Some(Delivery::Analysed) => Fate::Analysed,
             Some(Delivery::Replaced) => {
-                let mut plan = self.state();
-                plan.record_superseded(arrival);
-                self.fates.set_missed(plan.missed());
+                let mut state = self.state();
+                state.plan.record_superseded(now);
+                self.fates.set_missed(state.plan.missed());
                 Fate::Superseded
             }
         };
         self.fates.count(fate);
+    }
+
+    /// Judges the connection.
+    pub(crate) fn judge(&self, now: Monotonic) -> Verdict {
+        let state = self.state();
+        state.liveness.judge(state.plan.mode(), now)
+    }
+}
+
+impl State {
+    fn watch(&mut self, packet: &RtpPacket, arrival: Monotonic) {
+        let facts = self.plan.packet_facts(packet);
+        self.liveness.on_packet(facts, arrival);
     }
 }

@@ -21,6 +21,10 @@ pub enum DropReason {
     Idle,
     /// Decoded only so that a later frame could be decoded.
     CatchUp,
+    /// Not decoded: no key frame had come yet on which it could build.
+    BeforeKeyFrame,
+    /// The decoder marked its picture as broken.
+    Corrupted,
 }
 
 /// One step in a frame's life.
@@ -52,6 +56,8 @@ pub struct FateCounters {
     would_be_superseded: AtomicU64,
     idle: AtomicU64,
     catch_up: AtomicU64,
+    before_key_frame: AtomicU64,
+    corrupted: AtomicU64,
     unchanged: AtomicU64,
     superseded: AtomicU64,
     failed: AtomicU64,
@@ -69,6 +75,8 @@ impl FateCounters {
             Fate::Dropped(DropReason::WouldBeSuperseded) => &self.would_be_superseded,
             Fate::Dropped(DropReason::Idle) => &self.idle,
             Fate::Dropped(DropReason::CatchUp) => &self.catch_up,
+            Fate::Dropped(DropReason::BeforeKeyFrame) => &self.before_key_frame,
+            Fate::Dropped(DropReason::Corrupted) => &self.corrupted,
             Fate::Unchanged => &self.unchanged,
             Fate::Superseded => &self.superseded,
             Fate::Failed => &self.failed,
@@ -112,6 +120,8 @@ impl FateCounters {
                 would_be_superseded: self.get(Fate::Dropped(DropReason::WouldBeSuperseded)),
                 idle: self.get(Fate::Dropped(DropReason::Idle)),
                 catch_up: self.get(Fate::Dropped(DropReason::CatchUp)),
+                before_key_frame: self.get(Fate::Dropped(DropReason::BeforeKeyFrame)),
+                corrupted: self.get(Fate::Dropped(DropReason::Corrupted)),
             },
         }
     }
@@ -123,7 +133,8 @@ impl FateCounters {
 pub struct FrameFates {
     /// Frames that arrived, decoded or not. 0 for a source that sends no encoded frames.
     pub received: u64,
-    /// Frames that were decoded, without those of `dropped.catch_up`.
+    /// Frames that were decoded, without those of `dropped.catch_up` and
+    /// `dropped.corrupted`.
     pub decoded: u64,
     /// Frames that were analysed.
     pub analysed: u64,
@@ -154,6 +165,12 @@ pub struct DroppedFrames {
     pub idle: u64,
     /// Decoded only so that a later frame could be decoded.
     pub catch_up: u64,
+    /// Not decoded: no key frame had come yet on which they could build.
+    #[serde(default)]
+    pub before_key_frame: u64,
+    /// The decoder marked their pictures as broken.
+    #[serde(default)]
+    pub corrupted: u64,
 }
 
 #[cfg(test)]
@@ -169,12 +186,14 @@ mod tests {
             DropReason::WouldBeSuperseded,
             DropReason::Idle,
             DropReason::CatchUp,
+            DropReason::BeforeKeyFrame,
+            DropReason::Corrupted,
         ];
         let fates = [Fate::Received, Fate::Decoded, Fate::Unchanged, Fate::Superseded, Fate::Failed, Fate::Analysed];
         for (n, fate) in (1..).zip(fates.into_iter().chain(dropped.map(Fate::Dropped))) {
             assert_eq!(counters.count_many(fate, n), n);
         }
-        counters.set_missed(12);
+        counters.set_missed(14);
         let expected = FrameFates {
             received: 1,
             decoded: 2,
@@ -182,13 +201,15 @@ mod tests {
             superseded: 4,
             failed: 5,
             analysed: 6,
-            missed: 12,
+            missed: 14,
             dropped: DroppedFrames {
                 between_key_frames: 7,
                 not_due: 8,
                 would_be_superseded: 9,
                 idle: 10,
                 catch_up: 11,
+                before_key_frame: 12,
+                corrupted: 13,
             },
         };
         assert_eq!(counters.snapshot(), expected);
