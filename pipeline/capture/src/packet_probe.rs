@@ -12,7 +12,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::codec::Codec;
-use crate::decode_plan::{PacketDecision, RtpPacket};
+use crate::decode_plan::{PacketDecision, RtpPacket, mend};
 use crate::shared_plan::SharedPlan;
 
 /// What to do with packets that enter the session.
@@ -90,30 +90,30 @@ fn parse(codec: Codec, buffer: &gst::BufferRef) -> Option<RtpPacket> {
     RtpPacket::parse(codec, &buffer.map_readable().ok()?)
 }
 
-/// Takes untrue markers away before `depayloader`, which ends an access unit at each. Packets come
-/// in order there.
+/// Mends packets before `depayloader`, so that whole access units leave it. Packets come in order
+/// there.
 ///
 /// # Errors
 /// If the element has no input.
-pub(crate) fn mend_markers(depayloader: &gst::Element, codec: Codec, plan: &Arc<SharedPlan>) -> Result<(), String> {
+pub(crate) fn mend_units(depayloader: &gst::Element, codec: Codec, plan: &Arc<SharedPlan>) -> Result<(), String> {
     let (input, plan) = (depayloader.static_pad("sink").ok_or("the depayloader has no input")?, Arc::clone(plan));
-    let mend = move |buffer: &mut gst::Buffer| {
+    let mend_packet = move |buffer: &mut gst::Buffer| {
         let Some(packet) = parse(codec, buffer) else { return };
-        if !plan.ends_unit(&packet)
-            && packet.marker
+        let role = plan.role_of(&packet);
+        if (role.ends_unit != packet.marker || role.is_repetition)
             && let Ok(mut bytes) = buffer.make_mut().map_writable()
         {
-            bytes[1] &= 127;
+            mend(codec, &mut bytes, role);
         }
     };
     input.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
         match &mut info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) => mend(buffer),
+            Some(gst::PadProbeData::Buffer(buffer)) => mend_packet(buffer),
             Some(gst::PadProbeData::BufferList(list)) => {
                 let mut mended = gst::BufferList::new_sized(list.len());
                 let into = mended.make_mut();
                 list.iter_owned().for_each(|mut buffer| {
-                    mend(&mut buffer);
+                    mend_packet(&mut buffer);
                     into.add(buffer);
                 });
                 *list = mended;
@@ -162,11 +162,11 @@ mod tests {
             let caps = crate::decoder::byte_stream(codec);
             let text = format!(
                 "videotestsrc is-live=true num-buffers=300 pattern=snow ! video/x-raw,width=320,height=240,framerate=100/1 ! {encoder} \
-                 ! {pay} name=pay config-interval=-1 mtu=600 rtpbin name=manager latency=50 manager. ! {depay} ! {parse} name=parser ! {caps} \
+                 ! {pay} name=pay config-interval=-1 mtu=600 rtpbin name=manager latency=50 manager. ! {depay} name=depay ! {parse} name=parser ! {caps} \
                  ! appsink name=sink sync=false"
             );
             let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
-            let [manager, parser, pay] = ["manager", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
+            let [manager, depay, parser, pay] = ["manager", "depay", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
             let wanted = Wanted::OneIn(Duration::from_millis(250));
             let plan = Arc::new(SharedPlan::new(wanted, Arc::default()));
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -175,6 +175,7 @@ mod tests {
             let codec_known = Arc::new(OnceLock::from(codec));
             let probe = PacketProbe { codec: codec_known, plan: Arc::clone(&plan), clock, packets: Packets::Decide };
             probe.install_before(&manager);
+            mend_units(&depay, codec, &plan).unwrap();
             pay.link_pads(Some("src"), &manager, Some("recv_rtp_sink_0")).unwrap();
             let came = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&came);

@@ -26,7 +26,7 @@ use crate::codec::Codec;
 use crate::decode_plan::Wanted;
 use crate::decoder::{Decoders, byte_stream, decoder_of};
 use crate::options::StreamOptions;
-use crate::packet_probe::{PacketProbe, Packets, mend_markers};
+use crate::packet_probe::{PacketProbe, Packets, mend_units};
 use crate::shared_plan::SharedPlan;
 use crate::stream_threads::StreamThreads;
 use crate::unit_probe;
@@ -164,7 +164,7 @@ fn rtsp(
             return;
         }
         let before_data = |depay: &gst::Element, parser: &gst::Element, codec| -> Result<(), String> {
-            mend_markers(depay, codec, &plan)?;
+            mend_units(depay, codec, &plan)?;
             unit_probe::install(parser, codec, wanted, Arc::clone(&frames), Arc::clone(&clock), Arc::clone(&plan))?;
             known_codec.get_or_init(|| codec);
             Ok(())

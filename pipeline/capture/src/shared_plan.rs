@@ -10,8 +10,8 @@ use gatehouse_core::{Delivery, DropReason, Fate, FateCounters};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::decode_plan::{
-    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PictureDecision, RtpPacket, Shown,
-    UnitDecision, Wanted,
+    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PacketRole, PictureDecision,
+    RtpPacket, Shown, UnitDecision, Wanted,
 };
 use crate::liveness::{Liveness, Verdict};
 
@@ -75,10 +75,10 @@ impl SharedPlan {
         self.state().liveness.on_report(arrival);
     }
 
-    /// True if a packet that goes to the depayloader ends its access unit. Packets must come in
+    /// Says what a packet that goes to the depayloader is to its access unit. Packets must come in
     /// order.
-    pub(crate) fn ends_unit(&self, packet: &RtpPacket) -> bool {
-        self.state().plan.ends_unit(packet)
+    pub(crate) fn role_of(&self, packet: &RtpPacket) -> PacketRole {
+        self.state().plan.role_of(packet)
     }
 
     pub(crate) fn on_unit(&self, unit: &AccessUnit, consumer: &Consumer) -> Decision {

@@ -1,11 +1,12 @@
-//! Checks which RTP markers end an access unit.
+//! Mends what RTP packets say about the ends of access units.
 //!
 //! RFC 6184, section 5.1, and RFC 7798, section 4.1, set the marker on the last packet of an access
 //! unit. Cameras also set it on an SEI before the picture, or on every slice. The depayloader ends
 //! a unit at each marker, so an untrue one tears a picture to pieces, and an SEI by itself takes the
-//! picture's time and sender's clock away.
+//! picture's time and sender's clock away. Parameter sets that are repeated between the slices of a
+//! picture tear it, too.
 
-use super::rtp::RtpPacket;
+use super::rtp::{Content, RtpPacket};
 
 /// After this many pictures with a single marker, markers are believed again.
 const HONEST_PICTURES: u32 = 100;
@@ -23,26 +24,39 @@ pub(crate) struct MarkerCheck {
     are_wrong: bool,
     /// Pictures with a single marker since then.
     honest: u32,
+    /// True if the current picture's timestamp isn't the last one's.
+    has_own_time: bool,
+}
+
+/// What a packet is to its access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PacketRole {
+    /// The unit ends with it.
+    pub(crate) ends_unit: bool,
+    /// Parameter sets behind the beginning of a picture.
+    pub(crate) is_repetition: bool,
 }
 
 impl MarkerCheck {
-    /// True if the access unit ends with this packet.
-    pub(crate) fn ends_unit(&mut self, packet: &RtpPacket) -> bool {
+    /// Decides about a packet.
+    pub(crate) fn on_packet(&mut self, packet: &RtpPacket) -> PacketRole {
         let is_picture = packet.is_picture();
-        let is_new = self.timestamp != Some(packet.timestamp) || (packet.begins_picture && self.has_picture);
-        if is_new {
+        let has_new_time = self.timestamp != Some(packet.timestamp);
+        if has_new_time || (packet.begins_picture && self.has_picture) {
             if self.is_marked {
                 self.honest += 1;
                 self.are_wrong &= self.honest < HONEST_PICTURES;
             }
+            self.has_own_time = has_new_time;
             (self.timestamp, self.has_picture, self.is_marked) = (Some(packet.timestamp), false, false);
         } else if is_picture && self.is_marked {
             (self.are_wrong, self.honest, self.is_marked) = (true, 0, false);
         }
+        let is_repetition = packet.content == Content::Parameters && self.has_picture && self.has_own_time;
         self.has_picture |= is_picture;
         let ends = packet.marker && self.has_picture;
         self.is_marked |= ends;
-        ends && !self.are_wrong
+        PacketRole { ends_unit: ends && !self.are_wrong, is_repetition }
     }
 
     /// True if a unit's end is known only when the next one begins.
@@ -100,7 +114,7 @@ mod tests {
         let mut check = MarkerCheck::default();
         packets(pictures, same_timestamp)
             .iter()
-            .map(|packets| packets.iter().map(|packet| check.ends_unit(packet)).collect())
+            .map(|packets| packets.iter().map(|packet| check.on_packet(packet).ends_unit).collect())
             .collect()
     }
 
@@ -122,6 +136,24 @@ mod tests {
         let mixed: Vec<_> = [vec![slices; 3], vec![honest; 300]].concat();
         let markers = remaining(&mixed, false);
         assert!(markers[150..].iter().all(|markers| *markers == [false, false, true]), "they are believed again");
+    }
+
+    #[test]
+    fn parameters_between_slices_are_repetitions() {
+        let packet = |timestamp, content, begins_picture| RtpPacket {
+            sequence_number: 0,
+            timestamp,
+            marker: false,
+            content,
+            begins_picture,
+        };
+        let mut check = MarkerCheck::default();
+        let roles = [0, 0, 0, 0, 3600, 3600].into_iter().enumerate().map(|(n, timestamp)| {
+            let is_slice = n % 2 == 1;
+            let content = if is_slice { Content::Key } else { Content::Parameters };
+            check.on_packet(&packet(timestamp, content, is_slice && n != 3)).is_repetition
+        });
+        assert_eq!(roles.collect::<Vec<_>>(), [false, false, true, false, false, false]);
     }
 
     proptest! {

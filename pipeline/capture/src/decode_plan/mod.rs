@@ -26,10 +26,11 @@ use crate::liveness::{Mode, PacketFacts};
 use held::{HeldUnits, Holding};
 use key_frames::KeyFrameCadence;
 use markers::MarkerCheck;
+pub(crate) use markers::PacketRole;
 pub(crate) use packets::PacketDecision;
 use packets::PacketFilter;
-use rtp::Content;
-pub(crate) use rtp::RtpPacket;
+pub(crate) use rtp::Content;
+pub(crate) use rtp::{RtpPacket, mend};
 use sent::SentUnits;
 pub(crate) use units::{UnitKind, kind_of};
 
@@ -252,10 +253,10 @@ impl DecodePlan {
         self.packets.on_packet(packet, key_frames_only)
     }
 
-    /// True if a packet that goes to the depayloader is the last one of its access unit. Packets
-    /// must come in order.
-    pub(crate) fn ends_unit(&mut self, packet: &RtpPacket) -> bool {
-        self.markers.ends_unit(packet)
+    /// Says what a packet that goes to the depayloader is to its access unit. Packets must come in
+    /// order.
+    pub(crate) fn role_of(&mut self, packet: &RtpPacket) -> PacketRole {
+        self.markers.on_packet(packet)
     }
 
     /// Decides about an access unit before the decoder.

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::markers::PacketRole;
 use super::units::is_intra;
 use crate::codec::Codec;
 
@@ -50,11 +51,7 @@ impl RtpPacket {
     /// `None` for bytes that are no RTP packet, as an RTCP packet on the same channel.
     pub(crate) fn parse(codec: Codec, bytes: &[u8]) -> Option<Self> {
         let &[flags, kind, n1, n0, t3, t2, t1, t0, ..] = bytes else { return None };
-        let mut start = 12 + 4 * usize::from(flags & 15);
-        if flags & 16 != 0 {
-            let &[_, _, l1, l0] = bytes.get(start..start + 4)? else { return None };
-            start += 4 + 4 * usize::from(u16::from_be_bytes([l1, l0]));
-        }
+        let start = payload_start(bytes)?;
         let is_rtp = flags >> 6 == 2 && !RTCP.contains(&kind);
         let payload = bytes.get(start..).filter(|_| is_rtp)?;
         let part = match codec {
@@ -74,6 +71,34 @@ impl RtpPacket {
     /// True if it holds part of a picture, and not only parameters or content that no frame needs.
     pub(crate) fn is_picture(&self) -> bool {
         matches!(self.content, Content::Key | Content::Delta | Content::Unusual)
+    }
+}
+
+/// Where an RTP packet's payload begins (RFC 3550, sections 5.1 and 5.3.1).
+fn payload_start(bytes: &[u8]) -> Option<usize> {
+    let flags = bytes.first()?;
+    let start = 12 + 4 * usize::from(flags & 15);
+    if flags & 16 == 0 {
+        return Some(start);
+    }
+    let &[_, _, l1, l0] = bytes.get(start..start + 4)? else { return None };
+    Some(start + 4 + 4 * usize::from(u16::from_be_bytes([l1, l0])))
+}
+
+/// Changes a packet to what it is to its access unit: its marker, and parameter sets that are
+/// repeated within a picture into filler data, which every decoder skips (ITU-T H.264, section
+/// 7.4.2.7; H.265, section 7.4.3.8).
+pub(crate) fn mend(codec: Codec, bytes: &mut [u8], role: PacketRole) {
+    if let Some(kind) = bytes.get_mut(1) {
+        *kind = *kind & 127 | u8::from(role.ends_unit) << 7;
+    }
+    if role.is_repetition
+        && let Some(header) = payload_start(bytes).and_then(|start| bytes.get_mut(start))
+    {
+        *header = match codec {
+            Codec::H264 => 12,
+            Codec::H265 => 38 << 1,
+        };
     }
 }
 
@@ -287,11 +312,25 @@ mod tests {
         assert_eq!(RtpPacket::parse(Codec::H264, &report), None, "a sender report");
     }
 
+    #[test]
+    fn a_mended_packet_says_what_it_is() {
+        for (codec, payload) in [(Codec::H264, PARAMETERS), (Codec::H265, &[0x40, 1, 0x0c])] {
+            let mut packet = rtp(7, 9, true, payload);
+            mend(codec, &mut packet, PacketRole { ends_unit: false, is_repetition: true });
+            let parsed = RtpPacket::parse(codec, &packet).expect("still RTP");
+            assert_eq!((parsed.content, parsed.marker), (Content::Auxiliary, false));
+            let mut packet = rtp(7, 9, true, payload);
+            mend(codec, &mut packet, PacketRole { ends_unit: true, is_repetition: false });
+            assert_eq!(packet, rtp(7, 9, true, payload));
+        }
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_are_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             for codec in [Codec::H264, Codec::H265] {
                 RtpPacket::parse(codec, &bytes);
+                mend(codec, &mut bytes.clone(), PacketRole { ends_unit: true, is_repetition: true });
             }
         }
     }

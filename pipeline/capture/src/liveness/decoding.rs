@@ -10,7 +10,7 @@ const MANY: u32 = 24;
 const MANY_FOR: Duration = Duration::from_secs(3);
 /// Of a slow camera's frames fewer are kept back, but each takes longer.
 const SOME: u32 = 6;
-const SOME_FOR: Duration = Duration::from_secs(15);
+const SOME_FOR: Duration = Duration::from_secs(8);
 /// A key frame that is decoded alone gives its picture at once. It counts as this many units.
 const ALONE: u32 = 8;
 

@@ -19,27 +19,41 @@ pub(super) struct KeyFrames {
     last: Option<Monotonic>,
     /// The last whole one of this connection.
     last_here: Option<Monotonic>,
-    /// The last packet of a key frame in this connection.
+    /// The last packet of a key frame in this connection, and the first one of the last key frame.
     packet: Option<Monotonic>,
+    begun: Option<Monotonic>,
+    /// The first one of this connection's first key frame.
+    first: Option<Monotonic>,
     intervals: [Duration; INTERVALS],
     next: usize,
 }
 
 impl KeyFrames {
     pub(super) fn begin_connection(&mut self) {
-        (self.last_here, self.packet) = (None, None);
+        (self.last_here, self.packet, self.begun, self.first) = (None, None, None, None);
     }
 
-    /// A packet of a key frame came.
-    pub(super) fn on_packet(&mut self, now: Monotonic) {
+    /// A packet of a key frame came; `begins` for its first one.
+    pub(super) fn on_packet(&mut self, begins: bool, now: Monotonic) {
         self.packet = Some(now);
+        if begins {
+            self.on_begin(now);
+        }
+    }
+
+    fn on_begin(&mut self, now: Monotonic) {
+        self.first.get_or_insert(now);
+        if let Some(last) = self.begun.replace(now) {
+            self.intervals[self.next] = now.since(last);
+            self.next = (self.next + 1) % INTERVALS;
+        }
     }
 
     /// A whole key frame came.
     pub(super) fn on_key_frame(&mut self, now: Monotonic) {
-        if let Some(last) = self.last_here {
-            self.intervals[self.next] = now.since(last);
-            self.next = (self.next + 1) % INTERVALS;
+        // Where packets show them, key frames that lose one on the network count, too.
+        if self.packet.is_none() {
+            self.on_begin(now);
         }
         (self.last, self.last_here) = (Some(now), Some(now));
     }
@@ -64,10 +78,12 @@ impl KeyFrames {
         self.last.map(|last| now.since(last))
     }
 
-    /// The time between key frames, at least: what is known, or the time since the last one.
-    pub(super) fn interval_at_least(&self, now: Monotonic) -> Duration {
-        let since = self.last_here.map_or(Duration::ZERO, |last| now.since(last));
-        self.interval().unwrap_or_default().max(since)
+    /// The time between key frames, at least: what is known, and the time without one. `from`, `to`:
+    /// the first and the last packet of this connection.
+    pub(super) fn interval_at_least(&self, from: Monotonic, to: Monotonic) -> Duration {
+        let before = self.first.unwrap_or(to).since(from);
+        let since = self.begun.map_or(Duration::ZERO, |last| to.since(last));
+        self.interval().unwrap_or_default().max(before).max(since)
     }
 
     /// The last sign of a key frame in this connection: a whole one, or a packet of one.

@@ -126,7 +126,7 @@ impl Liveness {
         self.has_packets = true;
         self.transport.on_packet(packet.begins_frame, now);
         if packet.is_key {
-            self.key_frames.on_packet(now);
+            self.key_frames.on_packet(packet.begins_frame, now);
         }
     }
 
@@ -191,8 +191,8 @@ impl Liveness {
     }
 
     fn silence(&self, silent: Duration) -> Option<Verdict> {
-        let last = self.transport.last()?;
-        match self.transport.patience(self.key_frames.interval_at_least(last)) {
+        let (first, last) = self.transport.first_and_last()?;
+        match self.transport.patience(self.key_frames.interval_at_least(first, last)) {
             Patience::StalledAfter(patience) if silent >= patience => {
                 let stall = Stall::NoVideo { silent, sends_reports: self.transport.sends_reports() };
                 let given_up_after = patience + GIVEN_UP_AFTER_STALL.max(patience / 2);

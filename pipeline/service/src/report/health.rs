@@ -58,11 +58,13 @@ impl HealthBoard {
             state: CameraState::Connecting,
             reason: None,
             since,
+            fps_received: 0.0,
             fps_decoded: 0.0,
             fps_analysed: 0.0,
             fps_unchanged: 0.0,
             frames: FrameFates::default(),
             reconnects: 0,
+            key_frame_interval_s: None,
             key_frames_only: false,
             stream: None,
             sub_stream: None,
@@ -100,11 +102,13 @@ impl HealthBoard {
             }
             (before, entry.event.clone())
         };
-        if (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
+        // The reason of a state that lasts says how long it has lasted, too.
+        let lasts = after.state == before.state && matches!(after.state, CameraState::Waiting | CameraState::Stalled);
+        if !lasts && (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
             log_change(&after, before.state);
         }
         if let Some(sub_stream) = &after.sub_stream
-            && after.sub_stream != before.sub_stream
+            && after.sub_stream.as_ref().map(|sub| sub.state) != before.sub_stream.as_ref().map(|sub| sub.state)
         {
             log_sub_stream(camera, sub_stream);
         }
@@ -174,6 +178,7 @@ impl Entry {
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
             let new = event.frames;
+            event.fps_received = rate(new.received, old.received);
             event.fps_decoded = rate(new.decoded, old.decoded);
             event.fps_analysed = rate(new.analysed, old.analysed);
             event.fps_unchanged = rate(new.unchanged, old.unchanged);
@@ -198,7 +203,10 @@ impl StatusSink for HealthBoard {
                 StreamStatus::Live(facts) => entry.event.stream = Some(facts),
                 // Without a stream, the verdict on its last picture has no meaning.
                 StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture.set(PictureVerdict::Sound),
-                StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
+                StreamStatus::Connecting
+                | StreamStatus::Waiting(_)
+                | StreamStatus::Stalled(_)
+                | StreamStatus::Ended => {}
             }
         });
     }
@@ -223,6 +231,11 @@ fn log_change(event: &HealthEvent, before: CameraState) {
             tracing::warn!(%camera, "frozen: the camera sends the same picture again and again. Restart it")
         }
         (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
+        (CameraState::Waiting, _) => tracing::warn!(
+            %camera,
+            "{reason}. If this happens often, set the camera to send a key frame (I frame) every 1 to 4 s and turn its smart \
+             codec off"
+        ),
         (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; the node retries after growing delays"),
         (CameraState::Refused, _) => {
             tracing::error!(%camera, "refused: {reason}. Correct the login; the node retries rarely, because cameras lock accounts");

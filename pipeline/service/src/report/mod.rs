@@ -43,6 +43,26 @@ pub(crate) struct Deps {
     pub(crate) outbound: Outbound,
 }
 
+/// What a camera's stream says of itself.
+struct StreamReport<'c> {
+    id: &'c CameraId,
+    reconnects: u64,
+    is_shed: bool,
+    key_frame_interval_s: Option<f64>,
+}
+
+impl<'c> StreamReport<'c> {
+    fn of(camera: &'c CameraControl) -> Self {
+        let tenths = |interval: Duration| (interval.as_secs_f64() * 10.0).round() / 10.0;
+        Self {
+            id: camera.id(),
+            reconnects: camera.reconnects(),
+            is_shed: camera.is_shed(),
+            key_frame_interval_s: camera.key_frame_interval().map(tenths),
+        }
+    }
+}
+
 /// Makes the periodic reports.
 pub(crate) struct Reports {
     deps: Deps,
@@ -74,13 +94,14 @@ impl Reports {
 
     fn report_health(&self, fates: &[(&CameraFates, FrameFates)]) {
         // Read before the board is locked, because a camera's plan has a lock of its own.
-        let cameras: Vec<_> = self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed())).collect();
+        let cameras: Vec<_> = self.deps.cameras.iter().map(StreamReport::of).collect();
         self.deps.health.report_all(|event| {
             if let Some((_, frames)) = fates.iter().find(|(of, _)| of.camera == event.camera) {
                 event.frames = *frames;
             }
-            if let Some((_, reconnects, is_shed)) = cameras.iter().find(|(camera, ..)| **camera == event.camera) {
-                (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
+            if let Some(camera) = cameras.iter().find(|camera| *camera.id == event.camera) {
+                (event.reconnects, event.key_frames_only) = (camera.reconnects, camera.is_shed);
+                event.key_frame_interval_s = camera.key_frame_interval_s;
             }
         });
     }
