@@ -62,6 +62,11 @@ impl HeldUnits {
         self.has_key_frame
     }
 
+    /// True if one more unit is all that can be held.
+    pub(crate) fn is_almost_full(&self) -> bool {
+        self.count + 1 >= self.most
+    }
+
     /// All units are decoded now. Returns the latest presentation time among them.
     pub(crate) fn release(&mut self) -> Option<Duration> {
         self.count = 0;

@@ -56,10 +56,19 @@ impl KeyFrameCadence {
         self.last.is_some() && self.gap.is_none() && !self.whole_stream
     }
 
-    /// True if the next key frame should have come before a unit with this time.
+    /// True if the next key frame should have come well before a unit with this time.
     pub(crate) fn is_overdue(&self, at: Option<Duration>) -> bool {
+        self.is_later_than(at, OVERDUE)
+    }
+
+    /// True if the next key frame should have come before a unit with this time.
+    pub(crate) fn is_late(&self, at: Option<Duration>) -> bool {
+        self.is_later_than(at, TOLERANCE)
+    }
+
+    fn is_later_than(&self, at: Option<Duration>, intervals: f64) -> bool {
         let since = at.zip(self.last).and_then(|(at, last)| at.checked_sub(last));
-        since.is_some_and(|since| since > self.interval.mul_f64(OVERDUE))
+        since.is_some_and(|since| since > self.interval.mul_f64(intervals))
     }
 
     /// Key frames are too rare, or there are none: the whole stream is decoded until they prove

@@ -330,7 +330,10 @@ impl DecodePlan {
         if !cadence.is_undecided() || !held.has_key_frame() {
             return dropped;
         }
-        if cadence.is_overdue(unit.presentation_time) && !self.is_shedding {
+        let is_overdue = if held.is_almost_full() { cadence.is_late(unit.presentation_time) } else {
+            cadence.is_overdue(unit.presentation_time)
+        };
+        if is_overdue && !self.is_shedding {
             cadence.decode_whole_stream();
             self.hidden_until = held.release();
             return Decision { held: HeldDecision::Decode, unit: UnitDecision::Decode(DecodeReason::WholeStream) };
@@ -455,7 +458,10 @@ impl DecodePlan {
     pub(crate) fn mode(&self) -> Mode {
         Mode {
             awaits_key_frame: self.start == Start::Awaited,
-            key_frames_only: matches!(&self.rule, Rule::KeyFrames(cadence, _) if !cadence.needs_whole_stream()),
+            key_frames_every: match (&self.rule, self.wanted) {
+                (Rule::KeyFrames(cadence, _), Wanted::OneIn(interval)) if !cadence.needs_whole_stream() => Some(interval),
+                _ => None,
+            },
         }
     }
 }

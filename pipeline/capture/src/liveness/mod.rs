@@ -71,8 +71,8 @@ pub(crate) enum GiveUp {
 pub(crate) struct Mode {
     /// True until a unit has come with which decoding begins.
     pub(crate) awaits_key_frame: bool,
-    /// True while other units than key frames are dropped.
-    pub(crate) key_frames_only: bool,
+    /// The wanted interval while other units than key frames are dropped.
+    pub(crate) key_frames_every: Option<Duration>,
 }
 
 /// The facts about one packet.
@@ -186,7 +186,7 @@ impl Liveness {
         self.silence(silent)
             .or_else(|| if mode.awaits_key_frame && is_encoded { self.first_key_frame(now) } else { None })
             .or_else(|| self.decoder(now))
-            .or_else(|| if mode.key_frames_only { self.next_key_frame(now) } else { None })
+            .or_else(|| mode.key_frames_every.and_then(|wanted| self.next_key_frame(wanted, now)))
             .unwrap_or(if self.has_pictures() { Verdict::Live } else { Verdict::Connecting })
     }
 
@@ -234,12 +234,16 @@ impl Liveness {
     }
 
     /// Judges a stream of which key frames alone are decoded.
-    fn next_key_frame(&self, now: Monotonic) -> Option<Verdict> {
-        let since_last = now.since(self.key_frames.last_here()?);
+    fn next_key_frame(&self, wanted: Duration, now: Monotonic) -> Option<Verdict> {
+        let last = self.key_frames.last_here()?;
         let usual = self.key_frames.interval().map(|interval| interval.mul_f64(1.5) + Duration::from_secs(2));
-        if since_last < usual.unwrap_or(KEY_FRAME_OVERDUE).max(WAIT_REPORTED_AFTER) {
+        // Other frames must have come for as long: a slow camera's next frame may be a key frame.
+        let (_, packet) = self.transport.first_and_last()?;
+        let unknown = KEY_FRAME_OVERDUE.max(2 * wanted);
+        if packet.since(last) < usual.unwrap_or(unknown).max(WAIT_REPORTED_AFTER) {
             return None;
         }
+        let since_last = now.since(last);
         let gives_up_after = self.key_frames.longest_overdue();
         let wait = match self.key_frames.since_broken(now) {
             Some(since_last) => Waiting::WholeKeyFrame { since_last },
