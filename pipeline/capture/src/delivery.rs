@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
+use gatehouse_core::frame::PictureBuffer;
 use gatehouse_core::time::{CaptureTime, Clock, FrameTimes, Monotonic, StreamTime};
 use gatehouse_core::{CameraId, Frame, FrameSink};
 use gstreamer as gst;
@@ -11,6 +12,7 @@ use gstreamer_video as gst_video;
 
 use crate::decode_plan::PictureDecision;
 use crate::failure::Failure;
+use crate::liveness::{PictureFacts, PictureWatch};
 use crate::mapped::{MapError, MappedPictures, camera_time};
 use crate::note::Note;
 use crate::options::StreamOptions;
@@ -31,6 +33,7 @@ pub(crate) struct Delivery {
     pictures: MappedPictures,
     /// The arrival of the last picture's access unit.
     last_arrival: Option<Monotonic>,
+    watch: PictureWatch,
 }
 
 impl Delivery {
@@ -52,6 +55,7 @@ impl Delivery {
             privacy: PrivacyMask::new(options.privacy.clone()),
             pictures: MappedPictures::default(),
             last_arrival: None,
+            watch: PictureWatch::default(),
         }
     }
 
@@ -62,7 +66,8 @@ impl Delivery {
             return Err(gst::FlowError::Error);
         };
         let is_marked = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
-        let (shown, number) = self.plan.on_picture(buffer.pts().map(Duration::from), now, is_marked);
+        let presentation_time = buffer.pts().map(Duration::from);
+        let (shown, number) = self.plan.on_picture(presentation_time, now, is_marked);
         let decision = shown.decision;
         if matches!(decision, PictureDecision::Hidden | PictureDecision::Corrupted) {
             return Ok(gst::FlowSuccess::Ok);
@@ -81,9 +86,10 @@ impl Delivery {
         });
         // A decoder gives pictures late, in the order of their presentation. The arrivals of its units
         // are not in that order.
-        let arrival = shown.arrived.unwrap_or(now).max(self.last_arrival.unwrap_or(now).min(now));
+        let arrived = shown.unit.map_or(now, |unit| unit.arrival);
+        let arrival = arrived.max(self.last_arrival.unwrap_or(arrived));
         self.last_arrival = Some(arrival);
-        let waited = now.since(shown.arrived.unwrap_or(now));
+        let waited = now.since(arrived);
         let capture = CaptureTime::choose(camera_time(&buffer), self.clock.wall() - waited, self.latency);
         let stream = StreamTime(running.map_or(Duration::ZERO, Duration::from));
         let unreadable = |problem: MapError| {
@@ -93,7 +99,13 @@ impl Delivery {
         let buffer = self.privacy.black_out(buffer, info).map_err(unreadable)?;
         let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
         let times = FrameTimes { stream, arrival, capture };
-        let frame = Frame { camera: self.camera.clone(), number, times, buffer };
+        let facts = PictureFacts {
+            is_key: shown.unit.is_none_or(|unit| unit.is_key),
+            bytes: shown.unit.map_or(0, |unit| unit.bytes),
+            at: presentation_time.map_or(now, Monotonic::from_start),
+        };
+        let frozen = self.watch.judge(&buffer.picture(), facts);
+        let frame = Frame { camera: self.camera.clone(), number, times, frozen, buffer };
         let is_analysed = decision == PictureDecision::Analyse || self.frames.is_urgent(&frame);
         let delivery = is_analysed.then(|| self.frames.deliver(frame));
         self.plan.record(delivery, now);

@@ -166,7 +166,8 @@ mod tests {
                  ! appsink name=sink sync=false"
             );
             let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
-            let [manager, depay, parser, pay] = ["manager", "depay", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
+            let [manager, depay, parser, pay] =
+                ["manager", "depay", "parser", "pay"].map(|name| pipeline.by_name(name).unwrap());
             let wanted = Wanted::OneIn(Duration::from_millis(250));
             let plan = Arc::new(SharedPlan::new(wanted, Arc::default()));
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -10,8 +10,8 @@ use gatehouse_core::{Delivery, DropReason, Fate, FateCounters};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::decode_plan::{
-    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PacketRole, PictureDecision,
-    RtpPacket, Shown, UnitDecision, Wanted,
+    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PacketRole, PictureDecision, RtpPacket,
+    Shown, UnitDecision, Wanted,
 };
 use crate::liveness::{Liveness, Verdict};
 

@@ -59,8 +59,8 @@ impl Reported {
     fn is_due(&mut self, status: &StreamStatus, now: Monotonic) -> bool {
         let state = status.state().0;
         let is_new = self.state.unwrap_or(CameraState::Live) != state;
-        let is_due = is_new
-            || (state != CameraState::Live && self.at.is_some_and(|at| now.since(at) >= REPORTED_EVERY));
+        let is_due =
+            is_new || (state != CameraState::Live && self.at.is_some_and(|at| now.since(at) >= REPORTED_EVERY));
         if is_due {
             (self.state, self.at) = (Some(state), Some(now));
         }

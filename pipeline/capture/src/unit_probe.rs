@@ -43,7 +43,7 @@ pub(crate) fn install(
         let Some(kind) = kind_of(codec, &bytes) else { return gst::PadProbeReturn::Ok };
         drop(bytes);
         let presentation_time = buffer.pts().map(Duration::from);
-        let unit = AccessUnit { kind, presentation_time, arrival: clock.monotonic() };
+        let unit = AccessUnit { kind, presentation_time, arrival: clock.monotonic(), bytes: buffer.size() };
         let consumer = match wanted {
             Wanted::OneIn(_) if kind.is_key() => {
                 Consumer { shortest_wait: frames.shortest_wait(), ..Consumer::default() }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse_picture::{Size, YuvPicture};
 
+use crate::health::Frozen;
 use crate::id::CameraId;
 use crate::time::FrameTimes;
 
@@ -27,6 +28,8 @@ pub struct Frame {
     pub number: u64,
     /// Its three times.
     pub times: FrameTimes,
+    /// Set if the camera's picture no longer changes.
+    pub frozen: Option<Frozen>,
     /// Its pixels. Shared, because a preview may need the picture while a model still reads it.
     pub buffer: Arc<dyn PictureBuffer>,
 }

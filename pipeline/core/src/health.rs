@@ -176,6 +176,32 @@ impl fmt::Display for Waiting {
     }
 }
 
+/// Why a camera's picture is called frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frozen {
+    /// Its key frames are all the same.
+    EqualKeyFrames {
+        /// Time since the picture last changed.
+        lasts: Duration,
+    },
+    /// Nothing but a clock in the picture has changed.
+    OnlyClock {
+        /// Time for which only the clock has changed.
+        lasts: Duration,
+    },
+}
+
+impl fmt::Display for Frozen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EqualKeyFrames { lasts } => write!(f, "the picture has been the same for {} s", lasts.as_secs()),
+            Self::OnlyClock { lasts } => {
+                write!(f, "nothing but the clock in the picture has changed for {} s", lasts.as_secs())
+            }
+        }
+    }
+}
+
 /// Why a stream is stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {

@@ -5,6 +5,7 @@
 //! `markers` and `packets` treat packets, `units`, `key_frames` and `held` treat access units, `sent`
 //! treats pictures.
 
+mod decision;
 mod held;
 mod key_frames;
 mod markers;
@@ -23,6 +24,9 @@ use gatehouse_core::time::Monotonic;
 use gatehouse_core::{DropReason, FrameDemand};
 
 use crate::liveness::{Mode, PacketFacts};
+pub(crate) use decision::{
+    AccessUnit, Consumer, Decision, DecodeReason, HeldDecision, PictureDecision, Shown, UnitDecision,
+};
 use held::{HeldUnits, Holding};
 use key_frames::KeyFrameCadence;
 use markers::MarkerCheck;
@@ -31,7 +35,7 @@ pub(crate) use packets::PacketDecision;
 use packets::PacketFilter;
 pub(crate) use rtp::Content;
 pub(crate) use rtp::{RtpPacket, mend};
-use sent::SentUnits;
+use sent::{SentUnit, SentUnits};
 pub(crate) use units::{UnitKind, kind_of};
 
 /// At most this many units are held while nothing moves before a gate. A processor decodes them in
@@ -53,97 +57,6 @@ pub enum Wanted {
     ///
     /// [`FrameSink::demand`]: gatehouse_core::FrameSink::demand
     AsDemanded(Duration),
-}
-
-/// The facts of one access unit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessUnit {
-    pub(crate) kind: UnitKind,
-    /// When its picture is to be shown, if known.
-    pub(crate) presentation_time: Option<Duration>,
-    pub(crate) arrival: Monotonic,
-}
-
-/// What the consumer says when an access unit comes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Consumer {
-    pub(crate) demand: FrameDemand,
-    /// The shortest time that a frame offered now waits for its analysis, if known.
-    pub(crate) shortest_wait: Option<Duration>,
-}
-
-/// Why an access unit is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DecodeReason {
-    /// Nothing is known of the cadence yet, or later units may refer to this key frame.
-    KeyFrame,
-    /// Only key frames are decoded, and this one is due.
-    DueKeyFrame,
-    /// The whole stream is decoded.
-    WholeStream,
-    /// The consumer needs frames now.
-    Demanded,
-    /// No more units can be held. Its picture is hidden.
-    CatchUp,
-}
-
-/// What becomes of the access unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnitDecision {
-    Decode(DecodeReason),
-    /// It is decoded, and its picture is needed before any other unit comes: a decoder that keeps it
-    /// back for its order is drained.
-    DecodeAlone(DecodeReason),
-    /// It waits undecoded: a later unit may need it.
-    Hold,
-    Drop(DropReason),
-}
-
-/// What becomes of the units that were held before this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeldDecision {
-    Keep,
-    /// No later unit needs them.
-    Discard(DropReason),
-    /// They are decoded before this unit; their pictures are hidden.
-    Decode,
-}
-
-/// The decision about an access unit. The held units come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decision {
-    pub(crate) held: HeldDecision,
-    pub(crate) unit: UnitDecision,
-}
-
-impl Decision {
-    fn decode(reason: DecodeReason) -> Self {
-        Self { held: HeldDecision::Keep, unit: UnitDecision::Decode(reason) }
-    }
-
-    fn drop(reason: DropReason) -> Self {
-        Self { held: HeldDecision::Keep, unit: UnitDecision::Drop(reason) }
-    }
-}
-
-/// The decision about a decoded picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PictureDecision {
-    Analyse,
-    /// Not due by the rate. It is analysed only if the consumer calls it urgent.
-    NotDue,
-    /// It was decoded only for the sake of later ones.
-    Hidden,
-    /// The decoder marked it as broken, or a gradual refresh isn't complete.
-    Corrupted,
-}
-
-/// A decoded picture: what becomes of it, and when its access unit arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shown {
-    pub(crate) decision: PictureDecision,
-    /// `None` if that isn't known.
-    pub(crate) arrived: Option<Monotonic>,
 }
 
 /// The rule that applies to one connection.
@@ -225,9 +138,7 @@ impl DecodePlan {
     pub(crate) fn begin_connection(&mut self) {
         self.rule = match self.wanted {
             Wanted::All => Rule::Everything,
-            Wanted::OneIn(interval) => {
-                Rule::KeyFrames(KeyFrameCadence::new(interval), HeldUnits::up_to(MAX_UNDECIDED))
-            }
+            Wanted::OneIn(interval) => Rule::KeyFrames(KeyFrameCadence::new(interval), HeldUnits::up_to(MAX_UNDECIDED)),
             Wanted::AsDemanded(_) => Rule::Demand(HeldUnits::up_to(MAX_HELD)),
         };
         self.packets = PacketFilter::default();
@@ -238,8 +149,7 @@ impl DecodePlan {
 
     /// What a packet says about liveness.
     pub(crate) fn packet_facts(&mut self, packet: &RtpPacket) -> PacketFacts {
-        let begins_frame =
-            packet.is_picture() && (self.picture != Some(packet.timestamp) || packet.begins_picture);
+        let begins_frame = packet.is_picture() && (self.picture != Some(packet.timestamp) || packet.begins_picture);
         if packet.is_picture() {
             self.picture = Some(packet.timestamp);
         }
@@ -276,7 +186,8 @@ impl DecodePlan {
         };
         // Held units count from their own arrival, too, but their pictures are hidden.
         if matches!(decision.unit, UnitDecision::Decode(_) | UnitDecision::DecodeAlone(_)) {
-            self.sent.push(unit.presentation_time, unit.arrival);
+            let AccessUnit { kind, arrival, bytes, .. } = *unit;
+            self.sent.push(unit.presentation_time, SentUnit { arrival, is_key: kind.is_key(), bytes });
         }
         decision
     }
@@ -330,7 +241,9 @@ impl DecodePlan {
         if !cadence.is_undecided() || !held.has_key_frame() {
             return dropped;
         }
-        let is_overdue = if held.is_almost_full() { cadence.is_late(unit.presentation_time) } else {
+        let is_overdue = if held.is_almost_full() {
+            cadence.is_late(unit.presentation_time)
+        } else {
             cadence.is_overdue(unit.presentation_time)
         };
         if is_overdue && !self.is_shedding {
@@ -391,8 +304,8 @@ impl DecodePlan {
     /// Decides about a decoded picture. Sources without access units come here alone. `is_marked`:
     /// the decoder marked it as broken.
     pub(crate) fn on_picture(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> Shown {
-        let arrived = self.sent.take(at);
-        Shown { decision: self.picture_decision(at, now, is_marked), arrived }
+        let unit = self.sent.take(at);
+        Shown { decision: self.picture_decision(at, now, is_marked), unit }
     }
 
     fn picture_decision(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> PictureDecision {
@@ -459,7 +372,9 @@ impl DecodePlan {
         Mode {
             awaits_key_frame: self.start == Start::Awaited,
             key_frames_every: match (&self.rule, self.wanted) {
-                (Rule::KeyFrames(cadence, _), Wanted::OneIn(interval)) if !cadence.needs_whole_stream() => Some(interval),
+                (Rule::KeyFrames(cadence, _), Wanted::OneIn(interval)) if !cadence.needs_whole_stream() => {
+                    Some(interval)
+                }
                 _ => None,
             },
         }

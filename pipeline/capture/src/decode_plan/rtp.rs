@@ -267,9 +267,9 @@ mod tests {
         for (payload, expected) in [
             (KEY, true),
             (DELTA, true),
-            (&[0x41, 0x40][..], false),             // a second slice
-            (&[0x7c, 0x85, 0x88], true),            // FU-A, its start
-            (&[0x7c, 0x05, 0x88], false),           // FU-A, a later part
+            (&[0x41, 0x40][..], false),                    // a second slice
+            (&[0x7c, 0x85, 0x88], true),                   // FU-A, its start
+            (&[0x7c, 0x05, 0x88], false),                  // FU-A, a later part
             (&[0x78, 0, 2, 6, 5, 0, 2, 0x41, 0x9a], true), // STAP-A of an SEI and a slice
             (PARAMETERS, false),
             (&[0x06, 0x85], false),
@@ -293,13 +293,8 @@ mod tests {
         packet[0] |= 16 | 1;
         packet.extend([1, 2, 3, 4, 0xbe, 0xde, 0, 1, 5, 6, 7, 8]);
         packet.extend(KEY);
-        let expected = RtpPacket {
-            sequence_number: 7,
-            timestamp: 9,
-            marker: true,
-            content: Content::Key,
-            begins_picture: true,
-        };
+        let expected =
+            RtpPacket { sequence_number: 7, timestamp: 9, marker: true, content: Content::Key, begins_picture: true };
         assert_eq!(RtpPacket::parse(Codec::H264, &packet), Some(expected));
         let cut_off = packet.len() - KEY.len();
         assert!((0..cut_off).all(|length| RtpPacket::parse(Codec::H264, &packet[..length]).is_none()));

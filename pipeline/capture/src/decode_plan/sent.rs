@@ -10,9 +10,17 @@ use gatehouse_core::time::Monotonic;
 /// give a picture.
 const MOST: usize = 48;
 
+/// A unit that went to the decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentUnit {
+    pub(crate) arrival: Monotonic,
+    pub(crate) is_key: bool,
+    pub(crate) bytes: usize,
+}
+
 /// The units that went to the decoder and have no picture yet.
 #[derive(Debug, Default)]
-pub(crate) struct SentUnits(VecDeque<(Duration, Monotonic)>);
+pub(crate) struct SentUnits(VecDeque<(Duration, SentUnit)>);
 
 impl SentUnits {
     pub(crate) fn clear(&mut self) {
@@ -20,19 +28,18 @@ impl SentUnits {
     }
 
     /// A unit goes to the decoder.
-    pub(crate) fn push(&mut self, at: Option<Duration>, arrival: Monotonic) {
+    pub(crate) fn push(&mut self, at: Option<Duration>, unit: SentUnit) {
         let Some(at) = at else { return };
         if self.0.len() == MOST {
             self.0.pop_front();
         }
-        self.0.push_back((at, arrival));
+        self.0.push_back((at, unit));
     }
 
-    /// The arrival of the unit whose picture this is. A picture may need units that arrived later;
-    /// they are not waited for.
-    pub(crate) fn take(&mut self, at: Option<Duration>) -> Option<Monotonic> {
+    /// The unit whose picture this is.
+    pub(crate) fn take(&mut self, at: Option<Duration>) -> Option<SentUnit> {
         let place = self.0.iter().position(|(sent, _)| Some(*sent) == at)?;
-        self.0.remove(place).map(|(_, arrival)| arrival)
+        self.0.remove(place).map(|(_, unit)| unit)
     }
 
     /// True if a unit with this time waits for its picture.

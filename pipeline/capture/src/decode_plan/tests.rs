@@ -111,7 +111,7 @@ impl Simulation {
         self.fates.push(None);
         let at = Self::at(number);
         let kind = if is_key { UnitKind::Key } else { UnitKind::Delta };
-        let unit = AccessUnit { kind, presentation_time: Some(at), arrival: Monotonic::from_start(at) };
+        let unit = AccessUnit { kind, presentation_time: Some(at), arrival: Monotonic::from_start(at), bytes: 0 };
         let decision = self.plan.on_unit(&unit, &consumer);
         self.decisions.push(decision);
         match decision.held {
@@ -202,7 +202,7 @@ fn a_key_frame_is_dropped_if_the_next_would_supersede_it() {
         assert_eq!(simulation.shown(), [0], "nothing is known of the first");
         let dropped = simulation.numbers(|fate| fate == Fate::Dropped(DropReason::WouldBeSuperseded));
         assert_eq!(simulation.plan.missed(), dropped.len() as u64, "each was due");
-        }
+    }
 }
 
 #[test]
@@ -285,7 +285,8 @@ fn a_superseded_picture_is_made_up_for_by_the_next() {
 fn sources_without_access_units_are_limited_too() {
     let mut plan = DecodePlan::new(Wanted::OneIn(Duration::from_secs(1)));
     let at = |number| Monotonic::from_start(Simulation::at(number));
-    let analysed = (0..240).filter(|n| plan.on_picture(None, at(*n), false).decision == PictureDecision::Analyse).count();
+    let analysed =
+        (0..240).filter(|n| plan.on_picture(None, at(*n), false).decision == PictureDecision::Analyse).count();
     assert_eq!(analysed, 10);
     let mut plan = DecodePlan::new(Wanted::All);
     assert!((0..250).all(|n| plan.on_picture(None, at(n), false).decision == PictureDecision::Analyse));
@@ -320,10 +321,10 @@ fn a_gradual_refresh_is_shown_once_it_is_complete() {
         for number in 0..40 {
             let kind = if number % 20 == 7 { UnitKind::RecoveryPoint(10) } else { UnitKind::Delta };
             let (at, arrival) = (Some(Simulation::at(number)), Monotonic::from_start(Simulation::at(number)));
-            let unit = AccessUnit { kind, presentation_time: at, arrival };
+            let unit = AccessUnit { kind, presentation_time: at, arrival, bytes: 0 };
             if matches!(plan.on_unit(&unit, &Consumer::default()).unit, UnitDecision::Decode(_)) {
                 let picture = plan.on_picture(at, arrival, false);
-                assert_eq!(picture.arrived, Some(arrival));
+                assert_eq!(picture.unit.map(|unit| unit.arrival), Some(arrival));
                 shown.extend((picture.decision != PictureDecision::Corrupted).then_some(number));
             }
         }
@@ -338,7 +339,7 @@ fn pictures_that_the_decoder_marks_are_not_shown() {
         let mut plan = DecodePlan::new(Wanted::All);
         for (kind, number) in [(kind, 0), (UnitKind::Delta, 1)] {
             let at = Some(Simulation::at(number));
-            plan.on_unit(&AccessUnit { kind, presentation_time: at, arrival }, &Consumer::default());
+            plan.on_unit(&AccessUnit { kind, presentation_time: at, arrival, bytes: 0 }, &Consumer::default());
             assert_eq!(plan.on_picture(at, arrival, true).decision, expected, "{kind:?}");
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! [`Liveness`] is a pure state machine: facts go in, a [`Verdict`] with its reason comes out. No
 //! GStreamer type, clock, lock or atomic is in it. It keeps three things apart: `transport` (packets
-//! come), `key_frames` (decoding can begin) and `decoding` (the decoder gives clean pictures).
+//! come), `key_frames` (decoding can begin) and `decoding` (the decoder gives clean pictures). Beside
+//! it, `picture` decides whether the pictures still change.
 //! `docs/design/capture.md` has the rules with their thresholds.
 
 mod decoding;
 mod key_frames;
+mod picture;
 mod transport;
 
 #[cfg(test)]
@@ -19,6 +21,7 @@ use gatehouse_core::time::Monotonic;
 
 use decoding::Decoding;
 use key_frames::KeyFrames;
+pub(crate) use picture::{PictureFacts, PictureWatch};
 use transport::{Patience, Transport};
 
 /// The first packet comes within this time, or the connection is given up. A camera may send a

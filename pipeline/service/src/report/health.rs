@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use gatehouse_core::health::{CameraState, HealthEvent, StatusSink, StreamStatus, SubStream};
+use gatehouse_core::health::{CameraState, Frozen, HealthEvent, StatusSink, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event, FrameFates};
@@ -36,6 +36,9 @@ struct Entry {
     /// As it is reported: the state at once, counters and rates as of the last periodic report.
     event: HealthEvent,
     connection: CameraState,
+    /// Why the connection is in its state, and why the picture is called frozen.
+    connection_reason: Option<String>,
+    frozen: Option<Frozen>,
     picture: Arc<LastPicture>,
     /// A gate's sub-stream, as it is connected.
     sub_connection: Option<SubStream>,
@@ -72,6 +75,8 @@ impl HealthBoard {
         let entry = |camera| Entry {
             event: connecting(camera),
             connection: CameraState::Connecting,
+            connection_reason: None,
+            frozen: None,
             picture: Arc::default(),
             sub_connection: None,
             sub_picture: Arc::default(),
@@ -89,10 +94,12 @@ impl HealthBoard {
             let before = entry.event.clone();
             change(entry);
             entry.event.sub_stream = entry.sub_stream();
-            entry.event.state = match (entry.connection, entry.picture.get()) {
-                (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
-                (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
-                (connection, _) => connection,
+            (entry.event.state, entry.event.reason) = match (entry.connection, entry.picture.get()) {
+                (CameraState::Live, PictureVerdict::Dark) => (CameraState::Dark, None),
+                (CameraState::Live, PictureVerdict::Frozen) => {
+                    (CameraState::Frozen, entry.frozen.map(|frozen| frozen.to_string()))
+                }
+                (connection, _) => (connection, entry.connection_reason.clone()),
             };
             if entry.event == before {
                 return;
@@ -127,9 +134,18 @@ impl HealthBoard {
 
     /// Records the verdict on a due picture of a camera or of its sub-stream, whose `last` one this
     /// replaces. Takes the lock only if the verdict has changed.
-    pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
+    pub(crate) fn picture(
+        &self,
+        camera: &CameraId,
+        last: &LastPicture,
+        verdict: PictureVerdict,
+        frozen: Option<Frozen>,
+    ) {
         if last.get() != verdict {
-            self.change(camera, |_| last.set(verdict));
+            self.change(camera, |entry| {
+                entry.frozen = frozen;
+                last.set(verdict);
+            });
         }
     }
 
@@ -198,7 +214,7 @@ impl StatusSink for HealthBoard {
     fn status(&self, camera: &CameraId, status: StreamStatus) {
         self.change(camera, |entry| {
             let (state, reason) = status.state();
-            (entry.connection, entry.event.reason) = (state, reason);
+            (entry.connection, entry.connection_reason) = (state, reason);
             match status {
                 StreamStatus::Live(facts) => entry.event.stream = Some(facts),
                 // Without a stream, the verdict on its last picture has no meaning.
@@ -228,7 +244,7 @@ fn log_change(event: &HealthEvent, before: CameraState) {
             tracing::warn!(%camera, "dark: the camera sends black frames. Check its lens cover, its light and its exposure")
         }
         (CameraState::Frozen, _) => {
-            tracing::warn!(%camera, "frozen: the camera sends the same picture again and again. Restart it")
+            tracing::warn!(%camera, "frozen: {reason}. Restart the camera")
         }
         (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
         (CameraState::Waiting, _) => tracing::warn!(
@@ -308,7 +324,7 @@ mod tests {
         let last = board.last_sub_picture(&gate);
         board.sub_stream(&gate, sub_stream(CameraState::Live));
         for verdict in [PictureVerdict::Frozen, PictureVerdict::Frozen, PictureVerdict::Dark, PictureVerdict::Frozen] {
-            board.picture(&gate, &last, verdict);
+            board.picture(&gate, &last, verdict, None);
         }
         board.sub_stream(&gate, sub_stream(CameraState::Lost));
         board.sub_stream(&gate, sub_stream(CameraState::Live));
@@ -332,9 +348,9 @@ mod tests {
         board.status(&camera, lost());
         let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 };
         board.status(&camera, StreamStatus::Live(facts.clone()));
-        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark, None);
         clock.set(Duration::from_secs(7));
-        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark, None);
         board.status(&camera, lost());
         board.status(&camera, StreamStatus::Live(facts));
         let seen: Vec<Event> = events.collect();
@@ -362,8 +378,9 @@ mod tests {
             StreamStatus::Live(StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360 }),
         );
         let last = board.last_picture(&camera);
-        board.picture(&camera, &last, PictureVerdict::Dark);
-        let allocations = |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict)).count_total;
+        board.picture(&camera, &last, PictureVerdict::Dark, None);
+        let allocations =
+            |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict, None)).count_total;
         assert_eq!(allocations(PictureVerdict::Dark), 0);
         assert!(allocations(PictureVerdict::Sound) > 0, "it is reported");
         assert_eq!(events.count(), 3);

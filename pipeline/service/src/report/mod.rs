@@ -19,7 +19,7 @@ use gatehouse_core::{CameraId, Event, FrameFates};
 
 pub(crate) use health::{HealthBoard, LastPicture};
 pub(crate) use load::{FULL, FrameStages, Meters, RoleMeter};
-pub(crate) use picture_monitor::PictureMonitor;
+pub(crate) use picture_monitor::{PictureMonitor, verdict};
 pub(crate) use processors::usable_processors;
 
 use crate::publish::Outbound;

@@ -193,8 +193,7 @@ fn health_text(health: &HealthEvent) -> String {
     let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
     let unchanged =
         if health.fps_unchanged > 0.0 { format!(", {:.1} unchanged", health.fps_unchanged) } else { String::new() };
-    let received =
-        if health.fps_received > 0.0 { format!(" of {:.1}", health.fps_received) } else { String::new() };
+    let received = if health.fps_received > 0.0 { format!(" of {:.1}", health.fps_received) } else { String::new() };
     let every = health.key_frame_interval_s.map(|seconds| format!(", a key frame every {seconds:.1} s"));
     let key_frames = if health.key_frames_only { ", key frames only" } else { "" };
     let sub_stream = health.sub_stream.as_ref().map(|sub| {
