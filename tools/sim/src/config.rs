@@ -59,6 +59,20 @@ pub struct MountConfig {
     /// cameras.
     #[serde(default)]
     pub b_frames: u32,
+    /// Intra blocks wander over the picture, and no key frame comes but the clip's first. H.264 only.
+    #[serde(default)]
+    pub intra_refresh: bool,
+    /// Seconds from one picture to the next where they come slower than the scene. Default 0: as
+    /// `fps` says. At most 60.
+    #[serde(default)]
+    pub frame_seconds: f64,
+    /// Pictures are held back and sent at once, every so many seconds. Default 0: none is. At most 30.
+    #[serde(default)]
+    pub burst_seconds: f64,
+    /// Seconds of the scene behind its first key frame at which the first client joins, as where the
+    /// stream already runs. Default 0.
+    #[serde(default)]
+    pub join_seconds: f64,
     /// Seconds of the scene to skip at first, up to the next key frame. Default 0, at most 600.
     #[serde(default)]
     pub skip_seconds: u32,
@@ -173,6 +187,10 @@ impl MountConfig {
             gop_seconds: one_second(),
             key_wait_seconds: 0.0,
             b_frames: 0,
+            intra_refresh: false,
+            frame_seconds: 0.0,
+            burst_seconds: 0.0,
+            join_seconds: 0.0,
             skip_seconds: 0,
             max_seconds: sixty_seconds(),
             auth: None,
@@ -198,6 +216,7 @@ impl MountConfig {
             bitrate_kbps: self.bitrate_kbps,
             gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
             b_frames: self.b_frames,
+            intra_refresh: self.intra_refresh,
             seconds_skipped: self.skip_seconds,
             seconds_max: self.max_seconds,
         }
@@ -225,12 +244,19 @@ impl MountConfig {
             return Err(format!("width and height are even, got {}x{}", self.size[0], self.size[1]));
         }
         // A mount that ends waits 5 s for its players, which may be in the middle of the key wait.
-        for (name, seconds, most) in
-            [("gop_seconds", self.gop_seconds, 60.0), ("key_wait_seconds", self.key_wait_seconds, 4.0)]
-        {
+        for (name, seconds, most) in [
+            ("gop_seconds", self.gop_seconds, 120.0),
+            ("key_wait_seconds", self.key_wait_seconds, 4.0),
+            ("frame_seconds", self.frame_seconds, 60.0),
+            ("burst_seconds", self.burst_seconds, 30.0),
+            ("join_seconds", self.join_seconds, 600.0),
+        ] {
             if !(0.0..=most).contains(&seconds) {
                 return Err(format!("{name} is from 0 to {most}, got {seconds}"));
             }
+        }
+        if self.intra_refresh && (self.codec != Codec::H264 || self.b_frames > 0) {
+            return Err("intra_refresh needs H.264 without B-frames".to_owned());
         }
         if let Scene::WalkUp(walk_up) = &self.scene {
             walk_up.validate()?;
@@ -262,7 +288,7 @@ impl ScriptedFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AuthScheme, FaceBox, Password, Person, Presentation};
+    use crate::{AuthScheme, FaceBox, Password, Person, Presentation, Sensor, Still};
 
     const FULL: &str = r#"
         listen = "127.0.0.1:8554"
@@ -277,6 +303,9 @@ mod tests {
         gop_seconds = 0.5
         key_wait_seconds = 0.25
         b_frames = 1
+        frame_seconds = 4.0
+        burst_seconds = 5.0
+        join_seconds = 1.5
         skip_seconds = 2
         max_seconds = 20
         auth = { scheme = "digest", user = "admin", password = "s3cret" }
@@ -296,6 +325,9 @@ mod tests {
         [[mount]]
         path = "/dark"
         scene = { black = true }
+        [[mount]]
+        path = "/still"
+        scene = { still = "frozen", clock = true }
     "#;
 
     #[test]
@@ -303,7 +335,9 @@ mod tests {
         let config = SimConfig::parse(FULL, Path::new("/site")).unwrap();
         assert_eq!(config.listen.port(), 8554);
         assert_eq!(config.cache_dir.as_deref(), Some(Path::new("/site/clips")));
-        let [plaza, gate, ball, dark] = config.mounts.as_slice() else { panic!("{} mounts", config.mounts.len()) };
+        let [plaza, gate, ball, dark, still] = config.mounts.as_slice() else {
+            panic!("{} mounts", config.mounts.len())
+        };
         assert_eq!(plaza.scene, Scene::File("/site/vtest.avi".into()));
         assert_eq!((plaza.key_wait_seconds, gate.key_wait_seconds), (0.25, 0.0));
         assert_eq!(
@@ -316,10 +350,12 @@ mod tests {
                 bitrate_kbps: 500,
                 gop_pictures: 5,
                 b_frames: 1,
+                intra_refresh: false,
                 seconds_skipped: 2,
                 seconds_max: 20
             }
         );
+        assert_eq!((plaza.frame_seconds, plaza.burst_seconds, plaza.join_seconds), (4.0, 5.0, 1.5));
         assert_eq!(
             plaza.auth,
             Some(Login { scheme: AuthScheme::Digest, user: "admin".to_owned(), password: Password::new("s3cret") })
@@ -337,6 +373,7 @@ mod tests {
         );
         assert_eq!((walk_up.seconds_each, walk_up.gap_seconds), (6.0, 3.0));
         assert_eq!((gate.name(), gate.sender_reports), ("gate/1", SenderReports::Missing));
+        assert_eq!(still.scene, Scene::Still(Still { sensor: Sensor::Frozen, clock: true }));
         assert_eq!((&ball.scene, &dark.scene), (&Scene::Pattern("ball".to_owned()), &Scene::Black));
         assert!(!format!("{config:?}").contains("s3cret"));
     }
@@ -348,7 +385,8 @@ mod tests {
             (mount("colour = 1"), "unknown field `colour`"),
             (mount("size = [641, 480]"), "even, got 641x480"),
             (mount("fps = 0"), "fps is from 1 to 120, got 0"),
-            (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
+            (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 120"),
+            (mount("intra_refresh = true\nb_frames = 1"), "needs H.264 without B-frames"),
             (mount("sender_reports = \"never\""), "unknown variant `never`"),
             (mount("sender_reports = { late_seconds = -1 }"), "late_seconds = -1"),
             (mount("prepare_faults = [\"blck\"]"), "\"blck\" is not a fault"),
@@ -367,6 +405,10 @@ mod tests {
             ("[[mount]]\npath = \"/a\"\nscene = { pattern = \"bal\" }".to_owned(), "smpte"),
             ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", black = true }".to_owned(), "exactly one of"),
             ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", gap_seconds = 1 }".to_owned(), "belong to a walk_up"),
+            (
+                "[[mount]]\npath = \"/a\"\nscene = { file = \"a\", clock = true }".to_owned(),
+                "clock belongs to a still scene",
+            ),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [] }".to_owned(), "at least one person"),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [{}] }".to_owned(), "exactly one of photo, video"),
             (

@@ -48,6 +48,7 @@ mod script;
 mod sim;
 mod source;
 mod stats;
+mod still;
 mod view;
 mod walk_up;
 
@@ -63,4 +64,5 @@ pub use replay::Replay;
 pub use reports::SenderReports;
 pub use scene::Scene;
 pub use sim::Sim;
+pub use still::{Sensor, Still};
 pub use walk_up::WalkUp;
