@@ -100,7 +100,7 @@ impl Delivery {
         let buffer = self.pictures.map(buffer, info).map_err(unreadable)?;
         let times = FrameTimes { stream, arrival, capture };
         let facts = PictureFacts {
-            is_key: shown.unit.is_none_or(|unit| unit.is_key),
+            is_key: shown.is_key,
             bytes: shown.unit.map_or(0, |unit| unit.bytes),
             at: presentation_time.map_or(now, Monotonic::from_start),
         };

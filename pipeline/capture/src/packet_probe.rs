@@ -1,5 +1,4 @@
-//! Carries out the decode plan where packets enter RTP's session, and where they enter the
-//! depayloader.
+//! Carries out the decode plan where packets enter RTP's session.
 //!
 //! Of a camera that is analysed once in 2 s, 49 of 50 frames are received only to be dropped.
 //! Before the session a packet costs nothing more; behind it, it has been accounted for, queued,
@@ -12,7 +11,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::codec::Codec;
-use crate::decode_plan::{PacketDecision, RtpPacket, mend};
+use crate::decode_plan::PacketDecision;
+use crate::depay_probe::parse;
 use crate::shared_plan::SharedPlan;
 
 /// What to do with packets that enter the session.
@@ -86,45 +86,6 @@ impl PacketProbe {
     }
 }
 
-fn parse(codec: Codec, buffer: &gst::BufferRef) -> Option<RtpPacket> {
-    RtpPacket::parse(codec, &buffer.map_readable().ok()?)
-}
-
-/// Mends packets before `depayloader`, so that whole access units leave it. Packets come in order
-/// there.
-///
-/// # Errors
-/// If the element has no input.
-pub(crate) fn mend_units(depayloader: &gst::Element, codec: Codec, plan: &Arc<SharedPlan>) -> Result<(), String> {
-    let (input, plan) = (depayloader.static_pad("sink").ok_or("the depayloader has no input")?, Arc::clone(plan));
-    let mend_packet = move |buffer: &mut gst::Buffer| {
-        let Some(packet) = parse(codec, buffer) else { return };
-        let role = plan.role_of(&packet);
-        if (role.ends_unit != packet.marker || role.is_repetition)
-            && let Ok(mut bytes) = buffer.make_mut().map_writable()
-        {
-            mend(codec, &mut bytes, role);
-        }
-    };
-    input.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
-        match &mut info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) => mend_packet(buffer),
-            Some(gst::PadProbeData::BufferList(list)) => {
-                let mut mended = gst::BufferList::new_sized(list.len());
-                let into = mended.make_mut();
-                list.iter_owned().for_each(|mut buffer| {
-                    mend_packet(&mut buffer);
-                    into.add(buffer);
-                });
-                *list = mended;
-            }
-            _ => {}
-        }
-        gst::PadProbeReturn::Ok
-    });
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -176,7 +137,7 @@ mod tests {
             let codec_known = Arc::new(OnceLock::from(codec));
             let probe = PacketProbe { codec: codec_known, plan: Arc::clone(&plan), clock, packets: Packets::Decide };
             probe.install_before(&manager);
-            mend_units(&depay, codec, &plan).unwrap();
+            crate::depay_probe::install(&depay, codec, &plan).unwrap();
             pay.link_pads(Some("src"), &manager, Some("recv_rtp_sink_0")).unwrap();
             let came = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&came);

@@ -26,10 +26,10 @@ use crate::codec::Codec;
 use crate::decode_plan::Wanted;
 use crate::decoder::{Decoders, byte_stream, decoder_of};
 use crate::options::StreamOptions;
-use crate::packet_probe::{PacketProbe, Packets, mend_units};
+use crate::packet_probe::{PacketProbe, Packets};
 use crate::shared_plan::SharedPlan;
 use crate::stream_threads::StreamThreads;
-use crate::unit_probe;
+use crate::{depay_probe, unit_probe};
 
 /// The longest wait for a camera's answer on TCP, and for its first datagram on UDP.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,7 +102,7 @@ pub(crate) fn add_file(
     decoder.connect_pad_added(move |_, pad| {
         let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
         if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
-            // Without this link no frames come, which the watchdog reports.
+            // Without this link no frames come, and the connection is given up.
             let _ = pad.link(&target);
         }
     });
@@ -164,7 +164,7 @@ fn rtsp(
             return;
         }
         let before_data = |depay: &gst::Element, parser: &gst::Element, codec| -> Result<(), String> {
-            mend_units(depay, codec, &plan)?;
+            depay_probe::install(depay, codec, &plan)?;
             unit_probe::install(parser, codec, wanted, Arc::clone(&frames), Arc::clone(&clock), Arc::clone(&plan))?;
             known_codec.get_or_init(|| codec);
             Ok(())

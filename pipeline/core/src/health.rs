@@ -143,13 +143,15 @@ impl fmt::Display for Waiting {
         match self {
             Self::KeyFrame { since_last: Some(last), gives_up_after, .. } => write!(
                 f,
-                "waiting for a key frame, the last came {} s ago; the connection is renewed after {} s",
+                "waiting for a key frame, the last came {} s ago; a shorter key-frame interval in the camera's settings avoids \
+                 this; the connection is renewed after {} s",
                 last.as_secs(),
                 gives_up_after.as_secs()
             ),
             Self::KeyFrame { since_last: None, waited, gives_up_after } => write!(
                 f,
-                "waiting for the first key frame since {} s; the connection is renewed after {} s",
+                "waiting for the first key frame since {} s; a shorter key-frame interval in the camera's settings avoids \
+                 this; the connection is renewed after {} s",
                 waited.as_secs(),
                 gives_up_after.as_secs()
             ),

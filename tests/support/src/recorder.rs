@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::frame::{Delivery, Frame, FrameDemand, FrameSink};
-use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::health::{Frozen, StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ use crate::PATIENCE;
 pub struct RecordedFrame {
     pub size: Size,
     pub times: FrameTimes,
+    /// Set if the camera's picture no longer changes.
+    pub frozen: Option<Frozen>,
     pub mean_luma: f64,
     /// Least and greatest luma of the left half, and of the right half.
     pub halves: [[u8; 2]; 2],
@@ -52,7 +54,8 @@ impl FrameSink for Sink {
             samples.fold([255, 0], |[darkest, lightest], v| [v.min(darkest), v.max(lightest)])
         });
         let policy = thread_schedule_policy().expect("the kernel says");
-        let recorded = RecordedFrame { size: frame.size(), times: frame.times, mean_luma, halves, policy };
+        let recorded =
+            RecordedFrame { size: frame.size(), times: frame.times, frozen: frame.frozen, mean_luma, halves, policy };
         // A test that has finished no longer receives.
         let _ = self.recorded.try_send(Recorded::Frame(recorded));
         Delivery::Analysed

@@ -98,4 +98,6 @@ pub(crate) struct Shown {
     pub(crate) decision: PictureDecision,
     /// `None` for a source without access units, or if the decoder changed the presentation time.
     pub(crate) unit: Option<SentUnit>,
+    /// True if it refers to no other picture, as all of a source without access units.
+    pub(crate) is_key: bool,
 }

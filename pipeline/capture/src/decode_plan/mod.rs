@@ -305,7 +305,8 @@ impl DecodePlan {
     /// the decoder marked it as broken.
     pub(crate) fn on_picture(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> Shown {
         let unit = self.sent.take(at);
-        Shown { decision: self.picture_decision(at, now, is_marked), unit }
+        let is_key = unit.map_or(self.start == Start::Awaited, |unit| unit.is_key);
+        Shown { decision: self.picture_decision(at, now, is_marked), unit, is_key }
     }
 
     fn picture_decision(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> PictureDecision {

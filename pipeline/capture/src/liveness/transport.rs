@@ -140,11 +140,10 @@ impl Transport {
         let most = DEAD_WITHIN.max(2 * key_interval);
         let span = self.first.zip(self.last).map_or(Duration::ZERO, |(first, last)| last.since(first));
         let least = if span < KNOWN_AFTER { MIN_PATIENCE_AT_FIRST } else { MIN_PATIENCE };
-        let patience = by_pause.clamp(least, most);
         if self.frames < FRAMES_TO_KNOW_RATE {
-            Patience::WaitsAfter(patience)
+            Patience::WaitsAfter(by_pause.clamp(DEAD_WITHIN, most))
         } else {
-            Patience::StalledAfter(patience)
+            Patience::StalledAfter(by_pause.clamp(least, most))
         }
     }
 }
@@ -198,7 +197,7 @@ mod tests {
 
     #[test]
     fn at_first_nothing_is_known() {
-        assert_eq!(camera(9, [0.0]).patience(SECOND), Patience::WaitsAfter(MIN_PATIENCE_AT_FIRST));
+        assert_eq!(camera(9, [0.0]).patience(SECOND), Patience::WaitsAfter(DEAD_WITHIN));
         let half_a_burst = camera(9, (0..20).map(|n| f64::from(n) * 0.002));
         assert_eq!(stalled_after(&half_a_burst, SECOND), 6.5, "the rest of a burst, and 5 s of silence");
         let mut again = camera(9, (0..10).map(|n| 16.0 * f64::from(n)));

@@ -247,11 +247,7 @@ fn log_change(event: &HealthEvent, before: CameraState) {
             tracing::warn!(%camera, "frozen: {reason}. Restart the camera")
         }
         (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
-        (CameraState::Waiting, _) => tracing::warn!(
-            %camera,
-            "{reason}. If this happens often, set the camera to send a key frame (I frame) every 1 to 4 s and turn its smart \
-             codec off"
-        ),
+        (CameraState::Waiting, _) => tracing::warn!(%camera, "{reason}"),
         (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; the node retries after growing delays"),
         (CameraState::Refused, _) => {
             tracing::error!(%camera, "refused: {reason}. Correct the login; the node retries rarely, because cameras lock accounts");
