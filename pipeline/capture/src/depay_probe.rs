@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gatehouse_core::time::Clock;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -14,11 +15,16 @@ use crate::shared_plan::SharedPlan;
 ///
 /// # Errors
 /// If the element has no input.
-pub(crate) fn install(depayloader: &gst::Element, codec: Codec, plan: &Arc<SharedPlan>) -> Result<(), String> {
+pub(crate) fn install(
+    depayloader: &gst::Element,
+    codec: Codec,
+    plan: &Arc<SharedPlan>,
+    clock: Arc<dyn Clock>,
+) -> Result<(), String> {
     let (input, plan) = (depayloader.static_pad("sink").ok_or("the depayloader has no input")?, Arc::clone(plan));
     let mend_packet = move |buffer: &mut gst::Buffer| {
         let Some(packet) = parse(codec, buffer) else { return };
-        let role = plan.role_of(&packet);
+        let role = plan.role_of(&packet, clock.monotonic());
         if (role.ends_unit != packet.marker || role.is_repetition)
             && let Ok(mut bytes) = buffer.make_mut().map_writable()
         {

@@ -135,9 +135,14 @@ mod tests {
             let nobody = Arc::new(Nobody);
             crate::unit_probe::install(&parser, codec, wanted, nobody, Arc::clone(&clock), Arc::clone(&plan)).unwrap();
             let codec_known = Arc::new(OnceLock::from(codec));
-            let probe = PacketProbe { codec: codec_known, plan: Arc::clone(&plan), clock, packets: Packets::Decide };
+            let probe = PacketProbe {
+                codec: codec_known,
+                plan: Arc::clone(&plan),
+                clock: Arc::clone(&clock),
+                packets: Packets::Decide,
+            };
             probe.install_before(&manager);
-            crate::depay_probe::install(&depay, codec, &plan).unwrap();
+            crate::depay_probe::install(&depay, codec, &plan, Arc::clone(&clock)).unwrap();
             pay.link_pads(Some("src"), &manager, Some("recv_rtp_sink_0")).unwrap();
             let came = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&came);

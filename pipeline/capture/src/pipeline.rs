@@ -164,7 +164,7 @@ fn rtsp(
             return;
         }
         let before_data = |depay: &gst::Element, parser: &gst::Element, codec| -> Result<(), String> {
-            depay_probe::install(depay, codec, &plan)?;
+            depay_probe::install(depay, codec, &plan, Arc::clone(&clock))?;
             unit_probe::install(parser, codec, wanted, Arc::clone(&frames), Arc::clone(&clock), Arc::clone(&plan))?;
             known_codec.get_or_init(|| codec);
             Ok(())

@@ -77,8 +77,8 @@ impl SharedPlan {
 
     /// Says what a packet that goes to the depayloader is to its access unit. Packets must come in
     /// order.
-    pub(crate) fn role_of(&self, packet: &RtpPacket) -> PacketRole {
-        self.state().plan.role_of(packet)
+    pub(crate) fn role_of(&self, packet: &RtpPacket, now: Monotonic) -> PacketRole {
+        self.state().plan.role_of(packet, now)
     }
 
     pub(crate) fn on_unit(&self, unit: &AccessUnit, consumer: &Consumer) -> Decision {

@@ -6,6 +6,8 @@
 //! picture's time and sender's clock away. Parameter sets that are repeated between the slices of a
 //! picture tear it, too.
 
+use gatehouse_core::time::Monotonic;
+
 use super::rtp::{Content, RtpPacket};
 
 /// After this many pictures with a single marker, markers are believed again.
@@ -26,6 +28,12 @@ pub(crate) struct MarkerCheck {
     honest: u32,
     /// True if the current picture's timestamp isn't the last one's.
     has_own_time: bool,
+    /// True if the current unit's end is known.
+    has_ended: bool,
+    /// When the last packet came.
+    last: Option<Monotonic>,
+    /// When the last packet of a unit came whose end was known only from the next one.
+    end: Option<Monotonic>,
 }
 
 /// What a packet is to its access unit.
@@ -39,7 +47,7 @@ pub(crate) struct PacketRole {
 
 impl MarkerCheck {
     /// Decides about a packet.
-    pub(crate) fn on_packet(&mut self, packet: &RtpPacket) -> PacketRole {
+    pub(crate) fn on_packet(&mut self, packet: &RtpPacket, now: Monotonic) -> PacketRole {
         let is_picture = packet.is_picture();
         let has_new_time = self.timestamp != Some(packet.timestamp);
         if has_new_time || (packet.begins_picture && self.has_picture) {
@@ -47,7 +55,8 @@ impl MarkerCheck {
                 self.honest += 1;
                 self.are_wrong &= self.honest < HONEST_PICTURES;
             }
-            self.has_own_time = has_new_time;
+            self.end = self.last.filter(|_| self.has_picture && !self.has_ended);
+            (self.has_own_time, self.has_ended) = (has_new_time, false);
             (self.timestamp, self.has_picture, self.is_marked) = (Some(packet.timestamp), false, false);
         } else if is_picture && self.is_marked {
             (self.are_wrong, self.honest, self.is_marked) = (true, 0, false);
@@ -56,7 +65,16 @@ impl MarkerCheck {
         self.has_picture |= is_picture;
         let ends = packet.marker && self.has_picture;
         self.is_marked |= ends;
-        PacketRole { ends_unit: ends && !self.are_wrong, is_repetition }
+        let ends_unit = ends && !self.are_wrong;
+        self.has_ended |= ends_unit;
+        self.last = Some(now);
+        PacketRole { ends_unit, is_repetition }
+    }
+
+    /// When the unit ended that the depayloader gives now, if it gives it only because the next one
+    /// has begun.
+    pub(crate) fn take_end(&mut self) -> Option<Monotonic> {
+        self.end.take()
     }
 
     /// True if a unit's end is known only when the next one begins.
@@ -67,10 +85,16 @@ impl MarkerCheck {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::super::rtp::Content;
     use super::*;
+
+    fn start() -> Monotonic {
+        Monotonic::from_start(Duration::ZERO)
+    }
 
     /// The kinds of packets of a picture.
     #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +138,7 @@ mod tests {
         let mut check = MarkerCheck::default();
         packets(pictures, same_timestamp)
             .iter()
-            .map(|packets| packets.iter().map(|packet| check.on_packet(packet).ends_unit).collect())
+            .map(|packets| packets.iter().map(|packet| check.on_packet(packet, start()).ends_unit).collect())
             .collect()
     }
 
@@ -151,9 +175,24 @@ mod tests {
         let roles = [0, 0, 0, 0, 3600, 3600].into_iter().enumerate().map(|(n, timestamp)| {
             let is_slice = n % 2 == 1;
             let content = if is_slice { Content::Key } else { Content::Parameters };
-            check.on_packet(&packet(timestamp, content, is_slice && n != 3)).is_repetition
+            check.on_packet(&packet(timestamp, content, is_slice && n != 3), start()).is_repetition
         });
         assert_eq!(roles.collect::<Vec<_>>(), [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_unit_without_a_marker_ended_with_its_own_last_packet() {
+        let at = |seconds| Monotonic::from_start(Duration::from_secs(seconds));
+        for marks in [true, false] {
+            let mut check = MarkerCheck::default();
+            for n in 0..4 {
+                for packet in &packets(&vec![vec![(Kind::Slice(2), marks)]; 4], false)[n as usize] {
+                    check.on_packet(packet, at(4 * n));
+                    let expected = (packet.begins_picture && !marks && n > 0).then(|| at(4 * n - 4));
+                    assert_eq!(check.take_end(), expected);
+                }
+            }
+        }
     }
 
     proptest! {

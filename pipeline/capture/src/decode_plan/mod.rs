@@ -165,13 +165,14 @@ impl DecodePlan {
 
     /// Says what a packet that goes to the depayloader is to its access unit. Packets must come in
     /// order.
-    pub(crate) fn role_of(&mut self, packet: &RtpPacket) -> PacketRole {
-        self.markers.on_packet(packet)
+    pub(crate) fn role_of(&mut self, packet: &RtpPacket, now: Monotonic) -> PacketRole {
+        self.markers.on_packet(packet, now)
     }
 
     /// Decides about an access unit before the decoder.
     pub(crate) fn on_unit(&mut self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
         let begins = self.start == Start::Awaited;
+        let arrival = self.markers.take_end().unwrap_or(unit.arrival);
         self.start = match (unit.kind, self.start) {
             (UnitKind::Delta, Start::Awaited) => return Decision::drop(DropReason::BeforeKeyFrame),
             (UnitKind::Key, _) => Start::Clean,
@@ -186,7 +187,7 @@ impl DecodePlan {
         };
         // Held units count from their own arrival, too, but their pictures are hidden.
         if matches!(decision.unit, UnitDecision::Decode(_) | UnitDecision::DecodeAlone(_)) {
-            let AccessUnit { kind, arrival, bytes, .. } = *unit;
+            let AccessUnit { kind, bytes, .. } = *unit;
             self.sent.push(unit.presentation_time, SentUnit { arrival, is_key: kind.is_key(), bytes });
         }
         decision

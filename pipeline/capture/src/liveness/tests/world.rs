@@ -152,7 +152,7 @@ impl World {
             return;
         }
         self.pending.get_or_insert(unit);
-        if self.plan.role_of(packet).ends_unit
+        if self.plan.role_of(packet, at(now)).ends_unit
             && let Some(unit) = self.pending.take()
         {
             self.parse(unit, now);
