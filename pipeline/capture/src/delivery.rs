@@ -84,8 +84,8 @@ impl Delivery {
             let segment = s.downcast_ref::<gst::ClockTime>()?;
             segment.to_running_time(buffer.pts())
         });
-        // A decoder gives pictures late, in the order of their presentation. The arrivals of its units
-        // are not in that order.
+        // A decoder gives pictures late, in the order of their presentation. The arrivals of its
+        // units are not in that order.
         let arrived = shown.unit.map_or(now, |unit| unit.arrival);
         let arrival = arrived.max(self.last_arrival.unwrap_or(arrived));
         self.last_arrival = Some(arrival);

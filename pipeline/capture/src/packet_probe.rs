@@ -20,7 +20,7 @@ use crate::shared_plan::SharedPlan;
 pub(crate) enum Packets {
     /// They come in order, as over TCP: the plan may drop some.
     Decide,
-    /// They may be out of order: the plan is told of them.
+    /// They may be out of order: the plan records them.
     Watch,
 }
 

@@ -195,8 +195,8 @@ fn limit_login_attempts(source: &gst::Element) {
     });
 }
 
-/// Links the camera's pad through depayloader, parser and decoder to the appsink. `before_data` gets
-/// depayloader and parser before data can flow.
+/// Links the camera's pad through depayloader, parser and decoder to the appsink. `before_data`
+/// gets depayloader and parser before data can flow.
 fn link_decoder(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,

@@ -84,8 +84,8 @@ pub(crate) fn install(
     Ok(())
 }
 
-/// Sends a key frame to the decoder. A decoder of a stream with B-frames would give its picture only
-/// with later units: it is drained, and then refers to the key frame no more.
+/// Sends a key frame to the decoder. A decoder of a stream with B-frames would give its picture
+/// only with later units: it is drained, and then refers to the key frame no more.
 fn decode_alone(pad: &gst::Pad, buffer: &gst::BufferRef, plan: &SharedPlan, held: &mut Held) {
     let Some(decoder) = pad.peer() else { return };
     let at = buffer.pts().map(Duration::from);

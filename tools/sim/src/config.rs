@@ -48,6 +48,9 @@ pub struct MountConfig {
     /// Target bit rate. Default 2000.
     #[serde(default = "bitrate_2000")]
     pub bitrate_kbps: u32,
+    /// A constant quantizer, 1 to 51, in place of the bit rate. Default 0: none. H.264 only.
+    #[serde(default)]
+    pub quantizer: u32,
     /// Seconds between key frames. Default 1.0. A new client waits at most this long for a picture.
     #[serde(default = "one_second")]
     pub gop_seconds: f64,
@@ -59,18 +62,20 @@ pub struct MountConfig {
     /// cameras.
     #[serde(default)]
     pub b_frames: u32,
-    /// Intra blocks wander over the picture, and no key frame comes but the clip's first. H.264 only.
+    /// Intra blocks wander over the picture, and no key frame comes but the clip's first. H.264
+    /// only.
     #[serde(default)]
     pub intra_refresh: bool,
     /// Seconds from one picture to the next where they come slower than the scene. Default 0: as
     /// `fps` says. At most 60.
     #[serde(default)]
     pub frame_seconds: f64,
-    /// Pictures are held back and sent at once, every so many seconds. Default 0: none is. At most 30.
+    /// Pictures are held back and sent at once, at intervals of this number of seconds. Default 0:
+    /// none is. At most 30.
     #[serde(default)]
     pub burst_seconds: f64,
-    /// Seconds of the scene behind its first key frame at which the first client joins, as where the
-    /// stream already runs. Default 0.
+    /// Seconds of the scene behind its first key frame at which the first client joins, as where
+    /// the stream already runs. Default 0.
     #[serde(default)]
     pub join_seconds: f64,
     /// Seconds of the scene to skip at first, up to the next key frame. Default 0, at most 600.
@@ -184,6 +189,7 @@ impl MountConfig {
             size: size_720p(),
             fps: fps_25(),
             bitrate_kbps: bitrate_2000(),
+            quantizer: 0,
             gop_seconds: one_second(),
             key_wait_seconds: 0.0,
             b_frames: 0,
@@ -214,6 +220,7 @@ impl MountConfig {
             height,
             fps: self.fps,
             bitrate_kbps: self.bitrate_kbps,
+            quantizer: self.quantizer,
             gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
             b_frames: self.b_frames,
             intra_refresh: self.intra_refresh,
@@ -232,6 +239,7 @@ impl MountConfig {
             ("height", self.size[1], 16..=7680),
             ("fps", self.fps, 1..=120),
             ("bitrate_kbps", self.bitrate_kbps, 10..=100_000),
+            ("quantizer", self.quantizer, 0..=51),
             ("b_frames", self.b_frames, 0..=3),
             ("skip_seconds", self.skip_seconds, 0..=600),
             ("max_seconds", self.max_seconds, 1..=600),
@@ -254,6 +262,9 @@ impl MountConfig {
             if !(0.0..=most).contains(&seconds) {
                 return Err(format!("{name} is from 0 to {most}, got {seconds}"));
             }
+        }
+        if self.quantizer > 0 && self.codec != Codec::H264 {
+            return Err("quantizer needs H.264".to_owned());
         }
         if self.intra_refresh && (self.codec != Codec::H264 || self.b_frames > 0) {
             return Err("intra_refresh needs H.264 without B-frames".to_owned());
@@ -348,6 +359,7 @@ mod tests {
                 height: 360,
                 fps: 10,
                 bitrate_kbps: 500,
+                quantizer: 0,
                 gop_pictures: 5,
                 b_frames: 1,
                 intra_refresh: false,

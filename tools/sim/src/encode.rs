@@ -57,11 +57,14 @@ pub struct Encoding {
     pub height: u32,
     pub fps: u32,
     pub bitrate_kbps: u32,
+    /// Constant quantizer of H.264 in place of the bit rate; 0 for none.
+    pub quantizer: u32,
     /// Pictures from one key frame to the next.
     pub gop_pictures: u32,
     /// B-frames between two other pictures. No picture refers to one.
     pub b_frames: u32,
-    /// A column of intra blocks wanders over the picture, and only the first picture is a key frame.
+    /// A column of intra blocks wanders over the picture, and only the first picture is a key
+    /// frame.
     pub intra_refresh: bool,
     /// Seconds of the scene to skip at first, up to the next key frame.
     pub seconds_skipped: u32,
@@ -82,7 +85,8 @@ impl Encoding {
     /// The encoder: one thread, closed groups of pictures, key frames at a fixed distance. The clip
     /// can be cut and looped at any key frame.
     fn encoder(&self) -> String {
-        let Self { bitrate_kbps, gop_pictures, b_frames, intra_refresh, .. } = self;
+        let Self { bitrate_kbps, quantizer, gop_pictures, b_frames, intra_refresh, .. } = self;
+        let constant = if *quantizer > 0 { format!("pass=quant quantizer={quantizer} ") } else { String::new() };
         let refresh = if *intra_refresh { "intra-refresh=true " } else { "" };
         // Every gap between reference frames has the full number of B-frames, and no picture refers
         // to one.
@@ -93,7 +97,7 @@ impl Encoding {
         };
         match self.codec {
             Codec::H264 => format!(
-                "x264enc bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes={b_frames} {always_264}{refresh}threads=1 tune=zerolatency \
+                "x264enc bitrate={bitrate_kbps} {constant}key-int-max={gop_pictures} bframes={b_frames} {always_264}{refresh}threads=1 tune=zerolatency \
                  speed-preset=superfast option-string=scenecut=0 ! h264parse config-interval=-1"
             ),
             Codec::H265 => format!(
@@ -307,6 +311,7 @@ mod tests {
             b_frames: 0,
             intra_refresh: false,
             bitrate_kbps: 300,
+            quantizer: 0,
             seconds_skipped: 0,
             seconds_max: 2,
         }

@@ -45,8 +45,8 @@ pub(crate) enum DecodeReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnitDecision {
     Decode(DecodeReason),
-    /// It is decoded, and its picture is needed before any other unit comes: a decoder that keeps it
-    /// back for its order is drained.
+    /// It is decoded, and its picture is needed before any other unit comes: a decoder that keeps
+    /// it back for its order is drained.
     DecodeAlone(DecodeReason),
     /// It waits undecoded: a later unit may need it.
     Hold,

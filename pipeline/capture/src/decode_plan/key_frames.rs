@@ -5,8 +5,8 @@
 //! report it wrongly, change it, and lose frames.
 //!
 //! Until the second key frame nothing else is decoded, unless it is overdue by the stream's own
-//! time. Otherwise a node that starts with a hundred cameras would decode all of them whole, be late,
-//! and so never see a regular cadence.
+//! time. Otherwise a node that starts with a hundred cameras would decode all of them whole, be
+//! late, and so never see a regular cadence.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ const TOLERANCE: f64 = 1.05;
 const MAX_DOUBT: u32 = 6;
 /// Pictures farther apart than this can't be tracked from one to the next.
 const MAX_TRACKED_GAP: Duration = Duration::from_millis(1500);
-/// The largest gap between key frames with which load shedding makes do. Most cameras send one every
-/// 1 to 10 s.
+/// The largest gap between key frames with which load shedding makes do. Most cameras send one
+/// every 1 to 10 s.
 const MAX_SHED_GAP: Duration = Duration::from_secs(10);
 /// The second key frame of a connection is overdue after this many wanted intervals.
 const OVERDUE: f64 = 1.5;

@@ -2,9 +2,9 @@
 //!
 //! RFC 6184, section 5.1, and RFC 7798, section 4.1, set the marker on the last packet of an access
 //! unit. Cameras also set it on an SEI before the picture, or on every slice. The depayloader ends
-//! a unit at each marker, so an untrue one tears a picture to pieces, and an SEI by itself takes the
-//! picture's time and sender's clock away. Parameter sets that are repeated between the slices of a
-//! picture tear it, too.
+//! a unit at each marker, so an untrue one tears a picture to pieces, and an SEI by itself takes
+//! the picture's time and sender's clock away. Parameter sets that are repeated between the slices
+//! of a picture tear it, too.
 
 use gatehouse_core::time::Monotonic;
 
@@ -100,7 +100,7 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Kind {
         Auxiliary,
-        /// A slice of so many packets.
+        /// A slice of this number of packets.
         Slice(u32),
     }
 
@@ -215,7 +215,8 @@ mod tests {
                 .collect();
             for (n, markers) in remaining(&made, same_timestamp).iter().enumerate() {
                 let (last, others) = markers.split_last().expect("a packet");
-                // With one timestamp for all, an SEI behind a picture can't be told from one before the next.
+                // With one timestamp for all, an SEI behind a picture can't be told from one before
+                // the next.
                 let others = if same_timestamp && n > 0 { &others[pictures[n].0.min(others.len())..] } else { others };
                 prop_assert!(*last && others.iter().all(|marker| !marker), "picture {}: {:?}", n, markers);
             }

@@ -2,8 +2,8 @@
 //!
 //! [`DecodePlan`] is a pure state machine: facts go in, a decision with its reason comes out. No
 //! GStreamer type, clock, lock or atomic is in it. Pad probes and the appsink carry it out. `rtp`,
-//! `markers` and `packets` treat packets, `units`, `key_frames` and `held` treat access units, `sent`
-//! treats pictures.
+//! `markers` and `packets` treat packets, `units`, `key_frames` and `held` treat access units,
+//! `sent` treats pictures.
 
 mod decision;
 mod held;

@@ -1,5 +1,5 @@
-//! Remembers when the units in the decoder arrived, so that each picture has its own arrival however
-//! late the decoder gives it.
+//! Remembers when the units in the decoder arrived, so that each picture has its own arrival
+//! however late the decoder gives it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -294,8 +294,8 @@ fn sources_without_access_units_are_limited_too() {
 
 #[test]
 fn an_overdue_key_frame_is_not_waited_for() {
-    // 25 units a second, and a key frame every 40 s: the others are decoded after one interval and a
-    // half, from the key frame on.
+    // 25 units a second, and a key frame every 40 s: the others are decoded after one interval and
+    // a half, from the key frame on.
     for delay in [0, 2] {
         let mut simulation = Simulation::new(Wanted::OneIn(Duration::from_millis(500))).with_delay(delay);
         (0..500).for_each(|number| simulation.unit(number == 0, Consumer::default()));

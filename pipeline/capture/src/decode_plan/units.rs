@@ -10,8 +10,8 @@ pub(crate) enum UnitKind {
     /// It refers to no other unit, and its decoder doesn't know that: a picture of I slices that is
     /// marked neither as IDR nor as a recovery point. Counts as a key frame.
     Intra,
-    /// A gradual refresh begins: from here on, so many pictures later they are clean (recovery
-    /// point SEI; ITU-T H.264, section D.2.8, and H.265, section D.3.8).
+    /// A gradual refresh begins: from here on, this number of pictures later they are clean
+    /// (recovery point SEI; ITU-T H.264, section D.2.8, and H.265, section D.3.8).
     RecoveryPoint(u32),
     /// It refers to others.
     Delta,
@@ -100,7 +100,8 @@ fn recovery_point(mut messages: &[u8], codec: Codec) -> Option<u32> {
     None
 }
 
-/// A number of an SEI message's header: bytes of 255 and a last one (ITU-T H.264, section 7.3.2.3.1).
+/// A number of an SEI message's header: bytes of 255 and a last one (ITU-T H.264, section
+/// 7.3.2.3.1).
 fn sei_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let full = bytes.iter().take(64).take_while(|byte| **byte == 255).count();
     let last = *bytes.get(full)?;

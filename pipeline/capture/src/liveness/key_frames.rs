@@ -78,8 +78,8 @@ impl KeyFrames {
         self.last.map(|last| now.since(last))
     }
 
-    /// The time between key frames, at least: what is known, and the time without one. `from`, `to`:
-    /// the first and the last packet of this connection.
+    /// The time between key frames, at least: what is known, and the time without one. `from`,
+    /// `to`: the first and the last packet of this connection.
     pub(super) fn interval_at_least(&self, from: Monotonic, to: Monotonic) -> Duration {
         let before = self.first.unwrap_or(to).since(from);
         let since = self.begun.map_or(Duration::ZERO, |last| to.since(last));

@@ -1,9 +1,9 @@
 //! Decides whether a camera's stream is alive.
 //!
 //! [`Liveness`] is a pure state machine: facts go in, a [`Verdict`] with its reason comes out. No
-//! GStreamer type, clock, lock or atomic is in it. It keeps three things apart: `transport` (packets
-//! come), `key_frames` (decoding can begin) and `decoding` (the decoder gives clean pictures). Beside
-//! it, `picture` decides whether the pictures still change.
+//! GStreamer type, clock, lock or atomic is in it. It keeps three things apart: `transport`
+//! (packets come), `key_frames` (decoding can begin) and `decoding` (the decoder gives clean
+//! pictures). Beside it, `picture` decides whether the pictures still change.
 //! `docs/design/capture.md` has the rules with their thresholds.
 
 mod decoding;

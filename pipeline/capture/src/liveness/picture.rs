@@ -1,10 +1,10 @@
 //! Detects a camera whose picture no longer changes, with or without an on-screen clock.
 //!
 //! An encoder skips the blocks of a still scene, so its pictures may be equal for a whole group of
-//! pictures. A live sensor's noise shows all the same: now and then a block is coded, and no two key
-//! frames are equal. A clock that is drawn into a frozen picture changes one small region at whole
-//! seconds, and between these the picture stands still. `docs/design/capture.md` has the rules and
-//! the streams that they were measured on.
+//! pictures. A live sensor's noise shows all the same: now and then a block is coded, and no two
+//! key frames are equal. A clock that is drawn into a frozen picture changes one small region at
+//! whole seconds, and between these the picture stands still. `docs/design/capture.md` has the
+//! rules and the streams that they were measured on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,21 +19,23 @@ const CELLS: usize = COLUMNS * ROWS;
 /// Every fourth row is read: no codec codes a smaller block.
 const ROW_STEP: usize = 4;
 
-/// The least time of equal pictures that are called frozen, and of equal key frames after the first.
+/// The least time of equal pictures that are called frozen, and of equal key frames after the
+/// first.
 const MIN_FROZEN: Duration = Duration::from_secs(5);
 const EQUAL_KEY_FRAMES: u32 = 2;
 /// The least time that only a clock has changed, or key frames of one size; and that nothing has
 /// changed where there are no key frames. Two key-frame intervals, if these are longer.
 const MIN_WATCHED: Duration = Duration::from_secs(24);
 const MIN_WATCHED_WITHOUT_KEY_FRAMES: Duration = Duration::from_secs(60);
-/// The bit rate's control may change a frozen picture's key frames, but not their sizes: by 0.2 % in
-/// the measured stream. A still scene's noise changes them by 1 %.
+/// The bit rate's control may change a frozen picture's key frames, but not their sizes: by 0.2 %
+/// in the measured stream. A still scene's noise changes them by 1 %.
 const SIZES_WITHIN: f64 = 0.005;
 const KEY_FRAMES_OF_ONE_SIZE: u32 = 4;
-/// Behind a key frame the encoder refines the picture: in at most this many pictures, or half of the
-/// group.
+/// Behind a key frame the encoder refines the picture: in at most this many pictures, or half of
+/// the group.
 const REFINED_IN: u32 = 20;
-/// A clock is told by its last ticks. Its region takes part in most of them, and is at most so large.
+/// A clock is recognised by its last ticks. Its region takes part in most of them, and is at most
+/// so large.
 const TICKS: usize = 8;
 const TICKS_OF_REGION: usize = 6;
 const CLOCK_CELLS: usize = 36;
@@ -73,8 +75,8 @@ pub(crate) struct PictureWatch {
     /// Pictures since the last key frame, and between the two before.
     since_key: u32,
     group: u32,
-    /// When last something changed that isn't a clock, between key frames; and from one key frame to
-    /// the next.
+    /// When last something changed that isn't a clock, between key frames; and from one key frame
+    /// to the next.
     changed: Monotonic,
     key_changed: Monotonic,
     /// Key frames in a row that were like the one before.
@@ -283,10 +285,11 @@ mod tests {
         /// True if nothing reaches the sensor any more.
         is_dead: bool,
         has_clock: bool,
-        /// Pictures between key frames in which noise has a block coded: one in so many; 0 for none.
+        /// Pictures between key frames in which noise has a block coded: one in this number; 0 for
+        /// none.
         coded_every: u32,
-        /// Key frames differ though the source doesn't: the bit rate's control, or a clock at the top
-        /// from which prediction drags changes over the picture.
+        /// Key frames differ though the source doesn't: the bit rate's control, or a clock at the
+        /// top from which prediction drags changes over the picture.
         key_frames_vary: bool,
     }
 
@@ -398,8 +401,8 @@ mod tests {
     }
 
     proptest! {
-        /// A still scene of a live sensor, with or without a clock, is live: noise has a block coded
-        /// now and then.
+        /// A still scene of a live sensor, with or without a clock, is live: noise has a block
+        /// coded now and then.
         #[test]
         fn no_live_sensor_is_called_frozen(
             fps in 1.0..60.0, group in 1u32..800, has_clock in any::<bool>(), coded_in_s in 0.05..0.8,

@@ -66,7 +66,7 @@ proptest! {
             // What is lost on the network is waited for, and so are a slow camera's first frames.
             Verdict::Waiting(Waiting::NextFrame { .. }) if habits.fps < 1.0 => {}
             Verdict::Waiting(_) if habits.loss > 0.0 || live_since.is_none() => {}
-            // So many frames lie in a wanted interval that the second key frame decides.
+            // More frames lie in a wanted interval than are held, so the second key frame decides.
             Verdict::Waiting(Waiting::KeyFrame { .. }) if frames_wanted > 100.0 => {}
             Verdict::Waiting(_) | Verdict::Stalled(_) | Verdict::GiveUp(_) => problems.push((now, verdict)),
         });

@@ -112,8 +112,8 @@ impl Transport {
         self.report.is_some_and(|report| self.last.is_none_or(|last| report > last))
     }
 
-    /// The longest pause that several windows have shown, or the longest of all while fewer than two
-    /// are finished; and the fewest packets before any.
+    /// The longest pause that several windows have shown, or the longest of all while fewer than
+    /// two are finished; and the fewest packets before any.
     fn usual(&self) -> Window {
         let windows = || self.windows.iter().copied().chain(self.current.map(|(_, window)| window));
         let (mut longest, mut second) = (Duration::ZERO, Duration::ZERO);

@@ -27,7 +27,7 @@ pub(super) struct Habits {
     pub(super) marked_sei: bool,
     /// The last packet of a picture has the marker.
     pub(super) marks: bool,
-    /// Frames are held back and sent at once, after so many seconds; 0 for none.
+    /// Frames are held back and sent at once, after this number of seconds; 0 for none.
     pub(super) burst: f64,
     /// The share of packets that the network loses. 0 over TCP.
     pub(super) loss: f64,
