@@ -35,6 +35,7 @@ impl SharedPlan {
         Self { state: Mutex::new(state), fates }
     }
 
+    #[cfg(test)]
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {
         &self.fates
     }

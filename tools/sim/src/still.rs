@@ -44,6 +44,7 @@ pub enum Sensor {
 /// A scene in which nothing moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Still {
+    /// What the sensor does.
     pub sensor: Sensor,
     /// True if the camera draws a running clock into the picture.
     pub clock: bool,
