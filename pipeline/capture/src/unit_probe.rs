@@ -185,18 +185,28 @@ mod tests {
         let parser = pipeline.by_name("parser").unwrap();
         let clock = Arc::new(FrameClock::default());
         install(&parser, Codec::H264, wanted, Arc::new(sink), clock, Arc::clone(&plan)).unwrap();
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let (mut seen, mut first) = (Vec::new(), None);
-        while let Ok(sample) = appsink.pull_sample() {
+        // On the decoder's thread, as capture does.
+        let seen = Arc::new(Mutex::new((Vec::new(), None)));
+        let (pictures, of) = (Arc::clone(&seen), Arc::clone(&plan));
+        let on_sample = move |sink: &gst_app::AppSink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let buffer = sample.buffer().unwrap();
             let at = Duration::from(buffer.pts().unwrap());
-            let since = at - *first.get_or_insert(at);
-            if plan.on_picture(Some(at), Monotonic::from_start(since), false).0.decision != PictureDecision::Hidden {
+            let mut pictures = pictures.lock();
+            let since = at - *pictures.1.get_or_insert(at);
+            let shown = of.on_picture(Some(at), Monotonic::from_start(since), false).0;
+            if shown.decision != PictureDecision::Hidden {
                 let number = (since.as_secs_f64() * 25.0).round() as u64;
-                seen.push((number, buffer.map_readable().unwrap().to_vec()));
+                pictures.0.push((number, buffer.map_readable().unwrap().to_vec()));
             }
-        }
+            Ok(gst::FlowSuccess::Ok)
+        };
+        appsink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(on_sample).build());
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let end = pipeline.bus().unwrap().timed_pop_filtered(None, &[gst::MessageType::Eos, gst::MessageType::Error]);
+        assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos));
         pipeline.set_state(gst::State::Null).unwrap();
+        let seen = std::mem::take(&mut seen.lock().0);
         (seen, plan)
     }
 

@@ -260,12 +260,11 @@ fn checksums(picture: &YuvPicture<'_>) -> Cells {
         let into = &mut cells[y * ROWS / luma.rows * COLUMNS..][..COLUMNS];
         for (column, cell) in into.iter_mut().enumerate() {
             let bytes = &row[column * row.len() / COLUMNS..(column + 1) * row.len() / COLUMNS];
-            *cell = bytes.chunks(8).fold(*cell, |sum: u64, chunk| {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                // Multiplication by an odd number loses nothing.
-                (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            });
+            // Multiplication by an odd number loses nothing.
+            let add = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let (words, rest) = bytes.as_chunks();
+            let sum = words.iter().fold(*cell, |sum, word| add(sum, u64::from_le_bytes(*word)));
+            *cell = rest.iter().fold(sum, |sum, byte| add(sum, u64::from(*byte)));
         }
     }
     cells
