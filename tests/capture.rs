@@ -394,7 +394,11 @@ fn a_resolution_change_in_mid_stream_keeps_the_connection() {
 fn a_silent_camera_is_stalled_and_then_reconnected() {
     let sim = sim(vec![mount("cam")]);
     let camera = Watched::start(options(sim.url("cam")));
-    camera.frame("a first frame", |_| true);
+    let mut frames = 0;
+    camera.wait("some frames, so that its rate is known", |heard| {
+        frames += usize::from(matches!(heard, Recorded::Frame(_)));
+        (frames == 10).then_some(())
+    });
     sim.inject("cam", Fault::Silence).expect("a mount");
     camera.status_where("the stall", |s| matches!(s, StreamStatus::Stalled(_)));
     camera.status_where("the end of patience", |s| matches!(s, StreamStatus::Lost { .. }));

@@ -107,18 +107,23 @@ impl CameraControl {
     /// True while all of its frames are decoded though fewer are wanted, because its key frames are
     /// too rare.
     pub fn decodes_whole_stream(&self) -> bool {
-        self.plan.state().decodes_whole_stream()
+        self.plan.state().plan.decodes_whole_stream()
     }
 
     /// True while load shedding decodes only its key frames, though they are rarer than wanted.
     pub fn is_shed(&self) -> bool {
-        self.plan.state().is_shed()
+        self.plan.state().plan.is_shed()
+    }
+
+    /// The time between its key frames, the longest of the last few, once two have come.
+    pub fn key_frame_interval(&self) -> Option<Duration> {
+        self.plan.state().liveness.key_frame_interval()
     }
 
     /// Starts or ends load shedding: key frames alone are decoded even where they are rarer than
     /// wanted, if they are at most 10 s apart.
     pub fn set_shedding(&self, is_shedding: bool) {
-        self.plan.state().set_shedding(is_shedding);
+        self.plan.state().plan.set_shedding(is_shedding);
     }
 }
 

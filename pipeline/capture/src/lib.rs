@@ -7,7 +7,8 @@
 //! back-off, and reports to a [`StatusSink`](gatehouse_core::health::StatusSink).
 //!
 //! `decode_plan` decides which frames are decoded and analysed, without any type of GStreamer.
-//! `rtsp`, `unit_probe` and `delivery` carry its decisions out.
+//! `rtsp`, `unit_probe` and `delivery` carry its decisions out. `liveness` decides whether the stream
+//! is alive.
 
 mod backoff;
 mod camera;
@@ -21,6 +22,7 @@ mod elements;
 mod failure;
 mod file;
 mod layout;
+mod liveness;
 mod mapped;
 mod note;
 mod options;
@@ -30,7 +32,6 @@ mod rtsp;
 mod shared_plan;
 mod supervisor;
 mod unit_probe;
-mod watchdog;
 
 pub use camera::{Camera, CameraControl, Cameras};
 pub use decode_plan::Wanted;

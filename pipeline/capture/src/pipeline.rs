@@ -100,7 +100,7 @@ pub(crate) fn add_file(
     decoder.connect_pad_added(move |_, pad| {
         let is_video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
         if let Some(target) = convert.static_pad("sink").filter(|t| is_video && !t.is_linked()) {
-            // Without this link no frames come, which the watchdog reports.
+            // Without this link no frames come, and the connection is given up.
             let _ = pad.link(&target);
         }
     });
@@ -128,7 +128,7 @@ pub(crate) fn attach(
         decoder.set_property("max-threads", 1i32);
     }
     let (frames, clock) = (Arc::clone(connections.frames), Arc::clone(connections.clock));
-    unit_probe::install(&parse, wanted, frames, clock, Arc::clone(connections.plan))?;
+    unit_probe::install(&parse, codec, wanted, frames, clock, Arc::clone(connections.plan))?;
     let words = |e: gst::glib::BoolError| e.message.to_string();
     pipeline.add_many([&depay, &parse, &decoder]).map_err(words)?;
     depay.link(&parse).map_err(words)?;

@@ -1,7 +1,7 @@
-//! A camera's decode plan and frame record, shared by the threads of its stream.
+//! A camera's decode plan, liveness and frame record, shared by the threads of its stream.
 //!
-//! Locks: one around the plan, held for one decision; one around the damaged pictures; one around
-//! the offset of the camera's clock. None is taken while another is held.
+//! Locks: one around plan and liveness, held for one decision; one around the damaged pictures; one
+//! around the offset of the camera's clock. None is taken while another is held.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::camera_clock::OffsetGauge;
 use crate::decode_plan::{
-    AccessUnit, Consumer, Decision, DecodePlan, PacketDecision, PictureDecision, RtpPacket, UnitDecision, Wanted,
+    AccessUnit, Consumer, Decision, DecodePlan, HeldDecision, PacketDecision, PacketRole, PictureDecision, RtpPacket,
+    Shown, UnitDecision, Wanted,
 };
+use crate::liveness::{Liveness, Verdict};
 
 /// The most pictures that are known to be damaged and were not decoded yet.
 const MAX_DAMAGED: usize = 512;
@@ -22,7 +24,7 @@ const MAX_DAMAGED: usize = 512;
 /// The plan with its counters. Counts each frame's fate as it is decided.
 #[derive(Debug)]
 pub(crate) struct SharedPlan {
-    plan: Mutex<DecodePlan>,
+    state: Mutex<State>,
     fates: Arc<FateCounters>,
     camera_offset: OffsetGauge,
     /// The presentation times of pictures whose packets, or those of pictures that they refer to,
@@ -30,14 +32,17 @@ pub(crate) struct SharedPlan {
     damaged: Mutex<VecDeque<Duration>>,
 }
 
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) plan: DecodePlan,
+    pub(crate) liveness: Liveness,
+}
+
 impl SharedPlan {
     pub(crate) fn new(wanted: Wanted, fates: Arc<FateCounters>) -> Self {
-        Self {
-            plan: Mutex::new(DecodePlan::new(wanted)),
-            fates,
-            camera_offset: OffsetGauge::default(),
-            damaged: Mutex::default(),
-        }
+        let state = State { plan: DecodePlan::new(wanted), liveness: Liveness::default() };
+        Self { state: Mutex::new(state), fates, camera_offset: OffsetGauge::default(), damaged: Mutex::default() }
     }
 
     pub(crate) fn fates(&self) -> &Arc<FateCounters> {
@@ -49,18 +54,34 @@ impl SharedPlan {
         &self.camera_offset
     }
 
-    /// For questions about the plan's state.
-    pub(crate) fn state(&self) -> MutexGuard<'_, DecodePlan> {
-        self.plan.lock()
+    /// For questions about the state.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
-    pub(crate) fn on_packet(&self, packet: &RtpPacket) -> PacketDecision {
-        let decision = self.state().on_packet(packet);
+    /// A new connection begins.
+    pub(crate) fn begin_connection(&self, now: Monotonic) {
+        // Its presentation times begin anew.
+        self.damaged.lock().clear();
+        let mut state = self.state();
+        state.plan.begin_connection();
+        state.liveness.begin_connection(now);
+    }
+
+    /// Records a packet, says what it is to its access unit, and decides about it. Packets must come
+    /// in order.
+    pub(crate) fn on_packet(&self, packet: &RtpPacket, arrival: Monotonic) -> (PacketRole, PacketDecision) {
+        let (role, decision) = {
+            let State { plan, liveness } = &mut *self.state();
+            liveness.on_packet(plan.packet_facts(packet), arrival);
+            let role = plan.role_of(packet, arrival);
+            (role, plan.on_packet(&RtpPacket { marker: role.ends_unit, ..*packet }))
+        };
         if decision == (PacketDecision::Drop { begins_unit: true }) {
             self.fates.count(Fate::Received);
             self.fates.count(Fate::Dropped(DropReason::BetweenKeyFrames));
         }
-        decision
+        (role, decision)
     }
 
     /// Packets are missing for the picture that is shown at this time.
@@ -86,17 +107,25 @@ impl SharedPlan {
         self.fates.count(Fate::Dropped(DropReason::Damaged));
     }
 
-    /// A new connection begins: its presentation times begin anew.
-    pub(crate) fn begin_connection(&self) {
-        self.damaged.lock().clear();
-        self.state().begin_connection();
+    /// Records an RTCP report of the camera.
+    pub(crate) fn on_report(&self, arrival: Monotonic) {
+        self.state().liveness.on_report(arrival);
     }
 
     pub(crate) fn on_unit(&self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
         self.fates.count(Fate::Received);
         let (decision, missed) = {
-            let mut plan = self.state();
-            (plan.on_unit(unit, consumer), plan.missed())
+            let mut state = self.state();
+            let awaited = state.plan.mode().awaits_key_frame;
+            let decision = state.plan.on_unit(unit, consumer);
+            let begins = unit.kind.is_key() || (awaited && !state.plan.mode().awaits_key_frame);
+            state.liveness.on_unit(begins, unit.arrival);
+            match decision.unit {
+                UnitDecision::Decode(_) => state.liveness.on_sent(false, unit.arrival),
+                UnitDecision::DecodeAlone(_) => state.liveness.on_sent(true, unit.arrival),
+                UnitDecision::Hold | UnitDecision::Drop(_) => {}
+            }
+            (decision, state.plan.missed())
         };
         self.fates.set_missed(missed);
         if let UnitDecision::Drop(reason) = decision.unit {
@@ -105,37 +134,57 @@ impl SharedPlan {
         decision
     }
 
-    /// Held units are discarded, or decoded without being shown.
-    pub(crate) fn drop_held(&self, units: usize, reason: DropReason) {
+    /// What became of units that were held.
+    pub(crate) fn record_held(&self, decision: HeldDecision, units: usize) {
+        let reason = match decision {
+            HeldDecision::Keep => return,
+            HeldDecision::Discard(reason) => reason,
+            HeldDecision::Decode => DropReason::CatchUp,
+        };
         self.fates.count_many(Fate::Dropped(reason), units as u64);
     }
 
-    /// The decision, and the picture's number among those decoded; 0 for a hidden one.
-    pub(crate) fn on_picture(&self, at: Option<Duration>, arrival: Monotonic) -> (PictureDecision, u64) {
-        let (decision, missed) = {
-            let mut plan = self.state();
-            (plan.on_picture(at, arrival), plan.missed())
+    /// The decision, and the picture's number among those decoded; 0 for one that isn't shown.
+    /// `is_marked`: the decoder marked it as broken.
+    pub(crate) fn on_picture(&self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> (Shown, u64) {
+        let (shown, missed) = {
+            let mut state = self.state();
+            let shown = state.plan.on_picture(at, now, is_marked);
+            state.liveness.on_picture(shown.decision != PictureDecision::Corrupted, now);
+            (shown, state.plan.missed())
         };
         self.fates.set_missed(missed);
-        let number = if decision == PictureDecision::Hidden { 0 } else { self.fates.count(Fate::Decoded) };
-        (decision, number)
+        let number = match shown.decision {
+            PictureDecision::Hidden => 0,
+            PictureDecision::Corrupted => {
+                self.fates.count(Fate::Dropped(DropReason::Corrupted));
+                0
+            }
+            PictureDecision::Analyse | PictureDecision::NotDue => self.fates.count(Fate::Decoded),
+        };
+        (shown, number)
     }
 
-    /// Records what the consumer did with a picture that arrived then; `None`: it was not
-    /// delivered.
-    pub(crate) fn record(&self, delivery: Option<Delivery>, arrival: Monotonic) {
+    /// Records what the consumer did with a picture that came then; `None`: it was not delivered.
+    pub(crate) fn record(&self, delivery: Option<Delivery>, now: Monotonic) {
         let fate = match delivery {
             None => Fate::Dropped(DropReason::NotDue),
             Some(Delivery::Queued | Delivery::Closed) => return,
             Some(Delivery::Unchanged) => Fate::Unchanged,
             Some(Delivery::Analysed) => Fate::Analysed,
             Some(Delivery::Replaced) => {
-                let mut plan = self.state();
-                plan.record_superseded(arrival);
-                self.fates.set_missed(plan.missed());
+                let mut state = self.state();
+                state.plan.record_superseded(now);
+                self.fates.set_missed(state.plan.missed());
                 Fate::Superseded
             }
         };
         self.fates.count(fate);
+    }
+
+    /// Judges the connection.
+    pub(crate) fn judge(&self, now: Monotonic) -> Verdict {
+        let state = self.state();
+        state.liveness.judge(state.plan.mode(), now)
     }
 }

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select, unbounded};
-use gatehouse_core::health::{StatusSink, StreamFacts, StreamStatus};
+use gatehouse_core::health::{CameraState, StatusSink, StreamFacts, StreamStatus};
 use gatehouse_core::stream::{Decoder, RtspUrl, Source, Transport};
 use gatehouse_core::time::{Clock, Monotonic};
-use gatehouse_core::{CameraId, Fate, FrameSink};
+use gatehouse_core::{CameraId, FrameSink};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -21,17 +21,19 @@ use crate::backoff;
 use crate::decoder::{Decoders, decoder_of};
 use crate::delivery::Delivery;
 use crate::failure::{self, Failure};
+use crate::liveness::{GiveUp, Verdict};
 use crate::note::Note;
 use crate::options::StreamOptions;
 use crate::pipeline::{self, Connections};
 use crate::rtsp::{Client, Memory};
 use crate::shared_plan::SharedPlan;
-use crate::watchdog::{self, Seen, Verdict};
 
 /// The interval between two checks of a connection.
 const TICK: Duration = Duration::from_millis(250);
 /// A connection that lived this long resets the back-off.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
+/// Time between two reports of a connection that waits.
+const REPORTED_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Supervisor {
     options: StreamOptions,
@@ -44,6 +46,29 @@ pub(crate) struct Supervisor {
     stopped: Receiver<()>,
     /// What was learnt of an RTSP camera.
     memory: Arc<Mutex<Memory>>,
+}
+
+/// What was last reported of a connection. While it waits or is stalled, it is reported again from
+/// time to time, with the time that has passed.
+#[derive(Default)]
+struct Reported {
+    state: Option<CameraState>,
+    at: Option<Monotonic>,
+}
+
+impl Reported {
+    /// True if this status is to be reported now. A connection is live until something else is
+    /// reported.
+    fn is_due(&mut self, status: &StreamStatus, now: Monotonic) -> bool {
+        let state = status.state().0;
+        let is_new = self.state.unwrap_or(CameraState::Live) != state;
+        let is_due =
+            is_new || (state != CameraState::Live && self.at.is_some_and(|at| now.since(at) >= REPORTED_EVERY));
+        if is_due {
+            (self.state, self.at) = (Some(state), Some(now));
+        }
+        is_due
+    }
 }
 
 /// How a connection ended.
@@ -113,6 +138,7 @@ impl Supervisor {
 
     fn connect_and_watch(&self) -> Outcome {
         let connected = self.clock.monotonic();
+        self.plan.begin_connection(connected);
         let failed = |failure, now: Monotonic| Outcome::Failed { failure, lived: now.since(connected) };
         let (pipeline, sink) = match pipeline::build(&self.options) {
             Ok(built) => built,
@@ -135,7 +161,7 @@ impl Supervisor {
             },
             Source::File(_) | Source::Test(_) => None,
         };
-        let outcome = self.watch(&pipeline, &notes, connected);
+        let outcome = self.watch(&pipeline, &notes);
         if let Some(client) = client {
             client.stop();
         }
@@ -168,13 +194,10 @@ impl Supervisor {
     }
 
     /// Watches a connection until it fails, or the camera is stopped (`None`).
-    fn watch(&self, pipeline: &gst::Pipeline, notes: &Receiver<Note>, connected: Monotonic) -> Option<Failure> {
-        let counts = || [Fate::Received, Fate::Decoded].map(|fate| self.plan.fates().get(fate));
-        let mut before = counts();
-        let mut seen = Seen { connected, arrived: None, decoded: None, max_decode_gap: Duration::ZERO };
+    fn watch(&self, pipeline: &gst::Pipeline, notes: &Receiver<Note>) -> Option<Failure> {
         let mut facts: Option<StreamFacts> = None;
         let mut transport: Option<Transport> = None;
-        let mut stalled = false;
+        let mut reported = Reported::default();
         loop {
             select! {
                 recv(self.stopped) -> _ => return None,
@@ -183,7 +206,8 @@ impl Supervisor {
                     Ok(Note::DecoderFailed(decoder, failure)) => {
                         // A decoder that has given frames suits the stream: then the stream is at
                         // fault.
-                        return Some(if seen.decoded.is_none() { self.without(decoder, failure) } else { failure });
+                        let has_pictures = self.plan.state().liveness.has_pictures();
+                        return Some(if has_pictures { failure } else { self.without(decoder, failure) });
                     }
                     Ok(Note::Playing(over)) => transport = Some(over),
                     Ok(Note::Caps { width, height }) => {
@@ -193,7 +217,7 @@ impl Supervisor {
                         let now_seen = StreamFacts { codec: codec.into(), decoder, width, height, transport };
                         if facts.as_ref() != Some(&now_seen) {
                             self.report(StreamStatus::Live(now_seen.clone()));
-                            facts = Some(now_seen);
+                            (facts, reported) = (Some(now_seen), Reported::default());
                         }
                     }
                     Err(_) => return Some(Failure::Lost("the pipeline ended".into())),
@@ -201,49 +225,30 @@ impl Supervisor {
                 default(TICK) => {}
             }
             let now = self.clock.monotonic();
-            let after = counts();
-            for (at, changed) in
-                [(&mut seen.arrived, after[0] != before[0]), (&mut seen.decoded, after[1] != before[1])]
-            {
-                if changed {
-                    *at = Some(now);
-                }
-            }
-            before = after;
-            let is_resting = {
-                let plan = self.plan.state();
-                seen.max_decode_gap = plan.max_decode_gap();
-                plan.is_resting()
+            let status = match self.plan.judge(now) {
+                Verdict::Connecting => continue,
+                Verdict::Live => facts.clone().map(StreamStatus::Live),
+                Verdict::Waiting(waiting) => Some(StreamStatus::Waiting(waiting)),
+                Verdict::Stalled(stall) => Some(StreamStatus::Stalled(stall)),
+                Verdict::GiveUp(reason) => return Some(self.give_up(pipeline, reason)),
             };
-            if is_resting && seen.decoded.is_some() {
-                // A frame that nobody wants counts as decoded.
-                seen.decoded = seen.decoded.max(seen.arrived);
+            if let Some(status) = status
+                && reported.is_due(&status, now)
+            {
+                self.report(status);
             }
-            match watchdog::judge(now, &seen) {
-                Verdict::Stalled(silent) if !stalled => {
-                    stalled = true;
-                    self.report(StreamStatus::Stalled(silent));
-                }
-                Verdict::Live if stalled => {
-                    stalled = false;
-                    facts.iter().for_each(|facts| self.report(StreamStatus::Live(facts.clone())));
-                }
-                Verdict::GiveUp(silent) => {
-                    if seen.decoded.is_some() {
-                        self.plan.state().give_up_waiting_for_key_frame();
-                    }
-                    let reason = format!("connected, but no frame could be decoded for {:.0} s", silent.as_secs_f64());
-                    let failure = Failure::Lost(reason);
-                    // Frames came, and the decoder gave none.
-                    return Some(match pipeline::decoding(pipeline).1 {
-                        Some(decoder) if seen.arrived.is_some() && seen.decoded.is_none() => {
-                            self.without(decoder, failure)
-                        }
-                        _ => failure,
-                    });
-                }
-                Verdict::Waiting | Verdict::Live | Verdict::Stalled(_) => {}
-            }
+        }
+    }
+
+    fn give_up(&self, pipeline: &gst::Pipeline, reason: GiveUp) -> Failure {
+        if matches!(reason, GiveUp::Waited(_)) {
+            self.plan.state().liveness.forget_key_frame_interval();
+        }
+        let failure = Failure::Lost(reason.to_string());
+        // Frames came, and the decoder gave none.
+        match pipeline::decoding(pipeline).1 {
+            Some(decoder) if matches!(reason, GiveUp::NeverDecoded(_)) => self.without(decoder, failure),
+            _ => failure,
         }
     }
 

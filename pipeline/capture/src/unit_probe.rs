@@ -3,43 +3,49 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatehouse_core::FrameSink;
 use gatehouse_core::time::Clock;
-use gatehouse_core::{DropReason, FrameSink};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use parking_lot::Mutex;
 
-use crate::decode_plan::{AccessUnit, Consumer, DecodeReason, HeldDecision, UnitDecision, Wanted};
+use crate::codec::Codec;
+use crate::decode_plan::{AccessUnit, Consumer, DecodeReason, HeldDecision, UnitDecision, Wanted, kind_of};
 use crate::shared_plan::SharedPlan;
 
+/// The units that wait undecoded.
+#[derive(Default)]
+struct Held {
+    units: Vec<gst::Buffer>,
+    /// True if the first one is a key frame that was decoded and shown before.
+    has_shown_key_frame: bool,
+}
+
 /// Asks the plan about each access unit that leaves `parser`, whose output is a byte stream of
-/// whole access units. Begins a new connection of the plan.
+/// whole access units.
 ///
 /// # Errors
 /// If the element has no output.
 pub(crate) fn install(
     parser: &gst::Element,
+    codec: Codec,
     wanted: Wanted,
     frames: Arc<dyn FrameSink>,
     clock: Arc<dyn Clock>,
     plan: Arc<SharedPlan>,
 ) -> Result<(), String> {
-    plan.begin_connection();
     let pad = parser.static_pad("src").ok_or("the parser has no output")?;
-    let held = Mutex::new(Vec::<gst::Buffer>::new());
+    let held = Mutex::new(Held::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
-        // Parameter sets by themselves are no access unit.
-        if buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() {
-            return gst::PadProbeReturn::Ok;
-        }
-        let unit = AccessUnit {
-            is_key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            presentation_time: buffer.pts().map(Duration::from),
-            arrival: clock.monotonic(),
-        };
+        let Ok(bytes) = buffer.map_readable() else { return gst::PadProbeReturn::Ok };
+        // Parameter sets and SEI by themselves are no access unit.
+        let Some(kind) = kind_of(codec, &bytes) else { return gst::PadProbeReturn::Ok };
+        drop(bytes);
+        let presentation_time = buffer.pts().map(Duration::from);
+        let unit = AccessUnit { kind, presentation_time, arrival: clock.monotonic(), bytes: buffer.size() };
         let consumer = match wanted {
-            Wanted::OneIn(_) if unit.is_key => {
+            Wanted::OneIn(_) if kind.is_key() => {
                 Consumer { shortest_wait: frames.shortest_wait(), ..Consumer::default() }
             }
             Wanted::AsDemanded(_) => Consumer { demand: frames.demand(), ..Consumer::default() },
@@ -48,32 +54,51 @@ pub(crate) fn install(
         let decision = plan.on_unit(&unit, &consumer);
         tracing::trace!(?unit, ?decision);
         let mut held = held.lock();
+        plan.record_held(decision.held, held.units.len() - usize::from(held.has_shown_key_frame));
         match decision.held {
             HeldDecision::Keep => {}
-            HeldDecision::Discard => {
-                plan.drop_held(held.len(), DropReason::Idle);
-                held.clear();
-            }
+            HeldDecision::Discard(_) => *held = Held::default(),
             HeldDecision::Decode => {
-                plan.drop_held(held.len(), DropReason::CatchUp);
-                send(pad, &mut held);
+                send(pad, &mut held.units);
+                held.has_shown_key_frame = false;
             }
         }
         match decision.unit {
             UnitDecision::Decode(reason) => {
                 if reason == DecodeReason::CatchUp {
-                    plan.drop_held(1, DropReason::CatchUp);
+                    plan.record_held(HeldDecision::Decode, 1);
                 }
                 gst::PadProbeReturn::Ok
             }
+            UnitDecision::DecodeAlone(_) => {
+                decode_alone(pad, buffer, &plan, &mut held);
+                gst::PadProbeReturn::Drop
+            }
             UnitDecision::Hold => {
-                held.push(buffer.clone());
+                held.units.push(buffer.clone());
                 gst::PadProbeReturn::Drop
             }
             UnitDecision::Drop(_) => gst::PadProbeReturn::Drop,
         }
     });
     Ok(())
+}
+
+/// Sends a key frame to the decoder. A decoder of a stream with B-frames would give its picture
+/// only with later units: it is drained, and then refers to the key frame no more.
+fn decode_alone(pad: &gst::Pad, buffer: &gst::BufferRef, plan: &SharedPlan, held: &mut Held) {
+    let Some(decoder) = pad.peer() else { return };
+    let at = buffer.pts().map(Duration::from);
+    // The next unit reports why the decoder takes nothing.
+    if decoder.chain(buffer.to_owned()).is_err() || !plan.state().plan.awaits_picture(at) {
+        return;
+    }
+    // Makes each of GStreamer's video decoders give all pictures that it has.
+    decoder.send_event(gst::event::SegmentDone::new(gst::ClockTime::NONE));
+    if plan.state().plan.record_drained(at) {
+        held.units.push(buffer.to_owned());
+        held.has_shown_key_frame = true;
+    }
 }
 
 /// Sends buffers through `pad` to the decoder, on the pad's own thread.
@@ -158,19 +183,30 @@ mod tests {
         let appsink: gst_app::AppSink = pipeline.by_name("sink").and_downcast().unwrap();
         let plan = Arc::new(SharedPlan::new(wanted, Arc::default()));
         let parser = pipeline.by_name("parser").unwrap();
-        install(&parser, wanted, Arc::new(sink), Arc::new(FrameClock::default()), Arc::clone(&plan)).unwrap();
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let (mut seen, mut first) = (Vec::new(), None);
-        while let Ok(sample) = appsink.pull_sample() {
+        let clock = Arc::new(FrameClock::default());
+        install(&parser, Codec::H264, wanted, Arc::new(sink), clock, Arc::clone(&plan)).unwrap();
+        // On the decoder's thread, as capture does.
+        let seen = Arc::new(Mutex::new((Vec::new(), None)));
+        let (pictures, of) = (Arc::clone(&seen), Arc::clone(&plan));
+        let on_sample = move |sink: &gst_app::AppSink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let buffer = sample.buffer().unwrap();
             let at = Duration::from(buffer.pts().unwrap());
-            let since = at - *first.get_or_insert(at);
-            if plan.on_picture(Some(at), Monotonic::from_start(since)).0 != PictureDecision::Hidden {
+            let mut pictures = pictures.lock();
+            let since = at - *pictures.1.get_or_insert(at);
+            let shown = of.on_picture(Some(at), Monotonic::from_start(since), false).0;
+            if shown.decision != PictureDecision::Hidden {
                 let number = (since.as_secs_f64() * 25.0).round() as u64;
-                seen.push((number, buffer.map_readable().unwrap().to_vec()));
+                pictures.0.push((number, buffer.map_readable().unwrap().to_vec()));
             }
-        }
+            Ok(gst::FlowSuccess::Ok)
+        };
+        appsink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(on_sample).build());
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let end = pipeline.bus().unwrap().timed_pop_filtered(None, &[gst::MessageType::Eos, gst::MessageType::Error]);
+        assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos));
         pipeline.set_state(gst::State::Null).unwrap();
+        let seen = std::mem::take(&mut seen.lock().0);
         (seen, plan)
     }
 
@@ -208,10 +244,8 @@ mod tests {
         let wanted = Wanted::OneIn(Duration::from_secs(1));
         let (seen, plan) = decoded(25, 150, wanted, waiting(long_wait_every_second));
         assert_eq!(numbers(&seen), [0, 50, 100], "nothing is known of the first; 25, 75 and 125 are dropped");
-        assert!(plan.state().is_resting(), "nobody waits for a picture");
         let fates = plan.fates().snapshot();
         assert_eq!((fates.dropped.would_be_superseded, fates.missed), (3, 3));
-        assert!(!decoded(25, 125, wanted, waiting(long_wait_every_second)).1.state().is_resting());
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub enum DropReason {
     CatchUp,
     /// Decoded, and packets of it or of frames that it refers to were lost on the way.
     Damaged,
+    /// Not decoded: no key frame had come yet on which it could build.
+    BeforeKeyFrame,
+    /// The decoder marked its picture as broken.
+    Corrupted,
 }
 
 /// One step in a frame's life.
@@ -55,6 +59,8 @@ pub struct FateCounters {
     idle: AtomicU64,
     catch_up: AtomicU64,
     damaged: AtomicU64,
+    before_key_frame: AtomicU64,
+    corrupted: AtomicU64,
     unchanged: AtomicU64,
     superseded: AtomicU64,
     failed: AtomicU64,
@@ -75,6 +81,8 @@ impl FateCounters {
             Fate::Dropped(DropReason::Idle) => &self.idle,
             Fate::Dropped(DropReason::CatchUp) => &self.catch_up,
             Fate::Dropped(DropReason::Damaged) => &self.damaged,
+            Fate::Dropped(DropReason::BeforeKeyFrame) => &self.before_key_frame,
+            Fate::Dropped(DropReason::Corrupted) => &self.corrupted,
             Fate::Unchanged => &self.unchanged,
             Fate::Superseded => &self.superseded,
             Fate::Failed => &self.failed,
@@ -133,6 +141,8 @@ impl FateCounters {
                 idle: self.get(Fate::Dropped(DropReason::Idle)),
                 catch_up: self.get(Fate::Dropped(DropReason::CatchUp)),
                 damaged: self.get(Fate::Dropped(DropReason::Damaged)),
+                before_key_frame: self.get(Fate::Dropped(DropReason::BeforeKeyFrame)),
+                corrupted: self.get(Fate::Dropped(DropReason::Corrupted)),
             },
         }
     }
@@ -153,7 +163,8 @@ pub struct PacketCounts {
 pub struct FrameFates {
     /// Frames that arrived, decoded or not. 0 for a source that sends no encoded frames.
     pub received: u64,
-    /// Frames that were decoded, without those of `dropped.catch_up`.
+    /// Frames that were decoded, without those of `dropped.catch_up` and
+    /// `dropped.corrupted`.
     pub decoded: u64,
     /// Frames that were analysed.
     pub analysed: u64,
@@ -188,6 +199,12 @@ pub struct DroppedFrames {
     /// lost on the way.
     #[serde(default)]
     pub damaged: u64,
+    /// Not decoded: no key frame had come yet on which they could build.
+    #[serde(default)]
+    pub before_key_frame: u64,
+    /// The decoder marked their pictures as broken.
+    #[serde(default)]
+    pub corrupted: u64,
 }
 
 #[cfg(test)]
@@ -204,12 +221,14 @@ mod tests {
             DropReason::Idle,
             DropReason::CatchUp,
             DropReason::Damaged,
+            DropReason::BeforeKeyFrame,
+            DropReason::Corrupted,
         ];
         let fates = [Fate::Received, Fate::Decoded, Fate::Unchanged, Fate::Superseded, Fate::Failed, Fate::Analysed];
         for (n, fate) in (1..).zip(fates.into_iter().chain(dropped.map(Fate::Dropped))) {
             assert_eq!(counters.count_many(fate, n), n);
         }
-        counters.set_missed(13);
+        counters.set_missed(15);
         let expected = FrameFates {
             received: 1,
             decoded: 2,
@@ -217,7 +236,7 @@ mod tests {
             superseded: 4,
             failed: 5,
             analysed: 6,
-            missed: 13,
+            missed: 15,
             dropped: DroppedFrames {
                 between_key_frames: 7,
                 not_due: 8,
@@ -225,6 +244,8 @@ mod tests {
                 idle: 10,
                 catch_up: 11,
                 damaged: 12,
+                before_key_frame: 13,
+                corrupted: 14,
             },
         };
         assert_eq!(counters.snapshot(), expected);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse_picture::{Size, YuvPicture};
 
+use crate::health::Frozen;
 use crate::id::CameraId;
 use crate::time::FrameTimes;
 
@@ -30,6 +31,8 @@ pub struct Frame {
     /// True if packets of it, or of frames that it refers to, were lost on the way: parts of the
     /// picture are the decoder's guess.
     pub is_damaged: bool,
+    /// Set if the camera's picture no longer changes.
+    pub frozen: Option<Frozen>,
     /// Its pixels. Shared, because a preview may need the picture while a model still reads it.
     pub buffer: Arc<dyn PictureBuffer>,
 }

@@ -1,5 +1,6 @@
 //! The state of a camera: what capture reports, and the event made from it.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -18,9 +19,13 @@ pub enum CameraState {
     Connecting,
     /// Frames are decoded, and the picture is neither black nor frozen.
     Live,
-    /// Connected, but no frame has been decoded for a while.
+    /// Video comes, but nothing can be decoded until the camera sends a key frame. The connection
+    /// is kept.
+    Waiting,
+    /// Connected, but no video has come for longer than this camera's pauses are, or its decoder
+    /// gives no picture.
     Stalled,
-    /// Frames come, and each shows exactly the same picture.
+    /// Frames come, and the camera's key frames all show the same picture.
     Frozen,
     /// Frames come, and they are black.
     Dark,
@@ -72,6 +77,10 @@ pub struct HealthEvent {
     pub reason: Option<String>,
     /// When it entered this state.
     pub since: WallTime,
+    /// Frames that arrived a second, decoded or not, over the last report's time. 0 for a source
+    /// that sends no encoded frames.
+    #[serde(default)]
+    pub fps_received: f64,
     /// Frames decoded a second, over the last report's time.
     pub fps_decoded: f64,
     /// Frames analysed a second, over the last report's time.
@@ -87,6 +96,9 @@ pub struct HealthEvent {
     pub packets: Option<PacketLoss>,
     /// Times that the connection was lost since the node started.
     pub reconnects: u64,
+    /// Seconds between the camera's key frames, the longest of the last few, once two have come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_frame_interval_s: Option<f64>,
     /// True while load shedding decodes only its key frames, though they are rarer than the
     /// analysis needs. The node is or was full.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -117,6 +129,140 @@ pub struct SubStream {
     pub reason: Option<String>,
 }
 
+/// What a camera's stream waits for before a picture can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// No key frame has come, in this connection or for longer than the camera's interval.
+    KeyFrame {
+        /// Time since the last one, of an earlier connection too.
+        since_last: Option<Duration>,
+        /// Time that the stream has waited.
+        waited: Duration,
+        /// The wait after which the connection is renewed.
+        gives_up_after: Duration,
+    },
+    /// A key frame came, and packets of it were lost.
+    WholeKeyFrame {
+        /// Time since then.
+        since_last: Duration,
+    },
+    /// The decoder gives pictures and marks each as broken.
+    CleanPicture {
+        /// Time that the stream has waited.
+        waited: Duration,
+        /// The wait after which the connection is renewed.
+        gives_up_after: Duration,
+    },
+    /// One or two frames came, so the camera's frame rate isn't known yet.
+    NextFrame {
+        /// Time since the last one.
+        since_last: Duration,
+        /// The silence after which the connection is renewed.
+        gives_up_after: Duration,
+    },
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyFrame { since_last: Some(last), gives_up_after, .. } => write!(
+                f,
+                "waiting for a key frame, the last came {} s ago; a shorter key-frame interval in the camera's settings avoids \
+                 this; the connection is renewed after {} s",
+                last.as_secs(),
+                gives_up_after.as_secs()
+            ),
+            Self::KeyFrame { since_last: None, waited, gives_up_after } => write!(
+                f,
+                "waiting for the first key frame since {} s; a shorter key-frame interval in the camera's settings avoids \
+                 this; the connection is renewed after {} s",
+                waited.as_secs(),
+                gives_up_after.as_secs()
+            ),
+            Self::WholeKeyFrame { since_last } => write!(
+                f,
+                "waiting for a key frame: packets of the last one, {} s ago, were lost on the network",
+                since_last.as_secs()
+            ),
+            Self::CleanPicture { waited, gives_up_after } => write!(
+                f,
+                "waiting for a clean picture since {} s: the decoder marks all pictures as broken; the connection is renewed \
+                 after {} s",
+                waited.as_secs(),
+                gives_up_after.as_secs()
+            ),
+            Self::NextFrame { since_last, gives_up_after } => write!(
+                f,
+                "waiting for the next frame, the last came {} s ago and the camera's rate is not known yet; the connection is \
+                 renewed after {} s",
+                since_last.as_secs(),
+                gives_up_after.as_secs()
+            ),
+        }
+    }
+}
+
+/// Why a camera's picture is called frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frozen {
+    /// Its key frames are all the same.
+    EqualKeyFrames {
+        /// Time since the picture last changed.
+        lasts: Duration,
+    },
+    /// Nothing but a clock in the picture has changed.
+    OnlyClock {
+        /// Time for which only the clock has changed.
+        lasts: Duration,
+    },
+}
+
+impl fmt::Display for Frozen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EqualKeyFrames { lasts } => write!(f, "the picture has been the same for {} s", lasts.as_secs()),
+            Self::OnlyClock { lasts } => {
+                write!(f, "nothing but the clock in the picture has changed for {} s", lasts.as_secs())
+            }
+        }
+    }
+}
+
+/// Why a stream is stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// No video comes.
+    NoVideo {
+        /// Since the last packet.
+        silent: Duration,
+        /// True if the camera still sends its RTCP reports: the connection works.
+        sends_reports: bool,
+    },
+    /// Video comes, and its decoder gives no picture.
+    NoPicture {
+        /// Since the last picture.
+        silent: Duration,
+    },
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoVideo { silent, sends_reports: false } => {
+                write!(f, "connected, but no video has come for {:.1} s", silent.as_secs_f64())
+            }
+            Self::NoVideo { silent, sends_reports: true } => write!(
+                f,
+                "connected, and the camera still sends its reports, but no video has come for {:.1} s",
+                silent.as_secs_f64()
+            ),
+            Self::NoPicture { silent } => {
+                write!(f, "video comes, but no frame could be decoded for {:.1} s", silent.as_secs_f64())
+            }
+        }
+    }
+}
+
 /// A change of one camera's connection, as capture reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamStatus {
@@ -124,8 +270,10 @@ pub enum StreamStatus {
     Connecting,
     /// Frames are being decoded. Sent again when the stream's format changes.
     Live(StreamFacts),
-    /// No frame has been decoded for this long.
-    Stalled(Duration),
+    /// Video comes, and nothing can be decoded yet.
+    Waiting(Waiting),
+    /// No video or no picture has come for longer than usual.
+    Stalled(Stall),
     /// The connection failed or ended, and is retried.
     Lost {
         /// Why, without credentials.
@@ -150,9 +298,8 @@ impl StreamStatus {
         match self {
             Self::Connecting => (CameraState::Connecting, None),
             Self::Live(_) => (CameraState::Live, None),
-            Self::Stalled(silent) => {
-                (CameraState::Stalled, Some(format!("connected, but no frame for {:.1} s", silent.as_secs_f64())))
-            }
+            Self::Waiting(waiting) => (CameraState::Waiting, Some(waiting.to_string())),
+            Self::Stalled(stall) => (CameraState::Stalled, Some(stall.to_string())),
             Self::Lost { reason, .. } => (CameraState::Lost, Some(reason.clone())),
             Self::Refused { reason, .. } => (CameraState::Refused, Some(reason.clone())),
             Self::Ended => (CameraState::Ended, None),

@@ -158,7 +158,7 @@ pub struct CaptureTime {
 pub struct FrameTimes {
     /// Time inside the stream.
     pub stream: StreamTime,
-    /// When the decoded frame arrived here.
+    /// When its access unit arrived here, or the frame of a source without access units.
     pub arrival: Monotonic,
     /// When the camera captured it.
     pub capture: CaptureTime,

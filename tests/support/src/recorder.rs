@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gatehouse_core::CameraId;
 use gatehouse_core::frame::{Delivery, Frame, FrameDemand, FrameSink};
-use gatehouse_core::health::{StatusSink, StreamStatus};
+use gatehouse_core::health::{Frozen, StatusSink, StreamStatus};
 use gatehouse_core::time::FrameTimes;
 use gatehouse_picture::Size;
 use parking_lot::Mutex;
@@ -21,6 +21,8 @@ pub struct RecordedFrame {
     pub times: FrameTimes,
     /// True if packets are missing for it.
     pub is_damaged: bool,
+    /// Set if the camera's picture no longer changes.
+    pub frozen: Option<Frozen>,
     pub mean_luma: f64,
     /// Least and greatest luma of the left half, and of the right half.
     pub halves: [[u8; 2]; 2],
@@ -58,6 +60,7 @@ impl FrameSink for Sink {
             size: frame.size(),
             times: frame.times,
             is_damaged: frame.is_damaged,
+            frozen: frame.frozen,
             mean_luma,
             halves,
             policy,

@@ -4,7 +4,7 @@ import { byId, el, setText } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { stateOf, title } from "./store.js";
 
-const MOODS = { live: "good", connecting: "wait", unheard: "wait", ended: "wait" };
+const MOODS = { live: "good", connecting: "wait", unheard: "wait", ended: "wait", waiting: "wait" };
 
 export function paintChip(chip, state) {
   chip.className = `chip ${MOODS[state] ?? "bad"}`;

@@ -70,8 +70,8 @@ fn has_words(prefix: &str, values: &[impl Serialize], suffix: &str) {
 
 #[test]
 fn there_are_words_for_whatever_the_node_says() {
-    use CameraState::{Connecting, Dark, Ended, Frozen, Live, Lost, Refused, Stalled};
-    let states = [Connecting, Live, Stalled, Frozen, Dark, Lost, Refused, Ended];
+    use CameraState::{Connecting, Dark, Ended, Frozen, Live, Lost, Refused, Stalled, Waiting};
+    let states = [Connecting, Live, Waiting, Stalled, Frozen, Dark, Lost, Refused, Ended];
     has_words("state", &states, "");
     has_words("state", &states, ".hint");
     has_words("decision", &[Decision::Admit, Decision::Refer], "");

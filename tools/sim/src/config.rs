@@ -52,6 +52,9 @@ pub struct MountConfig {
     /// Target bit rate. Default 2000.
     #[serde(default = "bitrate_2000")]
     pub bitrate_kbps: u32,
+    /// A constant quantizer, 1 to 51, in place of the bit rate. Default 0: none. H.264 only.
+    #[serde(default)]
+    pub quantizer: u32,
     /// Seconds between key frames. Default 1.0. A new client waits at most this long for a picture.
     #[serde(default = "one_second")]
     pub gop_seconds: f64,
@@ -63,6 +66,22 @@ pub struct MountConfig {
     /// cameras.
     #[serde(default)]
     pub b_frames: u32,
+    /// Intra blocks wander over the picture, and no key frame comes but the clip's first. H.264
+    /// only.
+    #[serde(default)]
+    pub intra_refresh: bool,
+    /// Seconds from one picture to the next where they come slower than the scene. Default 0: as
+    /// `fps` says. At most 60.
+    #[serde(default)]
+    pub frame_seconds: f64,
+    /// Pictures are held back and sent at once, at intervals of this number of seconds. Default 0:
+    /// none is. At most 30.
+    #[serde(default)]
+    pub burst_seconds: f64,
+    /// Seconds of the scene behind its first key frame at which the first client joins, as where
+    /// the stream already runs. Default 0.
+    #[serde(default)]
+    pub join_seconds: f64,
     /// Seconds of the scene to skip at first, up to the next key frame. Default 0, at most 600.
     #[serde(default)]
     pub skip_seconds: u32,
@@ -185,9 +204,14 @@ impl MountConfig {
             size: size_720p(),
             fps: fps_25(),
             bitrate_kbps: bitrate_2000(),
+            quantizer: 0,
             gop_seconds: one_second(),
             key_wait_seconds: 0.0,
             b_frames: 0,
+            intra_refresh: false,
+            frame_seconds: 0.0,
+            burst_seconds: 0.0,
+            join_seconds: 0.0,
             skip_seconds: 0,
             max_seconds: sixty_seconds(),
             form: PictureForm::default(),
@@ -230,8 +254,10 @@ impl MountConfig {
             height,
             fps: self.fps,
             bitrate_kbps: self.bitrate_kbps,
+            quantizer: self.quantizer,
             gop_pictures: (self.gop_seconds * f64::from(self.fps)).round().max(1.0) as u32,
             b_frames: self.b_frames,
+            intra_refresh: self.intra_refresh,
             seconds_skipped: self.skip_seconds,
             seconds_max: self.max_seconds,
             form: self.form,
@@ -248,6 +274,7 @@ impl MountConfig {
             ("height", self.size[1], 16..=7680),
             ("fps", self.fps, 1..=120),
             ("bitrate_kbps", self.bitrate_kbps, 10..=100_000),
+            ("quantizer", self.quantizer, 0..=51),
             ("b_frames", self.b_frames, 0..=3),
             ("skip_seconds", self.skip_seconds, 0..=600),
             ("max_seconds", self.max_seconds, 1..=600),
@@ -258,12 +285,22 @@ impl MountConfig {
         }
         self.form.validate(self.codec, self.size)?;
         // A mount that ends waits 5 s for its players, which may be in the middle of the key wait.
-        for (name, seconds, most) in
-            [("gop_seconds", self.gop_seconds, 60.0), ("key_wait_seconds", self.key_wait_seconds, 4.0)]
-        {
+        for (name, seconds, most) in [
+            ("gop_seconds", self.gop_seconds, 120.0),
+            ("key_wait_seconds", self.key_wait_seconds, 4.0),
+            ("frame_seconds", self.frame_seconds, 60.0),
+            ("burst_seconds", self.burst_seconds, 30.0),
+            ("join_seconds", self.join_seconds, 600.0),
+        ] {
             if !(0.0..=most).contains(&seconds) {
                 return Err(format!("{name} is from 0 to {most}, got {seconds}"));
             }
+        }
+        if self.quantizer > 0 && self.codec != Codec::H264 {
+            return Err("quantizer needs H.264".to_owned());
+        }
+        if self.intra_refresh && (self.codec != Codec::H264 || self.b_frames > 0) {
+            return Err("intra_refresh needs H.264 without B-frames".to_owned());
         }
         if let Scene::WalkUp(walk_up) = &self.scene {
             walk_up.validate()?;
@@ -300,7 +337,7 @@ impl ScriptedFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AuthScheme, FaceBox, Password, Person, Presentation};
+    use crate::{AuthScheme, FaceBox, Password, Person, Presentation, Sensor, Still};
 
     const FULL: &str = r#"
         listen = "127.0.0.1:8554"
@@ -315,6 +352,9 @@ mod tests {
         gop_seconds = 0.5
         key_wait_seconds = 0.25
         b_frames = 1
+        frame_seconds = 4.0
+        burst_seconds = 5.0
+        join_seconds = 1.5
         skip_seconds = 2
         max_seconds = 20
         form = { range = "full", states_matrix = false }
@@ -336,6 +376,9 @@ mod tests {
         [[mount]]
         path = "/dark"
         scene = { black = true }
+        [[mount]]
+        path = "/still"
+        scene = { still = "frozen", clock = true }
     "#;
 
     #[test]
@@ -343,7 +386,9 @@ mod tests {
         let config = SimConfig::parse(FULL, Path::new("/site")).unwrap();
         assert_eq!(config.listen.port(), 8554);
         assert_eq!(config.cache_dir.as_deref(), Some(Path::new("/site/clips")));
-        let [plaza, gate, ball, dark] = config.mounts.as_slice() else { panic!("{} mounts", config.mounts.len()) };
+        let [plaza, gate, ball, dark, still] = config.mounts.as_slice() else {
+            panic!("{} mounts", config.mounts.len())
+        };
         assert_eq!(plaza.scene, Scene::File("/site/vtest.avi".into()));
         assert_eq!((plaza.key_wait_seconds, gate.key_wait_seconds), (0.25, 0.0));
         assert_eq!(
@@ -354,13 +399,16 @@ mod tests {
                 height: 360,
                 fps: 10,
                 bitrate_kbps: 500,
+                quantizer: 0,
                 gop_pictures: 5,
                 b_frames: 1,
+                intra_refresh: false,
                 seconds_skipped: 2,
                 seconds_max: 20,
                 form: PictureForm { range: crate::Range::Full, states_matrix: false, ..PictureForm::default() }
             }
         );
+        assert_eq!((plaza.frame_seconds, plaza.burst_seconds, plaza.join_seconds), (4.0, 5.0, 1.5));
         assert_eq!(
             plaza.auth,
             Some(Login { scheme: AuthScheme::Digest, user: "admin".to_owned(), password: Password::new("s3cret") })
@@ -379,6 +427,7 @@ mod tests {
         );
         assert_eq!((walk_up.seconds_each, walk_up.gap_seconds), (6.0, 3.0));
         assert_eq!((gate.name(), gate.sender_reports), ("gate/1", SenderReports::Missing));
+        assert_eq!(still.scene, Scene::Still(Still { sensor: Sensor::Frozen, clock: true }));
         assert_eq!((&ball.scene, &dark.scene), (&Scene::Pattern("ball".to_owned()), &Scene::Black));
         assert!(!format!("{config:?}").contains("s3cret"));
     }
@@ -397,7 +446,8 @@ mod tests {
             (mount("form = { crop = [2, 0, 0, 0] }"), "multiples of 4"),
             (mount("form = { light_percent = 0 }"), "light_percent is from 1 to 100"),
             (mount("fps = 0"), "fps is from 1 to 120, got 0"),
-            (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 60"),
+            (mount("gop_seconds = -1.0"), "gop_seconds is from 0 to 120"),
+            (mount("intra_refresh = true\nb_frames = 1"), "needs H.264 without B-frames"),
             (mount("sender_reports = \"never\""), "unknown variant `never`"),
             (mount("sender_reports = { late_seconds = -1 }"), "late_seconds = -1"),
             (mount("prepare_faults = [\"blck\"]"), "\"blck\" is not a fault"),
@@ -416,6 +466,10 @@ mod tests {
             ("[[mount]]\npath = \"/a\"\nscene = { pattern = \"bal\" }".to_owned(), "smpte"),
             ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", black = true }".to_owned(), "exactly one of"),
             ("[[mount]]\npath = \"/a\"\nscene = { file = \"a\", gap_seconds = 1 }".to_owned(), "belong to a walk_up"),
+            (
+                "[[mount]]\npath = \"/a\"\nscene = { file = \"a\", clock = true }".to_owned(),
+                "clock belongs to a still scene",
+            ),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [] }".to_owned(), "at least one person"),
             ("[[mount]]\npath = \"/a\"\nscene = { walk_up = [{}] }".to_owned(), "exactly one of photo, video"),
             (

@@ -58,10 +58,15 @@ pub struct Encoding {
     pub height: u32,
     pub fps: u32,
     pub bitrate_kbps: u32,
+    /// Constant quantizer of H.264 in place of the bit rate; 0 for none.
+    pub quantizer: u32,
     /// Pictures from one key frame to the next.
     pub gop_pictures: u32,
     /// B-frames between two other pictures. No picture refers to one.
     pub b_frames: u32,
+    /// A column of intra blocks wanders over the picture, and only the first picture is a key
+    /// frame.
+    pub intra_refresh: bool,
     /// Seconds of the scene to skip at first, up to the next key frame.
     pub seconds_skipped: u32,
     /// The most seconds to encode.
@@ -84,7 +89,9 @@ impl Encoding {
     /// The encoder: one thread, closed groups of pictures, key frames at a fixed distance. The clip
     /// can be cut and looped at any key frame.
     fn encoder(&self) -> String {
-        let Self { bitrate_kbps, gop_pictures, b_frames, .. } = self;
+        let Self { bitrate_kbps, quantizer, gop_pictures, b_frames, intra_refresh, .. } = self;
+        let constant = if *quantizer > 0 { format!("pass=quant quantizer={quantizer} ") } else { String::new() };
+        let refresh = if *intra_refresh { "intra-refresh=true " } else { "" };
         // Every gap between reference frames has the full number of B-frames, and no picture refers
         // to one.
         let [always_264, always_265] = if *b_frames == 0 {
@@ -95,7 +102,7 @@ impl Encoding {
         let ((interlaced, crop), unstated) = (self.form.h264(), self.form.h265());
         match self.codec {
             Codec::H264 => format!(
-                "x264enc {interlaced}bitrate={bitrate_kbps} key-int-max={gop_pictures} bframes={b_frames} {always_264}threads=1 tune=zerolatency \
+                "x264enc {interlaced}bitrate={bitrate_kbps} {constant}key-int-max={gop_pictures} bframes={b_frames} {always_264}{refresh}threads=1 tune=zerolatency \
                  speed-preset=superfast option-string=scenecut=0{crop} ! h264parse config-interval=-1"
             ),
             Codec::H265 => format!(
@@ -128,6 +135,7 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
         Scene::File(path) => format!("video {}", path.display()),
         Scene::Pattern(pattern) => format!("test pattern {pattern}"),
         Scene::WalkUp(_) => "walk-up scene".to_owned(),
+        Scene::Still(_) => "still scene".to_owned(),
         Scene::Black => "black picture".to_owned(),
     };
     // Interlaced pictures are drawn at twice their rate.
@@ -139,7 +147,9 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
             format!("videotestsrc pattern={pattern} num-buffers={} ! videoconvert", fps * PATTERN_SECONDS)
         }
         Scene::Black => format!("videotestsrc pattern=black num-buffers={fps} ! videoconvert"),
-        Scene::WalkUp(_) => "appsrc name=source format=time block=true max-buffers=4 ! videoconvert".to_owned(),
+        Scene::WalkUp(_) | Scene::Still(_) => {
+            "appsrc name=source format=time block=true max-buffers=4 ! videoconvert".to_owned()
+        }
     };
     let description = format!(
         "{source}{colours} ! {raw} ! {filters}{encoder} ! {encoded} ! appsink name=sink sync=false max-buffers=16",
@@ -152,7 +162,7 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
     let pipeline = Running::launch(&what, &description)?;
     match scene {
         Scene::File(path) => pipeline.element("source")?.set_property("location", path),
-        Scene::WalkUp(scene) => {
+        Scene::WalkUp(_) | Scene::Still(_) => {
             let source = pipeline.app_src("source")?;
             let impossible =
                 |error: glib::BoolError| ClipError::Pipeline { what: what.clone(), reason: error.to_string() };
@@ -161,7 +171,11 @@ pub(crate) fn encode(scene: &Scene, encoding: &Encoding) -> Result<Clip, ClipErr
             pipeline.play()?;
             return std::thread::scope(|scope| {
                 let drawing = scope.spawn(move || {
-                    let drawn = scene.push_frames(&drawn, &info, &source);
+                    let drawn = match scene {
+                        Scene::WalkUp(walk_up) => walk_up.push_frames(&drawn, &info, &source),
+                        Scene::Still(still) => still.push_frames(&drawn, &info, &source),
+                        Scene::File(_) | Scene::Pattern(_) | Scene::Black => Ok(()),
+                    };
                     let _ = source.end_of_stream();
                     drawn
                 });
@@ -310,7 +324,9 @@ mod tests {
             fps: 10,
             gop_pictures: 5,
             b_frames: 0,
+            intra_refresh: false,
             bitrate_kbps: 300,
+            quantizer: 0,
             seconds_skipped: 0,
             seconds_max: 2,
             form: PictureForm::default(),

@@ -51,6 +51,7 @@ mod script;
 mod sim;
 mod source;
 mod stats;
+mod still;
 mod view;
 mod walk_up;
 
@@ -69,4 +70,5 @@ pub use replay::{Algorithm, Replay};
 pub use reports::SenderReports;
 pub use scene::Scene;
 pub use sim::Sim;
+pub use still::{Sensor, Still};
 pub use walk_up::WalkUp;

@@ -24,7 +24,7 @@ use crate::{
     clip::Clip,
     encode::Encoding,
     error::spawn,
-    player::{self, Program, Show},
+    player::{self, Pacing, Program, Show},
     reports::ReportGate,
     stats::Board,
 };
@@ -66,7 +66,7 @@ impl Mount {
         let parts = Arc::new(Parts {
             name: name.clone(),
             board: Arc::default(),
-            program: Program::new(scene, Duration::from_secs_f64(config.key_wait_seconds)),
+            program: Program::new(scene, Pacing::of(&config)),
             reports: ReportGate::default(),
             players: Mutex::default(),
         });

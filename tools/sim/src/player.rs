@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     clip::{AccessUnit, Clip},
+    config::MountConfig,
     stats::Board,
 };
 
@@ -29,12 +30,32 @@ pub(crate) enum Show {
     Nothing,
 }
 
+/// When a mount sends its pictures.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pacing {
+    /// Time from a client's start to its first picture.
+    pub(crate) key_wait: Duration,
+    /// Time from one picture to the next; zero: as the clip says.
+    pub(crate) frame: Duration,
+    /// Pictures are held back and sent at once after this time; zero: none is.
+    pub(crate) burst: Duration,
+    /// Pictures of the scene before the first one that is sent.
+    pub(crate) join: usize,
+}
+
+impl Pacing {
+    pub(crate) fn of(config: &MountConfig) -> Self {
+        let [key_wait, frame, burst] =
+            [config.key_wait_seconds, config.frame_seconds, config.burst_seconds].map(Duration::from_secs_f64);
+        Self { key_wait, frame, burst, join: (config.join_seconds * f64::from(config.fps)).round() as usize }
+    }
+}
+
 /// The current content of a mount, which faults change and the player follows.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) scene: Arc<Clip>,
-    /// Time from a client's start to its first picture.
-    key_wait: Duration,
+    pacing: Pacing,
     /// The content, with a number that changes with it.
     show: Mutex<(u64, Show)>,
     /// Set by the player when it switches; read where RTP packets leave the server.
@@ -42,8 +63,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(scene: Arc<Clip>, key_wait: Duration) -> Self {
-        Self { scene, key_wait, show: Mutex::new((0, Show::Scene)), silent: Arc::default() }
+    pub(crate) fn new(scene: Arc<Clip>, pacing: Pacing) -> Self {
+        Self { scene, pacing, show: Mutex::new((0, Show::Scene)), silent: Arc::default() }
     }
 
     pub(crate) fn change(&self, show: Show) {
@@ -79,7 +100,8 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn new(program: &'a Program) -> Self {
-        Self { program, seen: None, show: Show::Scene, next: 0, resume: 0 }
+        let next = program.pacing.join % program.scene.units.len();
+        Self { program, seen: Some(0), show: Show::Scene, next, resume: next }
     }
 
     fn next(&mut self) -> (&Clip, &AccessUnit) {
@@ -145,25 +167,37 @@ pub(crate) fn now() -> Duration {
 pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
     let _streaming = Streaming::begin(board);
     let fps = u64::from(program.scene.encoding.fps);
-    let at = |n: u64| gst::ClockTime::from_nseconds(n * gst::ClockTime::SECOND.nseconds() / fps);
+    let Pacing { key_wait, frame, burst, .. } = program.pacing;
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let at = |n: u64| {
+        let second = gst::ClockTime::SECOND.nseconds();
+        gst::ClockTime::from_nseconds(if frame.is_zero() { n * second / fps } else { n * nanos(frame) })
+    };
+    let sent_at = |n: u64| {
+        if burst.is_zero() {
+            at(n)
+        } else {
+            gst::ClockTime::from_nseconds(at(n).nseconds().next_multiple_of(nanos(burst)))
+        }
+    };
+    let queue_limit = fps.max(2 * fps * burst.as_secs());
     // A pipeline that asks for data plays, so it has both.
     let (Some(clock), Some(base)) = (source.clock(), source.base_time()) else { return };
-    let key_wait = gst::ClockTime::from_nseconds(u64::try_from(program.key_wait.as_nanos()).unwrap_or(u64::MAX));
-    let start = clock.time().saturating_sub(base) + key_wait;
+    let start = clock.time().saturating_sub(base) + gst::ClockTime::from_nseconds(nanos(key_wait));
     board.update(|stats| stats.began = Some(now()));
     let mut cursor = Cursor::new(program);
     let mut congested = false;
     for n in 0.. {
         let due = start + at(n);
         // Early and late are both accepted. An error means that the clock no longer exists.
-        if matches!(clock.new_single_shot_id(base + due).wait().0, Err(gst::ClockError::Unscheduled)) {
+        if matches!(clock.new_single_shot_id(base + start + sent_at(n)).wait().0, Err(gst::ClockError::Unscheduled)) {
             return;
         }
         let (clip, unit) = cursor.next();
         // A client that sends DESCRIBE and never PLAY leaves the queue full: whole groups of
         // pictures are skipped, not queued.
         let queued: u64 = source.property("current-level-buffers");
-        congested = if congested { !unit.key || queued > 0 } else { queued >= fps };
+        congested = if congested { !unit.key || queued > 0 } else { queued >= queue_limit };
         if congested {
             continue;
         }
@@ -186,7 +220,7 @@ pub(crate) fn play(source: &gst_app::AppSrc, program: &Program, board: &Board) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MountConfig, Scene};
+    use crate::Scene;
 
     /// A clip whose access units contain their own number plus `first`.
     fn clip(first: u8, keys: &[bool]) -> Arc<Clip> {
@@ -202,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_scene_loops_and_every_switch_begins_with_a_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
+        let program = Program::new(clip(0, &[true, false, false, true, false]), Pacing::default());
         let mut cursor = Cursor::new(&program);
         assert_eq!(next_units(&mut cursor, 7), [0, 1, 2, 3, 4, 0, 1]);
         program.change(Show::Clip(clip(10, &[true, false])));
@@ -213,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_still_repeats_the_last_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false, true, false]), Duration::ZERO);
+        let program = Program::new(clip(0, &[true, false, false, true, false]), Pacing::default());
         let mut cursor = Cursor::new(&program);
         next_units(&mut cursor, 3);
         program.change(Show::Still);
@@ -226,14 +260,21 @@ mod tests {
 
     #[test]
     fn a_still_before_the_first_picture_is_the_first_picture() {
-        let program = Program::new(clip(0, &[true, false]), Duration::ZERO);
+        let program = Program::new(clip(0, &[true, false]), Pacing::default());
         program.change(Show::Still);
         assert_eq!(next_units(&mut Cursor::new(&program), 2), [0, 0]);
     }
 
     #[test]
+    fn a_client_can_join_between_key_frames() {
+        let pacing = Pacing { join: 7, ..Pacing::default() };
+        let program = Program::new(clip(0, &[true, false, false, true, false]), pacing);
+        assert_eq!(next_units(&mut Cursor::new(&program), 4), [2, 3, 4, 0]);
+    }
+
+    #[test]
     fn silence_ends_with_a_key_frame() {
-        let program = Program::new(clip(0, &[true, false, false]), Duration::ZERO);
+        let program = Program::new(clip(0, &[true, false, false]), Pacing::default());
         let mut cursor = Cursor::new(&program);
         next_units(&mut cursor, 1);
         program.change(Show::Nothing);

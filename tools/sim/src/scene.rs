@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use gstreamer::{glib, prelude::*};
 use serde::Deserialize;
 
-use crate::{person::Person, walk_up::WalkUp};
+use crate::{
+    person::Person,
+    still::{Sensor, Still},
+    walk_up::WalkUp,
+};
 
 /// What a camera sees, in a loop.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,6 +21,8 @@ pub enum Scene {
     Pattern(String),
     /// People who walk up to the camera, one after another.
     WalkUp(WalkUp),
+    /// Nothing moves.
+    Still(Still),
     /// A black picture.
     Black,
 }
@@ -30,6 +36,8 @@ struct Written {
     walk_up: Option<Vec<Person>>,
     seconds_each: Option<f64>,
     gap_seconds: Option<f64>,
+    still: Option<Sensor>,
+    clock: Option<bool>,
     black: Option<bool>,
 }
 
@@ -41,21 +49,29 @@ impl TryFrom<Written> for Scene {
         if timed && written.walk_up.is_none() {
             return Err("seconds_each and gap_seconds belong to a walk_up scene".to_owned());
         }
+        if written.clock.is_some() && written.still.is_none() {
+            return Err("clock belongs to a still scene".to_owned());
+        }
         match written {
-            Written { file: Some(file), pattern: None, walk_up: None, black: None, .. } => Ok(Self::File(file)),
-            Written { file: None, pattern: Some(pattern), walk_up: None, black: None, .. } => {
+            Written { file: Some(file), pattern: None, walk_up: None, still: None, black: None, .. } => {
+                Ok(Self::File(file))
+            }
+            Written { file: None, pattern: Some(pattern), walk_up: None, still: None, black: None, .. } => {
                 known_pattern(&pattern)?;
                 Ok(Self::Pattern(pattern))
             }
-            Written { file: None, pattern: None, walk_up: Some(people), black: None, .. } => {
+            Written { file: None, pattern: None, walk_up: Some(people), still: None, black: None, .. } => {
                 let mut walk_up = WalkUp::new(people);
                 walk_up.seconds_each = written.seconds_each.unwrap_or(walk_up.seconds_each);
                 walk_up.gap_seconds = written.gap_seconds.unwrap_or(walk_up.gap_seconds);
                 walk_up.validate()?;
                 Ok(Self::WalkUp(walk_up))
             }
-            Written { file: None, pattern: None, walk_up: None, black: Some(true), .. } => Ok(Self::Black),
-            _ => Err("a scene is exactly one of file, pattern, walk_up, black = true".to_owned()),
+            Written { file: None, pattern: None, walk_up: None, still: Some(sensor), black: None, clock, .. } => {
+                Ok(Self::Still(Still { sensor, clock: clock.unwrap_or_default() }))
+            }
+            Written { file: None, pattern: None, walk_up: None, still: None, black: Some(true), .. } => Ok(Self::Black),
+            _ => Err("a scene is exactly one of file, pattern, walk_up, still, black = true".to_owned()),
         }
     }
 }
@@ -66,7 +82,7 @@ impl Scene {
         match self {
             Self::File(path) => vec![path],
             Self::WalkUp(walk_up) => walk_up.people.iter().map(Person::path).collect(),
-            Self::Pattern(_) | Self::Black => Vec::new(),
+            Self::Pattern(_) | Self::Still(_) | Self::Black => Vec::new(),
         }
     }
 
@@ -77,6 +93,7 @@ impl Scene {
             Self::File(_) => "file".to_owned(),
             Self::Pattern(pattern) => format!("pattern {pattern}"),
             Self::WalkUp(walk_up) => walk_up.fingerprint(),
+            Self::Still(still) => still.fingerprint(),
             Self::Black => "black".to_owned(),
         }
     }
@@ -91,7 +108,7 @@ impl Scene {
                     *path = base.join(&path);
                 }
             }
-            Self::Pattern(_) | Self::Black => {}
+            Self::Pattern(_) | Self::Still(_) | Self::Black => {}
         }
     }
 }

@@ -4,8 +4,9 @@
 //! the others need not be decoded. The cadence is observed, not read from the camera: cameras
 //! report it wrongly, change it, and lose frames.
 //!
-//! Until the second key frame nothing else is decoded. Otherwise a node that starts with a hundred
-//! cameras would decode all of them whole, be late, and so never see a regular cadence.
+//! Until the second key frame nothing else is decoded, unless it is overdue by the stream's own
+//! time. Otherwise a node that starts with a hundred cameras would decode all of them whole, be
+//! late, and so never see a regular cadence.
 
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ const TOLERANCE: f64 = 1.05;
 const MAX_DOUBT: u32 = 6;
 /// Pictures farther apart than this can't be tracked from one to the next.
 const MAX_TRACKED_GAP: Duration = Duration::from_millis(1500);
-/// The largest gap between key frames with which load shedding makes do, and the longest wait for a
-/// connection's second key frame. Most cameras send one every 1 to 10 s.
-pub(crate) const MAX_SHED_GAP: Duration = Duration::from_secs(10);
+/// The largest gap between key frames with which load shedding makes do. Most cameras send one
+/// every 1 to 10 s.
+const MAX_SHED_GAP: Duration = Duration::from_secs(10);
+/// The second key frame of a connection is overdue after this many wanted intervals.
+const OVERDUE: f64 = 1.5;
 /// A key frame that comes earlier than this share of the interval is not the wanted one.
 const EARLY: f64 = 0.99;
 
@@ -43,11 +46,35 @@ pub(crate) struct KeyFrameCadence {
 }
 
 impl KeyFrameCadence {
-    /// `are_rare`: decode the whole stream until key frames prove frequent enough. Otherwise decode
-    /// key frames alone until they prove too rare.
-    pub(crate) fn new(interval: Duration, are_rare: bool) -> Self {
-        let doubt = if are_rare { MAX_DOUBT } else { 0 };
-        Self { interval, last: None, gap: None, doubt, are_rare, whole_stream: are_rare, is_settled: are_rare }
+    /// Key frames alone are decoded until they prove too rare.
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, last: None, gap: None, doubt: 0, are_rare: false, whole_stream: false, is_settled: false }
+    }
+
+    /// True if one key frame has come, and it isn't known whether others come often enough.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.last.is_some() && self.gap.is_none() && !self.whole_stream
+    }
+
+    /// True if the next key frame should have come well before a unit with this time.
+    pub(crate) fn is_overdue(&self, at: Option<Duration>) -> bool {
+        self.is_later_than(at, OVERDUE)
+    }
+
+    /// True if the next key frame should have come before a unit with this time.
+    pub(crate) fn is_late(&self, at: Option<Duration>) -> bool {
+        self.is_later_than(at, TOLERANCE)
+    }
+
+    fn is_later_than(&self, at: Option<Duration>, intervals: f64) -> bool {
+        let since = at.zip(self.last).and_then(|(at, last)| at.checked_sub(last));
+        since.is_some_and(|since| since > self.interval.mul_f64(intervals))
+    }
+
+    /// Key frames are too rare, or there are none: the whole stream is decoded until they prove
+    /// frequent enough.
+    pub(crate) fn decode_whole_stream(&mut self) {
+        (self.doubt, self.are_rare, self.whole_stream, self.is_settled) = (MAX_DOUBT, true, true, true);
     }
 
     /// True if key frames with this gap are enough. Where the rate limit picks among them, up to
@@ -130,7 +157,7 @@ mod tests {
     }
 
     fn key_frames(wanted_ms: u64) -> KeyFrameCadence {
-        KeyFrameCadence::new(Duration::from_millis(wanted_ms), false)
+        KeyFrameCadence::new(Duration::from_millis(wanted_ms))
     }
 
     /// `gaps` key frames alone, and everything from then on.
@@ -182,9 +209,11 @@ mod tests {
 
     #[test]
     fn known_rare_key_frames_are_not_waited_for() {
-        let mut cadence = KeyFrameCadence::new(Duration::from_secs(1), true);
+        let mut cadence = key_frames(1000);
+        cadence.decode_whole_stream();
         assert_eq!(needed(&mut cadence, 600, 0..1000), (0..1000).collect::<Vec<_>>());
-        let mut cadence = KeyFrameCadence::new(Duration::from_secs(1), true);
+        let mut cadence = key_frames(1000);
+        cadence.decode_whole_stream();
         let kept = needed(&mut cadence, 25, 0..250);
         assert_eq!(kept[..151], (0..151).collect::<Vec<_>>()[..], "seven key frames are seen first");
         assert_eq!(kept[151..], [175, 200, 225]);

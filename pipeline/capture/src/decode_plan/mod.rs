@@ -1,14 +1,18 @@
 //! Decides which access units of a camera's stream are decoded and which pictures are analysed.
 //!
 //! [`DecodePlan`] is a pure state machine: facts go in, a decision with its reason comes out. No
-//! GStreamer type, clock, lock or atomic is in it. Pad probes and the appsink carry it out. `rtp`
-//! and `packets` treat packets before the depayloader, `key_frames` and `held` treat access units;
-//! neither pair uses the other, and neither uses this file.
+//! GStreamer type, clock, lock or atomic is in it. The RTSP client, a pad probe and the appsink carry
+//! it out. `rtp`, `markers` and `packets` treat packets, `units`, `key_frames` and `held` treat
+//! access units, `sent` treats pictures.
 
+mod decision;
 mod held;
 mod key_frames;
+mod markers;
 mod packets;
 mod rtp;
+mod sent;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -19,11 +23,26 @@ use gatehouse_core::rate::RateLimit;
 use gatehouse_core::time::Monotonic;
 use gatehouse_core::{DropReason, FrameDemand};
 
+use crate::liveness::{Mode, PacketFacts};
+pub(crate) use decision::{
+    AccessUnit, Consumer, Decision, DecodeReason, HeldDecision, PictureDecision, Shown, UnitDecision,
+};
 use held::{HeldUnits, Holding};
-use key_frames::{KeyFrameCadence, MAX_SHED_GAP};
+use key_frames::KeyFrameCadence;
+use markers::MarkerCheck;
+pub(crate) use markers::PacketRole;
 pub(crate) use packets::PacketDecision;
 use packets::PacketFilter;
-pub(crate) use rtp::{Content, RtpPacket};
+pub(crate) use rtp::{Content, RtpPacket, mend};
+use sent::{SentUnit, SentUnits};
+pub(crate) use units::{UnitKind, kind_of};
+
+/// At most this many units are held while nothing moves before a gate. A processor decodes them in
+/// 0.1 s to 0.2 s, and the frame that is wanted next waits for that. Where key frames are farther
+/// apart, the units are decoded in parts.
+const MAX_HELD: usize = 50;
+/// At most this many units are held until it is known whether key frames are rare.
+const MAX_UNDECIDED: usize = 128;
 
 /// The frames of a stream that are analysed. Others need not be decoded, unless these refer to
 /// them.
@@ -39,91 +58,27 @@ pub enum Wanted {
     AsDemanded(Duration),
 }
 
-/// The facts of one access unit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessUnit {
-    /// True if it refers to no other unit and can be decoded first.
-    pub(crate) is_key: bool,
-    /// When its picture is to be shown, if known.
-    pub(crate) presentation_time: Option<Duration>,
-    pub(crate) arrival: Monotonic,
-}
-
-/// What the consumer says when an access unit comes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Consumer {
-    pub(crate) demand: FrameDemand,
-    /// The shortest time that a frame offered now waits for its analysis, if known.
-    pub(crate) shortest_wait: Option<Duration>,
-}
-
-/// Why an access unit is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DecodeReason {
-    /// Nothing is known of the cadence yet, or later units may refer to this key frame.
-    KeyFrame,
-    /// Only key frames are decoded, and this one is due.
-    DueKeyFrame,
-    /// The whole stream is decoded.
-    WholeStream,
-    /// The consumer needs frames now.
-    Demanded,
-    /// No more units can be held. Its picture is hidden.
-    CatchUp,
-}
-
-/// What becomes of the access unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnitDecision {
-    Decode(DecodeReason),
-    /// It waits undecoded: a later unit may need it.
-    Hold,
-    Drop(DropReason),
-}
-
-/// What becomes of the units that were held before this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeldDecision {
-    Keep,
-    /// No later unit needs them.
-    Discard,
-    /// They are decoded before this unit; their pictures are hidden.
-    Decode,
-}
-
-/// The decision about an access unit. The held units come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decision {
-    pub(crate) held: HeldDecision,
-    pub(crate) unit: UnitDecision,
-}
-
-impl Decision {
-    fn decode(reason: DecodeReason) -> Self {
-        Self { held: HeldDecision::Keep, unit: UnitDecision::Decode(reason) }
-    }
-
-    fn drop(reason: DropReason) -> Self {
-        Self { held: HeldDecision::Keep, unit: UnitDecision::Drop(reason) }
-    }
-}
-
-/// The decision about a decoded picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PictureDecision {
-    Analyse,
-    /// Not due by the rate. It is analysed only if the consumer calls it urgent.
-    NotDue,
-    /// It was decoded only for the sake of later ones.
-    Hidden,
-}
-
 /// The rule that applies to one connection.
 #[derive(Debug)]
 enum Rule {
     Everything,
-    KeyFrames(KeyFrameCadence),
+    /// Units are held until the second key frame has come, or is overdue.
+    KeyFrames(KeyFrameCadence, HeldUnits),
     Demand(HeldUnits),
+}
+
+/// The beginning of a connection's decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// No unit has come with which it can begin.
+    Awaited,
+    /// The decoder's marks are believed.
+    Clean,
+    /// The decoder marks all pictures as broken, because it doesn't know that it began with a whole
+    /// picture.
+    Unmarked,
+    /// This many pictures remain until a gradual refresh is complete.
+    Refreshing(u32),
 }
 
 /// Decides for one camera, over all of its connections.
@@ -134,13 +89,15 @@ pub(crate) struct DecodePlan {
     rate: Option<RateLimit>,
     rule: Rule,
     packets: PacketFilter,
-    /// Key frames were so rare that the second one was not waited for.
-    key_frames_are_rare: bool,
+    markers: MarkerCheck,
+    /// The timestamp of the last packet of a picture.
+    picture: Option<u32>,
+    start: Start,
+    sent: SentUnits,
     is_shedding: bool,
     admitted: Option<Admitted>,
     /// Pictures up to this presentation time are hidden.
     hidden_until: Option<Duration>,
-    is_resting: bool,
 }
 
 /// Presentation times of pictures that were admitted before they were decoded.
@@ -163,75 +120,157 @@ impl DecodePlan {
             rate,
             rule: Rule::Everything,
             packets: PacketFilter::default(),
-            key_frames_are_rare: false,
+            markers: MarkerCheck::default(),
+            picture: None,
+            start: Start::Awaited,
+            sent: SentUnits::default(),
             is_shedding: false,
             admitted: None,
             hidden_until: None,
-            is_resting: false,
         };
         plan.begin_connection();
         plan
     }
 
-    /// A new connection begins: the frames of the last one are forgotten.
+    /// A new connection begins: the frames of the last one are forgotten. What is known of the
+    /// camera's markers remains.
     pub(crate) fn begin_connection(&mut self) {
         self.rule = match self.wanted {
             Wanted::All => Rule::Everything,
-            Wanted::OneIn(interval) => Rule::KeyFrames(KeyFrameCadence::new(interval, self.key_frames_are_rare)),
-            Wanted::AsDemanded(_) => Rule::Demand(HeldUnits::default()),
+            Wanted::OneIn(interval) => Rule::KeyFrames(KeyFrameCadence::new(interval), HeldUnits::up_to(MAX_UNDECIDED)),
+            Wanted::AsDemanded(_) => Rule::Demand(HeldUnits::up_to(MAX_HELD)),
         };
         self.packets = PacketFilter::default();
-        (self.admitted, self.hidden_until, self.is_resting) = (None, None, false);
+        self.sent.clear();
+        self.start = Start::Awaited;
+        (self.admitted, self.hidden_until, self.picture) = (None, None, None);
+    }
+
+    /// What a packet says about liveness.
+    pub(crate) fn packet_facts(&mut self, packet: &RtpPacket) -> PacketFacts {
+        let begins_frame = packet.is_picture() && (self.picture != Some(packet.timestamp) || packet.begins_picture);
+        if packet.is_picture() {
+            self.picture = Some(packet.timestamp);
+        }
+        PacketFacts { begins_frame, is_key: packet.content == Content::Key }
     }
 
     /// Decides about a packet before RTP's session. Packets must come in order.
     pub(crate) fn on_packet(&mut self, packet: &RtpPacket) -> PacketDecision {
-        let key_frames_only = self.keeps_key_frames_only();
+        // Where no marker is believed, a key frame leaves the depayloader with the next packet.
+        let key_frames_only = self.keeps_key_frames_only() && !self.markers.are_wrong();
         self.packets.on_packet(packet, key_frames_only)
+    }
+
+    /// Says what a packet that goes to the depayloader is to its access unit. Packets must come in
+    /// order.
+    pub(crate) fn role_of(&mut self, packet: &RtpPacket, now: Monotonic) -> PacketRole {
+        self.markers.on_packet(packet, now)
     }
 
     /// Decides about an access unit before the decoder.
     pub(crate) fn on_unit(&mut self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
-        match &mut self.rule {
+        let begins = self.start == Start::Awaited;
+        let arrival = self.markers.take_end().unwrap_or(unit.arrival);
+        self.start = match (unit.kind, self.start) {
+            (UnitKind::Delta, Start::Awaited) => return Decision::drop(DropReason::BeforeKeyFrame),
+            (UnitKind::Key, _) => Start::Clean,
+            (UnitKind::Intra, Start::Awaited) => Start::Unmarked,
+            (UnitKind::RecoveryPoint(pictures), Start::Awaited) => Start::Refreshing(pictures),
+            (_, start) => start,
+        };
+        let decision = match &mut self.rule {
             Rule::Everything => Decision::decode(DecodeReason::WholeStream),
-            Rule::KeyFrames(_) => self.by_cadence(unit, consumer),
-            Rule::Demand(_) => self.by_demand(unit, consumer),
+            Rule::KeyFrames(..) => self.by_cadence(unit, begins, consumer),
+            Rule::Demand(_) => self.by_demand(unit, begins, consumer),
+        };
+        // Held units count from their own arrival, too, but their pictures are hidden.
+        if matches!(decision.unit, UnitDecision::Decode(_) | UnitDecision::DecodeAlone(_)) {
+            let AccessUnit { kind, bytes, .. } = *unit;
+            self.sent.push(unit.presentation_time, SentUnit { arrival, is_key: kind.is_key(), bytes });
         }
+        decision
     }
 
-    fn by_cadence(&mut self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
-        let Rule::KeyFrames(cadence) = &mut self.rule else { return Decision::decode(DecodeReason::WholeStream) };
-        if !cadence.on_unit(unit.is_key, unit.presentation_time, self.is_shedding) {
-            return Decision::drop(DropReason::BetweenKeyFrames);
+    fn by_cadence(&mut self, unit: &AccessUnit, begins: bool, consumer: &Consumer) -> Decision {
+        let whole_stream = Decision::decode(DecodeReason::WholeStream);
+        let Rule::KeyFrames(cadence, held) = &mut self.rule else { return whole_stream };
+        let is_key = unit.kind.is_key();
+        if begins && !is_key {
+            // A stream that refreshes its picture gradually may have no key frames at all.
+            cadence.decode_whole_stream();
         }
-        let (Some(next), Some(at)) = (cadence.next_wanted_in(), unit.presentation_time) else {
-            let reason = if cadence.needs_whole_stream() { DecodeReason::WholeStream } else { DecodeReason::KeyFrame };
-            self.is_resting = false;
+        if !cadence.on_unit(is_key, unit.presentation_time, self.is_shedding) {
+            return self.between_key_frames(unit);
+        }
+        if !is_key {
             self.admitted.iter_mut().for_each(|admitted| admitted.is_open = false);
-            return Decision::decode(reason);
+            return whole_stream;
+        }
+        held.begin();
+        let discard = HeldDecision::Discard(DropReason::BetweenKeyFrames);
+        let (next, needs_whole_stream) = (cadence.next_wanted_in(), cadence.needs_whole_stream());
+        let (Some(next), Some(at)) = (next, unit.presentation_time) else {
+            self.admitted.iter_mut().for_each(|admitted| admitted.is_open = false);
+            let unit = if needs_whole_stream {
+                UnitDecision::Decode(DecodeReason::WholeStream)
+            } else {
+                UnitDecision::DecodeAlone(DecodeReason::KeyFrame)
+            };
+            return Decision { held: discard, unit };
         };
         // No other unit refers to this one, so it is decoded only if its picture will be analysed.
-        self.is_resting = true;
+        held.forget();
         if !self.rate.as_mut().is_none_or(|rate| rate.admits(unit.arrival)) {
-            return Decision::drop(DropReason::NotDue);
+            return Decision { held: discard, unit: UnitDecision::Drop(DropReason::NotDue) };
         }
         if consumer.shortest_wait.is_some_and(|wait| wait > next) {
             self.rate.iter_mut().for_each(RateLimit::record_missed);
-            return Decision::drop(DropReason::WouldBeSuperseded);
+            return Decision { held: discard, unit: UnitDecision::Drop(DropReason::WouldBeSuperseded) };
         }
-        self.is_resting = false;
         let first = self.admitted.filter(|admitted| admitted.is_open).map_or(at, |admitted| admitted.first);
         self.admitted = Some(Admitted { first, last: at, is_open: true });
-        Decision::decode(DecodeReason::DueKeyFrame)
+        Decision { held: discard, unit: UnitDecision::DecodeAlone(DecodeReason::DueKeyFrame) }
     }
 
-    fn by_demand(&mut self, unit: &AccessUnit, consumer: &Consumer) -> Decision {
+    /// Decides about a unit between key frames while they alone are decoded. After the first one
+    /// units are held: if the second is overdue, the whole stream is decoded from the first on.
+    fn between_key_frames(&mut self, unit: &AccessUnit) -> Decision {
+        let dropped = Decision::drop(DropReason::BetweenKeyFrames);
+        let Rule::KeyFrames(cadence, held) = &mut self.rule else { return dropped };
+        if !cadence.is_undecided() || !held.has_key_frame() {
+            return dropped;
+        }
+        let is_overdue = if held.is_almost_full() {
+            cadence.is_late(unit.presentation_time)
+        } else {
+            cadence.is_overdue(unit.presentation_time)
+        };
+        if is_overdue && !self.is_shedding {
+            cadence.decode_whole_stream();
+            self.hidden_until = held.release();
+            return Decision { held: HeldDecision::Decode, unit: UnitDecision::Decode(DecodeReason::WholeStream) };
+        }
+        match held.hold(unit.presentation_time) {
+            Holding::Held => Decision { held: HeldDecision::Keep, unit: UnitDecision::Hold },
+            Holding::Full | Holding::Undecodable => {
+                held.forget();
+                Decision { held: HeldDecision::Discard(DropReason::BetweenKeyFrames), ..dropped }
+            }
+        }
+    }
+
+    fn by_demand(&mut self, unit: &AccessUnit, begins: bool, consumer: &Consumer) -> Decision {
         let Rule::Demand(held) = &mut self.rule else { return Decision::decode(DecodeReason::WholeStream) };
         let is_idle = consumer.demand == FrameDemand::KeyFrames;
-        self.is_resting = is_idle;
-        if unit.is_key {
+        if unit.kind.is_key() || begins {
             held.begin();
-            return Decision { held: HeldDecision::Discard, unit: UnitDecision::Decode(DecodeReason::KeyFrame) };
+            let unit = if is_idle && unit.kind.is_key() {
+                UnitDecision::DecodeAlone(DecodeReason::KeyFrame)
+            } else {
+                UnitDecision::Decode(DecodeReason::KeyFrame)
+            };
+            return Decision { held: HeldDecision::Discard(DropReason::Idle), unit };
         }
         let reason = if is_idle {
             match held.hold(unit.presentation_time) {
@@ -248,14 +287,48 @@ impl DecodePlan {
         Decision { held: HeldDecision::Decode, unit: UnitDecision::Decode(reason) }
     }
 
-    /// Decides about a decoded picture. Sources without access units come here alone.
-    pub(crate) fn on_picture(&mut self, at: Option<Duration>, arrival: Monotonic) -> PictureDecision {
+    /// True if the decoder keeps the picture of a unit that it was sent.
+    pub(crate) fn awaits_picture(&self, at: Option<Duration>) -> bool {
+        self.sent.contains(at)
+    }
+
+    /// The decoder was drained behind a key frame, and refers to it no more. True if the key frame
+    /// is to be held, before the units that refer to it.
+    pub(crate) fn record_drained(&mut self, at: Option<Duration>) -> bool {
+        match &mut self.rule {
+            Rule::Everything => false,
+            Rule::KeyFrames(_, held) | Rule::Demand(held) => held.hold_key_frame(at),
+        }
+    }
+
+    /// Decides about a decoded picture. Sources without access units come here alone. `is_marked`:
+    /// the decoder marked it as broken.
+    pub(crate) fn on_picture(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> Shown {
+        let unit = self.sent.take(at);
+        let is_key = unit.map_or(self.start == Start::Awaited, |unit| unit.is_key);
+        Shown { decision: self.picture_decision(at, now, is_marked), unit, is_key }
+    }
+
+    fn picture_decision(&mut self, at: Option<Duration>, now: Monotonic, is_marked: bool) -> PictureDecision {
+        match &mut self.start {
+            Start::Refreshing(0) => self.start = Start::Clean,
+            Start::Refreshing(pictures) => {
+                *pictures -= 1;
+                return PictureDecision::Corrupted;
+            }
+            Start::Awaited | Start::Clean | Start::Unmarked => {}
+        }
         if self.hidden_until.zip(at).is_some_and(|(until, at)| at <= until) {
             return PictureDecision::Hidden;
         }
         self.hidden_until = None;
-        let was_admitted = self.admitted.zip(at).is_some_and(|(a, at)| (a.first..=a.last).contains(&at));
-        if was_admitted || self.rate.as_mut().is_none_or(|rate| rate.admits(arrival)) {
+        if is_marked && self.start != Start::Unmarked {
+            return PictureDecision::Corrupted;
+        }
+        if self.admitted.zip(at).is_some_and(|(a, at)| (a.first..=a.last).contains(&at)) {
+            return PictureDecision::Analyse;
+        }
+        if self.rate.as_mut().is_none_or(|rate| rate.admits(now)) {
             PictureDecision::Analyse
         } else {
             PictureDecision::NotDue
@@ -278,42 +351,33 @@ impl DecodePlan {
         self.is_shedding = is_shedding;
     }
 
-    /// The second key frame didn't come in time: the next connection begins with the whole stream.
-    /// Has no effect once the cadence is known.
-    pub(crate) fn give_up_waiting_for_key_frame(&mut self) {
-        if matches!(&self.rule, Rule::KeyFrames(cadence) if !cadence.is_settled()) {
-            self.key_frames_are_rare = true;
-        }
-    }
-
     /// True while the whole stream is decoded although fewer frames are wanted.
     pub(crate) fn decodes_whole_stream(&self) -> bool {
-        matches!(&self.rule, Rule::KeyFrames(cadence) if cadence.needs_whole_stream())
+        matches!(&self.rule, Rule::KeyFrames(cadence, _) if cadence.needs_whole_stream())
     }
 
     /// True while load shedding decodes key frames alone although they are rarer than wanted.
     pub(crate) fn is_shed(&self) -> bool {
-        matches!(&self.rule, Rule::KeyFrames(cadence) if cadence.is_shed())
+        matches!(&self.rule, Rule::KeyFrames(cadence, _) if cadence.is_shed())
     }
 
     /// True if only key frames will be decoded, after the next one too: before the whole stream is
     /// decoded again, doubt rises for one gap, or load shedding ends.
     fn keeps_key_frames_only(&self) -> bool {
-        let Rule::KeyFrames(cadence) = &self.rule else { return false };
+        let Rule::KeyFrames(cadence, _) = &self.rule else { return false };
         !cadence.needs_whole_stream() && (cadence.is_settled() || (cadence.is_shed() && self.is_shedding))
     }
 
-    /// True while the last unit was not decoded because no consumer wants a frame.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.is_resting
-    }
-
-    /// How far apart decoded frames may be while others arrive.
-    pub(crate) fn max_decode_gap(&self) -> Duration {
-        match (self.wanted, &self.rule) {
-            (Wanted::All, _) => Duration::ZERO,
-            (Wanted::OneIn(interval), Rule::KeyFrames(cadence)) if !cadence.is_settled() => interval.max(MAX_SHED_GAP),
-            (Wanted::OneIn(interval) | Wanted::AsDemanded(interval), _) => interval,
+    /// What liveness needs to know of the decisions.
+    pub(crate) fn mode(&self) -> Mode {
+        Mode {
+            awaits_key_frame: self.start == Start::Awaited,
+            key_frames_every: match (&self.rule, self.wanted) {
+                (Rule::KeyFrames(cadence, _), Wanted::OneIn(interval)) if !cadence.needs_whole_stream() => {
+                    Some(interval)
+                }
+                _ => None,
+            },
         }
     }
 }

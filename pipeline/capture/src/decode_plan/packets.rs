@@ -106,6 +106,7 @@ mod tests {
                 timestamp: 3600 * frame,
                 marker: i == last,
                 content,
+                begins_picture: false,
             }));
         }
         (65_530..).zip(&mut packets).for_each(|(n, packet): (u32, _)| packet.sequence_number = n as u16);

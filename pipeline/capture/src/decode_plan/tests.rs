@@ -30,6 +30,10 @@ struct Simulation {
     decisions: Vec<Decision>,
     /// The last unit that may be referred to and was decoded.
     decoded_through: Option<u64>,
+    /// A key frame that the decoder was drained behind, to be decoded again.
+    drained: Option<u64>,
+    /// Those that are decoded again just now.
+    again: Vec<u64>,
 }
 
 impl Simulation {
@@ -42,6 +46,8 @@ impl Simulation {
             fates: Vec::new(),
             decisions: Vec::new(),
             decoded_through: None,
+            drained: None,
+            again: Vec::new(),
         }
     }
 
@@ -55,7 +61,7 @@ impl Simulation {
 
     fn decode(&mut self, number: u64, is_key: bool) {
         let follows = self.decoded_through.is_some_and(|before| before + 1 == number);
-        assert!(is_key || follows || self.decoded_through.is_none(), "unit {number} refers to a dropped one");
+        assert!(is_key || follows, "unit {number} refers to a dropped one");
         self.decoded_through = Some(number);
         self.decoder.push_back(number);
         if self.decoder.len() > self.delay {
@@ -63,13 +69,34 @@ impl Simulation {
         }
     }
 
+    /// The decoder is drained if it keeps the picture back. It then forgets the key frame, which is
+    /// decoded again before units that refer to it.
+    fn decode_alone(&mut self, number: u64) {
+        self.decode(number, true);
+        let at = Some(Self::at(number));
+        if self.plan.awaits_picture(at) {
+            while !self.decoder.is_empty() {
+                self.show();
+            }
+            self.decoded_through = None;
+            self.drained = self.plan.record_drained(at).then_some(number);
+        }
+    }
+
     fn show(&mut self) {
         let Some(number) = self.decoder.pop_front() else { return };
         let at = Self::at(number);
-        let fate = match self.plan.on_picture(Some(at), Monotonic::from_start(at)) {
+        let decision = self.plan.on_picture(Some(at), Monotonic::from_start(at), false).decision;
+        if let Some(place) = self.again.iter().position(|again| *again == number) {
+            self.again.remove(place);
+            assert_eq!(decision, PictureDecision::Hidden, "unit {number} was shown before");
+            return;
+        }
+        let fate = match decision {
             PictureDecision::Analyse => Fate::Analysed,
             PictureDecision::NotDue => Fate::NotDue,
             PictureDecision::Hidden => Fate::Hidden,
+            PictureDecision::Corrupted => panic!("unit {number} is not broken"),
         };
         self.set(number, fate);
     }
@@ -83,29 +110,36 @@ impl Simulation {
         let number = self.fates.len() as u64;
         self.fates.push(None);
         let at = Self::at(number);
-        let unit = AccessUnit { is_key, presentation_time: Some(at), arrival: Monotonic::from_start(at) };
+        let kind = if is_key { UnitKind::Key } else { UnitKind::Delta };
+        let unit = AccessUnit { kind, presentation_time: Some(at), arrival: Monotonic::from_start(at), bytes: 0 };
         let decision = self.plan.on_unit(&unit, &consumer);
         self.decisions.push(decision);
         match decision.held {
             HeldDecision::Keep => {}
-            HeldDecision::Discard => {
+            HeldDecision::Discard(reason) => {
+                self.drained = None;
                 let held = std::mem::take(&mut self.held);
-                held.into_iter().for_each(|number| self.set(number, Fate::Dropped(DropReason::Idle)));
+                held.into_iter().for_each(|number| self.set(number, Fate::Dropped(reason)));
             }
             HeldDecision::Decode => {
+                if let Some(number) = self.drained.take() {
+                    self.again.push(number);
+                    self.decode(number, true);
+                }
                 let held = std::mem::take(&mut self.held);
                 held.into_iter().for_each(|number| self.decode(number, false));
             }
         }
         match decision.unit {
             UnitDecision::Decode(_) => self.decode(number, is_key),
+            UnitDecision::DecodeAlone(_) => self.decode_alone(number),
             UnitDecision::Hold => {
                 self.fates[number as usize] = Some(Fate::Held);
                 self.held.push(number);
             }
             UnitDecision::Drop(reason) => self.set(number, Fate::Dropped(reason)),
         }
-        assert!(self.held.len() < 50, "memory is bounded");
+        assert!(self.held.len() < MAX_UNDECIDED, "memory is bounded");
     }
 
     fn end(&mut self) {
@@ -168,7 +202,6 @@ fn a_key_frame_is_dropped_if_the_next_would_supersede_it() {
         assert_eq!(simulation.shown(), [0], "nothing is known of the first");
         let dropped = simulation.numbers(|fate| fate == Fate::Dropped(DropReason::WouldBeSuperseded));
         assert_eq!(simulation.plan.missed(), dropped.len() as u64, "each was due");
-        assert!(simulation.plan.is_resting());
     }
 }
 
@@ -207,7 +240,6 @@ fn a_resting_gate_decodes_held_units_before_the_next_one() {
     assert_eq!(simulation.numbers(|fate| fate == Fate::Hidden), (26..30).collect::<Vec<_>>());
     let idle = simulation.numbers(|fate| fate == Fate::Dropped(DropReason::Idle));
     assert_eq!(idle, (1..25).chain(40..50).collect::<Vec<_>>());
-    assert!(simulation.plan.is_resting());
 }
 
 #[test]
@@ -219,11 +251,17 @@ fn units_between_rare_key_frames_are_decoded_in_parts() {
 }
 
 #[test]
-fn before_the_first_key_frame_a_resting_gate_drops_units() {
-    let mut simulation = Simulation::new(Wanted::AsDemanded(UNIT));
-    let resting = Consumer { demand: FrameDemand::KeyFrames, ..Consumer::default() };
-    (0..60).for_each(|_| simulation.unit(false, resting));
-    assert_eq!(simulation.numbers(|fate| fate == Fate::Dropped(DropReason::Idle)).len(), 60);
+fn before_the_first_key_frame_units_are_dropped() {
+    for wanted in [Wanted::All, Wanted::OneIn(UNIT), Wanted::AsDemanded(UNIT)] {
+        let mut simulation = Simulation::new(wanted);
+        (0..60).for_each(|_| simulation.unit(false, Consumer::default()));
+        assert!(simulation.plan.mode().awaits_key_frame);
+        let dropped = simulation.numbers(|fate| fate == Fate::Dropped(DropReason::BeforeKeyFrame));
+        assert_eq!(dropped.len(), 60);
+        simulation.unit(true, Consumer::default());
+        assert_eq!(simulation.shown(), [60]);
+        assert!(!simulation.plan.mode().awaits_key_frame);
+    }
 }
 
 #[test]
@@ -247,24 +285,64 @@ fn a_superseded_picture_is_made_up_for_by_the_next() {
 fn sources_without_access_units_are_limited_too() {
     let mut plan = DecodePlan::new(Wanted::OneIn(Duration::from_secs(1)));
     let at = |number| Monotonic::from_start(Simulation::at(number));
-    let analysed = (0..240).filter(|n| plan.on_picture(None, at(*n)) == PictureDecision::Analyse).count();
+    let analysed =
+        (0..240).filter(|n| plan.on_picture(None, at(*n), false).decision == PictureDecision::Analyse).count();
     assert_eq!(analysed, 10);
     let mut plan = DecodePlan::new(Wanted::All);
-    assert!((0..250).all(|n| plan.on_picture(None, at(n)) == PictureDecision::Analyse));
+    assert!((0..250).all(|n| plan.on_picture(None, at(n), false).decision == PictureDecision::Analyse));
 }
 
 #[test]
-fn a_new_connection_forgets_the_last_one_but_not_its_rarity() {
-    let mut plan = DecodePlan::new(Wanted::OneIn(Duration::from_secs(1)));
-    assert_eq!(plan.max_decode_gap(), Duration::from_secs(10), "the second key frame is waited for");
-    plan.give_up_waiting_for_key_frame();
-    plan.begin_connection();
-    assert!(plan.decodes_whole_stream());
-    assert_eq!(plan.max_decode_gap(), Duration::from_secs(1));
-    let mut known = crowd(25, 100, |_| Consumer::default()).plan;
-    known.give_up_waiting_for_key_frame();
-    known.begin_connection();
-    assert!(!known.decodes_whole_stream(), "its key frames were known to be enough");
+fn an_overdue_key_frame_is_not_waited_for() {
+    // 25 units a second, and a key frame every 40 s: the others are decoded after one interval and
+    // a half, from the key frame on.
+    for delay in [0, 2] {
+        let mut simulation = Simulation::new(Wanted::OneIn(Duration::from_millis(500))).with_delay(delay);
+        (0..500).for_each(|number| simulation.unit(number == 0, Consumer::default()));
+        simulation.end();
+        assert!(simulation.plan.decodes_whole_stream());
+        assert_eq!(simulation.shown(), [0].into_iter().chain(19..500).collect::<Vec<_>>());
+        assert_eq!(simulation.numbers(|fate| fate == Fate::Hidden), (1..19).collect::<Vec<_>>());
+    }
+    // So far apart that memory would grow: the next key frame decides.
+    let mut simulation = Simulation::new(Wanted::OneIn(Duration::from_secs(10)));
+    (0..1000).for_each(|number| simulation.unit(number == 0, Consumer::default()));
+    assert!(!simulation.plan.decodes_whole_stream());
+    assert_eq!(simulation.shown(), [0]);
+    (0..1001).for_each(|number| simulation.unit(number % 1000 == 0, Consumer::default()));
+    assert!(simulation.plan.decodes_whole_stream(), "two gaps of 40 s are enough");
+}
+
+#[test]
+fn a_gradual_refresh_is_shown_once_it_is_complete() {
+    for wanted in [Wanted::All, Wanted::OneIn(UNIT), Wanted::AsDemanded(UNIT)] {
+        let mut plan = DecodePlan::new(wanted);
+        let mut shown = Vec::new();
+        for number in 0..40 {
+            let kind = if number % 20 == 7 { UnitKind::RecoveryPoint(10) } else { UnitKind::Delta };
+            let (at, arrival) = (Some(Simulation::at(number)), Monotonic::from_start(Simulation::at(number)));
+            let unit = AccessUnit { kind, presentation_time: at, arrival, bytes: 0 };
+            if matches!(plan.on_unit(&unit, &Consumer::default()).unit, UnitDecision::Decode(_)) {
+                let picture = plan.on_picture(at, arrival, false);
+                assert_eq!(picture.unit.map(|unit| unit.arrival), Some(arrival));
+                shown.extend((picture.decision != PictureDecision::Corrupted).then_some(number));
+            }
+        }
+        assert_eq!(shown, (17..40).collect::<Vec<_>>(), "{wanted:?}");
+    }
+}
+
+#[test]
+fn pictures_that_the_decoder_marks_are_not_shown() {
+    let arrival = Monotonic::from_start(Duration::ZERO);
+    for (kind, expected) in [(UnitKind::Key, PictureDecision::Corrupted), (UnitKind::Intra, PictureDecision::Analyse)] {
+        let mut plan = DecodePlan::new(Wanted::All);
+        for (kind, number) in [(kind, 0), (UnitKind::Delta, 1)] {
+            let at = Some(Simulation::at(number));
+            plan.on_unit(&AccessUnit { kind, presentation_time: at, arrival, bytes: 0 }, &Consumer::default());
+            assert_eq!(plan.on_picture(at, arrival, true).decision, expected, "{kind:?}");
+        }
+    }
 }
 
 #[test]
@@ -274,6 +352,7 @@ fn packets_are_dropped_only_while_key_frames_are_enough() {
         timestamp: 3600 * number as u32,
         marker: true,
         content,
+        begins_picture: true,
     };
     let drops = |gop: u64, is_shedding: bool| {
         let mut simulation = crowd(gop, 400, |_| Consumer::default());

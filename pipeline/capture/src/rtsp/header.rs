@@ -52,9 +52,8 @@ pub(crate) fn without_padding<'b>(bytes: &'b mut [u8], header: &Header) -> &'b m
     bytes
 }
 
-/// Writes the sequence number and the marker.
-pub(crate) fn rewrite(bytes: &mut [u8], sequence_number: u16, marker: bool) {
-    bytes[1] = bytes[1] & 127 | u8::from(marker) << 7;
+/// Writes the sequence number.
+pub(crate) fn renumber(bytes: &mut [u8], sequence_number: u16) {
     bytes[2..4].copy_from_slice(&sequence_number.to_be_bytes());
 }
 
@@ -98,9 +97,9 @@ mod tests {
         assert_eq!((header.payload_type, header.sequence_number, header.timestamp, header.ssrc), (96, 1, 2, 3));
         assert!(header.marker && packet[header.payload.clone()] == [0x65, 0x88, 1, 2, 3]);
         let bytes = without_padding(&mut packet, &header);
-        rewrite(bytes, 500, false);
+        renumber(bytes, 500);
         let header = Header::parse(bytes).unwrap();
-        assert!(!header.marker && header.sequence_number == 500 && header.payload.len() == 5);
+        assert!(header.marker && header.sequence_number == 500 && header.payload.len() == 5);
         packet[20] = 0;
         assert_eq!(Header::parse(&[0x80, 200, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]), None, "a sender report");
         assert_eq!(Header::parse(&[0xa0, 96, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 7]), None, "more padding than bytes");

@@ -9,14 +9,14 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::describe::{CLOCK_RATE, Track};
-use super::header::{Header, begins_picture, rewrite, without_padding};
+use super::header::{Header, begins_picture, renumber, without_padding};
 use super::reorder::{Gap, Reorder};
 use super::rtcp::{Reception, Report, is_rtcp, reports};
 use super::source::{Source, Verdict};
 use super::timeline::{CameraClock, Timeline};
 use super::units::Units;
 use crate::codec::Codec;
-use crate::decode_plan::{PacketDecision, RtpPacket};
+use crate::decode_plan::{PacketDecision, RtpPacket, mend};
 use crate::shared_plan::SharedPlan;
 
 /// Larger gaps between sequence numbers tell the depayloader nothing more.
@@ -151,17 +151,19 @@ impl Receiver {
 
         let bytes = without_padding(bytes, header);
         let Some(mut packet) = RtpPacket::parse(self.codec, bytes) else { return Ok(()) };
-        packet.marker = self.units.ends_picture(&packet);
+        // The depayloader sees the gaps of this sequence, and none where another one begins.
+        self.number = self.number.wrapping_add(lost.min(MAX_GAP)).wrapping_add(1);
+        packet.sequence_number = self.number;
+        let (role, decision) = self.plan.on_packet(&packet, now);
+        packet.marker = role.ends_unit;
         let time = self.timeline.time_of(header.timestamp, packet.marker, now);
         let begins = || begins_picture(self.codec, &bytes[header.payload.clone()]);
         let mark = |time| self.plan.mark_damaged(time);
         self.units.on_packet(&packet, gap, begins, (time, now), mark);
 
-        // The depayloader sees the gaps of this sequence, and none where another one begins.
-        self.number = self.number.wrapping_add(lost.min(MAX_GAP)).wrapping_add(1);
-        packet.sequence_number = self.number;
-        let PacketDecision::Forward(number) = self.plan.on_packet(&packet) else { return Ok(()) };
-        rewrite(bytes, number, packet.marker);
+        let PacketDecision::Forward(number) = decision else { return Ok(()) };
+        mend(self.codec, bytes, role);
+        renumber(bytes, number);
         self.push(bytes, time, header.timestamp)
     }
 
@@ -180,6 +182,7 @@ impl Receiver {
     /// Takes the bytes of an RTCP packet.
     pub(crate) fn on_reports(&mut self, bytes: &[u8], now: Monotonic) {
         for report in reports(bytes) {
+            self.plan.on_report(now);
             match report {
                 Report::Sender { ssrc, ntp, rtp } if self.reception.ssrc() == Some(ssrc) => {
                     self.clock.on_report(ntp, rtp);

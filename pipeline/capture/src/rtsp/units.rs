@@ -1,5 +1,4 @@
-//! Follows the access units of a stream, packet by packet: which packet ends one, and which units
-//! are damaged because packets are missing.
+//! Finds the access units of a stream that are damaged because packets are missing.
 
 use std::time::Duration;
 
@@ -34,20 +33,12 @@ pub(crate) struct Units {
 }
 
 impl Units {
-    /// Whether the packet's marker stands at the end of a picture. Some cameras set it on SEI,
-    /// delimiters or parameter sets before the picture, which would be split there.
-    pub(crate) fn ends_picture(&self, packet: &RtpPacket) -> bool {
-        let has_slice = !matches!(packet.content, Content::Auxiliary | Content::Parameters);
-        let follows_slices = || self.continued(packet.timestamp).is_some_and(|unit| unit.has_slices);
-        packet.marker && (has_slice || follows_slices())
-    }
-
     /// The unit that a packet belongs to, unless it begins one.
     fn continued(&self, timestamp: u32) -> Option<&Unit> {
         self.unit.as_ref().filter(|unit| unit.timestamp == timestamp && !unit.is_complete)
     }
 
-    /// Takes a packet whose picture is shown at `time`. Calls `mark` with the time of each unit
+    /// Takes a packet, with a marker that is true, whose picture is shown at `time`. Calls `mark` with the time of each unit
     /// that turns out to be damaged. `begins_picture`: it holds the first part of one.
     pub(crate) fn on_packet(
         &mut self,
@@ -57,7 +48,6 @@ impl Units {
         (time, now): (Duration, Monotonic),
         mut mark: impl FnMut(Duration),
     ) {
-        let ends_picture = self.ends_picture(packet);
         let before = self.unit;
         let mut unit = match self.continued(packet.timestamp) {
             Some(unit) => *unit,
@@ -96,7 +86,7 @@ impl Units {
                 }
             }
         }
-        unit.is_complete |= ends_picture;
+        unit.is_complete |= packet.marker;
         self.unit = Some(unit);
     }
 }
@@ -112,7 +102,7 @@ mod tests {
     }
 
     fn packet(frame: u32, marker: bool, content: Content) -> RtpPacket {
-        RtpPacket { sequence_number: 0, timestamp: frame, marker, content }
+        RtpPacket { sequence_number: 0, timestamp: frame, marker, content, begins_picture: false }
     }
 
     /// The damaged ones of 30 frames, a key frame every 10, three packets each, if these packets
@@ -184,25 +174,5 @@ mod tests {
             );
         }
         assert_eq!(marked, (10..40).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_marker_before_the_picture_is_none() {
-        let mut units = Units::default();
-        let mut ends = |frame, marker, content| {
-            let packet = packet(frame, marker, content);
-            let ends = units.ends_picture(&packet);
-            units.on_packet(&packet, Gap::None, || true, (Duration::ZERO, at(0)), |_| {});
-            ends
-        };
-        for frame in 0..3 {
-            assert!(!ends(frame, true, Content::Auxiliary), "SEI before the picture");
-            assert!(!ends(frame, true, Content::Parameters));
-            assert!(!ends(frame, false, Content::Key));
-            assert!(ends(frame, true, Content::Key));
-            assert!(!ends(frame, true, Content::Auxiliary), "of the next picture, with this one's time");
-        }
-        assert!(!ends(9, false, Content::Delta));
-        assert!(ends(9, true, Content::Auxiliary), "SEI behind the slices, as H.265 has it");
     }
 }

@@ -11,7 +11,7 @@ use gatehouse_core::{CameraId, Delivery, Frame, FrameSink};
 use gatehouse_gate::MotionGate;
 use parking_lot::Mutex;
 
-use crate::report::{HealthBoard, LastPicture};
+use crate::report::{HealthBoard, LastPicture, verdict};
 
 /// Watches one gate's sub-stream.
 pub(super) struct SubStreamMonitor {
@@ -53,12 +53,12 @@ impl FrameSink for SubStreamMonitor {
         let (picture, now) = (frame.picture(), frame.times.arrival);
         let verdict = {
             let mut checks = self.checks.lock();
-            let verdict = checks.picture.judge(&picture, now);
+            let verdict = verdict(&mut checks.picture, &frame);
             let is_still = checks.motion_gate.is_still(&picture, now);
             self.is_quiet.store(is_still && verdict != PictureVerdict::Frozen, Ordering::Relaxed);
             verdict
         };
-        self.health.picture(&self.gate, &self.last, verdict);
+        self.health.picture(&self.gate, &self.last, verdict, frame.frozen);
         Delivery::Analysed
     }
 }

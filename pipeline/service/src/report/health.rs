@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use gatehouse_core::health::{CameraState, HealthEvent, PacketLoss, StatusSink, StreamStatus, SubStream};
+use gatehouse_core::health::{CameraState, Frozen, HealthEvent, PacketLoss, StatusSink, StreamStatus, SubStream};
 use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{Clock, Monotonic};
 use gatehouse_core::{CameraId, Event, FrameFates, PacketCounts};
@@ -36,6 +36,9 @@ struct Entry {
     /// As it is reported: the state at once, counters and rates as of the last periodic report.
     event: HealthEvent,
     connection: CameraState,
+    /// Why the connection is in its state, and why the picture is called frozen.
+    connection_reason: Option<String>,
+    frozen: Option<Frozen>,
     picture: Arc<LastPicture>,
     /// A gate's sub-stream, as it is connected.
     sub_connection: Option<SubStream>,
@@ -60,12 +63,14 @@ impl HealthBoard {
             state: CameraState::Connecting,
             reason: None,
             since,
+            fps_received: 0.0,
             fps_decoded: 0.0,
             fps_analysed: 0.0,
             fps_unchanged: 0.0,
             frames: FrameFates::default(),
             packets: None,
             reconnects: 0,
+            key_frame_interval_s: None,
             key_frames_only: false,
             stream: None,
             sub_stream: None,
@@ -75,6 +80,8 @@ impl HealthBoard {
         let entry = |camera| Entry {
             event: connecting(camera),
             connection: CameraState::Connecting,
+            connection_reason: None,
+            frozen: None,
             picture: Arc::default(),
             sub_connection: None,
             sub_picture: Arc::default(),
@@ -93,10 +100,12 @@ impl HealthBoard {
             let before = entry.event.clone();
             change(entry);
             entry.event.sub_stream = entry.sub_stream();
-            entry.event.state = match (entry.connection, entry.picture.get()) {
-                (CameraState::Live, PictureVerdict::Dark) => CameraState::Dark,
-                (CameraState::Live, PictureVerdict::Frozen) => CameraState::Frozen,
-                (connection, _) => connection,
+            (entry.event.state, entry.event.reason) = match (entry.connection, entry.picture.get()) {
+                (CameraState::Live, PictureVerdict::Dark) => (CameraState::Dark, None),
+                (CameraState::Live, PictureVerdict::Frozen) => {
+                    (CameraState::Frozen, entry.frozen.map(|frozen| frozen.to_string()))
+                }
+                (connection, _) => (connection, entry.connection_reason.clone()),
             };
             if entry.event == before {
                 return;
@@ -107,11 +116,13 @@ impl HealthBoard {
             }
             (before, entry.event.clone())
         };
-        if (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
+        // The reason of a state that lasts says how long it has lasted, too.
+        let lasts = after.state == before.state && matches!(after.state, CameraState::Waiting | CameraState::Stalled);
+        if !lasts && (after.state, &after.reason, &after.stream) != (before.state, &before.reason, &before.stream) {
             log_change(&after, before.state);
         }
         if let Some(sub_stream) = &after.sub_stream
-            && after.sub_stream != before.sub_stream
+            && after.sub_stream.as_ref().map(|sub| sub.state) != before.sub_stream.as_ref().map(|sub| sub.state)
         {
             log_sub_stream(camera, sub_stream);
         }
@@ -130,9 +141,18 @@ impl HealthBoard {
 
     /// Records the verdict on a due picture of a camera or of its sub-stream, whose `last` one this
     /// replaces. Takes the lock only if the verdict has changed.
-    pub(crate) fn picture(&self, camera: &CameraId, last: &LastPicture, verdict: PictureVerdict) {
+    pub(crate) fn picture(
+        &self,
+        camera: &CameraId,
+        last: &LastPicture,
+        verdict: PictureVerdict,
+        frozen: Option<Frozen>,
+    ) {
         if last.get() != verdict {
-            self.change(camera, |_| last.set(verdict));
+            self.change(camera, |entry| {
+                entry.frozen = frozen;
+                last.set(verdict);
+            });
         }
     }
 
@@ -184,6 +204,7 @@ impl Entry {
         if seconds > 0.0 {
             let rate = |new: u64, old: u64| ((new.saturating_sub(old)) as f64 / seconds * 10.0).round() / 10.0;
             let new = event.frames;
+            event.fps_received = rate(new.received, old.received);
             event.fps_decoded = rate(new.decoded, old.decoded);
             event.fps_analysed = rate(new.analysed, old.analysed);
             event.fps_unchanged = rate(new.unchanged, old.unchanged);
@@ -210,12 +231,15 @@ impl StatusSink for HealthBoard {
     fn status(&self, camera: &CameraId, status: StreamStatus) {
         self.change(camera, |entry| {
             let (state, reason) = status.state();
-            (entry.connection, entry.event.reason) = (state, reason);
+            (entry.connection, entry.connection_reason) = (state, reason);
             match status {
                 StreamStatus::Live(facts) => entry.event.stream = Some(facts),
                 // Without a stream, the verdict on its last picture has no meaning.
                 StreamStatus::Lost { .. } | StreamStatus::Refused { .. } => entry.picture.set(PictureVerdict::Sound),
-                StreamStatus::Connecting | StreamStatus::Stalled(_) | StreamStatus::Ended => {}
+                StreamStatus::Connecting
+                | StreamStatus::Waiting(_)
+                | StreamStatus::Stalled(_)
+                | StreamStatus::Ended => {}
             }
         });
     }
@@ -238,9 +262,10 @@ fn log_change(event: &HealthEvent, before: CameraState) {
             tracing::warn!(%camera, "dark: the camera sends black frames. Check its lens cover, its light and its exposure")
         }
         (CameraState::Frozen, _) => {
-            tracing::warn!(%camera, "frozen: the camera sends the same picture again and again. Restart it")
+            tracing::warn!(%camera, "frozen: {reason}. Restart the camera")
         }
         (CameraState::Stalled, _) => tracing::warn!(%camera, "stalled: {reason}"),
+        (CameraState::Waiting, _) => tracing::warn!(%camera, "{reason}"),
         (CameraState::Lost, _) => tracing::warn!(%camera, "lost: {reason}; the node retries after growing delays"),
         (CameraState::Refused, _) => {
             tracing::error!(%camera, "refused: {reason}. Correct the login; the node retries rarely, because cameras lock accounts");
@@ -313,7 +338,7 @@ mod tests {
         let last = board.last_sub_picture(&gate);
         board.sub_stream(&gate, sub_stream(CameraState::Live));
         for verdict in [PictureVerdict::Frozen, PictureVerdict::Frozen, PictureVerdict::Dark, PictureVerdict::Frozen] {
-            board.picture(&gate, &last, verdict);
+            board.picture(&gate, &last, verdict, None);
         }
         board.sub_stream(&gate, sub_stream(CameraState::Lost));
         board.sub_stream(&gate, sub_stream(CameraState::Live));
@@ -337,9 +362,9 @@ mod tests {
         board.status(&camera, lost());
         let facts = StreamFacts { codec: "h264".into(), decoder: None, width: 640, height: 360, transport: None };
         board.status(&camera, StreamStatus::Live(facts.clone()));
-        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark, None);
         clock.set(Duration::from_secs(7));
-        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark);
+        board.picture(&camera, &board.last_picture(&camera), PictureVerdict::Dark, None);
         board.status(&camera, lost());
         board.status(&camera, StreamStatus::Live(facts));
         let seen: Vec<Event> = events.collect();
@@ -373,8 +398,9 @@ mod tests {
             }),
         );
         let last = board.last_picture(&camera);
-        board.picture(&camera, &last, PictureVerdict::Dark);
-        let allocations = |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict)).count_total;
+        board.picture(&camera, &last, PictureVerdict::Dark, None);
+        let allocations =
+            |verdict| allocation_counter::measure(|| board.picture(&camera, &last, verdict, None)).count_total;
         assert_eq!(allocations(PictureVerdict::Dark), 0);
         assert!(allocations(PictureVerdict::Sound) > 0, "it is reported");
         assert_eq!(events.count(), 3);

@@ -13,13 +13,14 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use gatehouse_capture::CameraControl;
 use gatehouse_config::Site;
+use gatehouse_core::camera_clock::ClockOffset;
 use gatehouse_core::load::NodeLoad;
 use gatehouse_core::time::Clock;
 use gatehouse_core::{CameraId, Event, FrameFates};
 
 pub(crate) use health::{HealthBoard, LastPicture};
 pub(crate) use load::{FULL, FrameStages, Meters, RoleMeter};
-pub(crate) use picture_monitor::PictureMonitor;
+pub(crate) use picture_monitor::{PictureMonitor, verdict};
 pub(crate) use processors::usable_processors;
 
 use crate::publish::Outbound;
@@ -43,6 +44,28 @@ pub(crate) struct Deps {
     pub(crate) fates: Vec<CameraFates>,
     pub(crate) outbound: Outbound,
     pub(crate) wall_clock: Arc<WallClock>,
+}
+
+/// What a camera's stream says of itself.
+struct StreamReport<'c> {
+    id: &'c CameraId,
+    reconnects: u64,
+    is_shed: bool,
+    key_frame_interval_s: Option<f64>,
+    clock_offset: Option<ClockOffset>,
+}
+
+impl<'c> StreamReport<'c> {
+    fn of(camera: &'c CameraControl) -> Self {
+        let tenths = |interval: Duration| (interval.as_secs_f64() * 10.0).round() / 10.0;
+        Self {
+            id: camera.id(),
+            reconnects: camera.reconnects(),
+            is_shed: camera.is_shed(),
+            key_frame_interval_s: camera.key_frame_interval().map(tenths),
+            clock_offset: camera.clock_offset(),
+        }
+    }
 }
 
 /// Makes the periodic reports.
@@ -76,18 +99,16 @@ impl Reports {
 
     fn report_health(&self, fates: &[(&CameraFates, FrameFates)]) {
         // Read before the board is locked, because a camera's plan has a lock of its own.
-        let cameras: Vec<_> =
-            self.deps.cameras.iter().map(|c| (c.id(), c.reconnects(), c.is_shed(), c.clock_offset())).collect();
+        let cameras: Vec<_> = self.deps.cameras.iter().map(StreamReport::of).collect();
         self.deps.health.report_all(|event| {
             let record = fates.iter().find(|(of, _)| of.camera == event.camera);
             if let Some((_, frames)) = record {
                 event.frames = *frames;
             }
-            if let Some((_, reconnects, is_shed, clock_offset)) =
-                cameras.iter().find(|(camera, ..)| **camera == event.camera)
-            {
-                (event.reconnects, event.key_frames_only) = (*reconnects, *is_shed);
-                event.clock_offset = *clock_offset;
+            if let Some(camera) = cameras.iter().find(|camera| *camera.id == event.camera) {
+                (event.reconnects, event.key_frames_only) = (camera.reconnects, camera.is_shed);
+                event.key_frame_interval_s = camera.key_frame_interval_s;
+                event.clock_offset = camera.clock_offset;
             }
             record.map(|(of, _)| of.fates.packets()).unwrap_or_default()
         });

@@ -23,8 +23,18 @@ impl PictureMonitor {
 
     /// Judges a picture and reports a changed verdict.
     pub(crate) fn judge(&self, frame: &Frame) -> PictureVerdict {
-        let verdict = self.check.lock().judge(&frame.picture(), frame.times.arrival);
-        self.health.picture(&frame.camera, &self.last, verdict);
+        let verdict = verdict(&mut self.check.lock(), frame);
+        self.health.picture(&frame.camera, &self.last, verdict, frame.frozen);
         verdict
+    }
+}
+
+/// The verdict on a frame. Capture knows whether the picture is frozen, because it sees the frames
+/// between those that are due.
+pub(crate) fn verdict(check: &mut PictureCheck, frame: &Frame) -> PictureVerdict {
+    match check.judge(&frame.picture(), frame.times.arrival) {
+        PictureVerdict::Dark => PictureVerdict::Dark,
+        PictureVerdict::Sound | PictureVerdict::Frozen if frame.frozen.is_some() => PictureVerdict::Frozen,
+        PictureVerdict::Sound | PictureVerdict::Frozen => PictureVerdict::Sound,
     }
 }

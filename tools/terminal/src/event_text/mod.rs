@@ -212,6 +212,8 @@ fn health_text(health: &HealthEvent) -> String {
     let stream = health.stream.as_ref().map(|s| format!(", {} {}×{}", s.codec, s.width, s.height)).unwrap_or_default();
     let unchanged =
         if health.fps_unchanged > 0.0 { format!(", {:.1} unchanged", health.fps_unchanged) } else { String::new() };
+    let received = if health.fps_received > 0.0 { format!(" of {:.1}", health.fps_received) } else { String::new() };
+    let every = health.key_frame_interval_s.map(|seconds| format!(", a key frame every {seconds:.1} s"));
     let key_frames = if health.key_frames_only { ", key frames only" } else { "" };
     let sub_stream = health.sub_stream.as_ref().map(|sub| {
         let reason = sub.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -225,9 +227,10 @@ fn health_text(health: &HealthEvent) -> String {
         .map(|packets| format!(", {} packets lost ({:.1} %)", packets.lost, packets.share * 100.0));
     let lost = lost.unwrap_or_default();
     format!(
-        "{} since {}{reason}{stream}, {:.1} fps decoded{key_frames}, {:.1} analysed{unchanged}{lost}{sub_stream}{clock}",
+        "{} since {}{reason}{stream}{}, {:.1}{received} fps decoded{key_frames}, {:.1} analysed{unchanged}{lost}{sub_stream}{clock}",
         state_name(health.state),
         time(&health.since),
+        every.unwrap_or_default(),
         health.fps_decoded,
         health.fps_analysed
     )

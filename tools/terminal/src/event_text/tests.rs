@@ -51,12 +51,14 @@ fn a_health_event_names_the_fault_of_each_stream() {
         state: CameraState::Live,
         reason: None,
         since: WHEN.at,
+        fps_received: 25.0,
         fps_decoded: 1.0,
         fps_analysed: 1.0,
         fps_unchanged: 0.0,
         frames: FrameFates::default(),
         packets: Some(PacketLoss { lost: 12, share: 0.013 }),
         reconnects: 0,
+        key_frame_interval_s: Some(4.04),
         key_frames_only: true,
         stream: None,
         sub_stream: Some(SubStream { state: CameraState::Lost, reason: Some("no route".into()) }),
@@ -65,7 +67,8 @@ fn a_health_event_names_the_fault_of_each_stream() {
     };
     assert_eq!(
         sentence(&Event::Health(health)).trim_start(),
-        "gate-1       health   live since 14:13:20.250Z, 1.0 fps decoded, key frames only, 1.0 analysed, 12 packets lost (1.3 %), sub-stream lost: no route, its clock is 2.0 h ahead"
+        "gate-1       health   live since 14:13:20.250Z, a key frame every 4.0 s, 1.0 of 25.0 fps decoded, key frames \
+         only, 1.0 analysed, 12 packets lost (1.3 %), sub-stream lost: no route, its clock is 2.0 h ahead"
     );
 }
 
