@@ -7,8 +7,8 @@
 //! back-off, and reports to a [`StatusSink`](gatehouse_core::health::StatusSink).
 //!
 //! `decode_plan` decides which frames are decoded and analysed, without any type of GStreamer.
-//! `rtsp`, `unit_probe` and `delivery` carry its decisions out. `liveness` decides whether the stream
-//! is alive.
+//! `rtsp`, `unit_probe` and `delivery` carry its decisions out. `liveness` decides whether the
+//! stream is alive.
 
 mod backoff;
 mod camera;

@@ -68,8 +68,8 @@ impl SharedPlan {
         state.liveness.begin_connection(now);
     }
 
-    /// Records a packet, says what it is to its access unit, and decides about it. Packets must come
-    /// in order.
+    /// Records a packet, says what it is to its access unit, and decides about it. Packets must
+    /// come in order.
     pub(crate) fn on_packet(&self, packet: &RtpPacket, arrival: Monotonic) -> (PacketRole, PacketDecision) {
         let (role, decision) = {
             let State { plan, liveness } = &mut *self.state();

@@ -81,7 +81,12 @@ impl CameraClock {
             clock_offset_ms: None,
         };
         self.offset = None;
-        let Some(stated) = stated else { return by_arrival };
+        let Some(stated) = stated else {
+            // The sender reports contradict each other: the camera's clock was set.
+            self.last = None;
+            self.leads.clear();
+            return by_arrival;
+        };
         let since_start = nanos(arrival.since_start());
         let delay = self.record(stated, stated.unix_nanos().saturating_sub(since_start), arrival);
         if self.is_senseless(arrival) {

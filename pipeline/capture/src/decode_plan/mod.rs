@@ -1,9 +1,9 @@
 //! Decides which access units of a camera's stream are decoded and which pictures are analysed.
 //!
 //! [`DecodePlan`] is a pure state machine: facts go in, a decision with its reason comes out. No
-//! GStreamer type, clock, lock or atomic is in it. The RTSP client, a pad probe and the appsink carry
-//! it out. `rtp`, `markers` and `packets` treat packets, `units`, `key_frames` and `held` treat
-//! access units, `sent` treats pictures.
+//! GStreamer type, clock, lock or atomic is in it. The RTSP client, a pad probe and the appsink
+//! carry it out. `rtp`, `markers` and `packets` treat packets, `units`, `key_frames` and `held`
+//! treat access units, `sent` treats pictures.
 
 mod decision;
 mod held;

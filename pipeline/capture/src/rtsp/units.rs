@@ -38,8 +38,9 @@ impl Units {
         self.unit.as_ref().filter(|unit| unit.timestamp == timestamp && !unit.is_complete)
     }
 
-    /// Takes a packet, with a marker that is true, whose picture is shown at `time`. Calls `mark` with the time of each unit
-    /// that turns out to be damaged. `begins_picture`: it holds the first part of one.
+    /// Takes a packet, with a marker that is true, whose picture is shown at `time`. Calls `mark`
+    /// with the time of each unit that turns out to be damaged. `begins_picture`: it holds the
+    /// first part of one.
     pub(crate) fn on_packet(
         &mut self,
         packet: &RtpPacket,

@@ -44,6 +44,16 @@ fn without_sender_reports_the_arrival_is_the_capture_time() {
     assert_eq!((capture, clock.offset()), (arrival, None));
 }
 
+/// A set clock shows first as reports that contradict each other, of which none is believed.
+#[test]
+fn a_clock_that_was_set_in_between_is_measured_anew() {
+    let mut camera = World::new(2000);
+    camera.frame(0, 80);
+    assert_eq!(camera.clock.capture_time(None, at(3080), wall(3080), LATENCY).source, ClockSource::Arrival);
+    camera.off_ms = 0.0;
+    assert_eq!(camera.frame(6000, 80), (6000, 420), "not 2 s late");
+}
+
 #[test]
 fn a_clock_that_agrees_is_used_and_a_wrong_one_is_measured() {
     // Within what transit explains, the camera's time stands.
