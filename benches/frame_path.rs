@@ -10,6 +10,7 @@ use divan::{Bencher, black_box};
 use gatehouse_credential::{QrReader, SearchedInVain};
 use gatehouse_faces::{FaceDetector, FaceEmbedder, align_face};
 use gatehouse_people::{PeopleScene, PersonDetector};
+use gatehouse_picture::cells::checksums;
 use gatehouse_picture::{ColourSpace, Matrix, Range, Size, deinterlace};
 use gatehouse_runtime::{
     Assets, Catalogue, ColourOrder, OwnedI420, Photo, PhotoLimits, Registry, Resizer, SessionOptions, read_photo,
@@ -127,6 +128,13 @@ fn prepare(bencher: Bencher, colour: &str) {
     bencher.bench_local(|| {
         resizer.resize(&frame.as_picture().with_colour(colour), size, ColourOrder::Bgr).map(|tensor| tensor.len())
     });
+}
+
+/// What tells a frozen picture from a still scene, for each decoded picture.
+#[divan::bench(args = SIZES, sample_count = 200)]
+fn picture_checksums(bencher: Bencher, (width, height): (usize, usize)) {
+    let frame = frame(width, height);
+    bencher.bench_local(|| checksums(black_box(&frame.as_picture())));
 }
 
 /// An interlaced picture that stands still, in place, luma and chroma.

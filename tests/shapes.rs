@@ -3,13 +3,11 @@
 #![allow(clippy::expect_used, reason = "a test ends where it can't go on")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use gatehouse_capture::VideoFile;
 use gatehouse_core::Event;
 use gatehouse_core::event::{Decision, Reason};
-use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
-use gatehouse_core::time::Monotonic;
+use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_faces::{Embedding, Face, FaceDetector, FaceEmbedder, LivenessModel, align_face};
 use gatehouse_gate::quality::{Limits, Problem, Quality, assess};
 use gatehouse_people::{PeopleScene, PersonDetector};
@@ -189,8 +187,7 @@ fn counts(detector: &mut PersonDetector, folder: &Path, form: &(&str, Codec, [u3
         .step_by(5)
         .map(|frame| {
             let picture = frame.picture.picture();
-            let verdict = PictureCheck::default().judge(&picture, Monotonic::from_start(Duration::ZERO));
-            assert_eq!(verdict, PictureVerdict::Sound, "{name}");
+            assert_eq!(PictureVerdict::of(&picture, false), PictureVerdict::Sound, "{name}");
             let scene = PeopleScene { picture, longer_side_px: 768, density_side_px: 768, tiles: &[] };
             let mut found = Vec::new();
             detector.detect(&[scene], 0.4, &mut found).expect("detects");

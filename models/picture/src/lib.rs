@@ -2,6 +2,7 @@
 //!
 //! This crate owns no pixels, calls no native library and knows no cameras.
 
+pub mod cells;
 mod colour;
 mod deinterlace;
 mod geometry;

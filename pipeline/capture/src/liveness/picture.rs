@@ -12,12 +12,7 @@ use std::time::Duration;
 use gatehouse_core::health::Frozen;
 use gatehouse_core::time::Monotonic;
 use gatehouse_picture::YuvPicture;
-
-const COLUMNS: usize = 32;
-const ROWS: usize = 18;
-const CELLS: usize = COLUMNS * ROWS;
-/// Every fourth row is read: no codec codes a smaller block.
-const ROW_STEP: usize = 4;
+use gatehouse_picture::cells::{CELLS, COLUMNS, Cells, checksums};
 
 /// The least time of equal pictures that are called frozen, and of equal key frames after the
 /// first.
@@ -50,8 +45,6 @@ const MAX_PICTURE_GAP: f64 = 0.34;
 const REFINED_TICK: f64 = 0.45;
 const UNCHANGED_BETWEEN: u32 = 2;
 
-/// A checksum of each cell of a picture's luma.
-type Cells = [u64; CELLS];
 /// Which cells of a picture changed.
 type Changed = [bool; CELLS];
 
@@ -251,25 +244,6 @@ impl Ticks {
     }
 }
 
-/// A checksum of each of 32 by 18 cells of a picture's luma.
-fn checksums(picture: &YuvPicture<'_>) -> Cells {
-    let luma = picture.luma();
-    let mut cells = [0; CELLS];
-    for y in (0..luma.rows).step_by(ROW_STEP) {
-        let row = luma.row(y);
-        let into = &mut cells[y * ROWS / luma.rows * COLUMNS..][..COLUMNS];
-        for (column, cell) in into.iter_mut().enumerate() {
-            let bytes = &row[column * row.len() / COLUMNS..(column + 1) * row.len() / COLUMNS];
-            // Multiplication by an odd number loses nothing.
-            let add = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let (words, rest) = bytes.as_chunks();
-            let sum = words.iter().fold(*cell, |sum, word| add(sum, u64::from_le_bytes(*word)));
-            *cell = rest.iter().fold(sum, |sum, byte| add(sum, u64::from(*byte)));
-        }
-    }
-    cells
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -386,19 +360,6 @@ mod tests {
         let mut changed = cells;
         changed[99] += 1;
         assert_eq!(show(&mut watch, changed), None);
-    }
-
-    #[test]
-    fn a_changed_pixel_changes_its_cell_and_no_other() {
-        use gatehouse_picture::Size;
-        use gatehouse_picture::testing::TestPicture;
-        let size = Size { width: 322, height: 182 };
-        let mut luma: Vec<u8> = (0..322 * 182).map(|i| (i * 7 % 200) as u8).collect();
-        let before = checksums(&TestPicture::grey(size, luma.clone()).i420());
-        luma[100 * 322 + 50] += 1;
-        let after = checksums(&TestPicture::grey(size, luma).i420());
-        let changed: Vec<_> = (0..CELLS).filter(|cell| before[*cell] != after[*cell]).collect();
-        assert_eq!(changed, [100 * ROWS / 182 * COLUMNS + 5], "the sixth column begins at the 50th pixel");
     }
 
     proptest! {

@@ -7,9 +7,11 @@ use gatehouse_core::time::Monotonic;
 use super::reorder::Gap;
 use crate::decode_plan::{Content, RtpPacket};
 
-/// Without a further loss, units no longer count as damaged after this time, though no key frame
-/// has come: the stream refreshes its pictures in another way.
+/// Where a stream refreshes its pictures in another way than by key frames, units no longer count
+/// as damaged after this time without a further loss.
 const HEALED_AFTER: Duration = Duration::from_secs(30);
+/// A stream whose last key frame is older has none. Smart codecs send one every 25 to 120 s.
+const KEY_FRAME_WITHIN: Duration = Duration::from_secs(150);
 
 /// One unit, as far as it has come.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,8 @@ struct Unit {
 #[derive(Debug, Default)]
 pub(crate) struct Units {
     unit: Option<Unit>,
+    /// When the last packet of a key frame came.
+    key_frame: Option<Monotonic>,
     /// When packets were last lost, while pictures may refer to what they held.
     lost_at: Option<Monotonic>,
     /// Pictures that are shown before this key frame refer to earlier ones.
@@ -68,7 +72,11 @@ impl Units {
                 mark(before.time);
             }
         }
-        self.lost_at = self.lost_at.filter(|at| now.since(*at) < HEALED_AFTER);
+        if packet.content == Content::Key {
+            self.key_frame = Some(now);
+        }
+        let awaits_key_frame = self.key_frame.is_some_and(|at| now.since(at) < KEY_FRAME_WITHIN);
+        self.lost_at = self.lost_at.filter(|at| awaits_key_frame || now.since(*at) < HEALED_AFTER);
         match packet.content {
             Content::Auxiliary | Content::Parameters => {}
             Content::Key | Content::Unusual if !unit.misses_packets => {
@@ -155,6 +163,19 @@ mod tests {
         };
         assert!(damaged(&[], order).is_empty());
         assert_eq!(damaged(&[(7, 1)], order), [7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn a_rare_key_frame_is_waited_for() {
+        let (mut units, mut marked) = (Units::default(), Vec::new());
+        for second in 0..160 {
+            let gap = if second == 10 { Gap::Lost(1) } else { Gap::None };
+            let content = if second % 120 == 0 { Content::Key } else { Content::Delta };
+            let time = (Duration::from_secs(second), at(second));
+            let mark = |time: Duration| marked.push(time.as_secs());
+            units.on_packet(&packet(second as u32, true, content), gap, || false, time, mark);
+        }
+        assert_eq!(marked, (10..120).collect::<Vec<_>>());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatehouse_core::health::{CameraState, StatusSink, StreamStatus, SubStream};
-use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
+use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::{CameraId, Delivery, Frame, FrameSink};
 use gatehouse_gate::MotionGate;
 use parking_lot::Mutex;
@@ -19,14 +19,8 @@ pub(super) struct SubStreamMonitor {
     health: Arc<HealthBoard>,
     last: Arc<LastPicture>,
     /// Held while one small picture is checked.
-    checks: Mutex<Checks>,
+    motion_gate: Mutex<MotionGate>,
     is_quiet: AtomicBool,
-}
-
-#[derive(Default)]
-struct Checks {
-    motion_gate: MotionGate,
-    picture: PictureCheck,
 }
 
 impl SubStreamMonitor {
@@ -36,7 +30,7 @@ impl SubStreamMonitor {
             gate: gate.clone(),
             health: Arc::clone(health),
             last: health.last_sub_picture(gate),
-            checks: Mutex::default(),
+            motion_gate: Mutex::default(),
             is_quiet: AtomicBool::new(false),
         })
     }
@@ -51,13 +45,9 @@ impl SubStreamMonitor {
 impl FrameSink for SubStreamMonitor {
     fn deliver(&self, frame: Frame) -> Delivery {
         let (picture, now) = (frame.picture(), frame.times.arrival);
-        let verdict = {
-            let mut checks = self.checks.lock();
-            let verdict = verdict(&mut checks.picture, &frame);
-            let is_still = checks.motion_gate.is_still(&picture, now);
-            self.is_quiet.store(is_still && verdict != PictureVerdict::Frozen, Ordering::Relaxed);
-            verdict
-        };
+        let verdict = verdict(&frame);
+        let is_still = self.motion_gate.lock().is_still(&picture, now);
+        self.is_quiet.store(is_still && verdict != PictureVerdict::Frozen, Ordering::Relaxed);
         self.health.picture(&self.gate, &self.last, verdict, frame.frozen);
         Delivery::Analysed
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use gatehouse_config::CrowdCamera;
 use gatehouse_core::CameraId;
-use gatehouse_core::picture_check::{PictureCheck, PictureVerdict};
+use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_crowd::empty::EmptySceneWatch;
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{CrowdReader, LEAST_SCORE};
@@ -91,11 +91,11 @@ fn learn_empty_scene(
     let mut tiling = Tiling::new(settings.tiles, counted.detail_px, counted.ground);
     let options = stream(&camera, &settings.common).map_err(failure::node)?;
     let mut watch = EmptySceneWatch::new(looking(settings, &reader.name(), density_side_px));
-    let (mut check, mut readings) = (PictureCheck::default(), Vec::new());
+    let mut readings = Vec::new();
     frames::for_each_frame(options, within, |frame| {
         let picture = frame.picture();
         // A dark picture shows nothing. A frozen one may still show the empty scene.
-        if check.judge(&picture, frame.times.arrival) != PictureVerdict::Dark {
+        if PictureVerdict::of(&picture, frame.frozen.is_some()) != PictureVerdict::Dark {
             let tiles = tiling.tiles(picture.size());
             let scene = PeopleScene { picture, longer_side_px: counted.detail_px, density_side_px, tiles: &tiles };
             reader.read(std::iter::once(scene), LEAST_SCORE, &mut readings)?;

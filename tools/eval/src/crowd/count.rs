@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatehouse_core::CameraId;
-use gatehouse_core::picture_check::PictureCheck;
+use gatehouse_core::picture_check::PictureVerdict;
 use gatehouse_core::time::{CaptureTime, ClockSource, Monotonic, WallTime};
 use gatehouse_crowd::tiling::Tiling;
 use gatehouse_crowd::{Crowd, CrowdModel, CrowdOptions, CrowdPicture, CrowdReader, Head, LEAST_SCORE};
@@ -22,7 +22,6 @@ pub(super) struct Counter<'a> {
     reader: &'a mut CrowdReader,
     options: &'a CrowdEvalOptions,
     examples: &'a Examples,
-    check: PictureCheck,
     crowd: Crowd,
     tiling: Tiling,
     follows: bool,
@@ -50,7 +49,7 @@ impl<'a> Counter<'a> {
         };
         let crowd = Crowd::new(CameraId::new("picture"), CrowdModel::of(reader), camera);
         let tiling = Tiling::new(options.tiles, options.detail_px, None);
-        Self { reader, options, examples, check: PictureCheck::default(), crowd, tiling, follows, readings: Vec::new() }
+        Self { reader, options, examples, crowd, tiling, follows, readings: Vec::new() }
     }
 
     /// `None` if there is no count yet.
@@ -74,7 +73,7 @@ impl<'a> Counter<'a> {
             error_ms: 0,
             clock_offset_ms: None,
         };
-        let verdict = self.check.judge(&picture, arrival);
+        let verdict = PictureVerdict::of(&picture, false);
         let events =
             self.crowd.count(&CrowdPicture { reading: &reading, frame, capture_time, arrival, verdict, moved: false });
         let Some((events, truth)) = events.zip(truth) else { return Ok(None) };
